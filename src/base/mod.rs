@@ -1,0 +1,12 @@
+//! Ids, seeds with their random streams, and metric names: the words every other module speaks.
+//!
+//! Owns nothing that trains, reads or prints. Invariant: the same inputs give the same id and the
+//! same stream on every machine, in every order and for any number of workers.
+
+mod id;
+mod metric;
+mod seed;
+
+pub use id::{CellId, ContentHasher, Digest, MemberId, TrialId, digest_of};
+pub use metric::{Direction, Metric, Split, Unit};
+pub use seed::{Seed, SeedPath, Stream, StreamRng};

@@ -1,0 +1,136 @@
+//! Seeds and random streams: counter-based generators keyed by what they are for.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::id::ContentHasher;
+
+/// The generator behind every random choice: ChaCha with 8 rounds, portable to the bit.
+pub type StreamRng = ChaCha8Rng;
+
+/// A master seed, as typed under `seed` in the experiment file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed(pub u64);
+
+/// What a random stream is used for; streams of different purpose never share numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Initial weights.
+    Init,
+    /// Order of the training images, per epoch.
+    Shuffle,
+    /// Augmentation of images, per epoch and image.
+    Augment,
+    /// Dropout masks, per step.
+    Dropout,
+    /// Which images go to which split.
+    Split,
+    /// Which cells a sampled grid holds.
+    Sample,
+    /// Resampling in the statistics.
+    Resample,
+    /// Curves of the fake engine.
+    Fake,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Shuffle => "shuffle",
+            Self::Augment => "augment",
+            Self::Dropout => "dropout",
+            Self::Split => "split",
+            Self::Sample => "sample",
+            Self::Resample => "resample",
+            Self::Fake => "fake",
+        }
+    }
+}
+
+/// Where in an experiment a random choice is made.
+///
+/// `repeat` and `member` are absent for choices shared by all trials or by all members of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SeedPath {
+    /// The master seed.
+    pub master: Seed,
+    /// Index of the repeat within its cell, from 0.
+    pub repeat: Option<u32>,
+    /// Index of the member within its ensemble, from 0.
+    pub member: Option<u32>,
+}
+
+impl SeedPath {
+    /// Returns the path of choices shared by the whole experiment.
+    #[must_use]
+    pub fn experiment(master: Seed) -> Self {
+        Self { master, repeat: None, member: None }
+    }
+
+    /// Returns the path of choices shared by all members of one repeat.
+    #[must_use]
+    pub fn repeat(master: Seed, repeat: u32) -> Self {
+        Self { master, repeat: Some(repeat), member: None }
+    }
+
+    /// Returns the path of one member of one repeat.
+    #[must_use]
+    pub fn member(master: Seed, repeat: u32, member: u32) -> Self {
+        Self { master, repeat: Some(repeat), member: Some(member) }
+    }
+
+    /// Returns 32 bytes that depend on the path, the stream and `counter` (an epoch, a step, …).
+    #[must_use]
+    pub fn key(&self, stream: Stream, counter: u64) -> [u8; 32] {
+        let index = |part: Option<u32>| part.map_or(u64::MAX, u64::from).to_le_bytes();
+        let mut hasher = ContentHasher::new();
+        hasher
+            .part("master", &self.master.0.to_le_bytes())
+            .part("repeat", &index(self.repeat))
+            .part("member", &index(self.member))
+            .part("stream", stream.name().as_bytes())
+            .part("counter", &counter.to_le_bytes());
+        *hasher.finish().bytes()
+    }
+
+    /// Returns the generator of one stream at `counter`.
+    #[must_use]
+    pub fn rng(&self, stream: Stream, counter: u64) -> StreamRng {
+        StreamRng::from_seed(self.key(stream, counter))
+    }
+
+    /// Returns a 64-bit key of one stream at `counter`, for counter hashes in kernels.
+    #[must_use]
+    pub fn word(&self, stream: Stream, counter: u64) -> u64 {
+        let key = self.key(stream, counter);
+        u64::from_le_bytes(key[..8].try_into().expect("a key has 32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_depends_on_every_part_of_its_path() {
+        let path = SeedPath::member(Seed(42), 1, 2);
+        let first = |path: SeedPath, stream, counter| path.rng(stream, counter).next_u64();
+        let reference = first(path, Stream::Init, 0);
+        assert_eq!(reference, first(path, Stream::Init, 0));
+        for other in [
+            first(SeedPath::member(Seed(43), 1, 2), Stream::Init, 0),
+            first(SeedPath::member(Seed(42), 0, 2), Stream::Init, 0),
+            first(SeedPath::member(Seed(42), 1, 0), Stream::Init, 0),
+            first(SeedPath::repeat(Seed(42), 1), Stream::Init, 0),
+            first(path, Stream::Shuffle, 0),
+            first(path, Stream::Init, 1),
+        ] {
+            assert_ne!(reference, other);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Trains members: the one seam between the harness and dfdx.
+//!
+//! Owns networks, kernels, devices and the training loop. Knows nothing of grids, files or
+//! statistics. Invariant: the result of a member depends on its job alone, never on other jobs,
+//! workers or packs.
+
+use std::ops::ControlFlow;
+
+use crate::base::SeedPath;
+use crate::data::{Dataset, Splits};
+use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
+use crate::spec::settings::Settings;
+
+/// Changes whenever an engine change alters numbers; part of every member's identity.
+pub const ENGINE_REVISION: &str = "1";
+
+/// Everything that decides one member.
+pub struct TrainJob<'a> {
+    /// What to train and how.
+    pub settings: &'a Settings,
+    /// The images.
+    pub dataset: &'a Dataset,
+    /// Which image goes where.
+    pub splits: &'a Splits,
+    /// Where the random streams hang.
+    pub seed_path: SeedPath,
+    /// Index of the attempt, from 1; decides nothing but planned accidents of the fake engine.
+    pub attempt: u32,
+    /// State saved by an interrupted attempt, as [`Snapshot::checkpoint`] gave it.
+    pub checkpoint: Option<&'a [u8]>,
+}
+
+/// In-flight training state that can be saved between two epochs.
+pub trait Snapshot {
+    /// Returns weights, optimizer state, epoch records and the best weights so far, as bytes.
+    fn checkpoint(&self) -> Vec<u8>;
+}
+
+/// Hears of every finished epoch and may stop the training.
+pub trait EpochObserver {
+    /// Called after each epoch's evaluation; `Break` ends the attempt as interrupted.
+    fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()>;
+}
+
+/// What one attempt gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainOutput {
+    /// Completed, diverged, timed out or interrupted.
+    pub outcome: Outcome,
+    /// Why, unless completed.
+    pub reason: Option<String>,
+    /// Finished epochs in order, including those restored from a checkpoint.
+    pub epochs: Vec<EpochRecord>,
+    /// Present when completed.
+    pub summary: Option<MemberSummary>,
+    /// Present when completed.
+    pub predictions: Option<Predictions>,
+    /// Selected weights as safetensors bytes; present when completed by an engine that has weights.
+    pub weights: Option<Vec<u8>>,
+}
+
+/// Why a member could not be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The network does not fit the images.
+    #[error("layer {layer} ({kind}) does not fit: {problem}")]
+    Shape {
+        /// Index of the layer, from 1.
+        layer: usize,
+        /// Its kind.
+        kind: &'static str,
+        /// What does not fit.
+        problem: String,
+    },
+    /// The device refused: out of memory, lost, absent.
+    #[error("device: {0}")]
+    Device(String),
+    /// The engine cannot do what the settings ask.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A checkpoint could not be used.
+    #[error("cannot resume from the checkpoint: {0}")]
+    Checkpoint(String),
+    /// A planned accident or a foreign trainer's message.
+    #[error("{0}")]
+    Trainer(String),
+}
+
+/// Trains one member, or several at once.
+pub trait Engine: Sync {
+    /// Returns the device and numerical path, for the manifest, for example `cpu, portable f32`.
+    fn description(&self) -> String;
+
+    /// Trains one member to its end, to divergence or until the observer stops it.
+    ///
+    /// # Errors
+    /// If the network does not fit the images, the device fails, or the settings ask for
+    /// something this engine lacks.
+    fn train(
+        &self,
+        job: &TrainJob<'_>,
+        observer: &mut dyn EpochObserver,
+    ) -> Result<TrainOutput, EngineError>;
+
+    /// Returns how many members like this one are best trained at once (a pack); 1 on a CPU.
+    fn pack_capacity(&self, _job: &TrainJob<'_>) -> usize {
+        1
+    }
+
+    /// Trains several members that agree in architecture, batch size and optimizer kind.
+    ///
+    /// The default trains one after another. Each result is what [`Engine::train`] would give.
+    fn train_pack(
+        &self,
+        jobs: &[TrainJob<'_>],
+        observers: &mut [&mut dyn EpochObserver],
+    ) -> Vec<Result<TrainOutput, EngineError>> {
+        jobs.iter().zip(observers).map(|(job, observer)| self.train(job, *observer)).collect()
+    }
+}

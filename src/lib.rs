@@ -1,0 +1,8 @@
+//! `gridbench`: hyperparameter grids for image classifiers, trained several times a cell, with
+//! statistics one can trust. See `DESIGN.md` for the stages and the file map.
+
+pub mod base;
+pub mod data;
+pub mod engine;
+pub mod record;
+pub mod spec;

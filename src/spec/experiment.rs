@@ -1,0 +1,126 @@
+//! One experiment file, resolved.
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::Settings;
+use super::value::Value;
+use crate::base::{Metric, Seed};
+
+/// An experiment as meant: base settings, axes, and what to do with the results.
+///
+/// Cell settings are the base settings with each axis value put in place; `spec::Document` keeps
+/// the typed text needed for that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Experiment {
+    /// Name, also of the results folder.
+    pub name: String,
+    /// What it should answer.
+    pub question: Option<String>,
+    /// Trials per cell.
+    pub repeats: u32,
+    /// Master seed.
+    pub seed: Seed,
+    /// Settings before any axis is applied.
+    pub base: Settings,
+    /// Union of grids; empty means one cell of the base settings.
+    pub grids: Vec<GridBlock>,
+    /// What the report shows.
+    pub report: ReportSettings,
+    /// What the gate tolerates.
+    pub check: CheckSettings,
+}
+
+/// One `[[grid]]` block: the product of its axes and zips, thinned and extended.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GridBlock {
+    /// Independent axes, in the order typed.
+    pub axes: Vec<Axis>,
+    /// Groups of axes that move together; all axes of a group have equally many values.
+    pub zips: Vec<Vec<Axis>>,
+    /// Conditions under which an axis exists: elsewhere its key keeps the base value.
+    pub when: Vec<When>,
+    /// Cells matching all entries of any of these are left out.
+    pub exclude: Vec<Vec<Match>>,
+    /// Extra cells, each a full or partial assignment over the base settings.
+    pub include: Vec<Vec<(String, Value)>>,
+    /// Draw only some cells; absent: all.
+    pub sample: Option<Sample>,
+}
+
+/// A key and the values it takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Axis {
+    /// Dotted key into the settings, for example `augment.rotation`.
+    pub key: String,
+    /// Its values in order, at least one.
+    pub values: Vec<Value>,
+}
+
+/// `key` is one of `values`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Match {
+    /// Dotted key.
+    pub key: String,
+    /// Accepted values.
+    pub values: Vec<Value>,
+}
+
+/// The axes in `keys` exist only in cells where every match holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct When {
+    /// The axes concerned.
+    pub keys: Vec<String>,
+    /// The condition.
+    pub matches: Vec<Match>,
+}
+
+/// How many cells of a large product to draw, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Sample {
+    /// The way of drawing.
+    pub method: SampleMethod,
+    /// Number of distinct cells.
+    pub count: usize,
+}
+
+/// Ways of drawing cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SampleMethod {
+    /// Uniformly without replacement.
+    Random,
+    /// Along a scrambled Sobol sequence, for even coverage.
+    Sobol,
+}
+
+/// What the report shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReportSettings {
+    /// The metric of the grids.
+    pub metric: Metric,
+    /// Axis whose values label the rows; absent: chosen by the report.
+    pub rows: Option<String>,
+    /// Axis whose values label the columns; absent: chosen by the report.
+    pub columns: Option<String>,
+    /// Name of a published table to stand beside ours.
+    pub reference: Option<String>,
+}
+
+/// What the gate tolerates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckSettings {
+    /// The gated metric.
+    pub metric: Metric,
+    /// Largest loss that is accepted, in percentage points for fractions, else in the unit.
+    pub tolerance: f64,
+    /// One-sided level of the test.
+    pub alpha: f64,
+}

@@ -1,0 +1,96 @@
+//! Layers of a network, resolved: every size and initialisation is written out.
+
+use serde::{Deserialize, Serialize};
+
+/// One layer. Shapes are height × width × channels, batch aside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum LayerSettings {
+    /// Two-dimensional convolution (cross-correlation) with bias.
+    Conv {
+        /// Output channels.
+        filters: usize,
+        /// Side of the square kernel.
+        kernel: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// Zeros around the image.
+        padding: Padding,
+        /// Whether a bias is added.
+        bias: bool,
+        /// Initial weights.
+        init: Init,
+    },
+    /// Batch normalisation per channel with trainable scale and shift.
+    BatchNorm {
+        /// Share of the old running statistics kept at each step (Keras' momentum).
+        momentum: f64,
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// Largest value of each window.
+    MaxPool {
+        /// Side of the square window.
+        size: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// Padding; padded places never win.
+        padding: Padding,
+    },
+    /// Mean of each window.
+    AveragePool {
+        /// Side of the square window.
+        size: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// Padding; padded places do not count.
+        padding: Padding,
+    },
+    /// Zeroes a share of the values while training and scales the rest by `1 / (1 − rate)`.
+    Dropout {
+        /// The share, from 0 up to but not including 1.
+        rate: f64,
+    },
+    /// Turns height × width × channels into one row of features.
+    Flatten,
+    /// Fully connected layer with bias.
+    Dense {
+        /// Output features; absent: the number of classes.
+        units: Option<usize>,
+        /// Whether a bias is added.
+        bias: bool,
+        /// Initial weights.
+        init: Init,
+    },
+}
+
+/// Zeros around an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// None.
+    Valid,
+    /// Output is `⌈input / stride⌉`; an odd zero goes below and right (TensorFlow's rule, so a
+    /// 5×5 kernel at stride 2 on an even input pads 1 before and 2 after).
+    Same,
+    /// So many on each side (torch's rule).
+    Explicit(usize),
+}
+
+/// Distribution of the initial weights; biases start at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// Uniform in ±√(6 / (fan-in + fan-out)) (Glorot & Bengio 2010; Keras' default).
+    GlorotUniform,
+    /// Normal with variance 2 / (fan-in + fan-out), cut at two standard deviations.
+    GlorotNormal,
+    /// Uniform in ±√(6 / fan-in) (He et al. 2015).
+    HeUniform,
+    /// Normal with variance 2 / fan-in, cut at two standard deviations.
+    HeNormal,
+    /// Uniform in ±√(1 / fan-in) (torch's default, also for biases there; biases are 0 here).
+    LecunUniform,
+}

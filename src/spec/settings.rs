@@ -1,0 +1,445 @@
+//! The settings of one cell, resolved: what a training is told, with every default filled in.
+//!
+//! These types are meaning, not syntax: two files that mean the same resolve to equal values, and
+//! identity is hashed from them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::layers::LayerSettings;
+use super::value::Value;
+
+/// Everything that decides one trial, seeds aside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    /// Which images.
+    pub dataset: DatasetSettings,
+    /// Which network.
+    pub model: ModelSettings,
+    /// How it is trained.
+    pub train: TrainSettings,
+    /// How training images are varied.
+    pub augment: AugmentSettings,
+    /// How many networks vote and how.
+    pub ensemble: EnsembleSettings,
+    /// What trains.
+    pub trainer: TrainerSettings,
+    /// Free values for foreign and fake trainers.
+    pub hyperparameters: BTreeMap<String, Value>,
+}
+
+/// Where the images come from and how they are split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DatasetSettings {
+    /// The collection of images.
+    pub source: Source,
+    /// Side of the square images in pixels; absent: as stored.
+    pub image_size: Option<usize>,
+    /// At most this many training images are used, for quick looks; absent: all.
+    pub train_limit: Option<usize>,
+    /// Which image goes where.
+    pub split: SplitSettings,
+}
+
+/// A collection of labelled images.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Source {
+    /// UCI optical recognition of handwritten digits, embedded in the binary.
+    Digits,
+    /// MNIST, from the data folder.
+    Mnist,
+    /// Fashion-MNIST, from the data folder.
+    FashionMnist,
+    /// Kuzushiji-MNIST, from the data folder.
+    Kmnist,
+    /// IDX files `train-images-idx3-ubyte`, … (plain or `.gz`) in `path`.
+    Idx {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// CSV with a header, a label column and one column a pixel (0–255, square images).
+    Csv {
+        /// The training file.
+        path: PathBuf,
+        /// A second labelled file used as the test split.
+        test_path: Option<PathBuf>,
+        /// Name of the label column.
+        label: String,
+    },
+    /// One folder of PNG images a class.
+    Folder {
+        /// The folder that holds the class folders.
+        path: PathBuf,
+    },
+    /// Random images of the fake engine's size: no files, no meaning.
+    Synthetic {
+        /// Number of images.
+        images: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+}
+
+/// How the pool of images (training file first, then test file) is divided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SplitSettings {
+    /// The training images; absent: all that the other two leave.
+    pub train: Option<Share>,
+    /// The validation images; absent: none.
+    pub validation: Option<Share>,
+    /// The test images; absent: the dataset's own test file, else a fifth of the pool.
+    pub test: Option<Share>,
+    /// Whether fractions and counts keep the class proportions.
+    pub stratify: bool,
+    /// What the random part of the split depends on.
+    pub seed: SplitSeed,
+}
+
+/// A part of a pool of images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    /// A fraction strictly between 0 and 1.
+    Fraction(f64),
+    /// A number of images.
+    Count(usize),
+    /// Images `from..to` of the pool.
+    Range {
+        /// First index.
+        from: usize,
+        /// One past the last index.
+        to: usize,
+    },
+}
+
+/// What the random part of a split depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitSeed {
+    /// The same split for every trial, drawn from this seed.
+    Fixed(u64),
+    /// A new validation split for every repeat.
+    Trial,
+    /// A new validation split for every member of every repeat.
+    Member,
+}
+
+/// The network: resolved layers, whatever preset they came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelSettings {
+    /// Name printed in reports: the preset's, or `custom`; not part of the identity.
+    pub name: String,
+    /// Layers from input to logits.
+    pub layers: Vec<LayerSettings>,
+}
+
+/// How one member is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainSettings {
+    /// Largest number of passes over the training images.
+    pub epochs: u32,
+    /// Images a step.
+    pub batch_size: usize,
+    /// Whether a last, smaller batch is left out.
+    pub drop_last: bool,
+    /// The update rule.
+    pub optimizer: OptimizerSettings,
+    /// The step size over time.
+    pub learning_rate: LearningRateSettings,
+    /// Arithmetic of the training step.
+    pub precision: Precision,
+    /// When to stop before the last epoch.
+    pub stop: StopSettings,
+    /// Seconds after which a member is given up; absent: never.
+    pub time_limit: Option<f64>,
+}
+
+/// The update rule and its own settings. Defaults are stated in `experiments/README.md`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum OptimizerSettings {
+    /// Stochastic gradient descent; weight decay is L2 added to the gradient.
+    #[serde(rename_all = "kebab-case")]
+    Sgd {
+        /// Momentum, 0 for none.
+        momentum: f64,
+        /// Nesterov's form of momentum.
+        nesterov: bool,
+        /// L2 penalty.
+        weight_decay: f64,
+    },
+    /// Adam (Kingma & Ba 2015); weight decay is L2 added to the gradient.
+    #[serde(rename_all = "kebab-case")]
+    Adam {
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root.
+        epsilon: f64,
+        /// L2 penalty.
+        weight_decay: f64,
+    },
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    #[serde(rename_all = "kebab-case")]
+    AdamW {
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root.
+        epsilon: f64,
+        /// Decoupled weight decay.
+        weight_decay: f64,
+    },
+    /// `RMSprop` (Tieleman & Hinton 2012).
+    #[serde(rename_all = "kebab-case")]
+    RmsProp {
+        /// Decay of the squared gradient.
+        alpha: f64,
+        /// Guards the division.
+        epsilon: f64,
+        /// Momentum, 0 for none.
+        momentum: f64,
+        /// Whose start value and place of epsilon are followed.
+        convention: RmsPropConvention,
+        /// L2 penalty.
+        weight_decay: f64,
+    },
+}
+
+/// Two definitions of `RMSprop` in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RmsPropConvention {
+    /// Squared gradient starts at 0, epsilon outside the root (Keras 3, torch).
+    Keras,
+    /// Squared gradient starts at 1, epsilon inside the root (dfdx 0.13).
+    Dfdx,
+}
+
+/// The step size over time: `initial · factor(schedule) · warm-up`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LearningRateSettings {
+    /// Step size of the first epoch after warm-up.
+    pub initial: f64,
+    /// How it changes from epoch to epoch.
+    pub schedule: Schedule,
+    /// Epochs of linear warm-up from `initial / warm-up` at the start, may be fractional.
+    pub warmup_epochs: f64,
+}
+
+/// How the step size changes from epoch to epoch (epoch `e` counts from 0).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum Schedule {
+    /// Stays at `initial`.
+    Constant,
+    /// `initial · factor^e`.
+    Exponential {
+        /// The factor.
+        factor: f64,
+    },
+    /// `initial · factor^⌊e / every⌋`.
+    Step {
+        /// The factor.
+        factor: f64,
+        /// Epochs between two changes.
+        every: u32,
+    },
+    /// Half a cosine from `initial` to `last`, per step, over all epochs after warm-up.
+    Cosine {
+        /// Final step size.
+        last: f64,
+    },
+}
+
+/// Arithmetic of the training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// The fastest the machine has that is proven equal in accuracy.
+    Auto,
+    /// 32-bit floats throughout.
+    F32,
+    /// bfloat16 products, 32-bit sums and weights.
+    Bf16,
+}
+
+/// When to stop before the last epoch; all absent: never.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StopSettings {
+    /// Stop when the validation split no longer improves.
+    pub patience: Option<PatienceSettings>,
+    /// Stop after the first epoch whose training accuracy is at least this fraction.
+    pub train_accuracy: Option<f64>,
+    /// Evaluate the best epoch's weights instead of the last.
+    pub restore_best: bool,
+}
+
+/// Early stopping on the validation split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PatienceSettings {
+    /// `validation-accuracy` or `validation-loss`.
+    pub monitor: crate::base::Metric,
+    /// Epochs without improvement after which training stops.
+    pub epochs: u32,
+    /// Improvements up to this much do not count.
+    pub min_delta: f64,
+}
+
+/// Random affine variation of every training image in every epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AugmentSettings {
+    /// Largest rotation either way, in degrees.
+    pub rotation: f64,
+    /// Largest zoom either way, as a fraction.
+    pub zoom: ZoomSettings,
+    /// Largest shift either way, as a fraction of width and height.
+    pub shift: ShiftSettings,
+    /// Largest shear angle either way, in degrees.
+    pub shear: f64,
+    /// What stands outside the image.
+    pub fill: Fill,
+    /// Whose order of operations and sampling is followed.
+    pub convention: Convention,
+}
+
+/// Zoom ranges as fractions; 0.1 draws a factor from 0.9 to 1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ZoomSettings {
+    /// Vertical range.
+    pub height: f64,
+    /// Horizontal range.
+    pub width: f64,
+    /// Whether both directions share one draw.
+    pub uniform: bool,
+}
+
+/// Shift ranges as fractions of the image's size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShiftSettings {
+    /// Horizontal range.
+    pub width: f64,
+    /// Vertical range.
+    pub height: f64,
+}
+
+/// What stands outside the image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// The nearest edge pixel.
+    Nearest,
+    /// One value from 0 to 1.
+    Constant(f64),
+    /// Mirrored with the edge pixel repeated: `d c b a | a b c d | d c b a`.
+    Reflect,
+    /// Tiled.
+    Wrap,
+}
+
+/// Whose augmentation is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Convention {
+    /// Keras `ImageDataGenerator`: one affine map about the centre, zoom per axis.
+    KerasGenerator,
+    /// Keras preprocessing layers: rotation, zoom and translation composed in this order.
+    KerasLayers,
+}
+
+/// How many networks vote and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EnsembleSettings {
+    /// Number of members, at least 1.
+    pub size: u32,
+    /// How their predictions are combined.
+    pub combine: Combine,
+}
+
+/// How the predictions of an ensemble are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Combine {
+    /// Mean of the class probabilities.
+    Mean,
+    /// Most members; ties go to the largest mean probability among the tied classes.
+    Vote,
+}
+
+/// What trains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "engine")]
+pub enum TrainerSettings {
+    /// Networks on dfdx.
+    Dfdx,
+    /// Deterministic made-up curves, for testing everything but training.
+    Fake(FakeSettings),
+    /// A program of the user's.
+    Command {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+}
+
+/// The script of the fake engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FakeSettings {
+    /// Accuracy towards which the curves rise, a fraction.
+    pub accuracy: f64,
+    /// Standard deviation between members, a fraction.
+    pub spread: f64,
+    /// Change of accuracy per unit of a hyperparameter, by its name.
+    pub effects: BTreeMap<String, f64>,
+    /// Real milliseconds slept in every epoch.
+    pub epoch_delay_ms: u64,
+    /// Planned accidents.
+    pub accidents: Vec<Accident>,
+}
+
+/// A planned accident of the fake engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Accident {
+    /// What happens.
+    pub kind: AccidentKind,
+    /// In which repeat; absent: in all.
+    pub repeat: Option<u32>,
+    /// To which member; absent: to all.
+    pub member: Option<u32>,
+    /// In which epoch, from 1.
+    pub epoch: u32,
+    /// Only where these hyperparameters have these values.
+    pub when: BTreeMap<String, Value>,
+    /// How many attempts it hits before it stops happening; absent: always.
+    pub attempts: Option<u32>,
+}
+
+/// Kinds of accidents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccidentKind {
+    /// The engine returns an error.
+    Error,
+    /// The engine panics.
+    Panic,
+    /// The loss becomes NaN.
+    Diverge,
+}
