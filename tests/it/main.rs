@@ -1,2 +1,3 @@
-#[test]
-fn a() {}
+//! Drives the binary `bench` from outside, and holds the source against DESIGN.md.
+
+mod architecture;

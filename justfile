@@ -1,0 +1,31 @@
+# `just check` is what CI runs; the other recipes are its parts and daily shortcuts.
+
+# Everything CI checks.
+check:
+    bash .ci/run
+
+# Formatting and lints, warnings are errors.
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --all-targets -- -D warnings
+
+# The README's test command.
+test:
+    cargo test --release
+
+# The tests that need real MNIST: `just test-data ../shared/data`.
+test-data folder:
+    BENCH_DATA_DIR={{folder}} cargo test --release -- --include-ignored real_data
+
+# Type-checks the CUDA code without a toolkit.
+cuda-check:
+    cargo check --release --features cuda-check
+
+# Trains the small gate experiment and holds it against the committed baseline.
+gate:
+    cargo run --release -- run experiments/smoke.toml --out target/gate/smoke
+    cargo run --release -- check target/gate/smoke --baseline experiments/baselines/smoke.json
+
+# Accepts new snapshot files after looking at them.
+review:
+    cargo insta review

@@ -1,0 +1,239 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version = crate::cli::VERSION, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done · 1 internal error · 2 bad arguments or input · \
+    3 some trials failed · 4 regression · 5 inconclusive · 130 interrupted")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// When to colour what goes to the terminal.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show cells, trials, cost and the smallest difference they can show; trains nothing.
+    Plan(PlanArguments),
+    /// Train what is missing, then write tables and report. Run again to resume.
+    Run(RunArguments),
+    /// Show how far a results folder is.
+    Status(StatusArguments),
+    /// Print the report of one results folder, or of all below one.
+    Report(ReportArguments),
+    /// Write the baseline that `check` compares with.
+    Baseline(BaselineArguments),
+    /// Compare results with a baseline: ok (exit 0), regressed (4) or inconclusive (5).
+    Check(CheckArguments),
+    /// List, fetch, describe and preview datasets.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// List the devices this build can train on.
+    Devices,
+}
+
+/// The experiment and what is changed about it.
+#[derive(Debug, Args)]
+pub(super) struct ExperimentArguments {
+    /// The experiment file (TOML).
+    pub(super) file: PathBuf,
+
+    /// Override a key of the experiment, for example `--set train.epochs=3`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) overrides: Vec<String>,
+}
+
+/// Where datasets are looked for.
+#[derive(Debug, Args)]
+pub(super) struct DataFolderArguments {
+    /// Folder with datasets; before BENCH_DATA_DIR and the user's cache folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    #[command(flatten)]
+    pub(super) experiment: ExperimentArguments,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Results folder to look for finished trials in [default: results/<name>].
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Show the layers of the network with output shapes and parameter counts.
+    #[arg(long)]
+    pub(super) model: bool,
+    /// Write JSON to standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) experiment: ExperimentArguments,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Results folder of this experiment [default: results/<name>].
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Trainings at once [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Where to train: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: String,
+    /// Train failed trials again, also those that failed before for the same reason.
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    /// Write events as JSON lines to standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// No progress on standard error.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// Results folder of one experiment.
+    pub(super) folder: PathBuf,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Write JSON to standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned text for a terminal.
+    Terminal,
+    /// GitHub-flavoured Markdown.
+    Markdown,
+    /// The cells table.
+    Csv,
+    /// Everything, for scripts.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// Results folder of one experiment, or a folder that holds several.
+    pub(super) folder: PathBuf,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub(super) format: Format,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BaselineArguments {
+    /// Results folder of one experiment.
+    pub(super) folder: PathBuf,
+    /// The baseline file to write (JSON); commit it.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Results folder of one experiment.
+    pub(super) folder: PathBuf,
+    /// The baseline file `bench baseline` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: PathBuf,
+    /// Largest loss accepted, in percentage points for accuracies [default: the experiment's].
+    #[arg(long, value_name = "POINTS")]
+    pub(super) tolerance: Option<f64>,
+    /// Write JSON to standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DataCommand {
+    /// List the known datasets and where they are.
+    List(DataListArguments),
+    /// Download a dataset, resuming what an earlier try left.
+    Fetch(DataFetchArguments),
+    /// Describe a dataset: classes, centres, and the augmentation ranges they suggest.
+    Info(DataSourceArguments),
+    /// Write a contact sheet of images as PNG.
+    Preview(DataPreviewArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataListArguments {
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Write JSON to standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataFetchArguments {
+    /// `mnist`, `fashion-mnist` or `kmnist`.
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Download again even if the files are there and sound.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Another base address to try first; may be repeated.
+    #[arg(long = "mirror", value_name = "URL")]
+    pub(super) mirrors: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataSourceArguments {
+    /// A dataset's name, or an experiment file whose dataset is meant.
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Side of the images in pixels [default: as stored].
+    #[arg(long, value_name = "PIXELS")]
+    pub(super) image_size: Option<usize>,
+    /// Write JSON to standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataPreviewArguments {
+    /// A dataset's name, or an experiment file whose dataset and augmentation are meant.
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Side of the images in pixels [default: as stored].
+    #[arg(long, value_name = "PIXELS")]
+    pub(super) image_size: Option<usize>,
+    /// Number of images.
+    #[arg(long, default_value_t = 50)]
+    pub(super) count: usize,
+    /// The PNG to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+}

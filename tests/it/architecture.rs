@@ -1,0 +1,186 @@
+//! Holds the source against the rules of DESIGN.md: which module may use which, where each heavy
+//! crate lives, how long a file may be, and that the file map is complete.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module, the modules it may name, the heavy crates it may name.
+const MODULES: &[(&str, &[&str], &[&str])] = &[
+    ("base", &[], &["rand", "rand_chacha", "sha2"]),
+    ("spec", &["base"], &["toml", "rust_decimal"]),
+    ("grid", &["base", "spec"], &["rand", "sobol_burley", "rust_decimal"]),
+    ("plan", &["base", "spec", "grid", "data", "engine", "record"], &[]),
+    ("record", &["base"], &[]),
+    ("data", &["base", "spec"], &["flate2", "image", "csv", "ureq", "rand", "md5"]),
+    (
+        "engine",
+        &["base", "spec", "data", "record"],
+        &["dfdx", "rayon", "safetensors", "rand", "half", "cudarc"],
+    ),
+    ("store", &["base", "record", "spec"], &["safetensors", "half"]),
+    ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
+    ("stats", &[], &["statrs", "rayon", "rand", "rand_chacha"]),
+    ("tables", &["base", "spec", "grid", "plan", "record", "stats", "store"], &["polars"]),
+    ("report", &["base", "spec", "record", "stats", "store", "tables"], &["unicode_width"]),
+    ("check", &["base", "spec", "record", "stats", "store"], &[]),
+    (
+        "cli",
+        &[
+            "base", "spec", "grid", "plan", "record", "data", "engine", "store", "runner", "stats",
+            "tables", "report", "check",
+        ],
+        &["clap", "indicatif", "ctrlc", "rayon"],
+    ),
+];
+
+/// Crates that may only be named where [`MODULES`] says so.
+const HEAVY: &[&str] = &[
+    "clap", "csv", "ctrlc", "cudarc", "dfdx", "flate2", "half", "image", "indicatif", "md5",
+    "polars", "rand", "rand_chacha", "rayon", "rust_decimal", "safetensors", "sha2",
+    "sobol_burley", "statrs", "toml", "unicode_width", "ureq",
+];
+
+const MOST_LINES: usize = 500;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a source folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn module_of(file: &Path) -> String {
+    let inside = file.strip_prefix(root().join("src")).expect("a file under src");
+    let first = inside.components().next().expect("a file name").as_os_str();
+    Path::new(first).file_stem().expect("a stem").to_string_lossy().into_owned()
+}
+
+/// Returns the source without comments, strings' content and test modules at the end of the file.
+fn code_of(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn is_test_file(file: &Path) -> bool {
+    file.components().any(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        name == "tests.rs" || name.ends_with("_tests.rs") || name == "tests"
+    })
+}
+
+/// Returns the identifiers that follow `prefix` in `code`, where `prefix` starts a path.
+fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (place, _) in code.match_indices(prefix) {
+        let before = code[..place].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[place + prefix.len()..];
+        let list = match rest.strip_prefix('{') {
+            Some(rest) => top_level(rest),
+            None => vec![rest.to_owned()],
+        };
+        for item in list {
+            let name: String =
+                item.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Splits a `use` list at its top-level commas, up to its closing brace.
+fn top_level(list: &str) -> Vec<String> {
+    let (mut depth, mut items, mut item) = (0, Vec::new(), String::new());
+    for c in list.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => items.push(std::mem::take(&mut item)),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                item.push(c);
+            }
+        }
+    }
+    items.push(item);
+    items
+}
+
+#[test]
+fn imports_point_one_way() {
+    let mut problems = Vec::new();
+    for file in rust_files(&root().join("src")) {
+        let module = module_of(&file);
+        if module == "lib" || module == "main" || is_test_file(&file) {
+            continue;
+        }
+        let Some((_, may_use, may_name)) = MODULES.iter().find(|(name, ..)| *name == module) else {
+            problems.push(format!("{}: module `{module}` is not in the table", file.display()));
+            continue;
+        };
+        let code = code_of(&fs::read_to_string(&file).expect("a source file"));
+        for used in names_after(&code, "crate::") {
+            let known = MODULES.iter().any(|(name, ..)| *name == used);
+            if known && used != module && !may_use.contains(&used.as_str()) {
+                problems.push(format!("{}: `{module}` may not use `{used}`", file.display()));
+            }
+        }
+        for heavy in HEAVY {
+            let names_it = !names_after(&code, &format!("{heavy}::")).is_empty()
+                || code.contains(&format!("use {heavy};"));
+            if names_it && !may_name.contains(heavy) && may_use.iter().all(|used| used != heavy) {
+                problems.push(format!("{}: `{module}` may not name `{heavy}`", file.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_five_hundred_lines() {
+    let mut long = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for file in rust_files(&root().join(folder)) {
+            let lines = fs::read_to_string(&file).expect("a source file").lines().count();
+            if lines > MOST_LINES {
+                long.push(format!("{}: {lines} lines", file.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn the_file_map_of_the_design_page_matches_the_tree() {
+    let design = fs::read_to_string(root().join("DESIGN.md")).expect("DESIGN.md");
+    let map = design.split("## File map").nth(1).expect("a section `## File map`");
+    let map = map.split("\n## ").next().unwrap_or_default();
+    let listed: BTreeSet<String> = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .map(str::to_owned)
+        .collect();
+    let actual: BTreeSet<String> = rust_files(&root().join("src"))
+        .iter()
+        .map(|file| file.strip_prefix(root()).expect("inside").to_string_lossy().into_owned())
+        .collect();
+    let missing: Vec<_> = actual.difference(&listed).collect();
+    let stale: Vec<_> = listed.difference(&actual).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "not listed: {missing:?}\nstale: {stale:?}");
+}
