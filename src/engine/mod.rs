@@ -4,6 +4,22 @@
 //! statistics. Invariant: the result of a member depends on its job alone, never on other jobs,
 //! workers or packs.
 
+mod checkpoint;
+pub mod dropout;
+pub mod evaluation;
+mod feed;
+mod geometry;
+mod init;
+mod member;
+pub mod network;
+mod portable;
+mod schedule;
+mod stopping;
+#[cfg(test)]
+pub(crate) mod testing;
+mod training;
+pub mod weights;
+
 use std::ops::ControlFlow;
 
 use crate::base::SeedPath;
