@@ -5,8 +5,10 @@
 //! workers or packs.
 
 mod checkpoint;
+mod device;
 pub mod dropout;
 pub mod evaluation;
+mod fake;
 mod feed;
 mod geometry;
 mod init;
@@ -17,8 +19,13 @@ mod schedule;
 mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod training;
 pub mod weights;
+
+pub use device::{DeviceChoice, ParseDeviceError, build};
+pub use fake::FakeEngine;
 
 use std::ops::ControlFlow;
 
