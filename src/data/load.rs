@@ -4,7 +4,7 @@ use super::dataset::{Dataset, ImageShape};
 use super::error::{DataError, LoadError};
 use super::folders::DataFolders;
 use super::known::KnownSet;
-use super::resize::resize;
+use super::resize::Resizer;
 use super::{csv_file, digits, idx, png_folder, synthetic};
 use crate::spec::settings::{DatasetSettings, Source};
 
@@ -107,12 +107,12 @@ fn sized(mut pool: Pool, image_size: Option<usize>) -> Result<Pool, LoadError> {
         });
     }
     if image_size.is_some() && side != height {
-        let size = pool.shape.len();
-        pool.pixels = pool
-            .pixels
-            .chunks_exact(size)
-            .flat_map(|image| resize(image, (height, width), (side, side)))
-            .collect();
+        let mut resizer = Resizer::new((height, width), (side, side));
+        let mut pixels = Vec::with_capacity(pool.labels.len() * side * side);
+        for image in pool.pixels.chunks_exact(pool.shape.len()) {
+            resizer.append(image, &mut pixels);
+        }
+        pool.pixels = pixels;
         pool.shape = ImageShape { height: side, width: side, channels };
     }
     Ok(pool)

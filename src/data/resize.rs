@@ -1,37 +1,52 @@
 //! Resizing of grey images.
 
-/// Returns `image` at another size by separable triangle weights about pixel centres.
+/// Brings images of one size to another by separable triangle weights about pixel centres.
 ///
 /// Enlarging this is bilinear interpolation with the edge pixels repeated outwards; reducing, the
 /// triangle widens with the step, so no input pixel is passed over (as Pillow's `BILINEAR` does).
-pub(super) fn resize(
-    image: &[u8],
-    (height, width): (usize, usize),
-    (new_height, new_width): (usize, usize),
-) -> Vec<u8> {
-    let across = weights(width, new_width);
-    let mut narrow = vec![0.0; height * new_width];
-    for (row, narrow_row) in image.chunks_exact(width).zip(narrow.chunks_exact_mut(new_width)) {
-        for (value, (first, taps)) in narrow_row.iter_mut().zip(&across) {
-            *value = taps.iter().zip(&row[*first..]).map(|(tap, &p)| tap * f64::from(p)).sum();
-        }
-    }
-    let mut pixels = Vec::with_capacity(new_height * new_width);
-    for (first, taps) in weights(height, new_height) {
-        for column in 0..new_width {
-            let value: f64 = taps
-                .iter()
-                .enumerate()
-                .map(|(tap, weight)| weight * narrow[(first + tap) * new_width + column])
-                .sum();
-            pixels.push(value.round() as u8);
-        }
-    }
-    pixels
+pub(super) struct Resizer {
+    width: usize,
+    across: Vec<Taps>,
+    down: Vec<Taps>,
+    narrow: Vec<f64>,
 }
 
-/// Returns, for each new pixel, the first old pixel it draws on and their weights, which sum to 1.
-fn weights(old: usize, new: usize) -> Vec<(usize, Vec<f64>)> {
+/// The first old pixel that a new one draws on, and the weights from there on, which sum to 1.
+type Taps = (usize, Vec<f64>);
+
+impl Resizer {
+    /// Prepares for images of `from` (height, width) to become `to`.
+    pub(super) fn new(from: (usize, usize), to: (usize, usize)) -> Self {
+        Self {
+            width: from.1,
+            across: taps(from.1, to.1),
+            down: taps(from.0, to.0),
+            narrow: vec![0.0; from.0 * to.1],
+        }
+    }
+
+    /// Appends the resized `image` to `pixels`.
+    pub(super) fn append(&mut self, image: &[u8], pixels: &mut Vec<u8>) {
+        let new_width = self.across.len();
+        let rows = image.chunks_exact(self.width).zip(self.narrow.chunks_exact_mut(new_width));
+        for (row, narrow_row) in rows {
+            for (value, (first, taps)) in narrow_row.iter_mut().zip(&self.across) {
+                *value = taps.iter().zip(&row[*first..]).map(|(tap, &p)| tap * f64::from(p)).sum();
+            }
+        }
+        for (first, taps) in &self.down {
+            for column in 0..new_width {
+                let rows = taps.iter().enumerate();
+                let value: f64 = rows
+                    .map(|(row, tap)| tap * self.narrow[(first + row) * new_width + column])
+                    .sum();
+                pixels.push(value.round() as u8);
+            }
+        }
+    }
+}
+
+fn taps(old: usize, new: usize) -> Vec<Taps> {
     let step = old as f64 / new as f64;
     let reach = step.max(1.0);
     (0..new)
@@ -51,6 +66,12 @@ fn weights(old: usize, new: usize) -> Vec<(usize, Vec<f64>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resize(image: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
+        let mut pixels = Vec::new();
+        Resizer::new(from, to).append(image, &mut pixels);
+        pixels
+    }
 
     #[test]
     fn resizing_agrees_with_pillow() {

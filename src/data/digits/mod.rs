@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 
 use super::dataset::ImageShape;
 use super::load::Pool;
-use super::resize::resize;
+use super::resize::Resizer;
 
 const PACKED: &[u8] = include_bytes!("digits.csv.gz");
 
@@ -36,6 +36,8 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
     let side = if field { FIELD } else { SIDE };
     let mut pixels = Vec::with_capacity(IMAGES * side * side);
     let mut labels = Vec::with_capacity(IMAGES);
+    let mut resizer = Resizer::new((SIDE, SIDE), (BOX, BOX));
+    let mut boxed = Vec::with_capacity(BOX * BOX);
     for line in text.lines() {
         let cells: Vec<u16> =
             line.split(',').map(|cell| cell.parse().expect("cells are whole numbers")).collect();
@@ -43,7 +45,9 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
         let image: Vec<u8> =
             image.iter().map(|&value| ((value * 255 + FULL / 2) / FULL) as u8).collect();
         if field {
-            pixels.extend(like_mnist(&image));
+            boxed.clear();
+            resizer.append(&image, &mut boxed);
+            pixels.extend(centred(&boxed));
         } else {
             pixels.extend(image);
         }
@@ -58,8 +62,8 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
     }
 }
 
-fn like_mnist(image: &[u8]) -> Vec<u8> {
-    let boxed = resize(image, (SIDE, SIDE), (BOX, BOX));
+/// Returns a field with `boxed` where its centre of mass is nearest to the field's.
+fn centred(boxed: &[u8]) -> Vec<u8> {
     let (mut mass, mut moment_down, mut moment_across) = (0_u64, 0, 0);
     for (at, &pixel) in boxed.iter().enumerate() {
         mass += u64::from(pixel);
