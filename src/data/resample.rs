@@ -143,34 +143,27 @@ impl Resampler {
 
     /// Fills `position`, `down` and `across` for one line.
     fn locate(&mut self, line: &LineMap, limits: [f32; 2], inside: bool) {
-        let wide_frame = 2.0 * self.frame as f32;
-        let last = limits.map(|limit| limit + wide_frame);
+        match self.outside {
+            Outside::Reflect if !inside => self.locate_folded(line, limits, reflect),
+            Outside::Wrap if !inside => self.locate_folded(line, limits, wrap),
+            _ => self.locate_folded(line, limits, |at, _| at),
+        }
+    }
+
+    /// The same with positions outside folded back first; what `fold` leaves outside goes to the edge.
+    #[inline]
+    fn locate_folded(&mut self, line: &LineMap, limits: [f32; 2], fold: impl Fn(f32, f32) -> f32) {
+        let last = limits.map(|limit| limit + 2.0 * self.frame as f32);
         let stride = self.stride as f32;
-        let fold: Option<fn(f32, f32) -> f32> = match self.outside {
-            _ if inside => None,
-            Outside::Reflect => Some(reflect),
-            Outside::Wrap => Some(wrap),
-            Outside::Nearest | Outside::Constant(_) | Outside::GridConstant(_) => None,
-        };
         let slots = self.position.iter_mut().zip(&mut self.down).zip(&mut self.across).enumerate();
-        let settle = |slot: (usize, ((&mut u32, &mut f32), &mut f32)), row: f32, column: f32| {
-            let (_, ((position, down), across)) = slot;
-            let (row, column) = (row.max(0.0).min(last[0]), column.max(0.0).min(last[1]));
-            let (whole_row, whole_column) = (floor(row), floor(column));
+        for (column, ((position, down), across)) in slots {
+            let at = line.at(column);
+            let row = fold(at[0], limits[0]).max(0.0).min(last[0]);
+            let column = fold(at[1], limits[1]).max(0.0).min(last[1]);
+            let (whole_row, whole_column) = (floor(row).max(0.0), floor(column).max(0.0));
             *down = row - whole_row;
             *across = column - whole_column;
             *position = (whole_row * stride + whole_column + INTEGER).to_bits() & 0x7F_FFFF;
-        };
-        if let Some(fold) = fold {
-            for slot in slots {
-                let [row, column] = line.at(slot.0);
-                settle(slot, fold(row, limits[0]), fold(column, limits[1]));
-            }
-        } else {
-            for slot in slots {
-                let [row, column] = line.at(slot.0);
-                settle(slot, row, column);
-            }
         }
     }
 }
@@ -195,33 +188,28 @@ impl LineMap {
     }
 }
 
-/// Returns the largest whole number not above `value`, or one less when `value` is whole itself, for
-/// 0 ≤ `value` < 2²²: the next pixel is then read with weight 1, which is the same. Plain additions,
+/// Returns the largest whole number not above `value`, for |`value`| < 2²², or one less when `value`
+/// is whole itself: the next pixel is then read with weight 1, which is the same. Plain additions,
 /// unlike `f32::floor` on processors without SSE 4.1.
 #[inline]
 fn floor(value: f32) -> f32 {
-    ((value - 0.5).max(0.0) + INTEGER) - INTEGER
+    const ROUND: f32 = 1.5 * INTEGER;
+    (value - 0.5 + ROUND) - ROUND
 }
 
-/// Folds a position beyond 0 … `limit` back as `d c b a | a b c d | d c b a` has it.
+/// Folds a position back into 0 … `limit` as `d c b a | a b c d | d c b a` has it.
+#[inline]
 fn reflect(at: f32, limit: f32) -> f32 {
-    if (0.0..=limit).contains(&at) {
-        return at;
-    }
-    let size = limit + 1.0;
-    let turned = (at + 0.5).rem_euclid(2.0 * size);
-    (if turned > size { 2.0 * size - turned } else { turned }) - 0.5
+    let period = 2.0 * (limit + 1.0);
+    let at = at + 0.5;
+    let turned = at - period * floor(at / period);
+    turned.min(period - turned) - 0.5
 }
 
 /// Folds a position beyond 0 … `limit` back with period `limit`.
+#[inline]
 fn wrap(at: f32, limit: f32) -> f32 {
-    if limit < 1.0 {
-        0.0
-    } else if at < 0.0 {
-        limit - (-at) % limit
-    } else if at > limit {
-        at % limit
-    } else {
-        at
-    }
+    let turned = at - limit * floor(at / limit);
+    // Of an image one pixel wide `turned` is not a number, and the edge is read.
+    if (0.0..=limit).contains(&at) { at } else { turned }
 }
