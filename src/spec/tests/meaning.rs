@@ -1,26 +1,17 @@
-//! The language as a whole: files that mean something, and a page of files that do not.
+//! Files that mean something, and what they mean.
 
-use super::layers::LayerSettings;
-use super::settings::{
+use super::{SMALL, read};
+use crate::base::{Metric, Seed};
+use crate::spec::layers::LayerSettings;
+use crate::spec::settings::{
     Combine, Fill, LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, Schedule,
     Settings, Share, ShiftSettings, Source, SplitSeed, TrainerSettings, ZoomSettings,
 };
-use super::value::Value;
-use super::{Document, Override};
-use crate::base::{Metric, Seed};
-
-const SMALL: &str = "name = \"t\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"mlp\"\n";
-
-fn read(text: &str) -> Document {
-    Document::parse(text, "t.toml", &[]).unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::spec::value::Value;
+use crate::spec::{Document, Override};
 
 fn read_small(more: &str) -> Document {
     read(&format!("{SMALL}{more}"))
-}
-
-fn refusal(more: &str) -> String {
-    Document::parse(&format!("{SMALL}{more}"), "t.toml", &[]).unwrap_err().to_string()
 }
 
 fn base(more: &str) -> Settings {
@@ -204,7 +195,10 @@ fn a_cell_that_does_not_fit_names_itself() {
             ("train.optimizer.momentum", &Value::Float(0.9)),
         ])
         .unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"
+    cell `train.optimizer=adam train.optimizer.momentum=0.9` of `t.toml` does not fit
+      `train.optimizer.momentum` is no key of optimizer `adam`, expected `name`, `beta1`, `beta2`, `epsilon` or `weight-decay`
+    ");
 }
 
 #[test]
@@ -248,6 +242,6 @@ fn overrides_change_any_key() {
 fn an_experiment_survives_json() {
     let document = read(DESIGN);
     let json = serde_json::to_string(document.experiment()).unwrap();
-    let back: super::experiment::Experiment = serde_json::from_str(&json).unwrap();
+    let back: crate::spec::experiment::Experiment = serde_json::from_str(&json).unwrap();
     assert_eq!(&back, document.experiment());
 }
