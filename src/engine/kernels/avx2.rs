@@ -53,10 +53,8 @@ impl Simd for Avx2 {
     unsafe fn store_bytes(to: *mut u8, value: __m256) {
         unsafe {
             let whole = _mm256_cvttps_epi32(value);
-            let words = _mm_packus_epi32(
-                _mm256_castsi256_si128(whole),
-                _mm256_extracti128_si256(whole, 1),
-            );
+            let words =
+                _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
             _mm_storel_epi64(to.cast(), _mm_packus_epi16(words, words));
         }
     }

@@ -48,8 +48,9 @@ impl Dropout {
     }
 
     /// Returns what one value is multiplied with.
-    #[cfg(test)]
-    pub(super) fn factor(&self, index: u32) -> f32 {
+    #[inline]
+    #[must_use]
+    pub fn factor(&self, index: u32) -> f32 {
         let kept = super::simd::dropout_hash(self.key, index) >= self.threshold;
         if kept { self.scale } else { 0.0 }
     }

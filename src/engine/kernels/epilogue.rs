@@ -138,7 +138,8 @@ impl<E: Activation> Epilogue for Forward<E> {
                 S::store(squares, S::add(S::load(squares), second));
             }
             if let Some((scale, shift)) = self.affine {
-                let (scale, shift) = (S::load(scale.add(at.channel)), S::load(shift.add(at.channel)));
+                let (scale, shift) =
+                    (S::load(scale.add(at.channel)), S::load(shift.add(at.channel)));
                 for value in &mut values {
                     *value = S::fma(*value, scale, shift);
                 }

@@ -46,7 +46,11 @@ impl<E: Activation> Gather<'_, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn gather_forward(path: Path, gather: &Gather<'_, f32>, mut epilogue: ForwardEpilogue<'_, f32>) {
+pub fn gather_forward<T: Activation>(
+    path: Path,
+    gather: &Gather<'_, f32>,
+    mut epilogue: ForwardEpilogue<'_, T>,
+) {
     let targets = epilogue.extent;
     gather.assert_sound(&targets, packed_len(gather, &targets));
     let epilogue = epilogue.checked(gather.images);
@@ -118,9 +122,10 @@ impl<P: Epilogue> Tiles<'_, P> {
                 while row < rows {
                     // SAFETY: the group, pixel and rows lie inside the checked buffers.
                     unsafe {
-                        let input = gather.input.as_ptr().add(
-                            group * gather.extent.group_len() + row * gather.extent.stride,
-                        );
+                        let input = gather
+                            .input
+                            .as_ptr()
+                            .add(group * gather.extent.group_len() + row * gather.extent.stride);
                         let image = group * self.targets.group + row;
                         let offset = self.targets.place(image, pixel) + channel;
                         let tile = Tile { gather, taps, input, weights };

@@ -168,6 +168,12 @@ impl Taps {
         self.taps.is_empty()
     }
 
+    /// Returns one over the number of taps of a target: what each counts in a mean.
+    #[must_use]
+    pub fn share(&self, target: usize) -> f32 {
+        1.0 / self.of(target).len().max(1) as f32
+    }
+
     /// Returns the taps of one target.
     #[inline(always)]
     pub(super) fn of(&self, target: usize) -> &[Tap] {

@@ -7,6 +7,9 @@
 /// Channels are stored in multiples of this many values; the surplus is always zero.
 pub const CHANNEL_STEP: usize = 16;
 
+/// What [`CHANNEL_STEP`] is where values are bfloat16: one row of an AMX tile.
+pub const TILE_STEP: usize = 32;
+
 /// The extent of the activations of one layer, batch aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
@@ -25,6 +28,12 @@ impl Extent {
     #[must_use]
     pub fn new(pixels: usize, channels: usize, group: usize) -> Self {
         Self { pixels, channels, stride: channels.next_multiple_of(CHANNEL_STEP), group }
+    }
+
+    /// Returns the same extent with channels stored in multiples of `step`.
+    #[must_use]
+    pub fn with_step(self, step: usize) -> Self {
+        Self { stride: self.channels.next_multiple_of(step), ..self }
     }
 
     /// Returns the number of values of one group.
@@ -56,6 +65,19 @@ impl Extent {
     #[must_use]
     pub(super) fn rows(&self, images: usize, group: usize) -> usize {
         (images - group * self.group).min(self.group)
+    }
+
+    /// Zeroes the rows after image `images` in the group of the last image.
+    pub(in super::super) fn clear_after<T: Copy + Default>(&self, images: usize, values: &mut [T]) {
+        let groups = self.groups(images);
+        if groups * self.group == images {
+            return;
+        }
+        for pixel in 0..self.pixels {
+            let from = self.place(images, pixel);
+            let to = self.place(groups * self.group - 1, pixel) + self.stride;
+            values[from..to].fill(T::default());
+        }
     }
 
     /// Panics unless `len` values hold `images` images.

@@ -27,6 +27,7 @@ mod pool;
 #[cfg(test)]
 mod reference;
 mod simd;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod weight_gradient;
@@ -38,7 +39,7 @@ pub use epilogue::{Affine, BackwardEpilogue, ForwardEpilogue, Moments, Products}
 pub use gather::{Gather, gather_backward, gather_forward};
 pub use geometry::{Runs, Taps, Window};
 pub use isa::{Isa, IsaError, Path};
-pub use layout::{CHANNEL_STEP, Extent};
+pub use layout::{CHANNEL_STEP, Extent, TILE_STEP};
 pub use loss::{BatchLoss, cross_entropy, probabilities};
 pub use optimize::{Rule, step};
 pub use pack::{WeightShape, pack_backward, pack_forward, patches};
@@ -47,4 +48,5 @@ pub use pointwise::{
     transform, transform_in_place,
 };
 pub use pool::{MOST_PLACES, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
+pub use storage::Storage;
 pub use weight_gradient::{WeightGradient, weight_gradient};

@@ -50,6 +50,9 @@ pub enum Rule {
         inside: bool,
         /// Momentum, 0 for none.
         momentum: f32,
+        /// Whether the velocity gathers finished steps, `rate · gradient / root` (Keras 3),
+        /// instead of directions (torch, dfdx).
+        finished: bool,
         /// L2 penalty added to the gradient.
         weight_decay: f32,
     },
@@ -194,7 +197,14 @@ impl<S: Simd> State<S> {
                     self.weight = S::fma(S::splat(-rate), direction, self.weight);
                 }
                 Rule::Adam {
-                    rate, beta1, beta2, epsilon, correction1, correction2, l2, decoupled
+                    rate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    correction1,
+                    correction2,
+                    l2,
+                    decoupled,
                 } => {
                     let gradient = S::fma(S::splat(l2), self.weight, gradient);
                     self.first = S::fma(
@@ -211,7 +221,15 @@ impl<S: Simd> State<S> {
                     let weight = S::mul(self.weight, S::splat(1.0 - rate * decoupled));
                     self.weight = S::fma(S::splat(-rate), direction, weight);
                 }
-                Rule::RmsProp { rate, alpha, epsilon, inside, momentum, weight_decay } => {
+                Rule::RmsProp {
+                    rate,
+                    alpha,
+                    epsilon,
+                    inside,
+                    momentum,
+                    finished,
+                    weight_decay,
+                } => {
                     let gradient = S::fma(S::splat(weight_decay), self.weight, gradient);
                     let square = S::mul(gradient, gradient);
                     self.second =
@@ -223,7 +241,12 @@ impl<S: Simd> State<S> {
                         S::add(S::sqrt(self.second), epsilon)
                     };
                     let mut direction = S::div(gradient, root);
+                    let mut rate = rate;
                     if momentum > 0.0 {
+                        if finished {
+                            direction = S::mul(S::splat(rate), direction);
+                            rate = 1.0;
+                        }
                         self.first = S::fma(S::splat(momentum), self.first, direction);
                         direction = self.first;
                     }
@@ -250,8 +273,7 @@ mod tests {
                 *weight -= rate * if nesterov { gradient + momentum * *first } else { *first };
             }
             Rule::Adam { rate, beta1, beta2, epsilon, correction1, correction2, l2, decoupled } => {
-                let [rate, beta1, beta2, epsilon] =
-                    [rate, beta1, beta2, epsilon].map(f64::from);
+                let [rate, beta1, beta2, epsilon] = [rate, beta1, beta2, epsilon].map(f64::from);
                 let gradient = gradient + f64::from(l2) * *weight;
                 *first = beta1 * *first + (1.0 - beta1) * gradient;
                 *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
@@ -260,15 +282,20 @@ mod tests {
                 *weight -= rate * f64::from(decoupled) * *weight;
                 *weight -= rate * mean / (root + epsilon);
             }
-            Rule::RmsProp { rate, alpha, epsilon, inside, momentum, weight_decay } => {
+            Rule::RmsProp { rate, alpha, epsilon, inside, momentum, finished, weight_decay } => {
                 let [rate, alpha, epsilon, momentum] =
                     [rate, alpha, epsilon, momentum].map(f64::from);
                 let gradient = gradient + f64::from(weight_decay) * *weight;
                 *second = alpha * *second + (1.0 - alpha) * gradient * gradient;
                 let root =
                     if inside { (*second + epsilon).sqrt() } else { second.sqrt() + epsilon };
-                *first = momentum * *first + gradient / root;
-                *weight -= rate * *first;
+                if finished {
+                    *first = momentum * *first + rate * gradient / root;
+                    *weight -= *first;
+                } else {
+                    *first = momentum * *first + gradient / root;
+                    *weight -= rate * *first;
+                }
             }
         }
     }
@@ -291,12 +318,13 @@ mod tests {
             l2,
             decoupled,
         };
-        let rms = |inside, momentum, weight_decay| Rule::RmsProp {
+        let rms = |inside, momentum, finished, weight_decay| Rule::RmsProp {
             rate: 0.01,
             alpha: 0.9,
             epsilon: 1e-7,
             inside,
             momentum,
+            finished,
             weight_decay,
         };
         let rules = [
@@ -306,8 +334,9 @@ mod tests {
             adam(0.0, 0.0),
             adam(0.01, 0.0),
             adam(0.0, 0.1),
-            rms(false, 0.0, 0.0),
-            rms(true, 0.9, 0.01),
+            rms(false, 0.0, false, 0.0),
+            rms(true, 0.9, false, 0.01),
+            rms(true, 0.9, true, 0.01),
         ];
         for path in Path::all() {
             for rule in rules {

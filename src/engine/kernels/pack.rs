@@ -167,7 +167,8 @@ pub fn patches<E: super::element::Activation>(
                 for (row, patch) in patch.chunks_exact_mut(run).enumerate() {
                     let y = (out_row * window.stride + row).wrapping_sub(window.top);
                     if y < window.height && from < to {
-                        let first = (y * window.width * channels) as isize + start * channels as isize;
+                        let first =
+                            (y * window.width * channels) as isize + start * channels as isize;
                         let source = &values[(first + from as isize) as usize..][..to - from];
                         for (to, &value) in patch[from..to].iter_mut().zip(source) {
                             *to = E::from_f32(value);

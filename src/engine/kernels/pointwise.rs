@@ -12,11 +12,11 @@ use super::simd::{Kernel, Simd, run};
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn pass_forward<E: Activation>(
+pub fn pass_forward<E: Activation, T: Activation>(
     path: Path,
     input: &[E],
     images: usize,
-    mut epilogue: ForwardEpilogue<'_, E>,
+    mut epilogue: ForwardEpilogue<'_, T>,
 ) {
     let extent = epilogue.extent;
     extent.assert_holds(input.len(), images);

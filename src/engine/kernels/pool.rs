@@ -111,8 +111,7 @@ impl<E: Activation> Kernel for PoolForward<'_, E> {
                         // SAFETY: the place lies inside the checked buffers.
                         unsafe {
                             let at = place + channel;
-                            let (mut value, winner) =
-                                self.window::<S>(pixel, image, channel);
+                            let (mut value, winner) = self.window::<S>(pixel, image, channel);
                             if let Some(winners) = winners {
                                 S::store_bytes(winners.add(at), winner);
                             }
@@ -173,11 +172,8 @@ impl<E: Activation> PoolForward<'_, E> {
             match self.kind {
                 PoolKind::Max { rectified, .. } => {
                     if rectified {
-                        winner = S::select(
-                            S::greater(best, zero),
-                            winner,
-                            S::splat(f32::from(NOBODY)),
-                        );
+                        winner =
+                            S::select(S::greater(best, zero), winner, S::splat(f32::from(NOBODY)));
                     }
                     // A window of padding only, or of NaN only.
                     let found = S::greater(best, S::splat(f32::NEG_INFINITY));

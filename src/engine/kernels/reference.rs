@@ -36,7 +36,8 @@ impl Numbers {
             let (height, width) = (self.between(1, 9), self.between(1, 9));
             let (kernel_height, kernel_width) = (self.between(1, 5), self.between(1, 5));
             let stride = self.between(1, 3);
-            let (top, left) = (self.between(0, kernel_height - 1), self.between(0, kernel_width - 1));
+            let (top, left) =
+                (self.between(0, kernel_height - 1), self.between(0, kernel_width - 1));
             let (bottom, right) = (self.between(0, top), self.between(0, left));
             let (tall, wide) = (height + top + bottom, width + left + right);
             if tall >= kernel_height && wide >= kernel_width {

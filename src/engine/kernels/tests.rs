@@ -171,7 +171,9 @@ fn forward_sums_equal_the_naive_convolution_with_relu_moments_and_affine() {
             let sum: f64 = column().map(|value| value - center[channel]).sum();
             let square: f64 = column().map(|value| (value - center[channel]).powi(2)).sum();
             let count = column().count() as f64;
-            assert!((f64::from(sums[channel]) - sum).abs() <= 1e-4 * (square * count).sqrt() + 1e-4);
+            assert!(
+                (f64::from(sums[channel]) - sum).abs() <= 1e-4 * (square * count).sqrt() + 1e-4
+            );
             assert!((f64::from(squares[channel]) - square).abs() <= 1e-4 * square + 1e-4);
         }
         for row in expected.chunks_exact_mut(channels) {
@@ -214,7 +216,9 @@ fn surplus_channels_of_a_layer_stay_zero() {
             },
         );
         for row in output.chunks_exact(case.outputs.stride) {
-            assert!(row[case.outputs.channels..].iter().all(|value| value.abs() < f32::MIN_POSITIVE));
+            assert!(
+                row[case.outputs.channels..].iter().all(|value| value.abs() < f32::MIN_POSITIVE)
+            );
         }
     });
 }
@@ -302,11 +306,8 @@ fn weight_gradients_equal_the_naive_sums() {
             );
         }
         let (_, expected) = case.backward(&delta);
-        let expected: Vec<f64> = case
-            .padded(&expected)
-            .into_iter()
-            .map(|value| 2.0 * f64::from(value))
-            .collect();
+        let expected: Vec<f64> =
+            case.padded(&expected).into_iter().map(|value| 2.0 * f64::from(value)).collect();
         let found: Vec<f64> = weights.into_iter().map(f64::from).collect();
         assert_close(&found, &expected, ROUNDING, &case.what(path));
     });
@@ -514,9 +515,8 @@ fn vectors_drop_the_values_the_scalar_hash_drops() {
         );
         let found = plain(&extent, images, &values);
         let first = 3 * extent.pixels * extent.channels;
-        let expected: Vec<f64> = (0..found.len())
-            .map(|at| f64::from(dropout.factor((first + at) as u32)))
-            .collect();
+        let expected: Vec<f64> =
+            (0..found.len()).map(|at| f64::from(dropout.factor((first + at) as u32))).collect();
         assert_close(&found, &expected, 0.0, path.isa().name());
     });
 }

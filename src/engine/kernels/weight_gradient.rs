@@ -13,7 +13,7 @@ use super::simd::{Kernel, Simd, run};
 
 /// The weight gradient of one layer over some images.
 #[derive(Debug)]
-pub struct WeightGradient<'a, 'b> {
+pub struct WeightGradient<'a, 'b, E> {
     /// Which pixels meet at which place.
     pub runs: &'a Runs,
     /// Number of images.
@@ -21,11 +21,11 @@ pub struct WeightGradient<'a, 'b> {
     /// Extent of the inputs.
     pub inputs: Extent,
     /// The inputs.
-    pub input: &'a [f32],
+    pub input: &'a [E],
     /// Extent of the output gradients.
     pub outputs: Extent,
     /// The output gradients.
-    pub gradient: &'a [f32],
+    pub gradient: &'a [E],
     /// Whether the sums are added to what `weights` holds, instead of replacing it.
     pub accumulate: bool,
     /// Receives the sums, laid out as the weights.
@@ -36,17 +36,8 @@ pub struct WeightGradient<'a, 'b> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_>) {
-    let shape = gradient.shape();
-    gradient.inputs.assert_holds(gradient.input.len(), gradient.images);
-    gradient.outputs.assert_holds(gradient.gradient.len(), gradient.images);
-    assert_eq!(gradient.inputs.group, gradient.outputs.group, "one grouping of images");
-    assert_eq!(gradient.runs.sources(), gradient.inputs.pixels, "runs belong to these inputs");
-    assert_eq!(gradient.runs.outputs(), gradient.outputs.pixels, "runs belong to these outputs");
-    assert!(gradient.weights.len() >= shape.len(), "one gradient a weight");
-    if !gradient.accumulate {
-        gradient.weights[..shape.len()].fill(0.0);
-    }
+pub fn weight_gradient(path: Path, mut gradient: WeightGradient<'_, '_, f32>) {
+    let shape = gradient.checked();
     let weights = gradient.weights.as_mut_ptr();
     // SAFETY: all lengths were just checked.
     unsafe {
@@ -66,14 +57,26 @@ pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_>) {
     }
 }
 
-impl WeightGradient<'_, '_> {
-    fn shape(&self) -> WeightShape {
-        WeightShape {
+impl<E> WeightGradient<'_, '_, E> {
+    /// Panics unless every buffer is large enough, clears the sums where they start anew, and
+    /// returns their shape.
+    pub(super) fn checked(&mut self) -> WeightShape {
+        let shape = WeightShape {
             places: self.runs.places(),
             inputs: self.inputs.channels,
             outputs: self.outputs.channels,
             stride: self.outputs.stride,
+        };
+        self.inputs.assert_holds(self.input.len(), self.images);
+        self.outputs.assert_holds(self.gradient.len(), self.images);
+        assert_eq!(self.inputs.group, self.outputs.group, "one grouping of images");
+        assert_eq!(self.runs.sources(), self.inputs.pixels, "runs belong to these inputs");
+        assert_eq!(self.runs.outputs(), self.outputs.pixels, "runs belong to these outputs");
+        assert!(self.weights.len() >= shape.len(), "one gradient a weight");
+        if !self.accumulate {
+            self.weights[..shape.len()].fill(0.0);
         }
+        shape
     }
 }
 
@@ -169,8 +172,7 @@ impl Sums<'_> {
             for group in at.groups.clone() {
                 let rows = outputs.rows(self.images, group);
                 let input = self.input.add(group * inputs.group_len() + at.input);
-                let delta =
-                    self.gradient.add(group * outputs.group_len() + at.channel);
+                let delta = self.gradient.add(group * outputs.group_len() + at.channel);
                 for run in self.runs.of(at.stretch, at.place) {
                     let mut input = input.add(run.source as usize * inputs.group * inputs.stride);
                     let mut delta = delta.add(run.output as usize * outputs.group * outputs.stride);
