@@ -32,6 +32,7 @@ impl<E: Storage> Trunk<E> {
                 previous: before.last_mut(),
                 mode,
                 images,
+                scratch: &mut self.scratch,
             };
             pass.stage(layer, &mut inputs[index], delta, parameters, gradient);
         }
@@ -57,6 +58,7 @@ struct Backward<'a, E: Storage> {
     previous: Option<&'a mut Layer<E>>,
     mode: Mode<'a>,
     images: usize,
+    scratch: &'a mut [E],
 }
 
 impl<E: Storage> Backward<'_, E> {
@@ -158,7 +160,7 @@ impl<E: Storage> Backward<'_, E> {
 
     /// Gradients of weights over some groups, and of the products before them.
     fn learn(
-        &self,
+        &mut self,
         layer: &mut Layer<E>,
         input: &[E],
         delta: &mut [E],
@@ -203,6 +205,7 @@ impl<E: Storage> Backward<'_, E> {
                 accumulate: chunk.first > 0,
                 weights: &mut gradient[self.slots.slots[linear.weights].range()],
             },
+            self.scratch,
         );
     }
 

@@ -42,6 +42,11 @@ pub(in super::super) fn build(
 ) -> Result<Box<dyn Network>, EngineError> {
     let image = (shape.height, shape.width, shape.channels);
     let architecture = Architecture::of(&settings.model.layers, image, classes)?;
+    #[cfg(target_arch = "x86_64")]
+    if path.isa().is_bf16() {
+        let network = FusedNetwork::<half::bf16>::new(path, settings, &architecture, seed_path)?;
+        return Ok(Box::new(network));
+    }
     Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path)?))
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Trunk<E: Storage> {
     pub(super) logits: Aligned<f32>,
     /// Gradient of the logits.
     pub(super) delta: Aligned<E>,
+    /// Room for weight gradients.
+    pub(super) scratch: Aligned<E>,
     /// Most images in a batch.
     pub(super) capacity: usize,
     channels: usize,
@@ -66,6 +68,8 @@ impl<E: Storage> Trunk<E> {
             .iter()
             .map(|layer: &Layer<E>| Aligned::zeros(layer.inputs.len(capacity)))
             .collect();
+        let scratch =
+            planned.iter().map(|layer| E::scratch_len(&layer.inputs, &layer.middle)).max();
         let last = planned.last().expect("a network has a last stage");
         let (outputs, channels) = (last.outputs.len(capacity), architecture.input.channels());
         Ok(Self {
@@ -74,6 +78,7 @@ impl<E: Storage> Trunk<E> {
             activations,
             logits: Aligned::zeros(outputs),
             delta: Aligned::zeros(outputs),
+            scratch: Aligned::zeros(scratch.unwrap_or(0)),
             capacity,
             channels,
             images: 0,
@@ -91,7 +96,8 @@ impl<E: Storage> Trunk<E> {
     pub(super) fn bytes(&self) -> usize {
         let activations: usize = self.activations.iter().map(Aligned::bytes).sum();
         let layers: usize = self.layers.iter().map(Layer::bytes).sum();
-        activations + layers + self.logits.bytes() + self.delta.bytes()
+        let ends = self.logits.bytes() + self.delta.bytes() + self.scratch.bytes();
+        activations + layers + ends
     }
 
     /// Forgets packed weights, because the parameters changed.

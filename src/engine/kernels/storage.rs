@@ -4,7 +4,7 @@ use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::{self, Gather};
 use super::isa::Path;
-use super::layout::CHANNEL_STEP;
+use super::layout::{CHANNEL_STEP, Extent};
 use super::pack::{self, WeightShape};
 use super::weight_gradient::{self, WeightGradient};
 
@@ -20,6 +20,9 @@ pub trait Storage: Activation {
 
     /// Returns the number of packed values [`Storage::backward`] reads.
     fn backward_len(shape: &WeightShape, input_stride: usize) -> usize;
+
+    /// Returns the number of values of scratch [`Storage::weight_gradient`] needs.
+    fn scratch_len(inputs: &Extent, outputs: &Extent) -> usize;
 
     /// Packs weights for [`Storage::forward`].
     fn pack_forward(
@@ -49,8 +52,9 @@ pub trait Storage: Activation {
     /// Computes the gradient with respect to a layer's input.
     fn backward(path: Path, gather: &Gather<'_, Self>, epilogue: BackwardEpilogue<'_, Self>);
 
-    /// Computes the gradient of a layer's weights.
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, Self>);
+    /// Computes the gradient of a layer's weights. Rows of images that are not there must be
+    /// zero in the output gradients and finite in the inputs.
+    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, Self>, scratch: &mut [Self]);
 }
 
 impl Storage for f32 {
@@ -63,6 +67,10 @@ impl Storage for f32 {
 
     fn backward_len(shape: &WeightShape, input_stride: usize) -> usize {
         shape.places * shape.outputs * input_stride
+    }
+
+    fn scratch_len(_inputs: &Extent, _outputs: &Extent) -> usize {
+        0
     }
 
     fn pack_forward(
@@ -97,7 +105,7 @@ impl Storage for f32 {
         gather::gather_backward(path, gather, epilogue);
     }
 
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
+    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>, _scratch: &mut [f32]) {
         weight_gradient::weight_gradient(path, gradient);
     }
 }
