@@ -10,7 +10,7 @@ pub mod dropout;
 pub mod evaluation;
 mod fake;
 mod feed;
-mod fused;
+pub mod fused;
 mod geometry;
 pub mod init;
 pub mod kernels;

@@ -7,10 +7,6 @@ use super::stages::{Linear, Norm, Pool, Stage};
 /// Bytes of a stage's sums that should stay in the second cache between two passes over them.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Values of inputs and gradients that should stay in the first cache while weight gradients are
-/// summed.
-const STRETCH_VALUES: usize = 12 * 1024;
-
 /// A stage with everything it needs, allocated once.
 pub(super) struct Layer<E: Storage> {
     pub(super) stage: Stage,
@@ -227,14 +223,13 @@ impl<E: Storage> LinearLayer<E> {
         let bias = linear.bias.then(|| {
             slots.vector(format!("{}.bias", linear.prefix), middle.channels, middle.stride)
         });
-        let stretch = STRETCH_VALUES / (middle.group * (inputs.stride + middle.stride.min(32)));
         let backward =
             if needs_input_gradient { E::backward_len(&shape, inputs.stride) } else { 0 };
         Self {
             shape,
             forward: Taps::forward(window),
             backward: Taps::backward(window),
-            runs: Runs::new(window, stretch.max(1)),
+            runs: Runs::new(window, E::stretch(inputs, middle)),
             packed_forward: Aligned::zeros(E::forward_len(&shape, inputs.stride)),
             packed_backward: Aligned::zeros(backward),
             weights,

@@ -16,4 +16,4 @@ mod stages;
 mod tests;
 mod trunk;
 
-pub(super) use network::build;
+pub use network::build;

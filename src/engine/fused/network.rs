@@ -33,7 +33,7 @@ pub(super) struct FusedNetwork<E: Storage> {
 ///
 /// # Errors
 /// If the layers do not fit the images, or one of them has no kernel.
-pub(in super::super) fn build(
+pub fn build(
     path: Path,
     settings: &Settings,
     shape: ImageShape,

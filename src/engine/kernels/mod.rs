@@ -24,6 +24,7 @@ mod layout;
 mod loss;
 mod optimize;
 mod pack;
+mod peak;
 mod pointwise;
 mod pool;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use layout::{CHANNEL_STEP, Extent, TILE_STEP};
 pub use loss::{BatchLoss, cross_entropy, probabilities};
 pub use optimize::{Rule, step};
 pub use pack::{WeightShape, pack_backward, pack_forward, patches};
+pub use peak::peak_flops;
 pub use pointwise::{
     NormalisationGradient, Transform, normalisation_gradient, pass_backward, pass_forward,
     transform, transform_in_place,

@@ -21,6 +21,10 @@ pub trait Storage: Activation {
     /// Returns the number of packed values [`Storage::backward`] reads.
     fn backward_len(shape: &WeightShape, input_stride: usize) -> usize;
 
+    /// Returns how many output pixels of a group should be summed into all weights at a time, so
+    /// that they stay in a near cache.
+    fn stretch(inputs: &Extent, outputs: &Extent) -> usize;
+
     /// Returns the number of values of scratch [`Storage::weight_gradient`] needs.
     fn scratch_len(inputs: &Extent, outputs: &Extent) -> usize;
 
@@ -67,6 +71,10 @@ impl Storage for f32 {
 
     fn backward_len(shape: &WeightShape, input_stride: usize) -> usize {
         shape.places * shape.outputs * input_stride
+    }
+
+    fn stretch(inputs: &Extent, outputs: &Extent) -> usize {
+        (12 * 1024 / (outputs.group * (inputs.stride + outputs.stride.min(32)))).max(1)
     }
 
     fn scratch_len(_inputs: &Extent, _outputs: &Extent) -> usize {

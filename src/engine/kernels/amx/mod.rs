@@ -17,7 +17,7 @@ use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::Gather;
 use super::isa::Path;
-use super::layout::TILE_STEP;
+use super::layout::{Extent, TILE_STEP};
 use super::pack::WeightShape;
 use super::storage::Storage;
 use super::weight_gradient::WeightGradient;
@@ -45,7 +45,11 @@ impl Storage for bf16 {
         shape.places * shape.stride * input_stride
     }
 
-    fn scratch_len(inputs: &super::Extent, outputs: &super::Extent) -> usize {
+    fn stretch(inputs: &Extent, outputs: &Extent) -> usize {
+        (64 * 1024 / (GROUP * (inputs.stride + outputs.stride))).max(1)
+    }
+
+    fn scratch_len(inputs: &Extent, outputs: &Extent) -> usize {
         inputs.group_len() + outputs.group_len()
     }
 
@@ -89,4 +93,10 @@ impl Storage for bf16 {
         assert_amx(path);
         weight_gradient::weight_gradient(gradient, scratch);
     }
+}
+
+/// Multiplies `rounds` times four tiles that stay where they are, for measuring the peak.
+pub(super) fn multiply_in_place(path: Path, rounds: usize) {
+    assert_amx(path);
+    tiles::multiply_in_place(rounds);
 }

@@ -165,3 +165,21 @@ impl Drop for Unit {
 /// Four stored tiles of sums.
 #[repr(C, align(64))]
 pub(super) struct Sums(pub(super) [f32; 1024]);
+
+/// Multiplies `rounds` times four tiles that stay where they are.
+pub(super) fn multiply_in_place(rounds: usize) {
+    // SAFETY: only AMX paths come here; the products read and write tiles alone.
+    unsafe {
+        let unit = Unit::configure();
+        unit.clear();
+        for _ in 0..rounds {
+            asm!(
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                options(nostack, nomem, preserves_flags)
+            );
+        }
+    }
+}
