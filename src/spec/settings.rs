@@ -349,7 +349,7 @@ pub enum Fill {
     Constant(f64),
     /// Mirrored with the edge pixel repeated: `d c b a | a b c d | d c b a`.
     Reflect,
-    /// Tiled.
+    /// Tiled, the last pixel lying on the first of the next tile, as SciPy and Keras have it.
     Wrap,
 }
 
@@ -359,7 +359,8 @@ pub enum Fill {
 pub enum Convention {
     /// Keras `ImageDataGenerator`: one affine map about the centre, zoom per axis.
     KerasGenerator,
-    /// Keras preprocessing layers: rotation, zoom and translation composed in this order.
+    /// Keras preprocessing layers: rotation, zoom, shear and translation one after another, each read
+    /// bilinearly on its own.
     KerasLayers,
 }
 
