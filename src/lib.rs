@@ -4,5 +4,6 @@
 pub mod base;
 pub mod data;
 pub mod engine;
+pub mod grid;
 pub mod record;
 pub mod spec;

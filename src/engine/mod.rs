@@ -4,6 +4,29 @@
 //! statistics. Invariant: the result of a member depends on its job alone, never on other jobs,
 //! workers or packs.
 
+mod checkpoint;
+mod device;
+pub mod dropout;
+pub mod evaluation;
+mod fake;
+mod feed;
+mod geometry;
+mod init;
+mod member;
+pub mod network;
+mod portable;
+mod schedule;
+mod stopping;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod training;
+pub mod weights;
+
+pub use device::{DeviceChoice, ParseDeviceError, build};
+pub use fake::FakeEngine;
+
 use std::ops::ControlFlow;
 
 use crate::base::SeedPath;
@@ -37,7 +60,9 @@ pub trait Snapshot {
 }
 
 /// Hears of every finished epoch and may stop the training.
-pub trait EpochObserver {
+///
+/// `Send`, because an engine may train inside a thread pool of its own.
+pub trait EpochObserver: Send {
     /// Called after each epoch's evaluation; `Break` ends the attempt as interrupted.
     fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()>;
 }
