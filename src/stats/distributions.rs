@@ -69,7 +69,7 @@ pub(super) fn t_quantile(p: f64, degrees_of_freedom: f64) -> f64 {
 /// their first term to underflow at δ > 37). Simpson's rule; absolute error below 10⁻⁹.
 pub(super) fn noncentral_t_cdf(t: f64, degrees_of_freedom: f64, noncentrality: f64) -> f64 {
     const REACH: f64 = 9.0;
-    const PANELS: usize = 600;
+    const PANELS: usize = 300;
     if t < 0.0 {
         return 1.0 - noncentral_t_cdf(-t, degrees_of_freedom, -noncentrality);
     }

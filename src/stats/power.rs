@@ -57,7 +57,7 @@ pub fn smallest_detectable_difference(sd: f64, n: usize, alpha: f64, power: f64)
 /// As [`smallest_detectable_difference`], for a test of `sides`.
 #[must_use]
 pub fn smallest_detectable(sd: f64, n: usize, alpha: f64, power: f64, sides: Sides) -> Option<f64> {
-    if n < 2 || !(sd >= 0.0 && sd.is_finite() && 0.0 < alpha && alpha < power && power < 1.0) {
+    if n < 2 || !answerable(sd, alpha, power) {
         return None;
     }
     if n >= NORMAL_FROM {
@@ -68,9 +68,12 @@ pub fn smallest_detectable(sd: f64, n: usize, alpha: f64, power: f64, sides: Sid
     let mut high = 1.0;
     while !reaches(high) {
         high *= 2.0;
+        if high > 1e12 {
+            return None;
+        }
     }
     let mut low = 0.0;
-    for _ in 0..60 {
+    for _ in 0..40 {
         let middle = 0.5 * (low + high);
         if reaches(middle) {
             high = middle;
@@ -79,6 +82,10 @@ pub fn smallest_detectable(sd: f64, n: usize, alpha: f64, power: f64, sides: Sid
         }
     }
     Some(high * sd)
+}
+
+fn answerable(sd: f64, alpha: f64, power: f64) -> bool {
+    sd >= 0.0 && sd.is_finite() && 0.0 < alpha && alpha < power && power < 1.0
 }
 
 /// Returns how many trials each of two cells needs for a two-sided t-test at level `alpha` to find
@@ -100,13 +107,15 @@ pub fn repeats_for(
     power: f64,
     sides: Sides,
 ) -> Option<usize> {
-    if difference.is_nan() || difference <= 0.0 {
+    if difference.is_nan() || difference <= 0.0 || !answerable(sd, alpha, power) {
         return None;
     }
-    for n in 2..NORMAL_FROM {
-        if smallest_detectable(sd, n, alpha, power, sides)? <= difference {
-            return Some(n);
-        }
+    if sd == 0.0 {
+        return Some(2);
+    }
+    let reaches = |n| power_of_t_test(difference / sd, n, alpha, sides).is_some_and(|p| p >= power);
+    if let Some(n) = (2..NORMAL_FROM).find(|&n| reaches(n)) {
+        return Some(n);
     }
     let single =
         smallest_detectable(sd, NORMAL_FROM, alpha, power, sides)? * (NORMAL_FROM as f64).sqrt();
