@@ -7,3 +7,4 @@ pub mod engine;
 pub mod grid;
 pub mod record;
 pub mod spec;
+pub mod stats;
