@@ -4,5 +4,8 @@
 pub mod base;
 pub mod data;
 pub mod engine;
+pub mod plan;
 pub mod record;
+
 pub mod spec;
+pub mod store;
