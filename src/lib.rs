@@ -6,3 +6,4 @@ pub mod data;
 pub mod engine;
 pub mod record;
 pub mod spec;
+pub mod stats;
