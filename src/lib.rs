@@ -4,6 +4,10 @@
 pub mod base;
 pub mod data;
 pub mod engine;
+pub mod plan;
 pub mod record;
+pub mod report;
 pub mod spec;
 pub mod stats;
+pub mod store;
+pub mod tables;
