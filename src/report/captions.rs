@@ -29,10 +29,9 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let findings = &presenter.section.findings;
     match findings.n_max {
         0 => None,
-        1 => Some((
-            "n = 1",
-            "one trial a cell: no spread, so nothing can be told apart".to_owned(),
-        )),
+        1 => {
+            Some(("n = 1", "one trial a cell: no spread, so nothing can be told apart".to_owned()))
+        }
         _ => Some(("±", "standard deviation over the trials of a cell (n − 1)".to_owned())),
     }
 }
@@ -50,9 +49,8 @@ fn marks(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
             findings.alpha
         ),
     )];
-    let in_grid = |cell: &super::document::CellLine| {
-        cell.inseparable_in_grid && !cell.inseparable_from_best
-    };
+    let in_grid =
+        |cell: &super::document::CellLine| cell.inseparable_in_grid && !cell.inseparable_from_best;
     if grids.len() > 1 && cells.iter().any(in_grid) {
         lines.push((MARK_IN_GRID, "not distinguishable from the best of its own grid".to_owned()));
     }
@@ -109,10 +107,12 @@ fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let maximizes = presenter.section.metric.direction() == crate::base::Direction::Maximize;
     let label = if maximizes { "max" } else { "min" };
     let expected = found.expected.map_or_else(String::new, |expected| {
-        format!("; the best of so many draws from these cells is expected at {}", scale.value(expected))
+        format!(
+            "; the best of so many draws from these cells is expected at {}",
+            scale.value(expected)
+        )
     });
-    let text =
-        format!("{} of {}{expected}", scale.value(found.value), counted(found.of, "trial"));
+    let text = format!("{} of {}{expected}", scale.value(found.value), counted(found.of, "trial"));
     Some((label, text))
 }
 

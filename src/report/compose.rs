@@ -29,13 +29,19 @@ pub fn section(results: &ExperimentResults, view: &View) -> Section {
     let metric = view.metric;
     let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
     let (edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
-    let mut cells: Vec<CellLine> = results.cells.iter().map(|cell| line(results, cell, metric)).collect();
+    let mut cells: Vec<CellLine> =
+        results.cells.iter().map(|cell| line(results, cell, metric)).collect();
     for (cell, histogram) in cells.iter_mut().zip(histograms) {
         cell.histogram = histogram;
     }
-    mark(&mut cells, &samples, metric, grids.iter().map(|grid| {
-        grid.entries.iter().flatten().flatten().copied().collect::<Vec<_>>()
-    }));
+    mark(
+        &mut cells,
+        &samples,
+        metric,
+        grids
+            .iter()
+            .map(|grid| grid.entries.iter().flatten().flatten().copied().collect::<Vec<_>>()),
+    );
     let axis = |(place, (facts, label)): (usize, (&crate::tables::AxisFacts, &String))| AxisLine {
         key: facts.key.clone(),
         label: label.clone(),

@@ -61,9 +61,8 @@ fn section(section: &Section) -> String {
 }
 
 fn list(lines: &mut Vec<String>, entries: &[(String, String)]) {
-    let entry = |(label, text): &(String, String)| {
-        format!("- **{}** {}", escape(label), escape(text))
-    };
+    let entry =
+        |(label, text): &(String, String)| format!("- **{}** {}", escape(label), escape(text));
     lines.extend(entries.iter().map(entry));
     lines.push(String::new());
 }
@@ -84,8 +83,12 @@ fn reference(presenter: &Presenter<'_>, lines: &mut Vec<String>) {
         String::new(),
     ]);
     if !comparison.differences.is_empty() {
-        let differences: Vec<String> = comparison.differences.iter().map(|text| escape(text)).collect();
-        lines.extend([format!("Not the same experiment: {}.", differences.join("; ")), String::new()]);
+        let differences: Vec<String> =
+            comparison.differences.iter().map(|text| escape(text)).collect();
+        lines.extend([
+            format!("Not the same experiment: {}.", differences.join("; ")),
+            String::new(),
+        ]);
     }
     if !comparison.matches.is_empty() {
         lines.extend(table.markdown());

@@ -18,8 +18,6 @@ mod published;
 pub mod reference;
 mod spark;
 mod terminal;
-#[cfg(test)]
-mod tests;
 mod warnings;
 
 use std::str::FromStr;

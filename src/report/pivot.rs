@@ -132,7 +132,8 @@ impl Layout {
         if self.rows.contains(&axis) || self.columns.contains(&axis) {
             return;
         }
-        let follows = |side: &[usize]| side.first().is_some_and(|lead| coded.determines(*lead, axis));
+        let follows =
+            |side: &[usize]| side.first().is_some_and(|lead| coded.determines(*lead, axis));
         if follows(&self.columns) {
             self.columns.push(axis);
         } else if follows(&self.rows) {
@@ -144,11 +145,13 @@ impl Layout {
 
     fn is_sparse(&self, coded: &Coded) -> bool {
         let cells = coded.codes.first().map_or(0, Vec::len);
-        let places: usize =
-            split(coded, &self.grids, cells).iter().map(|(_, members)| {
+        let places: usize = split(coded, &self.grids, cells)
+            .iter()
+            .map(|(_, members)| {
                 let count = |axes| distinct_tuples(coded, axes, members).len();
                 count(&self.rows) * count(&self.columns)
-            }).sum();
+            })
+            .sum();
         cells > 2 && 2 * cells <= places
     }
 

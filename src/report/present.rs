@@ -114,8 +114,10 @@ impl<'a> Presenter<'a> {
             .varying()
             .map(|(place, axis)| {
                 let text = |cell: &CellLine| cell.values[place].clone();
-                let texts: Vec<String> =
-                    cells.iter().map(|cell| text(cell).unwrap_or_else(|| ABSENT.to_owned())).collect();
+                let texts: Vec<String> = cells
+                    .iter()
+                    .map(|cell| text(cell).unwrap_or_else(|| ABSENT.to_owned()))
+                    .collect();
                 let numeric = axis.values.iter().all(|value| value.parse::<f64>().is_ok());
                 let align = if numeric { Align::Right } else { Align::Left };
                 TextColumn::plain(&axis.label, align, texts)
@@ -157,9 +159,10 @@ impl<'a> Presenter<'a> {
     #[must_use]
     pub fn reference(&self) -> Option<TextTable> {
         let comparison = self.section.reference.as_ref()?;
-        let several = comparison.matches.iter().any(|found| {
-            found.published.metric != comparison.matches[0].published.metric
-        });
+        let several = comparison
+            .matches
+            .iter()
+            .any(|found| found.published.metric != comparison.matches[0].published.metric);
         let of = |head: &str, align, text: &dyn Fn(&super::document::ReferenceMatch) -> String| {
             TextColumn::plain(head, align, comparison.matches.iter().map(text).collect())
         };
@@ -249,17 +252,17 @@ fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
                 }
                 Some(found) => format!("{} (n = 1)", scale.value(found.mean)),
             };
-            cells.iter().any(|cell| of(cell).is_some()).then(|| {
-                TextColumn::plain(head, Align::Right, cells.iter().map(text).collect())
-            })
+            cells
+                .iter()
+                .any(|cell| of(cell).is_some())
+                .then(|| TextColumn::plain(head, Align::Right, cells.iter().map(text).collect()))
         })
         .collect()
 }
 
 /// Joins the values of axes that move together.
 fn join(values: &[Option<String>]) -> String {
-    let texts: Vec<&str> =
-        values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
+    let texts: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
     texts.join("/")
 }
 
@@ -292,7 +295,8 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn of(presenter: &'a Presenter<'a>, grid: &PivotGrid) -> Self {
-        let cells = || grid.entries.iter().flatten().flatten().map(|cell| &presenter.section.cells[*cell]);
+        let cells =
+            || grid.entries.iter().flatten().flatten().map(|cell| &presenter.section.cells[*cell]);
         let width = |pick: &dyn Fn(&Statistics) -> Option<f64>| {
             let texts = cells().filter_map(|cell| pick(cell.summary.as_ref()?));
             texts.map(|value| presenter.scale.value(value).chars().count()).max().unwrap_or(0)
@@ -415,15 +419,15 @@ impl Presenter<'_> {
             let split = [(dataset.test_images, "test"), (dataset.validation_images, "validation")];
             let split: Vec<String> = split
                 .iter()
-                .filter_map(|(count, name)| Some(format!("{} {name}", grouped(count.as_ref().copied()? as f64, 0))))
+                .filter_map(|(count, name)| {
+                    Some(format!("{} {name}", grouped(count.as_ref().copied()? as f64, 0)))
+                })
                 .collect();
             let split =
                 if split.is_empty() { String::new() } else { format!(" ({})", split.join(", ")) };
             format!("{} {images}{split} sha256 {short}", dataset.name)
         });
-        for (label, mut parts) in
-            [("code", code), ("machine", machine), ("data", data.collect())]
-        {
+        for (label, mut parts) in [("code", code), ("machine", machine), ("data", data.collect())] {
             parts.retain(|part| !part.trim_end_matches("bench ").is_empty());
             if !parts.is_empty() {
                 lines.push((label.to_owned(), parts.join(", ")));
@@ -435,14 +439,21 @@ impl Presenter<'_> {
 
 /// Breaks labelled text into lines of at most `width`, the text in a column of its own.
 #[must_use]
-pub fn labelled_lines(label: &str, text: &str, width: usize, paint: Paint, colour: bool) -> Vec<String> {
+pub fn labelled_lines(
+    label: &str,
+    text: &str,
+    width: usize,
+    paint: Paint,
+    colour: bool,
+) -> Vec<String> {
     const LABEL: usize = 9;
     let indent = 1 + LABEL;
     let lines = layout::wrap_text(text, width.saturating_sub(indent).max(20), 0);
     let mut out = Vec::new();
     for (place, line) in lines.iter().enumerate() {
         let label = if place == 0 { label } else { "" };
-        let padding = " ".repeat(LABEL.saturating_sub(unicode_width::UnicodeWidthStr::width(label)));
+        let padding =
+            " ".repeat(LABEL.saturating_sub(unicode_width::UnicodeWidthStr::width(label)));
         out.push(format!(" {}{padding}{line}", paint.on(label, colour)));
     }
     out

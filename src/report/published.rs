@@ -184,10 +184,7 @@ fn spread() -> ReferenceTable {
         title: "the chosen augmentation over 100 ensembles of 15 networks",
         source: KERNEL,
         conditions,
-        entries: vec![
-            entry("1", 0.996_41, 0.000_47, 1500),
-            entry("15", 0.997_45, 0.000_20, 100),
-        ],
+        entries: vec![entry("1", 0.996_41, 0.000_47, 1500), entry("15", 0.997_45, 0.000_20, 100)],
     }
 }
 
@@ -195,20 +192,14 @@ fn spread() -> ReferenceTable {
 type Run<'a> = (&'a [(&'static str, &'a str)], f64, f64);
 
 /// Seed 004: training and validation accuracy of single runs.
-fn phase(
-    name: &'static str,
-    title: &'static str,
-    epochs: u32,
-    runs: &[Run<'_>],
-) -> ReferenceTable {
+fn phase(name: &'static str, title: &'static str, epochs: u32, runs: &[Run<'_>]) -> ReferenceTable {
     let entries = |(assignment, train, validation): &Run<'_>| {
         [
             single(None, assignment, Metric::ValidationAccuracy, *validation),
             single(None, assignment, Metric::TrainAccuracy, *train),
         ]
     };
-    let mut conditions =
-        texts(&[("dataset.source", "mnist"), ("model.preset", "augment-cnn")]);
+    let mut conditions = texts(&[("dataset.source", "mnist"), ("model.preset", "augment-cnn")]);
     conditions.push(("train.epochs", epochs.to_string()));
     ReferenceTable {
         name,
@@ -272,7 +263,14 @@ mod tests {
             .entries
             .iter()
             .filter(|entry| entry.mean >= best)
-            .map(|entry| entry.assignment.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" "))
+            .map(|entry| {
+                entry
+                    .assignment
+                    .iter()
+                    .map(|(_, value)| value.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
             .collect();
         assert_eq!(cells, ["0.1 10 0.1", "0.1 15 0.15"]);
     }

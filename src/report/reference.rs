@@ -122,8 +122,7 @@ fn matching(
         });
         conditions
             && entry.assignment.iter().all(|(key, published)| {
-                let ours = value(cell, key)
-                    .or_else(|| base_value(results, key).map(str::to_owned));
+                let ours = value(cell, key).or_else(|| base_value(results, key).map(str::to_owned));
                 ours.is_some_and(|ours| same(key, &ours, published))
             })
     };
@@ -181,7 +180,9 @@ fn base_value<'a>(results: &'a ExperimentResults, key: &str) -> Option<&'a str> 
 /// Returns whether two values of a setting mean the same, however they are typed.
 fn same(key: &str, ours: &str, published: &str) -> bool {
     match (number(key, ours), number(key, published)) {
-        (Some(ours), Some(published)) => (ours - published).abs() <= 1e-9 * published.abs().max(1.0),
+        (Some(ours), Some(published)) => {
+            (ours - published).abs() <= 1e-9 * published.abs().max(1.0)
+        }
         (None, None) => named(ours).eq_ignore_ascii_case(named(published)),
         _ => false,
     }

@@ -37,17 +37,15 @@ fn lost(results: &ExperimentResults, section: &Section) -> Option<String> {
     if counts.lost() == 0 {
         return None;
     }
-    let kinds = [
-        (counts.failed, "failed"),
-        (counts.diverged, "diverged"),
-        (counts.timed_out, "timed out"),
-    ];
+    let kinds =
+        [(counts.failed, "failed"), (counts.diverged, "diverged"), (counts.timed_out, "timed out")];
     let kinds: Vec<String> = kinds
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, kind)| format!("{count} {kind}"))
         .collect();
-    let ended = |outcome| matches!(outcome, Outcome::Failed | Outcome::Diverged | Outcome::TimedOut);
+    let ended =
+        |outcome| matches!(outcome, Outcome::Failed | Outcome::Diverged | Outcome::TimedOut);
     let first = results.cells.iter().enumerate().find_map(|(place, cell)| {
         let trial = cell.trials.iter().find(|trial| ended(trial.outcome))?;
         let reason = trial.reason.as_deref().unwrap_or("no reason recorded");
@@ -113,8 +111,10 @@ fn unstable(section: &Section) -> Option<String> {
 }
 
 fn test_chooses(section: &Section) -> Option<String> {
-    let on_test =
-        matches!(section.metric, Metric::TestAccuracy | Metric::TestLoss | Metric::MemberTestAccuracy);
+    let on_test = matches!(
+        section.metric,
+        Metric::TestAccuracy | Metric::TestLoss | Metric::MemberTestAccuracy
+    );
     (on_test && section.findings.best.is_some() && section.cells.len() > 1).then(|| {
         "the best cell is chosen on the test images themselves, so its mean is too hopeful: choose \
          by a validation metric, or train the best cells again on fresh seeds before quoting it"

@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{
-    CsvReadOptions, CsvWriter, DataFrame, ParquetCompression, ParquetReader, ParquetWriter,
-    PolarsResult, SerReader, SerWriter,
+    Column, CsvReadOptions, CsvWriter, DataFrame, DataType, ParquetCompression, ParquetReader,
+    ParquetWriter, PolarsResult, SerReader, SerWriter,
 };
 
 use super::frames::{Frames, cells_frame};
@@ -35,17 +35,32 @@ pub enum TablesError {
         source: Problem,
     },
     /// The folder holds no table of that name.
-    #[error(
-        "no `{name}.parquet` or `{name}.csv` in `{}`, expected the tables of a finished run; \
-         run `bench report` where the journal is to rebuild them",
-        folder.display()
-    )]
+    #[error("no `{name}.parquet` or `{name}.csv` in `{}`", folder.display())]
     Missing {
         /// The folder.
         folder: PathBuf,
         /// Name of the table.
         name: &'static str,
     },
+}
+
+impl TablesError {
+    /// Returns what the user can do about it, if that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Write(error) => error.hint(),
+            Self::Open { .. } => None,
+            Self::Damaged { .. } => Some(
+                "remove the file; `bench report` rebuilds it where the journal is, and reads the \
+                 table in its other format where there is none"
+                    .to_owned(),
+            ),
+            Self::Missing { .. } => {
+                Some("run `bench report` where the journal is to rebuild the tables".to_owned())
+            }
+        }
+    }
 }
 
 /// What is wrong with a table.
@@ -55,7 +70,7 @@ pub enum Problem {
     #[error("{0}")]
     Format(String),
     /// A column is absent.
-    #[error("column `{0}` is missing; rebuild the tables with `bench report`")]
+    #[error("column `{0}` is missing")]
     Column(String),
     /// A value is of the wrong kind.
     #[error("row {row}, column `{column}`: found `{found}`, expected {expected}")]
@@ -95,11 +110,51 @@ pub fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError
     Ok(paths)
 }
 
-/// Returns the cells table of `results` as CSV.
+/// Returns the cells tables of `experiments` as one CSV.
+///
+/// One experiment gives its `cells.csv` to the letter. Several are preceded by a column
+/// `experiment` and hold every column that one of them has, empty where another lacks it.
 #[must_use]
-pub fn cells_csv(results: &ExperimentResults) -> String {
-    let frame = cells_frame(results).expect("columns have equal lengths and distinct names");
-    String::from_utf8(csv_bytes(&frame)).expect("names and values are text")
+pub fn cells_csv(experiments: &[&ExperimentResults]) -> String {
+    let build = |one: &ExperimentResults| {
+        cells_frame(one).expect("columns have equal lengths and distinct names")
+    };
+    let bytes = match experiments {
+        [one] => csv_bytes(&build(one)),
+        several => {
+            let names = several.iter().map(|one| one.facts.name.as_str());
+            let frames: Vec<DataFrame> = several.iter().map(|one| build(one)).collect();
+            csv_bytes(&stack(names, &frames))
+        }
+    };
+    String::from_utf8(bytes).expect("names and values are text")
+}
+
+/// Puts frames below each other, every column as text.
+fn stack<'a>(names: impl Iterator<Item = &'a str>, frames: &[DataFrame]) -> DataFrame {
+    let mut columns: Vec<String> = Vec::new();
+    for name in frames.iter().flat_map(DataFrame::get_column_names) {
+        if !columns.iter().any(|known| name == known) {
+            columns.push(name.to_string());
+        }
+    }
+    let experiments: Vec<&str> = names
+        .zip(frames)
+        .flat_map(|(name, frame)| std::iter::repeat_n(name, frame.height()))
+        .collect();
+    let mut stacked = vec![Column::new("experiment".into(), experiments)];
+    for name in columns {
+        let texts = frames.iter().map(|frame| match frame.column(&name) {
+            Ok(column) => column.cast(&DataType::String).expect("every type has a text form"),
+            Err(_) => Column::full_null("".into(), frame.height(), &DataType::String),
+        });
+        let mut joined = Column::new_empty(name.as_str().into(), &DataType::String);
+        for text in texts {
+            joined.append(&text).expect("all columns are text");
+        }
+        stacked.push(joined);
+    }
+    DataFrame::new_infer_height(stacked).expect("every column covers all frames")
 }
 
 fn csv_bytes(frame: &DataFrame) -> Vec<u8> {

@@ -6,6 +6,7 @@ use polars::prelude::{Column, DataFrame, PolarsResult};
 
 use super::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
 use super::shape::{AxisType, axis_types};
+use super::summary::summarize;
 use crate::base::{Metric, Unit};
 use crate::record::{EpochRecord, Outcome};
 use crate::stats::{self, Summary};
@@ -86,18 +87,16 @@ fn axis_columns<'a>(
 }
 
 fn trials_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
-    let cells =
-        results.cells.iter().flat_map(|cell| std::iter::repeat_n(cell, cell.trials.len()));
+    let cells = results.cells.iter().flat_map(|cell| std::iter::repeat_n(cell, cell.trials.len()));
     let rows: Vec<&TrialRow> = results.cells.iter().flat_map(|cell| &cell.trials).collect();
-    let mut columns = vec![column(
-        "cell",
-        cells.clone().map(|cell| cell.name.as_str()).collect::<Vec<_>>(),
-    )];
+    let mut columns =
+        vec![column("cell", cells.clone().map(|cell| cell.name.as_str()).collect::<Vec<_>>())];
     columns.extend(axis_columns(results, cells));
     columns.push(column("repeat", rows.iter().map(|row| row.repeat).collect::<Vec<_>>()));
     columns.push(column("trial", rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>()));
     columns.push(column("outcome", rows.iter().map(|row| row.outcome.name()).collect::<Vec<_>>()));
-    columns.push(column("reason", rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>()));
+    columns
+        .push(column("reason", rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>()));
     for metric in results.metrics() {
         let values = rows.iter().map(|row| row.metrics.get(&metric).copied()).collect::<Vec<_>>();
         columns.push(column(&metric.column(), values));
@@ -130,7 +129,7 @@ pub(super) fn cells_frame(results: &ExperimentResults) -> PolarsResult<DataFrame
 
 fn summary_columns(results: &ExperimentResults, metric: Metric) -> Vec<Column> {
     let summaries: Vec<Option<Summary>> =
-        results.cells.iter().map(|cell| super::summarize(results, &cell.sample(metric))).collect();
+        results.cells.iter().map(|cell| summarize(results, cell, metric)).collect();
     let of = |statistic: &str, pick: &dyn Fn(&Summary) -> Option<f64>| {
         let values: Vec<Option<f64>> =
             summaries.iter().map(|summary| summary.as_ref().and_then(pick)).collect();

@@ -7,10 +7,13 @@
 
 mod assemble;
 mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod frames;
 mod read;
 mod results;
 mod shape;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +25,4 @@ pub use results::{
     AxisFacts, CellResults, DatasetFacts, ExperimentResults, Facts, MemberCurve, Origin, TrialRow,
     View,
 };
+pub use summary::summarize;

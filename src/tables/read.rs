@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
 use super::files::{Problem, TablesError, read_frame};
-use super::results::{
-    AxisFacts, CellResults, ExperimentResults, Facts, MemberCurve, TrialRow,
-};
+use super::results::{AxisFacts, CellResults, ExperimentResults, Facts, MemberCurve, TrialRow};
 use super::shape::collect_axes;
 use crate::base::Metric;
 use crate::record::{EpochRecord, Outcome};

@@ -185,7 +185,11 @@ impl ExperimentResults {
                 *flag |= trial.metrics.contains_key(&metric);
             }
         }
-        Metric::ALL.into_iter().zip(seen).filter_map(|(metric, seen)| seen.then_some(metric)).collect()
+        Metric::ALL
+            .into_iter()
+            .zip(seen)
+            .filter_map(|(metric, seen)| seen.then_some(metric))
+            .collect()
     }
 
     /// Returns the step in which `metric` can change: one image of its split for accuracies.

@@ -25,7 +25,6 @@ pub fn summarize(
     };
     let bootstrap =
         metric == results.facts.view.metric && sample.len() >= BOOTSTRAP_FROM && affordable();
-    let method =
-        if bootstrap { IntervalMethod::BcaBootstrap } else { IntervalMethod::StudentT };
+    let method = if bootstrap { IntervalMethod::BcaBootstrap } else { IntervalMethod::StudentT };
     Summary::with_interval(&sample, method)
 }
