@@ -8,6 +8,7 @@
 mod bootstrap;
 mod distributions;
 mod draws;
+mod groups;
 mod histogram;
 mod means;
 mod moments;
@@ -22,6 +23,7 @@ pub use bootstrap::{
     RESAMPLE_SEED, RESAMPLES, bca_interval_of_mean, percentile_interval, resample,
 };
 pub use draws::Draws;
+pub use groups::{against_mean_of, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
 pub use means::{MeanDifference, against_number, cohens_d, welch, welch_from_moments};
 pub use moments::{Moments, pooled_sd};
