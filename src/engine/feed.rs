@@ -1,46 +1,29 @@
 //! Batches of one member on their way into a network.
 
 use super::TrainJob;
-use crate::base::Stream;
-use rand::Rng;
+use crate::data::{Augmenter, BatchSettings, Batches, Order};
 
-/// The images of one epoch or one evaluation, batch by batch.
-pub(super) struct Batches<'a> {
-    job: &'a TrainJob<'a>,
-    order: std::borrow::Cow<'a, [u32]>,
-    at: usize,
+/// Returns the shuffled and varied batches of `epoch`, from 0.
+pub(super) fn training_batches<'a>(job: &TrainJob<'a>, epoch: u64) -> Batches<'a> {
+    let augmenter = Augmenter::new(&job.settings.augment, job.dataset.shape);
+    let settings = BatchSettings {
+        batch_size: job.settings.train.batch_size,
+        drop_last: job.settings.train.drop_last,
+        order: Order::Shuffled,
+        augmenter: Some(&augmenter),
+    };
+    Batches::new(job.dataset, &job.splits.train, settings, job.seed_path, epoch)
 }
 
-impl<'a> Batches<'a> {
-    /// Returns the shuffled batches of `epoch` (from 1).
-    pub(super) fn training(job: &'a TrainJob<'a>, epoch: u32) -> Self {
-        let mut order = job.splits.train.clone();
-        let mut rng = job.seed_path.rng(Stream::Shuffle, u64::from(epoch));
-        for place in (1..order.len()).rev() {
-            order.swap(place, (rng.next_u64() % (place as u64 + 1)) as usize);
-        }
-        Self { job, order: order.into(), at: 0 }
-    }
-
-    /// Returns the images at `indices` in order.
-    pub(super) fn evaluation(job: &'a TrainJob<'a>, indices: &'a [u32]) -> Self {
-        Self { job, order: indices.into(), at: 0 }
-    }
-
-    fn next_into(&mut self, pixels: &mut Vec<f32>, labels: &mut Vec<u16>) -> Option<usize> {
-        pixels.clear();
-        labels.clear();
-        let rest = &self.order[self.at..];
-        let count = rest.len().min(self.job.settings.train.batch_size);
-        for &index in &rest[..count] {
-            pixels.extend(
-                self.job.dataset.image(index as usize).iter().map(|&p| f32::from(p) / 255.0),
-            );
-            labels.push(self.job.dataset.labels[index as usize]);
-        }
-        self.at += count;
-        (count > 0).then_some(count)
-    }
+/// Returns the images at `indices` as they are, in order.
+pub(super) fn evaluation_batches<'a>(job: &TrainJob<'a>, indices: &[u32]) -> Batches<'a> {
+    let settings = BatchSettings {
+        batch_size: job.settings.train.batch_size,
+        drop_last: false,
+        order: Order::Sequential,
+        augmenter: None,
+    };
+    Batches::new(job.dataset, indices, settings, job.seed_path, 0)
 }
 
 /// Buffers for one batch.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::checkpoint::Checkpoint;
 use super::evaluation::{evaluate, probabilities};
-use super::feed::Batches;
+use super::feed;
 use super::network::Network;
 use super::schedule::learning_rate;
 use super::stopping::Stopping;
 use super::weights::{NamedTensor, to_safetensors};
 use super::{EngineError, Snapshot, TrainJob, TrainOutput};
 use crate::base::Metric;
+use crate::data::Batches;
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
 
 /// A mean loss this many times that of a uniform guess counts as exploded.
@@ -81,15 +82,12 @@ impl<'a> Member<'a> {
 
     /// Returns the batches of the next epoch.
     pub(super) fn training_batches(&self) -> Batches<'a> {
-        Batches::training(self.job, self.records.len() as u32 + 1)
+        feed::training_batches(self.job, self.records.len() as u64)
     }
 
     /// Returns the images of a split in order, as they are.
-    pub(super) fn evaluation_batches<'b>(&self, indices: &'b [u32]) -> Batches<'b>
-    where
-        'a: 'b,
-    {
-        Batches::evaluation(self.job, indices)
+    pub(super) fn evaluation_batches(&self, indices: &[u32]) -> Batches<'a> {
+        feed::evaluation_batches(self.job, indices)
     }
 
     /// Ends the member if the mean loss of a step is no longer reasonable or its time is over.

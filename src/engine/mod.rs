@@ -11,7 +11,7 @@ pub mod evaluation;
 mod fake;
 mod feed;
 mod geometry;
-mod init;
+pub mod init;
 mod member;
 pub mod network;
 mod portable;
@@ -32,6 +32,7 @@ use std::ops::ControlFlow;
 use crate::base::SeedPath;
 use crate::data::{Dataset, Splits};
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
+use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
 
 /// Changes whenever an engine change alters numbers; part of every member's identity.
@@ -109,6 +110,12 @@ pub enum EngineError {
     /// A planned accident or a foreign trainer's message.
     #[error("{0}")]
     Trainer(String),
+}
+
+impl From<ShapeProblem> for EngineError {
+    fn from(problem: ShapeProblem) -> Self {
+        Self::Shape { layer: problem.layer, kind: problem.kind, problem: problem.problem }
+    }
 }
 
 /// Trains one member, or several at once.

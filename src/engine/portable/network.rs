@@ -13,6 +13,7 @@ use super::optimizer::Optimizer;
 use super::plan::{Operation, Plan, WeightKind, WeightPlan};
 use crate::base::SeedPath;
 use crate::data::ImageShape;
+use crate::spec::architecture::Architecture;
 use crate::spec::settings::Settings;
 
 type Taped<D> = Packed<D, OwnedTape<f32, D>>;
@@ -41,16 +42,16 @@ impl<D: Backend> PortableNetwork<D> {
         classes: usize,
         seed_paths: Vec<SeedPath>,
     ) -> Result<Self, EngineError> {
-        let plan = Plan::new(&settings.model.layers, shape, classes)?;
+        let layers = &settings.model.layers;
+        let image = (shape.height, shape.width, shape.channels);
+        let architecture = Architecture::of(layers, image, classes)?;
+        let plan = Plan::new(layers, &architecture);
         let models = seed_paths.len();
+        let zeros = |shape: (usize, usize, usize)| device.try_zeros_like(&shape);
         let weights = plan
             .weights
             .iter()
-            .map(|weight| {
-                let values =
-                    seed_paths.iter().flat_map(|path| first_values(weight, path)).collect();
-                device.try_tensor_from_vec(values, (models, weight.rows, weight.columns))
-            })
+            .map(|weight| zeros((models, weight.rows, weight.columns)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(device_error)?;
         let statistics = plan
@@ -58,14 +59,20 @@ impl<D: Backend> PortableNetwork<D> {
             .iter()
             .map(|statistics| {
                 let shape = (models, statistics.channels);
-                Ok([device.try_zeros_like(&shape)?, device.try_ones_like(&shape)?])
+                Ok([device.try_zeros_like(&shape)?, device.try_zeros_like(&shape)?])
             })
             .collect::<Result<Vec<_>, D::Err>>()
             .map_err(device_error)?;
         let optimizer =
             Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
         let batch_size = settings.train.batch_size;
-        Ok(Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer })
+        let mut network =
+            Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer };
+        for model in 0..models {
+            let first = initial_weights(layers, &architecture, &network.seed_paths[model]);
+            network.load_weights(model, &first)?;
+        }
+        Ok(network)
     }
 
     /// Brings `images × height × width × channels` pixels of every model into packed layout.
@@ -206,13 +213,13 @@ impl<D: Backend> PortableNetwork<D> {
     fn named(&self, weight: &WeightPlan, values: &[f32]) -> Vec<NamedTensor> {
         let name = |role: &str| format!("{}.{role}", weight.prefix);
         match &weight.kind {
-            WeightKind::PerChannel { role, .. } => {
+            WeightKind::PerChannel(role) => {
                 vec![NamedTensor::new(name(role), vec![weight.rows], values.to_vec())]
             }
-            WeightKind::Rows { shape, bias: false, .. } => {
+            WeightKind::Rows { shape, bias: false } => {
                 vec![NamedTensor::new(name("weight"), shape.clone(), values.to_vec())]
             }
-            WeightKind::Rows { shape, bias: true, .. } => {
+            WeightKind::Rows { shape, bias: true } => {
                 let (mut weights, mut biases) = (Vec::new(), Vec::new());
                 for row in values.chunks_exact(weight.columns) {
                     weights.extend_from_slice(&row[..weight.columns - 1]);
@@ -234,10 +241,10 @@ impl<D: Backend> PortableNetwork<D> {
     ) -> Result<Vec<f32>, EngineError> {
         let name = |role: &str| format!("{}.{role}", weight.prefix);
         match &weight.kind {
-            WeightKind::PerChannel { role, .. } => {
+            WeightKind::PerChannel(role) => {
                 Ok(find(tensors, &name(role), &[weight.rows])?.values.clone())
             }
-            WeightKind::Rows { shape, bias, .. } => {
+            WeightKind::Rows { shape, bias } => {
                 let weights = &find(tensors, &name("weight"), shape)?.values;
                 if !bias {
                     return Ok(weights.clone());
@@ -417,19 +424,6 @@ fn score(log_probabilities: &[f32], images: usize, labels: &[u16]) -> StepResult
         result.correct += u32::from(evaluation::argmax(&row) == usize::from(label));
     }
     result
-}
-
-fn first_values(weight: &WeightPlan, path: &SeedPath) -> Vec<f32> {
-    match weight.kind {
-        WeightKind::PerChannel { start, .. } => vec![start; weight.rows],
-        WeightKind::Rows { bias, init, fan_in, fan_out, .. } => {
-            let columns = weight.columns - usize::from(bias);
-            let count = weight.rows * columns;
-            let drawn = initial_weights(init, count, fan_in, fan_out, path, weight.layer);
-            let zero = bias.then_some(0.0);
-            drawn.chunks_exact(columns).flat_map(|row| row.iter().copied().chain(zero)).collect()
-        }
-    }
 }
 
 fn of_model(values: &[f32], model: usize, models: usize) -> &[f32] {

@@ -1,11 +1,10 @@
 //! A network resolved for one image shape: operations in order and the weights they need.
 
-use super::super::EngineError;
 use super::super::geometry::{Volume, Window};
 use super::ops::Backend;
 use super::rows::{self, Rows, Source, Windows};
-use crate::data::ImageShape;
-use crate::spec::layers::{Init, LayerSettings};
+use crate::spec::architecture::{Architecture, LayerSummary};
+use crate::spec::layers::LayerSettings;
 
 /// One operation of the network.
 #[derive(Debug)]
@@ -34,28 +33,15 @@ pub(super) enum Operation<D: Backend> {
 /// What a trainable tensor is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum WeightKind {
-    /// Rows of weights, each with its bias last where there is one.
-    Rows {
-        /// Shape of the weights in files.
-        shape: Vec<usize>,
-        bias: bool,
-        init: Init,
-        fan_in: usize,
-        fan_out: usize,
-    },
-    /// One value a channel, all `start` at first.
-    PerChannel {
-        /// `scale` or `shift`.
-        role: &'static str,
-        start: f32,
-    },
+    /// Rows of weights of this shape in files, each with its bias last where there is one.
+    Rows { shape: Vec<usize>, bias: bool },
+    /// One value a channel: `scale` or `shift`.
+    PerChannel(&'static str),
 }
 
 /// One trainable tensor of shape `(models, rows, columns)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WeightPlan {
-    /// Index of its layer, from 1.
-    pub(super) layer: usize,
     /// `layer03.conv`, before the role of the tensor.
     pub(super) prefix: String,
     pub(super) rows: usize,
@@ -84,172 +70,100 @@ pub(super) struct Plan<D: Backend> {
 }
 
 impl<D: Backend> Plan<D> {
-    /// Resolves `layers` for images of `shape`.
-    ///
-    /// # Errors
-    /// If a layer does not fit, or if the last does not give one value a class.
-    pub(super) fn new(
-        layers: &[LayerSettings],
-        shape: ImageShape,
-        classes: usize,
-    ) -> Result<Self, EngineError> {
-        let input = Volume { channels: shape.channels, height: shape.height, width: shape.width };
+    /// Plans `layers`, which fit as `architecture` says.
+    pub(super) fn new(layers: &[LayerSettings], architecture: &Architecture) -> Self {
+        let input = Volume::from(architecture.input);
         let mut plan = Self {
             operations: Vec::with_capacity(layers.len()),
             weights: Vec::new(),
             statistics: Vec::new(),
             input,
-            classes,
+            classes: architecture.classes,
             activations: input.features(),
         };
-        let (mut volume, mut flat) = (input, input.positions() == 1);
-        for (place, layer) in layers.iter().enumerate() {
-            (volume, flat) = plan.add(place + 1, layer, volume, flat)?;
+        for (place, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
+            plan.add(place + 1, layer, summary);
         }
-        if volume.features() == classes && flat {
-            return Ok(plan);
-        }
-        Err(EngineError::Shape {
-            layer: layers.len(),
-            kind: layers.last().map_or("none", kind_of),
-            problem: format!(
-                "it gives {}×{}×{} values, expected one row of {classes}, one a class; end with \
-                 `flatten` and a `dense` layer without `units`",
-                volume.height, volume.width, volume.channels
-            ),
-        })
+        plan
     }
 
-    fn add(
-        &mut self,
-        layer: usize,
-        settings: &LayerSettings,
-        input: Volume,
-        flat: bool,
-    ) -> Result<(Volume, bool), EngineError> {
-        let problem =
-            |problem: String| EngineError::Shape { layer, kind: kind_of(settings), problem };
-        let spatial = || {
-            if flat && input.positions() == 1 && layer > 1 {
-                return Err(problem(
-                    "its input is one row of features; put it before `flatten` and `dense`"
-                        .to_owned(),
-                ));
-            }
-            Ok((input.height, input.width))
-        };
-        let pooled = |window: &Window| Volume {
-            channels: input.channels,
-            height: window.output.0,
-            width: window.output.1,
+    fn add(&mut self, layer: usize, settings: &LayerSettings, summary: &LayerSummary) {
+        let (input, output) = (Volume::from(summary.input), Volume::from(summary.output));
+        let prefix = format!("layer{layer:02}.{}", summary.kind);
+        let window = |size, stride| {
+            let windows = summary.windows.expect("convolutions and pools have windows");
+            Window::new(input, size, stride, windows)
         };
         match *settings {
-            LayerSettings::Conv { filters, kernel, stride, padding, bias, init } => {
-                let window = Window::fit(spatial()?, kernel, stride, padding).map_err(problem)?;
-                let output =
-                    Volume { channels: filters, height: window.output.0, width: window.output.1 };
-                let rows = rows::convolution(input, &window, bias);
-                let area = kernel * kernel;
+            LayerSettings::Conv { filters, kernel, stride, bias, .. } => {
+                let rows = rows::convolution(input, &window(kernel, stride), bias);
+                let depth = input.channels * kernel * kernel;
+                let shape = vec![filters, input.channels, kernel, kernel];
                 self.product(
                     Some(rows),
                     output,
                     WeightPlan {
-                        layer,
-                        prefix: format!("layer{layer:02}.conv"),
+                        prefix,
                         rows: filters,
-                        columns: input.channels * area + usize::from(bias),
-                        kind: WeightKind::Rows {
-                            shape: vec![filters, input.channels, kernel, kernel],
-                            bias,
-                            init,
-                            fan_in: input.channels * area,
-                            fan_out: filters * area,
-                        },
+                        columns: depth + usize::from(bias),
+                        kind: WeightKind::Rows { shape, bias },
                     },
                 );
-                Ok((output, false))
             }
-            LayerSettings::Dense { units, bias, init } => {
-                if !flat {
-                    return Err(problem(format!(
-                        "its input is {}×{}×{}, expected one row of features; put a `flatten` \
-                         layer before it",
-                        input.height, input.width, input.channels
-                    )));
-                }
-                let (features, units) = (input.features(), units.unwrap_or(self.classes));
-                let output = Volume { channels: units, height: 1, width: 1 };
-                let rows = bias.then(|| rows::dense(features));
+            LayerSettings::Dense { bias, .. } => {
+                let (features, units) = (input.features(), output.features());
                 self.product(
-                    rows,
+                    bias.then(|| rows::dense(features)),
                     output,
                     WeightPlan {
-                        layer,
-                        prefix: format!("layer{layer:02}.dense"),
+                        prefix,
                         rows: units,
                         columns: features + usize::from(bias),
-                        kind: WeightKind::Rows {
-                            shape: vec![units, features],
-                            bias,
-                            init,
-                            fan_in: features,
-                            fan_out: units,
-                        },
+                        kind: WeightKind::Rows { shape: vec![units, features], bias },
                     },
                 );
-                Ok((output, true))
             }
             LayerSettings::BatchNorm { momentum, epsilon } => {
-                let prefix = format!("layer{layer:02}.batch-norm");
-                let first = self.weights.len();
-                for (role, start) in [("scale", 1.0), ("shift", 0.0)] {
+                let (scale, channels) = (self.weights.len(), input.channels);
+                for role in ["scale", "shift"] {
                     self.weights.push(WeightPlan {
-                        layer,
                         prefix: prefix.clone(),
-                        rows: input.channels,
+                        rows: channels,
                         columns: 1,
-                        kind: WeightKind::PerChannel { role, start },
+                        kind: WeightKind::PerChannel(role),
                     });
                 }
+                let (shift, statistics) = (scale + 1, self.statistics.len());
                 self.operations.push(Operation::BatchNorm {
-                    scale: first,
-                    shift: first + 1,
-                    statistics: self.statistics.len(),
+                    scale,
+                    shift,
+                    statistics,
                     momentum,
                     epsilon,
                 });
-                self.statistics.push(StatisticsPlan { prefix, channels: input.channels });
+                self.statistics.push(StatisticsPlan { prefix, channels });
                 self.activations += 2 * input.features();
-                Ok((input, flat))
             }
             LayerSettings::Relu => {
                 self.operations.push(Operation::Relu);
                 self.activations += input.features();
-                Ok((input, flat))
             }
-            LayerSettings::MaxPool { size, stride, padding } => {
-                let window = Window::fit(spatial()?, size, stride, padding).map_err(problem)?;
-                let output = pooled(&window);
-                self.operations.push(Operation::MaxPool(Windows::new(input, &window, None)));
+            LayerSettings::MaxPool { size, stride, .. } => {
+                let windows = Windows::new(input, &window(size, stride), None);
+                self.operations.push(Operation::MaxPool(windows));
                 self.activations += 2 * output.features();
-                Ok((output, false))
             }
-            LayerSettings::AveragePool { size, stride, padding } => {
-                let window = Window::fit(spatial()?, size, stride, padding).map_err(problem)?;
-                let output = pooled(&window);
-                let windows = Windows::new(input, &window, Some(Source::Zeros));
+            LayerSettings::AveragePool { size, stride, .. } => {
+                let windows = Windows::new(input, &window(size, stride), Some(Source::Zeros));
                 self.operations.push(Operation::AveragePool(windows));
                 self.activations += 2 * size * size * output.features();
-                Ok((output, false))
             }
             LayerSettings::Dropout { rate } => {
                 self.operations.push(Operation::Dropout { layer, rate, input });
                 self.activations += 2 * input.features();
-                Ok((input, flat))
             }
-            LayerSettings::Flatten => {
-                Ok((Volume { channels: input.features(), height: 1, width: 1 }, true))
-            }
+            // Features already stand in channel, row, column order.
+            LayerSettings::Flatten => {}
         }
     }
 
@@ -269,18 +183,5 @@ impl<D: Backend> Plan<D> {
     /// Returns the number of trainable parameters of one model.
     pub(super) fn trainable_parameters(&self) -> usize {
         self.weights.iter().map(|weight| weight.rows * weight.columns).sum()
-    }
-}
-
-fn kind_of(layer: &LayerSettings) -> &'static str {
-    match layer {
-        LayerSettings::Conv { .. } => "conv",
-        LayerSettings::BatchNorm { .. } => "batch-norm",
-        LayerSettings::Relu => "relu",
-        LayerSettings::MaxPool { .. } => "max-pool",
-        LayerSettings::AveragePool { .. } => "average-pool",
-        LayerSettings::Dropout { .. } => "dropout",
-        LayerSettings::Flatten => "flatten",
-        LayerSettings::Dense { .. } => "dense",
     }
 }

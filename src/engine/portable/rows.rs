@@ -100,8 +100,7 @@ pub(super) fn convolution<D: Backend>(input: Volume, window: &Window, bias: bool
         }
     }
     if bias {
-        let positions = window.output.0 * window.output.1;
-        sources.extend(std::iter::repeat_n(Source::Ones, positions));
+        sources.extend(std::iter::repeat_n(Source::Ones, window.positions()));
     }
     Rows::new(input.features(), sources)
 }
@@ -142,7 +141,7 @@ impl<D: Backend> Windows<D> {
                 .collect()
         };
         let rows: Vec<Vec<Option<u32>>> = window.places().map(per_place).collect();
-        let outputs = input.channels * window.output.0 * window.output.1;
+        let outputs = input.channels * window.positions();
         let (mut first, mut counts) = (vec![None; outputs], vec![0; outputs]);
         for place in &rows {
             for ((row, first), count) in place.iter().zip(&mut first).zip(&mut counts) {
