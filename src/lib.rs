@@ -6,6 +6,6 @@ pub mod data;
 pub mod engine;
 pub mod plan;
 pub mod record;
-
+pub mod runner;
 pub mod spec;
 pub mod store;

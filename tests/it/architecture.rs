@@ -36,9 +36,28 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
 
 /// Crates that may only be named where [`MODULES`] says so.
 const HEAVY: &[&str] = &[
-    "clap", "csv", "ctrlc", "cudarc", "dfdx", "flate2", "half", "image", "indicatif", "md5",
-    "polars", "rand", "rand_chacha", "rayon", "rust_decimal", "safetensors", "sha2",
-    "sobol_burley", "statrs", "toml", "unicode_width", "ureq",
+    "clap",
+    "csv",
+    "ctrlc",
+    "cudarc",
+    "dfdx",
+    "flate2",
+    "half",
+    "image",
+    "indicatif",
+    "md5",
+    "polars",
+    "rand",
+    "rand_chacha",
+    "rayon",
+    "rust_decimal",
+    "safetensors",
+    "sha2",
+    "sobol_burley",
+    "statrs",
+    "toml",
+    "unicode_width",
+    "ureq",
 ];
 
 const MOST_LINES: usize = 500;
