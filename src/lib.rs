@@ -4,6 +4,7 @@
 pub mod base;
 pub mod data;
 pub mod engine;
+pub mod grid;
 pub mod plan;
 pub mod record;
 pub mod runner;
