@@ -13,6 +13,7 @@ mod observer;
 mod rates;
 mod run;
 mod score;
+mod shop;
 mod standing;
 mod stop;
 mod training;
@@ -110,7 +111,9 @@ pub enum RunError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// Images are not those the plan was drawn with.
-    #[error("dataset `{name}` changed: its checksum is {found}, the plan was drawn with {expected}")]
+    #[error(
+        "dataset `{name}` changed: its checksum is {found}, the plan was drawn with {expected}"
+    )]
     DatasetChanged {
         /// Name of the dataset.
         name: String,
@@ -136,7 +139,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Data(_) => None,
+            Self::Data(error) => error.hint(),
             Self::DatasetChanged { .. } => {
                 Some("leave the data folder alone while the run starts, and run again".to_owned())
             }

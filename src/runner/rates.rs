@@ -28,12 +28,11 @@ impl MeasuredRates {
 pub fn measured_rates(plan: &Plan, view: &View) -> MeasuredRates {
     let mut rates = MeasuredRates::default();
     for member in &plan.members {
-        let completed = view.members().get(&member.id).filter(|record| {
-            record.outcome == Outcome::Completed
-        });
-        if let Some((record, summary)) = completed.and_then(|record| {
-            record.summary.as_ref().map(|summary| (record, summary))
-        }) {
+        let completed =
+            view.members().get(&member.id).filter(|record| record.outcome == Outcome::Completed);
+        if let Some((record, summary)) =
+            completed.and_then(|record| record.summary.as_ref().map(|summary| (record, summary)))
+        {
             let (images, seconds) = rates.0.entry(model(&member.settings)).or_default();
             *images += summary.images_trained;
             *seconds += train_seconds(record);

@@ -28,7 +28,8 @@ pub(super) fn score(
     combine: Combine,
     split_seed: SplitSeed,
 ) -> Result<BTreeMap<Metric, f64>, String> {
-    let test: Vec<Part<'_>> = members.iter().map(|member| Part::test(&member.predictions)).collect();
+    let test: Vec<Part<'_>> =
+        members.iter().map(|member| Part::test(&member.predictions)).collect();
     let validation: Vec<Part<'_>> =
         members.iter().map(|member| Part::validation(&member.predictions)).collect();
     let mut metrics = BTreeMap::new();
@@ -38,17 +39,23 @@ pub(super) fn score(
     metrics.insert(Metric::TestAccuracy, ensemble.accuracy);
     metrics.insert(Metric::TestLoss, ensemble.loss);
     let alone = |part: &Part<'_>| evaluate(std::slice::from_ref(part), combine);
-    insert(&mut metrics, Metric::MemberTestAccuracy, mean_of(&test, |part| {
-        alone(part).map(|evaluation| evaluation.accuracy)
-    }));
+    insert(
+        &mut metrics,
+        Metric::MemberTestAccuracy,
+        mean_of(&test, |part| alone(part).map(|evaluation| evaluation.accuracy)),
+    );
 
     if split_seed == SplitSeed::Member {
-        insert(&mut metrics, Metric::ValidationAccuracy, mean_of(&validation, |part| {
-            alone(part).map(|evaluation| evaluation.accuracy)
-        }));
-        insert(&mut metrics, Metric::ValidationLoss, mean_of(&validation, |part| {
-            alone(part).map(|evaluation| evaluation.loss)
-        }));
+        insert(
+            &mut metrics,
+            Metric::ValidationAccuracy,
+            mean_of(&validation, |part| alone(part).map(|evaluation| evaluation.accuracy)),
+        );
+        insert(
+            &mut metrics,
+            Metric::ValidationLoss,
+            mean_of(&validation, |part| alone(part).map(|evaluation| evaluation.loss)),
+        );
     } else if let Some(ensemble) = evaluate(&validation, combine) {
         metrics.insert(Metric::ValidationAccuracy, ensemble.accuracy);
         metrics.insert(Metric::ValidationLoss, ensemble.loss);
@@ -73,9 +80,11 @@ fn insert_costs(metrics: &mut BTreeMap<Metric, f64>, records: &[&MemberRecord]) 
     for metric in [Metric::TrainAccuracy, Metric::TrainLoss] {
         insert(metrics, metric, mean_of(records, stated(metric)));
     }
-    insert(metrics, Metric::Epochs, mean_of(records, |record| {
-        record.summary.as_ref().map(|summary| f64::from(summary.epochs))
-    }));
+    insert(
+        metrics,
+        Metric::Epochs,
+        mean_of(records, |record| record.summary.as_ref().map(|summary| f64::from(summary.epochs))),
+    );
     let seconds: f64 = records.iter().map(|record| train_seconds(record)).sum();
     let images: u64 = records
         .iter()
@@ -99,9 +108,9 @@ fn insert(metrics: &mut BTreeMap<Metric, f64>, metric: Metric, value: Option<f64
 /// Returns the mean of a value over all items; `None` unless every item has one.
 fn mean_of<T>(items: &[T], value: impl Fn(&T) -> Option<f64>) -> Option<f64> {
     let values: Option<Vec<f64>> = items.iter().map(value).collect();
-    values.filter(|values| !values.is_empty()).map(|values| {
-        values.iter().sum::<f64>() / values.len() as f64
-    })
+    values
+        .filter(|values| !values.is_empty())
+        .map(|values| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Predictions on one split.
@@ -129,8 +138,7 @@ struct Evaluation {
 fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
     let first = parts.first()?;
     let (labels, classes) = (first.labels, first.probabilities.classes);
-    let same =
-        |part: &Part<'_>| part.labels == labels && part.probabilities.classes == classes;
+    let same = |part: &Part<'_>| part.labels == labels && part.probabilities.classes == classes;
     if labels.is_empty() || classes == 0 || !parts.iter().all(same) {
         return None;
     }
