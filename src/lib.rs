@@ -2,6 +2,7 @@
 //! statistics one can trust. See `DESIGN.md` for the stages and the file map.
 
 pub mod base;
+pub mod check;
 pub mod data;
 pub mod engine;
 pub mod plan;

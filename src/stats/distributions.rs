@@ -40,22 +40,23 @@ pub(super) fn t_cdf(t: f64, degrees_of_freedom: f64) -> f64 {
 
 /// Returns the `p` quantile of Student's t.
 ///
-/// `statrs` 0.19 gives four to ten digits, fewer the more degrees of freedom; Newton steps on the
-/// lower tail give the rest.
+/// Newton's method on the lower tail from the normal quantile, which lies nearer to 0: the tail is
+/// convex, so every step goes outward and none too far. (`statrs` 0.19 gives four to ten digits
+/// and takes a hundred times as long.)
 pub(super) fn t_quantile(p: f64, degrees_of_freedom: f64) -> f64 {
     if p > 0.5 {
         return -t_quantile(1.0 - p, degrees_of_freedom);
     }
     let student = StudentsT::new(0.0, 1.0, degrees_of_freedom)
         .expect("the degrees of freedom are positive and finite");
-    let mut t = student.inverse_cdf(p).min(0.0);
-    for _ in 0..8 {
+    let mut t = normal_quantile(p);
+    for _ in 0..200 {
         let step = (t_cdf(t, degrees_of_freedom) - p) / student.pdf(t);
-        if !step.is_finite() {
+        if !step.is_finite() || step <= 0.0 {
             break;
         }
         t -= step;
-        if step.abs() <= 1e-14 * t.abs() {
+        if step <= 1e-15 * t.abs() {
             break;
         }
     }
