@@ -5,6 +5,7 @@ pub mod base;
 pub mod check;
 pub mod data;
 pub mod engine;
+pub mod grid;
 pub mod plan;
 pub mod record;
 pub mod report;
