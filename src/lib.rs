@@ -9,6 +9,7 @@ pub mod grid;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod runner;
 pub mod spec;
 pub mod stats;
 pub mod store;

@@ -37,7 +37,9 @@ pub trait Snapshot {
 }
 
 /// Hears of every finished epoch and may stop the training.
-pub trait EpochObserver {
+///
+/// `Send`, because an engine may train inside a thread pool of its own.
+pub trait EpochObserver: Send {
     /// Called after each epoch's evaluation; `Break` ends the attempt as interrupted.
     fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()>;
 }

@@ -9,6 +9,10 @@ mod draw;
 mod estimate;
 mod identity;
 mod outstanding;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ pub struct Entry {
     pub ended: Option<Ended>,
     /// What wrote the entries that follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) session: Option<Session>,
+    pub session: Option<Session>,
 }
 
 /// What a run that came to its own end leaves for the next one.

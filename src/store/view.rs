@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::journal::Entry;
+use super::origin::Session;
 use crate::base::{Digest, MemberId, TrialId};
 use crate::record::{MemberRecord, Outcome, TrialRecord};
 
@@ -16,6 +17,7 @@ pub struct View {
     predictions: BTreeMap<MemberId, Digest>,
     trials: BTreeMap<TrialId, TrialRecord>,
     ended: BTreeSet<(MemberId, u32)>,
+    sessions: Vec<Session>,
 }
 
 impl View {
@@ -31,20 +33,26 @@ impl View {
         &self.trials
     }
 
+    /// Returns what wrote the entries: programs, machines and engines, one a run that wrote any.
+    #[must_use]
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
     /// Returns the checksum of the predictions of a completed member.
     #[must_use]
     pub fn predictions(&self, member: &MemberId) -> Option<&Digest> {
         self.predictions.get(member)
     }
 
-    /// Returns the number of the attempt that comes next: an interrupted one is continued.
+    /// Returns the number of the attempt that comes next: an interrupted one is continued, and a
+    /// finished one (whose predictions were lost) repeated.
     #[must_use]
     pub fn next_attempt(&self, member: &MemberId) -> u32 {
-        match self.members.get(member) {
-            None => 1,
-            Some(record) if record.outcome == Outcome::Interrupted => record.attempt,
-            Some(record) => record.attempt + 1,
-        }
+        self.members.get(member).map_or(1, |record| match record.outcome {
+            Outcome::Completed | Outcome::Diverged | Outcome::Interrupted => record.attempt,
+            Outcome::Failed | Outcome::TimedOut => record.attempt + 1,
+        })
     }
 
     /// Returns whether the last attempt failed in a run that came to its own end, so that a later
@@ -77,6 +85,7 @@ impl View {
         if let Some(ended) = entry.ended {
             self.ended.extend(ended.failed);
         }
+        self.sessions.extend(entry.session);
     }
 }
 
