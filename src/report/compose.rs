@@ -12,16 +12,17 @@ use super::{reference, warnings};
 use crate::base::{Direction, Metric};
 use crate::record::Outcome;
 use crate::stats::{self, Summary};
-use crate::tables::{CellResults, ExperimentResults, View, shared_histogram, summarize};
+use crate::tables::{CellResults, ExperimentResults, shared_histogram, summarize};
 
 /// Level of every test in a report.
 const ALPHA: f64 = 0.05;
 /// Power of the smallest detectable difference.
 const POWER: f64 = 0.8;
 
-/// Says what `results` show, laid out as `view` asks.
+/// Says what `results` show, laid out as their view asks.
 #[must_use]
-pub fn section(results: &ExperimentResults, view: &View) -> Section {
+pub(super) fn section(results: &ExperimentResults) -> Section {
+    let view = &results.facts.view;
     let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
     let labels = short_labels(&keys);
     let layout = Layout::choose(results, view);
@@ -54,7 +55,7 @@ pub fn section(results: &ExperimentResults, view: &View) -> Section {
         model: results.facts.model.clone(),
         datasets: results.facts.datasets.clone(),
         seed: results.facts.seed,
-        repeats: results.facts.repeats,
+        repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
         counts: total(&cells),
         metric,
         axes: results.axes.iter().zip(&labels).enumerate().map(axis).collect(),
@@ -72,7 +73,7 @@ pub fn section(results: &ExperimentResults, view: &View) -> Section {
         .as_deref()
         .and_then(reference::find)
         .map(|table| reference::compare(&table, results, &section));
-    section.warnings = warnings::warnings(results, &section, view);
+    section.warnings = warnings::warnings(results, &section);
     section
 }
 
@@ -175,11 +176,18 @@ fn findings(
         n_min,
         n_max: sizes().max().unwrap_or(0),
         pooled_sd,
-        detectable: pooled_sd.and_then(|sd| detectable(sd, n_min)),
+        detectable: pooled_sd.and_then(|sd| detectable(sd, typical(sizes()))),
         best: best(results, cells, metric),
         extreme: extreme(&slices, metric),
         spread: spread(results, &slices, metric, pooled_sd),
     }
+}
+
+/// Returns the median, so that one cell that lost a trial does not speak for all.
+fn typical(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut sizes: Vec<usize> = sizes.collect();
+    sizes.sort_unstable();
+    sizes.get(sizes.len() / 2).copied().unwrap_or(0)
 }
 
 fn detectable(sd: f64, n: usize) -> Option<Detectable> {

@@ -38,7 +38,7 @@ pub struct Section {
     pub datasets: Vec<DatasetFacts>,
     /// Master seed.
     pub seed: u64,
-    /// Trials planned per cell.
+    /// Trials planned per cell, the most where cells differ.
     pub repeats: u32,
     /// Counts over the whole experiment.
     pub counts: Counts,
@@ -208,7 +208,7 @@ pub struct Findings {
 /// What differences a number of trials can show.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Detectable {
-    /// Trials per cell.
+    /// Trials per cell, the median over the cells.
     pub n: usize,
     /// Smallest difference between two cells found with 80 % power at a two-sided level of 0.05.
     pub difference: f64,
@@ -276,6 +276,8 @@ pub enum WarningKind {
     UnstableTraining,
     /// The published table asked for cannot be compared.
     Reference,
+    /// The view names an axis that does not exist.
+    View,
 }
 
 /// Published numbers beside ours.

@@ -8,7 +8,7 @@ const VAGUE: [&str; 12] = [
 
 /// Returns, for every key, its shortest ending that is clear by itself and unlike the others.
 #[must_use]
-pub fn short_labels(keys: &[&str]) -> Vec<String> {
+pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
     let ending = |key: &str, parts: usize| {
         let all: Vec<&str> = key.split('.').collect();
         all[all.len().saturating_sub(parts)..].join(".")

@@ -3,14 +3,14 @@
 use super::document::{ReportDocument, Section};
 use super::layout::escape;
 use super::present::Presenter;
-use super::reference::coverage;
+use super::reference::notes;
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
 const DETAILS: usize = 1000;
 
 /// Renders every section.
 #[must_use]
-pub fn render(document: &ReportDocument) -> String {
+pub(super) fn render(document: &ReportDocument) -> String {
     let sections: Vec<String> = document.experiments.iter().map(section).collect();
     sections.join("\n")
 }
@@ -50,6 +50,9 @@ fn section(section: &Section) -> String {
     lines.extend([format!("## Per cell, {}", escape(&presenter.metric())), String::new()]);
     lines.extend(table.markdown());
     lines.push(String::new());
+    if let Some(note) = presenter.histogram_note() {
+        lines.extend([sentence(&escape(&note)), String::new()]);
+    }
     if left_out > 0 {
         lines.extend([format!("… {left_out} more cells: see `tables/cells.csv`."), String::new()]);
     }
@@ -73,27 +76,14 @@ fn reference(presenter: &Presenter<'_>, lines: &mut Vec<String>) {
         return;
     };
     lines.extend([format!("## Beside {}", escape(&comparison.name)), String::new()]);
-    lines.extend([
-        format!(
-            "{} Source: {}. {}.",
-            sentence(&escape(&comparison.title)),
-            escape(&comparison.source),
-            escape(&coverage(comparison))
-        ),
-        String::new(),
-    ]);
-    if !comparison.differences.is_empty() {
-        let differences: Vec<String> =
-            comparison.differences.iter().map(|text| escape(text)).collect();
-        lines.extend([
-            format!("Not the same experiment: {}.", differences.join("; ")),
-            String::new(),
-        ]);
-    }
+    lines.extend([sentence(&escape(&comparison.title)), String::new()]);
     if !comparison.matches.is_empty() {
         lines.extend(table.markdown());
         lines.push(String::new());
     }
+    let notes: Vec<(String, String)> =
+        notes(comparison).into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
+    list(lines, &notes);
 }
 
 fn sentence(text: &str) -> String {

@@ -7,22 +7,26 @@
 
 mod captions;
 mod compose;
+mod details;
 mod document;
 mod labels;
 mod layout;
 mod markdown;
 mod numbers;
+mod origin;
 mod pivot;
 mod present;
 mod published;
 pub mod reference;
 mod spark;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod warnings;
 
 use std::str::FromStr;
 
-use crate::tables::{self, ExperimentResults, View};
+use crate::tables::{self, ExperimentResults};
 
 pub use document::{
     AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, PivotGrid,
@@ -90,26 +94,13 @@ impl Default for Page {
     }
 }
 
-/// Says what the experiments show, each as its `[report]` table asks, by name.
+/// Says what the experiments show, each as its view asks, in the order of their names.
 #[must_use]
 pub fn compose(results: &[ExperimentResults]) -> ReportDocument {
-    let view = |one: &ExperimentResults| one.facts.view.clone();
-    compose_with(results, view)
-}
-
-/// As [`compose`], with a view of the caller's choice.
-#[must_use]
-pub fn compose_with(
-    results: &[ExperimentResults],
-    view: impl Fn(&ExperimentResults) -> View,
-) -> ReportDocument {
     ReportDocument {
         format: "gridbench-report",
         version: SCHEMA_VERSION,
-        experiments: by_name(results)
-            .into_iter()
-            .map(|one| compose::section(one, &view(one)))
-            .collect(),
+        experiments: by_name(results).into_iter().map(compose::section).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::base::{Metric, Unit};
 
 /// How the values of one metric are printed throughout a section.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scale {
+pub(super) struct Scale {
     factor: f64,
     decimals: usize,
     unit: &'static str,
@@ -14,7 +14,7 @@ pub struct Scale {
 impl Scale {
     /// Chooses the scale of `metric` so that `spread` shows two digits.
     #[must_use]
-    pub fn of(metric: Metric, spread: Option<f64>) -> Self {
+    pub(super) fn of(metric: Metric, spread: Option<f64>) -> Self {
         let (factor, least, most, unit, difference_unit) = match metric.unit() {
             Unit::Fraction => (100.0, 2, 4, " %", " points"),
             Unit::Nats => (1.0, 3, 6, "", ""),
@@ -33,47 +33,41 @@ impl Scale {
 
     /// Prints a value without its unit.
     #[must_use]
-    pub fn value(&self, value: f64) -> String {
+    pub(super) fn value(&self, value: f64) -> String {
         grouped(value * self.factor, self.decimals)
     }
 
     /// Prints a difference with its sign, without its unit.
     #[must_use]
-    pub fn signed(&self, difference: f64) -> String {
+    pub(super) fn signed(&self, difference: f64) -> String {
         let text = self.value(difference);
         let is_zero = !text.contains(|c: char| ('1'..='9').contains(&c));
         if is_zero || text.starts_with('−') { text } else { format!("+{text}") }
     }
 
-    /// Prints a difference with its sign and unit.
-    #[must_use]
-    pub fn signed_with_unit(&self, difference: f64) -> String {
-        format!("{}{}", self.signed(difference), self.difference_unit)
-    }
-
     /// Prints the size of a difference with its unit.
     #[must_use]
-    pub fn size(&self, difference: f64) -> String {
+    pub(super) fn size(&self, difference: f64) -> String {
         format!("{}{}", self.value(difference.abs()), self.difference_unit)
     }
 
     /// Prints an interval without its unit.
     #[must_use]
-    pub fn interval(&self, (low, high): (f64, f64)) -> String {
+    pub(super) fn interval(&self, (low, high): (f64, f64)) -> String {
         let joint = if low < 0.0 { " to " } else { "–" };
         format!("{}{joint}{}", self.value(low), self.value(high))
     }
 
     /// Returns the unit behind the name of the metric in headings, with a leading space, or nothing.
     #[must_use]
-    pub fn unit(&self) -> &'static str {
+    pub(super) fn unit(&self) -> &'static str {
         self.unit
     }
 }
 
 /// Prints a number with `decimals` places, a true minus sign and commas between thousands.
 #[must_use]
-pub fn grouped(value: f64, decimals: usize) -> String {
+pub(super) fn grouped(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "NaN".to_owned() } else { format!("{value}") };
     }
@@ -94,7 +88,7 @@ pub fn grouped(value: f64, decimals: usize) -> String {
 
 /// Prints a duration in its two largest units.
 #[must_use]
-pub fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "—".to_owned();
     }
@@ -115,13 +109,13 @@ pub fn duration(seconds: f64) -> String {
 
 /// Prints a p-value.
 #[must_use]
-pub fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 /// Prints a count with the noun, adding `s` unless it is one.
 #[must_use]
-pub fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count as f64, 0))
 }
@@ -144,7 +138,7 @@ mod tests {
     fn differences_carry_a_sign_unless_they_round_to_zero() {
         let scale = Scale::of(Metric::TestAccuracy, None);
         assert_eq!(scale.signed(0.0012), "+0.12");
-        assert_eq!(scale.signed_with_unit(-0.0012), "−0.12 points");
+        assert_eq!(scale.signed(-0.0012), "−0.12");
         assert_eq!(scale.signed(-0.000_001), "0.00");
         assert_eq!(scale.size(-0.0034), "0.34 points");
     }

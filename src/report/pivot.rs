@@ -13,7 +13,7 @@ const COMFORTABLE_COLUMNS: usize = 10;
 
 /// Where every axis goes; the first axis of a side leads, the others follow it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Layout {
+pub(super) struct Layout {
     rows: Vec<usize>,
     columns: Vec<usize>,
     grids: Vec<usize>,
@@ -70,7 +70,7 @@ impl Coded {
 impl Layout {
     /// Chooses a side for every axis, following `view` where it names axes.
     #[must_use]
-    pub fn choose(results: &ExperimentResults, view: &View) -> Self {
+    pub(super) fn choose(results: &ExperimentResults, view: &View) -> Self {
         let coded = Coded::of(results);
         let find = |key: &Option<String>| {
             let key = key.as_deref()?;
@@ -79,7 +79,8 @@ impl Layout {
         let varying: Vec<usize> =
             (0..results.axes.len()).filter(|axis| coded.distinct(*axis) > 1).collect();
         let asked = |key| find(key).filter(|axis| varying.contains(axis));
-        let (rows, columns) = (asked(&view.rows), asked(&view.columns));
+        let rows = asked(&view.rows);
+        let columns = asked(&view.columns).filter(|axis| rows != Some(*axis));
         let groups = group(&coded, &varying, [rows, columns]);
         let lead = |group: &[usize]| results.axes[group[0]].key.as_str();
         let mut free: Vec<&Vec<usize>> = groups
@@ -157,7 +158,7 @@ impl Layout {
 
     /// Returns the role of an axis.
     #[must_use]
-    pub fn role(&self, axis: usize) -> Role {
+    pub(super) fn role(&self, axis: usize) -> Role {
         if self.rows.contains(&axis) {
             Role::Rows
         } else if self.columns.contains(&axis) {
@@ -171,7 +172,7 @@ impl Layout {
 
     /// Returns the grids; `labels` holds one short label an axis.
     #[must_use]
-    pub fn grids(&self, results: &ExperimentResults, labels: &[String]) -> Vec<PivotGrid> {
+    pub(super) fn grids(&self, results: &ExperimentResults, labels: &[String]) -> Vec<PivotGrid> {
         let coded = Coded::of(results);
         let text = |axis: usize, code: usize| results.axes[axis].values.get(code).cloned();
         let texts = |axes: &[usize], tuple: &[usize]| {
@@ -213,12 +214,11 @@ impl Layout {
 }
 
 /// Stands for the value of an axis that does not exist in a cell.
-pub const ABSENT: &str = "—";
+pub(super) const ABSENT: &str = "—";
 
 /// Joins axes that determine each other; the axes asked for lead groups of their own.
 fn group(coded: &Coded, varying: &[usize], asked: [Option<usize>; 2]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = asked.into_iter().flatten().map(|axis| vec![axis]).collect();
-    groups.dedup();
     for &axis in varying {
         if groups.iter().any(|group| group[0] == axis) {
             continue;

@@ -1,22 +1,20 @@
 //! Pieces that the text renderings share: grid, details and reference tables, caption lines.
 
-use super::document::{CellLine, Counts, Heading, PivotGrid, Section, Statistics};
+use super::document::{CellLine, Heading, PivotGrid, Section, Statistics};
 use super::layout::{Align, Paint, TextColumn, TextTable};
-use super::numbers::{Scale, counted, duration, grouped, probability};
+use super::numbers::{Scale, counted, duration};
 use super::pivot::ABSENT;
-use super::spark::spark;
 use super::{captions, layout};
-use crate::base::Metric;
 
 /// Marks cells that cannot be told apart from the best.
-pub const MARK: &str = "●";
+pub(super) const MARK: &str = "●";
 /// Marks cells that cannot be told apart from the best of their own grid alone.
-pub const MARK_IN_GRID: &str = "○";
+pub(super) const MARK_IN_GRID: &str = "○";
 /// Marks trials that ended without a result.
-pub const LOST: &str = "✗";
+pub(super) const LOST: &str = "✗";
 
 /// Everything a text rendering needs besides the section itself.
-pub struct Presenter<'a> {
+pub(super) struct Presenter<'a> {
     /// What is presented.
     pub section: &'a Section,
     /// How its metric is printed.
@@ -27,7 +25,7 @@ pub struct Presenter<'a> {
 impl<'a> Presenter<'a> {
     /// Prepares `section`.
     #[must_use]
-    pub fn of(section: &'a Section) -> Self {
+    pub(super) fn of(section: &'a Section) -> Self {
         let findings = &section.findings;
         Self {
             section,
@@ -38,7 +36,7 @@ impl<'a> Presenter<'a> {
 
     /// Returns the parts of the line that opens the section, the name first.
     #[must_use]
-    pub fn title(&self) -> Vec<String> {
+    pub(super) fn title(&self) -> Vec<String> {
         let section = self.section;
         let mut parts = vec![
             section.name.clone(),
@@ -64,13 +62,13 @@ impl<'a> Presenter<'a> {
 
     /// Returns the name of the metric with its unit, for example `test accuracy %`.
     #[must_use]
-    pub fn metric(&self) -> String {
+    pub(super) fn metric(&self) -> String {
         format!("{}{}", self.section.metric.name().replace('-', " "), self.scale.unit())
     }
 
     /// Returns what the grids show, for example `test accuracy %, mean ± SD, n = 6`.
     #[must_use]
-    pub fn heading(&self) -> String {
+    pub(super) fn heading(&self) -> String {
         let findings = &self.section.findings;
         match (findings.n_min, findings.n_max) {
             (_, 0) => format!("{}: no trial has completed yet", self.metric()),
@@ -82,7 +80,7 @@ impl<'a> Presenter<'a> {
 
     /// Returns the grid as a table.
     #[must_use]
-    pub fn grid(&self, grid: &PivotGrid) -> TextTable {
+    pub(super) fn grid(&self, grid: &PivotGrid) -> TextTable {
         let printed = Entries::of(self, grid);
         let column = |head: String, place: usize| TextColumn {
             head,
@@ -104,160 +102,26 @@ impl<'a> Presenter<'a> {
         TextTable { banner, keys: row_keys(&grid.rows, grid.columns.is_some()), columns }
     }
 
-    /// Returns one row a cell with everything known of it, at most `limit` rows, and how many
-    /// cells are left out.
-    #[must_use]
-    pub fn details(&self, limit: usize) -> (TextTable, usize) {
-        let cells = &self.section.cells[..self.section.cells.len().min(limit)];
-        let keys = self
-            .section
-            .varying()
-            .map(|(place, axis)| {
-                let text = |cell: &CellLine| cell.values[place].clone();
-                let texts: Vec<String> = cells
-                    .iter()
-                    .map(|cell| text(cell).unwrap_or_else(|| ABSENT.to_owned()))
-                    .collect();
-                let numeric = axis.values.iter().all(|value| value.parse::<f64>().is_ok());
-                let align = if numeric { Align::Right } else { Align::Left };
-                TextColumn::plain(&axis.label, align, texts)
-            })
-            .collect();
-        let of = |head: &str, align, text: &dyn Fn(&CellLine) -> String| {
-            TextColumn::plain(head, align, cells.iter().map(text).collect())
-        };
-        let summary = |pick: &dyn Fn(&Statistics) -> Option<String>, cell: &CellLine| {
-            cell.summary.as_ref().and_then(pick).unwrap_or_else(|| ABSENT.to_owned())
-        };
-        let scale = &self.scale;
-        let tallest =
-            self.section.cells.iter().flat_map(|cell| &cell.histogram).max().copied().unwrap_or(0);
-        let mut columns = vec![
-            of("n", Align::Right, &|cell| size(cell.counts)),
-            of("mean ± SD", Align::Left, &|cell| {
-                summary(&|found| Some(with_spread(scale, found)), cell)
-            }),
-            of("SE", Align::Right, &|cell| summary(&|found| Some(scale.value(found.se?)), cell)),
-            of("95 % interval", Align::Left, &|cell| {
-                summary(&|found| Some(scale.interval(found.interval95?)), cell)
-            }),
-            of("median", Align::Right, &|cell| {
-                summary(&|found| Some(scale.value(found.median)), cell)
-            }),
-            of("min", Align::Right, &|cell| summary(&|found| Some(scale.value(found.min)), cell)),
-            of("max", Align::Right, &|cell| summary(&|found| Some(scale.value(found.max)), cell)),
-        ];
-        if let [low, .., high] = self.section.histogram_edges[..] {
-            let head = scale.interval((low, high));
-            columns.push(of(&head, Align::Left, &|cell| spark(&cell.histogram, tallest)));
-        }
-        columns.extend(cost_columns(cells));
-        (TextTable { banner: None, keys, columns }, self.section.cells.len() - cells.len())
-    }
-
-    /// Returns the published numbers beside ours.
-    #[must_use]
-    pub fn reference(&self) -> Option<TextTable> {
-        let comparison = self.section.reference.as_ref()?;
-        let several = comparison
-            .matches
-            .iter()
-            .any(|found| found.published.metric != comparison.matches[0].published.metric);
-        let of = |head: &str, align, text: &dyn Fn(&super::document::ReferenceMatch) -> String| {
-            TextColumn::plain(head, align, comparison.matches.iter().map(text).collect())
-        };
-        let scale = |metric: Metric| {
-            if metric == self.section.metric { self.scale } else { Scale::of(metric, None) }
-        };
-        let mut keys = vec![of("published", Align::Left, &|found| found.published.label.clone())];
-        if several {
-            keys.push(of("metric", Align::Left, &|found| {
-                found.published.metric.name().replace('-', " ")
-            }));
-        }
-        let columns = vec![
-            of("value", Align::Right, &|found| {
-                let published = &found.published;
-                let scale = scale(published.metric);
-                let spread = published.sd.map(|sd| format!(" ± {}", scale.value(sd)));
-                let n = published.n.map(|n| format!(" ({n})"));
-                format!(
-                    "{}{}{}",
-                    scale.value(published.mean),
-                    spread.unwrap_or_default(),
-                    n.unwrap_or_default()
-                )
-            }),
-            of("ours", Align::Left, &|found| {
-                let text = with_spread(&scale(found.published.metric), &found.ours);
-                if found.ours.n > 1 { format!("{text} ({})", found.ours.n) } else { text }
-            }),
-            of("difference", Align::Right, &|found| {
-                scale(found.published.metric).signed(found.difference)
-            }),
-            of("p (Holm)", Align::Right, &|found| {
-                found.p.map_or_else(|| ABSENT.to_owned(), probability)
-            }),
-        ];
-        Some(TextTable { banner: None, keys, columns })
-    }
-
     /// Returns label and text of every line below the grids.
     #[must_use]
-    pub fn captions(&self) -> Vec<(String, String)> {
+    pub(super) fn captions(&self) -> Vec<(String, String)> {
         captions::captions(self)
     }
 
     /// Returns whether cells differ in their number of completed trials.
     #[must_use]
-    pub fn sizes_differ(&self) -> bool {
+    pub(super) fn sizes_differ(&self) -> bool {
         self.sizes_differ
     }
 }
 
 /// Prints a mean with its spread; a single value says that it has none.
 #[must_use]
-pub fn with_spread(scale: &Scale, found: &Statistics) -> String {
+pub(super) fn with_spread(scale: &Scale, found: &Statistics) -> String {
     match found.sd {
         Some(sd) => format!("{} ± {}", scale.value(found.mean), scale.value(sd)),
         None => format!("{} (n = 1, no spread)", scale.value(found.mean)),
     }
-}
-
-/// Prints completed trials, with the planned ones where they differ.
-fn size(counts: Counts) -> String {
-    let lost = counts.lost();
-    let mut text = if counts.unfinished > 0 {
-        format!("{}/{}", counts.completed, counts.planned)
-    } else {
-        counts.completed.to_string()
-    };
-    if lost > 0 {
-        text.push_str(&format!(" {LOST}{lost}"));
-    }
-    text
-}
-
-fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
-    [("seconds", Metric::TrainSeconds), ("images/s", Metric::ImagesPerSecond)]
-        .into_iter()
-        .filter_map(|(head, metric)| {
-            let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
-            let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
-            let scale = Scale::of(metric, spread.min_by(f64::total_cmp));
-            let text = |cell: &CellLine| match of(cell) {
-                None => ABSENT.to_owned(),
-                Some(Statistics { mean, sd: Some(sd), .. }) => {
-                    format!("{} ± {}", scale.value(mean), scale.value(sd))
-                }
-                Some(found) => format!("{} (n = 1)", scale.value(found.mean)),
-            };
-            cells
-                .iter()
-                .any(|cell| of(cell).is_some())
-                .then(|| TextColumn::plain(head, Align::Right, cells.iter().map(text).collect()))
-        })
-        .collect()
 }
 
 /// Joins the values of axes that move together.
@@ -353,7 +217,7 @@ impl<'a> Entries<'a> {
 impl Presenter<'_> {
     /// Returns the mark of a cell, one column wide; marks say nothing where every trial is alone.
     #[must_use]
-    pub fn mark(&self, cell: &CellLine) -> &'static str {
+    pub(super) fn mark(&self, cell: &CellLine) -> &'static str {
         let several = self.section.grids.len() > 1;
         if self.section.findings.comparisons == 0 {
             " "
@@ -368,7 +232,7 @@ impl Presenter<'_> {
 
     /// Returns what a grid's cells share, for example `optimizer adam, ensemble.size 15`.
     #[must_use]
-    pub fn grid_title(&self, grid: &PivotGrid) -> String {
+    pub(super) fn grid_title(&self, grid: &PivotGrid) -> String {
         let parts: Vec<String> =
             grid.title.iter().map(|(label, value)| format!("{label} {value}")).collect();
         parts.join(", ")
@@ -376,7 +240,7 @@ impl Presenter<'_> {
 
     /// Returns the axes that have one value only, for example `ensemble.size 15`.
     #[must_use]
-    pub fn fixed(&self) -> Option<String> {
+    pub(super) fn fixed(&self) -> Option<String> {
         let fixed: Vec<String> = self
             .section
             .axes
@@ -386,60 +250,11 @@ impl Presenter<'_> {
             .collect();
         (!fixed.is_empty()).then(|| fixed.join(", "))
     }
-
-    /// Returns label and text of every line about where the numbers come from.
-    #[must_use]
-    pub fn origin(&self) -> Vec<(String, String)> {
-        let Section { origin, seed, datasets, cost, .. } = self.section;
-        let mut lines = Vec::new();
-        let mut costs = vec![format!(
-            "{} of training over {}",
-            duration(cost.train_seconds),
-            counted(cost.members, "member")
-        )];
-        if let Some(found) = cost.images_per_second {
-            let spread = found.sd.map_or_else(
-                || " (n = 1, no spread)".to_owned(),
-                |sd| format!(" ± {} images/s (n = {})", grouped(sd, 0), found.n),
-            );
-            costs.push(format!("{}{spread}", grouped(found.mean, 0)));
-        }
-        if let Some(memory) = cost.peak_memory_mib {
-            costs.push(format!("at most {} MiB", grouped(memory, 0)));
-        }
-        lines.push(("cost".to_owned(), costs.join(", ")));
-        let mut code = vec![format!("seed {seed}")];
-        code.extend(origin.commit.as_ref().map(|commit| format!("commit {commit}")));
-        code.push(format!("bench {}", origin.bench_version));
-        code.push(origin.toolchain.clone());
-        let machine = vec![origin.hardware.clone(), origin.engine.clone()];
-        let data = datasets.iter().map(|dataset| {
-            let short: String = dataset.checksum.chars().take(12).collect();
-            let images = counted(dataset.images as usize, "image");
-            let split = [(dataset.test_images, "test"), (dataset.validation_images, "validation")];
-            let split: Vec<String> = split
-                .iter()
-                .filter_map(|(count, name)| {
-                    Some(format!("{} {name}", grouped(count.as_ref().copied()? as f64, 0)))
-                })
-                .collect();
-            let split =
-                if split.is_empty() { String::new() } else { format!(" ({})", split.join(", ")) };
-            format!("{} {images}{split} sha256 {short}", dataset.name)
-        });
-        for (label, mut parts) in [("code", code), ("machine", machine), ("data", data.collect())] {
-            parts.retain(|part| !part.trim_end_matches("bench ").is_empty());
-            if !parts.is_empty() {
-                lines.push((label.to_owned(), parts.join(", ")));
-            }
-        }
-        lines
-    }
 }
 
 /// Breaks labelled text into lines of at most `width`, the text in a column of its own.
 #[must_use]
-pub fn labelled_lines(
+pub(super) fn labelled_lines(
     label: &str,
     text: &str,
     width: usize,

@@ -207,11 +207,30 @@ fn named(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// Says how many entries matched.
-#[must_use]
-pub fn coverage(comparison: &ReferenceComparison) -> String {
-    let all = comparison.matches.len() + comparison.unmatched.len();
-    format!("{} of {} published here", comparison.matches.len(), counted(all, "number"))
+/// Returns label and text of the notes below a comparison.
+pub(super) fn notes(comparison: &ReferenceComparison) -> Vec<(&'static str, String)> {
+    let ReferenceComparison { matches, unmatched, differences, source, .. } = comparison;
+    let all = counted(matches.len() + unmatched.len(), "published number");
+    let mut notes = vec![
+        ("source", source.clone()),
+        (
+            "match",
+            format!("{} of {all} on a metric and in a cell of this experiment", matches.len()),
+        ),
+    ];
+    if !differences.is_empty() {
+        notes.push(("differs", differences.join("; ")));
+    }
+    for (test, text) in [
+        (ReferenceTest::SharedSpread, "Student's t, our SD lent to the published trials"),
+        (ReferenceTest::Welch, "Welch's t with the published SD"),
+    ] {
+        let count = matches.iter().filter(|found| found.test == Some(test)).count();
+        if count > 0 {
+            notes.push(("p", format!("{text}; adjusted by Holm over {}", counted(count, "test"))));
+        }
+    }
+    notes
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// Draws `counts` with `tallest` as the full height; an empty bin is the thinnest line.
 #[must_use]
-pub fn spark(counts: &[usize], tallest: usize) -> String {
+pub(super) fn spark(counts: &[usize], tallest: usize) -> String {
     let top = BLOCKS.len() - 1;
     let block = |count: usize| match count {
         0 => BLOCKS[0],

@@ -3,7 +3,7 @@
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
 use super::present::{Presenter, labelled_lines};
-use super::reference::coverage;
+use super::reference::notes;
 
 /// Most cells whose details are listed.
 const DETAILS: usize = 200;
@@ -12,7 +12,7 @@ const NARROWEST: usize = 60;
 
 /// Renders every section, at most `width` columns wide.
 #[must_use]
-pub fn render(document: &ReportDocument, width: usize, colour: bool) -> String {
+pub(super) fn render(document: &ReportDocument, width: usize, colour: bool) -> String {
     let width = width.max(NARROWEST);
     let pages: Vec<String> =
         document.experiments.iter().map(|section| page(section, width, colour)).collect();
@@ -69,6 +69,10 @@ fn details(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Ve
     lines.push(Paint::Bold.on(&format!("per cell, {}", presenter.metric()), colour));
     lines.push(String::new());
     lines.extend(table.draw(width, colour));
+    if let Some(note) = presenter.histogram_note() {
+        lines.push(String::new());
+        lines.extend(wrap_text(&note, width - 1, 0).iter().map(|line| format!(" {line}")));
+    }
     if left_out > 0 {
         lines.push(format!(" … {left_out} more cells: see `tables/cells.csv`"));
     }
@@ -88,11 +92,7 @@ fn reference(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut 
         lines.extend(table.draw(width, colour));
     }
     lines.push(String::new());
-    let mut notes = vec![("source", comparison.source.clone()), ("match", coverage(comparison))];
-    if !comparison.differences.is_empty() {
-        notes.push(("differs", comparison.differences.join("; ")));
-    }
-    for (label, text) in notes {
+    for (label, text) in notes(comparison) {
         lines.extend(labelled_lines(label, &text, width, Paint::Dim, colour));
     }
 }

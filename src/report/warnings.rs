@@ -13,11 +13,8 @@ const FEW: usize = 3;
 const UNSTABLE: f64 = 1.5;
 
 /// Returns the warnings for a section that is otherwise complete.
-pub(super) fn warnings(
-    results: &ExperimentResults,
-    section: &Section,
-    view: &View,
-) -> Vec<Warning> {
+pub(super) fn warnings(results: &ExperimentResults, section: &Section) -> Vec<Warning> {
+    let view = &results.facts.view;
     let warn = |kind, text| Warning { kind, text };
     [
         lost(results, section).map(|text| warn(WarningKind::LostTrials, text)),
@@ -26,6 +23,7 @@ pub(super) fn warnings(
         unstable(section).map(|text| warn(WarningKind::UnstableTraining, text)),
         test_chooses(section).map(|text| warn(WarningKind::TestSplitChooses, text)),
         reference_problem(section, view).map(|text| warn(WarningKind::Reference, text)),
+        unknown_axes(section, view).map(|text| warn(WarningKind::View, text)),
     ]
     .into_iter()
     .flatten()
@@ -78,21 +76,15 @@ fn unfinished(section: &Section) -> Option<String> {
 }
 
 fn few(section: &Section) -> Option<String> {
-    let n = section.findings.n_min;
-    let cells =
-        section.cells.iter().filter(|cell| (1..FEW).contains(&cell.counts.completed)).count();
-    match n {
-        1 => Some(format!(
-            "{} with one trial: without a spread nothing can be told apart there; set `repeats` \
-             to 3 or more",
-            counted(cells, "cell")
-        )),
-        2 => Some(format!(
-            "{} with two trials: their spread is hardly known; set `repeats` to 3 or more",
-            counted(cells, "cell")
-        )),
-        _ => None,
-    }
+    let completed = section.cells.iter().map(|cell| cell.counts.completed);
+    let few = completed.filter(|n| (1..FEW).contains(n)).count();
+    (few > 0).then(|| {
+        format!(
+            "{few} of {} have fewer than {FEW} completed trials: their spread is unknown or hardly \
+             known; set `repeats` to {FEW} or more",
+            counted(section.cells.len(), "cell"),
+        )
+    })
 }
 
 fn unstable(section: &Section) -> Option<String> {
@@ -134,4 +126,21 @@ fn reference_problem(section: &Section, view: &View) -> Option<String> {
         }
         Some(_) => None,
     }
+}
+
+fn unknown_axes(section: &Section, view: &View) -> Option<String> {
+    let keys: Vec<&str> = section.axes.iter().map(|axis| axis.key.as_str()).collect();
+    let unknown: Vec<String> = [&view.rows, &view.columns]
+        .into_iter()
+        .flatten()
+        .filter(|key| !keys.contains(&key.as_str()))
+        .map(|key| format!("`{key}`"))
+        .collect();
+    (!unknown.is_empty()).then(|| {
+        let known = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        format!(
+            "no axis {}, so the report chose its own layout; axes: {known}",
+            unknown.join(" or ")
+        )
+    })
 }

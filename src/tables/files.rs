@@ -10,7 +10,7 @@ use polars::prelude::{
 
 use super::frames::{Frames, cells_frame};
 use super::results::ExperimentResults;
-use crate::store::atomic;
+use crate::store::{StoreError, atomic};
 
 /// Why tables could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum TablesError {
     /// The file could not be replaced.
     #[error(transparent)]
     Write(#[from] atomic::AtomicError),
+    /// The manifest beside the tables could not be read.
+    #[error(transparent)]
+    Manifest(#[from] StoreError),
     /// The file could not be read.
     #[error("cannot read table `{}`", path.display())]
     Open {
@@ -50,6 +53,7 @@ impl TablesError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Write(error) => error.hint(),
+            Self::Manifest(error) => error.hint(),
             Self::Open { .. } => None,
             Self::Damaged { .. } => Some(
                 "remove the file; `bench report` rebuilds it where the journal is, and reads the \

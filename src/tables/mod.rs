@@ -20,7 +20,7 @@ mod tests;
 pub use assemble::{assemble, declared_axes, facts};
 pub use files::{Problem, TABLES, TablesError, cells_csv, write};
 pub use frames::{Frames, HISTOGRAM_BINS, frames, shared_histogram};
-pub use read::read;
+pub use read::{read, read_folder};
 pub use results::{
     AxisFacts, CellResults, DatasetFacts, ExperimentResults, Facts, MemberCurve, Origin, TrialRow,
     View,

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
+use super::assemble::{declared_axes, facts};
 use super::files::{Problem, TablesError, read_frame};
 use super::results::{AxisFacts, CellResults, ExperimentResults, Facts, MemberCurve, TrialRow};
 use super::shape::collect_axes;
 use crate::base::Metric;
 use crate::record::{EpochRecord, Outcome};
+use crate::store::{Manifest, StoreError};
 
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Completed,
@@ -18,6 +20,16 @@ const OUTCOMES: [Outcome; 5] = [
     Outcome::TimedOut,
     Outcome::Interrupted,
 ];
+
+/// Reads a results folder that holds a manifest and tables, with or without a journal.
+///
+/// # Errors
+/// If the manifest or a table is absent or damaged.
+pub fn read_folder(folder: &Path) -> Result<ExperimentResults, TablesError> {
+    let manifest = Manifest::read(folder)?
+        .ok_or_else(|| StoreError::NotAStore { folder: folder.to_owned() })?;
+    read(&folder.join("tables"), facts(&manifest), &declared_axes(&manifest))
+}
 
 /// Reads the tables in `folder`.
 ///
