@@ -91,7 +91,7 @@ impl Candidate {
             .results
             .cells
             .iter()
-            .filter(|cell| cell.trials.len() < cell.planned)
+            .filter(|cell| (cell.trials.len() as u32) < cell.planned)
             .map(|cell| format!("`{}`", cell.name))
             .collect();
         if missing.is_empty() {

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::Terminal;
 use crate::base::{Direction, MemberId, Metric, Unit};
 use crate::record::Outcome;
-use crate::report::numbers::duration;
+use crate::report::duration;
 use crate::runner::Event;
 
 /// Shortest time between two plain lines.

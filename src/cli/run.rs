@@ -76,7 +76,7 @@ fn finish(
     let results = tables::assemble(plan, store);
     write_derived(&results, store.folder())?;
     if !arguments.json {
-        let page = Page { width: terminal.width, color: terminal.color };
+        let page = Page { width: terminal.width, colour: terminal.color };
         print!("{}", report::render(std::slice::from_ref(&results), Format::Terminal, page));
     }
     if !arguments.quiet {
@@ -114,7 +114,7 @@ pub(super) fn write_derived(results: &ExperimentResults, folder: &Path) -> Resul
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
     tables::write(&tables::frames(results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
-    let page = Page { width: 100, color: false };
+    let page = Page { width: 100, colour: false };
     let text = report::render(std::slice::from_ref(results), Format::Markdown, page);
     atomic::write(&folder.join("report.md"), text.as_bytes())
         .map_err(|error| Failure::internal(cannot()).because(&error).hint(error.hint()))
