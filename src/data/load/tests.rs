@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
-use crate::base::digest_of;
+use crate::base::{Digest, digest_of};
 use crate::data::known::{IDX_FILES, KnownFile, Pin};
 use crate::spec::settings::{SplitSeed, SplitSettings};
 
@@ -164,7 +164,7 @@ fn every_way_an_idx_file_can_be_bad_is_told() {
     ");
 }
 
-fn leak(digest: impl ToString) -> &'static str {
+fn leak(digest: Digest) -> &'static str {
     digest.to_string().leak()
 }
 
@@ -382,7 +382,9 @@ fn every_way_an_image_folder_can_be_bad_is_told() {
     let with = |files: &[(&str, Vec<u8>)]| {
         let folder = Folder::new();
         folder.put("pngs/a/1.png", grey(4, 4, 1));
-        files.iter().for_each(|(name, content)| folder.put(&format!("pngs/{name}"), content));
+        for (name, content) in files {
+            folder.put(&format!("pngs/{name}"), content);
+        }
         folder.cause(pngs())
     };
     let bare = Folder::new();
