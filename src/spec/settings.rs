@@ -216,13 +216,18 @@ pub enum OptimizerSettings {
     },
 }
 
-/// Two definitions of `RMSprop` in use.
+/// Definitions of `RMSprop` in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RmsPropConvention {
-    /// Squared gradient starts at 0, epsilon outside the root (Keras 3, torch).
+    /// Squared gradient starts at 0, epsilon inside the root, momentum on the finished step
+    /// `learning-rate · gradient / root` (Keras 3).
     Keras,
-    /// Squared gradient starts at 1, epsilon inside the root (dfdx 0.13).
+    /// Squared gradient starts at 0, epsilon outside the root, momentum on `gradient / root`
+    /// (torch).
+    Torch,
+    /// Squared gradient starts at 1, epsilon inside the root, momentum on `gradient / root`
+    /// (dfdx 0.13).
     Dfdx,
 }
 
