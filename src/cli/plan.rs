@@ -87,8 +87,7 @@ impl Outlook {
         let operations = |settings: &Settings| {
             let (_, shape, classes) =
                 shapes.iter().find(|(known, ..)| *known == settings.dataset)?;
-            let architecture =
-                Architecture::of(&settings.model.layers, *shape, *classes).ok()?;
+            let architecture = Architecture::of(&settings.model.layers, *shape, *classes).ok()?;
             matches!(settings.trainer, TrainerSettings::Dfdx)
                 .then(|| architecture.multiply_accumulates() as u64)
         };
@@ -110,9 +109,8 @@ impl Outlook {
             workers,
             test_images,
             predicted_sd,
-            detectable: predicted_sd.and_then(|sd| {
-                stats::smallest_detectable_difference(sd, repeats, ALPHA, POWER)
-            }),
+            detectable: predicted_sd
+                .and_then(|sd| stats::smallest_detectable_difference(sd, repeats, ALPHA, POWER)),
         })
     }
 

@@ -12,7 +12,9 @@ use super::terminal::Terminal;
 use crate::engine::{self, DeviceChoice};
 use crate::plan::{Plan, outstanding};
 use crate::report::{self, Format, Page};
-use crate::runner::{self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress};
+use crate::runner::{
+    self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
+};
 use crate::store::{Store, atomic};
 use crate::tables::{self, ExperimentResults};
 
@@ -39,9 +41,8 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     })?;
     import_from_siblings(&mut store, &plan, &folder)?;
 
-    ctrlc::set_handler(interrupt).map_err(|error| {
-        Failure::internal("cannot listen for Ctrl-C").because(&error)
-    })?;
+    ctrlc::set_handler(interrupt)
+        .map_err(|error| Failure::internal("cannot listen for Ctrl-C").because(&error))?;
     let channel = match (arguments.json, arguments.quiet) {
         (true, _) => Channel::Json,
         (_, true) => Channel::Failures,
@@ -93,7 +94,10 @@ fn finish(
         );
     }
     if summary.interrupted {
-        eprintln!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);
+        eprintln!(
+            "interrupted: {} trials are left; run it again to go on",
+            summary.trials_outstanding
+        );
         return Ok(Exit::Interrupted);
     }
     if summary.trials_failed > 0 {
