@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::ContentHasher;
 
-/// The generator behind every random choice: `ChaCha` with 8 rounds, portable to the bit.
+/// The generator behind every random choice: ChaCha with 8 rounds, portable to the bit.
 pub type StreamRng = ChaCha8Rng;
 
 /// A master seed, as typed under `seed` in the experiment file.
@@ -105,8 +105,8 @@ impl SeedPath {
     /// Returns a 64-bit key of one stream at `counter`, for counter hashes in kernels.
     #[must_use]
     pub fn word(&self, stream: Stream, counter: u64) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.key(stream, counter);
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        let key = self.key(stream, counter);
+        u64::from_le_bytes(key[..8].try_into().expect("a key has 32 bytes"))
     }
 }
 
