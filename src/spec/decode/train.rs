@@ -74,8 +74,11 @@ const OPTIMIZER_KEYS: &[&str] = &[
     "convention",
     "weight-decay",
 ];
-const CONVENTIONS: &[(&str, RmsPropConvention)] =
-    &[("keras", RmsPropConvention::Keras), ("dfdx", RmsPropConvention::Dfdx)];
+const CONVENTIONS: &[(&str, RmsPropConvention)] = &[
+    ("keras", RmsPropConvention::Keras),
+    ("torch", RmsPropConvention::Torch),
+    ("dfdx", RmsPropConvention::Dfdx),
+];
 
 impl OptimizerName {
     fn name(self) -> &'static str {
