@@ -127,19 +127,51 @@ fn fits_in_company(
             }
         }
     }
-    if company.len() > 1 && problems_of(tree, base, &company, findings).list.is_empty() {
+    let fits = |cell: &[Item<'_>]| problems_of(tree, base, cell, findings).list.is_empty();
+    if company.len() > 1 && fits(&company) {
         return true;
     }
-    let others =
-        typed.axes.iter().filter(|other| !company.iter().any(|item| item.key == other.key));
-    others
-        .flat_map(|other| (0..other.nodes.len()).map(move |place| item(other, place)))
-        .take(MOST_CONTEXTS)
-        .any(|other| {
-            let mut cell = company.clone();
-            cell.push(other);
-            problems_of(tree, base, &cell, findings).list.is_empty()
-        })
+    let is_present = |key: &str| company.iter().any(|item| item.key == key);
+    let others: Vec<&TypedAxis> =
+        typed.axes.iter().filter(|other| !is_present(&other.key)).collect();
+    let beside = |other: Item<'_>| {
+        let mut cell = company.clone();
+        cell.push(other);
+        fits(&cell)
+    };
+    let each =
+        || others.iter().flat_map(|other| (0..other.nodes.len()).map(|place| item(other, place)));
+    let firsts: Vec<Item<'_>> =
+        company.iter().cloned().chain(others.iter().map(|other| item(other, 0))).collect();
+    let among_all = |other: Item<'_>| {
+        let mut cell = firsts.clone();
+        cell.retain(|item| item.key != other.key);
+        cell.push(other);
+        fits(&existing(cell, typed))
+    };
+    fits(&existing(firsts.clone(), typed))
+        || each().take(MOST_CONTEXTS).any(beside)
+        || each().take(MOST_CONTEXTS).any(among_all)
+}
+
+/// Leaves out axes whose conditions do not hold among the others.
+fn existing<'k>(mut cell: Vec<Item<'k>>, typed: &TypedBlock) -> Vec<Item<'k>> {
+    loop {
+        let holds = |item: &Item<'_>| {
+            let conditions =
+                typed.block.when.iter().filter(|when| when.keys.iter().any(|key| key == item.key));
+            conditions.flat_map(|when| &when.matches).all(|condition| {
+                let other = cell.iter().find(|other| other.key == condition.key);
+                let value = other.and_then(|other| other.node.value());
+                value.is_some_and(|value| condition.values.contains(&value))
+            })
+        };
+        let kept: Vec<Item<'k>> = cell.iter().filter(|item| holds(item)).cloned().collect();
+        if kept.len() == cell.len() {
+            return kept;
+        }
+        cell = kept;
+    }
 }
 
 /// Refuses plain step sizes as an axis where the base has a schedule, which they would replace.

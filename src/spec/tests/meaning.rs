@@ -248,6 +248,29 @@ fn an_experiment_survives_json() {
     assert_eq!(&back, document.experiment());
 }
 
+#[test]
+fn values_that_need_company_are_accepted_where_they_find_it() {
+    let axes = "\"train.optimizer\" = [\"adam\", \"sgd\"]\n\"train.optimizer.momentum\" = [0, 0.9]\n\"train.optimizer.nesterov\" = [false, true]\n";
+    let when = "[[grid.when]]\naxes = [\"train.optimizer.momentum\", \"train.optimizer.nesterov\"]\nif = { \"train.optimizer\" = \"sgd\" }\n";
+    read_small(&format!("[[grid]]\n[grid.axes]\n{axes}{when}"));
+    read_small(
+        "[[grid]]\n[[grid.zip]]\n\"dataset.source\" = [\"csv\", \"idx\"]\n\"dataset.path\" = [\"a.csv\", \"b\"]\n",
+    );
+    let axes = "\"train.learning-rate.schedule\" = [\"constant\", \"step\"]\n\"train.learning-rate.factor\" = [0.5, 0.1]\n\"train.learning-rate.every\" = [2, 3]\n";
+    let when = "[[grid.when]]\naxes = [\"train.learning-rate.factor\", \"train.learning-rate.every\"]\nif = { \"train.learning-rate.schedule\" = \"step\" }\n";
+    read_small(&format!("[[grid]]\n[grid.axes]\n{axes}{when}"));
+}
+
+#[test]
+fn an_override_may_drop_or_add_grids() {
+    let set = |text: &str| [Override::parse(text).unwrap()];
+    let text = format!("{SMALL}[[grid]]\naxes = {{ \"train.epochs\" = [1, 2] }}\n");
+    let none = Document::parse(&text, "t.toml", &set("grid=[]")).unwrap();
+    assert!(none.experiment().grids.is_empty());
+    let one = Document::parse(SMALL, "t.toml", &set("grid.axes.\"train.epochs\"=[1, 2]")).unwrap();
+    assert_eq!(one.experiment().grids[0].axes[0].key, "train.epochs");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
