@@ -1,6 +1,6 @@
 //! Images in memory.
 
-use crate::base::Digest;
+use crate::base::{ContentHasher, Digest};
 
 /// Height, width and channels of an image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +47,37 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Assembles a pool and takes its checksum.
+    ///
+    /// # Panics
+    /// If the parts do not fit together: one label an image, every label below the number of
+    /// classes, `test_from` within the pool.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        shape: ImageShape,
+        classes: Vec<String>,
+        pixels: Vec<u8>,
+        labels: Vec<u16>,
+        test_from: Option<usize>,
+    ) -> Self {
+        assert_eq!(pixels.len(), labels.len() * shape.len(), "one label an image");
+        assert!(labels.iter().all(|&label| usize::from(label) < classes.len()), "labels in range");
+        assert!(test_from.is_none_or(|from| from <= labels.len()), "test images within the pool");
+        let mut hasher = ContentHasher::new();
+        for size in [shape.height, shape.width, shape.channels] {
+            hasher.part("size", &(size as u64).to_le_bytes());
+        }
+        hasher.part("pixels", &pixels);
+        let label_bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+        hasher.part("labels", &label_bytes);
+        for class in &classes {
+            hasher.part("class", class.as_bytes());
+        }
+        let checksum = hasher.finish();
+        Self { name: name.into(), shape, classes, pixels, labels, test_from, checksum }
+    }
+
     /// Returns the number of images in the pool.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -79,4 +110,36 @@ pub struct Splits {
     pub validation: Vec<u32>,
     /// Test images.
     pub test: Vec<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny(pixels: &[u8], labels: &[u16], classes: &[&str]) -> Dataset {
+        let shape = ImageShape { height: 1, width: 2, channels: 1 };
+        let classes = classes.iter().map(|&class| class.to_owned()).collect();
+        Dataset::new("tiny", shape, classes, pixels.to_vec(), labels.to_vec(), None)
+    }
+
+    #[test]
+    fn the_checksum_changes_with_pixels_labels_and_classes_but_not_with_the_name() {
+        let reference = tiny(&[1, 2, 3, 4], &[0, 1], &["a", "b"]);
+        let mut renamed = reference.clone();
+        renamed.name = "other".to_owned();
+        assert_eq!(reference.checksum, tiny(&[1, 2, 3, 4], &[0, 1], &["a", "b"]).checksum);
+        assert_eq!(reference.checksum, renamed.checksum);
+        for other in [
+            tiny(&[1, 2, 3, 5], &[0, 1], &["a", "b"]),
+            tiny(&[1, 2, 3, 4], &[1, 1], &["a", "b"]),
+            tiny(&[1, 2, 3, 4], &[0, 1], &["a", "c"]),
+        ] {
+            assert_ne!(reference.checksum, other.checksum);
+        }
+    }
+
+    #[test]
+    fn an_image_is_its_own_slice_of_the_pool() {
+        assert_eq!(tiny(&[1, 2, 3, 4], &[0, 0], &["a"]).image(1), [3, 4]);
+    }
 }

@@ -3,6 +3,36 @@
 //! Owns every byte between a file and a batch. Invariant: the same dataset, split settings and
 //! seed path give the same images in the same order on every machine.
 
+mod affine;
+mod augment;
+mod batches;
+mod counter;
+mod csv_file;
 mod dataset;
+mod digits;
+mod error;
+mod fetch;
+mod folders;
+mod idx;
+mod info;
+mod known;
+mod load;
+mod png_folder;
+mod preview;
+mod resample;
+mod resize;
+mod sources;
+mod split;
+mod synthetic;
 
+pub use augment::{AugmentKey, Augmenter};
+pub use batches::{BatchSettings, Batches, Order};
 pub use dataset::{Dataset, ImageShape, Splits};
+pub use error::{DataError, FetchError, LoadError, MirrorFailure, Place, SplitError};
+pub use fetch::{FetchOptions, FetchProgress, fetch};
+pub use folders::DataFolders;
+pub use info::{ClassInfo, DatasetInfo, Geometry, Spread, Suggestion, info};
+pub use load::{MAX_SIDE, load, source_name};
+pub use preview::preview;
+pub use sources::{SourceInfo, SourcePlace, list};
+pub use split::split;

@@ -4,11 +4,35 @@
 //! statistics. Invariant: the result of a member depends on its job alone, never on other jobs,
 //! workers or packs.
 
+mod checkpoint;
+mod device;
+pub mod dropout;
+pub mod evaluation;
+mod fake;
+mod feed;
+mod geometry;
+pub mod init;
+mod member;
+pub mod network;
+mod portable;
+mod schedule;
+mod stopping;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod training;
+pub mod weights;
+
+pub use device::{DeviceChoice, ParseDeviceError, build};
+pub use fake::FakeEngine;
+
 use std::ops::ControlFlow;
 
 use crate::base::SeedPath;
 use crate::data::{Dataset, Splits};
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
+use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
 
 /// Changes whenever an engine change alters numbers; part of every member's identity.
@@ -37,7 +61,9 @@ pub trait Snapshot {
 }
 
 /// Hears of every finished epoch and may stop the training.
-pub trait EpochObserver {
+///
+/// `Send`, because an engine may train inside a thread pool of its own.
+pub trait EpochObserver: Send {
     /// Called after each epoch's evaluation; `Break` ends the attempt as interrupted.
     fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()>;
 }
@@ -84,6 +110,12 @@ pub enum EngineError {
     /// A planned accident or a foreign trainer's message.
     #[error("{0}")]
     Trainer(String),
+}
+
+impl From<ShapeProblem> for EngineError {
+    fn from(problem: ShapeProblem) -> Self {
+        Self::Shape { layer: problem.layer, kind: problem.kind, problem: problem.problem }
+    }
 }
 
 /// Trains one member, or several at once.

@@ -66,6 +66,27 @@ pub enum LayerSettings {
     },
 }
 
+impl LayerSettings {
+    /// Every kind as typed in experiment files.
+    pub const KINDS: [&str; 8] =
+        ["conv", "batch-norm", "relu", "max-pool", "average-pool", "dropout", "flatten", "dense"];
+
+    /// Returns the kind as typed in experiment files.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv { .. } => "conv",
+            Self::BatchNorm { .. } => "batch-norm",
+            Self::Relu => "relu",
+            Self::MaxPool { .. } => "max-pool",
+            Self::AveragePool { .. } => "average-pool",
+            Self::Dropout { .. } => "dropout",
+            Self::Flatten => "flatten",
+            Self::Dense { .. } => "dense",
+        }
+    }
+}
+
 /// Zeros around an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

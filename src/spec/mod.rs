@@ -2,8 +2,28 @@
 //!
 //! Owns the TOML language, its defaults and its error messages. Pure: reads text, touches no file.
 //! Invariant: a file with problems yields all of them at once, each with line and caret.
+//!
+//! Text becomes a `tree` of values that know their place; overrides and axis values are put into
+//! the tree; `decode` turns it into [`settings`], collecting findings, which [`problem`] prints.
 
+pub mod architecture;
+mod decode;
+mod document;
 pub mod experiment;
+mod keys;
 pub mod layers;
+mod overrides;
+pub mod presets;
+pub mod problem;
+mod reader;
 pub mod settings;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod validate;
 pub mod value;
+
+pub use document::Document;
+pub use keys::{EXPERIMENT_KEYS, SETTING_KEYS};
+pub use overrides::Override;
+pub use problem::SpecError;

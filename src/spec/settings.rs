@@ -216,13 +216,18 @@ pub enum OptimizerSettings {
     },
 }
 
-/// Two definitions of `RMSprop` in use.
+/// Definitions of `RMSprop` in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RmsPropConvention {
-    /// Squared gradient starts at 0, epsilon outside the root (Keras 3, torch).
+    /// Squared gradient starts at 0, epsilon inside the root, momentum on the finished step
+    /// `learning-rate · gradient / root` (Keras 3).
     Keras,
-    /// Squared gradient starts at 1, epsilon inside the root (dfdx 0.13).
+    /// Squared gradient starts at 0, epsilon outside the root, momentum on `gradient / root`
+    /// (torch).
+    Torch,
+    /// Squared gradient starts at 1, epsilon inside the root, momentum on `gradient / root`
+    /// (dfdx 0.13).
     Dfdx,
 }
 
@@ -349,7 +354,7 @@ pub enum Fill {
     Constant(f64),
     /// Mirrored with the edge pixel repeated: `d c b a | a b c d | d c b a`.
     Reflect,
-    /// Tiled.
+    /// Tiled, the last pixel lying on the first of the next tile, as SciPy and Keras have it.
     Wrap,
 }
 
@@ -359,7 +364,8 @@ pub enum Fill {
 pub enum Convention {
     /// Keras `ImageDataGenerator`: one affine map about the centre, zoom per axis.
     KerasGenerator,
-    /// Keras preprocessing layers: rotation, zoom and translation composed in this order.
+    /// Keras preprocessing layers: rotation, zoom, shear and translation one after another, each read
+    /// bilinearly on its own.
     KerasLayers,
 }
 

@@ -1,12 +1,16 @@
 //! Values an axis can take.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value as typed in TOML; integers and floats that are equal print and hash alike.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+/// A value as typed in TOML.
+///
+/// Equality is equality of meaning: `1` equals `1.0`, and the order of a table's keys plays no
+/// part. Equal values have the same [`canonical`](Value::canonical) text.
+#[derive(Debug, Clone)]
 pub enum Value {
     /// `true` or `false`.
     Bool(bool),
@@ -30,6 +34,83 @@ impl Value {
             Self::Integer(value) => Some(*value as f64),
             Self::Float(value) => Some(*value),
             _ => None,
+        }
+    }
+
+    /// Returns the text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns a text that two values share exactly when they are equal; hash this for identity.
+    ///
+    /// # Panics
+    /// Never: writing to a string does not fail.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut text = String::new();
+        self.write_canonical(&mut text).expect("writing to a string does not fail");
+        text
+    }
+
+    fn write_canonical(&self, text: &mut String) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(text, "{value}"),
+            Self::Integer(value) => write!(text, "{value}"),
+            Self::Float(value) => match whole(*value) {
+                Some(value) => write!(text, "{value}"),
+                None => write!(text, "{value}"),
+            },
+            Self::Text(value) => write!(text, "{value:?}"),
+            Self::List(values) => {
+                text.push('[');
+                for value in values {
+                    value.write_canonical(text)?;
+                    text.push(',');
+                }
+                text.push(']');
+                Ok(())
+            }
+            Self::Table(entries) => {
+                let mut sorted: Vec<_> = entries.iter().collect();
+                sorted.sort_by(|a, b| a.0.cmp(&b.0));
+                text.push('{');
+                for (key, value) in sorted {
+                    write!(text, "{key:?}=")?;
+                    value.write_canonical(text)?;
+                    text.push(',');
+                }
+                text.push('}');
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns the integer that `value` is exactly, if it is one that `i64` holds.
+fn whole(value: f64) -> Option<i64> {
+    // 2^63 itself is no i64, and −2^63 is.
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
+    (fits && value.fract().abs() <= 0.0).then_some(value as i64)
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Integer(a), Self::Integer(b)) => a == b,
+            (Self::Integer(a), Self::Float(b)) | (Self::Float(b), Self::Integer(a)) => {
+                whole(*b) == Some(*a)
+            }
+            (Self::Float(a), Self::Float(b)) => a == b,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a == b,
+            (Self::Table(_), Self::Table(_)) => self.canonical() == other.canonical(),
+            _ => false,
         }
     }
 }
@@ -57,5 +138,124 @@ impl fmt::Display for Value {
                 f.write_str("}")
             }
         }
+    }
+}
+
+impl Serialize for Value {
+    /// Writes plain data: a table becomes a map in the order typed.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(value) => serializer.serialize_str(value),
+            Self::List(values) => {
+                let mut list = serializer.serialize_seq(Some(values.len()))?;
+                for value in values {
+                    list.serialize_element(value)?;
+                }
+                list.end()
+            }
+            Self::Table(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a boolean, number, text, list or table")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Table(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(entries: &[(&str, Value)]) -> Value {
+        Value::Table(
+            entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
+        )
+    }
+
+    #[test]
+    fn whole_floats_equal_integers_and_share_their_text() {
+        assert_eq!(Value::Integer(1), Value::Float(1.0));
+        assert_eq!(Value::Float(1.0).canonical(), "1");
+        assert_eq!(Value::Float(1.0).to_string(), "1");
+        assert_eq!(Value::Float(-0.0).canonical(), "0");
+        assert_ne!(Value::Integer(1), Value::Float(1.5));
+        assert_ne!(Value::Text("1".into()).canonical(), Value::Integer(1).canonical());
+    }
+
+    #[test]
+    fn tables_compare_without_order() {
+        let a = table(&[("name", Value::Text("adam".into())), ("beta1", Value::Float(0.8))]);
+        let b = table(&[("beta1", Value::Float(0.8)), ("name", Value::Text("adam".into()))]);
+        assert_eq!(a, b);
+        assert_eq!(a.canonical(), b.canonical());
+    }
+
+    #[test]
+    fn json_keeps_tables_lists_and_numbers_apart() {
+        let value = table(&[
+            ("name", Value::Text("adam".into())),
+            ("beta1", Value::Float(0.8)),
+            ("pair", Value::List(vec![Value::Text("a".into()), Value::Integer(2)])),
+        ]);
+        let text = serde_json::to_string(&value).unwrap();
+        assert_eq!(text, r#"{"name":"adam","beta1":0.8,"pair":["a",2]}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }

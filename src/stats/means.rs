@@ -22,7 +22,7 @@ pub struct MeanDifference {
 }
 
 impl MeanDifference {
-    fn new(difference: f64, se: f64, degrees_of_freedom: f64) -> Self {
+    pub(super) fn new(difference: f64, se: f64, degrees_of_freedom: f64) -> Self {
         let mut found = Self { difference, se, degrees_of_freedom, p_two_sided: 1.0 };
         found.p_two_sided = t_two_sided(found.t(0.0), degrees_of_freedom);
         found

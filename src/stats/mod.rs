@@ -12,6 +12,7 @@ mod distributions;
 mod dominance;
 mod draws;
 mod examples;
+mod groups;
 mod histogram;
 mod means;
 mod moments;
@@ -35,6 +36,7 @@ pub use examples::{
     EnsemblePoint, TwoWayDifference, VarianceSplit, ensemble_curve, split_variance,
     two_way_bootstrap,
 };
+pub use groups::{against_mean_of, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
 pub use means::{MeanDifference, against_number, cohens_d, welch, welch_from_moments};
 pub use moments::{Moments, pooled_sd};

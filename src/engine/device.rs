@@ -1,0 +1,281 @@
+//! Which device trains, and the engine that sends each job to what its settings ask for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use dfdx::tensor::Cpu;
+
+use super::fake::FakeEngine;
+use super::network::Network;
+use super::portable::PortableNetwork;
+use super::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput, training};
+use crate::spec::settings::{Precision, TrainerSettings};
+
+/// Where networks are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// A GPU where this build can use one and one is there, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of this index.
+    Cuda(usize),
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+/// Says that a text names no device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown device `{0}`, expected `auto`, `cpu`, `cuda` or `cuda:N`")]
+pub struct ParseDeviceError(String);
+
+impl FromStr for DeviceChoice {
+    type Err = ParseDeviceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| ParseDeviceError(text.to_owned())),
+        }
+    }
+}
+
+/// Builds the engine for `device`. It trains whatever a job's trainer settings name: networks on
+/// the device, or the fake engine's curves.
+///
+/// # Errors
+/// If this build cannot use the device, or the device is not there.
+pub fn build(device: DeviceChoice) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {
+    match device {
+        DeviceChoice::Cpu => Ok(Box::new(Trainers { networks: CpuNetworks })),
+        #[cfg(feature = "cuda")]
+        DeviceChoice::Cuda(index) => Ok(Box::new(Trainers { networks: cuda::open(index)? })),
+        #[cfg(not(feature = "cuda"))]
+        DeviceChoice::Cuda(_) => Err(EngineError::Unsupported(format!(
+            "this build cannot use `{device}`; build one that can with `cargo build --release \
+             --features cuda`, or use `--device cpu`"
+        ))),
+        #[cfg(feature = "cuda")]
+        DeviceChoice::Auto => match cuda::open(0) {
+            Ok(networks) => Ok(Box::new(Trainers { networks })),
+            Err(_) => Ok(Box::new(Trainers { networks: CpuNetworks })),
+        },
+        #[cfg(not(feature = "cuda"))]
+        DeviceChoice::Auto => Ok(Box::new(Trainers { networks: CpuNetworks })),
+    }
+}
+
+/// Makes networks on one device.
+trait Networks: Sync {
+    /// Returns the device and numerical path.
+    fn description(&self) -> String;
+
+    /// Builds the network of a pack of jobs and trains it to its end.
+    fn train(
+        &self,
+        jobs: &[TrainJob<'_>],
+        observers: &mut [&mut dyn EpochObserver],
+    ) -> Vec<Result<TrainOutput, EngineError>>;
+}
+
+/// Sends each job to what its trainer settings name.
+struct Trainers<N: Networks> {
+    networks: N,
+}
+
+impl<N: Networks> Engine for Trainers<N> {
+    fn description(&self) -> String {
+        self.networks.description()
+    }
+
+    fn train(
+        &self,
+        job: &TrainJob<'_>,
+        observer: &mut dyn EpochObserver,
+    ) -> Result<TrainOutput, EngineError> {
+        match &job.settings.trainer {
+            TrainerSettings::Fake(_) => FakeEngine.train(job, observer),
+            TrainerSettings::Dfdx => {
+                let jobs = std::slice::from_ref(job);
+                let mut results = self.networks.train(jobs, &mut [observer]);
+                results.pop().expect("one result a job")
+            }
+            TrainerSettings::Command { command } => Err(EngineError::Unsupported(format!(
+                "cannot train with the program `{}`: `trainer.engine = \"command\"` is not \
+                 available yet; use \"dfdx\" or \"fake\"",
+                command.first().map_or("", String::as_str)
+            ))),
+        }
+    }
+}
+
+/// Networks on the CPU.
+struct CpuNetworks;
+
+impl Networks for CpuNetworks {
+    fn description(&self) -> String {
+        "cpu, portable f32".to_owned()
+    }
+
+    fn train(
+        &self,
+        jobs: &[TrainJob<'_>],
+        observers: &mut [&mut dyn EpochObserver],
+    ) -> Vec<Result<TrainOutput, EngineError>> {
+        // dfdx splits its products over the threads of the current rayon pool. In a pool of one,
+        // trainings side by side neither steal from each other nor change their bits.
+        let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool,
+            Err(error) => {
+                let failed = || Err(EngineError::Device(format!("cannot start a thread: {error}")));
+                return jobs.iter().map(|_| failed()).collect();
+            }
+        };
+        pool.install(|| match cpu_network(jobs) {
+            Ok(mut network) => training::train(&mut *network, jobs, observers),
+            Err(error) => shared(error, jobs.len()),
+        })
+    }
+}
+
+/// Chooses the numerical path of a pack on the CPU.
+fn cpu_network(jobs: &[TrainJob<'_>]) -> Result<Box<dyn Network>, EngineError> {
+    Ok(Box::new(portable(Cpu::default(), jobs)?))
+}
+
+/// Builds the portable network of a pack; all jobs agree in architecture and optimizer.
+fn portable<D: super::portable::Backend>(
+    device: D,
+    jobs: &[TrainJob<'_>],
+) -> Result<PortableNetwork<D>, EngineError> {
+    let first = &jobs[0];
+    if first.settings.train.precision == Precision::Bf16 {
+        return Err(EngineError::Unsupported(
+            "`train.precision = \"bf16\"` is not available on this path; use \"auto\" or \"f32\""
+                .to_owned(),
+        ));
+    }
+    PortableNetwork::new(
+        device,
+        first.settings,
+        first.dataset.shape,
+        first.dataset.classes.len(),
+        jobs.iter().map(|job| job.seed_path).collect(),
+    )
+}
+
+/// Gives the error of a whole pack to each of its jobs.
+fn shared(error: EngineError, jobs: usize) -> Vec<Result<TrainOutput, EngineError>> {
+    let message = error.to_string();
+    let mut results = vec![Err(error)];
+    results.extend((1..jobs).map(|_| Err(EngineError::Device(message.clone()))));
+    results
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    //! Networks on an NVIDIA GPU.
+
+    use dfdx::tensor::{Cache, Cuda};
+
+    use super::{
+        EngineError, EpochObserver, Networks, TrainJob, TrainOutput, portable, shared, training,
+    };
+
+    /// Networks on one GPU.
+    pub(super) struct CudaNetworks {
+        device: Cuda,
+        index: usize,
+    }
+
+    /// Opens the GPU of the given index.
+    pub(super) fn open(index: usize) -> Result<CudaNetworks, EngineError> {
+        let device = Cuda::try_build(index, 0).map_err(|error| {
+            EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
+        })?;
+        // Without the cache every tensor of every step is a cudaMalloc.
+        device.try_enable_cache().map_err(|error| EngineError::Device(format!("{error:?}")))?;
+        Ok(CudaNetworks { device, index })
+    }
+
+    impl Networks for CudaNetworks {
+        fn description(&self) -> String {
+            format!("cuda:{}, portable f32", self.index)
+        }
+
+        fn train(
+            &self,
+            jobs: &[TrainJob<'_>],
+            observers: &mut [&mut dyn EpochObserver],
+        ) -> Vec<Result<TrainOutput, EngineError>> {
+            match portable(self.device.clone(), jobs) {
+                Ok(mut network) => training::train(&mut network, jobs, observers),
+                Err(error) => shared(error, jobs.len()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Silent, dense, job, quarters, settings, splits};
+    use super::*;
+    use crate::spec::layers::LayerSettings;
+
+    #[test]
+    fn devices_are_read_from_their_names() {
+        for (text, device) in [
+            ("auto", DeviceChoice::Auto),
+            ("cpu", DeviceChoice::Cpu),
+            ("cuda", DeviceChoice::Cuda(0)),
+            ("cuda:3", DeviceChoice::Cuda(3)),
+        ] {
+            assert_eq!(text.parse(), Ok(device));
+        }
+        let error = "gpu".parse::<DeviceChoice>().unwrap_err().to_string();
+        assert_eq!(error, "unknown device `gpu`, expected `auto`, `cpu`, `cuda` or `cuda:N`");
+        assert!("cuda:-1".parse::<DeviceChoice>().is_err());
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn asking_for_cuda_in_a_build_without_it_says_how_to_get_it() {
+        let error = build(DeviceChoice::Cuda(0)).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("cargo build --release --features cuda")));
+    }
+
+    #[test]
+    fn a_foreign_program_is_refused_clearly() {
+        let mut settings = settings(vec![LayerSettings::Flatten, dense(None)]);
+        settings.trainer = TrainerSettings::Command { command: vec!["train.py".to_owned()] };
+        let (dataset, splits) = (quarters(20), splits(20));
+        let engine = build(DeviceChoice::Cpu).unwrap();
+        let error = engine.train(&job(&settings, &dataset, &splits, 0), &mut Silent).unwrap_err();
+        assert!(error.to_string().contains("not available yet"), "{error}");
+    }
+
+    #[test]
+    fn bf16_is_refused_on_the_portable_path() {
+        let mut settings = settings(vec![LayerSettings::Flatten, dense(None)]);
+        settings.train.precision = Precision::Bf16;
+        let (dataset, splits) = (quarters(20), splits(20));
+        let engine = build(DeviceChoice::Cpu).unwrap();
+        let error = engine.train(&job(&settings, &dataset, &splits, 0), &mut Silent).unwrap_err();
+        assert!(matches!(error, EngineError::Unsupported(_)));
+    }
+}

@@ -1,0 +1,88 @@
+//! Dropout masks as a hash of a counter, so that no mask is stored and every path can make the
+//! same one: a value is kept or not by (member, step, layer, image, feature) alone.
+
+use crate::base::{SeedPath, Stream};
+
+/// Layers a step can have without two of them sharing a key.
+const LAYERS_PER_STEP: u64 = 1 << 16;
+
+/// The mask of one dropout layer in one step of one member.
+#[derive(Debug, Clone, Copy)]
+pub struct DropoutMask {
+    key: u64,
+    threshold: u64,
+    scale: f32,
+}
+
+impl DropoutMask {
+    /// Builds the mask of layer `layer` (from 1) in step `step` (from 0) for a dropout `rate`.
+    #[must_use]
+    pub fn new(seed_path: &SeedPath, step: u64, layer: usize, rate: f64) -> Self {
+        let counter = step * LAYERS_PER_STEP + layer as u64;
+        Self {
+            key: seed_path.word(Stream::Dropout, counter),
+            threshold: (rate * 32f64.exp2()) as u64,
+            scale: (1.0 / (1.0 - rate)) as f32,
+        }
+    }
+
+    /// Returns 0 for a dropped value and `1 / (1 − rate)` for a kept one.
+    ///
+    /// `element` is `image in the batch · features + feature`, features counted in row, column,
+    /// channel order. The hash is two rounds of the finaliser of `SplitMix64` (Steele, Lea &
+    /// Flood 2014).
+    #[inline]
+    #[must_use]
+    pub fn factor(&self, element: u64) -> f32 {
+        let mut word = self.key ^ element.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        if (word >> 32) < self.threshold { 0.0 } else { self.scale }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Seed;
+
+    fn factors(member: u32, step: u64, layer: usize, rate: f64) -> Vec<f32> {
+        let mask = DropoutMask::new(&SeedPath::member(Seed(7), 0, member), step, layer, rate);
+        (0..100_000).map(|element| mask.factor(element)).collect()
+    }
+
+    #[test]
+    fn the_share_of_dropped_values_is_the_rate() {
+        for rate in [0.0, 0.2, 0.4, 0.9] {
+            let dropped = factors(0, 0, 1, rate).iter().filter(|f| **f == 0.0).count() as f64;
+            // Four standard deviations of a binomial of 100,000 draws.
+            let tolerance = 4.0 * (rate * (1.0 - rate) / 1e5).sqrt() + 1e-9;
+            assert!((dropped / 1e5 - rate).abs() <= tolerance, "{dropped} dropped at {rate}");
+        }
+    }
+
+    #[test]
+    fn kept_values_are_scaled_so_that_the_mean_stays() {
+        assert!(factors(0, 0, 1, 0.2).iter().all(|&f| f == 0.0 || (f - 1.25).abs() < 1e-6));
+    }
+
+    #[test]
+    fn masks_of_other_steps_layers_and_members_are_unrelated() {
+        let reference = factors(0, 3, 2, 0.5);
+        for other in [factors(1, 3, 2, 0.5), factors(0, 4, 2, 0.5), factors(0, 3, 3, 0.5)] {
+            let agreeing = reference.iter().zip(&other).filter(|(a, b)| a == b).count() as f64;
+            assert!((agreeing / 1e5 - 0.5).abs() < 4.0 * (0.25f64 / 1e5).sqrt());
+        }
+    }
+
+    #[test]
+    fn neighbouring_values_are_dropped_independently() {
+        let reference = factors(0, 0, 1, 0.5);
+        for lag in [1, 2, 10, 64, 576] {
+            let agreeing =
+                reference.iter().zip(&reference[lag..]).filter(|(a, b)| a == b).count() as f64;
+            let share = agreeing / (reference.len() - lag) as f64;
+            assert!((share - 0.5).abs() < 4.0 * (0.25f64 / 1e5).sqrt(), "lag {lag}: {share}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The operations of a packed network: what a device must do, from stock dfdx operations.
+//!
+//! Layout: `(models, features, images)`, features in channel, row, column order, so that a
+//! convolution is a gather of rows and one batched product, and a batch normalisation reduces the
+//! last axis. A device may do an operation in its own way where stock is slow ([`super::host`]);
+//! tests hold both against each other.
+
+use dfdx::prelude::*;
+
+use super::rows::{Rows, Windows};
+
+/// A tensor of the packed layout.
+pub(crate) type Packed<D, T = NoneTape> = Tensor<(usize, usize, usize), f32, D, T>;
+
+/// One value a model and channel.
+pub(crate) type PerChannel<D, T = NoneTape> = Tensor<(usize, usize), f32, D, T>;
+
+/// What a batch normalisation gives: values, batch means and batch variances.
+pub(crate) type Normalized<D, T> = (Packed<D, T>, PerChannel<D>, PerChannel<D>);
+
+/// A device of dfdx with the packed operations.
+pub(crate) trait Backend: Device<f32> {
+    /// Begins to keep buffers from step to step.
+    fn keep_memory(&self) {}
+
+    /// Frees kept buffers and keeps no more.
+    fn release_memory(&self) {}
+
+    /// Gathers rows, zeros and ones.
+    fn gather_rows<T: Tape<f32, Self>>(
+        x: Packed<Self, T>,
+        rows: &Rows<Self>,
+    ) -> Result<Packed<Self, T>, Self::Err> {
+        stock::gather_rows(x, rows)
+    }
+
+    /// Takes the largest value under every window. The gradient goes to the first maximum in row
+    /// order alone, as in torch; stock `max` would give it to all of several equal ones.
+    fn max_pool<T: Tape<f32, Self> + Merge<T>>(
+        x: Packed<Self, T>,
+        windows: &Windows<Self>,
+    ) -> Result<Packed<Self, T>, Self::Err> {
+        stock::max_pool(x, windows)
+    }
+
+    /// Normalises `(models, channels, values)` over the last axis, then scales and shifts.
+    fn batch_norm<T: Tape<f32, Self> + Merge<T>>(
+        x: Packed<Self, T>,
+        scale: &PerChannel<Self>,
+        shift: &PerChannel<Self>,
+        epsilon: f64,
+    ) -> Result<Normalized<Self, T>, Self::Err> {
+        stock::batch_norm(x, scale, shift, epsilon)
+    }
+
+    /// Returns `x · factor + offset` per model and channel.
+    fn scale_rows(
+        x: Packed<Self>,
+        factor: &PerChannel<Self>,
+        offset: &PerChannel<Self>,
+    ) -> Result<Packed<Self>, Self::Err> {
+        stock::scale_rows(x, factor, offset)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Backend for dfdx::tensor::Cuda {}
+
+/// Takes the mean of the values under every window, padding aside.
+pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
+    x: Packed<D, T>,
+    windows: &Windows<D>,
+) -> Result<Packed<D, T>, D::Err> {
+    let device = x.device().clone();
+    let mut sum: Option<Packed<D, T>> = None;
+    for place in &windows.places {
+        let value = D::gather_rows(x.with_empty_tape(), place)?;
+        sum = Some(match sum {
+            Some(sum) => sum.try_add(value)?,
+            None => value,
+        });
+    }
+    let sum = sum.expect("a window has at least one place");
+    // The branches above began with empty tapes: x's own tape joins here.
+    let (_, tape) = x.split_tape();
+    let (sum, branch) = sum.split_tape();
+    let sum = sum.put_tape(tape.merge(branch));
+    match windows.counts.first() {
+        Some(&first) if windows.counts.iter().all(|&count| count == first) => {
+            sum.try_mul(1.0 / first.max(1) as f32)
+        }
+        _ => {
+            let shape = *sum.shape();
+            let shares = windows.shares(&device)?;
+            sum.try_mul(shares.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
+        }
+    }
+}
+
+/// The operations from stock dfdx operations, on any device.
+pub(super) mod stock {
+    use super::{Backend, Normalized, Packed, PerChannel};
+    use crate::engine::portable::rows::{Rows, Windows};
+    use dfdx::prelude::*;
+
+    pub(in super::super) fn gather_rows<D: Backend, T: Tape<f32, D>>(
+        x: Packed<D, T>,
+        rows: &Rows<D>,
+    ) -> Result<Packed<D, T>, D::Err> {
+        let (models, _, images) = *x.shape();
+        let index = rows.index(x.device(), models)?;
+        if !rows.has_constants() {
+            return x.try_gather(index);
+        }
+        let mut constants = vec![0.0; models * 2 * images];
+        for ones in constants.chunks_exact_mut(2 * images) {
+            ones[images..].fill(1.0);
+        }
+        let constants: Packed<D> =
+            x.device().try_tensor_from_vec(constants, (models, 2, images))?;
+        (x, constants).try_concat_along(Axis::<1>)?.try_gather(index)
+    }
+
+    pub(in super::super) fn max_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
+        x: Packed<D, T>,
+        windows: &Windows<D>,
+    ) -> Result<Packed<D, T>, D::Err> {
+        let mut largest: Option<Packed<D, T>> = None;
+        for place in &windows.places {
+            let value = D::gather_rows(x.with_empty_tape(), place)?;
+            largest = Some(match largest {
+                Some(largest) => value.try_gt(&largest)?.try_choose(value, largest)?,
+                None => value,
+            });
+        }
+        let (largest, branch) = largest.expect("a window has at least one place").split_tape();
+        let (_, tape) = x.split_tape();
+        Ok(largest.put_tape(tape.merge(branch)))
+    }
+
+    pub(in super::super) fn batch_norm<D: Backend, T: Tape<f32, D> + Merge<T>>(
+        x: Packed<D, T>,
+        scale: &PerChannel<D>,
+        shift: &PerChannel<D>,
+        epsilon: f64,
+    ) -> Result<Normalized<D, T>, D::Err> {
+        let shape = *x.shape();
+        let mean: PerChannel<D, T> = x.with_empty_tape().try_mean::<(usize, usize), Axis<2>>()?;
+        let batch_mean = mean.retaped::<NoneTape>();
+        let centred = x.try_sub(mean.try_broadcast_like::<_, Axis<2>>(&shape)?)?;
+        let variance: PerChannel<D, T> =
+            centred.with_empty_tape().try_square()?.try_mean::<(usize, usize), Axis<2>>()?;
+        let batch_variance = variance.retaped::<NoneTape>();
+        let deviation = variance.try_add(epsilon as f32)?.try_sqrt()?;
+        let factor = scale.retaped::<T>().try_div(deviation)?;
+        let y = centred
+            .try_mul(factor.try_broadcast_like::<_, Axis<2>>(&shape)?)?
+            .try_add(shift.retaped::<T>().try_broadcast_like::<_, Axis<2>>(&shape)?)?;
+        Ok((y, batch_mean, batch_variance))
+    }
+
+    pub(in super::super) fn scale_rows<D: Backend>(
+        x: Packed<D>,
+        factor: &PerChannel<D>,
+        offset: &PerChannel<D>,
+    ) -> Result<Packed<D>, D::Err> {
+        let shape = *x.shape();
+        x.try_mul(factor.clone().try_broadcast_like::<_, Axis<2>>(&shape)?)?
+            .try_add(offset.clone().try_broadcast_like::<_, Axis<2>>(&shape)?)
+    }
+}

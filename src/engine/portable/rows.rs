@@ -1,0 +1,184 @@
+//! Which feature of a layer's input stands where in what the layer multiplies: the plan of a
+//! convolution, a dense layer or a pool in the packed layout, where a feature is a row of one
+//! value an image.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use dfdx::prelude::Tensor;
+
+use super::super::geometry::{Volume, Window};
+use super::ops::Backend;
+
+/// Where the values of one gathered row come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A row of the input.
+    Row(usize),
+    /// Zeros: the padding of an image.
+    Zeros,
+    /// Ones: the factor of a bias.
+    Ones,
+}
+
+/// Neighbouring gathered rows that come from neighbouring input rows, or all zeros or ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) from: Source,
+    pub(super) rows: usize,
+}
+
+/// A gather of rows: from `inputs` rows to the rows of `sources`.
+#[derive(Debug)]
+pub(crate) struct Rows<D: Backend> {
+    /// Rows of the input.
+    pub(super) inputs: usize,
+    /// Rows of the output.
+    pub(super) outputs: usize,
+    /// The output in runs, in order.
+    pub(super) runs: Rc<[Run]>,
+    sources: Vec<Source>,
+    index: OnceCell<Tensor<(usize, usize), usize, D>>,
+}
+
+impl<D: Backend> Rows<D> {
+    pub(super) fn new(inputs: usize, sources: Vec<Source>) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for &from in &sources {
+            match runs.last_mut() {
+                Some(run) if continues(*run, from) => run.rows += 1,
+                _ => runs.push(Run { from, rows: 1 }),
+            }
+        }
+        Self { inputs, outputs: sources.len(), runs: runs.into(), sources, index: OnceCell::new() }
+    }
+
+    /// Returns whether zeros or ones are needed beside the input.
+    pub(super) fn has_constants(&self) -> bool {
+        self.sources.iter().any(|source| !matches!(source, Source::Row(_)))
+    }
+
+    /// Returns the index tensor of a stock gather, where two rows after the input's stand for
+    /// zeros and ones.
+    pub(super) fn index(
+        &self,
+        device: &D,
+        models: usize,
+    ) -> Result<Tensor<(usize, usize), usize, D>, D::Err> {
+        if let Some(index) = self.index.get() {
+            return Ok(index.clone());
+        }
+        let one_model = self.sources.iter().map(|source| match source {
+            Source::Row(row) => *row,
+            Source::Zeros => self.inputs,
+            Source::Ones => self.inputs + 1,
+        });
+        let all = (0..models).flat_map(|_| one_model.clone()).collect();
+        let index = device.try_tensor_from_vec(all, (models, self.outputs))?;
+        Ok(self.index.get_or_init(|| index).clone())
+    }
+}
+
+fn continues(run: Run, next: Source) -> bool {
+    match (run.from, next) {
+        (Source::Row(first), Source::Row(row)) => row == first + run.rows,
+        (Source::Zeros, Source::Zeros) | (Source::Ones, Source::Ones) => true,
+        _ => false,
+    }
+}
+
+/// Plans a convolution: rows `channel, y, x` by output position, then ones for the bias.
+pub(super) fn convolution<D: Backend>(input: Volume, window: &Window, bias: bool) -> Rows<D> {
+    let mut sources = Vec::new();
+    for channel in 0..input.channels {
+        for place in window.places() {
+            sources.extend(window.outputs().map(|output| {
+                window.source(output, place).map_or(Source::Zeros, |position| {
+                    Source::Row(channel * input.positions() + position)
+                })
+            }));
+        }
+    }
+    if bias {
+        sources.extend(std::iter::repeat_n(Source::Ones, window.positions()));
+    }
+    Rows::new(input.features(), sources)
+}
+
+/// Plans a dense layer with bias: every feature, then ones.
+pub(super) fn dense<D: Backend>(features: usize) -> Rows<D> {
+    let sources = (0..features).map(Source::Row).chain([Source::Ones]).collect();
+    Rows::new(features, sources)
+}
+
+/// The places of a pool: for every output row, the input rows under the window.
+#[derive(Debug)]
+pub(crate) struct Windows<D: Backend> {
+    /// Rows of the input.
+    pub(super) inputs: usize,
+    /// Rows of the output.
+    pub(super) outputs: usize,
+    /// One gather a place of the window.
+    pub(super) places: Vec<Rows<D>>,
+    /// For every place, the input row of every output row; nothing in the padding.
+    pub(super) rows: Rc<[Vec<Option<u32>>]>,
+    /// For every output row, the places that are not padding.
+    pub(super) counts: Vec<u32>,
+    shares: OnceCell<Tensor<(usize,), f32, D>>,
+}
+
+impl<D: Backend> Windows<D> {
+    /// Plans a pool. In the gathers, padding shows `outside` or, without it, the first place of
+    /// the window that is not padding (which changes no maximum).
+    pub(super) fn new(input: Volume, window: &Window, outside: Option<Source>) -> Self {
+        let row_at = |channel, output, place| {
+            let position = window.source(output, place)?;
+            Some((channel * input.positions() + position) as u32)
+        };
+        let per_place = |place| -> Vec<Option<u32>> {
+            (0..input.channels)
+                .flat_map(|channel| window.outputs().map(move |output| (channel, output)))
+                .map(|(channel, output)| row_at(channel, output, place))
+                .collect()
+        };
+        let rows: Vec<Vec<Option<u32>>> = window.places().map(per_place).collect();
+        let outputs = input.channels * window.positions();
+        let (mut first, mut counts) = (vec![None; outputs], vec![0; outputs]);
+        for place in &rows {
+            for ((row, first), count) in place.iter().zip(&mut first).zip(&mut counts) {
+                *first = first.or(*row);
+                *count += u32::from(row.is_some());
+            }
+        }
+        let source = |row: Option<u32>, first: Option<u32>| {
+            let inside = row.map(|row| Source::Row(row as usize));
+            let instead = first.map(|row| Source::Row(row as usize));
+            inside.or(outside).or(instead).unwrap_or(Source::Zeros)
+        };
+        let places = rows
+            .iter()
+            .map(|place| {
+                let sources = place.iter().zip(&first).map(|(&row, &first)| source(row, first));
+                Rows::new(input.features(), sources.collect())
+            })
+            .collect();
+        Self {
+            inputs: input.features(),
+            outputs,
+            places,
+            rows: rows.into(),
+            counts,
+            shares: OnceCell::new(),
+        }
+    }
+
+    /// Returns the inverse of every count.
+    pub(super) fn shares(&self, device: &D) -> Result<Tensor<(usize,), f32, D>, D::Err> {
+        if let Some(shares) = self.shares.get() {
+            return Ok(shares.clone());
+        }
+        let values = self.counts.iter().map(|&count| 1.0 / count.max(1) as f32).collect();
+        let shares = device.try_tensor_from_vec(values, (self.outputs,))?;
+        Ok(self.shares.get_or_init(|| shares).clone())
+    }
+}

@@ -1,0 +1,192 @@
+//! Settings, images and observers for the tests of this module.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use super::{EpochObserver, Snapshot, TrainJob};
+use crate::base::{Seed, SeedPath, digest_of};
+use crate::data::{Dataset, ImageShape, Splits};
+use crate::record::EpochRecord;
+use crate::spec::layers::{Init, LayerSettings, Padding};
+use crate::spec::settings::{
+    AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
+    LearningRateSettings, ModelSettings, OptimizerSettings, Precision, Schedule, Settings,
+    ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings, TrainerSettings,
+    ZoomSettings,
+};
+
+/// Two epochs of plain SGD with batches of 16.
+pub(crate) fn train_settings() -> TrainSettings {
+    TrainSettings {
+        epochs: 2,
+        batch_size: 16,
+        drop_last: false,
+        optimizer: OptimizerSettings::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 },
+        learning_rate: LearningRateSettings {
+            initial: 0.05,
+            schedule: Schedule::Constant,
+            warmup_epochs: 0.0,
+        },
+        precision: Precision::F32,
+        stop: StopSettings::default(),
+        time_limit: None,
+    }
+}
+
+/// Settings that train `layers` on synthetic images without augmentation.
+pub(crate) fn settings(layers: Vec<LayerSettings>) -> Settings {
+    Settings {
+        dataset: DatasetSettings {
+            source: Source::Synthetic { images: 240, classes: 4 },
+            image_size: None,
+            train_limit: None,
+            split: SplitSettings {
+                train: None,
+                validation: None,
+                test: None,
+                stratify: false,
+                seed: SplitSeed::Trial,
+            },
+        },
+        model: ModelSettings { name: "custom".to_owned(), layers },
+        train: train_settings(),
+        augment: AugmentSettings {
+            rotation: 0.0,
+            zoom: ZoomSettings { height: 0.0, width: 0.0, uniform: false },
+            shift: ShiftSettings { width: 0.0, height: 0.0 },
+            shear: 0.0,
+            fill: Fill::Nearest,
+            convention: Convention::KerasGenerator,
+        },
+        ensemble: EnsembleSettings { size: 1, combine: Combine::Mean },
+        trainer: TrainerSettings::Dfdx,
+        hyperparameters: BTreeMap::new(),
+    }
+}
+
+/// A convolution of the given sizes with bias.
+pub(crate) fn conv(
+    filters: usize,
+    kernel: usize,
+    stride: usize,
+    padding: Padding,
+) -> LayerSettings {
+    LayerSettings::Conv { filters, kernel, stride, padding, bias: true, init: Init::HeUniform }
+}
+
+/// A dense layer with bias.
+pub(crate) fn dense(units: Option<usize>) -> LayerSettings {
+    LayerSettings::Dense { units, bias: true, init: Init::GlorotUniform }
+}
+
+/// A network with every kind of layer, for 6×6 images.
+pub(crate) fn every_layer() -> Vec<LayerSettings> {
+    vec![
+        conv(5, 3, 1, Padding::Same),
+        LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 },
+        LayerSettings::Relu,
+        LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
+        conv(4, 3, 1, Padding::Explicit(1)),
+        LayerSettings::Relu,
+        LayerSettings::AveragePool { size: 2, stride: 1, padding: Padding::Same },
+        LayerSettings::Dropout { rate: 0.25 },
+        LayerSettings::Flatten,
+        dense(Some(8)),
+        LayerSettings::Relu,
+        dense(None),
+    ]
+}
+
+/// Images of 6×6 whose bright quarter is their class, with noise: easy, but not at once.
+pub(crate) fn quarters(images: usize) -> Dataset {
+    let shape = ImageShape { height: 6, width: 6, channels: 1 };
+    let mut state = 1u64;
+    let mut noise = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % 100
+    };
+    let mut pixels = Vec::new();
+    let mut labels = Vec::new();
+    for image in 0..images {
+        let class = image % 4;
+        for row in 0..6 {
+            for column in 0..6 {
+                let bright = (row / 3) * 2 + column / 3 == class;
+                pixels.push((noise() + if bright { 80 } else { 0 }) as u8);
+            }
+        }
+        labels.push(class as u16);
+    }
+    Dataset {
+        name: "quarters".to_owned(),
+        shape,
+        classes: (0..4).map(|class| class.to_string()).collect(),
+        checksum: digest_of(&pixels),
+        pixels,
+        labels,
+        test_from: None,
+    }
+}
+
+/// The last fifth as test images, the fifth before as validation images, the rest for training.
+pub(crate) fn splits(images: usize) -> Splits {
+    let fifth = images / 5;
+    let range = |from: usize, to: usize| (from as u32..to as u32).collect();
+    Splits {
+        train: range(0, images - 2 * fifth),
+        validation: range(images - 2 * fifth, images - fifth),
+        test: range(images - fifth, images),
+    }
+}
+
+/// A first attempt of member `member` without checkpoint.
+pub(crate) fn job<'a>(
+    settings: &'a Settings,
+    dataset: &'a Dataset,
+    splits: &'a Splits,
+    member: u32,
+) -> TrainJob<'a> {
+    TrainJob {
+        settings,
+        dataset,
+        splits,
+        seed_path: SeedPath::member(Seed(42), 0, member),
+        attempt: 1,
+        checkpoint: None,
+    }
+}
+
+/// Lets every epoch pass.
+pub(crate) struct Silent;
+
+impl EpochObserver for Silent {
+    fn epoch(&mut self, _: &EpochRecord, _: &dyn Snapshot) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Stops after an epoch and keeps its checkpoint.
+pub(crate) struct StopAfter {
+    /// The last epoch to be trained.
+    pub(crate) epoch: u32,
+    /// The checkpoint of that epoch.
+    pub(crate) checkpoint: Vec<u8>,
+}
+
+impl StopAfter {
+    /// Stops after `epoch`.
+    pub(crate) fn new(epoch: u32) -> Self {
+        Self { epoch, checkpoint: Vec::new() }
+    }
+}
+
+impl EpochObserver for StopAfter {
+    fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()> {
+        if record.epoch < self.epoch {
+            return ControlFlow::Continue(());
+        }
+        self.checkpoint = state.checkpoint();
+        ControlFlow::Break(())
+    }
+}

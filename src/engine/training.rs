@@ -1,0 +1,269 @@
+//! The training loop, the same for every network and for packs of models.
+//!
+//! Owns epochs, evaluation, stop rules, divergence, time limits and resuming; knows nothing of
+//! devices. Invariant: what one member gets (its images, masks, step sizes and evaluations)
+//! depends on its job alone, so a pack gives each member what it would get by itself.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::feed::Feed;
+use super::member::{Ended, Member};
+use super::network::{Network, StepInput, StepResult};
+use super::{EngineError, EpochObserver, TrainJob, TrainOutput, evaluation};
+use crate::record::EpochRecord;
+
+/// Trains the members of a pack to their ends, one model of `network` a job.
+///
+/// Returns one result a job. An error of the network is everyone's.
+///
+/// # Panics
+/// If the numbers of models, jobs and observers differ.
+pub(super) fn train(
+    network: &mut dyn Network,
+    jobs: &[TrainJob<'_>],
+    observers: &mut [&mut dyn EpochObserver],
+) -> Vec<Result<TrainOutput, EngineError>> {
+    assert_eq!(network.models(), jobs.len(), "one model a job");
+    assert_eq!(observers.len(), jobs.len(), "one observer a job");
+    let members = jobs
+        .iter()
+        .enumerate()
+        .map(|(model, job)| Member::start(network, model, job))
+        .collect::<Result<Vec<_>, _>>();
+    let trained = members.and_then(|mut members| {
+        run(network, &mut members, observers)?;
+        Ok(members)
+    });
+    match trained {
+        Ok(members) => members.into_iter().map(|member| Ok(member.into_output())).collect(),
+        Err(error) if jobs.len() == 1 => vec![Err(error)],
+        Err(error) => {
+            let message = error.to_string();
+            jobs.iter().map(|_| Err(EngineError::Device(message.clone()))).collect()
+        }
+    }
+}
+
+fn run(
+    network: &mut dyn Network,
+    members: &mut [Member<'_>],
+    observers: &mut [&mut dyn EpochObserver],
+) -> Result<(), EngineError> {
+    let mut lockstep = Lockstep::new(members.len());
+    loop {
+        let finishing: Vec<usize> =
+            live(members).filter(|&place| members[place].stopping.is_finished()).collect();
+        if !finishing.is_empty() {
+            finish(network, members, &finishing)?;
+        }
+        if live(members).next().is_none() {
+            return Ok(());
+        }
+        let totals = lockstep.epoch(network, members)?;
+        validate(network, members, &totals)?;
+        for (model, member) in members.iter_mut().enumerate() {
+            if member.ended.is_some() {
+                continue;
+            }
+            let record = member.records.last().expect("an epoch was recorded").clone();
+            if member.stopping.observe(&record) {
+                member.best = Some(network.weights(model));
+            }
+            let snapshot = member.snapshot(network, model);
+            if let ControlFlow::Break(()) = observers[model].epoch(&record, &snapshot) {
+                member.ended = Some(Ended::Interrupted);
+            }
+        }
+    }
+}
+
+fn live<'a>(members: &'a [Member<'_>]) -> impl Iterator<Item = usize> + 'a {
+    members.iter().enumerate().filter(|(_, member)| member.ended.is_none()).map(|(place, _)| place)
+}
+
+/// Sums over the steps of one epoch of one member.
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    loss_sum: f64,
+    correct: u64,
+    images: u64,
+    learning_rate: f64,
+    seconds: f64,
+}
+
+/// Buffers of one pack, used again in every epoch.
+struct Lockstep {
+    feeds: Vec<Feed>,
+    results: Vec<StepResult>,
+}
+
+impl Lockstep {
+    fn new(models: usize) -> Self {
+        Self {
+            feeds: (0..models).map(|_| Feed::default()).collect(),
+            results: vec![StepResult::default(); models],
+        }
+    }
+
+    /// Trains every live member for one epoch. Members that have ended keep their place in the
+    /// pack and are fed another's images; nobody looks at them again.
+    fn epoch(
+        &mut self,
+        network: &mut dyn Network,
+        members: &mut [Member<'_>],
+    ) -> Result<Vec<Totals>, EngineError> {
+        let begin = Instant::now();
+        let mut totals = vec![Totals::default(); members.len()];
+        let mut streams = Vec::with_capacity(members.len());
+        for (place, member) in members.iter().enumerate() {
+            totals[place].learning_rate = member.learning_rate();
+            streams.push(member.ended.is_none().then(|| member.training_batches()));
+        }
+        let mut step_in_epoch = 0u64;
+        loop {
+            let mut images = None;
+            for ((stream, feed), member) in streams.iter_mut().zip(&mut self.feeds).zip(&*members) {
+                if member.ended.is_none() {
+                    let Some(stream) = stream else { continue };
+                    let count = feed.advance(stream);
+                    if images.is_some_and(|images| images != count) {
+                        return Err(EngineError::Unsupported(
+                            "members of a pack need equally many training images".to_owned(),
+                        ));
+                    }
+                    images = Some(count);
+                }
+            }
+            let (Some(images @ 1..), Some(first)) = (images, live(members).next()) else { break };
+            let inputs: Vec<StepInput<'_>> = (0..members.len())
+                .map(|place| {
+                    let source = if members[place].ended.is_none() { place } else { first };
+                    let feed = &self.feeds[source];
+                    StepInput {
+                        pixels: &feed.pixels,
+                        labels: &feed.labels,
+                        learning_rate: members[source].learning_rate(),
+                        step: members[source].step,
+                    }
+                })
+                .collect();
+            network.train_step(&inputs, &mut self.results)?;
+            step_in_epoch += 1;
+            let seconds = begin.elapsed().as_secs_f64();
+            for (place, member) in members.iter_mut().enumerate() {
+                if member.ended.is_some() {
+                    continue;
+                }
+                let result = self.results[place];
+                member.step += 1;
+                let total = &mut totals[place];
+                total.loss_sum += result.loss_sum;
+                total.correct += u64::from(result.correct);
+                total.images += images as u64;
+                total.seconds = seconds;
+                member.check_step(result.loss_sum / images as f64, step_in_epoch, seconds);
+            }
+        }
+        if step_in_epoch == 0 {
+            return Err(EngineError::Unsupported(
+                "there are no training batches: fewer images than `train.batch-size` and \
+                 `train.drop-last` is on, or no training images at all"
+                    .to_owned(),
+            ));
+        }
+        Ok(totals)
+    }
+}
+
+/// Evaluates live members on their validation images and records the epoch.
+fn validate(
+    network: &mut dyn Network,
+    members: &mut [Member<'_>],
+    totals: &[Totals],
+) -> Result<(), EngineError> {
+    let places: Vec<usize> = live(members).collect();
+    let logits = predict(network, members, &places, |member| &member.job.splits.validation[..])?;
+    for (&place, logits) in places.iter().zip(logits) {
+        let (member, total) = (&mut members[place], &totals[place]);
+        let labels = member.labels(&member.job.splits.validation);
+        let validation =
+            (!labels.is_empty()).then(|| evaluation::evaluate(&logits, member.classes(), &labels));
+        let images = total.images.max(1) as f64;
+        let record = EpochRecord {
+            epoch: member.records.len() as u32 + 1,
+            learning_rate: total.learning_rate,
+            train_loss: total.loss_sum / images,
+            train_accuracy: total.correct as f64 / images,
+            validation_loss: validation.map(|v| v.loss),
+            validation_accuracy: validation.map(|v| v.accuracy),
+            train_seconds: total.seconds,
+        };
+        member.finish_epoch(record);
+    }
+    Ok(())
+}
+
+/// Evaluates members that have come to their end with the weights that count.
+fn finish(
+    network: &mut dyn Network,
+    members: &mut [Member<'_>],
+    places: &[usize],
+) -> Result<(), EngineError> {
+    for &place in places {
+        if let (Some(best), crate::record::Selection::BestOnValidation) =
+            (&members[place].best, members[place].stopping.selected().1)
+        {
+            network.load_weights(place, best)?;
+        }
+    }
+    let validation = predict(network, members, places, |member| &member.job.splits.validation[..])?;
+    let test = predict(network, members, places, |member| &member.job.splits.test[..])?;
+    for ((&place, validation), test) in places.iter().zip(validation).zip(test) {
+        let weights = network.weights(place);
+        members[place].complete(network, &weights, validation, test);
+    }
+    Ok(())
+}
+
+/// Returns the logits of the members at `places` on their images of one split. The rest of the
+/// pack computes along on the first one's images.
+fn predict(
+    network: &mut dyn Network,
+    members: &[Member<'_>],
+    places: &[usize],
+    split: impl for<'a> Fn(&'a Member<'_>) -> &'a [u32],
+) -> Result<Vec<Vec<f32>>, EngineError> {
+    let Some(&first) = places.first() else { return Ok(Vec::new()) };
+    let models = members.len();
+    let mut logits: Vec<Vec<f32>> = vec![Vec::new(); models];
+    let mut feeds: Vec<Feed> = (0..places.len()).map(|_| Feed::default()).collect();
+    let mut streams: Vec<_> = places
+        .iter()
+        .map(|&place| members[place].evaluation_batches(split(&members[place])))
+        .collect();
+    loop {
+        let mut images = 0;
+        for (order, (feed, stream)) in feeds.iter_mut().zip(&mut streams).enumerate() {
+            let count = feed.advance(stream);
+            if order > 0 && count != images {
+                return Err(EngineError::Unsupported(
+                    "members of a pack need equally many images in every split".to_owned(),
+                ));
+            }
+            images = count;
+        }
+        if images == 0 {
+            break;
+        }
+        let pixels: Vec<&[f32]> = (0..models)
+            .map(|place| {
+                let order = places.iter().position(|&p| p == place);
+                let order = order.or_else(|| places.iter().position(|&p| p == first));
+                feeds[order.unwrap_or(0)].pixels.as_slice()
+            })
+            .collect();
+        network.predict(&pixels, images, &mut logits)?;
+    }
+    Ok(places.iter().map(|&place| std::mem::take(&mut logits[place])).collect())
+}

@@ -1,0 +1,6 @@
+//! Runs with a scripted engine.
+
+mod isolation;
+mod resuming;
+mod scripted;
+mod storing;

@@ -1,0 +1,176 @@
+//! `[dataset]`: source and split.
+
+use std::path::PathBuf;
+
+use crate::spec::problem::one_of;
+use crate::spec::reader::{COUNT, Findings, Limits, Section, WHOLE, choice, whole};
+use crate::spec::settings::{DatasetSettings, Share, Source, SplitSeed, SplitSettings};
+use crate::spec::tree::{Data, Node, find};
+
+const KEYS: &[&str] = &[
+    "source",
+    "image-size",
+    "train-limit",
+    "split",
+    "path",
+    "test-path",
+    "label",
+    "images",
+    "classes",
+];
+const SOURCES: [&str; 8] =
+    ["digits", "mnist", "fashion-mnist", "kmnist", "idx", "csv", "folder", "synthetic"];
+const CLASSES: Limits = Limits { expected: "a whole number from 2", holds: |x| x >= 2.0 };
+
+/// Reads `[dataset]`.
+pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSettings {
+    let typed = node.and_then(Node::entries).and_then(|entries| find(entries, "source"));
+    let choices = SOURCES.map(|name| (name, name));
+    let name = typed.and_then(|entry| choice("dataset.source", &entry.node, &choices, findings));
+    let own: &[&str] = match name {
+        // Without a source nobody knows which keys belong.
+        None => KEYS,
+        Some("idx" | "folder") => &["source", "image-size", "train-limit", "split", "path"],
+        Some("csv") => {
+            &["source", "image-size", "train-limit", "split", "path", "test-path", "label"]
+        }
+        Some("synthetic") => &["source", "image-size", "train-limit", "split", "images", "classes"],
+        Some(_) => &["source", "image-size", "train-limit", "split"],
+    };
+    let variant = ("source", name.unwrap_or_default());
+    let section = Section::open_variant(node, "dataset".into(), KEYS, own, variant, findings);
+    if typed.is_none() {
+        section.missing("source", &one_of(SOURCES), findings);
+    }
+    DatasetSettings {
+        source: source(name.unwrap_or("digits"), &section, findings),
+        image_size: section.whole("image-size", COUNT, findings),
+        train_limit: section.whole("train-limit", COUNT, findings),
+        split: split(section.get("split"), findings),
+    }
+}
+
+fn source(name: &str, section: &Section<'_>, findings: &mut Findings) -> Source {
+    let mut path = |what: &str| {
+        if section.get("path").is_none() {
+            section.missing("path", what, findings);
+        }
+        path_at(section, "path", findings).unwrap_or_default()
+    };
+    match name {
+        "mnist" => Source::Mnist,
+        "fashion-mnist" => Source::FashionMnist,
+        "kmnist" => Source::Kmnist,
+        "idx" => Source::Idx { path: path("the folder that holds the IDX files") },
+        "folder" => {
+            Source::Folder { path: path("the folder that holds one folder of images a class") }
+        }
+        "csv" => Source::Csv {
+            path: path("the CSV file of the training images"),
+            test_path: path_at(section, "test-path", findings),
+            label: section.text("label", findings).unwrap_or("label").to_owned(),
+        },
+        "synthetic" => Source::Synthetic {
+            images: section.whole("images", COUNT, findings).unwrap_or(1000),
+            classes: section.whole("classes", CLASSES, findings).unwrap_or(10),
+        },
+        _ => Source::Digits,
+    }
+}
+
+fn path_at(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<PathBuf> {
+    let text = section.text(key, findings)?;
+    if text.is_empty() {
+        let node = section.get(key).expect("the key was just read");
+        findings.wrong(&section.name(key), node, "a path");
+    }
+    Some(PathBuf::from(text))
+}
+
+const SPLIT_KEYS: &[&str] = &["train", "validation", "test", "stratify", "seed"];
+
+fn split(node: Option<&Node>, findings: &mut Findings) -> SplitSettings {
+    let section = Section::open(node, "dataset.split", SPLIT_KEYS, findings);
+    let mut share_of = |key: &str| {
+        let node = section.get(key)?;
+        share(&section.name(key), node, key == "validation", findings)
+    };
+    let split = SplitSettings {
+        train: share_of("train"),
+        validation: share_of("validation"),
+        test: share_of("test"),
+        stratify: section.flag("stratify", false, findings),
+        seed: section.get("seed").map_or(SplitSeed::Trial, |node| split_seed(node, findings)),
+    };
+    let shares = [("train", split.train), ("validation", split.validation), ("test", split.test)];
+    let fractions: f64 = shares
+        .iter()
+        .filter_map(|(_, share)| match share {
+            Some(Share::Fraction(fraction)) => Some(*fraction),
+            _ => None,
+        })
+        .sum();
+    // Three tenths typed as 0.1 + 0.2 + 0.7 sum to a little more than 1.
+    let is_too_much = fractions > 1.0 + 1e-9 || (split.train.is_none() && fractions > 1.0 - 1e-9);
+    if is_too_much {
+        findings.say(
+            section.origin(),
+            format!("the fractions of `dataset.split` add up to {fractions}, which leaves no image to train on"),
+        );
+    }
+    for (place, (name, share)) in shares.iter().enumerate() {
+        for (other_name, other) in &shares[place + 1..] {
+            if let (Some(Share::Range { from, to }), Some(Share::Range { from: start, to: end })) =
+                (share, other)
+                && from < end
+                && start < to
+            {
+                findings.say(
+                    section.get(other_name).map(|node| node.origin),
+                    format!("`dataset.split.{other_name}` and `dataset.split.{name}` overlap: {start}..{end} and {from}..{to}"),
+                );
+            }
+        }
+    }
+    split
+}
+
+const SHARE: &str =
+    "a fraction between 0 and 1, a whole number of images from 1, or a range `[from, to]`";
+
+fn share(name: &str, node: &Node, may_be_none: bool, findings: &mut Findings) -> Option<Share> {
+    match &node.data {
+        Data::Integer(0) if may_be_none => return None,
+        Data::Float(value) if may_be_none && value.abs() <= 0.0 => return None,
+        Data::Integer(value) if *value >= 1 => {
+            return usize::try_from(*value).ok().map(Share::Count);
+        }
+        Data::Float(value) if *value > 0.0 && *value < 1.0 => return Some(Share::Fraction(*value)),
+        Data::List(ends) if ends.len() == 2 => {
+            let from = whole::<usize>(name, &ends[0], WHOLE, findings)?;
+            let to = whole::<usize>(name, &ends[1], WHOLE, findings)?;
+            if from < to {
+                return Some(Share::Range { from, to });
+            }
+            findings.say(
+                node.origin,
+                format!("`{name}` is the range {from}..{to}, expected its end above its start"),
+            );
+        }
+        _ => findings.wrong(name, node, SHARE),
+    }
+    None
+}
+
+fn split_seed(node: &Node, findings: &mut Findings) -> SplitSeed {
+    match &node.data {
+        Data::Text(text) if &**text == "trial" => SplitSeed::Trial,
+        Data::Text(text) if &**text == "member" => SplitSeed::Member,
+        Data::Integer(seed) if *seed >= 0 => SplitSeed::Fixed(seed.unsigned_abs()),
+        _ => {
+            let expected = "`\"trial\"`, `\"member\"` or a whole number from 0";
+            findings.wrong("dataset.split.seed", node, expected);
+            SplitSeed::Trial
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The top of the file, `[report]` and `[check]`.
+
+use crate::base::{Metric, Seed};
+use crate::spec::experiment::{CheckSettings, ReportSettings};
+use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE};
+use crate::spec::tree::{Node, Origin};
+
+const KEYS: &[&str] = &[
+    "name",
+    "question",
+    "repeats",
+    "seed",
+    "dataset",
+    "model",
+    "train",
+    "augment",
+    "ensemble",
+    "trainer",
+    "hyperparameters",
+    "grid",
+    "report",
+    "check",
+];
+const LEVEL: Limits =
+    Limits { expected: "a level above 0 and below 0.5", holds: |x| x > 0.0 && x < 0.5 };
+
+/// Trials per cell where nothing is said.
+const DEFAULT_REPEATS: u32 = 5;
+/// The master seed where nothing is said.
+const DEFAULT_SEED: u64 = 42;
+
+/// The keys at the top of the file.
+pub(in crate::spec) struct Head {
+    pub(in crate::spec) name: String,
+    pub(in crate::spec) question: Option<String>,
+    pub(in crate::spec) repeats: u32,
+    pub(in crate::spec) seed: Seed,
+}
+
+/// Reads the keys at the top of the file and refuses unknown ones.
+pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
+    let section = Section::open(Some(root), "", KEYS, findings);
+    let name = match section.get("name") {
+        None => {
+            findings.advise(
+                None,
+                "`name` is missing, expected text that can name a folder".to_owned(),
+                "add a first line such as `name = \"my-experiment\"`".to_owned(),
+            );
+            None
+        }
+        Some(node) => section.text("name", findings).filter(|name| {
+            let fits = is_folder_name(name);
+            if !fits {
+                findings.wrong(
+                    "name",
+                    node,
+                    "1 to 100 letters, digits, `-`, `_` and `.`, beginning with a letter or digit",
+                );
+            }
+            fits
+        }),
+    };
+    Head {
+        name: name.unwrap_or("unnamed").to_owned(),
+        question: section.text("question", findings).map(str::to_owned),
+        repeats: section.whole("repeats", COUNT, findings).unwrap_or(DEFAULT_REPEATS),
+        seed: Seed(section.whole("seed", WHOLE, findings).unwrap_or(DEFAULT_SEED)),
+    }
+}
+
+fn is_folder_name(name: &str) -> bool {
+    name.len() <= 100
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// `[report]` with the places of the axes it names.
+pub(in crate::spec) struct TypedReport {
+    pub(in crate::spec) settings: ReportSettings,
+    pub(in crate::spec) rows: Option<Origin>,
+    pub(in crate::spec) columns: Option<Origin>,
+}
+
+/// Reads `[report]`.
+pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> TypedReport {
+    let keys = &["metric", "rows", "columns", "reference"];
+    let section = Section::open(node, "report", keys, findings);
+    let origin = |key| section.get(key).map(|node: &Node| node.origin);
+    TypedReport {
+        settings: ReportSettings {
+            metric: metric(&section, findings).unwrap_or(Metric::TestAccuracy),
+            rows: section.text("rows", findings).map(str::to_owned),
+            columns: section.text("columns", findings).map(str::to_owned),
+            reference: section.text("reference", findings).map(str::to_owned),
+        },
+        rows: origin("rows"),
+        columns: origin("columns"),
+    }
+}
+
+/// Reads `[check]`; `default` is the metric where none is named.
+pub(in crate::spec) fn check(
+    node: Option<&Node>,
+    default: Metric,
+    findings: &mut Findings,
+) -> CheckSettings {
+    let section = Section::open(node, "check", &["metric", "tolerance", "alpha"], findings);
+    CheckSettings {
+        metric: metric(&section, findings).unwrap_or(default),
+        tolerance: section.number("tolerance", NOT_NEGATIVE, 0.10, findings),
+        alpha: section.number("alpha", LEVEL, 0.05, findings),
+    }
+}
+
+fn metric(section: &Section<'_>, findings: &mut Findings) -> Option<Metric> {
+    let choices = Metric::ALL.map(|metric| (metric.name(), metric));
+    section.choice("metric", &choices, findings)
+}

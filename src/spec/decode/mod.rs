@@ -1,0 +1,88 @@
+//! From the tree of what was typed to settings with every default filled in.
+
+mod augment;
+mod dataset;
+pub(super) mod experiment;
+pub(super) mod grid;
+mod model;
+mod range;
+mod train;
+mod trainer;
+
+use super::reader::Findings;
+use super::settings::{Settings, TrainerSettings};
+use super::tree::{Entry, Origin, find};
+
+/// Decodes every section of the settings.
+pub(super) fn settings(tree: &[Entry], findings: &mut Findings) -> Settings {
+    let node = |key| find(tree, key).map(|entry| &entry.node);
+    Settings {
+        dataset: dataset::dataset(node("dataset"), findings),
+        model: model::model(node("model"), findings),
+        train: train::train(node("train"), findings),
+        augment: augment::augment(node("augment"), findings),
+        ensemble: augment::ensemble(node("ensemble"), findings),
+        trainer: trainer::trainer(node("trainer"), findings),
+        hyperparameters: trainer::hyperparameters(node("hyperparameters"), findings),
+    }
+}
+
+/// Decodes one section again, in place; returns whether there is such a section.
+pub(super) fn section(entry: &Entry, settings: &mut Settings, findings: &mut Findings) -> bool {
+    let node = Some(&entry.node);
+    match &*entry.key {
+        "dataset" => settings.dataset = dataset::dataset(node, findings),
+        "model" => settings.model = model::model(node, findings),
+        "train" => settings.train = train::train(node, findings),
+        "augment" => settings.augment = augment::augment(node, findings),
+        "ensemble" => settings.ensemble = augment::ensemble(node, findings),
+        "trainer" => settings.trainer = trainer::trainer(node, findings),
+        "hyperparameters" => settings.hyperparameters = trainer::hyperparameters(node, findings),
+        _ => return false,
+    }
+    true
+}
+
+/// Checks what one section says against another; `origin` finds where a key was typed.
+pub(super) fn cross_check(
+    settings: &Settings,
+    origin: &dyn Fn(&[&str]) -> Option<Origin>,
+    findings: &mut Findings,
+) {
+    if matches!(settings.trainer, TrainerSettings::Dfdx) {
+        if settings.model.name == model::NO_MODEL && origin(&["model"]).is_none() {
+            findings.advise(
+                None,
+                "`[model]` is missing, which engine `dfdx` needs".to_owned(),
+                "add `[model]` with `preset = \"small-cnn\"`, or set `trainer.engine`".to_owned(),
+            );
+        }
+        if !settings.hyperparameters.is_empty() {
+            findings.advise(
+                origin(&["hyperparameters"]),
+                "`hyperparameters` are not read by engine `dfdx`".to_owned(),
+                "vary a key of the settings, or set `trainer.engine` to \"fake\" or \"command\""
+                    .to_owned(),
+            );
+        }
+    }
+    let stop = &settings.train.stop;
+    if settings.dataset.split.validation.is_none() && (stop.patience.is_some() || stop.restore_best)
+    {
+        findings.advise(
+            origin(&["train", "stop"]),
+            "`train.stop` watches the validation split, but there is none".to_owned(),
+            "add `split = { validation = 0.1 }` to `[dataset]`".to_owned(),
+        );
+    }
+    let warmup = settings.train.learning_rate.warmup_epochs;
+    if warmup > f64::from(settings.train.epochs) {
+        findings.say(
+            origin(&["train", "learning-rate"]),
+            format!(
+                "`train.learning-rate.warmup-epochs` is {warmup}, expected at most `train.epochs`, {}",
+                settings.train.epochs
+            ),
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! `[model]`: a preset with its knobs, or layers written out.
+
+use crate::spec::layers::{Init, LayerSettings, Padding};
+use crate::spec::presets::{Knobs, Preset};
+use crate::spec::problem::one_of;
+use crate::spec::reader::{BELOW_ONE, COUNT, Findings, POSITIVE, Section, WHOLE, choice};
+use crate::spec::settings::ModelSettings;
+use crate::spec::tree::{Data, Node};
+
+const KEYS: &[&str] =
+    &["preset", "layers", "dropout", "conv-dropout", "dense-dropout", "width", "init"];
+const KNOB_KEYS: [&str; 5] = ["dropout", "conv-dropout", "dense-dropout", "width", "init"];
+const INITS: &[(&str, Init)] = &[
+    ("glorot-uniform", Init::GlorotUniform),
+    ("glorot-normal", Init::GlorotNormal),
+    ("he-uniform", Init::HeUniform),
+    ("he-normal", Init::HeNormal),
+    ("lecun-uniform", Init::LecunUniform),
+];
+const PRESETS: &[(&str, Preset)] = &[
+    ("deotte-cnn", Preset::DeotteCnn),
+    ("augment-cnn", Preset::AugmentCnn),
+    ("mlp", Preset::Mlp),
+    ("simple-cnn", Preset::SimpleCnn),
+    ("two-conv", Preset::TwoConv),
+    ("small-cnn", Preset::SmallCnn),
+];
+
+/// Name of the model of trainers that bring their own.
+pub(super) const NO_MODEL: &str = "none";
+
+/// Reads `[model]`; without one there are no layers.
+pub(super) fn model(node: Option<&Node>, findings: &mut Findings) -> ModelSettings {
+    let none = || ModelSettings { name: NO_MODEL.to_owned(), layers: Vec::new() };
+    if node.is_none() {
+        return none();
+    }
+    let section = Section::open(node, "model", KEYS, findings);
+    match (section.entry("preset"), section.entry("layers")) {
+        (Some(_), Some(layers)) => {
+            findings.advise(
+                layers.origin,
+                "`model` has a preset and layers, expected one of them".to_owned(),
+                "remove `preset`, or remove the layers".to_owned(),
+            );
+            none()
+        }
+        (None, None) => {
+            let names = one_of(Preset::ALL.map(Preset::name));
+            section.missing("preset", &format!("{names}, or `[[model.layers]]`"), findings);
+            none()
+        }
+        (Some(_), None) => preset(&section, findings).unwrap_or_else(none),
+        (None, Some(typed)) => {
+            for key in KNOB_KEYS {
+                if let Some(entry) = section.entry(key) {
+                    findings.say(
+                        entry.origin,
+                        format!("`model.{key}` belongs to presets, but the layers are written out"),
+                    );
+                }
+            }
+            ModelSettings { name: "custom".to_owned(), layers: layers(&typed.node, findings) }
+        }
+    }
+}
+
+fn preset(section: &Section<'_>, findings: &mut Findings) -> Option<ModelSettings> {
+    let preset = section.choice("preset", PRESETS, findings);
+    let dropout = section.optional_number("dropout", BELOW_ONE, findings);
+    let conv_dropout = section.optional_number("conv-dropout", BELOW_ONE, findings);
+    let dense_dropout = section.optional_number("dense-dropout", BELOW_ONE, findings);
+    let knobs = Knobs {
+        conv_dropout: conv_dropout.or(dropout),
+        dense_dropout: dense_dropout.or(dropout),
+        width: section.number("width", POSITIVE, 1.0, findings),
+        init: section.choice("init", INITS, findings),
+    };
+    let preset = preset?;
+    if let (false, Some(entry)) = (preset.is_convolutional(), section.entry("conv-dropout")) {
+        findings.say(
+            entry.origin,
+            format!(
+                "`model.conv-dropout` does nothing in `{}`, which has no convolution",
+                preset.name()
+            ),
+        );
+    }
+    Some(ModelSettings { name: preset.name().to_owned(), layers: preset.layers(&knobs) })
+}
+
+fn layers(node: &Node, findings: &mut Findings) -> Vec<LayerSettings> {
+    match &node.data {
+        Data::List(nodes) if !nodes.is_empty() => nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(place, node)| layer(place, node, findings))
+            .collect(),
+        _ => {
+            findings.wrong("model.layers", node, "a list of layers");
+            Vec::new()
+        }
+    }
+}
+
+fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSettings> {
+    let path = format!("model.layers[{}]", place + 1);
+    let kinds: Vec<(&str, &str)> = LayerSettings::KINDS.map(|kind| (kind, kind)).to_vec();
+    // `"relu"` is short for `{ kind = "relu" }`.
+    let (kind, fields) = match &node.data {
+        Data::Text(_) => (choice(&path, node, &kinds, findings)?, None),
+        Data::Table(entries) => {
+            let Some(entry) = entries.iter().find(|entry| &*entry.key == "kind") else {
+                let expected = one_of(LayerSettings::KINDS);
+                findings.say(node.origin, format!("`{path}.kind` is missing, expected {expected}"));
+                return None;
+            };
+            (choice(&format!("{path}.kind"), &entry.node, &kinds, findings)?, Some(node))
+        }
+        _ => {
+            findings.wrong(&path, node, "a table with `kind`, or the kind alone");
+            return None;
+        }
+    };
+    let known: &[&str] = match kind {
+        "conv" => &["kind", "filters", "kernel", "stride", "padding", "bias", "init"],
+        "batch-norm" => &["kind", "momentum", "epsilon"],
+        "max-pool" | "average-pool" => &["kind", "size", "stride", "padding"],
+        "dropout" => &["kind", "rate"],
+        "dense" => &["kind", "units", "bias", "init"],
+        _ => &["kind"],
+    };
+    let section = Section::open(fields, path, known, findings);
+    Some(match kind {
+        "conv" => LayerSettings::Conv {
+            filters: required(&section, node, "filters", findings),
+            kernel: required(&section, node, "kernel", findings),
+            stride: section.whole("stride", COUNT, findings).unwrap_or(1),
+            padding: padding(&section, findings),
+            bias: section.flag("bias", true, findings),
+            init: section.choice("init", INITS, findings).unwrap_or(Init::GlorotUniform),
+        },
+        "batch-norm" => LayerSettings::BatchNorm {
+            momentum: section.number("momentum", BELOW_ONE, 0.99, findings),
+            epsilon: section.number("epsilon", POSITIVE, 1e-3, findings),
+        },
+        "relu" => LayerSettings::Relu,
+        "max-pool" | "average-pool" => {
+            let size = section.whole("size", COUNT, findings).unwrap_or(2);
+            let stride = section.whole("stride", COUNT, findings).unwrap_or(size);
+            let padding = padding(&section, findings);
+            if kind == "max-pool" {
+                LayerSettings::MaxPool { size, stride, padding }
+            } else {
+                LayerSettings::AveragePool { size, stride, padding }
+            }
+        }
+        "dropout" => {
+            if section.get("rate").is_none() {
+                findings.say(
+                    node.origin,
+                    format!(
+                        "`{}` is missing, expected {}",
+                        section.name("rate"),
+                        BELOW_ONE.expected
+                    ),
+                );
+            }
+            LayerSettings::Dropout { rate: section.number("rate", BELOW_ONE, 0.0, findings) }
+        }
+        "flatten" => LayerSettings::Flatten,
+        _ => LayerSettings::Dense {
+            units: section.whole("units", COUNT, findings),
+            bias: section.flag("bias", true, findings),
+            init: section.choice("init", INITS, findings).unwrap_or(Init::GlorotUniform),
+        },
+    })
+}
+
+fn required(section: &Section<'_>, layer: &Node, key: &str, findings: &mut Findings) -> usize {
+    if section.get(key).is_none() {
+        let name = section.name(key);
+        findings.say(layer.origin, format!("`{name}` is missing, expected {}", COUNT.expected));
+    }
+    section.whole(key, COUNT, findings).unwrap_or(1)
+}
+
+fn padding(section: &Section<'_>, findings: &mut Findings) -> Padding {
+    let Some(node) = section.get("padding") else { return Padding::Valid };
+    match &node.data {
+        Data::Text(text) if &**text == "valid" => Padding::Valid,
+        Data::Text(text) if &**text == "same" => Padding::Same,
+        Data::Integer(places) if (WHOLE.holds)(*places as f64) => {
+            // No padding is one thing, however it is typed.
+            usize::try_from(*places)
+                .ok()
+                .filter(|places| *places > 0)
+                .map_or(Padding::Valid, Padding::Explicit)
+        }
+        _ => {
+            let expected = "`\"valid\"`, `\"same\"` or a whole number from 0";
+            findings.wrong(&section.name("padding"), node, expected);
+            Padding::Valid
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! One experiment file: as typed, as meant, and with a cell's values put in place.
+
+use toml::de::DeTable;
+
+use super::decode;
+use super::experiment::Experiment;
+use super::overrides::Override;
+use super::problem::{Place, Problem, SpecError, nearest, one_of};
+use super::reader::{Finding, Findings};
+use super::settings::Settings;
+use super::tree::{Data, Entry, Node, Origin, PutProblem, find, put};
+use super::validate;
+use super::value::Value;
+
+/// An experiment file that has been read and found without problems.
+#[derive(Debug, Clone)]
+pub struct Document {
+    text: String,
+    file_name: String,
+    overrides: Vec<Override>,
+    /// The file with the overrides put in place.
+    tree: Vec<Entry>,
+    experiment: Experiment,
+}
+
+impl Document {
+    /// Reads an experiment: `text` from the file `file_name`, with `overrides` put in place.
+    ///
+    /// # Errors
+    /// Holds every problem of the file and the overrides at once, each with its place; broken TOML
+    /// is reported before anything else is looked at.
+    pub fn parse(text: &str, file_name: &str, overrides: &[Override]) -> Result<Self, SpecError> {
+        let mut findings = Findings::default();
+        let fail = |findings: Findings| {
+            let sources = Sources { text, file_name, overrides };
+            let attempt = format!("cannot read experiment `{file_name}`");
+            Err(SpecError { attempt, problems: sources.problems(findings) })
+        };
+        let (parsed, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            findings.say(file_origin(span), format!("broken TOML: {}", error.message()));
+        }
+        if !errors.is_empty() {
+            return fail(findings);
+        }
+        let mut tree = Node::table(parsed.get_ref(), &file_origin);
+        for (index, change) in overrides.iter().enumerate() {
+            let origin = change.key_origin(index);
+            if let Err(problem) = put(&mut tree, "", &change.path(), origin, change.node(index)) {
+                findings.add(put_finding(&problem, origin));
+            }
+        }
+        let root = Node { origin: Origin::Assigned, data: Data::Table(tree) };
+        let head = decode::experiment::head(&root, &mut findings);
+        let Data::Table(tree) = root.data else { unreachable!("the root is a table") };
+        let node = |key| find(&tree, key).map(|entry| &entry.node);
+        let base = decode::settings(&tree, &mut findings);
+        decode::cross_check(&base, &|path| origin_of(&tree, path), &mut findings);
+        let blocks = decode::grid::grids(node("grid"), &mut findings);
+        let report = decode::experiment::report(node("report"), &mut findings);
+        let check = decode::experiment::check(node("check"), report.settings.metric, &mut findings);
+        validate::grids(&tree, &base, &blocks, &mut findings);
+        validate::report(&report, &blocks, &mut findings);
+        if !findings.list.is_empty() {
+            return fail(findings);
+        }
+        let experiment = Experiment {
+            name: head.name,
+            question: head.question,
+            repeats: head.repeats,
+            seed: head.seed,
+            base,
+            grids: blocks.into_iter().map(|typed| typed.block).collect(),
+            report: report.settings,
+            check,
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            file_name: file_name.to_owned(),
+            overrides: overrides.to_vec(),
+            tree,
+            experiment,
+        })
+    }
+
+    /// Returns the experiment as meant.
+    #[must_use]
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// Returns the text of the file, without the overrides.
+    #[must_use]
+    pub fn typed_text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the name of the file.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// Returns the changes made from the command line, in order.
+    #[must_use]
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
+    /// Returns the settings of one cell: the file with the values put in place, decoded again, so
+    /// that presets, defaults and checks see them. Longer keys win over shorter ones.
+    ///
+    /// # Errors
+    /// If a value does not fit, alone or together with the others.
+    pub fn settings_for<'a>(
+        &self,
+        assignment: impl IntoIterator<Item = (&'a str, &'a Value)>,
+    ) -> Result<Settings, SpecError> {
+        let items: Vec<Item<'_>> = assignment
+            .into_iter()
+            .map(|(key, value)| Item { key, origin: Origin::Assigned, node: Node::assigned(value) })
+            .collect();
+        let cell = |items: &[Item<'_>]| {
+            let value =
+                |item: &Item<'_>| item.node.value().map_or(String::new(), |v| v.to_string());
+            let parts: Vec<String> =
+                items.iter().map(|item| format!("{}={}", item.key, value(item))).collect();
+            parts.join(" ")
+        };
+        let mut findings = Findings::default();
+        let settings = settings_with(&self.tree, &self.experiment.base, &items, &mut findings);
+        if findings.list.is_empty() {
+            return Ok(settings);
+        }
+        let sources =
+            Sources { text: &self.text, file_name: &self.file_name, overrides: &self.overrides };
+        Err(SpecError {
+            attempt: format!("cell `{}` of `{}` does not fit", cell(&items), self.file_name),
+            problems: sources.problems(findings),
+        })
+    }
+}
+
+/// A value on its way into the tree.
+#[derive(Debug, Clone)]
+pub(super) struct Item<'k> {
+    pub(super) key: &'k str,
+    pub(super) origin: Origin,
+    pub(super) node: Node,
+}
+
+/// Puts `items` into the sections of `tree` they belong to and decodes those sections again.
+pub(super) fn settings_with(
+    tree: &[Entry],
+    base: &Settings,
+    items: &[Item<'_>],
+    findings: &mut Findings,
+) -> Settings {
+    let mut settings = base.clone();
+    if items.is_empty() {
+        return settings;
+    }
+    let depth = |key: &str| key.bytes().filter(|byte| *byte == b'.').count();
+    let mut order: Vec<&Item<'_>> = items.iter().collect();
+    order.sort_by_key(|item| depth(item.key));
+    let mut touched: Vec<Entry> = Vec::new();
+    let mut path: Vec<&str> = Vec::new();
+    for item in order {
+        path.clear();
+        path.extend(item.key.split('.'));
+        if find(&touched, path[0]).is_none()
+            && let Some(entry) = find(tree, path[0])
+        {
+            touched.push(entry.clone());
+        }
+        if let Err(problem) = put(&mut touched, "", &path, item.origin, item.node.clone()) {
+            findings.add(put_finding(&problem, item.origin));
+        }
+    }
+    for entry in &touched {
+        if !decode::section(entry, &mut settings, findings) {
+            unknown_section(entry, findings);
+        }
+    }
+    let origin = |path: &[&str]| origin_of(&touched, path).or_else(|| origin_of(tree, path));
+    decode::cross_check(&settings, &origin, findings);
+    settings
+}
+
+fn unknown_section(entry: &Entry, findings: &mut Findings) {
+    let sections =
+        ["dataset", "model", "train", "augment", "ensemble", "trainer", "hyperparameters"];
+    let message =
+        format!("`{}` is no key of the settings, expected one in {}", entry.key, one_of(sections));
+    let full = super::keys::SETTING_KEYS
+        .iter()
+        .copied()
+        .find(|key| key.strip_suffix(&*entry.key).is_some_and(|above| above.ends_with('.')));
+    match full.or_else(|| nearest(&entry.key, sections)) {
+        Some(near) => findings.advise(entry.origin, message, format!("did you mean `{near}`?")),
+        None => findings.say(entry.origin, message),
+    }
+}
+
+fn put_finding(problem: &PutProblem, origin: Origin) -> Finding {
+    let message = match problem {
+        PutProblem::NotATable(path) => {
+            format!("`{path}` is a single value and has no keys below it")
+        }
+        PutProblem::NoElement { path, segment, elements } => {
+            format!("`{path}` has no element `{segment}`, expected a position from 1 to {elements}")
+        }
+    };
+    Finding { origin: Some(origin), message, hint: None }
+}
+
+fn file_origin(span: std::ops::Range<usize>) -> Origin {
+    Origin::File { start: span.start as u32, end: span.end as u32 }
+}
+
+fn origin_of(tree: &[Entry], path: &[&str]) -> Option<Origin> {
+    let (first, rest) = path.split_first()?;
+    let entry = find(tree, first)?;
+    match (&entry.node.data, rest) {
+        (_, []) => Some(entry.origin),
+        (Data::Table(entries), rest) => origin_of(entries, rest),
+        _ => None,
+    }
+}
+
+/// The texts that places refer to.
+struct Sources<'s> {
+    text: &'s str,
+    file_name: &'s str,
+    overrides: &'s [Override],
+}
+
+impl Sources<'_> {
+    /// Looks up the places of findings and sorts them in the order of the texts.
+    fn problems(&self, findings: Findings) -> Vec<Problem> {
+        let rank = |finding: &Finding| match finding.origin {
+            None | Some(Origin::Assigned) => (0, 0),
+            Some(Origin::File { start, .. }) => (1, start),
+            Some(Origin::Override { index, start, .. }) => (2 + index, start),
+        };
+        let mut list = findings.list;
+        list.sort_by_key(rank);
+        list.into_iter().map(|finding| self.problem(finding)).collect()
+    }
+
+    fn problem(&self, finding: Finding) -> Problem {
+        let place = match finding.origin {
+            None | Some(Origin::Assigned) => None,
+            Some(Origin::File { start, end }) => {
+                Some(Place::of(self.file_name, self.text, start as usize, end as usize))
+            }
+            Some(Origin::Override { index, start, end }) => {
+                let text = self.overrides[index as usize].text();
+                Some(Place::of("--set", text, start as usize, end as usize))
+            }
+        };
+        Problem { message: finding.message, place, hint: finding.hint }
+    }
+}

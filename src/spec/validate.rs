@@ -1,0 +1,207 @@
+//! Checks the values of a grid as if each were typed at its key, and the axes a report names.
+
+use super::decode::experiment::TypedReport;
+use super::decode::grid::{TypedAxis, TypedBlock};
+use super::document::{Item, settings_with};
+use super::problem::{nearest, one_of};
+use super::reader::Findings;
+use super::settings::Settings;
+use super::tree::{Data, Entry, Node, Origin, find};
+
+/// Values of one axis that are checked; of more, an even selection with both ends.
+const MOST_CHECKED: usize = 10_000;
+/// Problems reported of one axis.
+const MOST_REPORTED: usize = 5;
+/// Companions tried before a value is said not to fit.
+const MOST_CONTEXTS: usize = 256;
+
+/// Checks every value of every axis and every included cell.
+///
+/// A value must fit the base settings, alone or together with a value of another axis of its
+/// block: `train.optimizer.momentum` may need `train.optimizer = "sgd"`, a path its source. Cells
+/// whose values fit one by one but not together are found when their settings are made.
+pub(super) fn grids(
+    tree: &[Entry],
+    base: &Settings,
+    blocks: &[TypedBlock],
+    findings: &mut Findings,
+) {
+    for typed in blocks {
+        for axis in &typed.axes {
+            check_axis(tree, base, typed, axis, findings);
+        }
+        for cell in &typed.included {
+            let items: Vec<Item<'_>> = cell.iter().map(|axis| item(axis, 0)).collect();
+            add_new(problems_of(tree, base, &items, findings), findings);
+        }
+    }
+}
+
+fn item(axis: &TypedAxis, place: usize) -> Item<'_> {
+    Item { key: &axis.key, origin: axis.origin, node: axis.nodes[place].clone() }
+}
+
+/// Returns what is wrong with the settings of a cell beyond what is wrong already.
+fn problems_of(tree: &[Entry], base: &Settings, items: &[Item<'_>], known: &Findings) -> Findings {
+    let mut findings = Findings::default();
+    settings_with(tree, base, items, &mut findings);
+    findings.list.retain(|finding| !known.list.contains(finding));
+    findings
+}
+
+fn add_new(problems: Findings, findings: &mut Findings) {
+    for problem in problems.list {
+        findings.add(problem);
+    }
+}
+
+/// Moves problems that a value causes elsewhere to the value.
+fn told_of(
+    mut problems: Findings,
+    key: &str,
+    (key_origin, value_origin): (Origin, Origin),
+    node: &Node,
+) -> Findings {
+    for problem in &mut problems.list {
+        let is_here = problem
+            .origin
+            .is_some_and(|origin| origin == key_origin || origin.is_within(value_origin));
+        if !is_here {
+            problem.message = format!("with `{key}` = {}, {}", node.found(), problem.message);
+            problem.origin = Some(value_origin);
+        }
+    }
+    problems
+}
+
+fn check_axis(
+    tree: &[Entry],
+    base: &Settings,
+    typed: &TypedBlock,
+    axis: &TypedAxis,
+    findings: &mut Findings,
+) {
+    let count = axis.nodes.len();
+    let checked = count.min(MOST_CHECKED);
+    let mut reported = 0;
+    for step in 0..checked {
+        let place = if checked == count { step } else { step * (count - 1) / (checked - 1) };
+        let value = item(axis, place);
+        let problems = problems_of(tree, base, std::slice::from_ref(&value), findings);
+        if problems.list.is_empty() || fits_in_company(tree, base, typed, axis, place, findings) {
+            continue;
+        }
+        let origins = (axis.origin, value.node.origin);
+        add_new(told_of(problems, &axis.key, origins, &value.node), findings);
+        reported += 1;
+        if reported == MOST_REPORTED {
+            return;
+        }
+    }
+    refuse_lost_schedule(tree, axis, findings);
+}
+
+/// Returns whether a value fits together with its condition, its zip or another axis.
+fn fits_in_company(
+    tree: &[Entry],
+    base: &Settings,
+    typed: &TypedBlock,
+    axis: &TypedAxis,
+    place: usize,
+    findings: &Findings,
+) -> bool {
+    let mut company = vec![item(axis, place)];
+    // Axes of the same zip always stand beside it, with the value at the same position.
+    let zip = typed.block.zips.iter().find(|zip| zip.iter().any(|other| other.key == axis.key));
+    for other in zip.into_iter().flatten().filter(|other| other.key != axis.key) {
+        let other = typed.axes.iter().find(|candidate| candidate.key == other.key);
+        if let Some(other) = other.filter(|other| place < other.nodes.len()) {
+            company.push(item(other, place));
+        }
+    }
+    for when in typed.block.when.iter().filter(|when| when.keys.contains(&axis.key)) {
+        for condition in &when.matches {
+            if let Some(value) = condition.values.first() {
+                let node = Node::assigned(value);
+                company.push(Item { key: &condition.key, origin: Origin::Assigned, node });
+            }
+        }
+    }
+    if company.len() > 1 && problems_of(tree, base, &company, findings).list.is_empty() {
+        return true;
+    }
+    let others =
+        typed.axes.iter().filter(|other| !company.iter().any(|item| item.key == other.key));
+    others
+        .flat_map(|other| (0..other.nodes.len()).map(move |place| item(other, place)))
+        .take(MOST_CONTEXTS)
+        .any(|other| {
+            let mut cell = company.clone();
+            cell.push(other);
+            problems_of(tree, base, &cell, findings).list.is_empty()
+        })
+}
+
+/// Refuses plain step sizes as an axis where the base has a schedule, which they would replace.
+fn refuse_lost_schedule(tree: &[Entry], axis: &TypedAxis, findings: &mut Findings) {
+    if axis.key != "train.learning-rate" || axis.nodes.iter().any(|node| node.number().is_none()) {
+        return;
+    }
+    let Some(Data::Table(train)) = find(tree, "train").map(|entry| &entry.node.data) else {
+        return;
+    };
+    let Some(Data::Table(rate)) = find(train, "learning-rate").map(|entry| &entry.node.data) else {
+        return;
+    };
+    if rate.iter().any(|entry| &*entry.key != "initial") {
+        findings.advise(
+            axis.origin,
+            "axis `train.learning-rate` would replace the whole table typed in `[train]`, schedule included".to_owned(),
+            "use the axis `train.learning-rate.initial`".to_owned(),
+        );
+    }
+}
+
+/// Checks that the axes a report names exist.
+pub(super) fn report(report: &TypedReport, blocks: &[TypedBlock], findings: &mut Findings) {
+    let axes =
+        || blocks.iter().flat_map(|typed| typed.axes.iter().chain(typed.included.iter().flatten()));
+    let mut keys: Vec<&str> = Vec::new();
+    for axis in axes() {
+        if !keys.contains(&axis.key.as_str()) {
+            keys.push(&axis.key);
+        }
+    }
+    let broken: Vec<&str> = axes()
+        .filter(|axis| findings.list.iter().any(|finding| finding.origin == Some(axis.origin)))
+        .map(|axis| axis.key.as_str())
+        .collect();
+    let rows = (&report.settings.rows, report.rows, "rows");
+    let columns = (&report.settings.columns, report.columns, "columns");
+    for (named, origin, place) in [rows, columns] {
+        let Some(named) = named.as_deref().filter(|named| !keys.contains(named)) else { continue };
+        // One misspelt axis is one problem, not two.
+        if nearest(named, broken.iter().copied()).is_some() {
+            continue;
+        }
+        if keys.is_empty() {
+            findings
+                .say(origin, format!("`report.{place}` is \"{named}\", but the grid has no axes"));
+            continue;
+        }
+        let message = format!(
+            "`report.{place}` is \"{named}\", expected an axis of the grid: {}",
+            one_of(keys.iter().copied())
+        );
+        match nearest(named, keys.iter().copied()) {
+            Some(near) => findings.advise(origin, message, format!("did you mean `{near}`?")),
+            None => findings.say(origin, message),
+        }
+    }
+    if report.settings.rows.is_some() && report.settings.rows == report.settings.columns {
+        findings.say(
+            report.columns,
+            "`report.rows` and `report.columns` name the same axis".to_owned(),
+        );
+    }
+}
