@@ -45,6 +45,8 @@ pub struct CellSample {
     pub metric: Metric,
     /// Its values in the order of the repeats, in the unit of the metric (accuracies as fractions).
     pub values: Vec<f64>,
+    /// Trials that diverged, failed or ran out of time, and so have no value.
+    pub not_completed: usize,
 }
 
 /// Committed samples that candidates are held against.
@@ -77,7 +79,14 @@ struct DocumentCell {
     assignment: BTreeMap<String, String>,
     metric: Metric,
     n: usize,
+    #[serde(default, rename = "not-completed", skip_serializing_if = "is_zero")]
+    not_completed: usize,
     values: Vec<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Says why samples are no baseline.
@@ -158,7 +167,7 @@ impl Baseline {
             return Err(BaselineError::Empty);
         }
         let mut seen = BTreeSet::new();
-        for CellSample { name, assignment, metric, values } in &cells {
+        for CellSample { name, assignment, metric, values, .. } in &cells {
             if !seen.insert((assignment, *metric)) {
                 return Err(BaselineError::Duplicate { name: name.clone(), metric: *metric });
             }
@@ -186,11 +195,11 @@ impl Baseline {
         }
         let document: Document = serde_json::from_str(text)?;
         let mut cells = Vec::with_capacity(document.cells.len());
-        for DocumentCell { name, assignment, metric, n, values } in document.cells {
+        for DocumentCell { name, assignment, metric, n, not_completed, values } in document.cells {
             if n != values.len() {
                 return Err(BaselineError::Count { name, stated: n, found: values.len() });
             }
-            cells.push(CellSample { name, assignment, metric, values });
+            cells.push(CellSample { name, assignment, metric, values, not_completed });
         }
         Self::from_samples(document.origin, cells)
     }
@@ -207,6 +216,7 @@ impl Baseline {
             name: cell.name,
             assignment: cell.assignment,
             metric: cell.metric,
+            not_completed: cell.not_completed,
             values: cell.values,
         });
         let document = Document {
@@ -297,6 +307,14 @@ mod tests {
           ]
         }
         "#);
+    }
+
+    #[test]
+    fn trials_without_a_value_are_written_down() {
+        let sample = CellSample { not_completed: 2, ..cell("shift=0", &[0.981]) };
+        let baseline = Baseline::from_samples(origin(), vec![sample]).unwrap();
+        assert!(baseline.to_text().contains("\"not-completed\": 2,"));
+        assert_eq!(Baseline::from_text(&baseline.to_text()).unwrap(), baseline);
     }
 
     #[test]

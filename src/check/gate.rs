@@ -76,7 +76,8 @@ pub enum CheckError {
 /// regressed.
 ///
 /// Where neither side has any spread the difference alone decides, and a loss of exactly δ is ok.
-/// A single trial on a side is inconclusive.
+/// A single trial on a side is inconclusive, and so is a cell that would be ok but lost a larger
+/// share of its trials to divergence, failure or time than the baseline did.
 ///
 /// # Errors
 /// If the settings are no tolerance and level, the baseline has nothing to gate, a gated cell has
@@ -128,6 +129,14 @@ struct Pair<'a> {
     candidate: &'a CellSample,
     before: Moments,
     now: Moments,
+}
+
+impl Pair<'_> {
+    /// Returns whether a larger share of the candidate's trials has no value.
+    fn lost_more(&self) -> bool {
+        let (before, now) = (self.baseline.not_completed, self.candidate.not_completed);
+        now * (before + self.before.n) > before * (now + self.now.n)
+    }
 }
 
 fn pair<'a>(
@@ -229,7 +238,10 @@ impl Gate {
             (Some(gain), Some(bounds)) => (self.rule(gain.difference, bounds), None),
             _ => (Verdict::Inconclusive, Some(Note::SingleTrial)),
         };
-        let repeats_to_settle = (verdict == Verdict::Inconclusive)
+        let more_lost = verdict == Verdict::Ok && pair.lost_more();
+        let (verdict, note) =
+            if more_lost { (Verdict::Inconclusive, Some(Note::MoreLost)) } else { (verdict, note) };
+        let repeats_to_settle = (verdict == Verdict::Inconclusive && !more_lost)
             .then(|| self.repeats_to_settle(pair, levels))
             .flatten();
         CellVerdict {
@@ -238,6 +250,8 @@ impl Gate {
             verdict,
             n_baseline: pair.before.n,
             n_candidate: pair.now.n,
+            lost_baseline: pair.baseline.not_completed,
+            lost_candidate: pair.candidate.not_completed,
             mean_baseline: pair.before.mean,
             mean_candidate: pair.now.mean,
             difference,

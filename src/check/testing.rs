@@ -28,5 +28,6 @@ pub(super) fn cell(name: &str, values: &[f64]) -> CellSample {
         assignment: BTreeMap::from([(axis.to_owned(), value.to_owned())]),
         metric: Metric::TestAccuracy,
         values: values.to_vec(),
+        not_completed: 0,
     }
 }

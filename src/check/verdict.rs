@@ -28,6 +28,9 @@ pub enum Note {
     SingleTrial,
     /// Neither side has any spread: the difference alone decided.
     NoSpread,
+    /// The values alone are ok, but a larger share of the candidate's trials than of the
+    /// baseline's diverged, failed or ran out of time: the rest may be a flattering choice.
+    MoreLost,
 }
 
 /// The verdict on one cell. Values are in the unit of the metric (accuracies as fractions).
@@ -40,10 +43,14 @@ pub struct CellVerdict {
     pub assignment: BTreeMap<String, String>,
     /// What the gate says.
     pub verdict: Verdict,
-    /// Trials in the baseline.
+    /// Completed trials in the baseline.
     pub n_baseline: usize,
-    /// Trials in the candidate.
+    /// Completed trials in the candidate.
     pub n_candidate: usize,
+    /// Trials of the baseline that have no value.
+    pub lost_baseline: usize,
+    /// Trials of the candidate that have no value.
+    pub lost_candidate: usize,
     /// Mean of the baseline.
     pub mean_baseline: f64,
     /// Mean of the candidate.

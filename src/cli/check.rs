@@ -119,6 +119,10 @@ impl Candidate {
                     .collect(),
                 metric,
                 values: cell.sample(metric),
+                not_completed: [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut]
+                    .into_iter()
+                    .map(|outcome| cell.count(outcome))
+                    .sum(),
             })
             .filter(|cell| !cell.values.is_empty())
             .collect()
@@ -215,6 +219,9 @@ fn cell_line(cell: &CellVerdict, unit: &Printed, tolerance: f64) -> String {
     let note = match cell.note {
         Some(Note::SingleTrial) => "; a single trial has no spread to judge by",
         Some(Note::NoSpread) => "; no spread on either side, the difference alone decided",
+        Some(Note::MoreLost) => {
+            "; more of its trials diverged, failed or ran out of time than before"
+        }
         None => "",
     };
     let settle = match cell.repeats_to_settle {

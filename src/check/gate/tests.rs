@@ -129,6 +129,23 @@ fn without_spread_the_difference_decides() {
 }
 
 #[test]
+fn losing_more_trials_than_the_baseline_is_never_ok() {
+    let verdict = |before: usize, now: usize| {
+        let report = check(
+            &baseline(&[CellSample { not_completed: before, ..cell("shift=0", &A) }]),
+            &[CellSample { not_completed: now, ..cell("shift=0", &A) }],
+            &origin(),
+            &settings(1.0),
+        );
+        let cell = report.unwrap().cells.remove(0);
+        (cell.verdict, cell.note, cell.repeats_to_settle)
+    };
+    assert_eq!(verdict(0, 1), (Verdict::Inconclusive, Some(Note::MoreLost), None));
+    assert_eq!(verdict(1, 1), (Verdict::Ok, None, None));
+    assert_eq!(verdict(2, 1), (Verdict::Ok, None, None));
+}
+
+#[test]
 fn repeats_to_settle_are_those_of_the_planned_test() {
     // 2 * ((norm.ppf(0.95) + norm.ppf(0.8)) * 0.047 / d) ** 2 = 10.9, 30.4, 68.3
     let sample = three(0.99, 0.000_47);
@@ -247,6 +264,8 @@ fn the_report_has_a_json_form() {
       "verdict": "regressed",
       "n-baseline": 2,
       "n-candidate": 2,
+      "lost-baseline": 0,
+      "lost-candidate": 0,
       "mean-baseline": 0.5,
       "mean-candidate": 0.25,
       "difference": -0.25,
