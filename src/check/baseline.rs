@@ -87,7 +87,9 @@ pub enum BaselineError {
     #[error("the baseline is damaged: {0}; write it again with `bench baseline`")]
     Json(#[from] serde_json::Error),
     /// The file is something else.
-    #[error("the file says it is `{found}`, expected `{FORMAT}`; name a file that `bench baseline` wrote")]
+    #[error(
+        "the file says it is `{found}`, expected `{FORMAT}`; name a file that `bench baseline` wrote"
+    )]
     Format {
         /// What it says it is.
         found: String,
@@ -113,13 +115,17 @@ pub enum BaselineError {
         metric: Metric,
     },
     /// A cell has no value.
-    #[error("cell `{name}` has no completed trial, expected at least one; run the experiment again")]
+    #[error(
+        "cell `{name}` has no completed trial, expected at least one; run the experiment again"
+    )]
     NoValues {
         /// The cell.
         name: String,
     },
     /// A value is NaN or infinite.
-    #[error("cell `{name}` has the value {value}, expected finite numbers; run the experiment again")]
+    #[error(
+        "cell `{name}` has the value {value}, expected finite numbers; run the experiment again"
+    )]
     NotFinite {
         /// The cell.
         name: String,
@@ -209,8 +215,7 @@ impl Baseline {
             origin: self.origin.clone(),
             cells: cells.collect(),
         };
-        let mut text =
-            serde_json::to_string_pretty(&document).expect("every part has a JSON form");
+        let mut text = serde_json::to_string_pretty(&document).expect("every part has a JSON form");
         text.push('\n');
         text
     }

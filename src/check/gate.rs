@@ -180,11 +180,11 @@ impl Gate {
     }
 
     fn judge(&self, pairs: &[Pair<'_>]) -> Vec<CellVerdict> {
-        let gains: Vec<Option<MeanDifference>> =
-            pairs.iter().map(|pair| self.gain(pair)).collect();
+        let gains: Vec<Option<MeanDifference>> = pairs.iter().map(|pair| self.gain(pair)).collect();
         let levels = |p: &dyn Fn(&MeanDifference) -> f64| {
             // A cell that cannot be tested still counts: its p is 1.
-            let p_values: Vec<f64> = gains.iter().map(|gain| gain.as_ref().map_or(1.0, p)).collect();
+            let p_values: Vec<f64> =
+                gains.iter().map(|gain| gain.as_ref().map_or(1.0, p)).collect();
             holm_levels(&p_values, self.alpha)
         };
         let low_levels = levels(&|gain| gain.p_at_most(-self.margin));

@@ -8,6 +8,7 @@ use super::failure::{Exit, Failure};
 use super::report::{results_in, store_failure};
 use crate::base::{Metric, Seed, Unit};
 use crate::check::{self, Baseline, CellSample, CellVerdict, CheckReport, Note, Origin, Verdict};
+use crate::record::Outcome;
 use crate::spec::experiment::{CheckSettings, Experiment};
 use crate::store::{Manifest, atomic};
 use crate::tables::ExperimentResults;
@@ -20,8 +21,8 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     })?;
     let cells = candidate.cells(candidate.settings.metric);
     let count = cells.len();
-    let baseline =
-        Baseline::from_samples(candidate.origin, cells).map_err(|error| cannot().because(&error))?;
+    let baseline = Baseline::from_samples(candidate.origin, cells)
+        .map_err(|error| cannot().because(&error))?;
     atomic::write(&arguments.output, baseline.to_text().as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
     eprintln!(
@@ -46,9 +47,10 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let mut settings = candidate.settings.clone();
     settings.tolerance = arguments.tolerance.unwrap_or(settings.tolerance);
     let cells = candidate.cells(settings.metric);
-    let report = check::check(&baseline, &cells, &candidate.origin, &settings).map_err(|error| {
-        Failure::input(format!("cannot check `{}`", arguments.folder.display())).because(&error)
-    })?;
+    let report =
+        check::check(&baseline, &cells, &candidate.origin, &settings).map_err(|error| {
+            Failure::input(format!("cannot check `{}`", arguments.folder.display())).because(&error)
+        })?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report).expect("a report serialises"));
     } else {
@@ -91,7 +93,10 @@ impl Candidate {
             .results
             .cells
             .iter()
-            .filter(|cell| cell.trials.len() < cell.planned)
+            .filter(|cell| {
+                let ended = cell.completed().count() + cell.count(Outcome::Diverged);
+                (ended as u32) < cell.planned
+            })
             .map(|cell| format!("`{}`", cell.name))
             .collect();
         if missing.is_empty() {
@@ -146,7 +151,9 @@ fn verdict_text(report: &CheckReport, folder: &Path, baseline: &Path) -> String 
     let metric = report.metric.name().replace('-', " ");
     let mut lines = Vec::new();
     let headline = match report.verdict {
-        Verdict::Ok => format!("ok: {metric} of `{name}` has not regressed in any of {total} cells"),
+        Verdict::Ok => {
+            format!("ok: {metric} of `{name}` has not regressed in any of {total} cells")
+        }
         Verdict::Regressed => format!(
             "regressed: {metric} regressed in {} of {total} cells of `{name}`",
             count(Verdict::Regressed)

@@ -13,9 +13,7 @@ use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, download_folder};
 use super::terminal::Terminal;
-use crate::data::{
-    self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourcePlace, Spread,
-};
+use crate::data::{self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourcePlace, Spread};
 use crate::engine::{self, DeviceChoice};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};

@@ -90,16 +90,10 @@ impl Loaded {
                 settings,
             })
         });
-        Plan::from_cells(
-            experiment.seed,
-            experiment.repeats,
-            ENGINE_REVISION,
-            cells,
-            checksum_of,
-        )
-        .map_err(|error| match error {
-            PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
-        })
+        Plan::from_cells(experiment.seed, experiment.repeats, ENGINE_REVISION, cells, checksum_of)
+            .map_err(|error| match error {
+                PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
+            })
     }
 
     /// Returns what the manifest of a run says of this experiment.

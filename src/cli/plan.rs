@@ -49,7 +49,7 @@ struct Outlook {
     trials_left: usize,
     workers: usize,
     test_images: usize,
-    predicted_sd: f64,
+    predicted_sd: Option<f64>,
     detectable: Option<f64>,
 }
 
@@ -87,8 +87,7 @@ impl Outlook {
         let operations = |settings: &Settings| {
             let (_, shape, classes) =
                 shapes.iter().find(|(known, ..)| *known == settings.dataset)?;
-            let architecture =
-                Architecture::of(&settings.model.layers, *shape, *classes).ok()?;
+            let architecture = Architecture::of(&settings.model.layers, *shape, *classes).ok()?;
             matches!(settings.trainer, TrainerSettings::Dfdx)
                 .then(|| architecture.multiply_accumulates() as u64)
         };
@@ -96,7 +95,7 @@ impl Outlook {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let facts = Facts {
             sizes: &size_of,
-            measured: &|settings| rates.of(settings),
+            measured: &|settings| rates.rate(settings),
             multiply_accumulates: &operations,
             multiply_accumulates_per_second: ASSUMED_RATE,
             workers,
@@ -110,12 +109,8 @@ impl Outlook {
             workers,
             test_images,
             predicted_sd,
-            detectable: stats::smallest_detectable_difference(
-                predicted_sd,
-                repeats,
-                ALPHA,
-                POWER,
-            ),
+            detectable: predicted_sd
+                .and_then(|sd| stats::smallest_detectable_difference(sd, repeats, ALPHA, POWER)),
         })
     }
 
@@ -198,7 +193,7 @@ impl Outlook {
             "at 99 % accuracy on {} test images: σ of a single network at least {:.2} points, \
              smallest difference two cells can show {detectable} (80 % power, α {ALPHA}, two-sided)",
             self.test_images,
-            100.0 * self.predicted_sd,
+            100.0 * self.predicted_sd.unwrap_or(f64::NAN),
         );
     }
 }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::Terminal;
 use crate::base::{Direction, MemberId, Metric, Unit};
 use crate::record::Outcome;
-use crate::report::numbers::duration;
+use crate::report::duration;
 use crate::runner::Event;
 
 /// Shortest time between two plain lines.
@@ -61,9 +61,10 @@ impl Progress {
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let width = terminal.width.saturating_sub(1).clamp(10, 40) / 2;
-        let style = ProgressStyle::with_template(&format!("{{bar:{width}}} {{percent:>3}} % {{msg}}"))
-            .expect("the template is sound")
-            .progress_chars("━╸─");
+        let style =
+            ProgressStyle::with_template(&format!("{{bar:{width}}} {{percent:>3}} % {{msg}}"))
+                .expect("the template is sound")
+                .progress_chars("━╸─");
         bar.set_style(style);
         Self { channel, bar, metric, began: Instant::now(), state: Mutex::default() }
     }

@@ -20,7 +20,7 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         Wanted::Json => Format::Json,
     };
     let color = terminal.color && arguments.output.is_none();
-    let text = report::render(&results, format, Page { width: terminal.width, color });
+    let text = report::render(&results, format, Page { width: terminal.width, colour: color });
     match &arguments.output {
         None => print!("{text}"),
         Some(path) => atomic::write(path, text.as_bytes()).map_err(|error| {

@@ -12,7 +12,9 @@ use super::terminal::Terminal;
 use crate::engine::{self, DeviceChoice};
 use crate::plan::{Plan, outstanding};
 use crate::report::{self, Format, Page};
-use crate::runner::{self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress};
+use crate::runner::{
+    self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
+};
 use crate::store::{Store, atomic};
 use crate::tables::{self, ExperimentResults};
 
@@ -39,9 +41,8 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     })?;
     import_from_siblings(&mut store, &plan, &folder)?;
 
-    ctrlc::set_handler(interrupt).map_err(|error| {
-        Failure::internal("cannot listen for Ctrl-C").because(&error)
-    })?;
+    ctrlc::set_handler(interrupt)
+        .map_err(|error| Failure::internal("cannot listen for Ctrl-C").because(&error))?;
     let channel = match (arguments.json, arguments.quiet) {
         (true, _) => Channel::Json,
         (_, true) => Channel::Failures,
@@ -76,7 +77,7 @@ fn finish(
     let results = tables::assemble(plan, store);
     write_derived(&results, store.folder())?;
     if !arguments.json {
-        let page = Page { width: terminal.width, color: terminal.color };
+        let page = Page { width: terminal.width, colour: terminal.color };
         print!("{}", report::render(std::slice::from_ref(&results), Format::Terminal, page));
     }
     if !arguments.quiet {
@@ -93,7 +94,10 @@ fn finish(
         );
     }
     if summary.interrupted {
-        eprintln!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);
+        eprintln!(
+            "interrupted: {} trials are left; run it again to go on",
+            summary.trials_outstanding
+        );
         return Ok(Exit::Interrupted);
     }
     if summary.trials_failed > 0 {
@@ -114,7 +118,7 @@ pub(super) fn write_derived(results: &ExperimentResults, folder: &Path) -> Resul
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
     tables::write(&tables::frames(results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
-    let page = Page { width: 100, color: false };
+    let page = Page { width: 100, colour: false };
     let text = report::render(std::slice::from_ref(results), Format::Markdown, page);
     atomic::write(&folder.join("report.md"), text.as_bytes())
         .map_err(|error| Failure::internal(cannot()).because(&error).hint(error.hint()))

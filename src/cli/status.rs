@@ -21,7 +21,12 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
         *outcomes.entry(record.outcome.name()).or_default() += 1;
         if record.outcome != Outcome::Completed {
             let reason = record.reason.clone().unwrap_or_default();
-            reasons.push((plan.cells[trial.cell].name.clone(), trial.repeat, record.outcome, reason));
+            reasons.push((
+                plan.cells[trial.cell].name.clone(),
+                trial.repeat,
+                record.outcome,
+                reason,
+            ));
         }
     }
     let name = &store.manifest().run.name;
@@ -39,7 +44,12 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
         println!("{value:#}");
         return Ok(Exit::Done);
     }
-    println!("{name}   {} cells, {} trials, {} members", plan.cells.len(), plan.trials.len(), plan.members.len());
+    println!(
+        "{name}   {} cells, {} trials, {} members",
+        plan.cells.len(),
+        plan.trials.len(),
+        plan.members.len()
+    );
     println!("  members trained     {trained:>8} of {}", plan.members.len());
     for (outcome, count) in &outcomes {
         println!("  trials {outcome:<12} {count:>8} of {}", plan.trials.len());

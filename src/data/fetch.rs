@@ -261,7 +261,7 @@ impl Download<'_> {
         }
         let response = request
             .call()
-            .map_err(|error| Trouble::Again(format!("cannot be reached ({error})")))?;
+            .map_err(|error| Trouble::GiveUp(format!("cannot be reached ({error})")))?;
         let start = match response.status() {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT if resumes_at(&response, there) => there,

@@ -107,7 +107,9 @@ pub fn info(dataset: &Dataset) -> DatasetInfo {
     let training = dataset.test_from.unwrap_or(dataset.len());
     let counts = |labels: &[u16]| {
         let mut counts = vec![0; dataset.classes.len()];
-        labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        for &label in labels {
+            counts[usize::from(label)] += 1;
+        }
         counts
     };
     let (train, test) = dataset.labels.split_at(training);
@@ -134,7 +136,9 @@ pub fn info(dataset: &Dataset) -> DatasetInfo {
 
 fn brightness(pixels: &[u8]) -> Spread {
     let mut histogram = [0_u64; 256];
-    pixels.iter().for_each(|&pixel| histogram[usize::from(pixel)] += 1);
+    for &pixel in pixels {
+        histogram[usize::from(pixel)] += 1;
+    }
     let mean_of = |value: &dyn Fn(f64) -> f64| {
         let sum: f64 = histogram
             .iter()

@@ -92,8 +92,8 @@ struct Sheet {
     width: usize,
     channels: usize,
     factor: usize,
-    sheet_height: usize,
-    sheet_width: usize,
+    full_height: usize,
+    full_width: usize,
     pixels: Vec<u8>,
 }
 
@@ -102,15 +102,15 @@ impl Sheet {
         let (height, width) = (dataset.shape.height, dataset.shape.width);
         let factor = CELL.div_ceil(height.max(width)).max(1);
         let side = |count: usize, size: usize| GAP + count * (size * factor + GAP);
-        let (sheet_height, sheet_width) = (side(rows, height), side(columns, width));
+        let (full_height, full_width) = (side(rows, height), side(columns, width));
         Self {
             height,
             width,
             channels: dataset.shape.channels,
             factor,
-            sheet_height,
-            sheet_width,
-            pixels: vec![BACKGROUND; sheet_height * sheet_width],
+            full_height,
+            full_width,
+            pixels: vec![BACKGROUND; full_height * full_width],
         }
     }
 
@@ -123,14 +123,14 @@ impl Sheet {
                 let at = (y / self.factor * self.width + x / self.factor) * self.channels;
                 let values = &image[at..at + self.channels];
                 let sum: usize = values.iter().map(|&value| usize::from(value)).sum();
-                self.pixels[(top + y) * self.sheet_width + left + x] = (sum / self.channels) as u8;
+                self.pixels[(top + y) * self.full_width + left + x] = (sum / self.channels) as u8;
             }
         }
     }
 
     fn encode(&mut self) -> Result<Vec<u8>, image::ImageError> {
         let mut png = Vec::new();
-        let (width, height) = (self.sheet_width as u32, self.sheet_height as u32);
+        let (width, height) = (self.full_width as u32, self.full_height as u32);
         PngEncoder::new(&mut png).write_image(
             &self.pixels,
             width,

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::digits;
 use super::folders::DataFolders;
 use super::known::{IDX_FILES, KnownSet, SIDE};
+use super::{digits, idx};
 
 /// A dataset that can be named in an experiment file without a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub enum SourcePlace {
 
 /// Returns every dataset that has a name, and where it is found.
 ///
-/// Looks for files without reading them, so a damaged one is found as well.
+/// Looks for the training images without reading them, so a damaged file is found as well.
 #[must_use]
 pub fn list(folders: &DataFolders) -> Vec<SourceInfo> {
     let embedded = SourceInfo {
@@ -58,7 +58,11 @@ pub fn list(folders: &DataFolders) -> Vec<SourceInfo> {
         place: SourcePlace::Embedded,
     };
     let known = KnownSet::all().iter().map(|set| {
-        let found = folders.folder_with(&set.folders, IDX_FILES[0]);
+        // Files that lie loose in a root may be those of any set.
+        let found = folders
+            .folder_with(&set.folders, IDX_FILES[0])
+            .ok()
+            .filter(|folder| !folders.roots.contains(folder) || idx::is_in(set, folder));
         SourceInfo {
             name: set.name,
             images: set.files[0].images + set.files[2].images,
@@ -76,6 +80,17 @@ pub fn list(folders: &DataFolders) -> Vec<SourceInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loose_files_are_not_taken_for_a_set_they_do_not_belong_to() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in IDX_FILES {
+            let path = folder.path().join(format!("{file}.gz"));
+            std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        }
+        let sources = list(&DataFolders { roots: vec![folder.path().to_owned()] });
+        assert!(sources[1..].iter().all(|source| source.place == SourcePlace::Absent));
+    }
 
     #[test]
     fn the_list_says_what_is_there_and_what_is_not() {

@@ -218,6 +218,38 @@ fn an_id_is_a_hash_of_sorted_keys_and_canonical_values() {
     assert_eq!(grid.id(&grid.cells()[0]).to_string(), "98fbbd490c1cced7b72e81af3aae0249");
 }
 
+#[test]
+fn every_example_of_the_documentation_is_an_experiment() {
+    let readme = include_str!("../../experiments/README.md");
+    let examples: Vec<&str> =
+        readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 4);
+    for example in examples {
+        let mut text = String::new();
+        if !example.contains("name = \"rotation\"") {
+            text.push_str("name = \"t\"\ndataset.source = \"digits\"\n");
+            if !example.contains("[model]") {
+                text.push_str("model.preset = \"small-cnn\"\n");
+            }
+        }
+        text.push_str(example);
+        let document =
+            Document::parse(&text, "example.toml", &[]).unwrap_or_else(|error| panic!("{error}"));
+        let grid = expand(document.experiment()).unwrap();
+        for cell in grid.cells() {
+            let settings = document.settings_for(grid.assignment(cell));
+            assert!(settings.is_ok(), "{}", settings.unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn the_published_grid_has_sixteen_cells_an_ensemble_size() {
+    // Rows 0, 0.1 and 0.2 of the published table: 7 + 7 + 2 entries.
+    let text = "[[grid]]\n[grid.axes]\n\"ensemble.size\" = [1, 15]\n\"augment.shift\" = [0.0, 0.1, 0.2]\n[[grid.zip]]\n\"augment.rotation\" = [0, 5, 10, 15, 20, 25, 30]\n\"augment.zoom\" = [0.0, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30]\n[[grid.exclude]]\n\"augment.shift\" = 0.2\n\"augment.rotation\" = [0, 5, 20, 25, 30]\n";
+    assert_eq!(grid(text).cells().len(), 2 * 16);
+}
+
 /// Keys with the values that fit them.
 const AXES: [(&str, &[&str]); 6] = [
     ("augment.rotation", &["0", "5", "10.0", "15"]),
@@ -337,4 +369,11 @@ fn a_million_cells_are_expanded_and_resolved() {
         document.settings_for(grid.assignment(cell)).unwrap();
     }
     println!("settings of 100,000 cells {:?}", started.elapsed());
+    let text = "[[grid]]\n[grid.axes]\n\"train.epochs\" = { from = 1, to = 1000000, step = 1 }\n";
+    let started = std::time::Instant::now();
+    let document = Document::parse(&format!("{HEAD}{text}"), "t.toml", &[]).unwrap();
+    println!("parse one axis of a million values {:?}", started.elapsed());
+    let started = std::time::Instant::now();
+    let grid = expand(document.experiment()).unwrap();
+    println!("expand {} cells {:?}", grid.cells().len(), started.elapsed());
 }

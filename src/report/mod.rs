@@ -28,6 +28,8 @@ use std::str::FromStr;
 
 use crate::tables::{self, ExperimentResults};
 
+pub use numbers::duration;
+
 pub use document::{
     AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, PivotGrid,
     ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, ReportDocument, Role,

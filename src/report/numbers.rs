@@ -88,7 +88,7 @@ pub(super) fn grouped(value: f64, decimals: usize) -> String {
 
 /// Prints a duration in its two largest units.
 #[must_use]
-pub(super) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "—".to_owned();
     }

@@ -6,7 +6,7 @@ use super::layers::{Init, LayerSettings, Padding};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// Chris Deotte's convolutional network for MNIST ("25 Million Images! \[0.99757\]", Kaggle
-    /// 2018): two stages of conv 3, conv 3, conv 5 stride 2, then conv 4; ReLU before batch-norm.
+    /// 2018): two stages of conv 3, conv 3, conv 5 stride 2, then conv 4; `ReLU` before batch-norm.
     DeotteCnn,
     /// Five convolutions of 64 to 256 filters, three pools, two hidden dense layers; He normal.
     AugmentCnn,
@@ -290,7 +290,11 @@ mod tests {
         let architecture = on(Preset::SmallCnn, 8).unwrap();
         assert_eq!(architecture.multiply_accumulates(), 64 * 9 * 16 + 16 * 9 * 16 * 32 + 128 * 10);
         assert!(2 * architecture.multiply_accumulates() < 500_000);
-        assert!(on(Preset::SmallCnn, 28).is_ok());
+        let large = on(Preset::SmallCnn, 28).unwrap();
+        let dense = 7 * 7 * 32 * 10 + 10;
+        let convolutional = (9 * 16 + 16) + 32 + (9 * 16 * 32 + 32) + 64;
+        assert_eq!(large.trainable_parameters(), convolutional + dense);
+        assert_eq!(large.other_parameters(), 96);
     }
 
     #[test]

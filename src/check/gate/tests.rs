@@ -306,7 +306,8 @@ fn share_regressed(cells: usize, n: usize, sd: f64, loss: f64, tolerance: f64) -
 
 #[test]
 fn at_most_one_in_twenty_equal_candidates_raises_an_alarm() {
-    for (cells, n, sd) in [(1, 4, 0.000_47), (1, 10, 0.000_47), (6, 6, 0.000_47), (6, 10, 0.000_47)] {
+    for (cells, n, sd) in [(1, 4, 0.000_47), (1, 10, 0.000_47), (6, 6, 0.000_47), (6, 10, 0.000_47)]
+    {
         let alarms = share_regressed(cells, n, sd, 0.0, 0.10);
         assert!(alarms <= 0.05, "{alarms} with {cells} cells of {n} trials");
     }

@@ -198,6 +198,9 @@ fn ranges_of_zero_leave_the_image_as_it_is() {
     assert_eq!(out, expected);
 }
 
+/// A drawn quantity, the middle of its range and half the width.
+type Range = (fn(&Draws) -> f64, f64, f64);
+
 #[test]
 fn draws_fill_their_ranges_and_depend_on_the_whole_key() {
     let shape = ImageShape { height: 20, width: 40, channels: 1 };
@@ -210,7 +213,7 @@ fn draws_fill_their_ranges_and_depend_on_the_whole_key() {
     assert_ne!(draw(0, 0), draw(0, 1));
     assert_ne!(draw(0, 0), draw(1, 0));
     let draws: Vec<Draws> = (0..4000).map(|image| draw(0, image)).collect();
-    let ranges: [(fn(&Draws) -> f64, f64, f64); 6] = [
+    let ranges: [Range; 6] = [
         (|d| d.rotation, 0.0, 10.0),
         (|d| d.shift[0], 0.0, 2.0),
         (|d| d.shift[1], 0.0, 4.0),

@@ -23,10 +23,13 @@ enum Reply {
     Status(&'static str),
 }
 
-/// A server on loopback, and the requests it has seen: path and first byte asked for.
+/// Path and first byte asked for.
+type Request = (String, Option<usize>);
+
+/// A server on loopback, and the requests it has seen.
 struct Server {
     address: String,
-    seen: Arc<Mutex<Vec<(String, Option<usize>)>>>,
+    seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -47,12 +50,12 @@ impl Server {
         Self { address, seen }
     }
 
-    fn seen(&self) -> Vec<(String, Option<usize>)> {
+    fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-fn read_request(stream: &TcpStream) -> (String, Option<usize>) {
+fn read_request(stream: &TcpStream) -> Request {
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     let path = lines.next().unwrap().split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
     let mut from = None;

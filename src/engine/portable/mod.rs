@@ -7,6 +7,7 @@ mod ops;
 mod optimizer;
 mod plan;
 mod rows;
+mod spare;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,8 @@
 //! A pack of models on one device.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use dfdx::prelude::*;
 
 use super::super::dropout::DropoutMask;
@@ -28,7 +31,45 @@ pub(crate) struct PortableNetwork<D: Backend> {
     /// Running means and variances, `(models, channels)`.
     statistics: Vec<[Tensor<(usize, usize), f32, D>; 2]>,
     optimizer: Optimizer<D>,
+    uploads: Uploads<D>,
 }
+
+impl<D: Backend> Drop for PortableNetwork<D> {
+    fn drop(&mut self) {
+        self.device.release_memory();
+    }
+}
+
+/// Tensors that the host writes in every step: pixels, targets, masks. Writing into one that is
+/// there leaves no buffer behind.
+#[derive(Debug)]
+struct Uploads<D: Backend> {
+    device: D,
+    tensors: BTreeMap<(usize, [usize; 3]), Packed<D>>,
+}
+
+impl<D: Backend> Uploads<D> {
+    /// Returns a tensor of `shape` with `values`, the one kept for `purpose`.
+    fn send(
+        &mut self,
+        purpose: usize,
+        shape: (usize, usize, usize),
+        values: &[f32],
+    ) -> Result<Packed<D>, D::Err> {
+        let key = (purpose, [shape.0, shape.1, shape.2]);
+        let tensor = match self.tensors.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.device.try_zeros_like(&shape)?),
+        };
+        tensor.copy_from(values);
+        Ok(tensor.clone())
+    }
+}
+
+/// Purposes of uploads; dropout masks count on from the last.
+const PIXELS: usize = 0;
+const TARGETS: usize = 1;
+const MASKS: usize = 2;
 
 impl<D: Backend> PortableNetwork<D> {
     /// Builds one model a seed path, each with the initial weights it would have by itself.
@@ -66,17 +107,19 @@ impl<D: Backend> PortableNetwork<D> {
         let optimizer =
             Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
         let batch_size = settings.train.batch_size;
+        let uploads = Uploads { device: device.clone(), tensors: BTreeMap::new() };
         let mut network =
-            Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer };
+            Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer, uploads };
         for model in 0..models {
             let first = initial_weights(layers, &architecture, &network.seed_paths[model]);
             network.load_weights(model, &first)?;
         }
+        network.device.keep_memory();
         Ok(network)
     }
 
     /// Brings `images × height × width × channels` pixels of every model into packed layout.
-    fn upload(&self, pixels: &[&[f32]], images: usize) -> Result<Packed<D>, D::Err> {
+    fn upload(&mut self, pixels: &[&[f32]], images: usize) -> Result<Packed<D>, D::Err> {
         let Volume { channels, height, width } = self.plan.input;
         let features = self.plan.input.features();
         let mut packed = Vec::with_capacity(pixels.len() * features * images);
@@ -88,7 +131,7 @@ impl<D: Backend> PortableNetwork<D> {
                 }
             }
         }
-        self.device.try_tensor_from_vec(packed, (pixels.len(), features, images))
+        self.uploads.send(PIXELS, (pixels.len(), features, images), &packed)
     }
 
     fn forward_train(&mut self, x: Packed<D>, step: u64) -> Result<Taped<D>, D::Err> {
@@ -142,8 +185,8 @@ impl<D: Backend> PortableNetwork<D> {
                 Operation::Dropout { layer, rate, input: volume } => {
                     let x = input(&mut pixels, &mut taped);
                     let shape = *x.shape();
-                    let masks = self.masks(*layer, *rate, *volume, step, shape.2);
-                    x.try_mul(self.device.try_tensor_from_vec(masks, shape)?)?
+                    let masks = masks(&self.seed_paths, *layer, *rate, *volume, step, shape.2);
+                    x.try_mul(self.uploads.send(MASKS + layer, shape, &masks)?)?
                 }
             });
         }
@@ -188,25 +231,6 @@ impl<D: Backend> PortableNetwork<D> {
             };
         }
         Ok(x)
-    }
-
-    /// Makes the masks of one dropout layer in packed layout; the hash counts features in row,
-    /// column, channel order.
-    fn masks(&self, layer: usize, rate: f64, volume: Volume, step: u64, images: usize) -> Vec<f32> {
-        let (features, positions) = (volume.features() as u64, volume.positions());
-        let mut masks = Vec::with_capacity(self.seed_paths.len() * volume.features() * images);
-        for path in &self.seed_paths {
-            let mask = DropoutMask::new(path, step, layer, rate);
-            for channel in 0..volume.channels {
-                for position in 0..positions {
-                    let feature = (position * volume.channels + channel) as u64;
-                    masks.extend(
-                        (0..images as u64).map(|image| mask.factor(image * features + feature)),
-                    );
-                }
-            }
-        }
-        masks
     }
 
     /// Splits the values of one weight of one model into tensors with the names of files.
@@ -306,7 +330,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
                     targets[(model * classes + usize::from(label)) * images + image] = 1.0;
                 }
             }
-            let targets = self.device.try_tensor_from_vec(targets, shape)?;
+            let targets = self.uploads.send(TARGETS, shape, &targets)?;
             let log_probabilities = logits.try_log_softmax::<Axis<1>>()?;
             for (model, result) in
                 log_probabilities.as_vec().chunks_exact(classes * images).enumerate()
@@ -410,6 +434,30 @@ impl<D: Backend> Network for PortableNetwork<D> {
         }
         Ok(())
     }
+}
+
+/// Makes the masks of one dropout layer in packed layout; the hash counts features in row, column,
+/// channel order.
+fn masks(
+    seed_paths: &[SeedPath],
+    layer: usize,
+    rate: f64,
+    volume: Volume,
+    step: u64,
+    images: usize,
+) -> Vec<f32> {
+    let features = volume.features() as u64;
+    let mut masks = Vec::with_capacity(seed_paths.len() * volume.features() * images);
+    for path in seed_paths {
+        let mask = DropoutMask::new(path, step, layer, rate);
+        for channel in 0..volume.channels {
+            for position in 0..volume.positions() {
+                let feature = (position * volume.channels + channel) as u64;
+                masks.extend((0..images as u64).map(|i| mask.factor(i * features + feature)));
+            }
+        }
+    }
+    masks
 }
 
 /// Scores log probabilities of shape `(classes, images)`.
