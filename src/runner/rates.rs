@@ -17,7 +17,7 @@ pub struct MeasuredRates(BTreeMap<Digest, (u64, f64)>);
 impl MeasuredRates {
     /// Returns the speed measured with the same layers on images of the same source, if any.
     #[must_use]
-    pub fn of(&self, settings: &Settings) -> Option<f64> {
+    pub fn rate(&self, settings: &Settings) -> Option<f64> {
         let (images, seconds) = self.0.get(&model(settings))?;
         (*seconds > 0.0).then(|| *images as f64 / seconds)
     }
