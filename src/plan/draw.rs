@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
 use super::{Member, Plan, PlannedCell, PlannedDataset, Trial};
 use crate::base::{CellId, Digest, MemberId, Seed, SeedPath};
+use crate::grid::Grid;
 use crate::spec::settings::{DatasetSettings, Settings};
 use crate::spec::value::Value;
+use crate::spec::{Document, SpecError};
 
 /// Why no plan could be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,33 @@ pub struct CellDraft {
 }
 
 impl Plan {
+    /// Draws the plan of every cell of `grid`, which was expanded from `document`.
+    ///
+    /// `engine_revision` and `checksum_of` are those of [`Plan::from_cells`].
+    ///
+    /// # Errors
+    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
+    pub fn draw<D>(
+        document: &Document,
+        grid: &Grid,
+        engine_revision: &str,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Self, PlanError<SpecError, D>> {
+        let experiment = document.experiment();
+        let cells = grid.cells().iter().map(|cell| {
+            let assignment = || grid.assignment(cell);
+            Ok(CellDraft {
+                id: grid.id(cell),
+                name: grid.name(cell),
+                assignment: assignment()
+                    .map(|(key, value)| (key.to_owned(), value.clone()))
+                    .collect(),
+                settings: document.settings_for(assignment())?,
+            })
+        });
+        Self::from_cells(experiment.seed, experiment.repeats, engine_revision, cells, checksum_of)
+    }
+
     /// Draws the plan of `cells`, each tried `repeats` times.
     ///
     /// `engine_revision` is part of every member's identity: results of another revision do not

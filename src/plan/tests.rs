@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::testing::{cell, plan, plan_of, settings};
+use super::testing::{cell, plan, plan_of};
 use super::*;
 use crate::base::{Seed, digest_of};
-use crate::spec::settings::{Combine, Share, Source, SplitSeed, TrainSettings, TrainerSettings};
+use crate::grid::expand;
+use crate::spec::Document;
+use crate::spec::settings::{Combine, Share, Source, SplitSeed, TrainerSettings};
 
 fn member_ids(plan: &Plan, trial: usize) -> Vec<MemberId> {
     plan.trials[trial].members.iter().map(|&place| plan.members[place].id).collect()
@@ -168,6 +170,31 @@ fn the_cost_of_members_adds_up() {
     assert_eq!(modelled.basis, Basis::Modelled);
 }
 
+fn drawn(text: &str) -> Plan {
+    let document = Document::parse(text, "experiment.toml", &[]).unwrap();
+    let grid = expand(document.experiment()).unwrap();
+    type Never = std::convert::Infallible;
+    Plan::draw(&document, &grid, "1", &mut |_| Ok::<_, Never>(digest_of(b"images"))).unwrap()
+}
+
+#[test]
+fn a_file_becomes_a_plan_and_a_grown_grid_keeps_its_members() {
+    let file = |rotations: &str, repeats: u32| {
+        drawn(&format!(
+            "name = \"x\"\nrepeats = {repeats}\n[dataset]\nsource = \"digits\"\n\
+             [model]\npreset = \"small-cnn\"\n[[grid]]\n[grid.axes]\n\
+             \"ensemble.size\" = [1, 3]\n\"augment.rotation\" = {rotations}\n"
+        ))
+    };
+    let small = file("[0, 10]", 2);
+    assert_eq!(small.cells[1].name, "ensemble.size=1 augment.rotation=10");
+    assert_eq!((small.cells.len(), small.trials.len(), small.members.len()), (4, 8, 12));
+    let large = file("[20, 0, 10.0]", 3);
+    let ids = |plan: &Plan| plan.members.iter().map(|member| member.id).collect::<BTreeSet<_>>();
+    assert_eq!(large.members.len(), 27);
+    assert!(ids(&small).is_subset(&ids(&large)));
+}
+
 struct Known {
     members: BTreeMap<MemberId, MemberStanding>,
     trials: BTreeMap<TrialId, TrialStanding>,
@@ -268,22 +295,22 @@ proptest! {
     }
 }
 
-/// `cargo test --release -- --ignored a_hundred_thousand_cells --nocapture`
+/// `cargo nextest run --release --run-ignored only -E 'test(a_hundred_thousand)' --no-capture`
 #[test]
 #[ignore = "measures; asserts nothing about time"]
 fn a_hundred_thousand_cells_are_planned() {
-    let cells: Vec<_> = (0..100_000)
-        .map(|x| {
-            cell(x, |settings| {
-                settings.train =
-                    TrainSettings { epochs: 1 + (x % 7) as u32, ..settings.train.clone() };
-                settings.model.layers = vec![crate::spec::layers::LayerSettings::Flatten; 15];
-            })
-        })
-        .collect();
+    let text = "name = \"x\"\nrepeats = 5\n[dataset]\nsource = \"digits\"\nimage-size = 28\n\
+                [model]\npreset = \"deotte-cnn\"\n[[grid]]\n[grid.axes]\n\
+                \"augment.rotation\" = { from = 0, to = 99, step = 1 }\n\
+                \"train.learning-rate.initial\" = { from = 0.001, to = 0.1, count = 100 }\n\
+                \"train.epochs\" = { from = 1, to = 10, step = 1 }\n";
     let started = std::time::Instant::now();
-    let plan = plan(5, cells);
-    println!("{} members in {:?}", plan.members.len(), started.elapsed());
-    assert_eq!(plan.trials.len(), 500_000);
-    drop(settings());
+    let plan = drawn(text);
+    println!(
+        "{} cells, {} members in {:?}",
+        plan.cells.len(),
+        plan.members.len(),
+        started.elapsed()
+    );
+    assert_eq!((plan.cells.len(), plan.trials.len()), (100_000, 500_000));
 }

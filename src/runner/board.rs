@@ -3,9 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::mem::discriminant;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::shop::dataset_of;
+use crate::data::Dataset;
 use crate::plan::Plan;
+use crate::spec::architecture::Architecture;
 use crate::spec::settings::Settings;
 
 /// The next thing for a worker to do; indices into the plan.
@@ -40,6 +43,7 @@ impl<'a> Board<'a> {
         members: &[usize],
         untrained: &[usize],
         trials: &[usize],
+        datasets: &[Option<Arc<Dataset>>],
     ) -> Self {
         let mut users: HashMap<usize, Vec<usize>> =
             untrained.iter().map(|&member| (member, Vec::new())).collect();
@@ -59,7 +63,7 @@ impl<'a> Board<'a> {
                 waiting.insert(trial, missing);
             }
         }
-        let members = in_training_order(plan, members);
+        let members = in_training_order(plan, members, datasets);
         Self { plan, state: Mutex::new(State { ready, members, waiting, users }) }
     }
 
@@ -107,13 +111,36 @@ impl<'a> Board<'a> {
 
 /// Earlier repeats first, so that an interrupted run has about equally many trials in every cell;
 /// within a repeat the longest first, so that no worker is left alone with one at the end.
-fn in_training_order(plan: &Plan, members: &[usize]) -> VecDeque<usize> {
-    let mut members = members.to_vec();
-    members.sort_by_key(|&place| {
-        let member = &plan.members[place];
-        (member.seed_path.repeat, Reverse(member.settings.train.epochs), place)
-    });
-    members.into()
+fn in_training_order(
+    plan: &Plan,
+    members: &[usize],
+    datasets: &[Option<Arc<Dataset>>],
+) -> VecDeque<usize> {
+    let mut costs = HashMap::new();
+    let mut keyed: Vec<_> = members
+        .iter()
+        .map(|&place| {
+            let member = &plan.members[place];
+            let settings = &member.settings;
+            let dataset = datasets[dataset_of(plan, place)].as_deref();
+            let cost = *costs
+                .entry(Arc::as_ptr(settings))
+                .or_insert_with(|| dataset.map_or(0, |dataset| cost(settings, dataset)));
+            (member.seed_path.repeat, Reverse(cost), place)
+        })
+        .collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, _, place)| place).collect()
+}
+
+/// Returns the operations of a training, as far as they differ between members.
+fn cost(settings: &Settings, dataset: &Dataset) -> u64 {
+    let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
+    let network = Architecture::of(&settings.model.layers, shape, dataset.classes.len());
+    // A network that does not fit fails at once, wherever it stands in the queue.
+    let operations = network.map_or(1, |network| network.multiply_accumulates().max(1)) as u64;
+    let images = settings.dataset.train_limit.unwrap_or(usize::MAX).min(dataset.len()) as u64;
+    operations.saturating_mul(images).saturating_mul(u64::from(settings.train.epochs))
 }
 
 /// Whether two members agree in everything that members of a pack must share.

@@ -40,7 +40,7 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
         .thread_name(|index| format!("worker-{index}"))
         .build()
         .map_err(|source| RunError::Workers { workers, source })?;
-    let board = Board::new(plan, &todo.mine, &todo.untrained, &todo.trials);
+    let board = Board::new(plan, &todo.mine, &todo.untrained, &todo.trials, &datasets);
     let shop = Shop::open(plan, engine, writer, view, board, datasets, options, stop, events);
     // Not `scope`: a worker that waits inside an engine's own pool would take up another worker's
     // loop and return to its member only when everything else is done.

@@ -355,3 +355,7 @@ fn read_view(folder: &Path) -> Result<View, StoreError> {
     }
     Ok(view)
 }
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! Runs with a scripted engine.
 
+mod cost;
 mod isolation;
 mod resuming;
 mod scripted;
