@@ -1,7 +1,7 @@
 //! The tables of details: one row a cell, one row a published number.
 
 use super::document::{CellLine, Counts, Role, Statistics};
-use super::layout::{Align, TextColumn, TextTable};
+use super::layout::{Align, Split, TextColumn, TextTable};
 use super::numbers::{Scale, probability};
 use super::pivot::ABSENT;
 use super::present::{LOST, Presenter, with_spread};
@@ -43,7 +43,10 @@ impl Presenter<'_> {
             columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
         }
         columns.extend(cost_columns(cells));
-        (TextTable { banner: None, keys, columns }, self.section.cells.len() - cells.len())
+        (
+            TextTable { banner: None, keys, columns, split: Split::Full },
+            self.section.cells.len() - cells.len(),
+        )
     }
 
     /// Returns the columns that name the cells; axes on one side of the grids share a column.
@@ -63,7 +66,9 @@ impl Presenter<'_> {
         let column = |group: &Vec<usize>| {
             let label: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
             let text = |cell: &CellLine| {
-                let value = |axis: &usize| cell.values[*axis].as_deref().unwrap_or(ABSENT);
+                let value = |axis: &usize| {
+                    cell.values[*axis].as_deref().map_or(ABSENT, |value| axes[*axis].show(value))
+                };
                 group.iter().map(value).collect::<Vec<_>>().join("/")
             };
             let values = || group.iter().flat_map(|axis| &axes[*axis].values);
@@ -131,22 +136,21 @@ impl Presenter<'_> {
                 found.p.map_or_else(|| ABSENT.to_owned(), probability)
             }),
         ];
-        Some(TextTable { banner: None, keys, columns })
+        Some(TextTable { banner: None, keys, columns, split: Split::Full })
     }
 }
 
 /// Prints completed trials, with the planned ones where they differ.
 fn size(counts: Counts) -> String {
-    let lost = counts.lost();
-    let mut text = if counts.unfinished > 0 {
+    let done = if counts.unfinished > 0 {
         format!("{}/{}", counts.completed, counts.planned)
     } else {
         counts.completed.to_string()
     };
-    if lost > 0 {
-        text.push_str(&format!(" {LOST}{lost}"));
+    match counts.lost() {
+        0 => done,
+        lost => format!("{done} {LOST}{lost}"),
     }
-    text
 }
 
 fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
@@ -155,7 +159,7 @@ fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
         .filter_map(|(head, metric)| {
             let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
             let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
-            let scale = Scale::of(metric, spread.min_by(f64::total_cmp));
+            let scale = Scale::of(metric, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| match of(cell) {
                 None => ABSENT.to_owned(),
                 Some(Statistics { mean, sd: Some(sd), .. }) => {

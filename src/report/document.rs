@@ -98,6 +98,8 @@ pub struct AxisLine {
     pub label: String,
     /// Distinct values in grid order.
     pub values: Vec<String>,
+    /// The values as the grids show them: settings with a name by that name.
+    pub shown: Vec<String>,
     /// How the axis is laid out.
     pub role: Role,
 }
@@ -129,7 +131,7 @@ pub struct PivotGrid {
     pub entries: Vec<Vec<Option<usize>>>,
 }
 
-/// Labels along one side of a grid.
+/// Labels along one side of a grid, values as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Heading {
     /// Labels of the axes that move together along this side.

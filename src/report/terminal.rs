@@ -2,7 +2,7 @@
 
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
-use super::present::{Presenter, labelled_lines};
+use super::present::{Presenter, grid_title, labelled_lines};
 use super::reference::notes;
 
 /// Most cells whose details are listed.
@@ -29,7 +29,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
     lines.push(Paint::Bold.on(&presenter.heading(), colour));
     for grid in &section.grids {
         lines.push(String::new());
-        let title = presenter.grid_title(grid);
+        let title = grid_title(grid);
         if !title.is_empty() {
             lines.push(format!(" {}", Paint::Bold.on(&title, colour)));
         }

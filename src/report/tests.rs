@@ -278,3 +278,18 @@ fn a_hundred_thousand_trials_are_reported() {
         );
     }
 }
+
+#[test]
+fn settings_are_called_by_their_name_and_explained_below() {
+    let sgd = "{name=sgd, momentum=0.9, nesterov=true}";
+    let axes: [(&str, &[&str]); 2] =
+        [("train.optimizer", &[sgd, "adam"]), ("augment.shift", &["0", "0.1"])];
+    let cells: [HandMade<'_>; 4] = [
+        (&[Some(sgd), Some("0")], &[5, 6, 7]),
+        (&[Some(sgd), Some("0.1")], &[4, 6, 7]),
+        (&[Some("adam"), Some("0")], &[3, 4, 4]),
+        (&[Some("adam"), Some("0.1")], &[3, 3, 4]),
+    ];
+    let results = fixture::experiment("optimizers", &axes, &cells);
+    insta::assert_snapshot!(terminal(&results, 100));
+}
