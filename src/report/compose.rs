@@ -121,6 +121,7 @@ impl From<Summary> for Statistics {
             sd: summary.sd,
             se: summary.se,
             interval95: summary.interval95,
+            interval_method: summary.interval_method,
             median: summary.median,
             min: summary.min,
             max: summary.max,

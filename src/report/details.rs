@@ -7,6 +7,7 @@ use super::pivot::ABSENT;
 use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
 use crate::base::Metric;
+use crate::stats::IntervalMethod;
 
 impl Presenter<'_> {
     /// Returns one row a cell with everything known of it, at most `limit` rows, and how many
@@ -79,17 +80,31 @@ impl Presenter<'_> {
         groups.iter().map(column).collect()
     }
 
-    /// Says what the histograms show; nothing without a completed trial.
+    /// Says how the intervals were found and what the histograms show; empty without a completed
+    /// trial.
     #[must_use]
-    pub(super) fn histogram_note(&self) -> Option<String> {
+    pub(super) fn details_notes(&self) -> Vec<String> {
+        let found = |method| {
+            let of = |cell: &CellLine| cell.summary.and_then(|found| found.interval_method);
+            self.section.cells.iter().any(|cell| of(cell) == Some(method))
+        };
+        let methods = match (found(IntervalMethod::StudentT), found(IntervalMethod::BcaBootstrap)) {
+            (false, false) => None,
+            (true, false) => Some("Student's t"),
+            (false, true) => Some("BCa bootstrap"),
+            (true, true) => Some("BCa bootstrap from 20 trials, else Student's t"),
+        };
         let edges = &self.section.histogram_edges;
-        let (low, high) = (*edges.first()?, *edges.last()?);
-        Some(format!(
-            "histograms reach from {} to {} in bins of {}, the same for all cells",
-            self.scale.value(low),
-            self.scale.value(high),
-            self.scale.size(edges[1] - low)
-        ))
+        let histograms = edges.first().zip(edges.last()).map(|(low, high)| {
+            format!(
+                "histograms reach from {} to {} in bins of {}, the same for all cells",
+                self.scale.value(*low),
+                self.scale.value(*high),
+                self.scale.size(edges[1] - low)
+            )
+        });
+        let intervals = methods.map(|method| format!("95 % intervals of the mean: {method}"));
+        intervals.into_iter().chain(histograms).collect()
     }
 
     /// Returns the published numbers beside ours.

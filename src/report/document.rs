@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::base::Metric;
+use crate::stats::IntervalMethod;
 use crate::tables::{DatasetFacts, Origin};
 
 /// Version of the JSON schema.
@@ -176,6 +177,8 @@ pub struct Statistics {
     pub se: Option<f64>,
     /// 95 % interval of the mean; absent for one trial.
     pub interval95: Option<(f64, f64)>,
+    /// How that interval was found; absent with it.
+    pub interval_method: Option<IntervalMethod>,
     /// Median.
     pub median: f64,
     /// Smallest value.

@@ -50,8 +50,10 @@ fn section(section: &Section) -> String {
     lines.extend([format!("## Per cell, {}", escape(&presenter.metric())), String::new()]);
     lines.extend(table.markdown());
     lines.push(String::new());
-    if let Some(note) = presenter.histogram_note() {
-        lines.extend([sentence(&escape(&note)), String::new()]);
+    let notes: Vec<String> =
+        presenter.details_notes().iter().map(|note| sentence(&escape(note))).collect();
+    if !notes.is_empty() {
+        lines.extend([notes.join(" "), String::new()]);
     }
     if left_out > 0 {
         lines.extend([format!("… {left_out} more cells: see `tables/cells.csv`."), String::new()]);

@@ -135,12 +135,15 @@ fn summary_columns(results: &ExperimentResults, metric: Metric) -> Vec<Column> {
             summaries.iter().map(|summary| summary.as_ref().and_then(pick)).collect();
         column(&format!("{}_{statistic}", metric.column()), values)
     };
+    let method = |summary: &Option<Summary>| Some(summary.as_ref()?.interval_method?.name());
+    let methods: Vec<Option<&str>> = summaries.iter().map(method).collect();
     vec![
         of("mean", &|summary| Some(summary.mean)),
         of("std", &|summary| summary.sd),
         of("se", &|summary| summary.se),
         of("ci95_low", &|summary| summary.interval95.map(|(low, _)| low)),
         of("ci95_high", &|summary| summary.interval95.map(|(_, high)| high)),
+        column(&format!("{}_ci95_method", metric.column()), methods),
         of("median", &|summary| Some(summary.median)),
         of("min", &|summary| Some(summary.min)),
         of("max", &|summary| Some(summary.max)),
