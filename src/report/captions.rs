@@ -9,6 +9,7 @@ pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     let mut lines: Vec<(&str, String)> = Vec::new();
     let section = presenter.section;
     lines.extend(fixed(presenter));
+    lines.extend(shortened(presenter));
     lines.extend(spread_meaning(presenter));
     lines.extend(marks(presenter));
     if section.counts.lost() > 0 {
@@ -22,7 +23,18 @@ pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
 }
 
 fn fixed(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
-    Some(("all", presenter.fixed()?))
+    Some(("fixed", presenter.fixed()?))
+}
+
+/// Says what stands behind the values that the grids call by their name.
+fn shortened(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let axes = presenter.section.axes.iter();
+    let values = axes.flat_map(|axis| axis.values.iter().zip(&axis.shown));
+    let texts: Vec<String> = values
+        .filter(|(value, shown)| value != shown)
+        .map(|(value, shown)| format!("{shown} is {value}"))
+        .collect();
+    (!texts.is_empty()).then(|| ("names", texts.join("; ")))
 }
 
 fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
@@ -78,25 +90,26 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let scale = &presenter.scale;
     let best = findings.best?;
     let summary = cells[best.cell].summary.as_ref()?;
-    let mut text = with_spread(scale, summary);
-    if let (Some(se), Some(interval)) = (summary.se, summary.interval95) {
-        text.push_str(&format!(
+    let spread = match (summary.se, summary.interval95) {
+        (Some(se), Some(interval)) => format!(
             " (n = {}, SE {}, 95 % {})",
             summary.n,
             scale.value(se),
             scale.interval(interval)
-        ));
-    }
-    let place = presenter.section.describe(best.cell);
-    if !place.is_empty() {
-        text.push_str(&format!(" at {place}"));
-    }
-    if best.inseparable > 1 && findings.comparisons > 0 {
-        text.push_str(&format!(
-            "; {} cannot be told apart from it",
-            counted(best.inseparable - 1, "other cell")
-        ));
-    }
+        ),
+        _ => String::new(),
+    };
+    let place = match presenter.section.describe(best.cell) {
+        place if place.is_empty() => place,
+        place => format!(" at {place}"),
+    };
+    let others = if best.inseparable > 1 && findings.comparisons > 0 {
+        let others = counted(best.inseparable - 1, "other cell");
+        format!("; {others} cannot be told apart from it")
+    } else {
+        String::new()
+    };
+    let text = format!("{}{spread}{place}{others}", with_spread(scale, summary));
     Some(("best", text))
 }
 

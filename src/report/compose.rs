@@ -6,7 +6,7 @@ use super::document::{
     AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Role, Section, Spread,
     Statistics,
 };
-use super::labels::short_labels;
+use super::labels::{short_labels, short_values};
 use super::pivot::Layout;
 use super::{reference, warnings};
 use crate::base::{Direction, Metric};
@@ -26,7 +26,9 @@ pub(super) fn section(results: &ExperimentResults) -> Section {
     let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
     let labels = short_labels(&keys);
     let layout = Layout::choose(results, view);
-    let grids = layout.grids(results, &labels);
+    let shown: Vec<Vec<String>> =
+        results.axes.iter().map(|axis| short_values(&axis.values)).collect();
+    let grids = layout.grids(results, &labels, &shown);
     let metric = view.metric;
     let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
     let (edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
@@ -47,6 +49,7 @@ pub(super) fn section(results: &ExperimentResults) -> Section {
         key: facts.key.clone(),
         label: label.clone(),
         values: facts.values.clone(),
+        shown: shown[place].clone(),
         role: layout.role(place),
     };
     let mut section = Section {
@@ -118,6 +121,7 @@ impl From<Summary> for Statistics {
             sd: summary.sd,
             se: summary.se,
             interval95: summary.interval95,
+            interval_method: summary.interval_method,
             median: summary.median,
             min: summary.min,
             max: summary.max,
@@ -276,6 +280,15 @@ fn cost(results: &ExperimentResults) -> Cost {
     }
 }
 
+impl AxisLine {
+    /// Returns a value of the axis as the grids show it.
+    #[must_use]
+    pub fn show<'a>(&'a self, value: &'a str) -> &'a str {
+        let place = self.values.iter().position(|known| known == value);
+        place.map_or(value, |place| &self.shown[place])
+    }
+}
+
 impl Section {
     /// Returns the axes that differ between cells, with their index.
     pub fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
@@ -286,7 +299,7 @@ impl Section {
     #[must_use]
     pub fn describe(&self, cell: usize) -> String {
         let part = |(place, axis): (usize, &AxisLine)| {
-            let value = self.cells[cell].values[place].as_ref()?;
+            let value = axis.show(self.cells[cell].values[place].as_deref()?);
             Some(format!("{} {value}", axis.label))
         };
         self.varying().filter_map(part).collect::<Vec<_>>().join(", ")

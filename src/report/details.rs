@@ -1,12 +1,13 @@
 //! The tables of details: one row a cell, one row a published number.
 
 use super::document::{CellLine, Counts, Role, Statistics};
-use super::layout::{Align, TextColumn, TextTable};
+use super::layout::{Align, Split, TextColumn, TextTable};
 use super::numbers::{Scale, probability};
 use super::pivot::ABSENT;
 use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
 use crate::base::Metric;
+use crate::stats::IntervalMethod;
 
 impl Presenter<'_> {
     /// Returns one row a cell with everything known of it, at most `limit` rows, and how many
@@ -43,7 +44,10 @@ impl Presenter<'_> {
             columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
         }
         columns.extend(cost_columns(cells));
-        (TextTable { banner: None, keys, columns }, self.section.cells.len() - cells.len())
+        (
+            TextTable { banner: None, keys, columns, split: Split::Full },
+            self.section.cells.len() - cells.len(),
+        )
     }
 
     /// Returns the columns that name the cells; axes on one side of the grids share a column.
@@ -63,7 +67,9 @@ impl Presenter<'_> {
         let column = |group: &Vec<usize>| {
             let label: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
             let text = |cell: &CellLine| {
-                let value = |axis: &usize| cell.values[*axis].as_deref().unwrap_or(ABSENT);
+                let value = |axis: &usize| {
+                    cell.values[*axis].as_deref().map_or(ABSENT, |value| axes[*axis].show(value))
+                };
                 group.iter().map(value).collect::<Vec<_>>().join("/")
             };
             let values = || group.iter().flat_map(|axis| &axes[*axis].values);
@@ -74,17 +80,31 @@ impl Presenter<'_> {
         groups.iter().map(column).collect()
     }
 
-    /// Says what the histograms show; nothing without a completed trial.
+    /// Says how the intervals were found and what the histograms show; empty without a completed
+    /// trial.
     #[must_use]
-    pub(super) fn histogram_note(&self) -> Option<String> {
+    pub(super) fn details_notes(&self) -> Vec<String> {
+        let found = |method| {
+            let of = |cell: &CellLine| cell.summary.and_then(|found| found.interval_method);
+            self.section.cells.iter().any(|cell| of(cell) == Some(method))
+        };
+        let methods = match (found(IntervalMethod::StudentT), found(IntervalMethod::BcaBootstrap)) {
+            (false, false) => None,
+            (true, false) => Some("Student's t"),
+            (false, true) => Some("BCa bootstrap"),
+            (true, true) => Some("BCa bootstrap from 20 trials, else Student's t"),
+        };
         let edges = &self.section.histogram_edges;
-        let (low, high) = (*edges.first()?, *edges.last()?);
-        Some(format!(
-            "histograms reach from {} to {} in bins of {}, the same for all cells",
-            self.scale.value(low),
-            self.scale.value(high),
-            self.scale.size(edges[1] - low)
-        ))
+        let histograms = edges.first().zip(edges.last()).map(|(low, high)| {
+            format!(
+                "histograms reach from {} to {} in bins of {}, the same for all cells",
+                self.scale.value(*low),
+                self.scale.value(*high),
+                self.scale.size(edges[1] - low)
+            )
+        });
+        let intervals = methods.map(|method| format!("95 % intervals of the mean: {method}"));
+        intervals.into_iter().chain(histograms).collect()
     }
 
     /// Returns the published numbers beside ours.
@@ -131,22 +151,21 @@ impl Presenter<'_> {
                 found.p.map_or_else(|| ABSENT.to_owned(), probability)
             }),
         ];
-        Some(TextTable { banner: None, keys, columns })
+        Some(TextTable { banner: None, keys, columns, split: Split::Full })
     }
 }
 
 /// Prints completed trials, with the planned ones where they differ.
 fn size(counts: Counts) -> String {
-    let lost = counts.lost();
-    let mut text = if counts.unfinished > 0 {
+    let done = if counts.unfinished > 0 {
         format!("{}/{}", counts.completed, counts.planned)
     } else {
         counts.completed.to_string()
     };
-    if lost > 0 {
-        text.push_str(&format!(" {LOST}{lost}"));
+    match counts.lost() {
+        0 => done,
+        lost => format!("{done} {LOST}{lost}"),
     }
-    text
 }
 
 fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
@@ -155,7 +174,7 @@ fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
         .filter_map(|(head, metric)| {
             let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
             let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
-            let scale = Scale::of(metric, spread.min_by(f64::total_cmp));
+            let scale = Scale::of(metric, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| match of(cell) {
                 None => ABSENT.to_owned(),
                 Some(Statistics { mean, sd: Some(sd), .. }) => {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::base::Metric;
+use crate::stats::IntervalMethod;
 use crate::tables::{DatasetFacts, Origin};
 
 /// Version of the JSON schema.
@@ -98,6 +99,8 @@ pub struct AxisLine {
     pub label: String,
     /// Distinct values in grid order.
     pub values: Vec<String>,
+    /// The values as the grids show them: settings with a name by that name.
+    pub shown: Vec<String>,
     /// How the axis is laid out.
     pub role: Role,
 }
@@ -129,7 +132,7 @@ pub struct PivotGrid {
     pub entries: Vec<Vec<Option<usize>>>,
 }
 
-/// Labels along one side of a grid.
+/// Labels along one side of a grid, values as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Heading {
     /// Labels of the axes that move together along this side.
@@ -174,6 +177,8 @@ pub struct Statistics {
     pub se: Option<f64>,
     /// 95 % interval of the mean; absent for one trial.
     pub interval95: Option<(f64, f64)>,
+    /// How that interval was found; absent with it.
+    pub interval_method: Option<IntervalMethod>,
     /// Median.
     pub median: f64,
     /// Smallest value.

@@ -28,6 +28,26 @@ pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| shortest(key)).collect()
 }
 
+/// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
+/// its name where no other value of the axis is.
+#[must_use]
+pub(super) fn short_values(values: &[String]) -> Vec<String> {
+    let name = |value: &str| named(value).unwrap_or(value).to_owned();
+    let names: Vec<String> = values.iter().map(|value| name(value)).collect();
+    let shorten = |(value, name): (&String, &String)| {
+        let alone = names.iter().filter(|other| *other == name).count() == 1;
+        if alone { name.clone() } else { value.clone() }
+    };
+    values.iter().zip(&names).map(shorten).collect()
+}
+
+/// Returns the name inside a table of settings such as `{name=adam, beta1=0.9}`.
+#[must_use]
+pub(super) fn named(value: &str) -> Option<&str> {
+    let inner = value.strip_prefix('{')?.strip_suffix('}')?;
+    inner.split(", ").find_map(|entry| entry.strip_prefix("name="))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +61,20 @@ mod tests {
             ["a.x.decay", "b.x.decay", "y.decay"]
         );
         assert_eq!(short_labels(&["repeats"]), ["repeats"]);
+    }
+
+    #[test]
+    fn a_table_of_settings_is_called_by_its_name_unless_another_shares_it() {
+        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        let short = |values: &[&str]| -> Vec<String> {
+            let values: Vec<String> = texts(values);
+            short_values(&values)
+        };
+        assert_eq!(short(&["{name=sgd, momentum=0.9}", "adam"]), ["sgd", "adam"]);
+        assert_eq!(
+            short(&["{name=sgd, momentum=0.9}", "sgd"]),
+            ["{name=sgd, momentum=0.9}", "sgd"]
+        );
+        assert_eq!(short(&["{width=0.1, height=0.2}", "0"]), ["{width=0.1, height=0.2}", "0"]);
     }
 }

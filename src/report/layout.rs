@@ -77,6 +77,18 @@ pub(super) struct TextTable {
     pub keys: Vec<TextColumn>,
     /// The other columns.
     pub columns: Vec<TextColumn>,
+    /// How they are shared out where they do not fit beside each other.
+    pub split: Split,
+}
+
+/// How columns are shared out over the parts of a table that is too wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Split {
+    /// As many as fit in each part.
+    #[default]
+    Full,
+    /// About equally many in each part.
+    Even,
 }
 
 /// Spaces between two columns.
@@ -99,9 +111,12 @@ impl TextTable {
         lines
     }
 
-    /// Returns the columns of each part: as few parts as fit, as even as they can be.
+    /// Returns the columns of each part, as few parts as can be.
     fn parts(&self, width: usize) -> Vec<&[TextColumn]> {
         let fewest = self.parts_within(width);
+        if self.split == Split::Full {
+            return fewest;
+        }
         let narrower = (1..width).rev().map(|width| self.parts_within(width));
         narrower.take_while(|parts| parts.len() == fewest.len()).last().unwrap_or(fewest)
     }
@@ -248,6 +263,7 @@ mod tests {
                 TextColumn::plain("a", Align::Left, entries(&["98.1 ± 0.2", ""])),
                 TextColumn::plain("b|c", Align::Right, entries(&["1", "2 ●"])),
             ],
+            split: Split::Even,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::document::{ReportDocument, Section};
 use super::layout::escape;
-use super::present::Presenter;
+use super::present::{Presenter, grid_title};
 use super::reference::notes;
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
@@ -26,7 +26,7 @@ fn section(section: &Section) -> String {
     lines.extend([parts.join(" · "), String::new()]);
     lines.extend([format!("## {}", escape(&presenter.heading())), String::new()]);
     for grid in &section.grids {
-        let title = presenter.grid_title(grid);
+        let title = grid_title(grid);
         if !title.is_empty() {
             lines.extend([format!("### {}", escape(&title)), String::new()]);
         }
@@ -50,8 +50,10 @@ fn section(section: &Section) -> String {
     lines.extend([format!("## Per cell, {}", escape(&presenter.metric())), String::new()]);
     lines.extend(table.markdown());
     lines.push(String::new());
-    if let Some(note) = presenter.histogram_note() {
-        lines.extend([sentence(&escape(&note)), String::new()]);
+    let notes: Vec<String> =
+        presenter.details_notes().iter().map(|note| sentence(&escape(note))).collect();
+    if !notes.is_empty() {
+        lines.extend([notes.join(" "), String::new()]);
     }
     if left_out > 0 {
         lines.extend([format!("… {left_out} more cells: see `tables/cells.csv`."), String::new()]);

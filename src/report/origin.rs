@@ -10,11 +10,14 @@ impl Presenter<'_> {
     pub(super) fn origin(&self) -> Vec<(String, String)> {
         let Section { origin, seed, datasets, cost, .. } = self.section;
         let mut lines = Vec::new();
-        let mut costs = vec![format!(
-            "{} of training over {}",
-            duration(cost.train_seconds),
-            counted(cost.members, "member")
-        )];
+        let mut costs = Vec::new();
+        if cost.train_seconds > 0.0 {
+            let members = match cost.members {
+                0 => String::new(),
+                members => format!(" over {}", counted(members, "member")),
+            };
+            costs.push(format!("{} of training{members}", duration(cost.train_seconds)));
+        }
         if let Some(found) = cost.images_per_second {
             let spread = found.sd.map_or_else(
                 || " (n = 1, no spread)".to_owned(),
@@ -25,7 +28,9 @@ impl Presenter<'_> {
         if let Some(memory) = cost.peak_memory_mib {
             costs.push(format!("at most {} MiB", grouped(memory, 0)));
         }
-        lines.push(("cost".to_owned(), costs.join(", ")));
+        if !costs.is_empty() {
+            lines.push(("cost".to_owned(), costs.join(", ")));
+        }
         let mut code = vec![format!("seed {seed}")];
         code.extend(origin.commit.as_ref().map(|commit| format!("commit {commit}")));
         code.push(format!("bench {}", origin.bench_version));

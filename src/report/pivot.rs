@@ -3,7 +3,7 @@
 //! Axes that move together share one side of a grid. Axes left over give one grid per combination.
 //! Where rows by columns would be mostly holes, as for sampled grids, every cell gets its own row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::document::{Heading, PivotGrid, Role};
 use crate::tables::{ExperimentResults, View};
@@ -94,16 +94,12 @@ impl Layout {
             Some(axis) => groups.iter().find(|group| group[0] == axis).cloned(),
             None => free.next().cloned(),
         };
-        let (mut row_axes, mut column_axes) = match (rows, columns) {
-            (None, Some(_)) => {
-                let column_axes = side(columns);
-                (side(None), column_axes)
-            }
-            _ => {
-                let row_axes = side(rows);
-                (row_axes, side(columns))
-            }
-        };
+        // A side asked for is taken before a free one is given away.
+        let mut column_axes = columns.and_then(|axis| side(Some(axis)));
+        let mut row_axes = side(rows);
+        if column_axes.is_none() {
+            column_axes = side(None);
+        }
         if row_axes.is_none() {
             std::mem::swap(&mut row_axes, &mut column_axes);
         }
@@ -170,11 +166,16 @@ impl Layout {
         }
     }
 
-    /// Returns the grids; `labels` holds one short label an axis.
+    /// Returns the grids; `labels` holds one short label an axis, `shown` the texts of its values.
     #[must_use]
-    pub(super) fn grids(&self, results: &ExperimentResults, labels: &[String]) -> Vec<PivotGrid> {
+    pub(super) fn grids(
+        &self,
+        results: &ExperimentResults,
+        labels: &[String],
+        shown: &[Vec<String>],
+    ) -> Vec<PivotGrid> {
         let coded = Coded::of(results);
-        let text = |axis: usize, code: usize| results.axes[axis].values.get(code).cloned();
+        let text = |axis: usize, code: usize| shown[axis].get(code).cloned();
         let texts = |axes: &[usize], tuple: &[usize]| {
             axes.iter().zip(tuple).map(|(axis, code)| text(*axis, *code)).collect::<Vec<_>>()
         };
@@ -234,7 +235,7 @@ fn group(coded: &Coded, varying: &[usize], asked: [Option<usize>; 2]) -> Vec<Vec
 
 /// Splits the cells by their values on `axes`, in the order of those values.
 fn split(coded: &Coded, axes: &[usize], cells: usize) -> Vec<(Vec<usize>, Vec<usize>)> {
-    let mut parts: std::collections::BTreeMap<Vec<usize>, Vec<usize>> = Default::default();
+    let mut parts: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
     for cell in 0..cells {
         parts.entry(coded.tuple(axes, cell)).or_default().push(cell);
     }
@@ -243,7 +244,7 @@ fn split(coded: &Coded, axes: &[usize], cells: usize) -> Vec<(Vec<usize>, Vec<us
 
 /// Returns the distinct values of `members` on `axes`, in the order of the cells.
 fn distinct_tuples(coded: &Coded, axes: &[usize], members: &[usize]) -> Vec<Vec<usize>> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     members
         .iter()
         .map(|cell| coded.tuple(axes, *cell))

@@ -1,7 +1,7 @@
 //! Pieces that the text renderings share: grid, details and reference tables, caption lines.
 
-use super::document::{CellLine, Heading, PivotGrid, Section, Statistics};
-use super::layout::{Align, Paint, TextColumn, TextTable};
+use super::document::{CellLine, Counts, Heading, PivotGrid, Section, Statistics};
+use super::layout::{Align, Paint, Split, TextColumn, TextTable};
 use super::numbers::{Scale, counted, duration};
 use super::pivot::ABSENT;
 use super::{captions, layout};
@@ -99,19 +99,18 @@ impl<'a> Presenter<'a> {
                 (Some(format!("{} →", heading.labels.join("/"))), columns)
             }
         };
-        TextTable { banner, keys: row_keys(&grid.rows, grid.columns.is_some()), columns }
+        TextTable {
+            banner,
+            keys: row_keys(&grid.rows, grid.columns.is_some()),
+            columns,
+            split: Split::Even,
+        }
     }
 
     /// Returns label and text of every line below the grids.
     #[must_use]
     pub(super) fn captions(&self) -> Vec<(String, String)> {
         captions::captions(self)
-    }
-
-    /// Returns whether cells differ in their number of completed trials.
-    #[must_use]
-    pub(super) fn sizes_differ(&self) -> bool {
-        self.sizes_differ
     }
 }
 
@@ -177,31 +176,26 @@ impl<'a> Entries<'a> {
         let section = self.presenter.section;
         let cell = &section.cells[place];
         let scale = &self.presenter.scale;
-        let mut text = match &cell.summary {
-            None if cell.counts.lost() > 0 => String::new(),
-            None => format!("…0/{}", cell.counts.planned),
-            Some(found) => {
-                let mean = format!("{:>1$}", scale.value(found.mean), self.mean_width);
-                match found.sd {
-                    Some(sd) => {
-                        format!("{mean} ± {:<1$}", scale.value(sd), self.spread_width)
-                    }
-                    None => format!("{mean} (n = 1)"),
-                }
+        let mut parts = Vec::new();
+        if let Some(found) = &cell.summary {
+            let mean = format!("{:>1$}", scale.value(found.mean), self.mean_width);
+            parts.push(match found.sd {
+                Some(sd) => format!("{mean} ± {:<1$}", scale.value(sd), self.spread_width),
+                None => format!("{mean} (n = 1)"),
+            });
+            if self.any_mark {
+                parts.push(self.presenter.mark(cell).to_owned());
             }
-        };
-        if self.any_mark && cell.summary.is_some() {
-            text.push(' ');
-            text.push_str(self.presenter.mark(cell));
+            if found.n > 1 && self.presenter.sizes_differ {
+                parts.push(format!("({})", found.n));
+            }
         }
-        if cell.summary.is_some_and(|found| found.n > 1) && self.presenter.sizes_differ() {
-            text.push_str(&format!(" ({})", cell.counts.completed));
-        }
-        if cell.summary.is_some() && cell.counts.unfinished > 0 {
-            text.push_str(&format!(" …{}/{}", cell.counts.completed, cell.counts.planned));
+        let Counts { completed, planned, unfinished, .. } = cell.counts;
+        if unfinished > 0 {
+            parts.push(format!("…{completed}/{planned}"));
         }
         if cell.counts.lost() > 0 {
-            text.push_str(&format!(" {LOST}{}", cell.counts.lost()));
+            parts.push(format!("{LOST}{}", cell.counts.lost()));
         }
         let paint = match section.findings.best {
             Some(best) if best.cell == place => Paint::Green,
@@ -209,8 +203,7 @@ impl<'a> Entries<'a> {
             _ if cell.summary.is_none() => Paint::Dim,
             _ => Paint::Plain,
         };
-        let text = if cell.summary.is_none() { text.trim_start().to_owned() } else { text };
-        (text, paint)
+        (parts.join(" "), paint)
     }
 }
 
@@ -230,14 +223,6 @@ impl Presenter<'_> {
         }
     }
 
-    /// Returns what a grid's cells share, for example `optimizer adam, ensemble.size 15`.
-    #[must_use]
-    pub(super) fn grid_title(&self, grid: &PivotGrid) -> String {
-        let parts: Vec<String> =
-            grid.title.iter().map(|(label, value)| format!("{label} {value}")).collect();
-        parts.join(", ")
-    }
-
     /// Returns the axes that have one value only, for example `ensemble.size 15`.
     #[must_use]
     pub(super) fn fixed(&self) -> Option<String> {
@@ -246,10 +231,18 @@ impl Presenter<'_> {
             .axes
             .iter()
             .filter(|axis| axis.role == super::document::Role::Fixed)
-            .filter_map(|axis| Some(format!("{} {}", axis.label, axis.values.first()?)))
+            .filter_map(|axis| Some(format!("{} {}", axis.label, axis.shown.first()?)))
             .collect();
         (!fixed.is_empty()).then(|| fixed.join(", "))
     }
+}
+
+/// Returns what a grid's cells share, for example `optimizer adam, ensemble.size 15`.
+#[must_use]
+pub(super) fn grid_title(grid: &PivotGrid) -> String {
+    let parts: Vec<String> =
+        grid.title.iter().map(|(label, value)| format!("{label} {value}")).collect();
+    parts.join(", ")
 }
 
 /// Breaks labelled text into lines of at most `width`, the text in a column of its own.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::document::{
     ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, Section, Statistics,
 };
+use super::labels::named;
 use super::numbers::counted;
 pub use super::published::{NAMES, find};
 use crate::base::Metric;
@@ -183,7 +184,7 @@ fn same(key: &str, ours: &str, published: &str) -> bool {
         (Some(ours), Some(published)) => {
             (ours - published).abs() <= 1e-9 * published.abs().max(1.0)
         }
-        (None, None) => named(ours).eq_ignore_ascii_case(named(published)),
+        (None, None) => named(ours).unwrap_or(ours).eq_ignore_ascii_case(published),
         _ => false,
     }
 }
@@ -197,14 +198,6 @@ fn number(key: &str, text: &str) -> Option<f64> {
         }
         _ => text.parse().ok(),
     }
-}
-
-/// Returns the name inside a table such as `{name=adam, beta1=0.9}`, else the text itself.
-fn named(text: &str) -> &str {
-    let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    inner
-        .and_then(|inner| inner.split(", ").find_map(|entry| entry.strip_prefix("name=")))
-        .unwrap_or(text)
 }
 
 /// Returns label and text of the notes below a comparison.

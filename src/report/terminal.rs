@@ -2,7 +2,7 @@
 
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
-use super::present::{Presenter, labelled_lines};
+use super::present::{Presenter, grid_title, labelled_lines};
 use super::reference::notes;
 
 /// Most cells whose details are listed.
@@ -29,7 +29,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
     lines.push(Paint::Bold.on(&presenter.heading(), colour));
     for grid in &section.grids {
         lines.push(String::new());
-        let title = presenter.grid_title(grid);
+        let title = grid_title(grid);
         if !title.is_empty() {
             lines.push(format!(" {}", Paint::Bold.on(&title, colour)));
         }
@@ -69,9 +69,12 @@ fn details(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Ve
     lines.push(Paint::Bold.on(&format!("per cell, {}", presenter.metric()), colour));
     lines.push(String::new());
     lines.extend(table.draw(width, colour));
-    if let Some(note) = presenter.histogram_note() {
+    let notes = presenter.details_notes();
+    if !notes.is_empty() {
         lines.push(String::new());
-        lines.extend(wrap_text(&note, width - 1, 0).iter().map(|line| format!(" {line}")));
+    }
+    for line in notes.iter().flat_map(|note| wrap_text(note, width - 1, 0)) {
+        lines.push(format!(" {line}"));
     }
     if left_out > 0 {
         lines.push(format!(" … {left_out} more cells: see `tables/cells.csv`"));

@@ -2,6 +2,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::base::Metric;
+use crate::stats::IntervalMethod;
 use crate::tables::fixture::{self, HandMade};
 
 fn terminal(results: &ExperimentResults, width: usize) -> String {
@@ -277,4 +278,31 @@ fn a_hundred_thousand_trials_are_reported() {
             text.len()
         );
     }
+}
+
+#[test]
+fn settings_are_called_by_their_name_and_explained_below() {
+    let sgd = "{name=sgd, momentum=0.9, nesterov=true}";
+    let axes: [(&str, &[&str]); 2] =
+        [("train.optimizer", &[sgd, "adam"]), ("augment.shift", &["0", "0.1"])];
+    let cells: [HandMade<'_>; 4] = [
+        (&[Some(sgd), Some("0")], &[5, 6, 7]),
+        (&[Some(sgd), Some("0.1")], &[4, 6, 7]),
+        (&[Some("adam"), Some("0")], &[3, 4, 4]),
+        (&[Some("adam"), Some("0.1")], &[3, 3, 4]),
+    ];
+    let results = fixture::experiment("optimizers", &axes, &cells);
+    insta::assert_snapshot!(terminal(&results, 100));
+}
+
+#[test]
+fn twenty_trials_have_bootstrap_intervals() {
+    let errors: Vec<u32> = (0..20).map(|repeat| 3 + repeat % 5).collect();
+    let results = fixture::experiment("many", &[], &[(&[], &errors)]);
+    let section = &compose(&[results.clone()]).experiments[0];
+    let summary = section.cells[0].summary.unwrap();
+    assert_eq!(summary.interval_method, Some(IntervalMethod::BcaBootstrap));
+    let cost = section.cells[0].metrics["train_seconds"];
+    assert_eq!(cost.interval_method, Some(IntervalMethod::StudentT));
+    assert!(terminal(&results, 100).contains(" 95 % intervals of the mean: BCa bootstrap\n"));
 }

@@ -19,6 +19,17 @@ pub enum IntervalMethod {
     BcaBootstrap,
 }
 
+impl IntervalMethod {
+    /// Returns the kebab-case name used in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StudentT => "student-t",
+            Self::BcaBootstrap => "bca-bootstrap",
+        }
+    }
+}
+
 /// What is said of one sample, in the unit of its values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {

@@ -227,3 +227,7 @@ fn flatten(key: &str, json: &serde_json::Value, out: &mut BTreeMap<String, Strin
         serde_json::Value::Null | serde_json::Value::Array(_) => {}
     }
 }
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

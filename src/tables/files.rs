@@ -118,6 +118,9 @@ pub fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError
 ///
 /// One experiment gives its `cells.csv` to the letter. Several are preceded by a column
 /// `experiment` and hold every column that one of them has, empty where another lacks it.
+///
+/// # Panics
+/// As [`frames`](super::frames).
 #[must_use]
 pub fn cells_csv(experiments: &[&ExperimentResults]) -> String {
     let build = |one: &ExperimentResults| {

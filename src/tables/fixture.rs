@@ -58,10 +58,10 @@ pub(crate) fn experiment(
         .map(|(key, values)| AxisFacts { key: (*key).to_owned(), values: texts(values) })
         .collect();
     let cell = |(place, (values, errors)): (usize, &HandMade<'_>)| {
-        let part = |(axis, value): (&AxisFacts, &Option<&str>)| {
+        let part = |(axis, value): (&AxisFacts, Option<&str>)| {
             value.map(|value| format!("{}={value}", axis.key))
         };
-        let name: Vec<String> = axes.iter().zip(*values).filter_map(part).collect();
+        let name: Vec<String> = axes.iter().zip(values.iter().copied()).filter_map(part).collect();
         let trial = |(repeat, errors): (usize, &u32)| TrialRow {
             repeat: repeat as u32,
             id: format!("{place:030x}{repeat:02x}"),

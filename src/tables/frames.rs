@@ -63,7 +63,7 @@ where
 /// Returns one column per axis, its value taken from the cell of every row.
 fn axis_columns<'a>(
     results: &ExperimentResults,
-    rows: impl Iterator<Item = &'a CellResults> + Clone,
+    rows: &(impl Iterator<Item = &'a CellResults> + Clone),
 ) -> Vec<Column> {
     let types = axis_types(results);
     let texts = |axis: usize| rows.clone().map(move |cell| cell.values[axis].as_deref());
@@ -91,7 +91,7 @@ fn trials_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     let rows: Vec<&TrialRow> = results.cells.iter().flat_map(|cell| &cell.trials).collect();
     let mut columns =
         vec![column("cell", cells.clone().map(|cell| cell.name.as_str()).collect::<Vec<_>>())];
-    columns.extend(axis_columns(results, cells));
+    columns.extend(axis_columns(results, &cells));
     columns.push(column("repeat", rows.iter().map(|row| row.repeat).collect::<Vec<_>>()));
     columns.push(column("trial", rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>()));
     columns.push(column("outcome", rows.iter().map(|row| row.outcome.name()).collect::<Vec<_>>()));
@@ -112,7 +112,7 @@ pub(super) fn cells_frame(results: &ExperimentResults) -> PolarsResult<DataFrame
     let cells = &results.cells;
     let mut columns =
         vec![column("cell", cells.iter().map(|cell| cell.name.as_str()).collect::<Vec<_>>())];
-    columns.extend(axis_columns(results, cells.iter()));
+    columns.extend(axis_columns(results, &cells.iter()));
     let count = |cell: &CellResults, outcome| cell.count(outcome) as u32;
     let counts = |outcome| cells.iter().map(|cell| count(cell, outcome)).collect::<Vec<_>>();
     columns.push(column("n_trials", counts(Outcome::Completed)));
@@ -135,12 +135,15 @@ fn summary_columns(results: &ExperimentResults, metric: Metric) -> Vec<Column> {
             summaries.iter().map(|summary| summary.as_ref().and_then(pick)).collect();
         column(&format!("{}_{statistic}", metric.column()), values)
     };
+    let method = |summary: &Option<Summary>| Some(summary.as_ref()?.interval_method?.name());
+    let methods: Vec<Option<&str>> = summaries.iter().map(method).collect();
     vec![
         of("mean", &|summary| Some(summary.mean)),
         of("std", &|summary| summary.sd),
         of("se", &|summary| summary.se),
         of("ci95_low", &|summary| summary.interval95.map(|(low, _)| low)),
         of("ci95_high", &|summary| summary.interval95.map(|(_, high)| high)),
+        column(&format!("{}_ci95_method", metric.column()), methods),
         of("median", &|summary| Some(summary.median)),
         of("min", &|summary| Some(summary.min)),
         of("max", &|summary| Some(summary.max)),

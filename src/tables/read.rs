@@ -177,7 +177,7 @@ impl Table<'_> {
             .frame
             .get_column_names()
             .into_iter()
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .skip_while(|name| name != "cell")
             .skip(1)
             .take_while(|name| name != "n_trials")

@@ -1,5 +1,7 @@
 //! Column types of the axes and the order of their values.
 
+use std::collections::HashSet;
+
 use super::results::{AxisFacts, ExperimentResults};
 
 /// How the values of an axis are stored.
@@ -45,7 +47,7 @@ pub(super) fn collect_axes<'a>(
     declared: &[AxisFacts],
     cells: impl Iterator<Item = &'a [Option<String>]>,
 ) -> Vec<AxisFacts> {
-    let mut seen: Vec<std::collections::HashSet<&str>> = vec![Default::default(); keys.len()];
+    let mut seen: Vec<HashSet<&str>> = vec![HashSet::new(); keys.len()];
     let mut values: Vec<Vec<&str>> = vec![Vec::new(); keys.len()];
     for cell in cells {
         for (axis, value) in cell.iter().enumerate() {
