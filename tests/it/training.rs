@@ -37,8 +37,8 @@ fn any_number_of_workers_gives_the_same_bits() {
     place.file("digits.toml", DIGITS);
     let quick = ["--set", "train.epochs=1", "--set", "dataset.train-limit=256"];
     for (folder, jobs) in [("one", "1"), ("three", "3")] {
-        let call = [["run", "digits.toml", "--out", folder, "--jobs", jobs].as_slice(), &quick];
-        place.done(&call.concat());
+        let call = ["run", "digits.toml", "--out", folder, "--jobs", jobs];
+        place.done(&[call.as_slice(), &quick].concat());
     }
     let of = |folder: &str| place.read(&format!("{folder}/tables/trials.csv"));
     for name in ["test_accuracy", "test_loss", "train_loss", "validation_loss"] {
