@@ -125,6 +125,8 @@ pub(super) fn write_derived(results: &ExperimentResults, folder: &Path) -> Resul
 }
 
 /// Takes over what other experiments beside this one have trained already.
+///
+/// Never from another folder of the same experiment: who runs it twice wants it trained twice.
 fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result<(), Failure> {
     let Some(parent) = folder.parent() else { return Ok(()) };
     let wanted = |store: &Store| {
@@ -145,6 +147,9 @@ fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result
         }
         // A damaged sibling is its own run's problem; nothing is taken from it.
         let Ok(other) = Store::open_reader(&sibling) else { continue };
+        if other.manifest().run.name == store.manifest().run.name {
+            continue;
+        }
         let imported = store
             .import_from(&other, missing)
             .map_err(|error| store_failure("cannot take over finished members".into(), &error))?;

@@ -222,7 +222,8 @@ impl Stack {
     }
 
     fn batch_norm(self) -> Self {
-        self.push(LayerSettings::BatchNorm { momentum: self.batch_norm_momentum, epsilon: 1e-3 })
+        let momentum = self.batch_norm_momentum;
+        self.push(LayerSettings::BatchNorm { momentum, epsilon: 1e-3 })
     }
 
     fn pool(self) -> Self {
