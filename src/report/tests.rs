@@ -299,7 +299,7 @@ fn settings_are_called_by_their_name_and_explained_below() {
 fn twenty_trials_have_bootstrap_intervals() {
     let errors: Vec<u32> = (0..20).map(|repeat| 3 + repeat % 5).collect();
     let results = fixture::experiment("many", &[], &[(&[], &errors)]);
-    let section = &compose(&[results.clone()]).experiments[0];
+    let section = &compose(std::slice::from_ref(&results)).experiments[0];
     let summary = section.cells[0].summary.unwrap();
     assert_eq!(summary.interval_method, Some(IntervalMethod::BcaBootstrap));
     let cost = section.cells[0].metrics["train_seconds"];
