@@ -115,7 +115,8 @@ fn meant(
         Loaded::from_file(&ExperimentArguments { file, overrides: Vec::new() })?.document
     } else {
         let quoted = serde_json::to_string(source).expect("text serialises");
-        let text = format!("name = \"data\"\n[dataset]\nsource = {quoted}\n");
+        let text =
+            format!("name = \"data\"\n[dataset]\nsource = {quoted}\n[model]\npreset = \"mlp\"\n");
         Document::parse(&text, "dataset", &[]).map_err(|_| {
             Failure::input(format!("cannot find dataset `{source}`"))
                 .because_of("it is neither a dataset that has a name nor an experiment file")

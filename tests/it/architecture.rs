@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Module, the modules it may name, the heavy crates it may name.
 const MODULES: &[(&str, &[&str], &[&str])] = &[
     ("base", &[], &["rand", "rand_chacha", "sha2"]),
-    ("spec", &["base"], &["toml", "rust_decimal"]),
+    ("spec", &["base"], &["toml", "rust_decimal", "unicode_width"]),
     ("grid", &["base", "spec"], &["rand", "sobol_burley", "rust_decimal"]),
     ("plan", &["base", "spec", "grid", "data", "engine", "record"], &[]),
     ("record", &["base"], &[]),

@@ -71,6 +71,10 @@ fn bad_data_have_one_clear_message() {
         |source: &str| format!("name = \"data\"\n[dataset]\n{source}\n[model]\npreset = \"mlp\"\n");
     place.file("mnist.toml", experiment("source = \"mnist\""));
     add(&mut page, &place, "data that are not there", &["run", "mnist.toml"]);
+    for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::create_dir_all(place.path("data/mnist")).expect("a folder");
+        std::fs::write(place.path("data/mnist").join(name), [0; 16]).expect("a file");
+    }
     place.file("data/mnist/train-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 9]);
     let call = ["run", "mnist.toml", "--data-dir", "data"];
     add(&mut page, &place, "a truncated file", &call);
