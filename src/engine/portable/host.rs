@@ -21,6 +21,7 @@ impl Backend for Cpu {
 
     fn release_memory(&self) {
         self.disable_cache();
+        spare::forget();
     }
 
     fn gather_rows<T: Tape<f32, Self>>(

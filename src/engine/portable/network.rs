@@ -33,7 +33,12 @@ pub(crate) struct PortableNetwork<D: Backend> {
     statistics: Vec<[PerChannel<D>; 2]>,
     optimizer: Optimizer<D>,
     uploads: Uploads<D>,
+    /// Images of the last batch.
+    images: usize,
 }
+
+/// Networks that need less keep the buffers of every batch size they meet.
+const SMALL: u64 = 16 << 20;
 
 impl<D: Backend> Drop for PortableNetwork<D> {
     fn drop(&mut self) {
@@ -109,14 +114,33 @@ impl<D: Backend> PortableNetwork<D> {
             Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
         let batch_size = settings.train.batch_size;
         let uploads = Uploads { device: device.clone(), tensors: BTreeMap::new() };
-        let mut network =
-            Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer, uploads };
+        let mut network = Self {
+            device,
+            plan,
+            seed_paths,
+            batch_size,
+            weights,
+            statistics,
+            optimizer,
+            uploads,
+            images: 0,
+        };
         for model in 0..models {
             let first = initial_weights(layers, &architecture, &network.seed_paths[model]);
             network.load_weights(model, &first)?;
         }
         network.device.keep_memory();
         Ok(network)
+    }
+
+    /// Frees the buffers of another batch size, where they are large.
+    fn prepare(&mut self, images: usize) {
+        if images != self.images && self.working_bytes() > SMALL {
+            self.uploads.tensors.clear();
+            self.device.release_memory();
+            self.device.keep_memory();
+        }
+        self.images = images;
     }
 
     /// Brings `images × height × width × channels` pixels of every model into packed layout.
@@ -273,6 +297,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
             ));
         }
         let images = first.labels.len();
+        self.prepare(images);
         let pixels: Vec<&[f32]> = inputs.iter().map(|input| input.pixels).collect();
         let mut step = || {
             let x = self.upload(&pixels, images)?;
@@ -306,6 +331,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
         images: usize,
         logits: &mut [Vec<f32>],
     ) -> Result<(), EngineError> {
+        self.prepare(images);
         let x = self.upload(pixels, images).map_err(device_error)?;
         let packed = self.forward_eval(x).map_err(device_error)?.as_vec();
         let classes = self.plan.classes;
