@@ -241,6 +241,8 @@ fn shared(error: EngineError, jobs: usize) -> Vec<Result<TrainOutput, EngineErro
 mod cuda {
     //! Networks on an NVIDIA GPU.
 
+    use std::cell::RefCell;
+
     use dfdx::tensor::{Cache, Cuda};
 
     use super::{
@@ -248,20 +250,35 @@ mod cuda {
         portable, shared, training,
     };
 
+    thread_local! {
+        /// The GPU this thread opened: dfdx's handle cannot leave its thread.
+        static OPENED: RefCell<Option<(usize, Cuda)>> = const { RefCell::new(None) };
+    }
+
     /// Networks on one GPU.
     pub(super) struct CudaNetworks {
-        device: Cuda,
         index: usize,
     }
 
-    /// Opens the GPU of the given index.
+    /// Makes sure that the GPU of the given index is there.
     pub(super) fn open(index: usize) -> Result<CudaNetworks, EngineError> {
-        let device = Cuda::try_build(index, 0).map_err(|error| {
-            EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
-        })?;
-        // Without the cache every tensor of every step is a cudaMalloc.
-        device.try_enable_cache().map_err(|error| EngineError::Device(format!("{error:?}")))?;
-        Ok(CudaNetworks { device, index })
+        opened(index).map(|_| CudaNetworks { index })
+    }
+
+    fn opened(index: usize) -> Result<Cuda, EngineError> {
+        OPENED.with_borrow_mut(|opened| match opened {
+            Some((found, device)) if *found == index => Ok(device.clone()),
+            _ => {
+                let failed = |error: &dyn std::fmt::Debug| {
+                    EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
+                };
+                let device = Cuda::try_build(index, 0).map_err(|error| failed(&error))?;
+                // Without the cache every tensor of every step is a cudaMalloc.
+                device.try_enable_cache().map_err(|error| failed(&error))?;
+                *opened = Some((index, device.clone()));
+                Ok(device)
+            }
+        })
     }
 
     impl Networks for CudaNetworks {
@@ -274,7 +291,7 @@ mod cuda {
             jobs: &[TrainJob<'_>],
             observers: &mut [&mut dyn EpochObserver],
         ) -> Vec<Result<TrainOutput, EngineError>> {
-            match portable(self.device.clone(), jobs) {
+            match opened(self.index).and_then(|device| portable(device, jobs)) {
                 Ok(mut network) => training::train(&mut network, jobs, observers),
                 Err(error) => shared(error, jobs.len()),
             }
@@ -286,7 +303,7 @@ mod cuda {
             indices: &[u32],
             weights: &[NamedTensor],
         ) -> Result<Probabilities, EngineError> {
-            let mut network = portable(self.device.clone(), std::slice::from_ref(job))?;
+            let mut network = portable(opened(self.index)?, std::slice::from_ref(job))?;
             training::predict_with(&mut network, job, indices, weights)
         }
     }

@@ -21,6 +21,7 @@ impl Backend for Cpu {
 
     fn release_memory(&self) {
         self.disable_cache();
+        spare::forget();
     }
 
     fn gather_rows<T: Tape<f32, Self>>(
@@ -250,11 +251,15 @@ fn add(to: &mut [f32], from: &[f32]) {
 
 /// Lets the values of `row` compete for the largest; an equal value does not win.
 fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], place: f32) {
+    // Bits, not `if`: the compiler makes a conditional store of that, value by value.
+    let either = |mask: u32, yes: f32, no: f32| {
+        f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+    };
     for ((largest, winner), &value) in largest.iter_mut().zip(winners).zip(row) {
         // Not `value > largest`: a NaN must win, or a diverged network would look sound.
-        let loses = value <= *largest;
-        *largest = if loses { *largest } else { value };
-        *winner = if loses { *winner } else { place };
+        let loses = u32::from(value <= *largest).wrapping_neg();
+        *largest = either(loses, *largest, value);
+        *winner = either(loses, *winner, place);
     }
 }
 

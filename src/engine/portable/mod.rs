@@ -2,6 +2,7 @@
 //! other paths are held against.
 
 mod host;
+mod naming;
 mod network;
 mod ops;
 mod optimizer;

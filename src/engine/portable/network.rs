@@ -11,9 +11,10 @@ use super::super::init::initial_weights;
 use super::super::network::{Network, NetworkState, StepInput, StepResult};
 use super::super::weights::{NamedTensor, find};
 use super::super::{EngineError, evaluation};
-use super::ops::{Backend, Packed, average_pool};
+use super::naming::{joined, named};
+use super::ops::{Backend, Packed, PerChannel, average_pool};
 use super::optimizer::Optimizer;
-use super::plan::{Operation, Plan, WeightKind, WeightPlan};
+use super::plan::{Operation, Plan};
 use crate::base::SeedPath;
 use crate::data::ImageShape;
 use crate::spec::architecture::Architecture;
@@ -29,10 +30,15 @@ pub(crate) struct PortableNetwork<D: Backend> {
     batch_size: usize,
     weights: Vec<Packed<D>>,
     /// Running means and variances, `(models, channels)`.
-    statistics: Vec<[Tensor<(usize, usize), f32, D>; 2]>,
+    statistics: Vec<[PerChannel<D>; 2]>,
     optimizer: Optimizer<D>,
     uploads: Uploads<D>,
+    /// Images of the last batch.
+    images: usize,
 }
+
+/// Networks that need less keep the buffers of every batch size they meet.
+const SMALL: u64 = 16 << 20;
 
 impl<D: Backend> Drop for PortableNetwork<D> {
     fn drop(&mut self) {
@@ -108,14 +114,33 @@ impl<D: Backend> PortableNetwork<D> {
             Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
         let batch_size = settings.train.batch_size;
         let uploads = Uploads { device: device.clone(), tensors: BTreeMap::new() };
-        let mut network =
-            Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer, uploads };
+        let mut network = Self {
+            device,
+            plan,
+            seed_paths,
+            batch_size,
+            weights,
+            statistics,
+            optimizer,
+            uploads,
+            images: 0,
+        };
         for model in 0..models {
             let first = initial_weights(layers, &architecture, &network.seed_paths[model]);
             network.load_weights(model, &first)?;
         }
         network.device.keep_memory();
         Ok(network)
+    }
+
+    /// Frees the buffers of another batch size, where they are large.
+    fn prepare(&mut self, images: usize) {
+        if images != self.images && self.working_bytes() > SMALL {
+            self.uploads.tensors.clear();
+            self.device.release_memory();
+            self.device.keep_memory();
+        }
+        self.images = images;
     }
 
     /// Brings `images × height × width × channels` pixels of every model into packed layout.
@@ -232,53 +257,6 @@ impl<D: Backend> PortableNetwork<D> {
         }
         Ok(x)
     }
-
-    /// Splits the values of one weight of one model into tensors with the names of files.
-    fn named(&self, weight: &WeightPlan, values: &[f32]) -> Vec<NamedTensor> {
-        let name = |role: &str| format!("{}.{role}", weight.prefix);
-        match &weight.kind {
-            WeightKind::PerChannel(role) => {
-                vec![NamedTensor::new(name(role), vec![weight.rows], values.to_vec())]
-            }
-            WeightKind::Rows { shape, bias: false } => {
-                vec![NamedTensor::new(name("weight"), shape.clone(), values.to_vec())]
-            }
-            WeightKind::Rows { shape, bias: true } => {
-                let (mut weights, mut biases) = (Vec::new(), Vec::new());
-                for row in values.chunks_exact(weight.columns) {
-                    weights.extend_from_slice(&row[..weight.columns - 1]);
-                    biases.push(row[weight.columns - 1]);
-                }
-                vec![
-                    NamedTensor::new(name("weight"), shape.clone(), weights),
-                    NamedTensor::new(name("bias"), vec![weight.rows], biases),
-                ]
-            }
-        }
-    }
-
-    /// Joins named tensors to the values of one weight of one model.
-    fn joined(
-        &self,
-        weight: &WeightPlan,
-        tensors: &[NamedTensor],
-    ) -> Result<Vec<f32>, EngineError> {
-        let name = |role: &str| format!("{}.{role}", weight.prefix);
-        match &weight.kind {
-            WeightKind::PerChannel(role) => {
-                Ok(find(tensors, &name(role), &[weight.rows])?.values.clone())
-            }
-            WeightKind::Rows { shape, bias } => {
-                let weights = &find(tensors, &name("weight"), shape)?.values;
-                if !bias {
-                    return Ok(weights.clone());
-                }
-                let biases = &find(tensors, &name("bias"), &[weight.rows])?.values;
-                let rows = weights.chunks_exact(weight.columns - 1).zip(biases);
-                Ok(rows.flat_map(|(row, bias)| row.iter().chain([bias]).copied()).collect())
-            }
-        }
-    }
 }
 
 impl<D: Backend> Network for PortableNetwork<D> {
@@ -319,6 +297,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
             ));
         }
         let images = first.labels.len();
+        self.prepare(images);
         let pixels: Vec<&[f32]> = inputs.iter().map(|input| input.pixels).collect();
         let mut step = || {
             let x = self.upload(&pixels, images)?;
@@ -352,6 +331,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
         images: usize,
         logits: &mut [Vec<f32>],
     ) -> Result<(), EngineError> {
+        self.prepare(images);
         let x = self.upload(pixels, images).map_err(device_error)?;
         let packed = self.forward_eval(x).map_err(device_error)?.as_vec();
         let classes = self.plan.classes;
@@ -366,7 +346,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
     fn weights(&self, model: usize) -> Vec<NamedTensor> {
         let mut tensors = Vec::new();
         for (plan, weight) in self.plan.weights.iter().zip(&self.weights) {
-            tensors.extend(self.named(plan, of_model(&weight.as_vec(), model, self.models())));
+            tensors.extend(named(plan, of_model(&weight.as_vec(), model, self.models())));
         }
         for (plan, [mean, variance]) in self.plan.statistics.iter().zip(&self.statistics) {
             for (role, statistic) in [("mean", mean), ("variance", variance)] {
@@ -383,7 +363,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
     fn load_weights(&mut self, model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
         let models = self.models();
         for place in 0..self.weights.len() {
-            let values = self.joined(&self.plan.weights[place], weights)?;
+            let values = joined(&self.plan.weights[place], weights)?;
             replace(&mut self.weights[place], &values, model, models);
         }
         for (plan, statistics) in self.plan.statistics.iter().zip(&mut self.statistics) {
@@ -401,7 +381,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
         for (kind, memory) in self.optimizer.memory_names().iter().enumerate() {
             for (place, (plan, weight)) in self.plan.weights.iter().zip(&self.weights).enumerate() {
                 let values = self.optimizer.memory(kind, place, weight).as_vec();
-                for tensor in self.named(plan, of_model(&values, model, self.models())) {
+                for tensor in named(plan, of_model(&values, model, self.models())) {
                     let name = format!("{memory}/{}", tensor.name);
                     optimizer.push(NamedTensor { name, ..tensor });
                 }
@@ -425,7 +405,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
                 })
                 .collect();
             for place in 0..self.weights.len() {
-                let values = self.joined(&self.plan.weights[place], &of_kind)?;
+                let values = joined(&self.plan.weights[place], &of_kind)?;
                 let weight = &self.weights[place];
                 let mut memory = self.optimizer.memory(kind, place, weight);
                 replace(&mut memory, &values, model, models);

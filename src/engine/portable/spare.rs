@@ -25,3 +25,8 @@ pub(super) fn give(buffer: Vec<f32>) {
         SPARE.with_borrow_mut(|spare| spare.entry(buffer.len()).or_default().push(buffer));
     }
 }
+
+/// Frees every kept buffer.
+pub(super) fn forget() {
+    SPARE.with_borrow_mut(BTreeMap::clear);
+}

@@ -1,6 +1,6 @@
 //! Holds a path against the reference network.
 
-use super::reference::{Mode, Reference};
+use super::reference::{Mode, Reference, role};
 use super::{conv, dense, settings};
 use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
@@ -94,7 +94,8 @@ pub(crate) fn cases() -> Vec<Case> {
 pub(crate) fn random_case(seed: u64) -> Case {
     let mut next = noise(seed);
     let mut pick = |from: usize, to: usize| {
-        from + ((f64::from(next()) + 1.0) / 2.0 * (to - from + 1) as f64) as usize % (to - from + 1)
+        from + (f64::midpoint(f64::from(next()), 1.0) * (to - from + 1) as f64) as usize
+            % (to - from + 1)
     };
     let shape = ImageShape { height: pick(5, 9), width: pick(5, 9), channels: pick(1, 3) };
     let padding = |pick: &mut dyn FnMut(usize, usize) -> usize, size: usize| match pick(0, 2) {
@@ -163,7 +164,7 @@ pub(crate) fn compare(case: &Case, build: Build, tolerance: Tolerance) {
             let expected: Vec<f64> =
                 values.map(|v| reference.derivative((place, v), &pixels, &labels, step)).collect();
             assert_near(&found, &expected, tolerance.gradients, &what);
-        } else if before.name.ends_with(".mean") {
+        } else if role(&before.name) == "mean" {
             let (means, variances) = statistics.next().unwrap();
             let variance = start.iter().zip(&network.weights(0)).find_map(|(b, a)| {
                 (b.name == before.name.replace(".mean", ".variance"))
@@ -195,7 +196,7 @@ pub(crate) fn compare(case: &Case, build: Build, tolerance: Tolerance) {
 
 /// Moves a tensor away from its start, so that no scale is 1 and no bias 0.
 fn stirred(mut tensor: NamedTensor, next: &mut impl FnMut() -> f32) -> NamedTensor {
-    let positive = tensor.name.ends_with(".variance");
+    let positive = role(&tensor.name) == "variance";
     for value in &mut tensor.values {
         let shift = 0.3 * next();
         *value += if positive { shift.abs() } else { shift };

@@ -38,6 +38,9 @@ impl Batch {
     }
 }
 
+/// Means and variances by channel.
+pub(crate) type Statistics = (Vec<f64>, Vec<f64>);
+
 /// Whether dropout is on and batch statistics are used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mode {
@@ -81,8 +84,7 @@ impl Reference {
 
     /// Returns whether the optimizer changes tensor `place`.
     pub(crate) fn is_trainable(&self, place: usize) -> bool {
-        let name = &self.names[place].0;
-        !name.ends_with(".mean") && !name.ends_with(".variance")
+        !matches!(role(&self.names[place].0), "mean" | "variance")
     }
 
     fn tensor(&self, name: &str) -> Option<&[f64]> {
@@ -96,7 +98,7 @@ impl Reference {
         &self,
         pixels: &[f32],
         mode: Mode,
-        statistics: &mut Vec<(Vec<f64>, Vec<f64>)>,
+        statistics: &mut Vec<Statistics>,
     ) -> Vec<f64> {
         let input = self.architecture.input;
         let crate::spec::architecture::Shape::Image { height, width, channels } = input else {
@@ -114,13 +116,14 @@ impl Reference {
         x.values
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a layer, to be read beside its definition")]
     fn layer(
         &self,
         place: usize,
         layer: &LayerSettings,
         x: Batch,
         mode: Mode,
-        statistics: &mut Vec<(Vec<f64>, Vec<f64>)>,
+        statistics: &mut Vec<Statistics>,
     ) -> Batch {
         let summary = &self.architecture.layers[place];
         let named =
@@ -259,6 +262,11 @@ impl Reference {
         self.weights[place][value] = original;
         difference / (2.0 * DIFFERENCE)
     }
+}
+
+/// Returns the last part of a tensor's name.
+pub(crate) fn role(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 fn places(size: usize) -> impl Iterator<Item = (usize, usize)> {
