@@ -125,6 +125,13 @@ impl<N: Networks> Engine for Trainers<N> {
         self.networks.description()
     }
 
+    fn pack_capacity(&self, job: &TrainJob<'_>) -> usize {
+        match &job.settings.trainer {
+            TrainerSettings::Fake(_) => FakeEngine.pack_capacity(job),
+            TrainerSettings::Dfdx | TrainerSettings::Command { .. } => 1,
+        }
+    }
+
     fn train(
         &self,
         job: &TrainJob<'_>,

@@ -171,9 +171,9 @@ fn the_cost_of_members_adds_up() {
 }
 
 fn drawn(text: &str) -> Plan {
+    type Never = std::convert::Infallible;
     let document = Document::parse(text, "experiment.toml", &[]).unwrap();
     let grid = expand(document.experiment()).unwrap();
-    type Never = std::convert::Infallible;
     Plan::draw(&document, &grid, "1", &mut |_| Ok::<_, Never>(digest_of(b"images"))).unwrap()
 }
 

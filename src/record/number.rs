@@ -58,6 +58,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `with` passes a reference")]
 pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     Number(*value).serialize(serializer)
 }

@@ -111,7 +111,7 @@ impl<'a> Shop<'a> {
         while !self.stop.is_requested() && !self.is_failing() {
             let Some(work) = self.board.take() else { return };
             let done = match work {
-                Work::Record(trial) => self.store(Vec::new(), vec![trial], Durability::Cached),
+                Work::Record(trial) => self.store(&[], vec![trial], Durability::Cached),
                 Work::Train(member) => self.train(member),
             };
             if let Err(error) = done {
@@ -190,7 +190,7 @@ impl<'a> Shop<'a> {
             let images_planned = attempt.images() as u64 * epochs;
             finished.push(Finished { place: attempt.place, record, predictions, images_planned });
         }
-        self.store(finished, Vec::new(), durability)
+        self.store(&finished, Vec::new(), durability)
     }
 
     /// Makes a member ready; one whose images cannot be divided has failed already.
@@ -214,12 +214,12 @@ impl<'a> Shop<'a> {
     /// with one flush for all; tells of them when they are on the disk.
     fn store(
         &self,
-        finished: Vec<Finished>,
+        finished: &[Finished],
         mut ready: Vec<usize>,
         durability: Durability,
     ) -> Result<(), StoreError> {
         let mut position = None;
-        for Finished { place, record, predictions, .. } in &finished {
+        for Finished { place, record, predictions, .. } in finished {
             let checksum = predictions
                 .as_ref()
                 .map(|predictions| {
@@ -248,7 +248,7 @@ impl<'a> Shop<'a> {
         }
         self.members.fetch_add(finished.len(), Ordering::SeqCst);
         self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
-        for Finished { record, images_planned, .. } in &finished {
+        for Finished { record, images_planned, .. } in finished {
             if record.outcome != Outcome::Interrupted {
                 self.writer.remove_checkpoint(&record.id);
             }

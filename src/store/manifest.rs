@@ -145,10 +145,7 @@ impl Manifest {
     }
 
     /// Writes the manifest of a results folder.
-    ///
-    /// # Errors
-    /// If the file cannot be replaced.
-    pub fn write(&self, folder: &Path) -> Result<(), StoreError> {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest serialises to JSON");
         text.push('\n');
         Ok(atomic::write(&Self::path(folder), text.as_bytes())?)

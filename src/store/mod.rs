@@ -23,5 +23,5 @@ pub use journal::{Ended, Entry, Position};
 pub use lock::Lock;
 pub use manifest::{DatasetFacts, MANIFEST_VERSION, Manifest, ManifestDraft};
 pub use origin::{Build, Machine, Session};
-pub use prediction::{PredictionsError, decode_predictions, encode_predictions};
+pub use prediction::PredictionsError;
 pub use view::View;

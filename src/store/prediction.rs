@@ -51,8 +51,7 @@ pub enum PredictionsError {
 }
 
 /// Returns the bytes of a prediction file; equal predictions give equal bytes.
-#[must_use]
-pub fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
+pub(super) fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
     let (validation, test) = (halves(&predictions.validation), halves(&predictions.test));
     let validation_labels = words(&predictions.validation_labels);
     let test_labels = words(&predictions.test_labels);
@@ -77,10 +76,7 @@ pub fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
 }
 
 /// Reads the bytes of a prediction file.
-///
-/// # Errors
-/// If it is of a later version, not a safetensors file, or lacks a tensor.
-pub fn decode_predictions(bytes: &[u8]) -> Result<Predictions, PredictionsError> {
+pub(super) fn decode_predictions(bytes: &[u8]) -> Result<Predictions, PredictionsError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let version = header.metadata().as_ref().and_then(|metadata| metadata.get(VERSION_KEY));
     match version.and_then(|text| text.parse::<u32>().ok()) {

@@ -27,7 +27,7 @@ fn mixed_plan() -> Plan {
 }
 
 fn mixed_engine() -> Scripted {
-    Scripted::new(|job, epoch| match (super::scripted::x_of(job) as u32, job.seed_path.member) {
+    Scripted::new(|job, epoch| match (super::scripted::x_of(job), job.seed_path.member) {
         (1, Some(1)) if epoch == 2 => Turn::Error,
         (2, _) if epoch == 3 => Turn::Diverge,
         _ => Turn::Go,

@@ -57,7 +57,7 @@ impl Scripted {
 
     /// Follows the script where the hyperparameter `x` is 1.
     pub(super) fn where_x_is_1(turn: Turn, epoch: u32) -> Self {
-        Self::new(move |job, at| if x_of(job) == 1.0 && at == epoch { turn } else { Turn::Go })
+        Self::new(move |job, at| if x_of(job) == 1 && at == epoch { turn } else { Turn::Go })
     }
 
     /// Returns the epochs trained so far, by all members together.
@@ -66,8 +66,8 @@ impl Scripted {
     }
 }
 
-pub(super) fn x_of(job: &TrainJob<'_>) -> f64 {
-    job.settings.hyperparameters["x"].as_number().unwrap()
+pub(super) fn x_of(job: &TrainJob<'_>) -> u64 {
+    job.settings.hyperparameters["x"].as_number().unwrap() as u64
 }
 
 struct State {
@@ -119,7 +119,7 @@ impl Engine for Scripted {
             }
             None => {
                 let seed = job.seed_path.word(Stream::Fake, 0);
-                State { digest: mix(seed, x_of(job).to_bits()), epochs: Vec::new() }
+                State { digest: mix(seed, x_of(job)), epochs: Vec::new() }
             }
         };
         let mut output = TrainOutput {
