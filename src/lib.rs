@@ -2,8 +2,16 @@
 //! statistics one can trust. See `DESIGN.md` for the stages and the file map.
 
 pub mod base;
+pub mod check;
+pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod grid;
+pub mod plan;
 pub mod record;
+pub mod report;
+pub mod runner;
 pub mod spec;
+pub mod stats;
+pub mod store;
+pub mod tables;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `bench`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gridbench::cli::main()
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::ContentHasher;
 
-/// The generator behind every random choice: ChaCha with 8 rounds, portable to the bit.
+/// The generator behind every random choice: `ChaCha` with 8 rounds, portable to the bit.
 pub type StreamRng = ChaCha8Rng;
 
 /// A master seed, as typed under `seed` in the experiment file.
@@ -106,7 +106,7 @@ impl SeedPath {
     #[must_use]
     pub fn word(&self, stream: Stream, counter: u64) -> u64 {
         let key = self.key(stream, counter);
-        u64::from_le_bytes(key[..8].try_into().expect("a key has 32 bytes"))
+        u64::from_le_bytes(std::array::from_fn(|at| key[at]))
     }
 }
 

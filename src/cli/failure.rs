@@ -56,6 +56,12 @@ impl Failure {
         self
     }
 
+    /// Adds one cause in words.
+    pub(super) fn because_of(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
     /// Adds a command or an edit that helps.
     pub(super) fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
         self.hint = hint.map(Into::into).or(self.hint);

@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn the_same_memory_serves_every_batch() {
+        let dataset = dataset(50);
+        let indices: Vec<u32> = (0..50).collect();
+        let settings = settings(Order::Shuffled, false);
+        let mut batches = Batches::new(&dataset, &indices, settings, path(0), 0);
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        batches.next_into(&mut pixels, &mut labels);
+        let first = (pixels.as_ptr(), labels.as_ptr());
+        while batches.next_into(&mut pixels, &mut labels).is_some() {
+            assert_eq!(first, (pixels.as_ptr(), labels.as_ptr()));
+        }
+    }
+
+    #[test]
     fn an_image_is_varied_alike_wherever_it_stands_in_the_epoch() {
         let dataset = dataset(8);
         let augment = AugmentSettings {

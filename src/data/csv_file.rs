@@ -56,11 +56,12 @@ impl Table {
         let header = reader.headers().map_err(problem)?.clone();
         let mut found = header.iter().enumerate().filter(|(_, name)| name.trim() == label);
         let (Some((label_at, _)), None) = (found.next(), found.next()) else {
-            let first: Vec<String> =
+            let mut names: Vec<String> =
                 header.iter().take(3).map(|name| format!("`{name}`")).collect();
+            names.extend((header.len() > 3).then(|| "…".to_owned()));
             return Err(LoadError::content(
                 path,
-                format!("columns {}, …", first.join(", ")),
+                format!("columns {}", names.join(", ")),
                 format!("exactly one called `{label}`"),
             ));
         };
@@ -89,7 +90,10 @@ impl Table {
                     table.labels.push((String::from_utf8_lossy(cell).into_owned(), line));
                 } else {
                     let pixel = parse_pixel(cell).ok_or_else(|| {
-                        let found = format!("`{}`", String::from_utf8_lossy(cell));
+                        let found = match cell {
+                            [] => "an empty cell".to_owned(),
+                            cell => format!("`{}`", String::from_utf8_lossy(cell)),
+                        };
                         table.cell_problem(line, &header[at], found, "a whole number from 0 to 255")
                     })?;
                     table.pixels.push(pixel);

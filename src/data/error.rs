@@ -54,7 +54,7 @@ impl DataError {
         match self {
             Self::Load { dataset, source } => Some(source.hint(dataset)),
             Self::Split { source, .. } => Some(source.hint()),
-            Self::Fetch { dataset, source } => source.hint(dataset),
+            Self::Fetch { dataset, source } => Some(source.hint(dataset)),
             Self::Preview { .. } => None,
         }
     }
@@ -316,16 +316,14 @@ impl FetchError {
         DataError::Fetch { dataset: dataset.to_owned(), source: Box::new(self) }
     }
 
-    fn hint(&self, dataset: &str) -> Option<String> {
+    fn hint(&self, dataset: &str) -> String {
         match self {
-            Self::Unknown { .. } => Some("run `bench data list`".to_owned()),
-            Self::Write { .. } => {
-                Some("name a folder you may write to with `--data-dir`".to_owned())
-            }
-            Self::Mirrors { .. } => Some(format!(
+            Self::Unknown { .. } => "run `bench data list`".to_owned(),
+            Self::Write { .. } => "name a folder you may write to with `--data-dir`".to_owned(),
+            Self::Mirrors { .. } => format!(
                 "check the network and run `bench data fetch {dataset}` again (it goes on where it \
                  stopped), or put the files into a folder yourself and name it with `--data-dir`"
-            )),
+            ),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::dataset::ImageShape;
 use super::error::LoadError;
@@ -48,6 +48,12 @@ pub(super) fn read_known(set: &KnownSet, folders: &DataFolders) -> Result<Pool, 
     let test = read(test_images, test_labels)?;
     let classes = set.classes.iter().map(|&name| name.to_owned()).collect();
     Ok(train.followed_by(Some(test), classes))
+}
+
+/// Returns whether the test labels in `folder`, the smallest of the files, are those of `set`.
+pub(super) fn is_in(set: &KnownSet, folder: &Path) -> bool {
+    let file = set.files[3];
+    read_file(folder, file.name).is_ok_and(|stored| check_pin(&stored, file.pin).is_ok())
 }
 
 /// Reads `train-…` and, where they are there, `t10k-…` files of any image size.
@@ -207,14 +213,25 @@ fn read_file(folder: &Path, file: &str) -> Result<Stored, LoadError> {
 
 /// Unpacks a gzip file, or says what is wrong with it.
 pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
+    const MAGIC: [u8; 2] = [0x1F, 0x8B];
+    if !packed.starts_with(&MAGIC) {
+        return Err("no gzip stream".to_owned());
+    }
     // The last four bytes hold the unpacked size modulo 2³²; only a capacity, so a lie costs little.
     let size = packed.last_chunk::<4>().map_or(0, |tail| u32::from_le_bytes(*tail) as usize);
     let mut content = Vec::with_capacity(size.min(packed.len().saturating_mul(8)));
-    match MultiGzDecoder::new(packed).read_to_end(&mut content) {
-        Ok(_) => Ok(content),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(format!("a gzip stream that is cut off after {} unpacked bytes", content.len()))
+    let mut rest = packed;
+    while rest.starts_with(&MAGIC) {
+        if let Err(error) = GzDecoder::new(&mut rest).read_to_end(&mut content) {
+            return Err(if error.kind() == io::ErrorKind::UnexpectedEof {
+                format!("a gzip stream that is cut off after {} unpacked bytes", content.len())
+            } else {
+                format!("a damaged gzip stream ({error})")
+            });
         }
-        Err(error) => Err(format!("a damaged gzip stream ({error})")),
+    }
+    match rest.len() {
+        0 => Ok(content),
+        bytes => Err(format!("{bytes} bytes after its gzip stream")),
     }
 }

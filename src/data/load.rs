@@ -117,3 +117,6 @@ fn sized(mut pool: Pool, image_size: Option<usize>) -> Result<Pool, LoadError> {
     }
     Ok(pool)
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,7 +204,9 @@ fn choose(
         let class = |image: u32| usize::from(labels[image as usize]);
         let classes = candidates.iter().map(|&image| class(image) + 1).max().unwrap_or(0);
         let mut sizes = vec![0; classes];
-        candidates.iter().for_each(|&image| sizes[class(image)] += 1);
+        for &image in candidates {
+            sizes[class(image)] += 1;
+        }
         let mut quotas = proportional(&sizes, wanted);
         shuffled
             .into_iter()

@@ -8,8 +8,12 @@ use dfdx::tensor::Cpu;
 use super::fake::FakeEngine;
 use super::network::Network;
 use super::portable::PortableNetwork;
+use super::weights::{NamedTensor, from_safetensors};
 use super::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput, training};
-use crate::spec::settings::{Precision, TrainerSettings};
+use crate::base::{Seed, SeedPath};
+use crate::data::{Dataset, Splits};
+use crate::record::Probabilities;
+use crate::spec::settings::{Precision, Settings, TrainerSettings};
 
 /// Where networks are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,6 +84,16 @@ pub fn build(device: DeviceChoice) -> Result<Box<dyn Engine + Send + Sync>, Engi
     }
 }
 
+/// A job that only carries settings and images to a network that predicts.
+fn prediction_job<'a>(
+    settings: &'a Settings,
+    dataset: &'a Dataset,
+    splits: &'a Splits,
+) -> TrainJob<'a> {
+    let seed_path = SeedPath::experiment(Seed(0));
+    TrainJob { settings, dataset, splits, seed_path, attempt: 1, checkpoint: None }
+}
+
 /// Makes networks on one device.
 trait Networks: Sync {
     /// Returns the device and numerical path.
@@ -91,6 +105,14 @@ trait Networks: Sync {
         jobs: &[TrainJob<'_>],
         observers: &mut [&mut dyn EpochObserver],
     ) -> Vec<Result<TrainOutput, EngineError>>;
+
+    /// Predicts the images at `indices` of a job's dataset under `weights`.
+    fn predict(
+        &self,
+        job: &TrainJob<'_>,
+        indices: &[u32],
+        weights: &[NamedTensor],
+    ) -> Result<Probabilities, EngineError>;
 }
 
 /// Sends each job to what its trainer settings name.
@@ -101,6 +123,13 @@ struct Trainers<N: Networks> {
 impl<N: Networks> Engine for Trainers<N> {
     fn description(&self) -> String {
         self.networks.description()
+    }
+
+    fn pack_capacity(&self, job: &TrainJob<'_>) -> usize {
+        match &job.settings.trainer {
+            TrainerSettings::Fake(_) => FakeEngine.pack_capacity(job),
+            TrainerSettings::Dfdx | TrainerSettings::Command { .. } => 1,
+        }
     }
 
     fn train(
@@ -122,6 +151,30 @@ impl<N: Networks> Engine for Trainers<N> {
             ))),
         }
     }
+
+    fn predict(
+        &self,
+        settings: &Settings,
+        dataset: &Dataset,
+        indices: &[u32],
+        weights: &[u8],
+    ) -> Result<Probabilities, EngineError> {
+        let weights = from_safetensors(weights)?;
+        let splits = Splits::default();
+        self.networks.predict(&prediction_job(settings, dataset, &splits), indices, &weights)
+    }
+}
+
+/// Runs `work` in a thread pool of one.
+///
+/// dfdx splits its products over the threads of the current rayon pool. In a pool of one, trainings
+/// side by side neither steal from each other nor change their bits.
+fn in_one_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EngineError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .map_err(|error| EngineError::Device(format!("cannot start a thread: {error}")))?;
+    Ok(pool.install(work))
 }
 
 /// Networks on the CPU.
@@ -137,19 +190,23 @@ impl Networks for CpuNetworks {
         jobs: &[TrainJob<'_>],
         observers: &mut [&mut dyn EpochObserver],
     ) -> Vec<Result<TrainOutput, EngineError>> {
-        // dfdx splits its products over the threads of the current rayon pool. In a pool of one,
-        // trainings side by side neither steal from each other nor change their bits.
-        let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-            Ok(pool) => pool,
-            Err(error) => {
-                let failed = || Err(EngineError::Device(format!("cannot start a thread: {error}")));
-                return jobs.iter().map(|_| failed()).collect();
-            }
-        };
-        pool.install(|| match cpu_network(jobs) {
+        let trained = in_one_thread(|| match cpu_network(jobs) {
             Ok(mut network) => training::train(&mut *network, jobs, observers),
             Err(error) => shared(error, jobs.len()),
-        })
+        });
+        trained.unwrap_or_else(|error| shared(error, jobs.len()))
+    }
+
+    fn predict(
+        &self,
+        job: &TrainJob<'_>,
+        indices: &[u32],
+        weights: &[NamedTensor],
+    ) -> Result<Probabilities, EngineError> {
+        in_one_thread(|| {
+            let mut network = cpu_network(std::slice::from_ref(job))?;
+            training::predict_with(&mut *network, job, indices, weights)
+        })?
     }
 }
 
@@ -191,26 +248,44 @@ fn shared(error: EngineError, jobs: usize) -> Vec<Result<TrainOutput, EngineErro
 mod cuda {
     //! Networks on an NVIDIA GPU.
 
+    use std::cell::RefCell;
+
     use dfdx::tensor::{Cache, Cuda};
 
     use super::{
-        EngineError, EpochObserver, Networks, TrainJob, TrainOutput, portable, shared, training,
+        EngineError, EpochObserver, NamedTensor, Networks, Probabilities, TrainJob, TrainOutput,
+        portable, shared, training,
     };
+
+    thread_local! {
+        /// The GPU this thread opened: dfdx's handle cannot leave its thread.
+        static OPENED: RefCell<Option<(usize, Cuda)>> = const { RefCell::new(None) };
+    }
 
     /// Networks on one GPU.
     pub(super) struct CudaNetworks {
-        device: Cuda,
         index: usize,
     }
 
-    /// Opens the GPU of the given index.
+    /// Makes sure that the GPU of the given index is there.
     pub(super) fn open(index: usize) -> Result<CudaNetworks, EngineError> {
-        let device = Cuda::try_build(index, 0).map_err(|error| {
-            EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
-        })?;
-        // Without the cache every tensor of every step is a cudaMalloc.
-        device.try_enable_cache().map_err(|error| EngineError::Device(format!("{error:?}")))?;
-        Ok(CudaNetworks { device, index })
+        opened(index).map(|_| CudaNetworks { index })
+    }
+
+    fn opened(index: usize) -> Result<Cuda, EngineError> {
+        OPENED.with_borrow_mut(|opened| match opened {
+            Some((found, device)) if *found == index => Ok(device.clone()),
+            _ => {
+                let failed = |error: &dyn std::fmt::Debug| {
+                    EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
+                };
+                let device = Cuda::try_build(index, 0).map_err(|error| failed(&error))?;
+                // Without the cache every tensor of every step is a cudaMalloc.
+                device.try_enable_cache().map_err(|error| failed(&error))?;
+                *opened = Some((index, device.clone()));
+                Ok(device)
+            }
+        })
     }
 
     impl Networks for CudaNetworks {
@@ -223,10 +298,20 @@ mod cuda {
             jobs: &[TrainJob<'_>],
             observers: &mut [&mut dyn EpochObserver],
         ) -> Vec<Result<TrainOutput, EngineError>> {
-            match portable(self.device.clone(), jobs) {
+            match opened(self.index).and_then(|device| portable(device, jobs)) {
                 Ok(mut network) => training::train(&mut network, jobs, observers),
                 Err(error) => shared(error, jobs.len()),
             }
+        }
+
+        fn predict(
+            &self,
+            job: &TrainJob<'_>,
+            indices: &[u32],
+            weights: &[NamedTensor],
+        ) -> Result<Probabilities, EngineError> {
+            let mut network = portable(opened(self.index)?, std::slice::from_ref(job))?;
+            training::predict_with(&mut network, job, indices, weights)
         }
     }
 }

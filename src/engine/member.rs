@@ -52,7 +52,10 @@ impl<'a> Member<'a> {
         let mut member = Self { job, stopping, records, step: 0, best, ended: None };
         if let Some(bytes) = job.checkpoint {
             let checkpoint = Checkpoint::from_bytes(bytes)?;
-            network.load_state(model, &checkpoint.state)?;
+            network.load_state(model, &checkpoint.state).map_err(|error| match error {
+                EngineError::Weights(problem) => EngineError::Checkpoint(problem.to_string()),
+                other => other,
+            })?;
             member.stopping.restore(checkpoint.stopping);
             member.step = checkpoint.records.len() as u64 * member.steps_per_epoch();
             member.records = checkpoint.records;

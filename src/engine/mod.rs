@@ -33,7 +33,7 @@ use std::ops::ControlFlow;
 
 use crate::base::SeedPath;
 use crate::data::{Dataset, Splits};
-use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
+use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions, Probabilities};
 use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
 
@@ -109,6 +109,9 @@ pub enum EngineError {
     /// A checkpoint could not be used.
     #[error("cannot resume from the checkpoint: {0}")]
     Checkpoint(String),
+    /// Saved weights could not be used.
+    #[error("cannot use the weights: {0}")]
+    Weights(#[from] weights::WeightsError),
     /// A planned accident or a foreign trainer's message.
     #[error("{0}")]
     Trainer(String),
@@ -135,6 +138,24 @@ pub trait Engine: Sync {
         job: &TrainJob<'_>,
         observer: &mut dyn EpochObserver,
     ) -> Result<TrainOutput, EngineError>;
+
+    /// Returns the class probabilities of the images at `indices` under weights of a training with
+    /// these settings, as [`TrainOutput::weights`] gave them.
+    ///
+    /// # Errors
+    /// If the weights are damaged or of another network, or this engine has no weights.
+    fn predict(
+        &self,
+        _settings: &Settings,
+        _dataset: &Dataset,
+        _indices: &[u32],
+        _weights: &[u8],
+    ) -> Result<Probabilities, EngineError> {
+        Err(EngineError::Unsupported(format!(
+            "the engine `{}` keeps no weights to predict with; train with `trainer.engine = \"dfdx\"`",
+            self.description()
+        )))
+    }
 
     /// Returns how many members like this one are best trained at once (a pack); 1 on a CPU.
     fn pack_capacity(&self, _job: &TrainJob<'_>) -> usize {

@@ -95,28 +95,3 @@ pub trait Network {
     /// If a tensor is missing or has another shape.
     fn load_state(&mut self, model: usize, state: &NetworkState) -> Result<(), EngineError>;
 }
-
-/// Finds a tensor by name and checks its shape.
-///
-/// # Errors
-/// If it is missing or has another shape than `shape`.
-pub fn find<'a>(
-    tensors: &'a [NamedTensor],
-    name: &str,
-    shape: &[usize],
-) -> Result<&'a NamedTensor, EngineError> {
-    let tensor = tensors.iter().find(|tensor| tensor.name == name).ok_or_else(|| {
-        EngineError::Checkpoint(format!(
-            "tensor `{name}` is missing; delete the checkpoint to train from the beginning"
-        ))
-    })?;
-    if tensor.shape == shape {
-        Ok(tensor)
-    } else {
-        Err(EngineError::Checkpoint(format!(
-            "tensor `{name}` has shape {:?}, expected {shape:?}; delete the checkpoint to train \
-             from the beginning",
-            tensor.shape
-        )))
-    }
-}

@@ -7,11 +7,12 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::feed::Feed;
+use super::feed::{Feed, evaluation_batches};
 use super::member::{Ended, Member};
 use super::network::{Network, StepInput, StepResult};
+use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, evaluation};
-use crate::record::EpochRecord;
+use crate::record::{EpochRecord, Probabilities};
 
 /// Trains the members of a pack to their ends, one model of `network` a job.
 ///
@@ -42,6 +43,29 @@ pub(super) fn train(
             let message = error.to_string();
             jobs.iter().map(|_| Err(EngineError::Device(message.clone()))).collect()
         }
+    }
+}
+
+/// Returns the class probabilities of the images at `indices` under `weights`.
+///
+/// # Errors
+/// If the weights are of another network or the device fails.
+pub(super) fn predict_with(
+    network: &mut dyn Network,
+    job: &TrainJob<'_>,
+    indices: &[u32],
+    weights: &[NamedTensor],
+) -> Result<Probabilities, EngineError> {
+    network.load_weights(0, weights)?;
+    let (mut feed, mut batches) = (Feed::default(), evaluation_batches(job, indices));
+    let mut logits = [Vec::new()];
+    loop {
+        let images = feed.advance(&mut batches);
+        if images == 0 {
+            let [logits] = logits;
+            return Ok(evaluation::probabilities(logits, job.dataset.classes.len()));
+        }
+        network.predict(&[&feed.pixels], images, &mut logits)?;
     }
 }
 

@@ -55,6 +55,47 @@ pub enum WeightsError {
         /// Its number type.
         found: String,
     },
+    /// A tensor the network needs is not there.
+    #[error("tensor `{name}` is missing: the weights are of another network")]
+    Missing {
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another shape than the network's.
+    #[error(
+        "tensor `{name}` has shape {found:?}, expected {expected:?}: the weights are of another network"
+    )]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The network's.
+        expected: Vec<usize>,
+    },
+}
+
+/// Finds a tensor by name and checks its shape.
+///
+/// # Errors
+/// If it is missing or has another shape than `shape`.
+pub fn find<'a>(
+    tensors: &'a [NamedTensor],
+    name: &str,
+    shape: &[usize],
+) -> Result<&'a NamedTensor, WeightsError> {
+    let tensor = tensors
+        .iter()
+        .find(|tensor| tensor.name == name)
+        .ok_or_else(|| WeightsError::Missing { name: name.to_owned() })?;
+    if tensor.shape == shape {
+        return Ok(tensor);
+    }
+    Err(WeightsError::Shape {
+        name: name.to_owned(),
+        found: tensor.shape.clone(),
+        expected: shape.to_vec(),
+    })
 }
 
 /// Returns the tensors as the bytes of a safetensors file.

@@ -263,13 +263,11 @@ fn dependency_order(dimensions: &[Dimension]) -> Result<Vec<usize>, usize> {
                     owner.is_none_or(|owner| order.contains(&owner))
                 })
         };
-        match (0..dimensions.len()).find(is_ready) {
-            Some(ready) => order.push(ready),
-            None => {
-                let stuck = (0..dimensions.len()).find(|place| !order.contains(place));
-                return Err(stuck.expect("some dimension is not yet in order"));
-            }
-        }
+        let Some(ready) = (0..dimensions.len()).find(is_ready) else {
+            let stuck = (0..dimensions.len()).find(|place| !order.contains(place));
+            return Err(stuck.expect("some dimension is not yet in order"));
+        };
+        order.push(ready);
     }
     Ok(order)
 }

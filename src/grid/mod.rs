@@ -10,8 +10,6 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
 pub use expand::{GridError, MOST_CELLS, expand};
 
 use crate::base::{CellId, ContentHasher};
@@ -24,8 +22,6 @@ pub struct Grid {
     /// Every key that any block varies, in order of first appearance, with its distinct values.
     pub axes: Vec<Axis>,
     cells: Vec<Cell>,
-    /// Canonical text of every value of every axis.
-    canonical: Vec<Vec<String>>,
     /// Places of the axes, sorted by key.
     by_key: Vec<usize>,
 }
@@ -40,11 +36,9 @@ pub struct Cell {
 
 impl Grid {
     fn new(axes: Vec<Axis>, cells: Vec<Cell>) -> Self {
-        let canonical =
-            axes.iter().map(|axis| axis.values.iter().map(Value::canonical).collect()).collect();
         let mut by_key: Vec<usize> = (0..axes.len()).collect();
         by_key.sort_by(|a, b| axes[*a].key.cmp(&axes[*b].key));
-        Self { axes, cells, canonical, by_key }
+        Self { axes, cells, by_key }
     }
 
     /// Returns the cells in order: block by block, the last axis varying fastest.
@@ -70,21 +64,17 @@ impl Grid {
     /// exists. Text that holds spaces or `=` is quoted.
     #[must_use]
     pub fn name(&self, cell: &Cell) -> String {
-        let mut name = String::new();
-        for (key, value) in self.assignment(cell) {
-            if !name.is_empty() {
-                name.push(' ');
-            }
+        let part = |(key, value): (&str, &Value)| {
             let quoted = value.as_text().filter(|text| {
                 text.is_empty()
                     || text.contains(|c: char| c.is_whitespace() || c == '=' || c == '"')
             });
             match quoted {
-                Some(text) => write!(name, "{key}={text:?}"),
-                None => write!(name, "{key}={value}"),
+                Some(text) => format!("{key}={text:?}"),
+                None => format!("{key}={value}"),
             }
-            .expect("writing to a string does not fail");
-        }
+        };
+        let name = self.assignment(cell).map(part).collect::<Vec<_>>().join(" ");
         if name.is_empty() { "base".to_owned() } else { name }
     }
 
@@ -93,9 +83,8 @@ impl Grid {
     pub fn id(&self, cell: &Cell) -> CellId {
         let mut hasher = ContentHasher::new();
         for &axis in &self.by_key {
-            if let Some(choice) = cell.choices[axis] {
-                let value = &self.canonical[axis][choice as usize];
-                hasher.part(&self.axes[axis].key, value.as_bytes());
+            if let Some(value) = self.value(cell, axis) {
+                hasher.part(&self.axes[axis].key, value.canonical().as_bytes());
             }
         }
         CellId::from(hasher.finish())

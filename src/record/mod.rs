@@ -1,7 +1,10 @@
 //! Plain results: what one epoch, one member and one trial gave.
 //!
 //! Owns the shapes that travel from the engine through the store to the tables. Invariant: every
-//! type here serialises without loss, and failures carry as much as successes.
+//! type here serialises without loss (also NaN and infinities, which JSON lacks), and failures carry
+//! as much as successes.
+
+mod number;
 
 use std::collections::BTreeMap;
 
@@ -52,18 +55,22 @@ pub struct EpochRecord {
     /// Index of the epoch, from 1.
     pub epoch: u32,
     /// Learning rate at the start of the epoch.
+    #[serde(with = "number")]
     pub learning_rate: f64,
     /// Mean loss over the training batches, as seen during the epoch (augmented, with dropout).
+    #[serde(with = "number")]
     pub train_loss: f64,
     /// Accuracy over the training batches, as seen during the epoch.
+    #[serde(with = "number")]
     pub train_accuracy: f64,
     /// Mean loss on the validation split; absent without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "number::optional", skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation split; absent without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "number::optional", skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// Wall-clock seconds of training in this epoch, evaluation excluded.
+    #[serde(with = "number")]
     pub train_seconds: f64,
 }
 
@@ -88,6 +95,7 @@ pub struct MemberSummary {
     /// What chose that epoch.
     pub selection: Selection,
     /// Values of the member's metrics at the selected epoch.
+    #[serde(with = "number::map")]
     pub metrics: BTreeMap<Metric, f64>,
     /// Trainable parameters.
     pub trainable_parameters: u64,
@@ -137,6 +145,7 @@ pub struct TrialRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Values of the trial's metrics; empty unless completed.
+    #[serde(with = "number::map")]
     pub metrics: BTreeMap<Metric, f64>,
 }
 

@@ -126,20 +126,17 @@ fn split_key(key: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = key;
     loop {
-        let (part, after) = match rest.chars().next()? {
-            quote @ ('"' | '\'') => {
-                let (part, after) = rest[1..].split_once(quote)?;
-                (part, after)
+        let first = rest.chars().next()?;
+        let (part, after) = if first == '"' || first == '\'' {
+            rest[1..].split_once(first)?
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            let part = rest[..end].trim();
+            let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if part.is_empty() || !part.chars().all(is_bare) {
+                return None;
             }
-            _ => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let part = rest[..end].trim();
-                let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-                if part.is_empty() || !part.chars().all(is_bare) {
-                    return None;
-                }
-                (part, &rest[end..])
-            }
+            (part, &rest[end..])
         };
         parts.push(part.to_owned());
         match after.trim_start().strip_prefix('.') {

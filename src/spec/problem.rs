@@ -120,12 +120,17 @@ pub(super) fn nearest<'c>(
 ) -> Option<&'c str> {
     let typed = typed.to_lowercase().replace('_', "-");
     let allowed = (typed.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&typed, candidate), candidate))
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let like = candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&typed, candidate), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|(distance, _)| *distance);
+    // `deotte` for `deotte-cnn`, `accuracy` for `test-accuracy`.
+    let is_part = |candidate: &&str| {
+        typed.len() > 1 && (candidate.starts_with(&typed) || candidate.ends_with(&typed))
+    };
+    like.map(|(_, candidate)| candidate).or_else(|| candidates.into_iter().find(is_part))
 }
 
 /// Lists names for a message: `` `a`, `b` or `c` ``.
@@ -168,5 +173,7 @@ mod tests {
         assert_eq!(nearest("epoch", ["batch-size", "epochs"]), Some("epochs"));
         assert_eq!(nearest("batch_size", ["batch-size", "epochs"]), Some("batch-size"));
         assert_eq!(nearest("banana", ["batch-size", "epochs"]), None);
+        assert_eq!(nearest("accuracy", ["test-loss", "test-accuracy"]), Some("test-accuracy"));
+        assert_eq!(nearest("deotte", ["mlp", "deotte-cnn"]), Some("deotte-cnn"));
     }
 }

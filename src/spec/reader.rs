@@ -159,7 +159,19 @@ impl<'t> Section<'t> {
         known: &'static [&'static str],
         findings: &mut Findings,
     ) -> Self {
-        let path = path.into();
+        Self::open_variant(node, path.into(), known, known, ("", ""), findings)
+    }
+
+    /// Opens a table whose keys depend on its kind: of all `known` keys only `own` belong to the
+    /// `variant`, named by what it is and its name.
+    pub(super) fn open_variant(
+        node: Option<&'t Node>,
+        path: Cow<'static, str>,
+        known: &'static [&'static str],
+        own: &[&'static str],
+        variant: (&str, &str),
+        findings: &mut Findings,
+    ) -> Self {
         let entries = match node.map(|node| (&node.data, node)) {
             None => &[][..],
             Some((Data::Table(entries), _)) => entries,
@@ -170,36 +182,37 @@ impl<'t> Section<'t> {
         };
         let section = Self { path, entries, origin: node.map(|node| node.origin), known };
         for entry in entries {
-            if !known.contains(&&*entry.key) {
-                section.unknown(entry, findings);
+            if !own.contains(&&*entry.key) {
+                section.refuse(entry, own, variant, findings);
             }
         }
         section
     }
 
-    /// Reports known keys that do not belong to the variant `of`, which has only the keys `own`.
-    pub(super) fn refuse_foreign(&self, own: &[&str], of: &str, findings: &mut Findings) {
-        for entry in self.entries {
-            if self.known.contains(&&*entry.key) && !own.contains(&&*entry.key) {
-                let expected = one_of(own.iter().copied());
-                let name = self.name(&entry.key);
-                findings
-                    .say(entry.origin, format!("`{name}` is no key of {of}, expected {expected}"));
-            }
-        }
-    }
-
-    fn unknown(&self, entry: &Entry, findings: &mut Findings) {
-        let known = self.known;
+    fn refuse(
+        &self,
+        entry: &Entry,
+        own: &[&str],
+        (what, variant): (&str, &str),
+        findings: &mut Findings,
+    ) {
         let name = self.name(&entry.key);
-        let message = format!("unknown key `{name}`, expected {}", one_of(known.iter().copied()));
-        let elsewhere = || {
-            super::keys::SETTING_KEYS
-                .iter()
-                .copied()
-                .find(|key| key.strip_suffix(&*entry.key).is_some_and(|above| above.ends_with('.')))
+        let expected = one_of(own.iter().copied());
+        if self.known.contains(&&*entry.key) {
+            let message = format!("`{name}` is no key of {what} `{variant}`, expected {expected}");
+            return findings.say(entry.origin, message);
+        }
+        let message = format!("unknown key `{name}`, expected {expected}");
+        // The keys of lists and conditions have nothing to do with the keys of settings.
+        let is_elsewhere = |key: &&str| {
+            !self.path.contains('[')
+                && key.strip_suffix(&*entry.key).is_some_and(|above| above.ends_with('.'))
         };
-        match nearest(&entry.key, known.iter().copied()).or_else(elsewhere) {
+        let near =
+            nearest(&entry.key, own.iter().copied()).map(|key| self.name(key)).or_else(|| {
+                super::keys::SETTING_KEYS.iter().copied().find(is_elsewhere).map(str::to_owned)
+            });
+        match near {
             Some(near) => findings.advise(entry.origin, message, format!("did you mean `{near}`?")),
             None => findings.say(entry.origin, message),
         }

@@ -19,6 +19,22 @@ pub(super) enum Origin {
     Assigned,
 }
 
+impl Origin {
+    /// Returns whether this stretch of text lies within another.
+    pub(super) fn is_within(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::File { start, end }, Self::File { start: from, end: to }) => {
+                from <= start && end <= to
+            }
+            (
+                Self::Override { index, start, end },
+                Self::Override { index: other, start: from, end: to },
+            ) => index == other && from <= start && end <= to,
+            _ => self == other,
+        }
+    }
+}
+
 /// A value and where it was typed.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -165,6 +181,14 @@ impl Node {
         match self.data {
             Data::Integer(value) => Some(value as f64),
             Data::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns the entries, if it is a table.
+    pub(super) fn entries(&self) -> Option<&[Entry]> {
+        match &self.data {
+            Data::Table(entries) => Some(entries),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use super::document::{Item, settings_with};
 use super::problem::{nearest, one_of};
 use super::reader::Findings;
 use super::settings::Settings;
-use super::tree::{Entry, Node, Origin};
+use super::tree::{Data, Entry, Node, Origin, find};
 
 /// Values of one axis that are checked; of more, an even selection with both ends.
 const MOST_CHECKED: usize = 10_000;
@@ -55,6 +55,25 @@ fn add_new(problems: Findings, findings: &mut Findings) {
     }
 }
 
+/// Moves problems that a value causes elsewhere to the value.
+fn told_of(
+    mut problems: Findings,
+    key: &str,
+    (key_origin, value_origin): (Origin, Origin),
+    node: &Node,
+) -> Findings {
+    for problem in &mut problems.list {
+        let is_here = problem
+            .origin
+            .is_some_and(|origin| origin == key_origin || origin.is_within(value_origin));
+        if !is_here {
+            problem.message = format!("with `{key}` = {}, {}", node.found(), problem.message);
+            problem.origin = Some(value_origin);
+        }
+    }
+    problems
+}
+
 fn check_axis(
     tree: &[Entry],
     base: &Settings,
@@ -72,7 +91,8 @@ fn check_axis(
         if problems.list.is_empty() || fits_in_company(tree, base, typed, axis, place, findings) {
             continue;
         }
-        add_new(problems, findings);
+        let origins = (axis.origin, value.node.origin);
+        add_new(told_of(problems, &axis.key, origins, &value.node), findings);
         reported += 1;
         if reported == MOST_REPORTED {
             return;
@@ -107,24 +127,55 @@ fn fits_in_company(
             }
         }
     }
-    if company.len() > 1 && problems_of(tree, base, &company, findings).list.is_empty() {
+    let fits = |cell: &[Item<'_>]| problems_of(tree, base, cell, findings).list.is_empty();
+    if company.len() > 1 && fits(&company) {
         return true;
     }
-    let others =
-        typed.axes.iter().filter(|other| !company.iter().any(|item| item.key == other.key));
-    others
-        .flat_map(|other| (0..other.nodes.len()).map(move |place| item(other, place)))
-        .take(MOST_CONTEXTS)
-        .any(|other| {
-            let mut cell = company.clone();
-            cell.push(other);
-            problems_of(tree, base, &cell, findings).list.is_empty()
-        })
+    let is_present = |key: &str| company.iter().any(|item| item.key == key);
+    let others: Vec<&TypedAxis> =
+        typed.axes.iter().filter(|other| !is_present(&other.key)).collect();
+    let beside = |other: Item<'_>| {
+        let mut cell = company.clone();
+        cell.push(other);
+        fits(&cell)
+    };
+    let each =
+        || others.iter().flat_map(|other| (0..other.nodes.len()).map(|place| item(other, place)));
+    let firsts: Vec<Item<'_>> =
+        company.iter().cloned().chain(others.iter().map(|other| item(other, 0))).collect();
+    let among_all = |other: Item<'_>| {
+        let mut cell = firsts.clone();
+        cell.retain(|item| item.key != other.key);
+        cell.push(other);
+        fits(&existing(cell, typed))
+    };
+    fits(&existing(firsts.clone(), typed))
+        || each().take(MOST_CONTEXTS).any(beside)
+        || each().take(MOST_CONTEXTS).any(among_all)
+}
+
+/// Leaves out axes whose conditions do not hold among the others.
+fn existing<'k>(mut cell: Vec<Item<'k>>, typed: &TypedBlock) -> Vec<Item<'k>> {
+    loop {
+        let holds = |item: &Item<'_>| {
+            let conditions =
+                typed.block.when.iter().filter(|when| when.keys.iter().any(|key| key == item.key));
+            conditions.flat_map(|when| &when.matches).all(|condition| {
+                let other = cell.iter().find(|other| other.key == condition.key);
+                let value = other.and_then(|other| other.node.value());
+                value.is_some_and(|value| condition.values.contains(&value))
+            })
+        };
+        let kept: Vec<Item<'k>> = cell.iter().filter(|item| holds(item)).cloned().collect();
+        if kept.len() == cell.len() {
+            return kept;
+        }
+        cell = kept;
+    }
 }
 
 /// Refuses plain step sizes as an axis where the base has a schedule, which they would replace.
 fn refuse_lost_schedule(tree: &[Entry], axis: &TypedAxis, findings: &mut Findings) {
-    use super::tree::{Data, find};
     if axis.key != "train.learning-rate" || axis.nodes.iter().any(|node| node.number().is_none()) {
         return;
     }
@@ -145,18 +196,31 @@ fn refuse_lost_schedule(tree: &[Entry], axis: &TypedAxis, findings: &mut Finding
 
 /// Checks that the axes a report names exist.
 pub(super) fn report(report: &TypedReport, blocks: &[TypedBlock], findings: &mut Findings) {
+    let axes =
+        || blocks.iter().flat_map(|typed| typed.axes.iter().chain(typed.included.iter().flatten()));
     let mut keys: Vec<&str> = Vec::new();
-    for typed in blocks {
-        for axis in typed.axes.iter().chain(typed.included.iter().flatten()) {
-            if !keys.contains(&axis.key.as_str()) {
-                keys.push(&axis.key);
-            }
+    for axis in axes() {
+        if !keys.contains(&axis.key.as_str()) {
+            keys.push(&axis.key);
         }
     }
+    let broken: Vec<&str> = axes()
+        .filter(|axis| findings.list.iter().any(|finding| finding.origin == Some(axis.origin)))
+        .map(|axis| axis.key.as_str())
+        .collect();
     let rows = (&report.settings.rows, report.rows, "rows");
     let columns = (&report.settings.columns, report.columns, "columns");
     for (named, origin, place) in [rows, columns] {
         let Some(named) = named.as_deref().filter(|named| !keys.contains(named)) else { continue };
+        // One misspelt axis is one problem, not two.
+        if nearest(named, broken.iter().copied()).is_some() {
+            continue;
+        }
+        if keys.is_empty() {
+            findings
+                .say(origin, format!("`report.{place}` is \"{named}\", but the grid has no axes"));
+            continue;
+        }
         let message = format!(
             "`report.{place}` is \"{named}\", expected an axis of the grid: {}",
             one_of(keys.iter().copied())

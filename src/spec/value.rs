@@ -1,6 +1,6 @@
 //! Values an axis can take.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -47,40 +47,45 @@ impl Value {
     }
 
     /// Returns a text that two values share exactly when they are equal; hash this for identity.
+    ///
+    /// # Panics
+    /// Never: writing to a string does not fail.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut text = String::new();
-        self.write_canonical(&mut text);
+        self.write_canonical(&mut text).expect("writing to a string does not fail");
         text
     }
 
-    fn write_canonical(&self, text: &mut String) {
+    fn write_canonical(&self, text: &mut String) -> fmt::Result {
         match self {
-            Self::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-            Self::Integer(value) => text.push_str(&value.to_string()),
+            Self::Bool(value) => write!(text, "{value}"),
+            Self::Integer(value) => write!(text, "{value}"),
             Self::Float(value) => match whole(*value) {
-                Some(value) => text.push_str(&value.to_string()),
-                None => text.push_str(&value.to_string()),
+                Some(value) => write!(text, "{value}"),
+                None => write!(text, "{value}"),
             },
-            Self::Text(value) => text.push_str(&format!("{value:?}")),
+            Self::Text(value) => write!(text, "{value:?}"),
             Self::List(values) => {
                 text.push('[');
                 for value in values {
-                    value.write_canonical(text);
+                    value.write_canonical(text)?;
                     text.push(',');
                 }
                 text.push(']');
+                Ok(())
             }
             Self::Table(entries) => {
                 let mut sorted: Vec<_> = entries.iter().collect();
                 sorted.sort_by(|a, b| a.0.cmp(&b.0));
                 text.push('{');
                 for (key, value) in sorted {
-                    text.push_str(&format!("{key:?}="));
-                    value.write_canonical(text);
+                    write!(text, "{key:?}=")?;
+                    value.write_canonical(text)?;
                     text.push(',');
                 }
                 text.push('}');
+                Ok(())
             }
         }
     }

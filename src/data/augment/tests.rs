@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::base::{Seed, SeedPath, Stream};
 use crate::spec::settings::{ShiftSettings, ZoomSettings};
@@ -198,6 +200,9 @@ fn ranges_of_zero_leave_the_image_as_it_is() {
     assert_eq!(out, expected);
 }
 
+/// A drawn quantity, the middle of its range and half the width.
+type Range = (fn(&Draws) -> f64, f64, f64);
+
 #[test]
 fn draws_fill_their_ranges_and_depend_on_the_whole_key() {
     let shape = ImageShape { height: 20, width: 40, channels: 1 };
@@ -210,7 +215,7 @@ fn draws_fill_their_ranges_and_depend_on_the_whole_key() {
     assert_ne!(draw(0, 0), draw(0, 1));
     assert_ne!(draw(0, 0), draw(1, 0));
     let draws: Vec<Draws> = (0..4000).map(|image| draw(0, image)).collect();
-    let ranges: [(fn(&Draws) -> f64, f64, f64); 6] = [
+    let ranges: [Range; 6] = [
         (|d| d.rotation, 0.0, 10.0),
         (|d| d.shift[0], 0.0, 2.0),
         (|d| d.shift[1], 0.0, 4.0),
@@ -247,5 +252,42 @@ fn a_uniform_zoom_is_the_same_in_both_directions() {
     for image in 0..20 {
         let [down, across] = augmenter.draw(AugmentKey { word: 1, image }).zoom;
         assert!((down - across).abs() < 1e-15 && (0.8..1.2).contains(&down));
+    }
+}
+
+fn any_fill() -> impl Strategy<Value = Fill> {
+    prop_oneof![
+        Just(Fill::Nearest),
+        Just(Fill::Reflect),
+        Just(Fill::Wrap),
+        (0.0..=1.0).prop_map(Fill::Constant),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_value_leaves_the_range_of_the_image_and_its_fill(
+        (height, width) in (1_usize..12, 1_usize..12),
+        pixels in prop::collection::vec(50_u8..200, 121),
+        fill in any_fill(),
+        layers: bool,
+        rotation in -400.0..400.0,
+        shift in [-30.0..30.0, -30.0..30.0],
+        shear in -60.0..60.0,
+        zoom in [0.1..5.0, 0.1..5.0],
+    ) {
+        let convention = if layers { Convention::KerasLayers } else { Convention::KerasGenerator };
+        let image = &pixels[..height * width];
+        let draws = Draws { rotation, shift, shear, zoom };
+        let shape = ImageShape { height, width, channels: 1 };
+        let mut lowest = f64::from(*image.iter().min().unwrap()) / 255.0;
+        let mut highest = f64::from(*image.iter().max().unwrap()) / 255.0;
+        if let Fill::Constant(value) = fill {
+            (lowest, highest) = (lowest.min(value), highest.max(value));
+        }
+        for value in read(fill, convention, draws, image, shape) {
+            let value = f64::from(value);
+            prop_assert!(value > lowest - 1e-6 && value < highest + 1e-6, "{value}");
+        }
     }
 }

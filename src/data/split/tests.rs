@@ -29,7 +29,9 @@ fn trial(repeat: u32, member: u32) -> SeedPath {
 
 fn counts(part: &[u32], labels: &[u16], classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
-    part.iter().for_each(|&image| counts[usize::from(labels[image as usize])] += 1);
+    for &image in part {
+        counts[usize::from(labels[image as usize])] += 1;
+    }
     counts
 }
 

@@ -29,13 +29,13 @@ pub(super) fn value_at(settings: &Settings, key: &str) -> Option<Value> {
         "augment.shift" | "augment.shift.width" => number(augment.shift.width),
         "augment.shift.height" => number(augment.shift.height),
         "ensemble.size" => count(settings.ensemble.size as usize),
-        _ => match key.strip_prefix("train.optimizer.") {
-            Some(part) => optimizer_number(&train.optimizer, part).and_then(number),
-            None => {
-                let name = key.strip_prefix("hyperparameters.").unwrap_or(key);
-                settings.hyperparameters.get(name).cloned()
+        _ => {
+            if let Some(part) = key.strip_prefix("train.optimizer.") {
+                return optimizer_number(&train.optimizer, part).and_then(number);
             }
-        },
+            let name = key.strip_prefix("hyperparameters.").unwrap_or(key);
+            settings.hyperparameters.get(name).cloned()
+        }
     }
 }
 

@@ -9,40 +9,53 @@ use dfdx::prelude::*;
 
 use super::ops::{Backend, Normalized, Packed, PerChannel};
 use super::rows::{Rows, Run, Source, Windows};
+use super::spare;
 
 /// Partial sums kept side by side so that the compiler uses vector registers.
 const LANES: usize = 16;
 
 impl Backend for Cpu {
+    fn keep_memory(&self) {
+        self.enable_cache();
+    }
+
+    fn release_memory(&self) {
+        self.disable_cache();
+        spare::forget();
+    }
+
     fn gather_rows<T: Tape<f32, Self>>(
         x: Packed<Self, T>,
         rows: &Rows<Self>,
     ) -> Result<Packed<Self, T>, CpuError> {
         let (models, _, images) = *x.shape();
         let (x, mut tape) = x.split_tape();
-        let mut gathered = Vec::with_capacity(models * rows.outputs * images);
+        let (inputs, outputs) = (rows.inputs * images, rows.outputs * images);
+        let mut gathered = spare::take(models * outputs);
         let input = values(&x);
-        for model in input.chunks_exact(rows.inputs * images) {
+        for (model, mut gathered) in
+            input.chunks_exact(inputs).zip(gathered.chunks_exact_mut(outputs))
+        {
             for run in &*rows.runs {
-                let length = run.rows * images;
+                let (part, rest) = gathered.split_at_mut(run.rows * images);
+                gathered = rest;
                 match run.from {
                     Source::Row(row) => {
-                        gathered.extend_from_slice(&model[row * images..][..length]);
+                        part.copy_from_slice(&model[row * images..][..part.len()]);
                     }
-                    Source::Zeros => gathered.resize(gathered.len() + length, 0.0),
-                    Source::Ones => gathered.resize(gathered.len() + length, 1.0),
+                    Source::Zeros => part.fill(0.0),
+                    Source::Ones => part.fill(1.0),
                 }
             }
         }
-        let y = x.device().try_tensor_from_vec(gathered, (models, rows.outputs, images))?;
+        spare::give(input);
+        let y = tensor::<T, _>(x.device(), gathered, (models, rows.outputs, images))?;
         let (from, to) = (x.ghost(), y.ghost());
-        let (inputs, outputs) = (rows.inputs * images, rows.outputs * images);
         let runs: Rc<[Run]> = Rc::clone(&rows.runs);
         tape.add_backward_op(move |gradients| {
-            let above = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
+            let all = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
             let below = gradients.get_or_alloc_mut(&from)?;
-            for (below, mut above) in
-                below.chunks_exact_mut(inputs).zip(above.chunks_exact(outputs))
+            for (below, mut above) in below.chunks_exact_mut(inputs).zip(all.chunks_exact(outputs))
             {
                 for run in &*runs {
                     let (part, rest) = above.split_at(run.rows * images);
@@ -52,6 +65,7 @@ impl Backend for Cpu {
                     }
                 }
             }
+            spare::give(all);
             Ok(())
         });
         Ok(y.put_tape(tape))
@@ -65,50 +79,54 @@ impl Backend for Cpu {
         let (x, mut tape) = x.split_tape();
         let input = values(&x);
         let size = models * windows.outputs * images;
-        let mut largest = vec![f32::NEG_INFINITY; size];
-        let mut winners = vec![0u16; size];
+        let mut largest = spare::take(size);
+        // The winning place of each window, as a number of the width of the values.
+        let mut winners = spare::take(size);
         let per_model = windows.inputs * images;
-        for (model, input) in input.chunks_exact(per_model).enumerate() {
-            for output in 0..windows.outputs {
-                let begin = (model * windows.outputs + output) * images;
-                let largest = &mut largest[begin..][..images];
-                let winners = &mut winners[begin..][..images];
+        let per_output = windows.outputs * images;
+        for ((input, largest), winners) in input
+            .chunks_exact(per_model)
+            .zip(largest.chunks_exact_mut(per_output))
+            .zip(winners.chunks_exact_mut(per_output))
+        {
+            let outputs = largest.chunks_exact_mut(images).zip(winners.chunks_exact_mut(images));
+            for (output, (largest, winners)) in outputs.enumerate() {
+                largest.fill(f32::NEG_INFINITY);
+                winners.fill(0.0);
                 for (place, rows) in windows.rows.iter().enumerate() {
                     let Some(row) = rows[output] else { continue };
                     let row = &input[row as usize * images..][..images];
-                    for ((largest, winner), &value) in
-                        largest.iter_mut().zip(winners.iter_mut()).zip(row)
-                    {
-                        // A NaN must come out again, or a diverged network would look sound.
-                        let wins = value > *largest || value.is_nan();
-                        *largest = if wins { value } else { *largest };
-                        *winner = if wins { place as u16 } else { *winner };
-                    }
+                    compete(largest, winners, row, place as f32);
                 }
             }
         }
-        let y = x.device().try_tensor_from_vec(largest, (models, windows.outputs, images))?;
+        spare::give(input);
+        let y = tensor::<T, _>(x.device(), largest, (models, windows.outputs, images))?;
         if !T::OWNS_TAPE {
+            spare::give(winners);
             return Ok(y.put_tape(tape));
         }
         let (from, to) = (x.ghost(), y.ghost());
-        let (rows, outputs) = (Rc::clone(&windows.rows), windows.outputs);
+        let rows = Rc::clone(&windows.rows);
         tape.add_backward_op(move |gradients| {
-            let above = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
+            let all = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
             let below = gradients.get_or_alloc_mut(&from)?;
-            for (model, below) in below.chunks_exact_mut(per_model).enumerate() {
-                for output in 0..outputs {
-                    let begin = (model * outputs + output) * images;
-                    let (above, winners) = (&above[begin..][..images], &winners[begin..][..images]);
+            for ((below, above), winners) in below
+                .chunks_exact_mut(per_model)
+                .zip(all.chunks_exact(per_output))
+                .zip(winners.chunks_exact(per_output))
+            {
+                let outputs = above.chunks_exact(images).zip(winners.chunks_exact(images));
+                for (output, (above, winners)) in outputs.enumerate() {
                     for (place, rows) in rows.iter().enumerate() {
                         let Some(row) = rows[output] else { continue };
                         let below = &mut below[row as usize * images..][..images];
-                        for ((below, &above), &winner) in below.iter_mut().zip(above).zip(winners) {
-                            *below += if winner == place as u16 { above } else { 0.0 };
-                        }
+                        reward(below, above, winners, place as f32);
                     }
                 }
             }
+            spare::give(all);
+            spare::give(winners);
             Ok(())
         });
         Ok(y.put_tape(tape))
@@ -122,37 +140,41 @@ impl Backend for Cpu {
     ) -> Result<Normalized<Self, T>, CpuError> {
         let shape @ (models, channels, count) = *x.shape();
         let (x, mut tape) = x.split_tape();
-        let device = x.device().clone();
         let mut normalized = values(&x);
         let (scales, shifts) = (scale.as_vec(), shift.as_vec());
         let rows = models * channels;
         let (mut means, mut variances) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         let mut inverse_deviations = Vec::with_capacity(rows);
-        let mut y = Vec::with_capacity(normalized.len());
-        for (row, (&scale, &shift)) in
-            normalized.chunks_exact_mut(count).zip(scales.iter().zip(&shifts))
+        let mut y = spare::take(normalized.len());
+        for ((row, y), (&scale, &shift)) in normalized
+            .chunks_exact_mut(count)
+            .zip(y.chunks_exact_mut(count))
+            .zip(scales.iter().zip(&shifts))
         {
             let mean = (sum(row, |value| value) / count as f64) as f32;
             let variance = sum(row, |value| (value - mean) * (value - mean)) / count as f64;
             let inverse = (1.0 / (variance + epsilon).sqrt()) as f32;
-            for value in &mut *row {
+            for (value, y) in row.iter_mut().zip(y) {
                 *value = (*value - mean) * inverse;
+                *y = *value * scale + shift;
             }
-            y.extend(row.iter().map(|value| value * scale + shift));
             means.push(mean);
             variances.push(variance as f32);
             inverse_deviations.push(inverse);
         }
-        let means = device.try_tensor_from_vec(means, (models, channels))?;
-        let variances = device.try_tensor_from_vec(variances, (models, channels))?;
-        let y = device.try_tensor_from_vec(y, shape)?;
+        let y = tensor::<T, _>(x.device(), y, shape)?;
+        let statistic = |values: &[f32]| {
+            let mut tensor = x.device().try_zeros_like(&(models, channels))?;
+            tensor.copy_from(values);
+            Ok(tensor)
+        };
+        let (means, variances) = (statistic(&means)?, statistic(&variances)?);
         let (from, to) = (x.ghost(), y.ghost());
         let (scale, shift) = (scale.ghost(), shift.ghost());
         tape.add_backward_op(move |gradients| {
-            let above = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
+            let all = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
             let mut sums = Vec::with_capacity(rows);
-            for (above, normalized) in above.chunks_exact(count).zip(normalized.chunks_exact(count))
-            {
+            for (above, normalized) in all.chunks_exact(count).zip(normalized.chunks_exact(count)) {
                 sums.push((sum(above, |value| value), dot(above, normalized)));
             }
             let shift = gradients.get_or_alloc_mut(&shift)?;
@@ -162,7 +184,7 @@ impl Backend for Cpu {
             let below = gradients.get_or_alloc_mut(&from)?;
             for (row, below) in below.chunks_exact_mut(count).enumerate() {
                 let range = row * count..(row + 1) * count;
-                let (above, normalized) = (&above[range.clone()], &normalized[range]);
+                let (above, normalized) = (&all[range.clone()], &normalized[range]);
                 let mean = (sums[row].0 / count as f64) as f32;
                 let slope = (sums[row].1 / count as f64) as f32;
                 let factor = scales[row] * inverse_deviations[row];
@@ -170,6 +192,8 @@ impl Backend for Cpu {
                     *below += factor * (above - mean - normalized * slope);
                 }
             }
+            spare::give(all);
+            spare::give(normalized);
             Ok(())
         });
         Ok((y.put_tape(tape), means, variances))
@@ -190,13 +214,31 @@ impl Backend for Cpu {
                 *value = *value * factor + offset;
             }
         }
-        x.device().try_tensor_from_vec(y, shape)
+        tensor::<NoneTape, _>(x.device(), y, shape)
     }
+}
+
+/// Makes a tensor of `values`.
+///
+/// With a tape, the buffer becomes the tensor's and its gradient's comes back for it. Without, the
+/// values are copied, because nothing would come back.
+fn tensor<T: Tape<f32, Cpu>, S: Shape>(
+    device: &Cpu,
+    values: Vec<f32>,
+    shape: S,
+) -> Result<Tensor<S, f32, Cpu>, CpuError> {
+    if T::OWNS_TAPE {
+        return device.try_tensor_from_vec(values, shape);
+    }
+    let mut tensor = device.try_zeros_like(&shape)?;
+    tensor.copy_from(&values);
+    spare::give(values);
+    Ok(tensor)
 }
 
 /// Copies the values of a contiguous tensor; dfdx lends no slice of them.
 fn values(x: &Packed<Cpu>) -> Vec<f32> {
-    let mut copy = vec![0.0; x.shape().num_elements()];
+    let mut copy = spare::take(x.shape().num_elements());
     x.copy_into(&mut copy);
     copy
 }
@@ -204,6 +246,28 @@ fn values(x: &Packed<Cpu>) -> Vec<f32> {
 fn add(to: &mut [f32], from: &[f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += from;
+    }
+}
+
+/// Lets the values of `row` compete for the largest; an equal value does not win.
+fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], place: f32) {
+    // Bits, not `if`: the compiler makes a conditional store of that, value by value.
+    let either = |mask: u32, yes: f32, no: f32| {
+        f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+    };
+    for ((largest, winner), &value) in largest.iter_mut().zip(winners).zip(row) {
+        // Not `value > largest`: a NaN must win, or a diverged network would look sound.
+        let loses = u32::from(value <= *largest).wrapping_neg();
+        *largest = either(loses, *largest, value);
+        *winner = either(loses, *winner, place);
+    }
+}
+
+/// Hands the gradient of the windows that `place` won to its row.
+#[expect(clippy::float_cmp, reason = "places are small whole numbers")]
+fn reward(below: &mut [f32], above: &[f32], winners: &[f32], place: f32) {
+    for ((below, &above), &winner) in below.iter_mut().zip(above).zip(winners) {
+        *below += if winner == place { above } else { 0.0 };
     }
 }
 

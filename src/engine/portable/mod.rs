@@ -2,11 +2,13 @@
 //! other paths are held against.
 
 mod host;
+mod naming;
 mod network;
 mod ops;
 mod optimizer;
 mod plan;
 mod rows;
+mod spare;
 #[cfg(test)]
 mod tests;
 

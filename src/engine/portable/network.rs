@@ -1,16 +1,20 @@
 //! A pack of models on one device.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use dfdx::prelude::*;
 
 use super::super::dropout::DropoutMask;
 use super::super::geometry::Volume;
 use super::super::init::initial_weights;
-use super::super::network::{Network, NetworkState, StepInput, StepResult, find};
-use super::super::weights::NamedTensor;
+use super::super::network::{Network, NetworkState, StepInput, StepResult};
+use super::super::weights::{NamedTensor, find};
 use super::super::{EngineError, evaluation};
-use super::ops::{Backend, Packed, average_pool};
+use super::naming::{joined, named};
+use super::ops::{Backend, Packed, PerChannel, average_pool};
 use super::optimizer::Optimizer;
-use super::plan::{Operation, Plan, WeightKind, WeightPlan};
+use super::plan::{Operation, Plan};
 use crate::base::SeedPath;
 use crate::data::ImageShape;
 use crate::spec::architecture::Architecture;
@@ -26,9 +30,52 @@ pub(crate) struct PortableNetwork<D: Backend> {
     batch_size: usize,
     weights: Vec<Packed<D>>,
     /// Running means and variances, `(models, channels)`.
-    statistics: Vec<[Tensor<(usize, usize), f32, D>; 2]>,
+    statistics: Vec<[PerChannel<D>; 2]>,
     optimizer: Optimizer<D>,
+    uploads: Uploads<D>,
+    /// Images of the last batch.
+    images: usize,
 }
+
+/// Networks that need less keep the buffers of every batch size they meet.
+const SMALL: u64 = 16 << 20;
+
+impl<D: Backend> Drop for PortableNetwork<D> {
+    fn drop(&mut self) {
+        self.device.release_memory();
+    }
+}
+
+/// Tensors that the host writes in every step: pixels, targets, masks. Writing into one that is
+/// there leaves no buffer behind.
+#[derive(Debug)]
+struct Uploads<D: Backend> {
+    device: D,
+    tensors: BTreeMap<(usize, [usize; 3]), Packed<D>>,
+}
+
+impl<D: Backend> Uploads<D> {
+    /// Returns a tensor of `shape` with `values`, the one kept for `purpose`.
+    fn send(
+        &mut self,
+        purpose: usize,
+        shape: (usize, usize, usize),
+        values: &[f32],
+    ) -> Result<Packed<D>, D::Err> {
+        let key = (purpose, [shape.0, shape.1, shape.2]);
+        let tensor = match self.tensors.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.device.try_zeros_like(&shape)?),
+        };
+        tensor.copy_from(values);
+        Ok(tensor.clone())
+    }
+}
+
+/// Purposes of uploads; dropout masks count on from the last.
+const PIXELS: usize = 0;
+const TARGETS: usize = 1;
+const MASKS: usize = 2;
 
 impl<D: Backend> PortableNetwork<D> {
     /// Builds one model a seed path, each with the initial weights it would have by itself.
@@ -66,17 +113,38 @@ impl<D: Backend> PortableNetwork<D> {
         let optimizer =
             Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
         let batch_size = settings.train.batch_size;
-        let mut network =
-            Self { device, plan, seed_paths, batch_size, weights, statistics, optimizer };
+        let uploads = Uploads { device: device.clone(), tensors: BTreeMap::new() };
+        let mut network = Self {
+            device,
+            plan,
+            seed_paths,
+            batch_size,
+            weights,
+            statistics,
+            optimizer,
+            uploads,
+            images: 0,
+        };
         for model in 0..models {
             let first = initial_weights(layers, &architecture, &network.seed_paths[model]);
             network.load_weights(model, &first)?;
         }
+        network.device.keep_memory();
         Ok(network)
     }
 
+    /// Frees the buffers of another batch size, where they are large.
+    fn prepare(&mut self, images: usize) {
+        if images != self.images && self.working_bytes() > SMALL {
+            self.uploads.tensors.clear();
+            self.device.release_memory();
+            self.device.keep_memory();
+        }
+        self.images = images;
+    }
+
     /// Brings `images × height × width × channels` pixels of every model into packed layout.
-    fn upload(&self, pixels: &[&[f32]], images: usize) -> Result<Packed<D>, D::Err> {
+    fn upload(&mut self, pixels: &[&[f32]], images: usize) -> Result<Packed<D>, D::Err> {
         let Volume { channels, height, width } = self.plan.input;
         let features = self.plan.input.features();
         let mut packed = Vec::with_capacity(pixels.len() * features * images);
@@ -88,7 +156,7 @@ impl<D: Backend> PortableNetwork<D> {
                 }
             }
         }
-        self.device.try_tensor_from_vec(packed, (pixels.len(), features, images))
+        self.uploads.send(PIXELS, (pixels.len(), features, images), &packed)
     }
 
     fn forward_train(&mut self, x: Packed<D>, step: u64) -> Result<Taped<D>, D::Err> {
@@ -142,8 +210,8 @@ impl<D: Backend> PortableNetwork<D> {
                 Operation::Dropout { layer, rate, input: volume } => {
                     let x = input(&mut pixels, &mut taped);
                     let shape = *x.shape();
-                    let masks = self.masks(*layer, *rate, *volume, step, shape.2);
-                    x.try_mul(self.device.try_tensor_from_vec(masks, shape)?)?
+                    let masks = masks(&self.seed_paths, *layer, *rate, *volume, step, shape.2);
+                    x.try_mul(self.uploads.send(MASKS + layer, shape, &masks)?)?
                 }
             });
         }
@@ -189,72 +257,6 @@ impl<D: Backend> PortableNetwork<D> {
         }
         Ok(x)
     }
-
-    /// Makes the masks of one dropout layer in packed layout; the hash counts features in row,
-    /// column, channel order.
-    fn masks(&self, layer: usize, rate: f64, volume: Volume, step: u64, images: usize) -> Vec<f32> {
-        let (features, positions) = (volume.features() as u64, volume.positions());
-        let mut masks = Vec::with_capacity(self.seed_paths.len() * volume.features() * images);
-        for path in &self.seed_paths {
-            let mask = DropoutMask::new(path, step, layer, rate);
-            for channel in 0..volume.channels {
-                for position in 0..positions {
-                    let feature = (position * volume.channels + channel) as u64;
-                    masks.extend(
-                        (0..images as u64).map(|image| mask.factor(image * features + feature)),
-                    );
-                }
-            }
-        }
-        masks
-    }
-
-    /// Splits the values of one weight of one model into tensors with the names of files.
-    fn named(&self, weight: &WeightPlan, values: &[f32]) -> Vec<NamedTensor> {
-        let name = |role: &str| format!("{}.{role}", weight.prefix);
-        match &weight.kind {
-            WeightKind::PerChannel(role) => {
-                vec![NamedTensor::new(name(role), vec![weight.rows], values.to_vec())]
-            }
-            WeightKind::Rows { shape, bias: false } => {
-                vec![NamedTensor::new(name("weight"), shape.clone(), values.to_vec())]
-            }
-            WeightKind::Rows { shape, bias: true } => {
-                let (mut weights, mut biases) = (Vec::new(), Vec::new());
-                for row in values.chunks_exact(weight.columns) {
-                    weights.extend_from_slice(&row[..weight.columns - 1]);
-                    biases.push(row[weight.columns - 1]);
-                }
-                vec![
-                    NamedTensor::new(name("weight"), shape.clone(), weights),
-                    NamedTensor::new(name("bias"), vec![weight.rows], biases),
-                ]
-            }
-        }
-    }
-
-    /// Joins named tensors to the values of one weight of one model.
-    fn joined(
-        &self,
-        weight: &WeightPlan,
-        tensors: &[NamedTensor],
-    ) -> Result<Vec<f32>, EngineError> {
-        let name = |role: &str| format!("{}.{role}", weight.prefix);
-        match &weight.kind {
-            WeightKind::PerChannel(role) => {
-                Ok(find(tensors, &name(role), &[weight.rows])?.values.clone())
-            }
-            WeightKind::Rows { shape, bias } => {
-                let weights = &find(tensors, &name("weight"), shape)?.values;
-                if !bias {
-                    return Ok(weights.clone());
-                }
-                let biases = &find(tensors, &name("bias"), &[weight.rows])?.values;
-                let rows = weights.chunks_exact(weight.columns - 1).zip(biases);
-                Ok(rows.flat_map(|(row, bias)| row.iter().chain([bias]).copied()).collect())
-            }
-        }
-    }
 }
 
 impl<D: Backend> Network for PortableNetwork<D> {
@@ -295,6 +297,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
             ));
         }
         let images = first.labels.len();
+        self.prepare(images);
         let pixels: Vec<&[f32]> = inputs.iter().map(|input| input.pixels).collect();
         let mut step = || {
             let x = self.upload(&pixels, images)?;
@@ -306,7 +309,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
                     targets[(model * classes + usize::from(label)) * images + image] = 1.0;
                 }
             }
-            let targets = self.device.try_tensor_from_vec(targets, shape)?;
+            let targets = self.uploads.send(TARGETS, shape, &targets)?;
             let log_probabilities = logits.try_log_softmax::<Axis<1>>()?;
             for (model, result) in
                 log_probabilities.as_vec().chunks_exact(classes * images).enumerate()
@@ -328,6 +331,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
         images: usize,
         logits: &mut [Vec<f32>],
     ) -> Result<(), EngineError> {
+        self.prepare(images);
         let x = self.upload(pixels, images).map_err(device_error)?;
         let packed = self.forward_eval(x).map_err(device_error)?.as_vec();
         let classes = self.plan.classes;
@@ -342,7 +346,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
     fn weights(&self, model: usize) -> Vec<NamedTensor> {
         let mut tensors = Vec::new();
         for (plan, weight) in self.plan.weights.iter().zip(&self.weights) {
-            tensors.extend(self.named(plan, of_model(&weight.as_vec(), model, self.models())));
+            tensors.extend(named(plan, of_model(&weight.as_vec(), model, self.models())));
         }
         for (plan, [mean, variance]) in self.plan.statistics.iter().zip(&self.statistics) {
             for (role, statistic) in [("mean", mean), ("variance", variance)] {
@@ -359,7 +363,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
     fn load_weights(&mut self, model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
         let models = self.models();
         for place in 0..self.weights.len() {
-            let values = self.joined(&self.plan.weights[place], weights)?;
+            let values = joined(&self.plan.weights[place], weights)?;
             replace(&mut self.weights[place], &values, model, models);
         }
         for (plan, statistics) in self.plan.statistics.iter().zip(&mut self.statistics) {
@@ -377,7 +381,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
         for (kind, memory) in self.optimizer.memory_names().iter().enumerate() {
             for (place, (plan, weight)) in self.plan.weights.iter().zip(&self.weights).enumerate() {
                 let values = self.optimizer.memory(kind, place, weight).as_vec();
-                for tensor in self.named(plan, of_model(&values, model, self.models())) {
+                for tensor in named(plan, of_model(&values, model, self.models())) {
                     let name = format!("{memory}/{}", tensor.name);
                     optimizer.push(NamedTensor { name, ..tensor });
                 }
@@ -401,7 +405,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
                 })
                 .collect();
             for place in 0..self.weights.len() {
-                let values = self.joined(&self.plan.weights[place], &of_kind)?;
+                let values = joined(&self.plan.weights[place], &of_kind)?;
                 let weight = &self.weights[place];
                 let mut memory = self.optimizer.memory(kind, place, weight);
                 replace(&mut memory, &values, model, models);
@@ -410,6 +414,30 @@ impl<D: Backend> Network for PortableNetwork<D> {
         }
         Ok(())
     }
+}
+
+/// Makes the masks of one dropout layer in packed layout; the hash counts features in row, column,
+/// channel order.
+fn masks(
+    seed_paths: &[SeedPath],
+    layer: usize,
+    rate: f64,
+    volume: Volume,
+    step: u64,
+    images: usize,
+) -> Vec<f32> {
+    let features = volume.features() as u64;
+    let mut masks = Vec::with_capacity(seed_paths.len() * volume.features() * images);
+    for path in seed_paths {
+        let mask = DropoutMask::new(path, step, layer, rate);
+        for channel in 0..volume.channels {
+            for position in 0..volume.positions() {
+                let feature = (position * volume.channels + channel) as u64;
+                masks.extend((0..images as u64).map(|i| mask.factor(i * features + feature)));
+            }
+        }
+    }
+    masks
 }
 
 /// Scores log probabilities of shape `(classes, images)`.

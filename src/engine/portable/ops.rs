@@ -20,6 +20,12 @@ pub(crate) type Normalized<D, T> = (Packed<D, T>, PerChannel<D>, PerChannel<D>);
 
 /// A device of dfdx with the packed operations.
 pub(crate) trait Backend: Device<f32> {
+    /// Begins to keep buffers from step to step.
+    fn keep_memory(&self) {}
+
+    /// Frees kept buffers and keeps no more.
+    fn release_memory(&self) {}
+
     /// Gathers rows, zeros and ones.
     fn gather_rows<T: Tape<f32, Self>>(
         x: Packed<Self, T>,
@@ -79,15 +85,13 @@ pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
     let (_, tape) = x.split_tape();
     let (sum, branch) = sum.split_tape();
     let sum = sum.put_tape(tape.merge(branch));
-    let share = |count: u32| 1.0 / count.max(1) as f32;
     match windows.counts.first() {
         Some(&first) if windows.counts.iter().all(|&count| count == first) => {
-            sum.try_mul(share(first))
+            sum.try_mul(1.0 / first.max(1) as f32)
         }
         _ => {
-            let shares: Vec<f32> = windows.counts.iter().map(|&count| share(count)).collect();
             let shape = *sum.shape();
-            let shares = device.try_tensor_from_vec(shares, (windows.outputs,))?;
+            let shares = windows.shares(&device)?;
             sum.try_mul(shares.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
         }
     }

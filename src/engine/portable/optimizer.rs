@@ -250,3 +250,149 @@ fn rmsprop<D: Backend>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::against::{assert_near, noise};
+
+    const STEPS: usize = 6;
+    const WEIGHTS: usize = 7;
+
+    /// Step sizes that change, so that it shows whether momentum gathers steps or gradients.
+    fn rate(step: usize) -> f64 {
+        0.1 / (1.0 + step as f64)
+    }
+
+    fn start() -> (Vec<f32>, Vec<Vec<f32>>) {
+        let mut next = noise(5);
+        let mut draw = || (0..WEIGHTS).map(|_| next()).collect::<Vec<f32>>();
+        (draw(), (0..STEPS).map(|_| draw()).collect())
+    }
+
+    /// Compares the optimizer with `by_the_book(weight, gradient, step size, step, memory)`, which
+    /// updates one weight in double precision.
+    fn compare(
+        settings: &OptimizerSettings,
+        first_memory: [f64; 2],
+        by_the_book: impl Fn(&mut f64, f64, f64, i32, &mut [f64; 2]),
+    ) {
+        let device = Cpu::default();
+        let (first, gradients) = start();
+        let mut weights: Vec<Packed<Cpu>> =
+            vec![device.tensor_from_vec(first.clone(), (1, 1, WEIGHTS))];
+        let mut optimizer = Optimizer::new(settings, &weights).unwrap();
+        let mut expected: Vec<f64> = first.iter().map(|&weight| f64::from(weight)).collect();
+        let mut memory = [first_memory; WEIGHTS];
+        for (step, gradient) in gradients.iter().enumerate() {
+            let by: Packed<Cpu> = device.tensor_from_vec(gradient.clone(), (1, 1, WEIGHTS));
+            let product = weights[0].leaky_trace() * by;
+            let mut made_up = product.sum::<Rank0, _>().backward();
+            optimizer.update(&mut weights, &mut made_up, rate(step), step as u64 + 1).unwrap();
+            for ((weight, &gradient), memory) in expected.iter_mut().zip(gradient).zip(&mut memory)
+            {
+                by_the_book(weight, f64::from(gradient), rate(step), step as i32 + 1, memory);
+            }
+            let found: Vec<f64> = weights[0].as_vec().iter().map(|&w| f64::from(w)).collect();
+            assert_near(&found, &expected, 1e-5, &format!("{settings:?} after step {step}"));
+        }
+    }
+
+    #[test]
+    fn gradient_descent_follows_torch() {
+        // torch.optim.SGD: v = momentum · v + g; w −= lr · (nesterov ? g + momentum · v : v).
+        for (momentum, nesterov, weight_decay) in
+            [(0.0, false, 0.0), (0.9, false, 0.0), (0.9, true, 0.0), (0.5, true, 0.1)]
+        {
+            let settings = OptimizerSettings::Sgd { momentum, nesterov, weight_decay };
+            compare(&settings, [0.0; 2], |weight, gradient, rate, _, memory| {
+                let gradient = gradient + weight_decay * *weight;
+                memory[0] = momentum * memory[0] + gradient;
+                let step = if nesterov { gradient + momentum * memory[0] } else { memory[0] };
+                *weight -= rate * step;
+            });
+        }
+    }
+
+    #[test]
+    fn adam_follows_its_paper() {
+        // Kingma & Ba (2015), algorithm 1; Loshchilov & Hutter (2019), algorithm 2.
+        let (beta1, beta2, epsilon) = (0.9, 0.99, 1e-3);
+        for decay in [0.0, 0.1] {
+            for decoupled in [false, true] {
+                let settings = if decoupled {
+                    OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay: decay }
+                } else {
+                    OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay: decay }
+                };
+                compare(&settings, [0.0; 2], |weight, gradient, rate, step, memory| {
+                    let old = *weight;
+                    let gradient = gradient + if decoupled { 0.0 } else { decay * old };
+                    memory[0] = beta1 * memory[0] + (1.0 - beta1) * gradient;
+                    memory[1] = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient;
+                    let first = memory[0] / (1.0 - f64::powi(beta1, step));
+                    let second = memory[1] / (1.0 - f64::powi(beta2, step));
+                    *weight -= rate * first / (second.sqrt() + epsilon);
+                    if decoupled {
+                        *weight -= rate * decay * old;
+                    }
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn rmsprop_follows_the_convention_asked_for() {
+        let (alpha, epsilon) = (0.9, 1e-2);
+        for convention in
+            [RmsPropConvention::Keras, RmsPropConvention::Torch, RmsPropConvention::Dfdx]
+        {
+            for (momentum, weight_decay) in [(0.0, 0.0), (0.9, 0.0), (0.5, 0.1)] {
+                let settings = OptimizerSettings::RmsProp {
+                    alpha,
+                    epsilon,
+                    momentum,
+                    convention,
+                    weight_decay,
+                };
+                let square = if convention == RmsPropConvention::Dfdx { 1.0 } else { 0.0 };
+                compare(&settings, [0.0, square], |weight, gradient, rate, _, memory| {
+                    let gradient = gradient + weight_decay * *weight;
+                    memory[1] = alpha * memory[1] + (1.0 - alpha) * gradient * gradient;
+                    let root = match convention {
+                        RmsPropConvention::Torch => memory[1].sqrt() + epsilon,
+                        _ => (memory[1] + epsilon).sqrt(),
+                    };
+                    // Keras 3 gathers finished steps, the others gradients.
+                    if convention == RmsPropConvention::Keras {
+                        memory[0] = momentum * memory[0] + rate * gradient / root;
+                        *weight -= memory[0];
+                    } else {
+                        memory[0] = momentum * memory[0] + gradient / root;
+                        *weight -= rate * memory[0];
+                    }
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_can_be_replaced_to_the_bit() {
+        let device = Cpu::default();
+        let (first, gradients) = start();
+        let weights: Vec<Packed<Cpu>> = vec![device.tensor_from_vec(first, (1, 1, WEIGHTS))];
+        let values: Packed<Cpu> = device.tensor_from_vec(gradients[0].clone(), (1, 1, WEIGHTS));
+        for convention in [RmsPropConvention::Torch, RmsPropConvention::Dfdx] {
+            let settings = OptimizerSettings::RmsProp {
+                alpha: 0.9,
+                epsilon: 1e-7,
+                momentum: 0.0,
+                convention,
+                weight_decay: 0.0,
+            };
+            let mut optimizer = Optimizer::new(&settings, &weights).unwrap();
+            optimizer.remember(1, 0, &weights[0], &values).unwrap();
+            assert_eq!(optimizer.memory(1, 0, &weights[0]).as_vec(), gradients[0]);
+        }
+    }
+}

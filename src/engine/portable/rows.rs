@@ -124,6 +124,7 @@ pub(crate) struct Windows<D: Backend> {
     pub(super) rows: Rc<[Vec<Option<u32>>]>,
     /// For every output row, the places that are not padding.
     pub(super) counts: Vec<u32>,
+    shares: OnceCell<Tensor<(usize,), f32, D>>,
 }
 
 impl<D: Backend> Windows<D> {
@@ -161,6 +162,23 @@ impl<D: Backend> Windows<D> {
                 Rows::new(input.features(), sources.collect())
             })
             .collect();
-        Self { inputs: input.features(), outputs, places, rows: rows.into(), counts }
+        Self {
+            inputs: input.features(),
+            outputs,
+            places,
+            rows: rows.into(),
+            counts,
+            shares: OnceCell::new(),
+        }
+    }
+
+    /// Returns the inverse of every count.
+    pub(super) fn shares(&self, device: &D) -> Result<Tensor<(usize,), f32, D>, D::Err> {
+        if let Some(shares) = self.shares.get() {
+            return Ok(shares.clone());
+        }
+        let values = self.counts.iter().map(|&count| 1.0 / count.max(1) as f32).collect();
+        let shares = device.try_tensor_from_vec(values, (self.outputs,))?;
+        Ok(self.shares.get_or_init(|| shares).clone())
     }
 }

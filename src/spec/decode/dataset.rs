@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::spec::problem::one_of;
-use crate::spec::reader::{COUNT, Findings, Limits, Section, WHOLE, whole};
+use crate::spec::reader::{COUNT, Findings, Limits, Section, WHOLE, choice, whole};
 use crate::spec::settings::{DatasetSettings, Share, Source, SplitSeed, SplitSettings};
-use crate::spec::tree::{Data, Node};
+use crate::spec::tree::{Data, Node, find};
 
 const KEYS: &[&str] = &[
     "source",
@@ -18,36 +18,39 @@ const KEYS: &[&str] = &[
     "images",
     "classes",
 ];
-const EVERY_SOURCE: &[&str] = &["source", "image-size", "train-limit", "split"];
-const SOURCES: &[&str] =
-    &["digits", "mnist", "fashion-mnist", "kmnist", "idx", "csv", "folder", "synthetic"];
+const SOURCES: [&str; 8] =
+    ["digits", "mnist", "fashion-mnist", "kmnist", "idx", "csv", "folder", "synthetic"];
 const CLASSES: Limits = Limits { expected: "a whole number from 2", holds: |x| x >= 2.0 };
 
 /// Reads `[dataset]`.
 pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSettings {
-    let section = Section::open(node, "dataset", KEYS, findings);
+    let typed = node.and_then(Node::entries).and_then(|entries| find(entries, "source"));
+    let choices = SOURCES.map(|name| (name, name));
+    let name = typed.and_then(|entry| choice("dataset.source", &entry.node, &choices, findings));
+    let own: &[&str] = match name {
+        // Without a source nobody knows which keys belong.
+        None => KEYS,
+        Some("idx" | "folder") => &["source", "image-size", "train-limit", "split", "path"],
+        Some("csv") => {
+            &["source", "image-size", "train-limit", "split", "path", "test-path", "label"]
+        }
+        Some("synthetic") => &["source", "image-size", "train-limit", "split", "images", "classes"],
+        Some(_) => &["source", "image-size", "train-limit", "split"],
+    };
+    let variant = ("source", name.unwrap_or_default());
+    let section = Section::open_variant(node, "dataset".into(), KEYS, own, variant, findings);
+    if typed.is_none() {
+        section.missing("source", &one_of(SOURCES), findings);
+    }
     DatasetSettings {
-        source: source(&section, findings),
+        source: source(name.unwrap_or("digits"), &section, findings),
         image_size: section.whole("image-size", COUNT, findings),
         train_limit: section.whole("train-limit", COUNT, findings),
         split: split(section.get("split"), findings),
     }
 }
 
-fn source(section: &Section<'_>, findings: &mut Findings) -> Source {
-    let choices = SOURCES.iter().map(|name| (*name, *name)).collect::<Vec<_>>();
-    if section.get("source").is_none() {
-        section.missing("source", &one_of(SOURCES.iter().copied()), findings);
-    }
-    let Some(name) = section.choice("source", &choices, findings) else { return Source::Digits };
-    let own: &[&str] = match name {
-        "idx" | "folder" => &["path"],
-        "csv" => &["path", "test-path", "label"],
-        "synthetic" => &["images", "classes"],
-        _ => &[],
-    };
-    let keys: Vec<&str> = EVERY_SOURCE.iter().chain(own).copied().collect();
-    section.refuse_foreign(&keys, &format!("source `{name}`"), findings);
+fn source(name: &str, section: &Section<'_>, findings: &mut Findings) -> Source {
     let mut path = |what: &str| {
         if section.get("path").is_none() {
             section.missing("path", what, findings);

@@ -66,7 +66,7 @@ fn block(node: &Node, path: String, findings: &mut Findings) -> TypedBlock {
     for zip in &zips {
         check_unique_cells(zip, findings);
     }
-    let known = Known::of(axes.iter().chain(zips.iter().flatten()));
+    let known = Known { axes: axes.iter().chain(zips.iter().flatten()).collect() };
     let included: Vec<Vec<TypedAxis>> = tables(&section, "include", findings)
         .into_iter()
         .map(|node| read_cell(&section.name("include"), node, findings))
@@ -254,16 +254,19 @@ fn check_unique_keys<'a>(axes: impl Iterator<Item = &'a TypedAxis>, findings: &m
 /// Refuses an axis that takes a value twice, or a zip that takes a combination twice.
 fn check_unique_cells(axes: &[TypedAxis], findings: &mut Findings) {
     let length = axes.iter().map(|axis| axis.nodes.len()).min().unwrap_or(0);
-    let mut seen: HashMap<Vec<String>, usize> = HashMap::with_capacity(length);
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(length);
     for place in 0..length {
-        let values: Option<Vec<Value>> =
-            axes.iter().map(|axis| axis.nodes[place].value()).collect();
-        let Some(values) = values else { continue };
-        let texts = values.iter().map(Value::canonical).collect();
-        if let Some(earlier) = seen.insert(texts, place) {
+        let values = || axes.iter().map(|axis| axis.nodes[place].value());
+        let Some(texts) =
+            values().map(|value| value.map(|value| value.canonical())).collect::<Option<Vec<_>>>()
+        else {
+            continue;
+        };
+        // Canonical text holds no bare line break.
+        if let Some(earlier) = seen.insert(texts.join("\n"), place) {
             let cell: Vec<String> = axes
                 .iter()
-                .zip(&values)
+                .zip(values().flatten())
                 .map(|(axis, value)| format!("`{}` = {value}", axis.key))
                 .collect();
             findings.say(
@@ -279,28 +282,22 @@ fn check_unique_cells(axes: &[TypedAxis], findings: &mut Findings) {
     }
 }
 
-/// The axes of a block and their values, for checking conditions.
-struct Known {
-    keys: Vec<String>,
-    values: HashSet<(usize, String)>,
+/// The axes of a block, for checking conditions.
+struct Known<'a> {
+    axes: Vec<&'a TypedAxis>,
 }
 
-impl Known {
-    fn of<'a>(axes: impl Iterator<Item = &'a TypedAxis>) -> Self {
-        let mut known = Self { keys: Vec::new(), values: HashSet::new() };
-        for (place, axis) in axes.enumerate() {
-            known.keys.push(axis.key.clone());
-            let texts = axis.nodes.iter().filter_map(Node::value);
-            known.values.extend(texts.map(|value| (place, value.canonical())));
-        }
-        known
+impl Known<'_> {
+    /// Returns whether an axis ever takes a value.
+    fn takes(&self, place: usize, value: &Value) -> bool {
+        self.axes[place].nodes.iter().any(|node| node.value().as_ref() == Some(value))
     }
 
     /// Returns the place of an axis, or says that there is none.
     fn place(&self, key: &str, origin: Origin, findings: &mut Findings) -> Option<usize> {
-        let place = self.keys.iter().position(|known| known == key);
+        let place = self.axes.iter().position(|axis| axis.key == key);
         if place.is_none() {
-            let names = || self.keys.iter().map(String::as_str);
+            let names = || self.axes.iter().map(|axis| axis.key.as_str());
             let message =
                 format!("`{key}` is not an axis of this block, expected {}", one_of(names()));
             match nearest(key, names()) {
@@ -317,7 +314,7 @@ fn is_setting(key: &str, _: &[Entry]) -> bool {
     SETTING_KEYS.contains(&key)
 }
 
-fn read_matches(path: &str, node: &Node, known: &Known, findings: &mut Findings) -> Vec<Match> {
+fn read_matches(path: &str, node: &Node, known: &Known<'_>, findings: &mut Findings) -> Vec<Match> {
     let found = leaves(path, node, &is_setting, findings);
     if found.is_empty() {
         findings.say(node.origin, format!("`{path}` is empty, expected axes and their values"));
@@ -332,7 +329,7 @@ fn read_matches(path: &str, node: &Node, known: &Known, findings: &mut Findings)
         let mut values = Vec::new();
         for node in nodes {
             let value = node.value();
-            match value.filter(|value| known.values.contains(&(place, value.canonical()))) {
+            match value.filter(|value| known.takes(place, value)) {
                 Some(value) => values.push(value),
                 None => findings.say(
                     node.origin,
@@ -348,7 +345,7 @@ fn read_matches(path: &str, node: &Node, known: &Known, findings: &mut Findings)
 fn read_when(
     path: &str,
     node: &Node,
-    known: &Known,
+    known: &Known<'_>,
     zips: &[Vec<TypedAxis>],
     findings: &mut Findings,
 ) -> Option<When> {
@@ -359,7 +356,7 @@ fn read_when(
             for node in nodes {
                 match node.text() {
                     None => {
-                        findings.wrong(&section.name("axes"), node, "the key of an axis in quotes")
+                        findings.wrong(&section.name("axes"), node, "the key of an axis in quotes");
                     }
                     Some(key) => {
                         known.place(key, node.origin, findings);

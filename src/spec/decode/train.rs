@@ -9,7 +9,7 @@ use crate::spec::settings::{
     LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, RmsPropConvention,
     Schedule, StopSettings, TrainSettings,
 };
-use crate::spec::tree::{Data, Node};
+use crate::spec::tree::{Data, Node, find};
 
 const KEYS: &[&str] = &[
     "epochs",
@@ -103,14 +103,22 @@ impl OptimizerName {
 
 fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings {
     let path = "train.optimizer";
-    let typed = node.filter(|node| node.text().is_none());
-    let section = Section::open(typed, path, OPTIMIZER_KEYS, findings);
-    let name = match node {
-        Some(node) if node.text().is_some() => choice(path, node, OPTIMIZERS, findings),
-        _ => section.choice("name", OPTIMIZERS, findings),
+    let entries = node.and_then(Node::entries);
+    let named = match (node, entries) {
+        (Some(node), None) => choice(path, node, OPTIMIZERS, findings),
+        _ => entries
+            .and_then(|entries| find(entries, "name"))
+            .and_then(|entry| choice("train.optimizer.name", &entry.node, OPTIMIZERS, findings)),
     };
-    let name = name.unwrap_or(OptimizerName::Adam);
-    section.refuse_foreign(name.keys(), &format!("optimizer `{}`", name.name()), findings);
+    let name = named.unwrap_or(OptimizerName::Adam);
+    let section = Section::open_variant(
+        node.filter(|_| entries.is_some()),
+        path.into(),
+        OPTIMIZER_KEYS,
+        name.keys(),
+        ("optimizer", name.name()),
+        findings,
+    );
     let weight_decay = |default, findings: &mut Findings| {
         section.number("weight-decay", NOT_NEGATIVE, default, findings)
     };
@@ -183,10 +191,11 @@ fn learning_rate(
         settings.initial = number(path, node, limits, findings).unwrap_or(default);
         return settings;
     }
-    let section = Section::open(Some(node), path, RATE_KEYS, findings);
-    settings.initial = section.number("initial", POSITIVE, default, findings);
-    settings.warmup_epochs = section.number("warmup-epochs", NOT_NEGATIVE, 0.0, findings);
-    let name = section.choice("schedule", SCHEDULES, findings).unwrap_or(ScheduleName::Constant);
+    let name = node
+        .entries()
+        .and_then(|entries| find(entries, "schedule"))
+        .and_then(|entry| choice("train.learning-rate.schedule", &entry.node, SCHEDULES, findings))
+        .unwrap_or(ScheduleName::Constant);
     let (spelling, own): (_, &[&str]) = match name {
         ScheduleName::Constant => ("constant", &["initial", "schedule", "warmup-epochs"]),
         ScheduleName::Exponential => {
@@ -197,7 +206,16 @@ fn learning_rate(
         }
         ScheduleName::Cosine => ("cosine", &["initial", "schedule", "last", "warmup-epochs"]),
     };
-    section.refuse_foreign(own, &format!("schedule `{spelling}`"), findings);
+    let section = Section::open_variant(
+        Some(node),
+        path.into(),
+        RATE_KEYS,
+        own,
+        ("schedule", spelling),
+        findings,
+    );
+    settings.initial = section.number("initial", POSITIVE, default, findings);
+    settings.warmup_epochs = section.number("warmup-epochs", NOT_NEGATIVE, 0.0, findings);
     let factor = |findings: &mut Findings| {
         if section.get("factor").is_none() {
             section.missing("factor", FACTOR.expected, findings);

@@ -95,6 +95,10 @@ fn fake(node: Option<&Node>, findings: &mut Findings) -> FakeSettings {
 
 fn accident(place: usize, node: &Node, findings: &mut Findings) -> Option<Accident> {
     let path = format!("trainer.fake.accidents[{}]", place + 1);
+    if node.entries().is_none() {
+        findings.wrong(&path, node, "a table");
+        return None;
+    }
     let section = Section::open(Some(node), path, ACCIDENT_KEYS, findings);
     let kind = section.choice("kind", ACCIDENTS, findings);
     if section.get("kind").is_none() {

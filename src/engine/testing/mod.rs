@@ -1,5 +1,8 @@
 //! Settings, images and observers for the tests of this module.
 
+pub(crate) mod against;
+pub(crate) mod reference;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

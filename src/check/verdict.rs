@@ -1,0 +1,104 @@
+//! What the gate says: of one cell, and of a candidate.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::baseline::Origin;
+use super::warning::Warning;
+use crate::base::Metric;
+
+/// What the gate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// A loss larger than the tolerance is ruled out.
+    Ok,
+    /// Neither a harmful loss nor its absence is shown: more trials are needed.
+    Inconclusive,
+    /// There is a loss, and it is large.
+    Regressed,
+}
+
+/// What is unusual about the evidence of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Note {
+    /// A side has a single trial, so there is no spread to judge by.
+    SingleTrial,
+    /// Neither side has any spread: the difference alone decided.
+    NoSpread,
+    /// The values alone are ok, but a larger share of the candidate's trials than of the
+    /// baseline's diverged, failed or ran out of time: the rest may be a flattering choice.
+    MoreLost,
+}
+
+/// The verdict on one cell. Values are in the unit of the metric (accuracies as fractions).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CellVerdict {
+    /// The cell as printed.
+    pub name: String,
+    /// Value of every axis as text, by dotted key.
+    pub assignment: BTreeMap<String, String>,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// Completed trials in the baseline.
+    pub n_baseline: usize,
+    /// Completed trials in the candidate.
+    pub n_candidate: usize,
+    /// Trials of the baseline that have no value.
+    pub lost_baseline: usize,
+    /// Trials of the candidate that have no value.
+    pub lost_candidate: usize,
+    /// Mean of the baseline.
+    pub mean_baseline: f64,
+    /// Mean of the candidate.
+    pub mean_candidate: f64,
+    /// Mean of the candidate minus mean of the baseline, whichever way is better.
+    pub difference: f64,
+    /// Two-sided 95 % Welch interval of the difference, of this cell by itself; absent with a
+    /// single trial on a side.
+    pub interval95: Option<(f64, f64)>,
+    /// The bounds the verdict was read from, low then high, each at its one-sided level in
+    /// `levels`; absent with a single trial on a side.
+    pub bounds: Option<(f64, f64)>,
+    /// One-sided levels of the two bounds after Holm's division over the gated cells.
+    pub levels: Option<(f64, f64)>,
+    /// Trials in *each* of baseline and candidate that would settle the verdict with 80 % chance if
+    /// difference and spread are as seen; absent unless inconclusive, and where no number would.
+    pub repeats_to_settle: Option<usize>,
+    /// What is unusual about the evidence.
+    pub note: Option<Note>,
+}
+
+/// What the gate says of a candidate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckReport {
+    /// The worst verdict of the gated cells.
+    pub verdict: Verdict,
+    /// The gated metric.
+    pub metric: Metric,
+    /// Largest accepted loss, in percentage points for fractions, else in the unit.
+    pub tolerance: f64,
+    /// One-sided level of the whole check.
+    pub alpha: f64,
+    /// The gated cells, in the order of the baseline.
+    pub cells: Vec<CellVerdict>,
+    /// Cells of the candidate that the baseline does not have: not gated.
+    pub new_cells: Vec<String>,
+    /// Reasons to doubt the comparison.
+    pub warnings: Vec<Warning>,
+    /// Where the baseline came from.
+    pub baseline: Origin,
+    /// Where the candidate came from.
+    pub candidate: Origin,
+}
+
+impl CheckReport {
+    /// Returns the gated cells with this verdict.
+    pub fn cells_with(&self, verdict: Verdict) -> impl Iterator<Item = &CellVerdict> {
+        self.cells.iter().filter(move |cell| cell.verdict == verdict)
+    }
+}

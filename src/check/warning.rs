@@ -1,0 +1,119 @@
+//! Reasons to doubt a comparison: what differs between the origins of its two sides.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::baseline::Origin;
+use crate::base::{Metric, Seed};
+
+/// A reason to doubt that baseline and candidate measure the same thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Warning {
+    /// The experiments have different names.
+    Experiment {
+        /// Name in the baseline.
+        baseline: String,
+        /// Name in the candidate.
+        candidate: String,
+    },
+    /// A dataset is not the same, or only one side has it.
+    Dataset {
+        /// Its name.
+        name: String,
+        /// Checksum in the baseline.
+        baseline: Option<String>,
+        /// Checksum in the candidate.
+        candidate: Option<String>,
+    },
+    /// The master seeds differ.
+    Seed {
+        /// Seed of the baseline.
+        baseline: Seed,
+        /// Seed of the candidate.
+        candidate: Seed,
+    },
+    /// The numerical paths differ.
+    Engine {
+        /// Path of the baseline.
+        baseline: String,
+        /// Path of the candidate.
+        candidate: String,
+    },
+    /// The machines differ, and the metric is a cost measured on them.
+    Hardware {
+        /// Machine of the baseline.
+        baseline: String,
+        /// Machine of the candidate.
+        candidate: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |checksum: &Option<String>| {
+            checksum.as_ref().map_or("none".to_owned(), |text| text.chars().take(12).collect())
+        };
+        match self {
+            Self::Experiment { baseline, candidate } => {
+                write!(f, "the baseline is of experiment `{baseline}`, not `{candidate}`")
+            }
+            Self::Dataset { name, baseline, candidate } => write!(
+                f,
+                "dataset `{name}` differs: checksum {} in the baseline, {} now",
+                short(baseline),
+                short(candidate)
+            ),
+            Self::Seed { baseline, candidate } => {
+                write!(f, "the baseline was drawn from seed {}, not {}", baseline.0, candidate.0)
+            }
+            Self::Engine { baseline, candidate } => {
+                write!(f, "the baseline was trained by `{baseline}`, not `{candidate}`")
+            }
+            Self::Hardware { baseline, candidate } => {
+                write!(f, "the baseline was measured on `{baseline}`, not `{candidate}`")
+            }
+        }
+    }
+}
+
+/// Lists what differs between two origins and may explain a difference of `metric`.
+pub(super) fn warnings(baseline: &Origin, candidate: &Origin, metric: Metric) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if baseline.experiment != candidate.experiment {
+        warnings.push(Warning::Experiment {
+            baseline: baseline.experiment.clone(),
+            candidate: candidate.experiment.clone(),
+        });
+    }
+    let names: BTreeSet<&String> =
+        baseline.datasets.keys().chain(candidate.datasets.keys()).collect();
+    for name in names {
+        let (before, now) = (baseline.datasets.get(name), candidate.datasets.get(name));
+        if before != now {
+            warnings.push(Warning::Dataset {
+                name: name.clone(),
+                baseline: before.map(ToString::to_string),
+                candidate: now.map(ToString::to_string),
+            });
+        }
+    }
+    if baseline.seed != candidate.seed {
+        warnings.push(Warning::Seed { baseline: baseline.seed, candidate: candidate.seed });
+    }
+    if baseline.engine != candidate.engine {
+        warnings.push(Warning::Engine {
+            baseline: baseline.engine.clone(),
+            candidate: candidate.engine.clone(),
+        });
+    }
+    if baseline.hardware != candidate.hardware && metric.is_measured_cost() {
+        warnings.push(Warning::Hardware {
+            baseline: baseline.hardware.clone(),
+            candidate: candidate.hardware.clone(),
+        });
+    }
+    warnings
+}

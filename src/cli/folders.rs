@@ -1,0 +1,34 @@
+//! Where results go and where data are looked for.
+
+use std::path::{Path, PathBuf};
+
+use super::arguments::DataFolderArguments;
+use crate::data::DataFolders;
+
+/// Returns the folder of an experiment's results: `--out`, else `results/<name>`.
+pub(super) fn results_folder(out: Option<&PathBuf>, name: &str) -> PathBuf {
+    out.cloned().unwrap_or_else(|| Path::new("results").join(name))
+}
+
+/// Returns where datasets are looked for, in order.
+pub(super) fn data_folders(arguments: &DataFolderArguments) -> DataFolders {
+    let roots = [arguments.data_dir.clone(), named("BENCH_DATA_DIR"), cache_folder()];
+    DataFolders { roots: roots.into_iter().flatten().collect() }
+}
+
+/// Returns where downloads go: `--data-dir`, else `BENCH_DATA_DIR`, else the user's cache folder.
+pub(super) fn download_folder(arguments: &DataFolderArguments) -> Option<PathBuf> {
+    arguments.data_dir.clone().or_else(|| named("BENCH_DATA_DIR")).or_else(cache_folder)
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Returns `$XDG_CACHE_HOME/gridbench`, else `~/.cache/gridbench`, else `%LOCALAPPDATA%\gridbench`.
+fn cache_folder() -> Option<PathBuf> {
+    named("XDG_CACHE_HOME")
+        .or_else(|| named("HOME").map(|home| home.join(".cache")))
+        .or_else(|| named("LOCALAPPDATA"))
+        .map(|folder| folder.join("gridbench"))
+}

@@ -1,0 +1,57 @@
+//! Arguments, printing and exit codes: the only module that talks to a person.
+//!
+//! Owns the wording of failures and progress. Decides nothing about training, statistics or files.
+//! Invariant: standard output carries data, standard error everything else.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this module is what prints")]
+
+mod arguments;
+mod check;
+mod data;
+mod experiment;
+mod failure;
+mod folders;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod status;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::{Exit, Failure};
+
+/// Version of the program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs the program: reads the arguments of the process, carries out the command, and returns the
+/// exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let exit = carry_out(arguments).unwrap_or_else(|failure| {
+        eprintln!("{failure}");
+        failure.exit()
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
+    let terminal = terminal::Terminal::of(arguments.color);
+    match arguments.command {
+        Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Run(arguments) => run::run(&arguments, terminal),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Report(arguments) => report::report(&arguments, terminal),
+        Command::Baseline(arguments) => check::baseline(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Data(command) => data::data(command, terminal),
+        Command::Devices => data::devices(),
+    }
+}

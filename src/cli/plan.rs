@@ -1,0 +1,311 @@
+//! `bench plan`: what a run would do and what it could show.
+
+use serde_json::json;
+
+use super::arguments::PlanArguments;
+use super::experiment::{Images, Loaded, validate};
+use super::failure::{Exit, Failure};
+use super::folders::{data_folders, results_folder};
+use super::report::store_failure;
+use crate::data::Dataset;
+use crate::plan::{Basis, Estimate, Facts, Plan, SplitSizes, estimate, outstanding};
+use crate::report::duration;
+use crate::runner::{StoreProgress, measured_rates};
+use crate::spec::architecture::Architecture;
+use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
+use crate::stats;
+use crate::store::{Store, StoreError, View};
+
+/// Multiply-accumulates per second of one core, for models never measured: a cautious figure for
+/// the portable path, so that estimates err on the long side.
+const ASSUMED_RATE: f64 = 4e9;
+/// Test accuracy assumed where nothing was measured, for the predicted spread.
+const ASSUMED_ERROR: f64 = 0.01;
+const ALPHA: f64 = 0.05;
+const POWER: f64 = 0.8;
+/// Cells listed before the rest is only counted.
+const MOST_CELLS_LISTED: usize = 40;
+
+pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
+    let loaded = Loaded::from_file(&arguments.experiment)?;
+    let mut images = Images::new(data_folders(&arguments.data));
+    let plan = loaded.plan(&mut images)?;
+    validate(&plan, &mut images)?;
+    if arguments.model {
+        return print_models(&plan, &mut images, arguments.json);
+    }
+    let outlook = Outlook::of(arguments, &loaded, &plan, &mut images)?;
+    if arguments.json {
+        println!("{:#}", outlook.json(&loaded, &plan));
+    } else {
+        outlook.print(&loaded, &plan);
+    }
+    Ok(Exit::Done)
+}
+
+/// What is known of a plan before it is run.
+struct Outlook {
+    estimate: Estimate,
+    trials_left: usize,
+    workers: usize,
+    test_images: usize,
+    predicted_sd: Option<f64>,
+    detectable: Option<f64>,
+}
+
+impl Outlook {
+    fn of(
+        arguments: &PlanArguments,
+        loaded: &Loaded,
+        plan: &Plan,
+        images: &mut Images,
+    ) -> Result<Self, Failure> {
+        let experiment = loaded.document.experiment();
+        let folder = results_folder(arguments.out.as_ref(), &experiment.name);
+        let view = match Store::open_reader(&folder) {
+            Ok(store) => store.view().clone(),
+            Err(StoreError::NotAStore { .. }) => View::default(),
+            Err(error) => {
+                let tried = format!("cannot read the results in `{}`", folder.display());
+                return Err(store_failure(tried, &error));
+            }
+        };
+        let left = outstanding(plan, &StoreProgress::new(&view, 1));
+        let mut sizes = Vec::new();
+        for cell in &plan.cells {
+            let settings = &cell.settings.dataset;
+            if sizes.iter().all(|(known, _)| known != settings) {
+                let dataset = images.load(settings)?;
+                sizes.push((settings.clone(), split_sizes(images, settings, &dataset, loaded)?));
+            }
+        }
+        let size_of = |settings: &DatasetSettings| {
+            let known = sizes.iter().find(|(known, _)| known == settings);
+            known.expect("every dataset of the plan was looked at").1
+        };
+        let shapes = shapes(plan, images)?;
+        let operations = |settings: &Settings| {
+            let (_, shape, classes) =
+                shapes.iter().find(|(known, ..)| *known == settings.dataset)?;
+            let architecture = Architecture::of(&settings.model.layers, *shape, *classes).ok()?;
+            matches!(settings.trainer, TrainerSettings::Dfdx)
+                .then(|| architecture.multiply_accumulates() as u64)
+        };
+        let rates = measured_rates(plan, &view);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let facts = Facts {
+            sizes: &size_of,
+            measured: &|settings| rates.rate(settings),
+            multiply_accumulates: &operations,
+            multiply_accumulates_per_second: ASSUMED_RATE,
+            workers,
+        };
+        let test_images = sizes.first().map_or(0, |(_, sizes)| sizes.test);
+        let predicted_sd = stats::predicted_accuracy_sd(ASSUMED_ERROR, test_images);
+        let repeats = experiment.repeats as usize;
+        Ok(Self {
+            estimate: estimate(plan, &left.members, &facts),
+            trials_left: left.trials.len(),
+            workers,
+            test_images,
+            predicted_sd,
+            detectable: predicted_sd
+                .and_then(|sd| stats::smallest_detectable_difference(sd, repeats, ALPHA, POWER)),
+        })
+    }
+
+    fn json(&self, loaded: &Loaded, plan: &Plan) -> serde_json::Value {
+        let experiment = loaded.document.experiment();
+        let cells: Vec<_> = plan
+            .cells
+            .iter()
+            .map(|cell| json!({ "id": cell.id, "name": cell.name, "settings": *cell.settings }))
+            .collect();
+        json!({
+            "name": experiment.name,
+            "seed": experiment.seed,
+            "repeats": experiment.repeats,
+            "axes": loaded.grid.axes,
+            "cells": cells,
+            "trials": plan.trials.len(),
+            "trials-outstanding": self.trials_left,
+            "members": plan.members.len(),
+            "members-outstanding": self.estimate.members,
+            "training-images": self.estimate.training_images,
+            "seconds": self.estimate.seconds,
+            "seconds-basis": basis(self.estimate.basis),
+            "workers": self.workers,
+            "prediction-bytes": self.estimate.prediction_bytes,
+            "predicted-sd": self.predicted_sd,
+            "smallest-detectable-difference": self.detectable,
+        })
+    }
+
+    fn print(&self, loaded: &Loaded, plan: &Plan) {
+        let experiment = loaded.document.experiment();
+        println!("{}   seed {}", experiment.name, experiment.seed.0);
+        if let Some(question) = &experiment.question {
+            println!("{question}");
+        }
+        println!();
+        for axis in &loaded.grid.axes {
+            let values: Vec<_> = axis.values.iter().map(ToString::to_string).collect();
+            println!("  {:<28} {}", axis.key, values.join(", "));
+        }
+        println!();
+        for cell in plan.cells.iter().take(MOST_CELLS_LISTED) {
+            println!("  {}", cell.name);
+        }
+        if plan.cells.len() > MOST_CELLS_LISTED {
+            println!("  … and {} more", plan.cells.len() - MOST_CELLS_LISTED);
+        }
+        println!();
+        println!(
+            "{} cells × {} repeats = {} trials, {} distinct members",
+            plan.cells.len(),
+            experiment.repeats,
+            plan.trials.len(),
+            plan.members.len()
+        );
+        println!(
+            "finished already: {} trials, {} members",
+            plan.trials.len() - self.trials_left,
+            plan.members.len() - self.estimate.members
+        );
+        let time = match self.estimate.seconds {
+            Some(seconds) => format!("about {}", duration(seconds)),
+            None => "an unknown time".to_owned(),
+        };
+        println!(
+            "to do: {} members on {} training images, {time} with {} workers ({}), {:.1} MB of \
+             predictions",
+            self.estimate.members,
+            self.estimate.training_images,
+            self.workers,
+            basis(self.estimate.basis),
+            self.estimate.prediction_bytes as f64 / 1e6,
+        );
+        let detectable = match self.detectable {
+            Some(difference) => format!("{:.2} points", 100.0 * difference),
+            None => "none: a single trial shows no difference".to_owned(),
+        };
+        println!(
+            "at 99 % accuracy on {} test images: σ of a single network at least {:.2} points, \
+             smallest difference two cells can show {detectable} (80 % power, α {ALPHA}, two-sided)",
+            self.test_images,
+            100.0 * self.predicted_sd.unwrap_or(f64::NAN),
+        );
+    }
+}
+
+fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "from measured speed",
+        Basis::Modelled => "from the networks' sizes, a rough guess",
+    }
+}
+
+fn split_sizes(
+    images: &Images,
+    settings: &DatasetSettings,
+    dataset: &Dataset,
+    loaded: &Loaded,
+) -> Result<SplitSizes, Failure> {
+    let seed = loaded.document.experiment().seed;
+    let [train, validation, test] = images.split_sizes(settings, dataset, seed)?;
+    Ok(SplitSizes { train, validation, test, classes: dataset.classes.len() })
+}
+
+type Shape = (DatasetSettings, (usize, usize, usize), usize);
+
+/// Returns image shape and class count of every distinct dataset setting.
+fn shapes(plan: &Plan, images: &mut Images) -> Result<Vec<Shape>, Failure> {
+    let mut shapes: Vec<Shape> = Vec::new();
+    for cell in &plan.cells {
+        let settings = &cell.settings.dataset;
+        if shapes.iter().all(|(known, ..)| known != settings) {
+            let dataset = images.load(settings)?;
+            let shape = dataset.shape;
+            let shape = (shape.height, shape.width, shape.channels);
+            shapes.push((settings.clone(), shape, dataset.classes.len()));
+        }
+    }
+    Ok(shapes)
+}
+
+/// Prints the layers of every distinct network of the plan.
+fn print_models(plan: &Plan, images: &mut Images, as_json: bool) -> Result<Exit, Failure> {
+    let mut seen = Vec::new();
+    let mut models = Vec::new();
+    for cell in &plan.cells {
+        let dataset = images.load(&cell.settings.dataset)?;
+        let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
+        let key = (cell.settings.model.layers.clone(), shape, dataset.classes.len());
+        if seen.contains(&key) {
+            continue;
+        }
+        let architecture = Architecture::of(&key.0, shape, key.2).map_err(|problem| {
+            Failure::input(format!("cannot build the network of `{}`", cell.name)).because(&problem)
+        })?;
+        seen.push(key);
+        if as_json {
+            models.push(model_json(&cell.settings.model.name, &cell.name, &architecture));
+        } else {
+            print_model(&cell.settings.model.name, &cell.name, &architecture);
+        }
+    }
+    if as_json {
+        println!("{:#}", serde_json::Value::from(models));
+    }
+    Ok(Exit::Done)
+}
+
+fn model_json(model: &str, cell: &str, architecture: &Architecture) -> serde_json::Value {
+    let layers: Vec<_> = architecture
+        .layers
+        .iter()
+        .map(|layer| {
+            json!({
+                "layer": layer.kind,
+                "output": layer.output.to_string(),
+                "trainable-parameters": layer.trainable_parameters,
+                "other-parameters": layer.other_parameters,
+                "multiply-accumulates": layer.multiply_accumulates,
+            })
+        })
+        .collect();
+    json!({
+        "model": model,
+        "cell": cell,
+        "layers": layers,
+        "trainable-parameters": architecture.trainable_parameters(),
+        "other-parameters": architecture.other_parameters(),
+    })
+}
+
+fn print_model(model: &str, cell: &str, architecture: &Architecture) {
+    println!("{model}   first used by `{cell}`\n");
+    println!(
+        "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",
+        "", "layer", "output", "trainable", "other", "MACs/image"
+    );
+    for (place, layer) in architecture.layers.iter().enumerate() {
+        println!(
+            "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",
+            place + 1,
+            layer.kind,
+            layer.output.to_string(),
+            layer.trainable_parameters,
+            layer.other_parameters,
+            layer.multiply_accumulates,
+        );
+    }
+    println!(
+        "       {:<14} {:>14} {:>12} {:>8} {:>14}\n",
+        "total",
+        "",
+        architecture.trainable_parameters(),
+        architecture.other_parameters(),
+        architecture.multiply_accumulates(),
+    );
+}

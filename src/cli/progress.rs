@@ -1,0 +1,202 @@
+//! What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, JSON events
+//! for scripts.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal::Terminal;
+use crate::base::{Direction, MemberId, Metric, Unit};
+use crate::record::Outcome;
+use crate::report::duration;
+use crate::runner::Event;
+
+/// Shortest time between two plain lines.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// Where progress goes.
+pub(super) enum Channel {
+    /// A bar on standard error.
+    Bar,
+    /// Lines on standard error.
+    Lines,
+    /// Nothing but failures on standard error.
+    Failures,
+    /// One JSON object an event on standard output.
+    Json,
+}
+
+/// Shows the events of one run.
+pub(super) struct Progress {
+    channel: Channel,
+    bar: ProgressBar,
+    metric: Metric,
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    members: usize,
+    members_done: usize,
+    trials: usize,
+    trials_done: usize,
+    images: u64,
+    images_settled: u64,
+    images_trained: u64,
+    in_flight: BTreeMap<MemberId, u64>,
+    cells: BTreeMap<usize, (String, f64, usize)>,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    /// Starts showing; `metric` ranks the cells.
+    pub(super) fn new(channel: Channel, metric: Metric, terminal: Terminal) -> Self {
+        let target = match channel {
+            Channel::Bar => ProgressDrawTarget::stderr_with_hz(8),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let width = terminal.width.saturating_sub(1).clamp(10, 40) / 2;
+        let style =
+            ProgressStyle::with_template(&format!("{{bar:{width}}} {{percent:>3}} % {{msg}}"))
+                .expect("the template is sound")
+                .progress_chars("━╸─");
+        bar.set_style(style);
+        Self { channel, bar, metric, began: Instant::now(), state: Mutex::default() }
+    }
+
+    /// Shows one event.
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.learn(event, self.metric);
+        if matches!(self.channel, Channel::Json) {
+            let line = serde_json::to_string(event).expect("events serialise");
+            // A closed pipe ends the listener's interest, not the run.
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        } else {
+            self.complain(event);
+        }
+        match self.channel {
+            Channel::Bar => self.draw(&state, event),
+            Channel::Lines => self.write_line(&mut state, event),
+            Channel::Failures | Channel::Json => {}
+        }
+        drop::<MutexGuard<'_, State>>(state);
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn complain(&self, event: &Event<'_>) {
+        match event {
+            Event::MemberFinished { member, outcome, reason, .. } if !outcome.is_final() => {
+                if *outcome != Outcome::Interrupted {
+                    let reason = reason.unwrap_or("no reason given");
+                    self.say(&format!("warning: member {member} {}: {reason}", outcome.name()));
+                }
+            }
+            Event::PredictionsLost { member, reason } => self.say(&format!(
+                "warning: member {member} is trained again, its predictions are gone: {reason}"
+            )),
+            _ => {}
+        }
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn draw(&self, state: &State, event: &Event<'_>) {
+        if let Event::Started { images, .. } = event {
+            self.bar.set_length((*images).max(1));
+            self.bar.enable_steady_tick(Duration::from_millis(500));
+        }
+        self.bar.set_position(state.images_seen());
+        self.bar.set_message(self.sentence(state));
+    }
+
+    fn write_line(&self, state: &mut State, event: &Event<'_>) {
+        let due = state.last_line.is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
+        let milestone = matches!(event, Event::Started { .. });
+        if (due && matches!(event, Event::MemberFinished { .. } | Event::Epoch { .. })) || milestone
+        {
+            state.last_line = Some(Instant::now());
+            eprintln!("{}", self.sentence(state));
+        }
+    }
+
+    fn sentence(&self, state: &State) -> String {
+        let elapsed = self.began.elapsed().as_secs_f64();
+        let mut parts = vec![
+            format!("{}/{} members", state.members_done, state.members),
+            format!("{}/{} trials", state.trials_done, state.trials),
+        ];
+        let seen = state.images_seen();
+        let trained = state.images_trained + state.in_flight.values().sum::<u64>();
+        if trained > 0 && elapsed > 0.5 {
+            parts.push(format!("{:.0} images/s", trained as f64 / elapsed));
+            let left = state.images.saturating_sub(seen) as f64 * elapsed / seen.max(1) as f64;
+            parts.push(format!("{} left", duration(left)));
+        }
+        if let Some((name, mean, n)) = state.best(self.metric.direction()) {
+            let value = match self.metric.unit() {
+                Unit::Fraction => format!("{:.2} %", 100.0 * mean),
+                _ => format!("{mean:.4}"),
+            };
+            parts.push(format!("leads so far: {name} ({value}, n = {n})"));
+        }
+        parts.join("  ")
+    }
+}
+
+impl State {
+    fn learn(&mut self, event: &Event<'_>, metric: Metric) {
+        match event {
+            Event::Started { members, trials, trials_reused, images, .. } => {
+                self.members = *members;
+                self.trials = *trials;
+                self.trials_done = *trials_reused;
+                self.images = *images;
+            }
+            Event::Epoch { member, images, .. } => {
+                *self.in_flight.entry(*member).or_default() += *images as u64;
+            }
+            Event::MemberFinished { member, images, images_planned, .. } => {
+                self.in_flight.remove(member);
+                self.images_trained += images;
+                self.images_settled += images_planned;
+                self.members_done += 1;
+            }
+            Event::TrialFinished { cell, name, record } => {
+                self.trials_done += 1;
+                if let Some(value) = record.metrics.get(&metric) {
+                    let entry =
+                        self.cells.entry(*cell).or_insert_with(|| ((*name).to_owned(), 0.0, 0));
+                    entry.1 += value;
+                    entry.2 += 1;
+                }
+            }
+            Event::PredictionsLost { .. } | Event::MemberStarted { .. } | Event::Ended { .. } => {}
+        }
+    }
+
+    fn images_seen(&self) -> u64 {
+        (self.images_settled + self.in_flight.values().sum::<u64>()).min(self.images)
+    }
+
+    /// Returns name, mean and number of trials of the cell that leads.
+    fn best(&self, direction: Direction) -> Option<(&str, f64, usize)> {
+        let means = self.cells.values().map(|(name, sum, n)| (name.as_str(), sum / *n as f64, *n));
+        let sign = match direction {
+            Direction::Maximize => 1.0,
+            Direction::Minimize => -1.0,
+        };
+        means.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))
+    }
+}

@@ -1,0 +1,45 @@
+//! What the terminal can show.
+
+use std::io::IsTerminal;
+
+use super::arguments::Color;
+
+/// Width assumed where nothing says otherwise.
+const USUAL_WIDTH: usize = 100;
+/// Narrowest width a table is laid out for.
+const LEAST_WIDTH: usize = 60;
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminal {
+    /// Whether standard output takes colour.
+    pub(super) color: bool,
+    /// Columns.
+    pub(super) width: usize,
+    /// Whether standard error is watched by a person.
+    pub(super) is_watched: bool,
+}
+
+impl Terminal {
+    /// Looks at the process's streams and environment.
+    pub(super) fn of(color: Color) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = match color {
+            Color::Auto => is_terminal && !refused,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Self { color, width: width(), is_watched: std::io::stderr().is_terminal() }
+    }
+}
+
+/// Returns `COLUMNS` where it is set, else the width of the terminal, else the usual one.
+fn width() -> usize {
+    let told = std::env::var_os("COLUMNS").and_then(|text| text.to_str()?.parse::<usize>().ok());
+    let seen = || {
+        let (_, columns) = console::Term::stdout().size_checked()?;
+        Some(usize::from(columns))
+    };
+    told.or_else(seen).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH)
+}

@@ -1,0 +1,163 @@
+//! Cells to trials and members.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
+use super::{Member, Plan, PlannedCell, PlannedDataset, Trial};
+use crate::base::{CellId, Digest, MemberId, Seed, SeedPath};
+use crate::grid::Grid;
+use crate::spec::settings::{DatasetSettings, Settings};
+use crate::spec::value::Value;
+use crate::spec::{Document, SpecError};
+
+/// Why no plan could be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError<C, D> {
+    /// A cell does not resolve to settings.
+    #[error(transparent)]
+    Cell(C),
+    /// A collection of images cannot be loaded.
+    #[error(transparent)]
+    Dataset(D),
+}
+
+/// A cell as the grid gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellDraft {
+    /// Its id.
+    pub id: CellId,
+    /// Its name.
+    pub name: String,
+    /// The value of every axis that exists in it.
+    pub assignment: Vec<(String, Value)>,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl Plan {
+    /// Draws the plan of every cell of `grid`, which was expanded from `document`.
+    ///
+    /// `engine_revision` and `checksum_of` are those of [`Plan::from_cells`].
+    ///
+    /// # Errors
+    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
+    pub fn draw<D>(
+        document: &Document,
+        grid: &Grid,
+        engine_revision: &str,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Self, PlanError<SpecError, D>> {
+        let experiment = document.experiment();
+        let cells = grid.cells().iter().map(|cell| {
+            let assignment = || grid.assignment(cell);
+            Ok(CellDraft {
+                id: grid.id(cell),
+                name: grid.name(cell),
+                assignment: assignment()
+                    .map(|(key, value)| (key.to_owned(), value.clone()))
+                    .collect(),
+                settings: document.settings_for(assignment())?,
+            })
+        });
+        Self::from_cells(experiment.seed, experiment.repeats, engine_revision, cells, checksum_of)
+    }
+
+    /// Draws the plan of `cells`, each tried `repeats` times.
+    ///
+    /// `engine_revision` is part of every member's identity: results of another revision do not
+    /// count. `checksum_of` is asked once for every distinct collection of images.
+    ///
+    /// # Errors
+    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
+    pub fn from_cells<C, D>(
+        seed: Seed,
+        repeats: u32,
+        engine_revision: &str,
+        cells: impl IntoIterator<Item = Result<CellDraft, C>>,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Self, PlanError<C, D>> {
+        let mut drawing = Drawing::new(engine_revision);
+        for cell in cells {
+            let cell = cell.map_err(PlanError::Cell)?;
+            let checksum = drawing
+                .checksum(&cell.settings.dataset, checksum_of)
+                .map_err(PlanError::Dataset)?;
+            drawing.add(cell, &checksum, seed, repeats);
+        }
+        Ok(drawing.plan)
+    }
+}
+
+struct Drawing<'a> {
+    plan: Plan,
+    identity: TrainingIdentity<'a>,
+    trainings: HashMap<Digest, Arc<Settings>>,
+    members: HashMap<MemberId, usize>,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(engine_revision: &'a str) -> Self {
+        Self {
+            plan: Plan::default(),
+            identity: TrainingIdentity::new(engine_revision),
+            trainings: HashMap::new(),
+            members: HashMap::new(),
+        }
+    }
+
+    fn checksum<D>(
+        &mut self,
+        settings: &DatasetSettings,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Digest, D> {
+        if let Some(known) = self.plan.datasets.iter().find(|known| known.holds(settings)) {
+            return Ok(known.checksum);
+        }
+        let checksum = checksum_of(settings)?;
+        self.plan.datasets.push(PlannedDataset { settings: settings.clone(), checksum });
+        Ok(checksum)
+    }
+
+    fn add(&mut self, draft: CellDraft, checksum: &Digest, seed: Seed, repeats: u32) {
+        let CellDraft { id, name, assignment, settings } = draft;
+        let settings = Arc::new(settings);
+        let training = self.identity.digest(&settings, checksum);
+        let trained = Arc::clone(
+            self.trainings.entry(training).or_insert_with(|| neutral_ensemble(&settings)),
+        );
+        let ensemble = settings.ensemble;
+        let cell = self.plan.cells.len();
+        for repeat in 0..repeats {
+            let members: Vec<usize> = (0..ensemble.size)
+                .map(|index| {
+                    self.member(&training, &trained, SeedPath::member(seed, repeat, index))
+                })
+                .collect();
+            let ids = members.iter().map(|&place| self.plan.members[place].id);
+            let trial = trial_id(&id, ensemble.combine, ids);
+            self.plan.trials.push(Trial { id: trial, cell, repeat, members });
+        }
+        self.plan.cells.push(PlannedCell { id, name, assignment, settings });
+    }
+
+    fn member(
+        &mut self,
+        training: &Digest,
+        settings: &Arc<Settings>,
+        seed_path: SeedPath,
+    ) -> usize {
+        let id = member_id(training, &seed_path);
+        *self.members.entry(id).or_insert_with(|| {
+            self.plan.members.push(Member { id, settings: Arc::clone(settings), seed_path });
+            self.plan.members.len() - 1
+        })
+    }
+}
+
+fn neutral_ensemble(settings: &Arc<Settings>) -> Arc<Settings> {
+    if settings.ensemble == NEUTRAL_ENSEMBLE {
+        return Arc::clone(settings);
+    }
+    Arc::new(Settings { ensemble: NEUTRAL_ENSEMBLE, ..Settings::clone(settings) })
+}

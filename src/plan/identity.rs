@@ -1,0 +1,218 @@
+//! What a member and a trial *are*, as a hash of their meaning.
+//!
+//! Settings are hashed as canonical JSON: keys sorted, equal numbers written alike (`1` and `1.0`),
+//! no white space. Left out because they decide no weight: the name of the model, the ensemble, the
+//! time limit (a member that ran out of time is tried again anyway) and file paths (the checksum of
+//! the images says more).
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::base::{CellId, ContentHasher, Digest, MemberId, SeedPath, TrialId, digest_of};
+use crate::spec::settings::{Combine, DatasetSettings, EnsembleSettings, Settings, Source};
+
+/// Hashes the parts of settings that decide weights, seeds aside.
+///
+/// Neighbouring cells share most of their sections, so each section's digest is kept until the
+/// section changes.
+pub struct TrainingIdentity<'a> {
+    engine_revision: &'a str,
+    last: Option<(Settings, Sections)>,
+}
+
+#[derive(Clone, Copy)]
+struct Sections {
+    dataset: Digest,
+    layers: Digest,
+    train: Digest,
+    augment: Digest,
+    trainer: Digest,
+    hyperparameters: Digest,
+}
+
+impl<'a> TrainingIdentity<'a> {
+    /// Starts hashing for this revision of the engine.
+    #[must_use]
+    pub fn new(engine_revision: &'a str) -> Self {
+        Self { engine_revision, last: None }
+    }
+
+    /// Returns the digest of what `settings` train on the images with this checksum.
+    pub fn digest(&mut self, settings: &Settings, checksum: &Digest) -> Digest {
+        let last = self.last.as_ref();
+        macro_rules! section {
+            ($name:ident, $same:expr, $meaning:expr) => {
+                match last {
+                    Some((before, sections)) if $same(before) => sections.$name,
+                    _ => canonical_digest(&$meaning),
+                }
+            };
+        }
+        let sections = Sections {
+            dataset: section!(
+                dataset,
+                |before: &Settings| before.dataset == settings.dataset,
+                without_paths(&settings.dataset)
+            ),
+            layers: section!(
+                layers,
+                |before: &Settings| before.model.layers == settings.model.layers,
+                &settings.model.layers
+            ),
+            train: section!(train, |before: &Settings| before.train == settings.train, {
+                let mut train = settings.train.clone();
+                train.time_limit = None;
+                train
+            }),
+            augment: section!(
+                augment,
+                |before: &Settings| before.augment == settings.augment,
+                &settings.augment
+            ),
+            trainer: section!(
+                trainer,
+                |before: &Settings| before.trainer == settings.trainer,
+                &settings.trainer
+            ),
+            hyperparameters: section!(
+                hyperparameters,
+                |before: &Settings| before.hyperparameters == settings.hyperparameters,
+                &settings.hyperparameters
+            ),
+        };
+        self.last = Some((settings.clone(), sections));
+        let mut hasher = ContentHasher::new();
+        hasher
+            .part("engine-revision", self.engine_revision.as_bytes())
+            .part("checksum", checksum.bytes())
+            .part("dataset", sections.dataset.bytes())
+            .part("layers", sections.layers.bytes())
+            .part("train", sections.train.bytes())
+            .part("augment", sections.augment.bytes())
+            .part("trainer", sections.trainer.bytes())
+            .part("hyperparameters", sections.hyperparameters.bytes());
+        hasher.finish()
+    }
+}
+
+/// Returns the id of the member that trains `training` with the seeds of `seed_path`.
+pub(super) fn member_id(training: &Digest, seed_path: &SeedPath) -> MemberId {
+    let index = |part: Option<u32>| part.map_or(u64::MAX, u64::from).to_le_bytes();
+    let mut hasher = ContentHasher::new();
+    hasher
+        .part("training", training.bytes())
+        .part("master", &seed_path.master.0.to_le_bytes())
+        .part("repeat", &index(seed_path.repeat))
+        .part("member", &index(seed_path.member));
+    hasher.finish().into()
+}
+
+/// Returns the id of the trial of `cell` that combines these members.
+///
+/// The cell counts, so that two cells which happen to mean the same each keep their own trial.
+pub(super) fn trial_id(
+    cell: &CellId,
+    combine: Combine,
+    members: impl Iterator<Item = MemberId>,
+) -> TrialId {
+    let mut hasher = ContentHasher::new();
+    let combine: &[u8] = match combine {
+        Combine::Mean => b"mean",
+        Combine::Vote => b"vote",
+    };
+    hasher.part("cell", cell.to_string().as_bytes()).part("combine", combine);
+    for member in members {
+        hasher.part("member", member.to_string().as_bytes());
+    }
+    hasher.finish().into()
+}
+
+/// The ensemble settings every member carries, since none of them decides its weights.
+pub(super) const NEUTRAL_ENSEMBLE: EnsembleSettings =
+    EnsembleSettings { size: 1, combine: Combine::Mean };
+
+fn without_paths(settings: &DatasetSettings) -> DatasetSettings {
+    let mut settings = settings.clone();
+    match &mut settings.source {
+        Source::Idx { path } | Source::Folder { path } => *path = PathBuf::new(),
+        Source::Csv { path, test_path, .. } => {
+            *path = PathBuf::new();
+            *test_path = test_path.as_ref().map(|_| PathBuf::new());
+        }
+        Source::Digits
+        | Source::Mnist
+        | Source::FashionMnist
+        | Source::Kmnist
+        | Source::Synthetic { .. } => {}
+    }
+    settings
+}
+
+fn canonical_digest(value: &impl Serialize) -> Digest {
+    let json = serde_json::to_value(value).expect("settings serialise to JSON");
+    let mut text = String::new();
+    write_canonical(&json, &mut text);
+    digest_of(text.as_bytes())
+}
+
+fn write_canonical(value: &Json, out: &mut String) {
+    match value {
+        Json::Number(number) => write_number(number, out),
+        Json::Array(items) => {
+            out.push('[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        Json::Object(entries) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            out.push('{');
+            for (place, (key, item)) in entries.into_iter().enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Json::String(key.clone()).to_string());
+                out.push(':');
+                write_canonical(item, out);
+            }
+            out.push('}');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn write_number(number: &serde_json::Number, out: &mut String) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let text = match number.as_f64() {
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => {
+            (float as i64).to_string()
+        }
+        _ => number.to_string(),
+    };
+    out.push_str(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(text: &str) -> String {
+        let mut out = String::new();
+        write_canonical(&serde_json::from_str(text).unwrap(), &mut out);
+        out
+    }
+
+    #[test]
+    fn canonical_json_ignores_order_white_space_and_the_spelling_of_numbers() {
+        assert_eq!(canonical(r#"{"b": 1.0, "a": [2e0, -0.0, 0.5]}"#), r#"{"a":[2,0,0.5],"b":1}"#);
+        assert_eq!(canonical(r#"{"a":[2,0,0.5],"b":1}"#), canonical(r#"{"b":1,"a":[2,0,5e-1]}"#));
+        assert_ne!(canonical("[1, 2]"), canonical("[2, 1]"));
+    }
+}

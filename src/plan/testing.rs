@@ -1,0 +1,86 @@
+//! Settings and cells for tests.
+
+use std::collections::BTreeMap;
+
+use super::{CellDraft, Plan};
+use crate::base::{CellId, ContentHasher, Digest, Seed, digest_of};
+use crate::spec::settings::{
+    AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
+    LearningRateSettings, ModelSettings, OptimizerSettings, Precision, Schedule, Settings, Share,
+    ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings, TrainerSettings,
+    ZoomSettings,
+};
+use crate::spec::value::Value;
+
+/// Settings of a training that no network is needed for.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        dataset: DatasetSettings {
+            source: Source::Synthetic { images: 50, classes: 2 },
+            image_size: None,
+            train_limit: None,
+            split: SplitSettings {
+                train: None,
+                validation: Some(Share::Count(10)),
+                test: Some(Share::Count(20)),
+                stratify: false,
+                seed: SplitSeed::Trial,
+            },
+        },
+        model: ModelSettings { name: "custom".to_owned(), layers: Vec::new() },
+        train: TrainSettings {
+            epochs: 3,
+            batch_size: 10,
+            drop_last: false,
+            optimizer: OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 },
+            learning_rate: LearningRateSettings {
+                initial: 0.01,
+                schedule: Schedule::Constant,
+                warmup_epochs: 0.0,
+            },
+            precision: Precision::Auto,
+            stop: StopSettings::default(),
+            time_limit: None,
+        },
+        augment: AugmentSettings {
+            rotation: 0.0,
+            zoom: ZoomSettings { height: 0.0, width: 0.0, uniform: true },
+            shift: ShiftSettings { width: 0.0, height: 0.0 },
+            shear: 0.0,
+            fill: Fill::Nearest,
+            convention: Convention::KerasGenerator,
+        },
+        ensemble: EnsembleSettings { size: 1, combine: Combine::Mean },
+        trainer: TrainerSettings::Dfdx,
+        hyperparameters: BTreeMap::new(),
+    }
+}
+
+/// A cell named after its settings' hyperparameter `x`.
+pub(crate) fn cell(x: i64, change: impl FnOnce(&mut Settings)) -> CellDraft {
+    let mut settings = settings();
+    settings.hyperparameters.insert("x".to_owned(), Value::Integer(x));
+    change(&mut settings);
+    let name = format!("x={x} ensemble.size={}", settings.ensemble.size);
+    let id = CellId::from(ContentHasher::new().part("name", name.as_bytes()).finish());
+    CellDraft { id, name, assignment: vec![("x".to_owned(), Value::Integer(x))], settings }
+}
+
+/// The plan of `cells` under seed 42, with images whose checksum is that of their source.
+pub(crate) fn plan(repeats: u32, cells: impl IntoIterator<Item = CellDraft>) -> Plan {
+    plan_of(repeats, cells, |settings| digest_of(format!("{:?}", settings.source).as_bytes()))
+}
+
+/// The plan of `cells` under seed 42.
+pub(crate) fn plan_of(
+    repeats: u32,
+    cells: impl IntoIterator<Item = CellDraft>,
+    checksum: impl Fn(&DatasetSettings) -> Digest,
+) -> Plan {
+    type Never = std::convert::Infallible;
+    let cells = cells.into_iter().map(Ok::<_, Never>);
+    Plan::from_cells(Seed(42), repeats, "1", cells, &mut |settings| {
+        Ok::<_, Never>(checksum(settings))
+    })
+    .unwrap()
+}

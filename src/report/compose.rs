@@ -1,0 +1,307 @@
+//! From results to what is said of them: statistics, findings, warnings.
+
+use std::collections::BTreeMap;
+
+use super::document::{
+    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Role, Section, Spread,
+    Statistics,
+};
+use super::labels::{short_labels, short_values};
+use super::pivot::Layout;
+use super::{reference, warnings};
+use crate::base::{Direction, Metric};
+use crate::record::Outcome;
+use crate::stats::{self, Summary};
+use crate::tables::{CellResults, ExperimentResults, shared_histogram, summarize};
+
+/// Level of every test in a report.
+const ALPHA: f64 = 0.05;
+/// Power of the smallest detectable difference.
+const POWER: f64 = 0.8;
+
+/// Says what `results` show, laid out as their view asks.
+#[must_use]
+pub(super) fn section(results: &ExperimentResults) -> Section {
+    let view = &results.facts.view;
+    let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
+    let labels = short_labels(&keys);
+    let layout = Layout::choose(results, view);
+    let shown: Vec<Vec<String>> =
+        results.axes.iter().map(|axis| short_values(&axis.values)).collect();
+    let grids = layout.grids(results, &labels, &shown);
+    let metric = view.metric;
+    let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
+    let (edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
+    let mut cells: Vec<CellLine> =
+        results.cells.iter().map(|cell| line(results, cell, metric)).collect();
+    for (cell, histogram) in cells.iter_mut().zip(histograms) {
+        cell.histogram = histogram;
+    }
+    mark(
+        &mut cells,
+        &samples,
+        metric,
+        grids
+            .iter()
+            .map(|grid| grid.entries.iter().flatten().flatten().copied().collect::<Vec<_>>()),
+    );
+    let axis = |(place, (facts, label)): (usize, (&crate::tables::AxisFacts, &String))| AxisLine {
+        key: facts.key.clone(),
+        label: label.clone(),
+        values: facts.values.clone(),
+        shown: shown[place].clone(),
+        role: layout.role(place),
+    };
+    let mut section = Section {
+        name: results.facts.name.clone(),
+        question: results.facts.question.clone(),
+        model: results.facts.model.clone(),
+        datasets: results.facts.datasets.clone(),
+        seed: results.facts.seed,
+        repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
+        counts: total(&cells),
+        metric,
+        axes: results.axes.iter().zip(&labels).enumerate().map(axis).collect(),
+        grids,
+        findings: findings(results, &cells, &samples, metric),
+        cells,
+        histogram_edges: edges,
+        warnings: Vec::new(),
+        reference: None,
+        cost: cost(results),
+        origin: results.facts.origin.clone(),
+    };
+    section.reference = view
+        .reference
+        .as_deref()
+        .and_then(reference::find)
+        .map(|table| reference::compare(&table, results, &section));
+    section.warnings = warnings::warnings(results, &section);
+    section
+}
+
+/// Returns whether larger values of `metric` are better.
+fn maximizes(metric: Metric) -> bool {
+    metric.direction() == Direction::Maximize
+}
+
+fn line(results: &ExperimentResults, cell: &CellResults, metric: Metric) -> CellLine {
+    let metrics: BTreeMap<String, Statistics> = Metric::ALL
+        .into_iter()
+        .filter_map(|metric| Some((metric.column(), summarize(results, cell, metric)?.into())))
+        .collect();
+    let count = |outcome| cell.count(outcome);
+    let mut counts = Counts {
+        planned: cell.planned as usize,
+        completed: count(Outcome::Completed),
+        failed: count(Outcome::Failed),
+        diverged: count(Outcome::Diverged),
+        timed_out: count(Outcome::TimedOut),
+        unfinished: 0,
+    };
+    counts.unfinished = counts.planned.saturating_sub(counts.completed + counts.lost());
+    CellLine {
+        id: cell.id.clone(),
+        name: cell.name.clone(),
+        values: cell.values.clone(),
+        counts,
+        summary: metrics.get(&metric.column()).copied(),
+        inseparable_from_best: false,
+        inseparable_in_grid: false,
+        histogram: Vec::new(),
+        metrics,
+    }
+}
+
+impl From<Summary> for Statistics {
+    fn from(summary: Summary) -> Self {
+        Self {
+            n: summary.n,
+            mean: summary.mean,
+            sd: summary.sd,
+            se: summary.se,
+            interval95: summary.interval95,
+            interval_method: summary.interval_method,
+            median: summary.median,
+            min: summary.min,
+            max: summary.max,
+        }
+    }
+}
+
+/// Marks the cells that cannot be told apart from the best, overall and within each grid.
+fn mark(
+    cells: &mut [CellLine],
+    samples: &[Vec<f64>],
+    metric: Metric,
+    grids: impl Iterator<Item = Vec<usize>>,
+) {
+    let inseparable = |members: &[usize]| {
+        let samples: Vec<&[f64]> = members.iter().map(|cell| samples[*cell].as_slice()).collect();
+        stats::inseparable_from_best(&samples, maximizes(metric), ALPHA)
+    };
+    let all: Vec<usize> = (0..cells.len()).collect();
+    for (cell, mark) in cells.iter_mut().zip(inseparable(&all)) {
+        cell.inseparable_from_best = mark;
+    }
+    for members in grids {
+        for (cell, mark) in members.iter().zip(inseparable(&members)) {
+            cells[*cell].inseparable_in_grid = mark;
+        }
+    }
+}
+
+fn total(cells: &[CellLine]) -> Counts {
+    cells.iter().fold(Counts::default(), |sum, cell| Counts {
+        planned: sum.planned + cell.counts.planned,
+        completed: sum.completed + cell.counts.completed,
+        failed: sum.failed + cell.counts.failed,
+        diverged: sum.diverged + cell.counts.diverged,
+        timed_out: sum.timed_out + cell.counts.timed_out,
+        unfinished: sum.unfinished + cell.counts.unfinished,
+    })
+}
+
+fn findings(
+    results: &ExperimentResults,
+    cells: &[CellLine],
+    samples: &[Vec<f64>],
+    metric: Metric,
+) -> Findings {
+    let slices: Vec<&[f64]> =
+        samples.iter().map(Vec::as_slice).filter(|sample| !sample.is_empty()).collect();
+    let sizes = || slices.iter().map(|sample| sample.len());
+    let pooled_sd = stats::pooled_sd(&slices).map(|(sd, _)| sd);
+    let n_min = sizes().min().unwrap_or(0);
+    let testable = sizes().filter(|n| *n > 1).count();
+    Findings {
+        alpha: ALPHA,
+        comparisons: testable.saturating_sub(1),
+        n_min,
+        n_max: sizes().max().unwrap_or(0),
+        pooled_sd,
+        detectable: pooled_sd.and_then(|sd| detectable(sd, typical(sizes()))),
+        best: best(results, cells, metric),
+        extreme: extreme(&slices, metric),
+        spread: spread(results, &slices, metric, pooled_sd),
+    }
+}
+
+/// Returns the median, so that one cell that lost a trial does not speak for all.
+fn typical(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut sizes: Vec<usize> = sizes.collect();
+    sizes.sort_unstable();
+    sizes.get(sizes.len() / 2).copied().unwrap_or(0)
+}
+
+fn detectable(sd: f64, n: usize) -> Option<Detectable> {
+    let difference = stats::smallest_detectable_difference(sd, n, ALPHA, POWER)?;
+    let half = 0.5 * difference;
+    let repeats_for_half = stats::repeats_needed(sd, half, ALPHA, POWER)?;
+    Some(Detectable { n, difference, half, repeats_for_half })
+}
+
+fn best(results: &ExperimentResults, cells: &[CellLine], metric: Metric) -> Option<Best> {
+    let mean = |cell: usize| cells[cell].summary.map(|summary| summary.mean);
+    let better = |a: f64, b: f64| if maximizes(metric) { a > b } else { a < b };
+    let mut best: Option<(usize, f64)> = None;
+    for cell in 0..cells.len() {
+        if let Some(mean) = mean(cell)
+            && best.is_none_or(|(_, best)| better(mean, best))
+        {
+            best = Some((cell, mean));
+        }
+    }
+    let (cell, mean) = best?;
+    let test_images =
+        results.test_images().filter(|_| metric == Metric::TestAccuracy).map(|n| n as usize);
+    Some(Best {
+        cell,
+        inseparable: cells.iter().filter(|cell| cell.inseparable_from_best).count(),
+        test_set_interval95: test_images.and_then(|n| stats::wilson(mean * n as f64, n, 0.95)),
+    })
+}
+
+fn extreme(samples: &[&[f64]], metric: Metric) -> Option<Extreme> {
+    let sign = if maximizes(metric) { 1.0 } else { -1.0 };
+    let values = || samples.iter().flat_map(|sample| sample.iter().map(|value| sign * value));
+    let value = values().max_by(f64::total_cmp)?;
+    let groups: Vec<stats::Moments> = samples
+        .iter()
+        .filter_map(|sample| stats::Moments::of(sample))
+        .map(|moments| stats::Moments { mean: sign * moments.mean, ..moments })
+        .collect();
+    Some(Extreme {
+        value: sign * value,
+        of: values().count(),
+        expected: stats::expected_max_of_groups(&groups).map(|expected| sign * expected),
+    })
+}
+
+fn spread(
+    results: &ExperimentResults,
+    samples: &[&[f64]],
+    metric: Metric,
+    pooled_sd: Option<f64>,
+) -> Option<Spread> {
+    let test_images = results.test_images().filter(|_| metric == Metric::TestAccuracy)?;
+    let values: Vec<f64> = samples.concat();
+    let error = 1.0 - stats::Moments::of(&values)?.mean;
+    let predicted = stats::predicted_accuracy_sd(error, test_images as usize)?;
+    Some(Spread { predicted, seen: pooled_sd?, test_images })
+}
+
+fn cost(results: &ExperimentResults) -> Cost {
+    let sample = |metric| -> Vec<f64> {
+        results.cells.iter().flat_map(|cell| cell.sample(metric)).collect()
+    };
+    let of = |metric| {
+        // Hundreds of thousands of trials need no bootstrap for a line about cost.
+        let method = stats::IntervalMethod::StudentT;
+        Summary::with_interval(&sample(metric), method).map(Statistics::from)
+    };
+    let from_curves: f64 = results
+        .curves
+        .iter()
+        .flat_map(|curve| curve.epochs.iter().map(|epoch| epoch.train_seconds))
+        .filter(|seconds| seconds.is_finite())
+        .sum();
+    let train_seconds = if results.curves.is_empty() {
+        sample(Metric::TrainSeconds).iter().sum()
+    } else {
+        from_curves
+    };
+    Cost {
+        members: results.curves.len(),
+        train_seconds,
+        images_per_second: of(Metric::ImagesPerSecond),
+        seconds_per_trial: of(Metric::TrainSeconds),
+        peak_memory_mib: sample(Metric::PeakMemory).into_iter().max_by(f64::total_cmp),
+    }
+}
+
+impl AxisLine {
+    /// Returns a value of the axis as the grids show it.
+    #[must_use]
+    pub fn show<'a>(&'a self, value: &'a str) -> &'a str {
+        let place = self.values.iter().position(|known| known == value);
+        place.map_or(value, |place| &self.shown[place])
+    }
+}
+
+impl Section {
+    /// Returns the axes that differ between cells, with their index.
+    pub fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
+        self.axes.iter().enumerate().filter(|(_, axis)| axis.role != Role::Fixed)
+    }
+
+    /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
+    #[must_use]
+    pub fn describe(&self, cell: usize) -> String {
+        let part = |(place, axis): (usize, &AxisLine)| {
+            let value = axis.show(self.cells[cell].values[place].as_deref()?);
+            Some(format!("{} {value}", axis.label))
+        };
+        self.varying().filter_map(part).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,191 @@
+//! The tables of details: one row a cell, one row a published number.
+
+use super::document::{CellLine, Counts, Role, Statistics};
+use super::layout::{Align, Split, TextColumn, TextTable};
+use super::numbers::{Scale, probability};
+use super::pivot::ABSENT;
+use super::present::{LOST, Presenter, with_spread};
+use super::spark::spark;
+use crate::base::Metric;
+use crate::stats::IntervalMethod;
+
+impl Presenter<'_> {
+    /// Returns one row a cell with everything known of it, at most `limit` rows, and how many
+    /// cells are left out.
+    #[must_use]
+    pub(super) fn details(&self, limit: usize) -> (TextTable, usize) {
+        let cells = &self.section.cells[..self.section.cells.len().min(limit)];
+        let keys = self.cell_keys(cells);
+        let of = |head: &str, align, text: &dyn Fn(&CellLine) -> String| {
+            TextColumn::plain(head, align, cells.iter().map(text).collect())
+        };
+        let summary = |pick: &dyn Fn(&Statistics) -> Option<String>, cell: &CellLine| {
+            cell.summary.as_ref().and_then(pick).unwrap_or_else(|| ABSENT.to_owned())
+        };
+        let scale = &self.scale;
+        let tallest =
+            self.section.cells.iter().flat_map(|cell| &cell.histogram).max().copied().unwrap_or(0);
+        let mut columns = vec![
+            of("n", Align::Right, &|cell| size(cell.counts)),
+            of("mean ± SD", Align::Left, &|cell| {
+                summary(&|found| Some(with_spread(scale, found)), cell)
+            }),
+            of("SE", Align::Right, &|cell| summary(&|found| Some(scale.value(found.se?)), cell)),
+            of("95 % interval", Align::Left, &|cell| {
+                summary(&|found| Some(scale.interval(found.interval95?)), cell)
+            }),
+            of("median", Align::Right, &|cell| {
+                summary(&|found| Some(scale.value(found.median)), cell)
+            }),
+            of("min", Align::Right, &|cell| summary(&|found| Some(scale.value(found.min)), cell)),
+            of("max", Align::Right, &|cell| summary(&|found| Some(scale.value(found.max)), cell)),
+        ];
+        if !self.section.histogram_edges.is_empty() {
+            columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
+        }
+        columns.extend(cost_columns(cells));
+        (
+            TextTable { banner: None, keys, columns, split: Split::Full },
+            self.section.cells.len() - cells.len(),
+        )
+    }
+
+    /// Returns the columns that name the cells; axes on one side of the grids share a column.
+    fn cell_keys(&self, cells: &[CellLine]) -> Vec<TextColumn> {
+        let axes = &self.section.axes;
+        let of_role = |role| (0..axes.len()).filter(|axis| axes[*axis].role == role).collect();
+        let is_grid = self.section.grids.iter().any(|grid| grid.columns.is_some());
+        let mut groups: Vec<Vec<usize>> = if is_grid {
+            let apart: Vec<usize> = of_role(Role::Grids);
+            apart.into_iter().map(|axis| vec![axis]).collect()
+        } else {
+            self.section.varying().map(|(axis, _)| vec![axis]).collect()
+        };
+        if is_grid {
+            groups.extend([of_role(Role::Rows), of_role(Role::Columns)]);
+        }
+        let column = |group: &Vec<usize>| {
+            let label: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
+            let text = |cell: &CellLine| {
+                let value = |axis: &usize| {
+                    cell.values[*axis].as_deref().map_or(ABSENT, |value| axes[*axis].show(value))
+                };
+                group.iter().map(value).collect::<Vec<_>>().join("/")
+            };
+            let values = || group.iter().flat_map(|axis| &axes[*axis].values);
+            let numeric = group.len() == 1 && values().all(|value| value.parse::<f64>().is_ok());
+            let align = if numeric { Align::Right } else { Align::Left };
+            TextColumn::plain(label.join("/"), align, cells.iter().map(text).collect())
+        };
+        groups.iter().map(column).collect()
+    }
+
+    /// Says how the intervals were found and what the histograms show; empty without a completed
+    /// trial.
+    #[must_use]
+    pub(super) fn details_notes(&self) -> Vec<String> {
+        let found = |method| {
+            let of = |cell: &CellLine| cell.summary.and_then(|found| found.interval_method);
+            self.section.cells.iter().any(|cell| of(cell) == Some(method))
+        };
+        let methods = match (found(IntervalMethod::StudentT), found(IntervalMethod::BcaBootstrap)) {
+            (false, false) => None,
+            (true, false) => Some("Student's t"),
+            (false, true) => Some("BCa bootstrap"),
+            (true, true) => Some("BCa bootstrap from 20 trials, else Student's t"),
+        };
+        let edges = &self.section.histogram_edges;
+        let histograms = edges.first().zip(edges.last()).map(|(low, high)| {
+            format!(
+                "histograms reach from {} to {} in bins of {}, the same for all cells",
+                self.scale.value(*low),
+                self.scale.value(*high),
+                self.scale.size(edges[1] - low)
+            )
+        });
+        let intervals = methods.map(|method| format!("95 % intervals of the mean: {method}"));
+        intervals.into_iter().chain(histograms).collect()
+    }
+
+    /// Returns the published numbers beside ours.
+    #[must_use]
+    pub(super) fn reference(&self) -> Option<TextTable> {
+        let comparison = self.section.reference.as_ref()?;
+        let several = comparison
+            .matches
+            .iter()
+            .any(|found| found.published.metric != comparison.matches[0].published.metric);
+        let of = |head: &str, align, text: &dyn Fn(&super::document::ReferenceMatch) -> String| {
+            TextColumn::plain(head, align, comparison.matches.iter().map(text).collect())
+        };
+        let scale = |metric: Metric| {
+            if metric == self.section.metric { self.scale } else { Scale::of(metric, None) }
+        };
+        let mut keys = vec![of("published", Align::Left, &|found| found.published.label.clone())];
+        if several {
+            keys.push(of("metric", Align::Left, &|found| {
+                found.published.metric.name().replace('-', " ")
+            }));
+        }
+        let columns = vec![
+            of("value", Align::Right, &|found| {
+                let published = &found.published;
+                let scale = scale(published.metric);
+                let spread = published.sd.map(|sd| format!(" ± {}", scale.value(sd)));
+                let n = published.n.map(|n| format!(" ({n})"));
+                format!(
+                    "{}{}{}",
+                    scale.value(published.mean),
+                    spread.unwrap_or_default(),
+                    n.unwrap_or_default()
+                )
+            }),
+            of("ours", Align::Left, &|found| {
+                let text = with_spread(&scale(found.published.metric), &found.ours);
+                if found.ours.n > 1 { format!("{text} ({})", found.ours.n) } else { text }
+            }),
+            of("difference", Align::Right, &|found| {
+                scale(found.published.metric).signed(found.difference)
+            }),
+            of("p (Holm)", Align::Right, &|found| {
+                found.p.map_or_else(|| ABSENT.to_owned(), probability)
+            }),
+        ];
+        Some(TextTable { banner: None, keys, columns, split: Split::Full })
+    }
+}
+
+/// Prints completed trials, with the planned ones where they differ.
+fn size(counts: Counts) -> String {
+    let done = if counts.unfinished > 0 {
+        format!("{}/{}", counts.completed, counts.planned)
+    } else {
+        counts.completed.to_string()
+    };
+    match counts.lost() {
+        0 => done,
+        lost => format!("{done} {LOST}{lost}"),
+    }
+}
+
+fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
+    [("seconds", Metric::TrainSeconds), ("images/s", Metric::ImagesPerSecond)]
+        .into_iter()
+        .filter_map(|(head, metric)| {
+            let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
+            let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
+            let scale = Scale::of(metric, spread.max_by(f64::total_cmp));
+            let text = |cell: &CellLine| match of(cell) {
+                None => ABSENT.to_owned(),
+                Some(Statistics { mean, sd: Some(sd), .. }) => {
+                    format!("{} ± {}", scale.value(mean), scale.value(sd))
+                }
+                Some(found) => format!("{} (n = 1)", scale.value(found.mean)),
+            };
+            cells
+                .iter()
+                .any(|cell| of(cell).is_some())
+                .then(|| TextColumn::plain(head, Align::Right, cells.iter().map(text).collect()))
+        })
+        .collect()
+}

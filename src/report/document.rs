@@ -1,0 +1,360 @@
+//! What a report says, as data: every rendering is made from this and nothing else.
+//!
+//! The JSON rendering is this structure, so its fields are the documented schema. Accuracies are
+//! fractions from 0 to 1; absent numbers are `null`; a change that breaks readers raises
+//! [`SCHEMA_VERSION`].
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::base::Metric;
+use crate::stats::IntervalMethod;
+use crate::tables::{DatasetFacts, Origin};
+
+/// Version of the JSON schema.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A report over one or more experiments.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReportDocument {
+    /// Always `gridbench-report`.
+    pub format: &'static str,
+    /// Version of this schema.
+    pub version: u32,
+    /// One section an experiment, by name.
+    pub experiments: Vec<Section>,
+}
+
+/// What is said of one experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Section {
+    /// Name of the experiment.
+    pub name: String,
+    /// What it should answer.
+    pub question: Option<String>,
+    /// Name of the network.
+    pub model: String,
+    /// Images used.
+    pub datasets: Vec<DatasetFacts>,
+    /// Master seed.
+    pub seed: u64,
+    /// Trials planned per cell, the most where cells differ.
+    pub repeats: u32,
+    /// Counts over the whole experiment.
+    pub counts: Counts,
+    /// Metric of the grids.
+    pub metric: Metric,
+    /// Axes in grid order.
+    pub axes: Vec<AxisLine>,
+    /// One grid per combination of the axes that label neither rows nor columns.
+    pub grids: Vec<PivotGrid>,
+    /// Cells in grid order; grids refer to them by index.
+    pub cells: Vec<CellLine>,
+    /// Edges of the histograms of `metric`, shared by all cells.
+    pub histogram_edges: Vec<f64>,
+    /// What can be concluded from the grids.
+    pub findings: Findings,
+    /// What a reader must know before believing the numbers.
+    pub warnings: Vec<Warning>,
+    /// Published numbers beside ours.
+    pub reference: Option<ReferenceComparison>,
+    /// What the experiment cost.
+    pub cost: Cost,
+    /// Code and machine behind the numbers.
+    pub origin: Origin,
+}
+
+/// How many trials ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Trials planned.
+    pub planned: usize,
+    /// Trials that completed; the statistics are over these.
+    pub completed: usize,
+    /// Trials ended by an error.
+    pub failed: usize,
+    /// Trials whose loss exploded.
+    pub diverged: usize,
+    /// Trials that took too long.
+    pub timed_out: usize,
+    /// Trials still to be done, interrupted ones among them.
+    pub unfinished: usize,
+}
+
+impl Counts {
+    /// Returns how many trials ended without a result.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.failed + self.diverged + self.timed_out
+    }
+}
+
+/// One axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AxisLine {
+    /// Dotted key.
+    pub key: String,
+    /// Shortest form of the key that is clear within the experiment.
+    pub label: String,
+    /// Distinct values in grid order.
+    pub values: Vec<String>,
+    /// The values as the grids show them: settings with a name by that name.
+    pub shown: Vec<String>,
+    /// How the axis is laid out.
+    pub role: Role,
+}
+
+/// How an axis is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Labels the rows, alone or with others that move with it.
+    Rows,
+    /// Labels the columns, alone or with others that move with it.
+    Columns,
+    /// Separates grids.
+    Grids,
+    /// Has the same value everywhere.
+    Fixed,
+}
+
+/// Rows by columns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PivotGrid {
+    /// What all cells of this grid share and the other grids do not: label and value.
+    pub title: Vec<(String, String)>,
+    /// What labels the rows.
+    pub rows: Heading,
+    /// What labels the columns; absent where every row has one cell.
+    pub columns: Option<Heading>,
+    /// Index into the section's cells, row by row; absent where the grid has a hole.
+    pub entries: Vec<Vec<Option<usize>>>,
+}
+
+/// Labels along one side of a grid, values as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Heading {
+    /// Labels of the axes that move together along this side.
+    pub labels: Vec<String>,
+    /// One value per axis, for every row or column; absent where the axis does not exist.
+    pub values: Vec<Vec<Option<String>>>,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CellLine {
+    /// Content id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Value of every axis; absent where the axis does not exist in this cell.
+    pub values: Vec<Option<String>>,
+    /// How its trials ended.
+    pub counts: Counts,
+    /// Statistics of the report's metric; absent without a completed trial.
+    pub summary: Option<Statistics>,
+    /// Whether it cannot be told apart from the best cell of the experiment.
+    pub inseparable_from_best: bool,
+    /// Whether it cannot be told apart from the best cell of its own grid.
+    pub inseparable_in_grid: bool,
+    /// Trials in each bin of the shared edges.
+    pub histogram: Vec<usize>,
+    /// Statistics of every metric, by column name.
+    pub metrics: BTreeMap<String, Statistics>,
+}
+
+/// What is said of one metric over the completed trials of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Statistics {
+    /// Number of trials.
+    pub n: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation with n − 1; absent for one trial.
+    pub sd: Option<f64>,
+    /// Standard error of the mean; absent for one trial.
+    pub se: Option<f64>,
+    /// 95 % interval of the mean; absent for one trial.
+    pub interval95: Option<(f64, f64)>,
+    /// How that interval was found; absent with it.
+    pub interval_method: Option<IntervalMethod>,
+    /// Median.
+    pub median: f64,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+}
+
+/// What can be concluded from the grids.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Findings {
+    /// Level of the tests behind the marks.
+    pub alpha: f64,
+    /// Number of comparisons that Holm's method corrects for.
+    pub comparisons: usize,
+    /// Fewest completed trials in a cell that has any.
+    pub n_min: usize,
+    /// Most completed trials in a cell.
+    pub n_max: usize,
+    /// Standard deviation within cells, pooled.
+    pub pooled_sd: Option<f64>,
+    /// What differences these trials can show.
+    pub detectable: Option<Detectable>,
+    /// The best cell.
+    pub best: Option<Best>,
+    /// The best single trial.
+    pub extreme: Option<Extreme>,
+    /// The spread that the test set alone would cause, and the spread seen.
+    pub spread: Option<Spread>,
+}
+
+/// What differences a number of trials can show.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Detectable {
+    /// Trials per cell, the median over the cells.
+    pub n: usize,
+    /// Smallest difference between two cells found with 80 % power at a two-sided level of 0.05.
+    pub difference: f64,
+    /// Half of it.
+    pub half: f64,
+    /// Trials per cell that would find half of it.
+    pub repeats_for_half: usize,
+}
+
+/// The best cell, never without its spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Best {
+    /// Index into the section's cells.
+    pub cell: usize,
+    /// Cells that cannot be told apart from it, itself among them.
+    pub inseparable: usize,
+    /// 95 % Wilson interval of the mean on the test images alone, for accuracies.
+    pub test_set_interval95: Option<(f64, f64)>,
+}
+
+/// The best single trial.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Extreme {
+    /// Its value.
+    pub value: f64,
+    /// Number of completed trials it is the best of.
+    pub of: usize,
+    /// What the best of so many trials is expected to be.
+    pub expected: Option<f64>,
+}
+
+/// The spread that the test set alone would cause, and the spread seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// √(error / (2 · test images)).
+    pub predicted: f64,
+    /// Pooled standard deviation within cells.
+    pub seen: f64,
+    /// Test images.
+    pub test_images: u64,
+}
+
+/// What a reader must know before believing the numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Stable name, for programs.
+    pub kind: WarningKind,
+    /// The warning in words.
+    pub text: String,
+}
+
+/// Kinds of warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningKind {
+    /// Trials ended without a result.
+    LostTrials,
+    /// Trials are still to be done.
+    Unfinished,
+    /// Too few trials for a spread worth the name.
+    FewTrials,
+    /// The test split decides which cell is called best.
+    TestSplitChooses,
+    /// Training varies much more than the test set explains.
+    UnstableTraining,
+    /// The published table asked for cannot be compared.
+    Reference,
+    /// The view names an axis that does not exist.
+    View,
+}
+
+/// Published numbers beside ours.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReferenceComparison {
+    /// Name of the table.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// Who published it.
+    pub source: String,
+    /// In which ways ours is not the same experiment.
+    pub differences: Vec<String>,
+    /// Published entries that match a cell of ours.
+    pub matches: Vec<ReferenceMatch>,
+    /// Published entries without such a cell.
+    pub unmatched: Vec<ReferenceEntryLine>,
+}
+
+/// A published number and ours.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReferenceMatch {
+    /// The published number.
+    pub published: ReferenceEntryLine,
+    /// Index into the section's cells.
+    pub cell: usize,
+    /// Ours, on the published metric.
+    pub ours: Statistics,
+    /// Ours minus published.
+    pub difference: f64,
+    /// Two-sided p-value, by Holm over all matches; absent where spread or trials are unknown.
+    pub p: Option<f64>,
+    /// The test behind it.
+    pub test: Option<ReferenceTest>,
+}
+
+/// How a cell is compared with a published number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceTest {
+    /// A t-test that lends our standard deviation to the published trials, whose own is unknown.
+    SharedSpread,
+    /// Welch's test with the published standard deviation and number of trials.
+    Welch,
+}
+
+/// A published number.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReferenceEntryLine {
+    /// What it is a number of.
+    pub label: String,
+    /// The metric.
+    pub metric: Metric,
+    /// The number, a fraction for accuracies.
+    pub mean: f64,
+    /// Published standard deviation.
+    pub sd: Option<f64>,
+    /// Published number of trials.
+    pub n: Option<usize>,
+}
+
+/// What an experiment cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Cost {
+    /// Members trained.
+    pub members: usize,
+    /// Seconds of training over all members, each counted once.
+    pub train_seconds: f64,
+    /// Training images per second over the completed trials.
+    pub images_per_second: Option<Statistics>,
+    /// Seconds of training a trial, members summed.
+    pub seconds_per_trial: Option<Statistics>,
+    /// Largest memory seen, in mebibytes.
+    pub peak_memory_mib: Option<f64>,
+}

@@ -1,0 +1,80 @@
+//! Short labels for dotted keys.
+
+/// Last parts of keys that say nothing without the part before them.
+const VAGUE: [&str; 12] = [
+    "name", "size", "initial", "width", "height", "factor", "rate", "kind", "seed", "source",
+    "epochs", "value",
+];
+
+/// Returns, for every key, its shortest ending that is clear by itself and unlike the others.
+#[must_use]
+pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
+    let ending = |key: &str, parts: usize| {
+        let all: Vec<&str> = key.split('.').collect();
+        all[all.len().saturating_sub(parts)..].join(".")
+    };
+    let depth = |key: &str| key.split('.').count();
+    let shortest = |key: &str| {
+        let least = if VAGUE.contains(&ending(key, 1).as_str()) { 2 } else { 1 };
+        (least..depth(key))
+            .map(|parts| ending(key, parts))
+            .find(|label| {
+                let suffix = format!(".{label}");
+                let same = |other: &&&str| other.ends_with(&suffix) || **other == label.as_str();
+                keys.iter().filter(same).count() == 1
+            })
+            .unwrap_or_else(|| key.to_owned())
+    };
+    keys.iter().map(|key| shortest(key)).collect()
+}
+
+/// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
+/// its name where no other value of the axis is.
+#[must_use]
+pub(super) fn short_values(values: &[String]) -> Vec<String> {
+    let name = |value: &str| named(value).unwrap_or(value).to_owned();
+    let names: Vec<String> = values.iter().map(|value| name(value)).collect();
+    let shorten = |(value, name): (&String, &String)| {
+        let alone = names.iter().filter(|other| *other == name).count() == 1;
+        if alone { name.clone() } else { value.clone() }
+    };
+    values.iter().zip(&names).map(shorten).collect()
+}
+
+/// Returns the name inside a table of settings such as `{name=adam, beta1=0.9}`.
+#[must_use]
+pub(super) fn named(value: &str) -> Option<&str> {
+    let inner = value.strip_prefix('{')?.strip_suffix('}')?;
+    inner.split(", ").find_map(|entry| entry.strip_prefix("name="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_the_last_part_unless_that_is_vague_or_shared() {
+        let keys = ["augment.rotation", "ensemble.size", "train.optimizer.name", "model.dropout"];
+        assert_eq!(short_labels(&keys), ["rotation", "ensemble.size", "optimizer.name", "dropout"]);
+        assert_eq!(
+            short_labels(&["a.x.decay", "b.x.decay", "b.y.decay"]),
+            ["a.x.decay", "b.x.decay", "y.decay"]
+        );
+        assert_eq!(short_labels(&["repeats"]), ["repeats"]);
+    }
+
+    #[test]
+    fn a_table_of_settings_is_called_by_its_name_unless_another_shares_it() {
+        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        let short = |values: &[&str]| -> Vec<String> {
+            let values: Vec<String> = texts(values);
+            short_values(&values)
+        };
+        assert_eq!(short(&["{name=sgd, momentum=0.9}", "adam"]), ["sgd", "adam"]);
+        assert_eq!(
+            short(&["{name=sgd, momentum=0.9}", "sgd"]),
+            ["{name=sgd, momentum=0.9}", "sgd"]
+        );
+        assert_eq!(short(&["{width=0.1, height=0.2}", "0"]), ["{width=0.1, height=0.2}", "0"]);
+    }
+}

@@ -1,0 +1,241 @@
+//! Published numbers beside ours.
+//!
+//! The tables themselves stand in [`published`](super::published).
+
+use std::collections::BTreeMap;
+
+use super::document::{
+    ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, Section, Statistics,
+};
+use super::labels::named;
+use super::numbers::counted;
+pub use super::published::{NAMES, find};
+use crate::base::Metric;
+use crate::stats::{self, Moments};
+use crate::tables::{CellResults, ExperimentResults};
+
+/// A published table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceTable {
+    /// Name used under `[report] reference`.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: &'static str,
+    /// Who published it.
+    pub source: &'static str,
+    /// Settings common to all entries: dotted key and value.
+    pub conditions: Vec<(&'static str, String)>,
+    /// The numbers.
+    pub entries: Vec<ReferenceEntry>,
+}
+
+/// A published number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceEntry {
+    /// What it is a number of, where the assignment does not say it.
+    pub label: Option<&'static str>,
+    /// Settings of its own: dotted key and value. An entry without any stands beside our best cell.
+    pub assignment: Vec<(&'static str, String)>,
+    /// The metric.
+    pub metric: Metric,
+    /// The number, a fraction for accuracies.
+    pub mean: f64,
+    /// Standard deviation, where published.
+    pub sd: Option<f64>,
+    /// Number of trials, where published.
+    pub n: Option<usize>,
+}
+
+impl ReferenceEntry {
+    fn line(&self) -> ReferenceEntryLine {
+        let part = |(key, value): &(&str, String)| {
+            format!("{} {value}", key.rsplit('.').next().unwrap_or(key))
+        };
+        let assignment = || self.assignment.iter().map(part).collect::<Vec<_>>().join(", ");
+        ReferenceEntryLine {
+            label: self.label.map_or_else(assignment, str::to_owned),
+            metric: self.metric,
+            mean: self.mean,
+            sd: self.sd,
+            n: self.n,
+        }
+    }
+}
+
+/// Sets the entries of `table` beside the cells they match.
+#[must_use]
+pub fn compare(
+    table: &ReferenceTable,
+    results: &ExperimentResults,
+    section: &Section,
+) -> ReferenceComparison {
+    let (mut matches, mut unmatched) = (Vec::new(), Vec::new());
+    for entry in &table.entries {
+        let found = matching(table, entry, results, section);
+        let beside = found.and_then(|cell| {
+            let ours = *section.cells[cell].metrics.get(&entry.metric.column())?;
+            let sample = results.cells[cell].sample(entry.metric);
+            Some(beside(entry, cell, ours, &sample))
+        });
+        match beside {
+            Some(found) => matches.push(found),
+            None => unmatched.push(entry.line()),
+        }
+    }
+    adjust(&mut matches);
+    let differences = table
+        .conditions
+        .iter()
+        .filter_map(|(key, published)| {
+            let ours = base_value(results, key)?;
+            let is_axis = results.axes.iter().any(|axis| axis.key == *key);
+            (!is_axis && !same(key, ours, published))
+                .then(|| format!("{key} is {ours} here and {published} there"))
+        })
+        .collect();
+    ReferenceComparison {
+        name: table.name.to_owned(),
+        title: table.title.to_owned(),
+        source: table.source.to_owned(),
+        differences,
+        matches,
+        unmatched,
+    }
+}
+
+/// Returns the cell that has the settings of `entry`.
+///
+/// A condition of the whole table only chooses among cells where it is an axis; a setting of the
+/// entry must agree even where it is not.
+fn matching(
+    table: &ReferenceTable,
+    entry: &ReferenceEntry,
+    results: &ExperimentResults,
+    section: &Section,
+) -> Option<usize> {
+    let value = |cell: &'_ CellResults, key: &str| -> Option<String> {
+        let axis = results.axes.iter().position(|axis| axis.key == key)?;
+        cell.values[axis].clone()
+    };
+    let fits = |cell: &CellResults| {
+        let conditions = table.conditions.iter().all(|(key, published)| {
+            value(cell, key).is_none_or(|ours| same(key, &ours, published))
+        });
+        conditions
+            && entry.assignment.iter().all(|(key, published)| {
+                let ours = value(cell, key).or_else(|| base_value(results, key).map(str::to_owned));
+                ours.is_some_and(|ours| same(key, &ours, published))
+            })
+    };
+    if entry.assignment.is_empty() {
+        return section.findings.best.map(|best| best.cell);
+    }
+    let mut found = (0..results.cells.len()).filter(|cell| fits(&results.cells[*cell]));
+    // Two cells with the published settings differ in something the table does not know.
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+fn beside(entry: &ReferenceEntry, cell: usize, ours: Statistics, sample: &[f64]) -> ReferenceMatch {
+    let tested = match (entry.sd, entry.n) {
+        (Some(sd), Some(n)) => {
+            let published = Moments { n, mean: entry.mean, sd: Some(sd) };
+            Moments::of(sample)
+                .and_then(|ours| stats::welch_from_moments(&ours, &published))
+                .map(|found| (found.p_two_sided, ReferenceTest::Welch))
+        }
+        (None, Some(n)) => stats::against_mean_of(sample, entry.mean, n)
+            .map(|found| (found.p_two_sided, ReferenceTest::SharedSpread)),
+        (_, None) => None,
+    };
+    ReferenceMatch {
+        published: entry.line(),
+        cell,
+        ours,
+        difference: ours.mean - entry.mean,
+        p: tested.map(|(p, _)| p),
+        test: tested.map(|(_, test)| test),
+    }
+}
+
+/// Adjusts the p-values for their number.
+fn adjust(matches: &mut [ReferenceMatch]) {
+    let raw: Vec<f64> = matches.iter().map(|found| found.p.unwrap_or(f64::NAN)).collect();
+    for (found, adjusted) in matches.iter_mut().zip(stats::holm(&raw)) {
+        found.p = found.p.map(|_| adjusted);
+    }
+}
+
+/// Returns the base setting behind a typed key: tables of settings answer by their telling part.
+fn base_value<'a>(results: &'a ExperimentResults, key: &str) -> Option<&'a str> {
+    let base: &BTreeMap<String, String> = &results.facts.base;
+    let exact = base.get(key);
+    let parts = ["width", "kind", "name", "initial"];
+    let part = || parts.iter().find_map(|part| base.get(&format!("{key}.{part}")));
+    exact.or_else(part).map(String::as_str).or_else(|| {
+        (key == "model.preset" && !results.facts.model.is_empty())
+            .then_some(results.facts.model.as_str())
+    })
+}
+
+/// Returns whether two values of a setting mean the same, however they are typed.
+fn same(key: &str, ours: &str, published: &str) -> bool {
+    match (number(key, ours), number(key, published)) {
+        (Some(ours), Some(published)) => {
+            (ours - published).abs() <= 1e-9 * published.abs().max(1.0)
+        }
+        (None, None) => named(ours).unwrap_or(ours).eq_ignore_ascii_case(published),
+        _ => false,
+    }
+}
+
+/// Reads a number; rotations may be typed in turns: `{turns=0.05}`.
+fn number(key: &str, text: &str) -> Option<f64> {
+    let turns = text.strip_prefix("{turns=").and_then(|rest| rest.strip_suffix('}'));
+    match turns {
+        Some(turns) if key.ends_with("rotation") => {
+            turns.trim().parse::<f64>().ok().map(|turns| 360.0 * turns)
+        }
+        _ => text.parse().ok(),
+    }
+}
+
+/// Returns label and text of the notes below a comparison.
+pub(super) fn notes(comparison: &ReferenceComparison) -> Vec<(&'static str, String)> {
+    let ReferenceComparison { matches, unmatched, differences, source, .. } = comparison;
+    let all = counted(matches.len() + unmatched.len(), "published number");
+    let mut notes = vec![
+        ("source", source.clone()),
+        (
+            "match",
+            format!("{} of {all} on a metric and in a cell of this experiment", matches.len()),
+        ),
+    ];
+    if !differences.is_empty() {
+        notes.push(("differs", differences.join("; ")));
+    }
+    for (test, text) in [
+        (ReferenceTest::SharedSpread, "Student's t, our SD lent to the published trials"),
+        (ReferenceTest::Welch, "Welch's t with the published SD"),
+    ] {
+        let count = matches.iter().filter(|found| found.test == Some(test)).count();
+        if count > 0 {
+            notes.push(("p", format!("{text}; adjusted by Holm over {}", counted(count, "test"))));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_compared_by_meaning() {
+        assert!(same("augment.rotation", "{turns=0.05}", "18"));
+        assert!(same("augment.shift", "0.10", "0.1"));
+        assert!(same("train.optimizer", "{name=adamw, beta1=0.9}", "adamw"));
+        assert!(!same("train.optimizer", "adam", "adamw"));
+        assert!(!same("augment.shift", "none", "0"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Trains what is outstanding, on several workers, and stores every result the moment it exists.
+//!
+//! Owns scheduling, isolation of failures, interruption and progress events; prints nothing.
+//! Invariants: a member is stored (predictions first, then its journal line, flushed) before its
+//! worker takes the next; a trial is scored from stored predictions only, and only when all of its
+//! members completed; results depend neither on the number of workers nor on the order in which
+//! they finish; a run killed at any moment and started again ends with the same results as one
+//! never disturbed.
+
+mod board;
+mod event;
+mod observer;
+mod rates;
+mod run;
+mod score;
+mod shop;
+mod standing;
+mod stop;
+mod training;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::Digest;
+use crate::data::{DataError, Dataset};
+use crate::engine::Engine;
+use crate::plan::Plan;
+use crate::spec::settings::DatasetSettings;
+use crate::store::{Store, StoreError};
+
+pub use event::Event;
+pub use rates::measured_rates;
+pub use run::run;
+pub use standing::StoreProgress;
+pub use stop::StopSignal;
+
+/// Loads a collection of images; asked once for each.
+pub type Load<'a> = dyn FnMut(&DatasetSettings) -> Result<Arc<Dataset>, DataError> + 'a;
+
+/// Everything one run needs.
+pub struct RunRequest<'a> {
+    /// What there is to do; what of it is outstanding, the store knows.
+    pub plan: &'a Plan,
+    /// What trains.
+    pub engine: &'a dyn Engine,
+    /// Where results go; open for writing.
+    pub store: &'a mut Store,
+    /// Where images come from.
+    pub load: &'a mut Load<'a>,
+    /// How to go about it.
+    pub options: RunOptions,
+    /// Asks the run to stop.
+    pub stop: &'a StopSignal,
+    /// Hears of everything that happens, from several threads.
+    pub events: &'a (dyn Fn(&Event<'_>) + Sync),
+}
+
+/// How a run goes about its work; none of it changes a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Trainings side by side, at least 1.
+    pub workers: usize,
+    /// How often a failed member is tried again, each time by a later run.
+    pub retries: u32,
+    /// Trains only the members of shard `.0` of `.1`.
+    pub shard: Option<(u32, u32)>,
+    /// Time after which a member in training saves its state at the end of an epoch.
+    pub checkpoint_every: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { workers: 1, retries: 1, shard: None, checkpoint_every: Duration::from_secs(30) }
+    }
+}
+
+/// How a run ended. Counts of trials are those of the whole plan, whichever run did them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunSummary {
+    /// Members trained to an end by this run, also to a bad one.
+    pub members_trained: usize,
+    /// Members that earlier runs had finished.
+    pub members_reused: usize,
+    /// Trials scored or recorded by this run.
+    pub trials_recorded: usize,
+    /// Trials completed.
+    pub trials_completed: usize,
+    /// Trials that diverged.
+    pub trials_diverged: usize,
+    /// Trials that failed or ran out of time.
+    pub trials_failed: usize,
+    /// Trials without a record.
+    pub trials_outstanding: usize,
+    /// Whether a stop was asked for and something was left undone.
+    pub interrupted: bool,
+}
+
+/// Why a run could not go on; what it had stored by then stays.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The results folder cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Images cannot be loaded.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Images are not those the plan was drawn with.
+    #[error(
+        "dataset `{name}` changed: its checksum is {found}, the plan was drawn with {expected}"
+    )]
+    DatasetChanged {
+        /// Name of the dataset.
+        name: String,
+        /// Checksum now.
+        found: Digest,
+        /// Checksum in the plan.
+        expected: Digest,
+    },
+    /// The worker threads cannot be started.
+    #[error("cannot start {workers} worker threads")]
+    Workers {
+        /// How many were asked for.
+        workers: usize,
+        /// The operating system's answer.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+impl RunError {
+    /// Returns what the user can do about it, if that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Data(error) => error.hint(),
+            Self::DatasetChanged { .. } => {
+                Some("leave the data folder alone while the run starts, and run again".to_owned())
+            }
+            Self::Workers { .. } => Some("ask for fewer with `--jobs N`".to_owned()),
+        }
+    }
+}

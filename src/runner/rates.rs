@@ -1,0 +1,47 @@
+//! Speeds of earlier members, for estimates.
+
+use std::collections::BTreeMap;
+
+use super::score::train_seconds;
+use crate::base::Digest;
+use crate::base::digest_of;
+use crate::plan::Plan;
+use crate::record::Outcome;
+use crate::spec::settings::Settings;
+use crate::store::View;
+
+/// Training images per second of the models in a plan, as far as they were trained before.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeasuredRates(BTreeMap<Digest, (u64, f64)>);
+
+impl MeasuredRates {
+    /// Returns the speed measured with the same layers on images of the same source, if any.
+    #[must_use]
+    pub fn rate(&self, settings: &Settings) -> Option<f64> {
+        let (images, seconds) = self.0.get(&model(settings))?;
+        (*seconds > 0.0).then(|| *images as f64 / seconds)
+    }
+}
+
+/// Collects the speeds of all members of `plan` that `view` holds completed.
+#[must_use]
+pub fn measured_rates(plan: &Plan, view: &View) -> MeasuredRates {
+    let mut rates = MeasuredRates::default();
+    for member in &plan.members {
+        let completed =
+            view.members().get(&member.id).filter(|record| record.outcome == Outcome::Completed);
+        if let Some((record, summary)) =
+            completed.and_then(|record| record.summary.as_ref().map(|summary| (record, summary)))
+        {
+            let (images, seconds) = rates.0.entry(model(&member.settings)).or_default();
+            *images += summary.images_trained;
+            *seconds += train_seconds(record);
+        }
+    }
+    rates
+}
+
+fn model(settings: &Settings) -> Digest {
+    let what = (&settings.model.layers, &settings.dataset.source, settings.dataset.image_size);
+    digest_of(&serde_json::to_vec(&what).expect("settings serialise to JSON"))
+}

@@ -1,0 +1,126 @@
+use super::*;
+use crate::base::{MemberId, Seed, SeedPath, digest_of};
+use crate::record::{MemberSummary, Outcome, Selection};
+
+fn record(seconds: f64, images: u64, memory: f64) -> MemberRecord {
+    MemberRecord {
+        id: MemberId::from(digest_of(b"member")),
+        seed_path: SeedPath::member(Seed(1), 0, 0),
+        attempt: 1,
+        outcome: Outcome::Completed,
+        reason: None,
+        epochs: vec![],
+        summary: Some(MemberSummary {
+            epochs: 4,
+            selected_epoch: 4,
+            selection: Selection::Last,
+            metrics: BTreeMap::from([
+                (Metric::TrainSeconds, seconds),
+                (Metric::PeakMemory, memory),
+                (Metric::TrainAccuracy, 0.5),
+            ]),
+            trainable_parameters: 1,
+            path: "scripted".to_owned(),
+            images_trained: images,
+        }),
+    }
+}
+
+fn predictions(test: &[f32], test_labels: &[u16]) -> Predictions {
+    Predictions {
+        test: Probabilities { classes: 3, values: test.to_vec() },
+        test_labels: test_labels.to_vec(),
+        ..Predictions::default()
+    }
+}
+
+/// Scores members that gave these probabilities of three classes.
+fn scored(
+    members: &[&[f32]],
+    labels: &[u16],
+    combine: Combine,
+) -> Result<BTreeMap<Metric, f64>, String> {
+    let record = record(2.0, 100, 8.0);
+    let members: Vec<Scored<'_>> = members
+        .iter()
+        .map(|values| Scored { record: &record, predictions: predictions(values, labels) })
+        .collect();
+    score(&members, combine, SplitSeed::Trial)
+}
+
+fn close(value: f64, expected: f64) {
+    assert!((value - expected).abs() < 1e-12, "{value} is not {expected}");
+}
+
+#[test]
+fn the_mean_follows_confidence_and_the_vote_follows_heads() {
+    // Two lukewarm members say class 0, one confident member says class 1.
+    let members: [&[f32]; 3] = [&[0.5, 0.25, 0.25], &[0.5, 0.25, 0.25], &[0.0, 1.0, 0.0]];
+    let accuracy =
+        |label, combine| scored(&members, &[label], combine).unwrap()[&Metric::TestAccuracy];
+    close(accuracy(1, Combine::Mean), 1.0);
+    close(accuracy(0, Combine::Mean), 0.0);
+    close(accuracy(1, Combine::Vote), 0.0);
+    close(accuracy(0, Combine::Vote), 1.0);
+}
+
+#[test]
+fn a_tied_vote_goes_to_the_larger_mean_among_the_tied() {
+    // One vote each for classes 0 and 1; class 2 has the largest mean but no vote.
+    let members: [&[f32]; 2] = [&[0.5, 0.0625, 0.4375], &[0.0, 0.5625, 0.4375]];
+    let metrics = scored(&members, &[1], Combine::Vote).unwrap();
+    close(metrics[&Metric::TestAccuracy], 1.0);
+    let metrics = scored(&members, &[2], Combine::Mean).unwrap();
+    close(metrics[&Metric::TestAccuracy], 1.0);
+}
+
+#[test]
+fn metrics_of_a_small_ensemble_agree_with_hand_arithmetic() {
+    let first: &[f32] = &[0.5, 0.25, 0.25, 0.25, 0.5, 0.25];
+    let second: &[f32] = &[0.25, 0.5, 0.25, 0.0, 1.0, 0.0];
+    let metrics = scored(&[first, second], &[0, 1], Combine::Mean).unwrap();
+    // Means 0.375 0.375 0.25 (the first of equals wins) and 0.125 0.75 0.125.
+    close(metrics[&Metric::TestAccuracy], 1.0);
+    close(metrics[&Metric::TestLoss], -(0.375f64.ln() + 0.75f64.ln()) / 2.0);
+    close(metrics[&Metric::MemberTestAccuracy], 0.75);
+    close(metrics[&Metric::TrainSeconds], 4.0);
+    close(metrics[&Metric::ImagesPerSecond], 50.0);
+    close(metrics[&Metric::PeakMemory], 8.0);
+    close(metrics[&Metric::Epochs], 4.0);
+    close(metrics[&Metric::TrainAccuracy], 0.5);
+    assert!(!metrics.contains_key(&Metric::TrainLoss));
+    assert!(!metrics.contains_key(&Metric::ValidationAccuracy));
+}
+
+#[test]
+fn a_class_given_no_chance_costs_a_finite_loss() {
+    let metrics = scored(&[&[0.0, 1.0, 0.0]], &[0], Combine::Mean).unwrap();
+    close(metrics[&Metric::TestLoss], -(1e-7f64.ln()));
+}
+
+#[test]
+fn members_with_validation_splits_of_their_own_are_averaged() {
+    let record = record(1.0, 1, 1.0);
+    let member = |values: &[f32], labels: &[u16]| Scored {
+        record: &record,
+        predictions: Predictions {
+            validation: Probabilities { classes: 3, values: values.to_vec() },
+            validation_labels: labels.to_vec(),
+            ..predictions(&[1.0, 0.0, 0.0], &[0])
+        },
+    };
+    let right = member(&[0.0, 1.0, 0.0], &[1]);
+    let wrong = member(&[0.0, 0.75, 0.25], &[2]);
+    let metrics = score(&[right, wrong], Combine::Mean, SplitSeed::Member).unwrap();
+    close(metrics[&Metric::ValidationAccuracy], 0.5);
+    close(metrics[&Metric::ValidationLoss], -(0.25f64.ln()) / 2.0);
+}
+
+#[test]
+fn members_tested_on_different_images_have_no_score() {
+    let record = record(1.0, 1, 1.0);
+    let member =
+        |label| Scored { record: &record, predictions: predictions(&[1.0, 0.0, 0.0], &[label]) };
+    let message = score(&[member(0), member(1)], Combine::Mean, SplitSeed::Trial).unwrap_err();
+    assert!(message.contains("not tested on the same images"), "{message}");
+}

@@ -1,0 +1,345 @@
+//! What the workers share, and what one worker does.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::RunOptions;
+use super::board::{Board, Work};
+use super::event::Event;
+use super::observer::MemberObserver;
+use super::score::{Scored, score, train_seconds};
+use super::stop::StopSignal;
+use super::training::{Attempt, pack_capacity, record, train};
+use crate::data::Dataset;
+use crate::engine::{Engine, EpochObserver};
+use crate::plan::Plan;
+use crate::record::{MemberRecord, Outcome, Predictions, TrialRecord};
+use crate::store::atomic::Durability;
+use crate::store::{Entry, Position, StoreError, View, Writer};
+
+/// Training again what took less than this is cheaper than flushing its predictions. Should the
+/// machine lose power, their checksum tells, and the member is trained again.
+const WORTH_FLUSHING: Duration = Duration::from_millis(100);
+
+/// Everything the workers share.
+pub(super) struct Shop<'a> {
+    plan: &'a Plan,
+    engine: &'a dyn Engine,
+    writer: &'a Writer,
+    view: Mutex<&'a mut View>,
+    board: Board<'a>,
+    datasets: Vec<Option<Arc<Dataset>>>,
+    options: RunOptions,
+    stop: &'a StopSignal,
+    events: &'a (dyn Fn(&Event<'_>) + Sync),
+    /// Name of a cell that uses each member, for messages.
+    cells: Vec<usize>,
+    failure: Mutex<Option<StoreError>>,
+    failing: AtomicBool,
+    members: AtomicUsize,
+    trials: AtomicUsize,
+}
+
+/// What the workers have done.
+pub(super) struct Done {
+    pub(super) members: usize,
+    pub(super) trials: usize,
+}
+
+/// A member whose attempt ended, on its way to the disk.
+struct Finished {
+    place: usize,
+    record: MemberRecord,
+    predictions: Option<Predictions>,
+    images_planned: u64,
+}
+
+impl<'a> Shop<'a> {
+    #[expect(clippy::too_many_arguments, reason = "called once, with everything the workers share")]
+    pub(super) fn open(
+        plan: &'a Plan,
+        engine: &'a dyn Engine,
+        writer: &'a Writer,
+        view: &'a mut View,
+        board: Board<'a>,
+        datasets: Vec<Option<Arc<Dataset>>>,
+        options: RunOptions,
+        stop: &'a StopSignal,
+        events: &'a (dyn Fn(&Event<'_>) + Sync),
+    ) -> Self {
+        let mut cells = vec![0; plan.members.len()];
+        for trial in plan.trials.iter().rev() {
+            for &member in &trial.members {
+                cells[member] = trial.cell;
+            }
+        }
+        Self {
+            plan,
+            engine,
+            writer,
+            view: Mutex::new(view),
+            board,
+            datasets,
+            options,
+            stop,
+            events,
+            cells,
+            failure: Mutex::new(None),
+            failing: AtomicBool::new(false),
+            members: AtomicUsize::new(0),
+            trials: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns what was done, once all workers are back.
+    ///
+    /// # Errors
+    /// The first reason why a result could not be stored.
+    pub(super) fn close(self) -> Result<(&'a mut View, Done), StoreError> {
+        match self.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok((
+                self.view.into_inner().unwrap_or_else(PoisonError::into_inner),
+                Done { members: self.members.into_inner(), trials: self.trials.into_inner() },
+            )),
+        }
+    }
+
+    /// One worker: takes work until nothing is left or everything is to stop.
+    pub(super) fn work(&self) {
+        while !self.stop.is_requested() && !self.is_failing() {
+            let Some(work) = self.board.take() else { return };
+            let done = match work {
+                Work::Record(trial) => self.store(&[], vec![trial], Durability::Cached),
+                Work::Train(member) => self.train(member),
+            };
+            if let Err(error) = done {
+                self.failing.store(true, Ordering::SeqCst);
+                // The first error is the cause; the others follow from it.
+                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert(error);
+            }
+        }
+    }
+
+    fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::SeqCst)
+    }
+
+    fn view(&self) -> MutexGuard<'_, &'a mut View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Trains a member, with others like it if the engine takes packs, and stores how they ended.
+    fn train(&self, first: usize) -> Result<(), StoreError> {
+        let mut finished = Vec::new();
+        let mut attempts = Vec::new();
+        self.prepare(first, &mut attempts, &mut finished);
+        let capacity = attempts.first().map_or(1, |attempt| pack_capacity(self.engine, attempt));
+        if capacity > 1 {
+            for place in self.board.take_alike(first, capacity - 1) {
+                self.prepare(place, &mut attempts, &mut finished);
+            }
+        }
+        for attempt in &attempts {
+            let member = &self.plan.members[attempt.place];
+            (self.events)(&Event::MemberStarted {
+                member: member.id,
+                cell: &self.plan.cells[self.cells[attempt.place]].name,
+                repeat: member.seed_path.repeat,
+                index: member.seed_path.member,
+                attempt: attempt.number,
+                resumed: attempt.checkpoint.is_some(),
+            });
+        }
+
+        let is_failing = || self.is_failing();
+        let started = Instant::now();
+        let mut observers: Vec<MemberObserver<'_>> = attempts
+            .iter()
+            .map(|attempt| MemberObserver {
+                member: self.plan.members[attempt.place].id,
+                attempt: attempt.number,
+                images: attempt.images(),
+                writer: self.writer,
+                events: self.events,
+                stop: self.stop,
+                is_failing: &is_failing,
+                every: self.options.checkpoint_every,
+                saved: started,
+                error: None,
+            })
+            .collect();
+        let mut seen: Vec<&mut dyn EpochObserver> =
+            observers.iter_mut().map(|observer| observer as &mut dyn EpochObserver).collect();
+        let endings = train(self.engine, &attempts, &mut seen);
+        if let Some(error) = observers.into_iter().find_map(|observer| observer.error) {
+            return Err(error);
+        }
+
+        let durability = if started.elapsed() < WORTH_FLUSHING {
+            Durability::Cached
+        } else {
+            Durability::Flushed
+        };
+        for (attempt, ending) in attempts.iter().zip(endings) {
+            let member = &self.plan.members[attempt.place];
+            let (record, predictions) = record(member, attempt.number, Some(attempt), ending);
+            let epochs = u64::from(member.settings.train.epochs);
+            let images_planned = attempt.images() as u64 * epochs;
+            finished.push(Finished { place: attempt.place, record, predictions, images_planned });
+        }
+        self.store(&finished, Vec::new(), durability)
+    }
+
+    /// Makes a member ready; one whose images cannot be divided has failed already.
+    fn prepare(&self, place: usize, attempts: &mut Vec<Attempt>, finished: &mut Vec<Finished>) {
+        let member = &self.plan.members[place];
+        let number = self.view().next_attempt(&member.id);
+        let dataset = self.datasets[dataset_of(self.plan, place)]
+            .clone()
+            .expect("the images of every queued member are loaded");
+        let checkpoint = self.writer.load_checkpoint(&member.id, number);
+        match Attempt::prepare(place, member, number, dataset, checkpoint) {
+            Ok(attempt) => attempts.push(attempt),
+            Err(reason) => {
+                let (record, predictions) = record(member, number, None, Err(reason));
+                finished.push(Finished { place, record, predictions, images_planned: 0 });
+            }
+        }
+    }
+
+    /// Stores members, then the trials that `ready` names or that waited for these members alone,
+    /// with one flush for all; tells of them when they are on the disk.
+    fn store(
+        &self,
+        finished: &[Finished],
+        mut ready: Vec<usize>,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let mut position = None;
+        for Finished { place, record, predictions, .. } in finished {
+            let checksum = predictions
+                .as_ref()
+                .map(|predictions| {
+                    self.writer.write_predictions(&record.id, predictions, durability)
+                })
+                .transpose()?;
+            position = Some(self.append(Entry {
+                member: Some(record.clone()),
+                predictions: checksum,
+                ..Entry::default()
+            })?);
+            if record.outcome != Outcome::Interrupted {
+                ready.extend(self.board.settle(*place));
+            }
+        }
+        let mut recorded = Vec::new();
+        for trial in ready {
+            let record = self.judge(trial)?;
+            if self.view().trials().get(&record.id) != Some(&record) {
+                position = Some(self.append(record.clone().into())?);
+                recorded.push((trial, record));
+            }
+        }
+        if let Some(position) = position {
+            self.writer.flush(position)?;
+        }
+        self.members.fetch_add(finished.len(), Ordering::SeqCst);
+        self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
+        for Finished { record, images_planned, .. } in finished {
+            if record.outcome != Outcome::Interrupted {
+                self.writer.remove_checkpoint(&record.id);
+            }
+            (self.events)(&Event::MemberFinished {
+                member: record.id,
+                outcome: record.outcome,
+                reason: record.reason.as_deref(),
+                images: record.summary.as_ref().map_or(0, |summary| summary.images_trained),
+                images_planned: *images_planned,
+                train_seconds: train_seconds(record),
+            });
+        }
+        for (trial, record) in &recorded {
+            let cell = self.plan.trials[*trial].cell;
+            let name = &self.plan.cells[cell].name;
+            (self.events)(&Event::TrialFinished { cell, name, record });
+        }
+        Ok(())
+    }
+
+    fn append(&self, entry: Entry) -> Result<Position, StoreError> {
+        let position = self.writer.append(std::slice::from_ref(&entry))?;
+        self.view().add(entry);
+        Ok(position)
+    }
+
+    /// Scores a trial whose members have all ended, or says why it has no score.
+    fn judge(&self, place: usize) -> Result<TrialRecord, StoreError> {
+        let trial = &self.plan.trials[place];
+        let ids: Vec<_> =
+            trial.members.iter().map(|&member| self.plan.members[member].id).collect();
+        let members: Vec<(MemberRecord, Option<_>)> = {
+            let view = self.view();
+            let known = |id| view.members().get(id).expect("a ready trial has only ended members");
+            ids.iter().map(|id| (known(id).clone(), view.predictions(id).copied())).collect()
+        };
+        let mut judged = TrialRecord {
+            id: trial.id,
+            cell: self.plan.cells[trial.cell].id,
+            repeat: trial.repeat,
+            members: ids,
+            outcome: Outcome::Completed,
+            reason: None,
+            metrics: std::collections::BTreeMap::new(),
+        };
+        let records = members.iter().map(|(record, _)| record);
+        if let Some((index, worst)) =
+            records.enumerate().rev().max_by_key(|(_, record)| severity(record.outcome))
+            && worst.outcome != Outcome::Completed
+        {
+            let reason = worst.reason.as_deref().unwrap_or(worst.outcome.name());
+            judged.outcome = worst.outcome;
+            judged.reason = Some(match members.len() {
+                1 => reason.to_owned(),
+                count => format!("member {} of {count}: {reason}", index + 1),
+            });
+            return Ok(judged);
+        }
+        let scored: Vec<Scored<'_>> = members
+            .iter()
+            .map(|(record, checksum)| {
+                let predictions = self.writer.read_predictions(&record.id, checksum.as_ref())?;
+                Ok(Scored { record, predictions })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let settings = self.plan.settings_of(trial);
+        match score(&scored, settings.ensemble.combine, settings.dataset.split.seed) {
+            Ok(metrics) => judged.metrics = metrics,
+            Err(reason) => {
+                judged.outcome = Outcome::Failed;
+                judged.reason = Some(reason);
+            }
+        }
+        Ok(judged)
+    }
+}
+
+/// Orders outcomes from the best to the worst that can befall a trial.
+fn severity(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Completed => 0,
+        Outcome::Diverged => 1,
+        Outcome::TimedOut => 2,
+        Outcome::Failed => 3,
+        Outcome::Interrupted => 4,
+    }
+}
+
+/// Returns the index of a member's collection of images in [`Plan::datasets`].
+pub(super) fn dataset_of(plan: &Plan, member: usize) -> usize {
+    let settings = &plan.members[member].settings.dataset;
+    let holds = plan.datasets.iter().position(|dataset| dataset.holds(settings));
+    holds.expect("a plan names the dataset of every member")
+}

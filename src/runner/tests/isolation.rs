@@ -1,0 +1,108 @@
+use super::scripted::{Scripted, Turn, plan, results, run_once};
+use crate::plan::Plan;
+use crate::plan::testing::cell;
+use crate::record::Outcome;
+
+fn three_cells() -> Plan {
+    plan(2, (0..3).map(|x| cell(x, |settings| settings.ensemble.size = 2)))
+}
+
+#[test]
+fn errors_and_panics_stay_inside_their_trial() {
+    for (turn, reason) in [
+        (Turn::Error, "member 1 of 2: as the script says"),
+        (Turn::Panic, "member 1 of 2: panicked: as the script says"),
+        (
+            Turn::Miscount,
+            "member 1 of 2: the trainer predicted 19 test images with 19 labels, expected 20",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = three_cells();
+        let summary = run_once(&plan, &Scripted::where_x_is_1(turn, 2), folder.path());
+        assert_eq!((summary.trials_completed, summary.trials_failed), (4, 2));
+        assert_eq!(summary.members_trained, 12);
+        let results = results(folder.path());
+        for trial in &plan.trials {
+            let record = &results.trials[&trial.id];
+            if trial.cell == 1 {
+                assert_eq!(record.outcome, Outcome::Failed);
+                assert_eq!(record.reason.as_deref(), Some(reason));
+                assert!(record.metrics.is_empty());
+            } else {
+                assert_eq!(record.outcome, Outcome::Completed);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failure_in_a_pack_is_that_of_its_own_member() {
+    for turn in [Turn::Error, Turn::Panic] {
+        let plan = three_cells();
+        let run = |pack: usize| {
+            let folder = tempfile::tempdir().unwrap();
+            let engine = Scripted { pack, ..Scripted::where_x_is_1(turn, 2) };
+            run_once(&plan, &engine, folder.path());
+            results(folder.path())
+        };
+        assert_eq!(run(1), run(4));
+    }
+}
+
+#[test]
+fn a_trial_with_one_failed_member_is_not_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(1, [cell(0, |settings| settings.ensemble.size = 3)]);
+    let engine = Scripted::new(|job, _| match job.seed_path.member {
+        Some(1) => Turn::Error,
+        _ => Turn::Go,
+    });
+    run_once(&plan, &engine, folder.path());
+    let record = &results(folder.path()).trials[&plan.trials[0].id];
+    assert_eq!(record.outcome, Outcome::Failed);
+    assert_eq!(record.reason.as_deref(), Some("member 2 of 3: as the script says"));
+}
+
+#[test]
+fn divergence_is_a_result_and_is_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(1, [cell(1, |_| {})]);
+    for epochs in [2, 0] {
+        let engine = Scripted::where_x_is_1(Turn::Diverge, 2);
+        let summary = run_once(&plan, &engine, folder.path());
+        assert_eq!((summary.trials_diverged, summary.trials_failed), (1, 0));
+        assert_eq!(engine.epochs(), epochs);
+    }
+    let results = results(folder.path());
+    let record = &results.members[&plan.members[0].id];
+    assert_eq!(record.epochs.len(), 1);
+    assert_eq!(record.reason.as_deref(), Some("loss is NaN in epoch 2"));
+}
+
+#[test]
+fn a_failed_member_is_tried_again_once_by_a_later_run_and_then_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(1, [cell(0, |_| {}), cell(1, |_| {})]);
+    for (attempt, trained) in [(1, 2), (2, 1), (2, 0)] {
+        let engine = Scripted::where_x_is_1(Turn::Error, 1);
+        let summary = run_once(&plan, &engine, folder.path());
+        assert_eq!((summary.members_trained, summary.trials_failed), (trained, 1));
+        let record = &results(folder.path()).members[&plan.members[1].id];
+        assert_eq!((record.attempt, record.outcome), (attempt, Outcome::Failed));
+    }
+}
+
+#[test]
+fn a_failed_trial_becomes_complete_when_its_member_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(1, [cell(1, |_| {})]);
+    assert_eq!(
+        run_once(&plan, &Scripted::where_x_is_1(Turn::Error, 1), folder.path()).trials_failed,
+        1
+    );
+    assert_eq!(run_once(&plan, &Scripted::flawless(), folder.path()).trials_completed, 1);
+    let results = results(folder.path());
+    assert_eq!(results.trials[&plan.trials[0].id].outcome, Outcome::Completed);
+    assert_eq!(results.members[&plan.members[0].id].attempt, 2);
+}

@@ -1,0 +1,7 @@
+//! Runs with a scripted engine.
+
+mod cost;
+mod isolation;
+mod resuming;
+mod scripted;
+mod storing;

@@ -1,0 +1,216 @@
+//! One attempt at one member or pack, with everything that can go wrong kept inside.
+
+use std::any::Any;
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::base::SeedPath;
+use crate::data::{Dataset, Splits, split};
+use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::plan::Member;
+use crate::record::{MemberRecord, Outcome, Predictions};
+use crate::spec::settings::Settings;
+
+/// A member made ready for training.
+pub(super) struct Attempt {
+    pub(super) place: usize,
+    pub(super) number: u32,
+    settings: Arc<Settings>,
+    seed_path: SeedPath,
+    dataset: Arc<Dataset>,
+    splits: Splits,
+    pub(super) checkpoint: Option<Vec<u8>>,
+}
+
+impl Attempt {
+    /// Divides the images of a member.
+    ///
+    /// # Errors
+    /// Says why they cannot be divided as asked.
+    pub(super) fn prepare(
+        place: usize,
+        member: &Member,
+        number: u32,
+        dataset: Arc<Dataset>,
+        checkpoint: Option<Vec<u8>>,
+    ) -> Result<Self, String> {
+        let settings = &member.settings.dataset;
+        let splits = split(&dataset, &settings.split, settings.train_limit, member.seed_path)
+            .map_err(|error| with_causes(&error))?;
+        Ok(Self {
+            place,
+            number,
+            settings: Arc::clone(&member.settings),
+            seed_path: member.seed_path,
+            dataset,
+            splits,
+            checkpoint,
+        })
+    }
+
+    pub(super) fn job(&self) -> TrainJob<'_> {
+        TrainJob {
+            settings: &self.settings,
+            dataset: &self.dataset,
+            splits: &self.splits,
+            seed_path: self.seed_path,
+            attempt: self.number,
+            checkpoint: self.checkpoint.as_deref(),
+        }
+    }
+
+    /// Returns the number of training images of one epoch.
+    pub(super) fn images(&self) -> usize {
+        self.splits.train.len()
+    }
+}
+
+/// Returns how many members like this one the engine trains at once; 1 if it cannot say.
+pub(super) fn pack_capacity(engine: &dyn Engine, attempt: &Attempt) -> usize {
+    let capacity = || engine.pack_capacity(&attempt.job());
+    catch_unwind(AssertUnwindSafe(capacity)).unwrap_or(1).max(1)
+}
+
+/// What an attempt gave, or what went wrong.
+pub(super) type Ending = Result<TrainOutput, String>;
+
+/// Trains a pack. If it fails as a whole, its members are trained one by one, so that each ends as
+/// it would have ended alone.
+pub(super) fn train(
+    engine: &dyn Engine,
+    attempts: &[Attempt],
+    observers: &mut [&mut dyn EpochObserver],
+) -> Vec<Ending> {
+    if attempts.len() > 1 {
+        let jobs: Vec<TrainJob<'_>> = attempts.iter().map(Attempt::job).collect();
+        let pack = catch_unwind(AssertUnwindSafe(|| engine.train_pack(&jobs, observers)));
+        if let Ok(endings) = pack
+            && endings.len() == attempts.len()
+            && endings.iter().any(Result::is_ok)
+        {
+            return endings
+                .into_iter()
+                .map(|ending| ending.map_err(|error| with_causes(&error)))
+                .collect();
+        }
+    }
+    attempts
+        .iter()
+        .zip(observers)
+        .map(|(attempt, observer)| train_alone(engine, attempt, *observer))
+        .collect()
+}
+
+fn train_alone(engine: &dyn Engine, attempt: &Attempt, observer: &mut dyn EpochObserver) -> Ending {
+    let mut once =
+        |job: TrainJob<'_>| catch_unwind(AssertUnwindSafe(|| engine.train(&job, observer)));
+    let ending = match once(attempt.job()) {
+        // A checkpoint only saves time; without it the member starts again.
+        Ok(Err(EngineError::Checkpoint(_))) if attempt.checkpoint.is_some() => {
+            once(TrainJob { checkpoint: None, ..attempt.job() })
+        }
+        ending => ending,
+    };
+    match ending {
+        Ok(Ok(output)) => Ok(output),
+        Ok(Err(error)) => Err(with_causes(&error)),
+        Err(panic) => Err(format!("panicked: {}", message_of(&*panic))),
+    }
+}
+
+/// Turns an ending into what is stored of it.
+pub(super) fn record(
+    member: &Member,
+    attempt: u32,
+    images: Option<&Attempt>,
+    ending: Ending,
+) -> (MemberRecord, Option<Predictions>) {
+    let mut record = MemberRecord {
+        id: member.id,
+        seed_path: member.seed_path,
+        attempt,
+        outcome: Outcome::Failed,
+        reason: None,
+        epochs: Vec::new(),
+        summary: None,
+    };
+    match ending {
+        Err(reason) => {
+            record.reason = Some(reason);
+            (record, None)
+        }
+        Ok(output) => {
+            record.epochs = output.epochs;
+            if output.outcome == Outcome::Completed {
+                let images = images.map_or((0, 0), |attempt| {
+                    (attempt.splits.validation.len(), attempt.splits.test.len())
+                });
+                if let Err(reason) = check_predictions(output.predictions.as_ref(), images) {
+                    record.reason = Some(reason);
+                    return (record, None);
+                }
+            }
+            record.outcome = output.outcome;
+            record.reason = output.reason;
+            record.summary = output.summary;
+            (record, output.predictions.filter(|_| output.outcome == Outcome::Completed))
+        }
+    }
+}
+
+/// Holds what an engine predicts against what it was asked to predict.
+fn check_predictions(
+    predictions: Option<&Predictions>,
+    (validation, test): (usize, usize),
+) -> Result<(), String> {
+    let Some(predictions) = predictions else {
+        return Err("the trainer gave no predictions".to_owned());
+    };
+    for (split, images, labels, expected) in [
+        (
+            "validation",
+            predictions.validation.images(),
+            predictions.validation_labels.len(),
+            validation,
+        ),
+        ("test", predictions.test.images(), predictions.test_labels.len(), test),
+    ] {
+        if images != expected || labels != expected {
+            return Err(format!(
+                "the trainer predicted {images} {split} images with {labels} labels, expected \
+                 {expected}"
+            ));
+        }
+    }
+    let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+    if finite(&predictions.test.values) && finite(&predictions.validation.values) {
+        Ok(())
+    } else {
+        Err("the trainer predicted probabilities that are not finite".to_owned())
+    }
+}
+
+/// Joins an error and its causes into one line.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let message = cause.to_string();
+        // A transparent error repeats its cause.
+        if !text.ends_with(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

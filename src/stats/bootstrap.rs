@@ -1,0 +1,133 @@
+//! Bootstrap: seeded resamples in parallel, percentile and `BCa` intervals.
+//!
+//! Every resample draws from a stream of its own, so the digits do not depend on the threads.
+
+use rayon::prelude::*;
+
+use super::distributions::{normal_cdf, normal_quantile};
+use super::draws::Draws;
+
+/// Resamples behind every printed interval.
+pub const RESAMPLES: usize = 10_000;
+
+/// Seed of resamplings nobody asked to seed otherwise: the same data give the same digits.
+pub const RESAMPLE_SEED: u64 = 0x6772_6964_6265_6e63;
+
+/// Returns `statistic` of each of `resamples` streams of `seed`, in the order of the streams.
+pub fn resample<F>(resamples: usize, seed: u64, statistic: F) -> Vec<f64>
+where
+    F: Fn(&mut Draws) -> f64 + Sync,
+{
+    (0..resamples)
+        .into_par_iter()
+        .with_min_len(256)
+        .map(|index| statistic(&mut Draws::keyed(seed, index as u64)))
+        .collect()
+}
+
+/// Returns the bias-corrected and accelerated interval of the mean of `values` (Efron 1987,
+/// <https://doi.org/10.1080/01621459.1987.10478410>), `resamples` drawn from `seed`.
+///
+/// Nothing for fewer than two values or values that are not finite; a constant sample has an
+/// interval of no width.
+#[must_use]
+pub fn bca_interval_of_mean(
+    values: &[f64],
+    level: f64,
+    resamples: usize,
+    seed: u64,
+) -> Option<(f64, f64)> {
+    let moments = super::Moments::of(values)?;
+    let (mean, sd) = (moments.mean, moments.sd?);
+    if sd == 0.0 {
+        return Some((mean, mean));
+    }
+    let n = values.len();
+    let distances: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    let mut shifts = resample(resamples, seed, |draws| {
+        let mut sum = 0.0;
+        draws.indices(n, n, |index| sum += distances[index]);
+        sum / n as f64
+    });
+    // The mean's jackknife distances are proportional to the values' own.
+    let squares: f64 = distances.iter().map(|distance| distance * distance).sum();
+    let cubes: f64 = distances.iter().map(|distance| distance.powi(3)).sum();
+    let acceleration = cubes / (6.0 * squares.powf(1.5));
+    let below = shifts.iter().filter(|&&shift| shift < 0.0).count();
+    let level_with = shifts.iter().filter(|&&shift| shift == 0.0).count();
+    let share = (below as f64 + 0.5 * level_with as f64) / resamples as f64;
+    let bias = normal_quantile(share);
+    if !bias.is_finite() {
+        return None;
+    }
+    let adjusted = |p: f64| {
+        let z = bias + normal_quantile(p);
+        normal_cdf(bias + z / (1.0 - acceleration * z))
+    };
+    let tail = 0.5 * (1.0 - level);
+    let low = quantile(&mut shifts, adjusted(tail));
+    let high = quantile(&mut shifts, adjusted(1.0 - tail));
+    Some((mean + low, mean + high))
+}
+
+/// Returns the percentile interval of resampled statistics.
+///
+/// # Panics
+/// If `statistics` is empty.
+pub fn percentile_interval(statistics: &mut [f64], level: f64) -> (f64, f64) {
+    let tail = 0.5 * (1.0 - level);
+    (quantile(statistics, tail), quantile(statistics, 1.0 - tail))
+}
+
+/// Returns the `p` quantile by linear interpolation between order statistics (type 7 of Hyndman &
+/// Fan 1996, `NumPy`'s default), reordering `values`.
+pub(super) fn quantile(values: &mut [f64], p: f64) -> f64 {
+    let place = p.clamp(0.0, 1.0) * (values.len() - 1) as f64;
+    let (below, share) = (place.floor() as usize, place.fract());
+    let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let next = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+    low + share * (next - low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{SKEWED, assert_close};
+    use super::*;
+
+    #[test]
+    fn the_bca_interval_agrees_with_scipy() {
+        // scipy.stats.bootstrap((w,), numpy.mean, n_resamples=200000, method='BCa') gives
+        // (0.985708, 0.987600) and (0.985720, 0.987604) for two seeds; the standard error of a
+        // quantile of 10,000 resamples is about 1e-5 here.
+        let (low, high) = bca_interval_of_mean(&SKEWED, 0.95, RESAMPLES, 1).unwrap();
+        assert_close(low, 0.985_714, 4e-5);
+        assert_close(high, 0.987_602, 4e-5);
+        let (low, high) = bca_interval_of_mean(&SKEWED, 0.95, 400_000, 2).unwrap();
+        assert_close(low, 0.985_714, 8e-6);
+        assert_close(high, 0.987_602, 8e-6);
+    }
+
+    #[test]
+    fn the_digits_do_not_depend_on_the_number_of_threads() {
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let four = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        let interval = || bca_interval_of_mean(&SKEWED, 0.95, 3_000, 9).unwrap();
+        assert_eq!(alone.install(interval), four.install(interval));
+    }
+
+    #[test]
+    fn a_sample_without_spread_has_an_interval_without_width() {
+        assert_eq!(bca_interval_of_mean(&[0.3; 25], 0.95, 100, 1), Some((0.3, 0.3)));
+        assert_eq!(bca_interval_of_mean(&[0.3], 0.95, 100, 1), None);
+        assert_eq!(bca_interval_of_mean(&[0.3, f64::NAN], 0.95, 100, 1), None);
+    }
+
+    #[test]
+    fn quantiles_interpolate_as_numpy_does() {
+        // numpy.quantile([3, 1, 4, 1, 5, 9], [0, 0.1, 0.5, 0.9, 1])
+        let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0];
+        for (p, expected) in [(0.0, 1.0), (0.1, 1.0), (0.5, 3.5), (0.9, 7.0), (1.0, 9.0)] {
+            assert_close(quantile(&mut values.clone(), p), expected, 1e-14);
+        }
+    }
+}

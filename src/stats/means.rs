@@ -1,0 +1,201 @@
+//! Differences of means: Welch's test, a sample against a published number, effect sizes.
+
+use serde::Serialize;
+
+use super::distributions::{t_cdf, t_quantile, t_two_sided};
+use super::moments::{Moments, pooled_sd};
+
+/// A difference of means and how sure it is.
+///
+/// Where neither side has any spread, `se` is 0 and the difference counts as certain: p is 1 for
+/// no difference and 0 for any other, and every interval has no width.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MeanDifference {
+    /// Mean of the first minus mean of the second.
+    pub difference: f64,
+    /// Standard error of the difference.
+    pub se: f64,
+    /// Degrees of freedom (Satterthwaite's for Welch's test), at least 1.
+    pub degrees_of_freedom: f64,
+    /// Probability of a difference at least this large, either way, if there is none.
+    pub p_two_sided: f64,
+}
+
+impl MeanDifference {
+    pub(super) fn new(difference: f64, se: f64, degrees_of_freedom: f64) -> Self {
+        let mut found = Self { difference, se, degrees_of_freedom, p_two_sided: 1.0 };
+        found.p_two_sided = t_two_sided(found.t(0.0), degrees_of_freedom);
+        found
+    }
+
+    /// Distance of the difference from `origin` in standard errors: 0 or infinite where the
+    /// standard error is 0.
+    fn t(&self, origin: f64) -> f64 {
+        let distance = self.difference - origin;
+        if distance == 0.0 { 0.0 } else { distance / self.se }
+    }
+
+    /// Returns the two-sided interval at `level`, for example 0.95.
+    #[must_use]
+    pub fn interval(&self, level: f64) -> (f64, f64) {
+        let tail = 0.5 * (1.0 - level);
+        (self.lower_bound(tail), self.upper_bound(tail))
+    }
+
+    /// Returns the bound the true difference lies below with probability `alpha`.
+    #[must_use]
+    pub fn lower_bound(&self, alpha: f64) -> f64 {
+        self.difference - self.reach(alpha)
+    }
+
+    /// Returns the bound the true difference lies above with probability `alpha`.
+    #[must_use]
+    pub fn upper_bound(&self, alpha: f64) -> f64 {
+        self.difference + self.reach(alpha)
+    }
+
+    fn reach(&self, alpha: f64) -> f64 {
+        if self.se == 0.0 { 0.0 } else { -t_quantile(alpha, self.degrees_of_freedom) * self.se }
+    }
+
+    /// Returns the one-sided p of "the true difference is at most `margin`": small where it is
+    /// larger.
+    #[must_use]
+    pub fn p_at_most(&self, margin: f64) -> f64 {
+        t_cdf(-self.t(margin), self.degrees_of_freedom)
+    }
+
+    /// Returns the one-sided p of "the true difference is at least `margin`": small where it is
+    /// smaller.
+    #[must_use]
+    pub fn p_at_least(&self, margin: f64) -> f64 {
+        t_cdf(self.t(margin), self.degrees_of_freedom)
+    }
+}
+
+/// Compares the means of `a` and `b` without assuming equal variances (Welch 1947).
+///
+/// Nothing if either has fewer than two values or one that is not finite.
+#[must_use]
+pub fn welch(a: &[f64], b: &[f64]) -> Option<MeanDifference> {
+    welch_from_moments(&Moments::of(a)?, &Moments::of(b)?)
+}
+
+/// Compares two means of which only the moments are known, such as published ones.
+///
+/// Nothing if either has fewer than two values.
+#[must_use]
+pub fn welch_from_moments(a: &Moments, b: &Moments) -> Option<MeanDifference> {
+    let (se_a, se_b) = (a.se()?, b.se()?);
+    let (freedom_a, freedom_b) = ((a.n - 1) as f64, (b.n - 1) as f64);
+    let se = se_a.hypot(se_b);
+    let degrees_of_freedom = if se == 0.0 {
+        freedom_a + freedom_b
+    } else {
+        // Shares of the variance, not variances: those of tiny spreads underflow when squared.
+        let (share_a, share_b) = ((se_a / se).powi(2), (se_b / se).powi(2));
+        1.0 / (share_a.powi(2) / freedom_a + share_b.powi(2) / freedom_b)
+    };
+    Some(MeanDifference::new(a.mean - b.mean, se, degrees_of_freedom))
+}
+
+/// Compares the mean of `values` with a number known without error (one-sample t-test).
+///
+/// Nothing if there are fewer than two values or one is not finite.
+#[must_use]
+pub fn against_number(values: &[f64], number: f64) -> Option<MeanDifference> {
+    let moments = Moments::of(values)?;
+    let freedom = (moments.n - 1) as f64;
+    Some(MeanDifference::new(moments.mean - number, moments.se()?, freedom))
+}
+
+/// Returns Cohen's d: the difference of means in pooled standard deviations.
+///
+/// Nothing if either sample is empty, one value is not finite, or there is no spread to measure by.
+#[must_use]
+pub fn cohens_d(a: &[f64], b: &[f64]) -> Option<f64> {
+    let difference = Moments::of(a)?.mean - Moments::of(b)?.mean;
+    let (sd, _) = pooled_sd(&[a, b])?;
+    (sd > 0.0).then(|| difference / sd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_close;
+    use super::*;
+
+    const A: [f64; 6] = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
+    const B: [f64; 4] = [0.9899, 0.9907, 0.9912, 0.9883];
+
+    #[test]
+    fn welch_agrees_with_scipy() {
+        // scipy.stats.ttest_ind(a, b, equal_var=False): .pvalue, .df, .confidence_interval(0.95)
+        let found = welch(&A, &B).unwrap();
+        assert_close(found.difference, 0.002_275, 1e-12);
+        assert_close(found.se, 0.000_716_676_356_523_645_8, 1e-12);
+        assert_close(found.degrees_of_freedom, 4.675_403_188_574_199, 1e-10);
+        assert_close(found.p_two_sided, 0.027_110_996_913_662_49, 1e-11);
+        let (low, high) = found.interval(0.95);
+        assert_close(low, 0.000_393_581_704_007_369_6, 1e-11);
+        assert_close(high, 0.004_156_418_295_992_907, 1e-11);
+    }
+
+    #[test]
+    fn one_sided_tests_against_a_margin_agree_with_scipy() {
+        // scipy.stats.ttest_ind(a - 0.003, b, equal_var=False, alternative='less' | 'greater')
+        let found = welch(&A, &B).unwrap();
+        assert_close(found.p_at_least(0.003), 0.180_587_889_594_182_8, 1e-11);
+        assert_close(found.p_at_most(0.003), 0.819_412_110_405_817_2, 1e-11);
+    }
+
+    #[test]
+    fn one_sided_bounds_are_the_ends_of_an_interval_of_twice_the_level() {
+        // scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.9)
+        let found = welch(&A, &B).unwrap();
+        assert_close(found.lower_bound(0.05), 0.000_808_417_284_301_034_8, 1e-11);
+        assert_close(found.upper_bound(0.05), 0.003_741_582_715_699_241_4, 1e-11);
+    }
+
+    #[test]
+    fn a_sample_against_a_number_agrees_with_scipy() {
+        // scipy.stats.ttest_1samp(a, 0.9918): .pvalue, .confidence_interval(0.95) - 0.9918
+        let found = against_number(&A, 0.9918).unwrap();
+        assert_close(found.p_two_sided, 0.194_277_019_800_669_2, 1e-11);
+        let (low, high) = found.interval(0.95);
+        assert_close(low, 0.991_442_282_955_511_8 - 0.9918, 1e-11);
+        assert_close(high, 0.993_157_717_044_488_3 - 0.9918, 1e-11);
+    }
+
+    #[test]
+    fn cohens_d_divides_by_the_pooled_spread() {
+        // (mean(a) - mean(b)) / sqrt((5 * var(a, ddof=1) + 3 * var(b, ddof=1)) / 8)
+        assert_close(cohens_d(&A, &B).unwrap(), 2.251_551_177_709_917, 1e-10);
+        assert_eq!(cohens_d(&[1.0, 1.0], &[2.0, 2.0]), None);
+    }
+
+    #[test]
+    fn without_spread_the_difference_is_certain() {
+        let same = welch(&[0.5; 3], &[0.5; 2]).unwrap();
+        assert_eq!((same.p_two_sided, same.interval(0.95)), (1.0, (0.0, 0.0)));
+        let other = welch(&[0.5; 3], &[0.25; 2]).unwrap();
+        assert_eq!((other.p_two_sided, other.interval(0.95)), (0.0, (0.25, 0.25)));
+        assert_eq!((other.p_at_most(0.0), other.p_at_least(0.0)), (0.0, 1.0));
+        assert_eq!((other.p_at_most(0.25), other.p_at_least(0.25)), (0.5, 0.5));
+    }
+
+    #[test]
+    fn a_single_value_or_a_nan_cannot_be_compared() {
+        assert_eq!(welch(&[1.0], &B), None);
+        assert_eq!(welch(&A, &[]), None);
+        assert_eq!(welch(&A, &[1.0, f64::NAN]), None);
+        assert_eq!(against_number(&[1.0], 0.0), None);
+    }
+
+    #[test]
+    fn tiny_spreads_keep_their_degrees_of_freedom() {
+        let small = |values: &[f64]| values.iter().map(|v| v * 1e-150).collect::<Vec<_>>();
+        let found = welch(&small(&[1.0, 2.0, 4.0]), &small(&[3.0, 5.0, 7.0])).unwrap();
+        let expected = welch(&[1.0, 2.0, 4.0], &[3.0, 5.0, 7.0]).unwrap();
+        assert_close(found.degrees_of_freedom, expected.degrees_of_freedom, 1e-12);
+    }
+}

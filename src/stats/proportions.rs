@@ -1,0 +1,106 @@
+//! Shares of test images: Wilson's interval and `McNemar`'s test.
+
+use serde::Serialize;
+use statrs::function::gamma::ln_gamma;
+
+use super::distributions::{normal_quantile, normal_sf};
+
+/// Returns Wilson's score interval (1927) of a share of `successes` in `n`, at `level`.
+///
+/// `successes` may be a fraction: the mean number of correct images over several trials. Nothing
+/// unless 0 ≤ successes ≤ n and n > 0.
+#[must_use]
+pub fn wilson(successes: f64, n: usize, level: f64) -> Option<(f64, f64)> {
+    let total = n as f64;
+    if n == 0 || !(0.0..=total).contains(&successes) || !(0.0 < level && level < 1.0) {
+        return None;
+    }
+    let z = normal_quantile(0.5 + 0.5 * level);
+    let share = successes / total;
+    let scale = 1.0 + z * z / total;
+    let centre = (share + z * z / (2.0 * total)) / scale;
+    let reach = z / scale * (share * (1.0 - share) / total + (z / (2.0 * total)).powi(2)).sqrt();
+    Some(((centre - reach).max(0.0), (centre + reach).min(1.0)))
+}
+
+/// `McNemar`'s test between two classifiers on the same images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct McNemar {
+    /// Images only the first got right.
+    pub only_first: u64,
+    /// Images only the second got right.
+    pub only_second: u64,
+    /// Probability of so uneven a split, either way, if both are equally good.
+    pub p_two_sided: f64,
+    /// Whether p is exact (binomial, below 25 discordant images) or from χ² with continuity
+    /// correction.
+    pub exact: bool,
+}
+
+/// Tests whether two classifiers are equally good, from the images on which they disagree
+/// (`McNemar` 1947; exact binomial below 25 of them).
+#[must_use]
+pub fn mcnemar(only_first: u64, only_second: u64) -> McNemar {
+    let discordant = only_first + only_second;
+    let exact = discordant < 25;
+    let p_two_sided = if exact {
+        let smaller = only_first.min(only_second);
+        let tail: f64 = (0..=smaller).map(|k| binomial_half(k, discordant)).sum();
+        (2.0 * tail).min(1.0)
+    } else {
+        let uneven = (only_first.abs_diff(only_second) as f64 - 1.0).max(0.0);
+        2.0 * normal_sf(uneven / (discordant as f64).sqrt())
+    };
+    McNemar { only_first, only_second, p_two_sided, exact }
+}
+
+/// P(X = k) for a binomial of `n` with p = ½.
+fn binomial_half(k: u64, n: u64) -> f64 {
+    let factorial = |n: u64| ln_gamma(n as f64 + 1.0);
+    let ln_choose = factorial(n) - factorial(k) - factorial(n - k);
+    (ln_choose - n as f64 * std::f64::consts::LN_2).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_close;
+    use super::*;
+
+    #[test]
+    fn wilson_agrees_with_statsmodels() {
+        // statsmodels proportion_confint(count, nobs, alpha, method='wilson')
+        for (successes, n, level, low, high) in [
+            (987.0, 1000, 0.95, 0.977_885_557_624_420_3, 0.992_387_179_610_648_9),
+            (0.0, 50, 0.95, 0.0, 0.071_347_599_133_358_74),
+            (50.0, 50, 0.9, 0.948_666_814_213_769_8, 1.0),
+        ] {
+            let found = wilson(successes, n, level).unwrap();
+            assert_close(found.0, low, 1e-12);
+            assert_close(found.1, high, 1e-12);
+        }
+        assert_eq!(wilson(1.0, 0, 0.95), None);
+        assert_eq!(wilson(11.0, 10, 0.95), None);
+        assert_eq!(wilson(f64::NAN, 10, 0.95), None);
+    }
+
+    #[test]
+    fn mcnemar_agrees_with_statsmodels() {
+        // statsmodels mcnemar([[0, b], [c, 0]], exact=b + c < 25, correction=True).pvalue
+        for (first, second, expected, exact) in [
+            (3, 12, 0.035_156_25, true),
+            (11, 13, 0.838_819_742_202_758_8, true),
+            (30, 14, 0.023_738_515_250_054_576, false),
+            (14, 11, 0.689_156_516_779_351_6, false),
+        ] {
+            let found = mcnemar(first, second);
+            assert_close(found.p_two_sided, expected, 1e-11);
+            assert_eq!(found.exact, exact);
+        }
+    }
+
+    #[test]
+    fn classifiers_that_never_disagree_are_equally_good() {
+        assert_close(mcnemar(0, 0).p_two_sided, 1.0, 0.0);
+        assert_close(mcnemar(20, 20).p_two_sided, 1.0, 0.0);
+    }
+}

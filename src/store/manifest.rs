@@ -1,0 +1,153 @@
+//! What was asked and where it was computed: `manifest.json`.
+//!
+//! With the experiment as typed, its overrides and the checksums of its images, the plan of a
+//! results folder can be drawn again without the experiment file and without the images.
+
+use std::io;
+use std::path::Path;
+use std::{fs, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::atomic;
+use super::clock;
+use super::error::StoreError;
+use super::origin::{Build, Machine};
+use crate::base::Digest;
+
+/// Format version of manifests.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// What the caller knows when a run starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ManifestDraft {
+    /// Name of the experiment; a folder holds one experiment only.
+    pub name: String,
+    /// The experiment file, as typed.
+    pub typed: String,
+    /// Overrides from the command line, `key=value`, in order.
+    #[serde(default)]
+    pub overrides: Vec<String>,
+    /// The experiment as meant, every default filled in.
+    pub experiment: Json,
+    /// Device and numerical path.
+    pub engine: String,
+    /// Revision of the engine; part of every member's identity.
+    pub engine_revision: String,
+    /// The images.
+    #[serde(default)]
+    pub datasets: Vec<DatasetFacts>,
+}
+
+/// One collection of images, as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DatasetFacts {
+    /// Short name.
+    pub name: String,
+    /// Dataset settings that led to it; `source` and `image-size` decide.
+    pub settings: Json,
+    /// Checksum of shape, pixels, labels and class names.
+    pub checksum: Digest,
+    /// Images in the pool.
+    pub images: usize,
+    /// Rows, columns and channels of an image.
+    pub shape: [usize; 3],
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Sizes of the training, validation and test split of the base settings.
+    #[serde(default)]
+    pub splits: Option<[usize; 3]>,
+}
+
+/// `manifest.json`. Every later run of the experiment replaces it and keeps `created`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Format version.
+    #[serde(rename = "gridbench-manifest")]
+    pub version: u32,
+    /// When the first run began, RFC 3339.
+    pub created: String,
+    /// When the last run began, RFC 3339.
+    pub updated: String,
+    /// The experiment, the engine and the images.
+    pub run: ManifestDraft,
+    /// The program of the last run.
+    pub build: Build,
+    /// The machine of the last run.
+    pub machine: Machine,
+}
+
+impl Manifest {
+    /// Returns the manifest of a first run that begins now on this machine.
+    #[must_use]
+    pub fn begin(run: ManifestDraft) -> Self {
+        let now = clock::now();
+        Self {
+            version: MANIFEST_VERSION,
+            created: now.clone(),
+            updated: now,
+            run,
+            build: Build::current(),
+            machine: Machine::current(),
+        }
+    }
+
+    /// Returns the checksum of the images that `settings` (dataset settings) mean, if they were
+    /// used; the split does not matter.
+    #[must_use]
+    pub fn checksum_of(&self, settings: &impl Serialize) -> Option<Digest> {
+        let wanted = serde_json::to_value(settings).ok()?;
+        let same = |facts: &&DatasetFacts| {
+            ["source", "image-size"].iter().all(|key| facts.settings.get(key) == wanted.get(key))
+        };
+        self.run.datasets.iter().find(same).map(|facts| facts.checksum)
+    }
+
+    /// Returns the path of the manifest of a results folder.
+    pub(super) fn path(folder: &Path) -> PathBuf {
+        folder.join("manifest.json")
+    }
+
+    /// Reads the manifest of a results folder; `None` without one.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged or of a later version.
+    pub fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
+        let path = Self::path(folder);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("read", &path)(error)),
+        };
+        // The version is looked at first: a later manifest may differ in any other field.
+        let damaged = |error: serde_json::Error| StoreError::DamagedManifest {
+            path: path.clone(),
+            problem: error.to_string(),
+        };
+        let json: Json = serde_json::from_slice(&text).map_err(damaged)?;
+        match json.get("gridbench-manifest").and_then(Json::as_u64) {
+            Some(found) if found > u64::from(MANIFEST_VERSION) => Err(StoreError::Newer {
+                path,
+                found: u32::try_from(found).unwrap_or(u32::MAX),
+                known: MANIFEST_VERSION,
+            }),
+            Some(_) => serde_json::from_value(json).map(Some).map_err(damaged),
+            None => Err(StoreError::DamagedManifest {
+                path,
+                problem: "no number under `gridbench-manifest`, expected the format version"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// Writes the manifest of a results folder.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
+        let mut text = serde_json::to_string_pretty(self).expect("a manifest serialises to JSON");
+        text.push('\n');
+        Ok(atomic::write(&Self::path(folder), text.as_bytes())?)
+    }
+}

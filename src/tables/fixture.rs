@@ -1,0 +1,160 @@
+//! Hand-made results for tests of tables and reports.
+
+use std::collections::BTreeMap;
+
+use super::results::{
+    AxisFacts, CellResults, DatasetFacts, ExperimentResults, Facts, MemberCurve, Origin, TrialRow,
+    View,
+};
+use crate::base::Metric;
+use crate::record::{EpochRecord, Outcome};
+
+/// One hand-made cell: the values of its axes and its test accuracies in errors of 360 images.
+pub(crate) type HandMade<'a> = (&'a [Option<&'a str>], &'a [u32]);
+
+fn texts(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+/// Returns facts as a real manifest would give them.
+pub(crate) fn facts(name: &str) -> Facts {
+    Facts {
+        name: name.to_owned(),
+        question: Some("Which rotation/zoom and shift ranges help?".to_owned()),
+        seed: 42,
+        repeats: 3,
+        model: "small-cnn".to_owned(),
+        datasets: vec![DatasetFacts {
+            name: "digits".to_owned(),
+            shape: "8×8".to_owned(),
+            images: 1797,
+            test_images: Some(360),
+            validation_images: None,
+            checksum: "5ac5e0f1b7d24c3f9e60".repeat(3),
+        }],
+        view: View::default(),
+        base: BTreeMap::new(),
+        origin: Origin {
+            bench_version: "0.1.0".to_owned(),
+            commit: Some("0123456789ab".to_owned()),
+            toolchain: "rustc 1.95.0".to_owned(),
+            hardware: "Test CPU, 2 cores".to_owned(),
+            engine: "cpu, portable f32".to_owned(),
+            engine_revision: "1".to_owned(),
+            updated: "2026-01-02T03:04:05Z".to_owned(),
+        },
+    }
+}
+
+/// Returns an experiment of these axes and cells; costs follow from the errors by a plain rule.
+pub(crate) fn experiment(
+    name: &str,
+    axes: &[(&str, &[&str])],
+    cells: &[HandMade<'_>],
+) -> ExperimentResults {
+    let facts = facts(name);
+    let axes: Vec<AxisFacts> = axes
+        .iter()
+        .map(|(key, values)| AxisFacts { key: (*key).to_owned(), values: texts(values) })
+        .collect();
+    let cell = |(place, (values, errors)): (usize, &HandMade<'_>)| {
+        let part = |(axis, value): (&AxisFacts, Option<&str>)| {
+            value.map(|value| format!("{}={value}", axis.key))
+        };
+        let name: Vec<String> = axes.iter().zip(values.iter().copied()).filter_map(part).collect();
+        let trial = |(repeat, errors): (usize, &u32)| TrialRow {
+            repeat: repeat as u32,
+            id: format!("{place:030x}{repeat:02x}"),
+            outcome: Outcome::Completed,
+            metrics: BTreeMap::from([
+                (Metric::TestAccuracy, f64::from(360 - errors) / 360.0),
+                (Metric::TrainSeconds, 2.0 + f64::from(*errors) / 8.0),
+                (Metric::ImagesPerSecond, 9000.0 - 16.0 * f64::from(*errors)),
+            ]),
+            reason: None,
+        };
+        CellResults {
+            id: format!("{place:032x}"),
+            name: name.join(" "),
+            values: values.iter().map(|value| value.map(str::to_owned)).collect(),
+            planned: 3,
+            trials: errors.iter().enumerate().map(trial).collect(),
+        }
+    };
+    let cells: Vec<CellResults> = cells.iter().enumerate().map(cell).collect();
+    let curves = curves(&cells);
+    ExperimentResults { facts, axes, cells, curves }
+}
+
+fn curves(cells: &[CellResults]) -> Vec<MemberCurve> {
+    let curve = |(place, cell): (usize, &CellResults)| {
+        let member = move |trial: &TrialRow| MemberCurve {
+            id: format!("{:032x}", 1000 * place as u32 + trial.repeat),
+            cell: place,
+            repeat: trial.repeat,
+            member: 0,
+            outcome: trial.outcome,
+            epochs: (1..=2).map(epoch).collect(),
+        };
+        cell.trials.iter().map(member).collect::<Vec<_>>()
+    };
+    cells.iter().enumerate().flat_map(curve).collect()
+}
+
+fn epoch(epoch: u32) -> EpochRecord {
+    EpochRecord {
+        epoch,
+        learning_rate: 1e-3,
+        train_loss: 1.0 / f64::from(epoch),
+        train_accuracy: 1.0 - 0.1 / f64::from(epoch),
+        validation_loss: None,
+        validation_accuracy: None,
+        train_seconds: 1.25,
+    }
+}
+
+/// Returns shift × rotation with zoom moving along, a hole, a lost trial and an unfinished cell.
+pub(crate) fn augment_grid() -> ExperimentResults {
+    let axes: [(&str, &[&str]); 3] = [
+        ("augment.shift", &["0", "0.1", "0.2"]),
+        ("augment.rotation", &["0", "10", "20"]),
+        ("augment.zoom", &["0", "0.1", "0.2"]),
+    ];
+    let cells: [HandMade<'_>; 7] = [
+        (&[Some("0"), Some("0"), Some("0")], &[12, 14, 13]),
+        (&[Some("0"), Some("10"), Some("0.1")], &[6, 7, 5]),
+        (&[Some("0"), Some("20"), Some("0.2")], &[9, 9]),
+        (&[Some("0.1"), Some("0"), Some("0")], &[10, 11, 10]),
+        (&[Some("0.1"), Some("10"), Some("0.1")], &[4, 6, 5]),
+        (&[Some("0.1"), Some("20"), Some("0.2")], &[8, 10]),
+        (&[Some("0.2"), Some("10"), Some("0.1")], &[]),
+    ];
+    let mut results = experiment("augment_grid", &axes, &cells);
+    let lost = TrialRow {
+        repeat: 2,
+        id: "f".repeat(32),
+        outcome: Outcome::Diverged,
+        metrics: BTreeMap::new(),
+        reason: Some("loss became NaN in epoch 2".to_owned()),
+    };
+    results.cells[2].trials.push(lost);
+    results
+}
+
+/// Returns `cells` cells on a square of two axes with `repeats` trials each.
+pub(crate) fn large(cells: usize, repeats: u32) -> ExperimentResults {
+    let side = (cells as f64).sqrt().ceil() as usize;
+    let numbers: Vec<String> = (0..side).map(|place| place.to_string()).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    let axes: [(&str, &[&str]); 2] = [("a.x", &numbers), ("a.y", &numbers)];
+    let errors: Vec<Vec<u32>> = (0..cells as u32)
+        .map(|cell| (0..repeats).map(|repeat| (cell * 7 + repeat * 13) % 31).collect())
+        .collect();
+    let values: Vec<[Option<&str>; 2]> =
+        (0..cells).map(|cell| [Some(numbers[cell / side]), Some(numbers[cell % side])]).collect();
+    let made: Vec<HandMade<'_>> =
+        values.iter().zip(&errors).map(|(values, errors)| (&values[..], &errors[..])).collect();
+    let mut results = experiment("large", &axes, &made);
+    results.cells.iter_mut().for_each(|cell| cell.planned = repeats);
+    results
+}

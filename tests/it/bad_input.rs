@@ -1,0 +1,124 @@
+//! A page of bad inputs, each with the message a person reads and the exit code a script reads.
+
+use std::fmt::Write as _;
+
+use crate::support::{FAKE, Place};
+
+/// Runs one bad call and appends it to the page, folder names made alike.
+fn add(page: &mut String, place: &Place, title: &str, arguments: &[&str]) {
+    let answer = place.bench(arguments);
+    let folder = place.path("").display().to_string();
+    let folder = folder.trim_end_matches('/');
+    let message = answer.stderr.replace(folder, "PLACE");
+    assert_ne!(answer.code, 0, "{title} is no error");
+    assert_ne!(answer.code, 101, "{title} panics: {message}");
+    writeln!(
+        page,
+        "── {title}\n$ bench {}\n{}exit {}\n",
+        arguments.join(" "),
+        message,
+        answer.code
+    )
+    .expect("a string");
+}
+
+#[test]
+fn bad_experiment_files_have_one_clear_message() {
+    let place = Place::new();
+    let mut page = String::new();
+    add(&mut page, &place, "no such file", &["run", "absent.toml"]);
+    place.file("broken.toml", "name = \"broken\"\n[dataset\nsource = 1\n");
+    add(&mut page, &place, "broken TOML", &["run", "broken.toml"]);
+    place.file(
+        "many.toml",
+        "name = \"many\"\nrepeats = 0\n[dataset]\nsource = \"mnits\"\n[train]\nepoch = 3\n\
+         batch-size = \"64\"\n[model]\npreset = \"mlp\"\ndropout = 1.5\n[grid.axes]\n",
+    );
+    add(&mut page, &place, "many problems at once", &["plan", "many.toml"]);
+    place.file(
+        "axes.toml",
+        "name = \"axes\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"mlp\"\n\
+         [[grid]]\n[grid.axes]\n\"augment.rotatoin\" = [0, 1]\n\"augment.shift\" = []\n\
+         \"repeats\" = [1, 2]\n\"train.epochs\" = [1, -1]\n\
+         [[grid.zip]]\n\"augment.zoom\" = [0.0, 0.1]\n\"augment.shear\" = [0.0, 1.0, 2.0]\n",
+    );
+    add(&mut page, &place, "bad axes", &["plan", "axes.toml"]);
+    place.file("fake.toml", FAKE);
+    add(&mut page, &place, "bad override", &["run", "fake.toml", "--set", "train.epohcs=3"]);
+    add(&mut page, &place, "override without a value", &["run", "fake.toml", "--set", "seed"]);
+    add(&mut page, &place, "bad device", &["run", "fake.toml", "--device", "gpu"]);
+    add(&mut page, &place, "a device this build lacks", &["run", "fake.toml", "--device", "cuda"]);
+    place.file(
+        "shape.toml",
+        "name = \"shape\"\n[dataset]\nsource = \"digits\"\nimage-size = 8\n[model]\n\
+         preset = \"deotte-cnn\"\n",
+    );
+    add(&mut page, &place, "a network that does not fit", &["run", "shape.toml"]);
+    place.file(
+        "stop.toml",
+        "name = \"stop\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"mlp\"\n[train]\n\
+         stop = { monitor = \"validation-accuracy\", patience = 3 }\n",
+    );
+    add(&mut page, &place, "early stopping without validation", &["run", "stop.toml"]);
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn bad_data_have_one_clear_message() {
+    let place = Place::new();
+    let mut page = String::new();
+    let experiment =
+        |source: &str| format!("name = \"data\"\n[dataset]\n{source}\n[model]\npreset = \"mlp\"\n");
+    place.file("mnist.toml", experiment("source = \"mnist\""));
+    add(&mut page, &place, "data that are not there", &["run", "mnist.toml"]);
+    for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::create_dir_all(place.path("data/mnist")).expect("a folder");
+        std::fs::write(place.path("data/mnist").join(name), [0; 16]).expect("a file");
+    }
+    place.file("data/mnist/train-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 9]);
+    let call = ["run", "mnist.toml", "--data-dir", "data"];
+    add(&mut page, &place, "a truncated file", &call);
+    place.file("data/mnist/train-images-idx3-ubyte", b"<html>404</html>");
+    add(&mut page, &place, "a file that is something else", &call);
+    place.file("csv.toml", experiment("source = \"csv\"\npath = \"train.csv\""));
+    place.file("train.csv", "label,pixel0,pixel1,pixel2,pixel3\n1,0,0,0,0\n0,0,256,0,0\n");
+    add(&mut page, &place, "a pixel out of range", &["run", "csv.toml"]);
+    place.file("train.csv", "label,pixel0,pixel1,pixel2,pixel3\n1,0,0,0,0\n0,0,1,0\n");
+    add(&mut page, &place, "a short row", &["run", "csv.toml"]);
+    place.file("folder.toml", experiment("source = \"folder\"\npath = \"images\""));
+    add(&mut page, &place, "a folder that is not there", &["run", "folder.toml"]);
+    place.file("images/a/one.png", b"not a PNG");
+    add(&mut page, &place, "an unreadable image", &["run", "folder.toml"]);
+    add(&mut page, &place, "a dataset nobody knows", &["data", "info", "mnits"]);
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn bad_results_have_one_clear_message() {
+    let place = Place::new();
+    let mut page = String::new();
+    place.file("fake.toml", FAKE);
+    add(&mut page, &place, "a report of nothing", &["report", "results"]);
+    place.done(&["run", "fake.toml"]);
+    let baseline = ["check", "results/fake", "--baseline", "absent.json"];
+    add(&mut page, &place, "a baseline that is not there", &baseline);
+    place.file("absent.json", "{}");
+    add(&mut page, &place, "a baseline that is none", &baseline);
+    let other = ["run", "fake.toml", "--set", "name=other", "--out", "results/fake"];
+    add(&mut page, &place, "another experiment's folder", &other);
+    let journal = place.read("results/fake/journal/main.jsonl");
+    let damaged: Vec<_> = journal
+        .lines()
+        .enumerate()
+        .map(|(place, line)| if place == 3 { "{ broken" } else { line })
+        .collect();
+    place.file("results/fake/journal/main.jsonl", damaged.join("\n") + "\n");
+    add(&mut page, &place, "a damaged journal", &["run", "fake.toml"]);
+    let newer = journal.replacen(":1", ":99", 1);
+    place.file("results/fake/journal/main.jsonl", newer);
+    add(&mut page, &place, "a journal of a later version", &["run", "fake.toml"]);
+    let manifest = place.read("results/fake/manifest.json");
+    place.file("results/fake/manifest.json", &manifest[..manifest.len() / 2]);
+    add(&mut page, &place, "half a manifest", &["report", "results/fake"]);
+    insta::assert_snapshot!(page);
+}

@@ -1,0 +1,43 @@
+//! `bench data`, without a network.
+
+use crate::support::Place;
+
+#[test]
+fn the_embedded_digits_are_described() {
+    let place = Place::new();
+    let shown = place.done(&["data", "info", "digits"]);
+    assert!(shown.contains("1797 images of 8×8×1"), "{shown}");
+    assert!(shown.contains("ranges that cover 95 %"), "{shown}");
+}
+
+#[test]
+fn every_named_dataset_is_listed() {
+    let place = Place::new();
+    let shown = place.done(&["data", "list", "--json"]);
+    let sources: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let names: Vec<_> = sources
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|source| source["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["digits", "mnist", "fashion-mnist", "kmnist"]);
+}
+
+#[test]
+fn a_preview_is_a_png() {
+    let place = Place::new();
+    place.done(&["data", "preview", "digits", "--image-size", "28", "--output", "sheet.png"]);
+    let bytes = std::fs::read(place.path("sheet.png")).expect("a file");
+    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
+}
+
+#[test]
+fn a_fetch_without_a_mirror_says_what_each_did() {
+    let place = Place::new();
+    let nobody = "http://127.0.0.1:9/";
+    let answer = place.bench(&["data", "fetch", "mnist", "--mirror", nobody, "--data-dir", "data"]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    assert!(answer.stderr.contains("error: cannot fetch dataset `mnist`"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("127.0.0.1:9"), "{}", answer.stderr);
+}

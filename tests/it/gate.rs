@@ -1,0 +1,90 @@
+//! The gate: verdicts and exit codes, on the fake engine.
+
+use crate::support::{FAKE, Place};
+
+/// Ten repeats, so that a loss of two points is plain.
+fn with_repeats(accuracy: &str) -> String {
+    FAKE.replace("repeats = 3", "repeats = 10").replace("accuracy = 0.9", accuracy)
+        + "\n[check]\ntolerance = 1.0\n"
+}
+
+#[test]
+fn unchanged_results_pass() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    let shown = place.done(&["check", "results/fake", "--baseline", "baseline.json"]);
+    assert!(shown.starts_with("ok:"), "{shown}");
+}
+
+#[test]
+fn fresh_seeds_of_the_same_setting_pass() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    place.done(&["run", "fake.toml", "--set", "seed=8", "--out", "fresh"]);
+    place.done(&["check", "fresh", "--baseline", "baseline.json"]);
+}
+
+#[test]
+fn a_planted_loss_is_caught_with_exit_code_four() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    place.file("worse.toml", with_repeats("accuracy = 0.88"));
+    place.done(&["run", "worse.toml", "--out", "worse"]);
+    let answer = place.bench(&["check", "worse", "--baseline", "baseline.json"]);
+    assert_eq!(answer.code, 4, "{}{}", answer.stdout, answer.stderr);
+    assert!(answer.stdout.starts_with("regressed:"), "{}", answer.stdout);
+    assert!(answer.stdout.contains("hint: if the loss is intended"), "{}", answer.stdout);
+}
+
+#[test]
+fn too_few_trials_are_inconclusive_with_exit_code_five() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    place.done(&["run", "fake.toml", "--set", "repeats=1", "--out", "few"]);
+    let answer = place.bench(&["check", "few", "--baseline", "baseline.json"]);
+    assert_eq!(answer.code, 5, "{}{}", answer.stdout, answer.stderr);
+}
+
+#[test]
+fn a_verdict_is_json_on_request() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    let shown = place.done(&["check", "results/fake", "--baseline", "baseline.json", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(report["verdict"], "ok");
+    assert_eq!(report["cells"].as_array().expect("cells").len(), 6);
+}
+
+#[test]
+fn a_missing_cell_is_an_error_that_names_it() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    place.file("fewer.toml", with_repeats("accuracy = 0.9").replace("[0, 10, 20]", "[0, 10]"));
+    place.done(&["run", "fewer.toml", "--out", "fewer"]);
+    let answer = place.bench(&["check", "fewer", "--baseline", "baseline.json"]);
+    assert_eq!(answer.code, 2, "{}", answer.stdout);
+    assert!(answer.stderr.contains("augment.rotation=20 augment.shift=0.1"), "{}", answer.stderr);
+}
+
+#[test]
+fn an_unfinished_run_gives_no_baseline() {
+    let place = Place::new();
+    let accident = "spread = 0.004\naccidents = [{ kind = \"error\", repeat = 0, epoch = 1 }]";
+    place.file("fake.toml", FAKE.replace("spread = 0.004", accident));
+    assert_eq!(place.bench(&["run", "fake.toml"]).code, 3);
+    let answer = place.bench(&["baseline", "results/fake", "--output", "baseline.json"]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    assert!(!place.path("baseline.json").exists());
+}

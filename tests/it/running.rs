@@ -1,0 +1,264 @@
+//! Running, resuming, reporting: the harness as a person meets it, on the fake engine.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, FAKE, Place, column};
+
+#[test]
+fn a_run_writes_tables_and_report_and_prints_the_grid() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    let shown = place.done(&["run", "fake.toml"]);
+    assert!(shown.contains("test accuracy %, mean ± SD, n = 3"), "{shown}");
+    let cells = place.read("results/fake/tables/cells.csv");
+    assert_eq!(column(&cells, "augment.rotation"), ["0", "0", "10", "10", "20", "20"]);
+    assert_eq!(column(&cells, "n_trials"), ["3"; 6]);
+    for name in [
+        "cell",
+        "augment.shift",
+        "test_accuracy_mean",
+        "test_accuracy_std",
+        "train_seconds_mean",
+        "images_per_second_mean",
+    ] {
+        column(&cells, name);
+    }
+    for name in ["trials", "epochs", "histograms"] {
+        assert!(place.path(&format!("results/fake/tables/{name}.csv")).is_file(), "{name}");
+        assert!(place.path(&format!("results/fake/tables/{name}.parquet")).is_file(), "{name}");
+    }
+    assert!(place.read("results/fake/report.md").contains("±"));
+}
+
+#[test]
+fn running_again_trains_nothing_and_changes_no_table() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml"]);
+    let before = tables(&place, "fake");
+    let again = place.bench(&["run", "fake.toml"]);
+    assert_eq!(again.code, 0);
+    assert!(again.stderr.contains("0 members trained"), "{}", again.stderr);
+    assert_eq!(tables(&place, "fake"), before);
+}
+
+#[test]
+fn the_number_of_workers_changes_no_table() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml", "--out", "one", "--jobs", "1"]);
+    place.done(&["run", "fake.toml", "--out", "four", "--jobs", "4"]);
+    for name in TABLES {
+        let of = |folder: &str| place.read(&format!("{folder}/tables/{name}.csv"));
+        assert_eq!(of("one"), of("four"), "{name}");
+    }
+}
+
+#[test]
+fn a_killed_run_ends_with_the_tables_of_an_undisturbed_one() {
+    let place = Place::new();
+    let slow = FAKE.replace("spread = 0.004", "spread = 0.004\nepoch-delay-ms = 10");
+    place.file("slow.toml", slow);
+    place.done(&["run", "slow.toml", "--out", "undisturbed"]);
+    let mut kills = 0;
+    loop {
+        let mut child = place
+            .command(&["run", "slow.toml", "--out", "killed", "--quiet"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("bench starts");
+        let lines = || {
+            let journal = place.path("killed/journal/main.jsonl");
+            std::fs::read_to_string(journal).map_or(0, |text| text.lines().count())
+        };
+        let (before, began) = (lines(), Instant::now());
+        let ended = loop {
+            if let Some(status) = child.try_wait().expect("a child") {
+                break status.success();
+            }
+            let grown = lines() >= before + 4 + kills % 3;
+            if (grown && kills < 5) || began.elapsed() > Duration::from_secs(60) {
+                child.kill().expect("a running child");
+                child.wait().expect("an ended child");
+                break false;
+            }
+            std::thread::yield_now();
+        };
+        if ended {
+            break;
+        }
+        kills += 1;
+        assert!(kills < 20, "it never ends");
+    }
+    assert!(kills > 0, "nothing was killed");
+    for name in TABLES {
+        let of = |folder: &str| place.read(&format!("{folder}/tables/{name}.csv"));
+        assert_eq!(of("killed"), of("undisturbed"), "{name}");
+    }
+    let journal = place.read("killed/journal/main.jsonl");
+    let completed = journal.lines().filter(|line| line.contains("\"member\":{")).count();
+    assert_eq!(completed, 18, "a member was trained twice");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_saves_its_place_and_says_so() {
+    let place = Place::new();
+    let slow = FAKE.replace("spread = 0.004", "spread = 0.004\nepoch-delay-ms = 40");
+    place.file("slow.toml", slow);
+    let child = place
+        .command(&["run", "slow.toml"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("bench starts");
+    let journal = place.path("results/fake/journal/main.jsonl");
+    while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 3 {
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    let killed = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(killed.expect("kill runs").success());
+    let answer = Answer::from(child.wait_with_output().expect("an end"));
+    assert_eq!(answer.code, 130, "{}", answer.stderr);
+    assert!(answer.stderr.contains("run it again to go on"), "{}", answer.stderr);
+    place.done(&["run", "slow.toml"]);
+    place.done(&["run", "slow.toml", "--out", "undisturbed"]);
+    for name in TABLES {
+        let of = |folder: &str| place.read(&format!("{folder}/tables/{name}.csv"));
+        assert_eq!(of("results/fake"), of("undisturbed"), "{name}");
+    }
+}
+
+#[test]
+fn a_failed_trial_is_recorded_and_the_rest_goes_on() {
+    let place = Place::new();
+    let accident = "spread = 0.004\naccidents = [{ kind = \"panic\", repeat = 1, epoch = 2, \
+                    when = { \"augment.rotation\" = 10 } }]";
+    place.file("fake.toml", FAKE.replace("spread = 0.004", accident));
+    let answer = place.bench(&["run", "fake.toml"]);
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    let cells = place.read("results/fake/tables/cells.csv");
+    assert_eq!(column(&cells, "n_trials"), ["3", "3", "2", "2", "3", "3"]);
+    let status = place.done(&["status", "results/fake"]);
+    assert!(status.contains("failed"), "{status}");
+}
+
+#[test]
+fn a_diverged_trial_is_a_result() {
+    let place = Place::new();
+    let accident = "spread = 0.004\naccidents = [{ kind = \"diverge\", repeat = 0, epoch = 3 }]";
+    place.file("fake.toml", FAKE.replace("spread = 0.004", accident));
+    assert_eq!(place.bench(&["run", "fake.toml"]).code, 0);
+    let trials = place.read("results/fake/tables/trials.csv");
+    let diverged = column(&trials, "outcome").iter().filter(|one| *one == "diverged").count();
+    assert_eq!(diverged, 6);
+}
+
+#[test]
+fn a_grown_grid_keeps_what_was_finished() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml"]);
+    place.file("fake.toml", FAKE.replace("[0, 10, 20]", "[0, 10, 20, 30]"));
+    let answer = place.bench(&["run", "fake.toml"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stderr.contains("6 members trained, 18 reused"), "{}", answer.stderr);
+}
+
+#[test]
+fn ensembles_are_read_off_the_same_members() {
+    let place = Place::new();
+    let axes = "\"augment.shift\" = [0.0, 0.1]\n\"ensemble.size\" = [1, 3]";
+    place.file("fake.toml", FAKE.replace("\"augment.shift\" = [0.0, 0.1]", axes));
+    let answer = place.bench(&["run", "fake.toml"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stderr.contains("54 members trained"), "{}", answer.stderr);
+    let cells = place.read("results/fake/tables/cells.csv");
+    let means: Vec<f64> = column(&cells, "test_accuracy_mean")
+        .iter()
+        .map(|mean| mean.parse().expect("a number"))
+        .collect();
+    for pair in means.chunks(2) {
+        assert!(pair[1] > pair[0], "three networks are no better than one: {means:?}");
+    }
+}
+
+#[test]
+fn a_second_writer_is_refused() {
+    let place = Place::new();
+    place.file("slow.toml", FAKE.replace("spread = 0.004", "spread = 0.004\nepoch-delay-ms = 50"));
+    let mut first = place
+        .command(&["run", "slow.toml", "--quiet"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("bench starts");
+    while !place.path("results/fake/journal/main.jsonl").is_file() {
+        std::thread::yield_now();
+    }
+    let second = place.bench(&["run", "slow.toml"]);
+    first.kill().expect("a running child");
+    first.wait().expect("an ended child");
+    assert_eq!(second.code, 2, "{}", second.stderr);
+    assert!(second.stderr.contains("hint: wait for it to end"), "{}", second.stderr);
+}
+
+#[test]
+fn events_are_one_json_object_a_line() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    let stdout = place.done(&["run", "fake.toml", "--json"]);
+    let events: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(events.first().expect("events")["event"], "started");
+    assert_eq!(events.last().expect("events")["event"], "ended");
+    let finished = events.iter().filter(|event| event["event"] == "trial-finished").count();
+    assert_eq!(finished, 18);
+}
+
+#[test]
+fn every_format_reports_one_folder_and_several() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml"]);
+    place.done(&["run", "fake.toml", "--set", "name=other", "--out", "results/other"]);
+    for format in ["terminal", "markdown", "csv", "json"] {
+        let one = place.done(&["report", "results/fake", "--format", format]);
+        let both = place.done(&["report", "results", "--format", format]);
+        assert!(one.contains("fake") || format == "csv", "{one}");
+        assert!(both.len() > one.len());
+    }
+    let json = place.done(&["report", "results/fake", "--format", "json"]);
+    serde_json::from_str::<serde_json::Value>(&json).expect("JSON");
+    place.done(&["report", "results/fake", "--format", "markdown", "--output", "page.md"]);
+    assert_eq!(place.read("page.md"), place.read("results/fake/report.md"));
+}
+
+#[test]
+fn committed_tables_report_without_a_journal() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml"]);
+    let before = place.done(&["report", "results/fake", "--format", "markdown"]);
+    for folder in ["journal", "predictions", "checkpoints"] {
+        let _ = std::fs::remove_dir_all(place.path("results/fake").join(folder));
+    }
+    for name in TABLES {
+        std::fs::remove_file(place.path(&format!("results/fake/tables/{name}.parquet")))
+            .expect("a file");
+    }
+    assert_eq!(place.done(&["report", "results/fake", "--format", "markdown"]), before);
+}
+
+const TABLES: [&str; 4] = ["trials", "cells", "epochs", "histograms"];
+
+fn tables(place: &Place, name: &str) -> Vec<Vec<u8>> {
+    let folder = place.path(&format!("results/{name}/tables"));
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("tables")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).expect("a table")).collect()
+}
