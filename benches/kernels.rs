@@ -55,7 +55,8 @@ fn main() {
             let mut names = words
                 .iter()
                 .filter(|word| {
-                    !["kernels", "networks"].contains(&word.as_str()) && word.parse::<Isa>().is_err()
+                    !["kernels", "networks"].contains(&word.as_str())
+                        && word.parse::<Isa>().is_err()
                 })
                 .peekable();
             names.peek().is_none() || names.any(|word| name.contains(word.as_str()))
@@ -105,7 +106,11 @@ fn fastest(mut work: impl FnMut()) -> f64 {
 
 fn kernels<E: Storage>(path: Path) {
     let peak = (0..ROUNDS).map(|_| peak_flops(path)).fold(0.0, f64::max);
-    println!("\n{}: measured peak {:.0} GFLOP/s, one thread, batch {BATCH}", path.isa(), peak / 1e9);
+    println!(
+        "\n{}: measured peak {:.0} GFLOP/s, one thread, batch {BATCH}",
+        path.isa(),
+        peak / 1e9
+    );
     println!("{:32} {:>16} {:>16} {:>16}", "layer", "forward", "input gradient", "weight gradient");
     for (name, window, channels, filters) in layers() {
         let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
@@ -217,7 +222,10 @@ fn settings(preset: &str) -> Settings {
 
 fn networks(paths: &[Path], is_chosen: impl Fn(&str) -> bool) {
     println!("\nimages/s, one thread, batch {BATCH}, median of {ROUNDS} alternating rounds");
-    println!("{:12} {:22} {:>10} {:>10} {:>10}", "network", "path", "training", "prediction", "MiB");
+    println!(
+        "{:12} {:22} {:>10} {:>10} {:>10}",
+        "network", "path", "training", "prediction", "MiB"
+    );
     for preset in ["deotte-cnn", "augment-cnn", "mlp", "simple-cnn", "two-conv"] {
         if !is_chosen(preset) {
             continue;
@@ -279,9 +287,7 @@ impl Row {
         let mut logits = vec![Vec::new()];
         while batches < 2 || start.elapsed() < Duration::from_millis(200) {
             logits[0].clear();
-            self.network
-                .predict(&[&self.pixels], BATCH, &mut logits)
-                .expect("one model predicts");
+            self.network.predict(&[&self.pixels], BATCH, &mut logits).expect("one model predicts");
             batches += 1;
         }
         self.prediction.push((batches * BATCH) as f64 / start.elapsed().as_secs_f64());
