@@ -12,7 +12,7 @@ pub(super) fn rule(settings: &OptimizerSettings, learning_rate: f64, step: u64) 
             rate,
             beta1: beta1 as f32,
             beta2: beta2 as f32,
-            epsilon: epsilon as f32,
+            epsilon: guard(epsilon),
             correction1: correction(beta1),
             correction2: correction(beta2),
             l2: l2 as f32,
@@ -36,7 +36,7 @@ pub(super) fn rule(settings: &OptimizerSettings, learning_rate: f64, step: u64) 
             Rule::RmsProp {
                 rate,
                 alpha: alpha as f32,
-                epsilon: epsilon as f32,
+                epsilon: guard(epsilon),
                 inside: convention != RmsPropConvention::Torch,
                 momentum: momentum as f32,
                 finished: convention == RmsPropConvention::Keras,
@@ -44,6 +44,11 @@ pub(super) fn rule(settings: &OptimizerSettings, learning_rate: f64, step: u64) 
             }
         }
     }
+}
+
+/// Returns epsilon, but never 0: surplus values have no gradient and would become 0 / 0.
+fn guard(epsilon: f64) -> f32 {
+    (epsilon as f32).max(1e-30)
 }
 
 /// Returns where the mean squared gradient starts.

@@ -73,6 +73,25 @@ impl Simd for Avx512 {
     unsafe fn sqrt(a: __m512) -> __m512 {
         unsafe { _mm512_sqrt_ps(a) }
     }
+    // Division and root take the machine some 20 cycles a vector; 14 bits and one step of Newton's
+    // method take four.
+    #[inline(always)]
+    unsafe fn reciprocal(a: __m512) -> __m512 {
+        unsafe {
+            let guess = _mm512_rcp14_ps(a);
+            let error = _mm512_fnmadd_ps(a, guess, _mm512_set1_ps(1.0));
+            _mm512_fmadd_ps(guess, error, guess)
+        }
+    }
+    #[inline(always)]
+    unsafe fn reciprocal_sqrt(a: __m512) -> __m512 {
+        unsafe {
+            let guess = _mm512_rsqrt14_ps(a);
+            let square = _mm512_mul_ps(a, _mm512_mul_ps(guess, guess));
+            let error = _mm512_sub_ps(_mm512_set1_ps(1.0), square);
+            _mm512_fmadd_ps(_mm512_mul_ps(guess, _mm512_set1_ps(0.5)), error, guess)
+        }
+    }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, b) }

@@ -217,7 +217,7 @@ impl<S: Simd> State<S> {
                         S::fma(S::splat(beta2), self.second, S::mul(S::splat(1.0 - beta2), square));
                     let mean = S::mul(self.first, S::splat(correction1));
                     let root = S::sqrt(S::mul(self.second, S::splat(correction2)));
-                    let direction = S::div(mean, S::add(root, S::splat(epsilon)));
+                    let direction = S::mul(mean, S::reciprocal(S::add(root, S::splat(epsilon))));
                     let weight = S::mul(self.weight, S::splat(1.0 - rate * decoupled));
                     self.weight = S::fma(S::splat(-rate), direction, weight);
                 }
@@ -235,12 +235,12 @@ impl<S: Simd> State<S> {
                     self.second =
                         S::fma(S::splat(alpha), self.second, S::mul(S::splat(1.0 - alpha), square));
                     let epsilon = S::splat(epsilon);
-                    let root = if inside {
-                        S::sqrt(S::add(self.second, epsilon))
+                    let inverse = if inside {
+                        S::reciprocal_sqrt(S::add(self.second, epsilon))
                     } else {
-                        S::add(S::sqrt(self.second), epsilon)
+                        S::reciprocal(S::add(S::sqrt(self.second), epsilon))
                     };
-                    let mut direction = S::div(gradient, root);
+                    let mut direction = S::mul(gradient, inverse);
                     let mut rate = rate;
                     if momentum > 0.0 {
                         if finished {

@@ -37,6 +37,18 @@ pub trait Simd: Copy + 'static {
     unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sqrt(a: Self::Vector) -> Self::Vector;
+    /// Returns `1 / a` of positive finite values, to the last bit or two.
+    #[inline(always)]
+    unsafe fn reciprocal(a: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's promise.
+        unsafe { Self::div(Self::splat(1.0), a) }
+    }
+    /// Returns `1 / √a` of positive finite values, to the last bit or two.
+    #[inline(always)]
+    unsafe fn reciprocal_sqrt(a: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's promise.
+        unsafe { Self::div(Self::splat(1.0), Self::sqrt(a)) }
+    }
     /// Returns `a` where `a > b`, else `b`; so a NaN in `a` gives `b`.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Returns `a · b + c`, rounded once where the instruction set can.

@@ -52,6 +52,7 @@ pub fn weight_gradient(path: Path, mut gradient: WeightGradient<'_, '_, f32>) {
                 outputs: gradient.outputs,
                 gradient: gradient.gradient.as_ptr(),
                 shape,
+                accumulate: gradient.accumulate,
                 weights,
             },
         );
@@ -59,9 +60,8 @@ pub fn weight_gradient(path: Path, mut gradient: WeightGradient<'_, '_, f32>) {
 }
 
 impl<E> WeightGradient<'_, '_, E> {
-    /// Panics unless every buffer is large enough, clears the sums where they start anew, and
-    /// returns their shape.
-    pub(super) fn checked(&mut self) -> WeightShape {
+    /// Panics unless every buffer is large enough, and returns the shape of the sums.
+    pub(super) fn checked(&self) -> WeightShape {
         let shape = WeightShape {
             places: self.runs.places(),
             inputs: self.inputs.length,
@@ -74,9 +74,6 @@ impl<E> WeightGradient<'_, '_, E> {
         self.inputs.assert_hold(self.runs.last_source(), self.runs.sources());
         assert_eq!(self.runs.outputs(), self.outputs.pixels, "runs belong to these outputs");
         assert!(self.weights.len() >= shape.len(), "one gradient a weight");
-        if !self.accumulate {
-            self.weights[..shape.len()].fill(0.0);
-        }
         shape
     }
 }
@@ -89,6 +86,7 @@ struct Sums<'a> {
     outputs: Extent,
     gradient: *const f32,
     shape: WeightShape,
+    accumulate: bool,
     weights: *mut f32,
 }
 
@@ -104,6 +102,7 @@ impl Kernel for Sums<'_> {
         for pass in 0..passes {
             let groups = if together { 0..groups } else { pass..pass + 1 };
             for stretch in 0..self.runs.stretches() {
+                let is_fresh = !self.accumulate && pass == 0 && stretch == 0;
                 let mut channel = 0;
                 while channel < self.shape.stride {
                     let wide = width::<S>(self.shape.stride - channel);
@@ -111,9 +110,9 @@ impl Kernel for Sums<'_> {
                         // SAFETY: the caller's promise.
                         unsafe {
                             match wide {
-                                4 => self.place::<S, 4>(&groups, stretch, place, channel),
-                                2 => self.place::<S, 2>(&groups, stretch, place, channel),
-                                _ => self.place::<S, 1>(&groups, stretch, place, channel),
+                                4 => self.place::<S, 4>(&groups, is_fresh, stretch, place, channel),
+                                2 => self.place::<S, 2>(&groups, is_fresh, stretch, place, channel),
+                                _ => self.place::<S, 1>(&groups, is_fresh, stretch, place, channel),
                             }
                         }
                     }
@@ -129,6 +128,7 @@ impl Sums<'_> {
     unsafe fn place<S: Simd, const WIDE: usize>(
         &self,
         groups: &std::ops::Range<usize>,
+        is_fresh: bool,
         stretch: usize,
         place: usize,
         channel: usize,
@@ -136,7 +136,7 @@ impl Sums<'_> {
         let mut input = 0;
         while input < self.shape.inputs {
             let left = self.shape.inputs - input;
-            let at = Corner { groups: groups.clone(), stretch, place, channel, input };
+            let at = Corner { groups: groups.clone(), is_fresh, stretch, place, channel, input };
             // SAFETY: the caller's promise; a tile never covers more inputs than are left.
             unsafe {
                 input += match tile::rows::<S>(WIDE, left) {
@@ -158,9 +158,11 @@ impl Sums<'_> {
         unsafe {
             let weights = self.weights.add(place * self.shape.stride + at.channel);
             let mut sums: Tile<S, WIDE, INPUTS> = [[S::splat(0.0); INPUTS]; WIDE];
-            for (vector, sums) in sums.iter_mut().enumerate() {
-                for (row, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::load(weights.add(row * self.shape.stride + vector * S::LANES));
+            if !at.is_fresh {
+                for (vector, sums) in sums.iter_mut().enumerate() {
+                    for (row, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::load(weights.add(row * self.shape.stride + vector * S::LANES));
+                    }
                 }
             }
             for group in at.groups.clone() {
@@ -201,6 +203,8 @@ impl Sums<'_> {
 /// One register tile's place in the sums.
 struct Corner {
     groups: std::ops::Range<usize>,
+    /// Whether the sums start at zero, whatever their memory holds.
+    is_fresh: bool,
     stretch: usize,
     place: usize,
     channel: usize,

@@ -15,7 +15,7 @@ use super::shuffle::{interleave_images, transpose_images};
 use super::tiles::{Sums, Unit};
 
 /// Computes the gradient of a layer's weights; `scratch` holds one group of inputs and outputs.
-pub(super) fn weight_gradient(mut gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
+pub(super) fn weight_gradient(gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
     let shape = gradient.checked();
     let (inputs, outputs) = (gradient.inputs, gradient.outputs);
     assert!(
@@ -37,7 +37,7 @@ pub(super) fn weight_gradient(mut gradient: WeightGradient<'_, '_, bf16>, scratc
             each_pixel(input, &inputs.extent, transposed, transpose_images);
             each_pixel(delta, &outputs, paired, interleave_images);
             let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
-            sums.add(gradient.runs);
+            sums.add(gradient.runs, !gradient.accumulate && group == 0);
         }
     }
 }
@@ -66,17 +66,18 @@ struct GroupSums<'a> {
 }
 
 impl GroupSums<'_> {
-    /// Adds the products of all pixels to the weights' gradient.
-    unsafe fn add(&self, runs: &Runs) {
+    /// Adds the products of all pixels to the weights' gradient, or starts it with them.
+    unsafe fn add(&self, runs: &Runs, is_first: bool) {
         let WeightShape { places, inputs, stride, .. } = self.shape;
         // SAFETY: the caller's promise.
         unsafe {
             let unit = Unit::configure();
             for stretch in 0..runs.stretches() {
+                let is_fresh = is_first && stretch == 0;
                 for channel in (0..stride).step_by(32) {
                     for place in 0..places {
                         for input in (0..inputs).step_by(32) {
-                            self.block(&unit, runs, [stretch, place], input, channel);
+                            self.block(&unit, runs, [stretch, place], [input, channel], is_fresh);
                         }
                     }
                 }
@@ -91,8 +92,8 @@ impl GroupSums<'_> {
         unit: &Unit,
         runs: &Runs,
         [stretch, place]: [usize; 2],
-        input: usize,
-        channel: usize,
+        [input, channel]: [usize; 2],
+        is_fresh: bool,
     ) {
         let WeightShape { inputs, stride, .. } = self.shape;
         let rows = (inputs - input).min(32);
@@ -105,7 +106,7 @@ impl GroupSums<'_> {
         // input channel go through `sums`.
         unsafe {
             let weights = self.weights.add((place * inputs + input) * stride + channel);
-            if rows == 32 {
+            if rows == 32 && !is_fresh {
                 unit.load_matrix(weights, stride * size_of::<f32>());
             } else {
                 unit.clear();
@@ -130,8 +131,9 @@ impl GroupSums<'_> {
             for row in 0..rows {
                 for column in 0..32 {
                     let tile = 2 * (row / 16) + column / 16;
-                    *weights.add(row * stride + column) +=
-                        sums.0[tile * 256 + row % 16 * 16 + column % 16];
+                    let weight = weights.add(row * stride + column);
+                    let before = if is_fresh { 0.0 } else { *weight };
+                    *weight = before + sums.0[tile * 256 + row % 16 * 16 + column % 16];
                 }
             }
         }
