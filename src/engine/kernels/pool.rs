@@ -15,6 +15,9 @@ use super::simd::{Kernel, Simd, run};
 /// Winner of a window whose gradient stops at a ReLU.
 const NOBODY: u8 = u8::MAX;
 
+/// Images pooled at a time.
+const ROWS: usize = 4;
+
 /// Largest number of places in a max-pool's window.
 pub const MOST_PLACES: usize = NOBODY as usize;
 
@@ -103,26 +106,20 @@ impl<E: Activation> Kernel for PoolForward<'_, E> {
         for group in 0..self.outputs.groups(self.images) {
             let rows = self.outputs.rows(self.images, group);
             for pixel in 0..self.outputs.pixels {
-                for row in 0..rows {
-                    let image = group * self.outputs.group + row;
-                    let place = self.outputs.place(image, pixel);
-                    let mut channel = 0;
-                    while channel < self.outputs.stride {
-                        // SAFETY: the place lies inside the checked buffers.
-                        unsafe {
-                            let at = place + channel;
-                            let (mut value, winner) = self.window::<S>(pixel, image, channel);
-                            if let Some(winners) = winners {
-                                S::store_bytes(winners.add(at), winner);
+                for channel in (0..self.outputs.stride).step_by(S::LANES) {
+                    let mut row = 0;
+                    while row < rows {
+                        let image = group * self.outputs.group + row;
+                        let offset = self.outputs.place(image, pixel) + channel;
+                        let at = At { offset, image, pixel, channel };
+                        // SAFETY: the rows from `at` on lie inside the checked buffers.
+                        row += unsafe {
+                            if rows - row >= ROWS {
+                                self.rows::<S, ROWS>(at, output, winners)
+                            } else {
+                                self.rows::<S, 1>(at, output, winners)
                             }
-                            if let Some(dropout) = self.dropout {
-                                let image = self.first_image + image;
-                                let index = Dropout::index(&self.outputs, image, pixel, channel);
-                                value = dropout.apply::<S>(value, index);
-                            }
-                            E::store::<S>(output.add(at), value);
-                        }
-                        channel += S::LANES;
+                        };
                     }
                 }
             }
@@ -131,60 +128,91 @@ impl<E: Activation> Kernel for PoolForward<'_, E> {
 }
 
 impl<E: Activation> PoolForward<'_, E> {
-    /// Returns the pooled value and the winning place.
+    /// Pools some consecutive images at one pixel.
     #[inline(always)]
-    unsafe fn window<S: Simd>(
+    unsafe fn rows<S: Simd, const COUNT: usize>(
         &self,
-        pixel: usize,
-        image: usize,
-        channel: usize,
-    ) -> (S::Vector, S::Vector) {
-        let source = self.inputs.place(image, 0) + channel;
-        let step = self.inputs.group * self.inputs.stride;
-        let taps = self.taps.of(pixel);
+        at: At,
+        output: *mut E,
+        winners: Option<*mut u8>,
+    ) -> usize {
+        let stride = self.outputs.stride;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (mut values, places) = self.windows::<S, COUNT>(at);
+            if let Some(winners) = winners {
+                for (row, place) in places.iter().enumerate() {
+                    S::store_bytes(winners.add(at.offset + row * stride), *place);
+                }
+            }
+            if let Some(dropout) = self.dropout {
+                for (row, value) in values.iter_mut().enumerate() {
+                    let image = self.first_image + at.image + row;
+                    let index = Dropout::index(&self.outputs, image, at.pixel, at.channel);
+                    *value = dropout.apply::<S>(*value, index);
+                }
+            }
+            for (row, value) in values.iter().enumerate() {
+                E::store::<S>(output.add(at.offset + row * stride), *value);
+            }
+        }
+        COUNT
+    }
+
+    /// Returns the pooled values and the winning places.
+    #[inline(always)]
+    #[expect(clippy::type_complexity, reason = "two arrays of one kind")]
+    unsafe fn windows<S: Simd, const COUNT: usize>(
+        &self,
+        at: At,
+    ) -> ([S::Vector; COUNT], [S::Vector; COUNT]) {
+        let (stride, step) = (self.inputs.stride, self.inputs.group * self.inputs.stride);
+        let taps = self.taps.of(at.pixel);
         // SAFETY: taps name pixels inside the checked input.
         unsafe {
+            let source = self.input.as_ptr().add(self.inputs.place(at.image, 0) + at.channel);
             let zero = S::splat(0.0);
+            let nobody = S::splat(f32::from(NOBODY));
             let (scale, shift) = match self.affine {
                 Some(affine) => (
-                    S::load(affine.scale.as_ptr().add(channel)),
-                    S::load(affine.shift.as_ptr().add(channel)),
+                    S::load(affine.scale.as_ptr().add(at.channel)),
+                    S::load(affine.shift.as_ptr().add(at.channel)),
                 ),
                 None => (S::splat(1.0), zero),
             };
             let is_max = matches!(self.kind, PoolKind::Max { .. });
-            let mut best = if is_max { S::splat(f32::NEG_INFINITY) } else { zero };
-            let mut winner = S::splat(f32::from(NOBODY));
+            let mut best = [if is_max { S::splat(f32::NEG_INFINITY) } else { zero }; COUNT];
+            let mut winner = [nobody; COUNT];
             for tap in taps {
-                let from = source + tap.source as usize * step;
-                let mut value = S::fma(E::load::<S>(self.input.as_ptr().add(from)), scale, shift);
-                if self.relu {
-                    value = S::max(zero, value);
-                }
-                if is_max {
-                    let greater = S::greater(value, best);
-                    winner = S::select(greater, S::splat(tap.place as f32), winner);
-                    best = S::max(value, best);
-                } else {
-                    best = S::add(best, value);
+                let from = source.add(tap.source as usize * step);
+                let place = S::splat(tap.place as f32);
+                for row in 0..COUNT {
+                    let mut value = S::fma(E::load::<S>(from.add(row * stride)), scale, shift);
+                    if self.relu {
+                        value = S::max(zero, value);
+                    }
+                    if is_max {
+                        winner[row] = S::select(S::greater(value, best[row]), place, winner[row]);
+                        best[row] = S::max(value, best[row]);
+                    } else {
+                        best[row] = S::add(best[row], value);
+                    }
                 }
             }
-            match self.kind {
-                PoolKind::Max { rectified, .. } => {
-                    if rectified {
-                        winner =
-                            S::select(S::greater(best, zero), winner, S::splat(f32::from(NOBODY)));
+            for (best, winner) in best.iter_mut().zip(&mut winner) {
+                match self.kind {
+                    PoolKind::Max { rectified, .. } => {
+                        if rectified {
+                            *winner = S::select(S::greater(*best, zero), *winner, nobody);
+                        }
+                        // A window of padding only, or of NaN only.
+                        let found = S::greater(*best, S::splat(f32::NEG_INFINITY));
+                        let none = S::splat(if taps.is_empty() { 0.0 } else { f32::NAN });
+                        *best = S::select(found, *best, none);
                     }
-                    // A window of padding only, or of NaN only.
-                    let found = S::greater(best, S::splat(f32::NEG_INFINITY));
-                    best = S::select(
-                        found,
-                        best,
-                        S::splat(if taps.is_empty() { 0.0 } else { f32::NAN }),
-                    );
-                }
-                PoolKind::Average => {
-                    best = S::mul(best, S::splat(1.0 / taps.len().max(1) as f32));
+                    PoolKind::Average => {
+                        *best = S::mul(*best, S::splat(1.0 / taps.len().max(1) as f32));
+                    }
                 }
             }
             (best, winner)
@@ -241,37 +269,59 @@ impl<E: Activation, P: Epilogue> Kernel for Scatter<'_, E, P> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let pool = self.pool;
-        let step = pool.outputs.group * pool.outputs.stride;
-        for image in 0..pool.images {
-            let from = pool.outputs.place(image, 0);
+        for group in 0..self.inputs.groups(self.pool.images) {
+            let rows = self.inputs.rows(self.pool.images, group);
             for pixel in 0..self.inputs.pixels {
-                let place = self.inputs.place(image, pixel);
-                let mut channel = 0;
-                while channel < self.inputs.stride {
-                    // SAFETY: places and taps lie inside the checked buffers.
-                    unsafe {
-                        let zero = S::splat(0.0);
-                        let mut sum = zero;
-                        for tap in pool.taps.of(pixel) {
-                            let at = from + tap.source as usize * step + channel;
-                            let delta = E::load::<S>(pool.gradient.as_ptr().add(at));
-                            let delta = if let Some(winners) = pool.winners {
-                                let winner = S::load_bytes(winners.as_ptr().add(at));
-                                let won = S::equal(winner, S::splat(tap.place as f32));
-                                S::select(won, delta, zero)
+                for channel in (0..self.inputs.stride).step_by(S::LANES) {
+                    let mut row = 0;
+                    while row < rows {
+                        let image = group * self.inputs.group + row;
+                        let offset = self.inputs.place(image, pixel) + channel;
+                        let at = At { offset, image, pixel, channel };
+                        // SAFETY: the rows from `at` on lie inside the checked buffers.
+                        row += unsafe {
+                            if rows - row >= ROWS {
+                                self.rows::<S, ROWS>(at)
                             } else {
-                                let share = *pool.shares.as_ptr().add(tap.source as usize);
-                                S::mul(delta, S::splat(share))
-                            };
-                            sum = S::add(sum, delta);
-                        }
-                        let at = At { offset: place + channel, image, pixel, channel };
-                        self.epilogue.column::<S, 1>([sum], at);
+                                self.rows::<S, 1>(at)
+                            }
+                        };
                     }
-                    channel += S::LANES;
                 }
             }
         }
+    }
+}
+
+impl<E: Activation, P: Epilogue> Scatter<'_, E, P> {
+    /// Collects the gradient of some consecutive images at one input pixel.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const COUNT: usize>(&self, at: At) -> usize {
+        let pool = self.pool;
+        let (stride, step) = (pool.outputs.stride, pool.outputs.group * pool.outputs.stride);
+        let from = pool.outputs.place(at.image, 0) + at.channel;
+        // SAFETY: taps name pixels inside the checked buffers.
+        unsafe {
+            let zero = S::splat(0.0);
+            let mut sums = [zero; COUNT];
+            for tap in pool.taps.of(at.pixel) {
+                let from = from + tap.source as usize * step;
+                let place = S::splat(tap.place as f32);
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    let at = from + row * stride;
+                    let delta = E::load::<S>(pool.gradient.as_ptr().add(at));
+                    let delta = if let Some(winners) = pool.winners {
+                        let winner = S::load_bytes(winners.as_ptr().add(at));
+                        S::select(S::equal(winner, place), delta, zero)
+                    } else {
+                        let share = *pool.shares.as_ptr().add(tap.source as usize);
+                        S::mul(delta, S::splat(share))
+                    };
+                    *sum = S::add(*sum, delta);
+                }
+            }
+            self.epilogue.column::<S, COUNT>(sums, at);
+        }
+        COUNT
     }
 }
