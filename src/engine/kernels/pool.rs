@@ -161,7 +161,6 @@ impl<E: Activation> PoolForward<'_, E> {
 
     /// Returns the pooled values and the winning places.
     #[inline(always)]
-    #[expect(clippy::type_complexity, reason = "two arrays of one kind")]
     unsafe fn windows<S: Simd, const COUNT: usize>(
         &self,
         at: At,

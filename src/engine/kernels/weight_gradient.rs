@@ -37,7 +37,7 @@ pub struct WeightGradient<'a, 'b, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn weight_gradient(path: Path, mut gradient: WeightGradient<'_, '_, f32>) {
+pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
     let shape = gradient.checked();
     let weights = gradient.weights.as_mut_ptr();
     // SAFETY: all lengths were just checked.

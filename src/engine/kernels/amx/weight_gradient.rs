@@ -17,27 +17,27 @@ use super::tiles::{Sums, Unit};
 /// Computes the gradient of a layer's weights; `scratch` holds one group of inputs and outputs.
 pub(super) fn weight_gradient(gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
     let shape = gradient.checked();
-    let (inputs, outputs) = (gradient.inputs, gradient.outputs);
+    let WeightGradient { runs, images, inputs, input, outputs, gradient, accumulate, weights } =
+        gradient;
     assert!(
         inputs.extent.stride.is_multiple_of(32)
             && outputs.stride.is_multiple_of(32)
             && inputs.extent.group == super::GROUP,
         "tiles need whole rows, found {inputs:?} and {outputs:?}"
     );
-    inputs.assert_hold_steps(gradient.runs.last_source(), 32);
+    inputs.assert_hold_steps(runs.last_source(), 32);
     let (transposed, paired) = scratch.split_at_mut(inputs.extent.group_len());
     assert!(paired.len() >= outputs.group_len(), "scratch holds a group of both");
-    for group in 0..outputs.groups(gradient.images) {
-        let input =
-            &gradient.input[group * inputs.extent.group_len()..][..inputs.extent.group_len()];
-        let delta = &gradient.gradient[group * outputs.group_len()..][..outputs.group_len()];
-        let weights = gradient.weights.as_mut_ptr();
+    for group in 0..outputs.groups(images) {
+        let input = &input[group * inputs.extent.group_len()..][..inputs.extent.group_len()];
+        let delta = &gradient[group * outputs.group_len()..][..outputs.group_len()];
+        let weights = weights.as_mut_ptr();
         // SAFETY: only AMX paths come here; all lengths were just checked.
         unsafe {
             each_pixel(input, &inputs.extent, transposed, transpose_images);
             each_pixel(delta, &outputs, paired, interleave_images);
             let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
-            sums.add(gradient.runs, !gradient.accumulate && group == 0);
+            sums.add(runs, !accumulate && group == 0);
         }
     }
 }
