@@ -39,24 +39,21 @@ pub struct WeightGradient<'a, 'b, E> {
 /// If a buffer is too small.
 pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
     let shape = gradient.checked();
-    let weights = gradient.weights.as_mut_ptr();
+    let WeightGradient { runs, images, inputs, input, outputs, gradient, accumulate, weights } =
+        gradient;
+    let sums = Sums {
+        runs,
+        images,
+        inputs,
+        input: input.as_ptr(),
+        outputs,
+        gradient: gradient.as_ptr(),
+        shape,
+        accumulate,
+        weights: weights.as_mut_ptr(),
+    };
     // SAFETY: all lengths were just checked.
-    unsafe {
-        run(
-            path,
-            Sums {
-                runs: gradient.runs,
-                images: gradient.images,
-                inputs: gradient.inputs,
-                input: gradient.input.as_ptr(),
-                outputs: gradient.outputs,
-                gradient: gradient.gradient.as_ptr(),
-                shape,
-                accumulate: gradient.accumulate,
-                weights,
-            },
-        );
-    }
+    unsafe { run(path, sums) }
 }
 
 impl<E> WeightGradient<'_, '_, E> {
