@@ -7,6 +7,7 @@
 
 use super::EngineError;
 use super::weights::NamedTensor;
+pub use super::weights::find;
 
 /// What one model is given for one optimisation step.
 #[derive(Debug, Clone, Copy)]
