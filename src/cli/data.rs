@@ -21,7 +21,7 @@ use crate::store::atomic;
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
-        DataCommand::List(arguments) => list(&arguments),
+        DataCommand::List(arguments) => Ok(list(&arguments)),
         DataCommand::Fetch(arguments) => fetch(arguments, terminal),
         DataCommand::Info(arguments) => info(&arguments),
         DataCommand::Preview(arguments) => preview(&arguments),
@@ -40,11 +40,11 @@ pub(super) fn devices() -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn list(arguments: &DataListArguments) -> Result<Exit, Failure> {
+fn list(arguments: &DataListArguments) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
         println!("{:#}", json!(sources));
-        return Ok(Exit::Done);
+        return Exit::Done;
     }
     println!(
         "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<44} where",
@@ -66,7 +66,7 @@ fn list(arguments: &DataListArguments) -> Result<Exit, Failure> {
             source.licence,
         );
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Failure> {
