@@ -1,9 +1,12 @@
-//! Where results go and where data are looked for.
+//! What the environment says: where results go, where data are looked for, which kernels compute.
 
 use std::path::{Path, PathBuf};
 
 use super::arguments::DataFolderArguments;
+use super::failure::Failure;
 use crate::data::DataFolders;
+use crate::engine::CpuKernels;
+use crate::engine::kernels::IsaError;
 
 /// Returns the folder of an experiment's results: `--out`, else `results/<name>`.
 pub(super) fn results_folder(out: Option<&PathBuf>, name: &str) -> PathBuf {
@@ -31,4 +34,12 @@ fn cache_folder() -> Option<PathBuf> {
         .or_else(|| named("HOME").map(|home| home.join(".cache")))
         .or_else(|| named("LOCALAPPDATA"))
         .map(|folder| folder.join("gridbench"))
+}
+
+/// Returns the kernels that `GRIDBENCH_ISA` names; without it the fastest.
+pub(super) fn cpu_kernels() -> Result<CpuKernels, Failure> {
+    let Some(name) = std::env::var_os("GRIDBENCH_ISA") else { return Ok(CpuKernels::Auto) };
+    name.to_string_lossy()
+        .parse()
+        .map_err(|error: IsaError| Failure::input("cannot use `GRIDBENCH_ISA`").because(&error))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::arguments::RunArguments;
 use super::experiment::{Images, Loaded, validate};
 use super::failure::{Exit, Failure};
-use super::folders::{data_folders, results_folder};
+use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::progress::{Channel, Progress};
 use super::report::{store_failure, tables_failure};
 use super::terminal::Terminal;
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         .device
         .parse()
         .map_err(|error| Failure::input("cannot choose a device").because(&error))?;
-    let engine = engine::build(device)
+    let engine = engine::build_with(device, cpu_kernels()?)
         .map_err(|error| Failure::input(format!("cannot train on `{device}`")).because(&error))?;
     let loaded = Loaded::from_file(&arguments.experiment)?;
     let experiment = loaded.document.experiment();

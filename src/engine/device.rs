@@ -3,13 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dfdx::tensor::Cpu;
-
 use super::fake::FakeEngine;
-use super::network::Network;
+#[cfg(feature = "cuda")]
 use super::portable::PortableNetwork;
 use super::weights::{NamedTensor, from_safetensors};
-use super::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput, training};
+use super::{CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, training};
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, Splits};
 use crate::record::Probabilities;
@@ -65,8 +63,21 @@ impl FromStr for DeviceChoice {
 /// # Errors
 /// If this build cannot use the device, or the device is not there.
 pub fn build(device: DeviceChoice) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {
+    build_with(device, CpuKernels::Auto)
+}
+
+/// Builds the engine for `device` as [`build`] does, with a choice of kernels where it is the CPU.
+///
+/// # Errors
+/// If this build cannot use the device, the device is not there, or the CPU lacks the kernels'
+/// instructions.
+pub fn build_with(
+    device: DeviceChoice,
+    kernels: CpuKernels,
+) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {
+    kernels.path(Precision::Auto)?;
     match device {
-        DeviceChoice::Cpu => Ok(Box::new(Trainers { networks: CpuNetworks })),
+        DeviceChoice::Cpu => Ok(Box::new(Trainers { networks: CpuNetworks { kernels } })),
         #[cfg(feature = "cuda")]
         DeviceChoice::Cuda(index) => Ok(Box::new(Trainers { networks: cuda::open(index)? })),
         #[cfg(not(feature = "cuda"))]
@@ -77,10 +88,10 @@ pub fn build(device: DeviceChoice) -> Result<Box<dyn Engine + Send + Sync>, Engi
         #[cfg(feature = "cuda")]
         DeviceChoice::Auto => match cuda::open(0) {
             Ok(networks) => Ok(Box::new(Trainers { networks })),
-            Err(_) => Ok(Box::new(Trainers { networks: CpuNetworks })),
+            Err(_) => Ok(Box::new(Trainers { networks: CpuNetworks { kernels } })),
         },
         #[cfg(not(feature = "cuda"))]
-        DeviceChoice::Auto => Ok(Box::new(Trainers { networks: CpuNetworks })),
+        DeviceChoice::Auto => Ok(Box::new(Trainers { networks: CpuNetworks { kernels } })),
     }
 }
 
@@ -178,11 +189,13 @@ fn in_one_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EngineEr
 }
 
 /// Networks on the CPU.
-struct CpuNetworks;
+struct CpuNetworks {
+    kernels: CpuKernels,
+}
 
 impl Networks for CpuNetworks {
     fn description(&self) -> String {
-        "cpu, portable f32".to_owned()
+        self.kernels.description()
     }
 
     fn train(
@@ -190,7 +203,7 @@ impl Networks for CpuNetworks {
         jobs: &[TrainJob<'_>],
         observers: &mut [&mut dyn EpochObserver],
     ) -> Vec<Result<TrainOutput, EngineError>> {
-        let trained = in_one_thread(|| match cpu_network(jobs) {
+        let trained = in_one_thread(|| match self.kernels.network(jobs) {
             Ok(mut network) => training::train(&mut *network, jobs, observers),
             Err(error) => shared(error, jobs.len()),
         });
@@ -204,18 +217,14 @@ impl Networks for CpuNetworks {
         weights: &[NamedTensor],
     ) -> Result<Probabilities, EngineError> {
         in_one_thread(|| {
-            let mut network = cpu_network(std::slice::from_ref(job))?;
+            let mut network = self.kernels.network(std::slice::from_ref(job))?;
             training::predict_with(&mut *network, job, indices, weights)
         })?
     }
 }
 
-/// Chooses the numerical path of a pack on the CPU.
-fn cpu_network(jobs: &[TrainJob<'_>]) -> Result<Box<dyn Network>, EngineError> {
-    Ok(Box::new(portable(Cpu::default(), jobs)?))
-}
-
 /// Builds the portable network of a pack; all jobs agree in architecture and optimizer.
+#[cfg(feature = "cuda")]
 fn portable<D: super::portable::Backend>(
     device: D,
     jobs: &[TrainJob<'_>],
@@ -355,11 +364,11 @@ mod tests {
     }
 
     #[test]
-    fn bf16_is_refused_on_the_portable_path() {
+    fn bf16_is_refused_by_dfdx() {
         let mut settings = settings(vec![LayerSettings::Flatten, dense(None)]);
         settings.train.precision = Precision::Bf16;
         let (dataset, splits) = (quarters(20), splits(20));
-        let engine = build(DeviceChoice::Cpu).unwrap();
+        let engine = build_with(DeviceChoice::Cpu, CpuKernels::Dfdx).unwrap();
         let error = engine.train(&job(&settings, &dataset, &splits, 0), &mut Silent).unwrap_err();
         assert!(matches!(error, EngineError::Unsupported(_)));
     }

@@ -1,6 +1,7 @@
 //! Dropout masks as a hash of a counter, so that no mask is stored and every path can make the
 //! same one: a value is kept or not by (member, step, layer, image, feature) alone.
 
+use super::kernels::Dropout;
 use crate::base::{SeedPath, Stream};
 
 /// Layers a step can have without two of them sharing a key.
@@ -8,36 +9,29 @@ const LAYERS_PER_STEP: u64 = 1 << 16;
 
 /// The mask of one dropout layer in one step of one member.
 #[derive(Debug, Clone, Copy)]
-pub struct DropoutMask {
-    key: u64,
-    threshold: u64,
-    scale: f32,
-}
+pub struct DropoutMask(Dropout);
 
 impl DropoutMask {
+    /// Returns the key of layer `layer` (from 1) in step `step` (from 0).
+    #[must_use]
+    pub fn key(seed_path: &SeedPath, step: u64, layer: usize) -> u64 {
+        seed_path.word(Stream::Dropout, step * LAYERS_PER_STEP + layer as u64)
+    }
+
     /// Builds the mask of layer `layer` (from 1) in step `step` (from 0) for a dropout `rate`.
     #[must_use]
     pub fn new(seed_path: &SeedPath, step: u64, layer: usize, rate: f64) -> Self {
-        let counter = step * LAYERS_PER_STEP + layer as u64;
-        Self {
-            key: seed_path.word(Stream::Dropout, counter),
-            threshold: (rate * 32f64.exp2()) as u64,
-            scale: (1.0 / (1.0 - rate)) as f32,
-        }
+        Self(Dropout::new(Self::key(seed_path, step, layer), rate))
     }
 
     /// Returns 0 for a dropped value and `1 / (1 − rate)` for a kept one.
     ///
     /// `element` is `image in the batch · features + feature`, features counted in row, column,
-    /// channel order. The hash is two rounds of the finaliser of `SplitMix64` (Steele, Lea &
-    /// Flood 2014).
+    /// channel order, and wraps at 2³².
     #[inline]
     #[must_use]
     pub fn factor(&self, element: u64) -> f32 {
-        let mut word = self.key ^ element.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        if (word >> 32) < self.threshold { 0.0 } else { self.scale }
+        self.0.factor(element as u32)
     }
 }
 

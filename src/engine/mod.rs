@@ -5,13 +5,16 @@
 //! workers or packs.
 
 mod checkpoint;
+mod cpu;
 mod device;
 pub mod dropout;
 pub mod evaluation;
 mod fake;
 mod feed;
+pub mod fused;
 mod geometry;
 pub mod init;
+pub mod kernels;
 mod member;
 pub mod network;
 mod portable;
@@ -24,7 +27,8 @@ mod tests;
 mod training;
 pub mod weights;
 
-pub use device::{DeviceChoice, ParseDeviceError, build};
+pub use cpu::CpuKernels;
+pub use device::{DeviceChoice, ParseDeviceError, build, build_with};
 pub use fake::FakeEngine;
 
 use std::ops::ControlFlow;
@@ -36,7 +40,7 @@ use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
 
 /// Changes whenever an engine change alters numbers; part of every member's identity.
-pub const ENGINE_REVISION: &str = "1";
+pub const ENGINE_REVISION: &str = "2";
 
 /// Everything that decides one member.
 pub struct TrainJob<'a> {

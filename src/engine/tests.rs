@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::kernels::Isa;
 use super::network::{Network, NetworkState};
 use super::portable::PortableNetwork;
 use super::testing::{
@@ -17,12 +18,28 @@ use crate::spec::settings::{
     OptimizerSettings, PatienceSettings, RmsPropConvention, Schedule, Source,
 };
 
+fn cpu_with(kernels: CpuKernels) -> Box<dyn Engine + Send + Sync> {
+    build_with(DeviceChoice::Cpu, kernels).unwrap()
+}
+
 fn cpu() -> Box<dyn Engine + Send + Sync> {
-    build(DeviceChoice::Cpu).unwrap()
+    cpu_with(CpuKernels::Dfdx)
 }
 
 fn train(job: &TrainJob<'_>) -> TrainOutput {
     cpu().train(job, &mut Silent).unwrap()
+}
+
+fn train_with(kernels: CpuKernels, job: &TrainJob<'_>) -> TrainOutput {
+    cpu_with(kernels).train(job, &mut Silent).unwrap()
+}
+
+/// dfdx's operations, and the fused kernels in every precision this machine has.
+fn all_kernels() -> Vec<CpuKernels> {
+    let mut all = vec![CpuKernels::Dfdx, CpuKernels::Auto];
+    let amx = CpuKernels::Forced(Isa::AmxBf16);
+    all.extend(build_with(DeviceChoice::Cpu, amx).is_ok().then_some(amx));
+    all
 }
 
 /// Makes outputs comparable: only times may differ.
@@ -68,69 +85,89 @@ fn optimizers() -> Vec<OptimizerSettings> {
 
 #[test]
 fn a_network_with_every_layer_learns_the_quarters() {
-    let mut settings = settings(every_layer());
-    settings.train.epochs = 15;
-    let (dataset, splits) = (quarters(400), splits(400));
-    let output = train(&job(&settings, &dataset, &splits, 0));
-    let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
-    assert!(accuracy > 0.9, "test accuracy {accuracy}");
-    assert!(output.epochs[0].train_loss > output.epochs[14].train_loss);
+    for kernels in all_kernels() {
+        let mut settings = settings(every_layer());
+        settings.train.epochs = 15;
+        let (dataset, splits) = (quarters(400), splits(400));
+        let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
+        let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
+        assert!(accuracy > 0.9, "test accuracy {accuracy}");
+        assert!(output.epochs[0].train_loss > output.epochs[14].train_loss);
+    }
 }
 
 #[test]
 fn a_small_network_learns_real_digits() {
-    let mut settings = settings(vec![
-        conv(8, 3, 1, Padding::Same),
-        LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 },
-        LayerSettings::Relu,
-        LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
-        LayerSettings::Flatten,
-        dense(None),
-    ]);
-    settings.dataset.source = Source::Digits;
-    settings.train.epochs = 6;
-    let dataset = load(&settings.dataset, &DataFolders { roots: Vec::new() }).unwrap();
-    let seed_path = SeedPath::member(Seed(1), 0, 0);
-    let splits = split(&dataset, &settings.dataset.split, None, seed_path).unwrap();
-    let output = train(&job(&settings, &dataset, &splits, 0));
-    // scikit-learn's logistic regression reaches 0.96 on a random fifth of these digits.
-    let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
-    assert!(accuracy > 0.93, "test accuracy {accuracy}");
+    for kernels in all_kernels() {
+        let mut settings = settings(vec![
+            conv(8, 3, 1, Padding::Same),
+            LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 },
+            LayerSettings::Relu,
+            LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
+            LayerSettings::Flatten,
+            dense(None),
+        ]);
+        settings.dataset.source = Source::Digits;
+        settings.train.epochs = 6;
+        let dataset = load(&settings.dataset, &DataFolders { roots: Vec::new() }).unwrap();
+        let seed_path = SeedPath::member(Seed(1), 0, 0);
+        let splits = split(&dataset, &settings.dataset.split, None, seed_path).unwrap();
+        let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
+        // scikit-learn's logistic regression reaches 0.96 on a random fifth of these digits.
+        let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
+        assert!(accuracy > 0.93, "test accuracy {accuracy}");
+    }
 }
 
 #[test]
 fn a_resumed_training_equals_one_never_interrupted_to_the_bit() {
-    let (dataset, splits) = (quarters(100), splits(100));
-    for optimizer in optimizers() {
-        let mut settings = eventful();
-        settings.train.optimizer = optimizer;
-        let whole = without_times(train(&job(&settings, &dataset, &splits, 0)));
-        for epoch in 1..=4 {
-            let mut stop = StopAfter::new(epoch);
-            let first = cpu().train(&job(&settings, &dataset, &splits, 0), &mut stop).unwrap();
-            assert_eq!((first.outcome, first.epochs.len()), (Outcome::Interrupted, epoch as usize));
-            let rest = TrainJob {
-                checkpoint: Some(&stop.checkpoint),
-                attempt: 2,
-                ..job(&settings, &dataset, &splits, 0)
-            };
-            assert_eq!(without_times(train(&rest)), whole, "{:?}", settings.train.optimizer);
+    for kernels in all_kernels() {
+        let (dataset, splits) = (quarters(100), splits(100));
+        for optimizer in optimizers() {
+            let mut settings = eventful();
+            settings.train.optimizer = optimizer;
+            let whole = without_times(train_with(kernels, &job(&settings, &dataset, &splits, 0)));
+            for epoch in 1..=4 {
+                let mut stop = StopAfter::new(epoch);
+                let first = cpu_with(kernels)
+                    .train(&job(&settings, &dataset, &splits, 0), &mut stop)
+                    .unwrap();
+                assert_eq!(
+                    (first.outcome, first.epochs.len()),
+                    (Outcome::Interrupted, epoch as usize)
+                );
+                let rest = TrainJob {
+                    checkpoint: Some(&stop.checkpoint),
+                    attempt: 2,
+                    ..job(&settings, &dataset, &splits, 0)
+                };
+                assert_eq!(
+                    without_times(train_with(kernels, &rest)),
+                    whole,
+                    "{:?}",
+                    settings.train.optimizer
+                );
+            }
         }
     }
 }
 
 #[test]
 fn trainings_side_by_side_give_the_bits_of_one_alone() {
-    let (dataset, splits) = (quarters(200), splits(200));
-    let settings = eventful();
-    let output = |member| without_times(train(&job(&settings, &dataset, &splits, member)));
-    let alone = [output(0), output(1)];
-    let together = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..2).map(|member| scope.spawn(move || output(member))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
-    });
-    assert_eq!(together, alone);
-    assert_ne!(alone[0], alone[1]);
+    for kernels in all_kernels() {
+        let (dataset, splits) = (quarters(200), splits(200));
+        let settings = eventful();
+        let output =
+            |member| without_times(train_with(kernels, &job(&settings, &dataset, &splits, member)));
+        let alone = [output(0), output(1)];
+        let together = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..2).map(|member| scope.spawn(move || output(member))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(together, alone);
+        assert_ne!(alone[0], alone[1]);
+    }
 }
 
 #[test]
@@ -179,55 +216,64 @@ fn a_member_that_leaves_its_pack_early_changes_nothing_for_the_others() {
 
 #[test]
 fn a_step_size_out_of_all_bounds_diverges_and_names_the_epoch() {
-    let mut settings = settings(every_layer());
-    settings.train.learning_rate.initial = 1e30;
-    let (dataset, splits) = (quarters(100), splits(100));
-    let output = train(&job(&settings, &dataset, &splits, 0));
-    assert_eq!(output.outcome, Outcome::Diverged);
-    let reason = output.reason.unwrap();
-    assert!(reason.starts_with("loss ") && reason.contains("in epoch 1"), "{reason}");
-    assert!(output.summary.is_none() && output.predictions.is_none());
+    for kernels in all_kernels() {
+        let mut settings = settings(every_layer());
+        settings.train.learning_rate.initial = 1e30;
+        let (dataset, splits) = (quarters(100), splits(100));
+        let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
+        assert_eq!(output.outcome, Outcome::Diverged);
+        let reason = output.reason.unwrap();
+        assert!(reason.starts_with("loss ") && reason.contains("in epoch 1"), "{reason}");
+        assert!(output.summary.is_none() && output.predictions.is_none());
+    }
 }
 
 #[test]
 fn a_training_over_its_time_limit_ends_as_timed_out() {
-    let mut settings = settings(every_layer());
-    settings.train.time_limit = Some(0.0);
-    let (dataset, splits) = (quarters(100), splits(100));
-    let output = train(&job(&settings, &dataset, &splits, 0));
-    assert_eq!(output.outcome, Outcome::TimedOut);
-    assert!(output.reason.unwrap().contains("`train.time-limit`"));
+    for kernels in all_kernels() {
+        let mut settings = settings(every_layer());
+        settings.train.time_limit = Some(0.0);
+        let (dataset, splits) = (quarters(100), splits(100));
+        let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
+        assert_eq!(output.outcome, Outcome::TimedOut);
+        assert!(output.reason.unwrap().contains("`train.time-limit`"));
+    }
 }
 
 #[test]
 fn predictions_are_those_of_the_best_epoch_where_it_is_restored() {
-    let mut settings = eventful();
-    settings.train.epochs = 12;
-    // Large steps, so that the best epoch is hardly ever the last.
-    settings.train.learning_rate.initial = 0.3;
-    settings.train.stop.patience =
-        Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 3, min_delta: 0.0 });
-    let (dataset, splits) = (quarters(200), splits(200));
-    let output = train(&job(&settings, &dataset, &splits, 0));
-    let summary = output.summary.unwrap();
-    assert_eq!(summary.selection, Selection::BestOnValidation);
-    let best = &output.epochs[summary.selected_epoch as usize - 1];
-    assert!(output.epochs.iter().all(|record| record.validation_loss >= best.validation_loss));
-    let found = summary.metrics[&Metric::ValidationLoss];
-    assert!((found - best.validation_loss.unwrap()).abs() < 1e-12);
+    for kernels in all_kernels() {
+        let mut settings = eventful();
+        settings.train.epochs = 12;
+        // Large steps, so that the best epoch is hardly ever the last.
+        settings.train.learning_rate.initial = 0.3;
+        settings.train.stop.patience =
+            Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 3, min_delta: 0.0 });
+        let (dataset, splits) = (quarters(200), splits(200));
+        let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
+        let summary = output.summary.unwrap();
+        assert_eq!(summary.selection, Selection::BestOnValidation);
+        let best = &output.epochs[summary.selected_epoch as usize - 1];
+        assert!(output.epochs.iter().all(|record| record.validation_loss >= best.validation_loss));
+        let found = summary.metrics[&Metric::ValidationLoss];
+        assert!((found - best.validation_loss.unwrap()).abs() < 1e-12);
+    }
 }
 
 #[test]
 fn saved_weights_predict_what_their_training_predicted() {
-    let settings = eventful();
-    let (dataset, splits) = (quarters(100), splits(100));
-    let output = train(&job(&settings, &dataset, &splits, 0));
-    let weights = output.weights.unwrap();
-    let names: Vec<String> =
-        from_safetensors(&weights).unwrap().into_iter().map(|tensor| tensor.name).collect();
-    assert!(names.contains(&"layer01.conv.weight".to_owned()), "{names:?}");
-    let predicted = cpu().predict(&settings, &dataset, &splits.test, &weights).unwrap();
-    assert_eq!(predicted, output.predictions.unwrap().test);
+    for kernels in all_kernels() {
+        let settings = eventful();
+        let (dataset, splits) = (quarters(100), splits(100));
+        let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
+        let weights = output.weights.unwrap();
+        let names: Vec<String> =
+            from_safetensors(&weights).unwrap().into_iter().map(|tensor| tensor.name).collect();
+        assert!(names.contains(&"layer01.conv.weight".to_owned()), "{names:?}");
+        let predicted =
+            cpu_with(kernels).predict(&settings, &dataset, &splits.test, &weights).unwrap();
+        assert_eq!(predicted, output.predictions.unwrap().test);
+    }
 }
 
 #[test]

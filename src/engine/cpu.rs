@@ -1,0 +1,159 @@
+//! Which of its numerical paths the CPU takes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use dfdx::tensor::Cpu;
+
+use super::kernels::{Isa, IsaError, Path};
+use super::network::Network;
+use super::portable::PortableNetwork;
+use super::{EngineError, TrainJob, fused};
+use crate::spec::settings::Precision;
+
+/// What computes on the CPU; `GRIDBENCH_ISA` chooses one by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CpuKernels {
+    /// The fastest hand-written kernels of this machine in the precision asked for, and dfdx's
+    /// operations for networks these cannot do.
+    #[default]
+    Auto,
+    /// The hand-written kernels of one instruction set, whatever else the machine has.
+    Forced(Isa),
+    /// dfdx's operations alone.
+    Dfdx,
+}
+
+impl fmt::Display for CpuKernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Forced(isa) => f.write_str(isa.name()),
+            Self::Dfdx => f.write_str("dfdx"),
+        }
+    }
+}
+
+impl FromStr for CpuKernels {
+    type Err = IsaError;
+
+    fn from_str(name: &str) -> Result<Self, IsaError> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "dfdx" => Ok(Self::Dfdx),
+            isa => isa.parse().map(Self::Forced),
+        }
+    }
+}
+
+impl CpuKernels {
+    /// Returns the path of a precision, or nothing for dfdx's operations.
+    ///
+    /// `Precision::Auto` means 32-bit floats: bfloat16 has to be asked for until its accuracy is
+    /// shown to be the same on full studies.
+    ///
+    /// # Errors
+    /// If this machine lacks the instructions, or kernels and precision contradict each other.
+    pub fn path(self, precision: Precision) -> Result<Option<Path>, EngineError> {
+        let refused = |error: IsaError| EngineError::Unsupported(error.to_string());
+        let isa = match (self, precision) {
+            (Self::Dfdx, Precision::Bf16) => {
+                return Err(EngineError::Unsupported(
+                    "dfdx's operations do not compute in bf16; unset `GRIDBENCH_ISA` or set \
+                     `train.precision` to \"f32\""
+                        .to_owned(),
+                ));
+            }
+            (Self::Dfdx, _) => return Ok(None),
+            (Self::Auto, Precision::Bf16) => Isa::AmxBf16,
+            (Self::Auto, _) => return Ok(Some(Path::fastest_f32())),
+            (Self::Forced(isa), precision) => {
+                let is_at_odds = match precision {
+                    Precision::Auto => false,
+                    Precision::F32 => isa.is_bf16(),
+                    Precision::Bf16 => !isa.is_bf16(),
+                };
+                if is_at_odds {
+                    return Err(EngineError::Unsupported(format!(
+                        "the kernels `{isa}` do not compute in the precision that \
+                         `train.precision` names; unset `GRIDBENCH_ISA` or set the precision to \
+                         \"auto\""
+                    )));
+                }
+                isa
+            }
+        };
+        Path::new(isa).map(Some).map_err(refused)
+    }
+
+    /// Returns what the manifest says of the CPU.
+    pub(super) fn description(self) -> String {
+        match self.path(Precision::Auto) {
+            Ok(Some(path)) => format!("cpu, fused {}", path.isa()),
+            Ok(None) => "cpu, portable f32".to_owned(),
+            Err(error) => format!("cpu, unusable: {error}"),
+        }
+    }
+
+    /// Builds the network of one job, or of a pack that agrees in architecture and optimizer.
+    ///
+    /// A network the kernels cannot do, and every pack, gets dfdx's operations; its path says so.
+    pub(super) fn network(self, jobs: &[TrainJob<'_>]) -> Result<Box<dyn Network>, EngineError> {
+        let first = &jobs[0];
+        let (shape, classes) = (first.dataset.shape, first.dataset.classes.len());
+        let precision = first.settings.train.precision;
+        if let ([job], Some(path)) = (jobs, self.path(precision)?) {
+            match fused::build(path, job.settings, shape, classes, job.seed_path) {
+                Err(EngineError::Unsupported(_)) if precision != Precision::Bf16 => {}
+                built => return built,
+            }
+        }
+        if precision == Precision::Bf16 {
+            return Err(EngineError::Unsupported(
+                "packs are not trained in bf16; use \"auto\" or \"f32\"".to_owned(),
+            ));
+        }
+        let seed_paths = jobs.iter().map(|job| job.seed_path).collect();
+        let network =
+            PortableNetwork::new(Cpu::default(), first.settings, shape, classes, seed_paths)?;
+        Ok(Box::new(network))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{dense, every_layer, job, quarters, settings, splits};
+    use super::*;
+    use crate::spec::layers::LayerSettings;
+
+    const NORM: LayerSettings = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
+
+    #[test]
+    fn kernels_are_read_from_their_names() {
+        for name in ["auto", "dfdx", "portable", "avx2", "avx512", "amx-bf16"] {
+            assert_eq!(name.parse::<CpuKernels>().unwrap().to_string(), name);
+        }
+        assert!("fast".parse::<CpuKernels>().is_err());
+    }
+
+    #[test]
+    fn a_precision_the_forced_kernels_lack_is_an_error() {
+        let portable = CpuKernels::Forced(Isa::Portable);
+        assert!(portable.path(Precision::Bf16).is_err());
+        assert!(CpuKernels::Forced(Isa::AmxBf16).path(Precision::F32).is_err());
+        assert!(CpuKernels::Dfdx.path(Precision::Bf16).is_err());
+        assert_eq!(portable.path(Precision::F32), Ok(Some(Path::new(Isa::Portable).unwrap())));
+    }
+
+    #[test]
+    fn a_network_without_kernels_falls_back_to_dfdx_and_says_so() {
+        let (dataset, splits) = (quarters(20), splits(20));
+        let path = |layers| {
+            let settings = settings(layers);
+            let network = CpuKernels::Auto.network(&[job(&settings, &dataset, &splits, 0)]);
+            network.unwrap().path()
+        };
+        assert!(path(every_layer()).starts_with("fused "));
+        assert_eq!(path(vec![LayerSettings::Flatten, NORM, dense(None)]), "portable f32");
+    }
+}

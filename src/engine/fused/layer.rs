@@ -1,0 +1,336 @@
+//! One stage at run time: its tables, buffers and place among the parameters.
+
+use super::super::kernels::{Aligned, Extent, Runs, Storage, Taps, WeightShape, Window};
+use super::parameters::Slots;
+use super::stages::{Linear, Norm, Pool, Stage};
+
+/// Bytes of a stage's sums that should stay in the second cache between two passes over them.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A stage with everything it needs, allocated once.
+pub(super) struct Layer<E: Storage> {
+    pub(super) stage: Stage,
+    /// What is multiplied, or what goes in.
+    pub(super) inputs: Extent,
+    /// What products give.
+    pub(super) middle: Extent,
+    /// What comes out.
+    pub(super) outputs: Extent,
+    pub(super) linear: Option<LinearLayer<E>>,
+    pub(super) norm: Option<NormLayer>,
+    pub(super) pool: Option<PoolLayer<E>>,
+    /// Sums before normalisation or pooling, where they are needed apart from the output.
+    pub(super) sums: Aligned<E>,
+    /// Sum of the gradient per channel: what the bias, or the shift, learns from.
+    pub(super) gradient_sums: Vec<f32>,
+    /// Groups worked on at a time.
+    pub(super) chunk: usize,
+    /// Whether the gradient of the input is wanted.
+    pub(super) needs_input_gradient: bool,
+}
+
+/// The weights of a stage at run time.
+pub(super) struct LinearLayer<E: Storage> {
+    pub(super) shape: WeightShape,
+    pub(super) forward: Taps,
+    pub(super) backward: Taps,
+    pub(super) runs: Runs,
+    pub(super) packed_forward: Aligned<E>,
+    pub(super) packed_backward: Aligned<E>,
+    /// Index among the slots.
+    pub(super) weights: usize,
+    /// Index among the slots.
+    pub(super) bias: Option<usize>,
+    /// The bias, or zeros.
+    pub(super) bias_values: Vec<f32>,
+}
+
+/// A batch normalisation at run time.
+pub(super) struct NormLayer {
+    pub(super) settings: Norm,
+    /// Indices among the slots.
+    pub(super) scale: usize,
+    /// Indices among the slots.
+    pub(super) shift: usize,
+    pub(super) running_mean: Vec<f32>,
+    pub(super) running_variance: Vec<f32>,
+    /// Mean of the batch.
+    pub(super) mean: Vec<f32>,
+    /// One over the standard deviation of the batch.
+    pub(super) inverse_deviation: Vec<f32>,
+    /// Sums of `x − running mean` and its square.
+    pub(super) moments: [Vec<f32>; 2],
+    /// What is applied: factor and offset per channel.
+    pub(super) affine: [Vec<f32>; 2],
+    /// Sum of gradient times centred value per channel.
+    pub(super) products: Vec<f32>,
+    /// Factor, slope and offset of the gradient per channel.
+    pub(super) backward: [Vec<f32>; 3],
+}
+
+/// A pool at run time.
+pub(super) struct PoolLayer<E: Storage> {
+    pub(super) is_max: bool,
+    pub(super) forward: Taps,
+    pub(super) backward: Taps,
+    pub(super) shares: Vec<f32>,
+    pub(super) winners: Aligned<u8>,
+    /// Gradient of what was pooled.
+    pub(super) gradient: Aligned<E>,
+}
+
+impl<E: Storage> Layer<E> {
+    /// Plans a stage for batches of up to `capacity` images and adds its parameters to `slots`.
+    ///
+    /// The first stage reads patches, so its window has been applied before it.
+    pub(super) fn new(
+        stage: Stage,
+        slots: &mut Slots,
+        capacity: usize,
+        is_first: bool,
+        needs_input_gradient: bool,
+    ) -> Self {
+        let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
+        let middle = extent(stage.middle.positions(), stage.middle.channels);
+        let outputs = extent(stage.output.positions(), stage.output.channels);
+        let window = stage.linear.as_ref().map(|linear| linear.window);
+        let (inputs, window) = match window {
+            Some(window) if is_first => {
+                let channels = window.places() * stage.input.channels;
+                let pixels = Window {
+                    height: window.out_height,
+                    width: window.out_width,
+                    kernel_height: 1,
+                    kernel_width: 1,
+                    stride: 1,
+                    top: 0,
+                    left: 0,
+                    ..window
+                };
+                (extent(window.outputs(), channels), Some(pixels))
+            }
+            window => (extent(stage.input.positions(), stage.input.channels), window),
+        };
+        let groups = middle.groups(capacity);
+        let chunk = (CHUNK_BYTES / (middle.group_len() * size_of::<E>())).clamp(1, groups);
+        let linear = stage.linear.as_ref().zip(window).map(|(linear, window)| {
+            LinearLayer::new(linear, &window, &inputs, &middle, slots, needs_input_gradient)
+        });
+        let norm = stage.norm.as_ref().map(|norm| NormLayer::new(norm, &middle, slots));
+        let pool = stage.pool.as_ref().map(|pool| {
+            let kept = match (stage.is_bare(), &norm) {
+                (true, _) => 0,
+                (false, Some(_)) => groups,
+                (false, None) => chunk,
+            };
+            PoolLayer::new(pool, kept * middle.group_len(), outputs.len(capacity))
+        });
+        let kept = match (&norm, &pool) {
+            (Some(_), _) => groups,
+            (None, Some(_)) if !stage.is_bare() => chunk,
+            (None, _) => 0,
+        };
+        Self {
+            inputs,
+            middle,
+            outputs,
+            linear,
+            norm,
+            pool,
+            sums: Aligned::zeros(kept * middle.group_len()),
+            gradient_sums: vec![0.0; middle.stride],
+            chunk,
+            needs_input_gradient,
+            stage,
+        }
+    }
+
+    /// Returns the window that makes the first stage's patches from images, and their channels.
+    pub(super) fn patch_window(&self) -> Window {
+        let input = self.stage.input;
+        self.stage.linear.as_ref().map_or(
+            Window {
+                kernel_height: 1,
+                kernel_width: 1,
+                out_height: input.height,
+                out_width: input.width,
+                ..Window::whole(input.height, input.width)
+            },
+            |linear| linear.window,
+        )
+    }
+
+    /// Returns the ranges of images worked on at a time.
+    pub(super) fn chunks(&self, images: usize) -> impl Iterator<Item = Chunk> + use<E> {
+        let size = self.chunk * E::GROUP;
+        (0..images.div_ceil(size)).map(move |chunk| {
+            let first = chunk * size;
+            Chunk { first, images: (images - first).min(size) }
+        })
+    }
+
+    /// Returns the bytes of all buffers.
+    pub(super) fn bytes(&self) -> usize {
+        let linear = self
+            .linear
+            .as_ref()
+            .map_or(0, |linear| linear.packed_forward.bytes() + linear.packed_backward.bytes());
+        let pool =
+            self.pool.as_ref().map_or(0, |pool| pool.winners.bytes() + pool.gradient.bytes());
+        linear + pool + self.sums.bytes()
+    }
+}
+
+/// Some consecutive images of a batch; `first` begins a group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunk {
+    pub(super) first: usize,
+    pub(super) images: usize,
+}
+
+impl Chunk {
+    /// Returns the values of these images.
+    pub(super) fn of<'a, T>(&self, extent: &Extent, values: &'a [T]) -> &'a [T] {
+        &values[extent.place(self.first, 0)..][..extent.len(self.images)]
+    }
+
+    /// Returns the values of these images.
+    pub(super) fn of_mut<'a, T>(&self, extent: &Extent, values: &'a mut [T]) -> &'a mut [T] {
+        &mut values[extent.place(self.first, 0)..][..extent.len(self.images)]
+    }
+}
+
+impl<E: Storage> LinearLayer<E> {
+    fn new(
+        linear: &Linear,
+        window: &Window,
+        inputs: &Extent,
+        middle: &Extent,
+        slots: &mut Slots,
+        needs_input_gradient: bool,
+    ) -> Self {
+        let shape = WeightShape {
+            places: window.places(),
+            inputs: inputs.channels,
+            outputs: middle.channels,
+            stride: middle.stride,
+        };
+        // Files order weights by the window, also where patches made it a single place.
+        let places = linear.window.places();
+        let order = WeightShape { places, inputs: shape.places * shape.inputs / places, ..shape };
+        let weights =
+            slots.weights(format!("{}.weight", linear.prefix), linear.shape.clone(), order);
+        let bias = linear.bias.then(|| {
+            slots.vector(format!("{}.bias", linear.prefix), middle.channels, middle.stride)
+        });
+        let backward =
+            if needs_input_gradient { E::backward_len(&shape, inputs.stride) } else { 0 };
+        Self {
+            shape,
+            forward: Taps::forward(window),
+            backward: Taps::backward(window),
+            runs: Runs::new(window, E::stretch(inputs, middle)),
+            packed_forward: Aligned::zeros(E::forward_len(&shape, inputs.stride)),
+            packed_backward: Aligned::zeros(backward),
+            weights,
+            bias,
+            bias_values: vec![0.0; middle.stride],
+        }
+    }
+}
+
+impl NormLayer {
+    fn new(norm: &Norm, middle: &Extent, slots: &mut Slots) -> Self {
+        let (channels, stride) = (middle.channels, middle.stride);
+        let zeros = || vec![0.0; stride];
+        Self {
+            settings: norm.clone(),
+            scale: slots.vector(format!("{}.scale", norm.prefix), channels, stride),
+            shift: slots.vector(format!("{}.shift", norm.prefix), channels, stride),
+            running_mean: zeros(),
+            running_variance: vec![1.0; stride],
+            mean: zeros(),
+            inverse_deviation: zeros(),
+            moments: [zeros(), zeros()],
+            affine: [zeros(), zeros()],
+            products: zeros(),
+            backward: [zeros(), zeros(), zeros()],
+        }
+    }
+
+    /// Turns the moments of a batch of `count` values a channel into the normalisation to apply,
+    /// and moves the running statistics.
+    pub(super) fn normalise_batch(&mut self, count: f64, scale: &[f32], shift: &[f32]) {
+        let momentum = self.settings.momentum;
+        for channel in 0..self.mean.len() {
+            let centered = f64::from(self.moments[0][channel]) / count;
+            let square = f64::from(self.moments[1][channel]) / count;
+            let mean = f64::from(self.running_mean[channel]) + centered;
+            // `max` would hide a NaN, and with it a divergence.
+            let variance = square - centered * centered;
+            let variance = if variance < 0.0 { 0.0 } else { variance };
+            let keep =
+                |old: f32, new: f64| (momentum * f64::from(old) + (1.0 - momentum) * new) as f32;
+            self.running_mean[channel] = keep(self.running_mean[channel], mean);
+            self.running_variance[channel] = keep(self.running_variance[channel], variance);
+            let inverse = 1.0 / (variance + self.settings.epsilon).sqrt();
+            self.mean[channel] = mean as f32;
+            self.inverse_deviation[channel] = inverse as f32;
+            let factor = f64::from(scale[channel]) * inverse;
+            self.affine[0][channel] = factor as f32;
+            self.affine[1][channel] = (f64::from(shift[channel]) - mean * factor) as f32;
+        }
+    }
+
+    /// Works out the normalisation to apply from the running statistics.
+    pub(super) fn normalise_running(&mut self, scale: &[f32], shift: &[f32]) {
+        for channel in 0..self.mean.len() {
+            let variance = f64::from(self.running_variance[channel]) + self.settings.epsilon;
+            let factor = f64::from(scale[channel]) / variance.sqrt();
+            let mean = f64::from(self.running_mean[channel]);
+            self.affine[0][channel] = factor as f32;
+            self.affine[1][channel] = (f64::from(shift[channel]) - mean * factor) as f32;
+        }
+    }
+
+    /// Works out the gradient's coefficients from its sums over `count` values a channel:
+    /// `dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy · x̂))` (Ioffe & Szegedy 2015). Returns nothing;
+    /// writes the gradients of scale and shift.
+    pub(super) fn differentiate(
+        &mut self,
+        count: f64,
+        scale: &[f32],
+        gradient_sums: &[f32],
+        scale_gradient: &mut [f32],
+        shift_gradient: &mut [f32],
+    ) {
+        for channel in 0..self.mean.len() {
+            let inverse = f64::from(self.inverse_deviation[channel]);
+            let sum = f64::from(gradient_sums[channel]);
+            let product = f64::from(self.products[channel]) * inverse;
+            scale_gradient[channel] = product as f32;
+            shift_gradient[channel] = sum as f32;
+            let factor = f64::from(scale[channel]) * inverse;
+            let slope = -factor * inverse * product / count;
+            let offset = -factor * sum / count - slope * f64::from(self.mean[channel]);
+            self.backward[0][channel] = factor as f32;
+            self.backward[1][channel] = slope as f32;
+            self.backward[2][channel] = offset as f32;
+        }
+    }
+}
+
+impl<E: Storage> PoolLayer<E> {
+    fn new(pool: &Pool, gradient: usize, outputs: usize) -> Self {
+        let forward = Taps::forward(&pool.window);
+        let shares = (0..forward.targets()).map(|target| forward.share(target)).collect();
+        Self {
+            is_max: pool.is_max,
+            backward: Taps::backward(&pool.window),
+            forward,
+            shares,
+            winners: Aligned::zeros(if pool.is_max { outputs } else { 0 }),
+            gradient: Aligned::zeros(gradient),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! A network on the fused path, as the training loop sees it.
+
+use super::super::EngineError;
+use super::super::dropout::DropoutMask;
+use super::super::init::initial_weights;
+use super::super::kernels::{Aligned, BatchLoss, Path, Rule, Storage, cross_entropy, step};
+use super::super::network::{Network, NetworkState, StepInput, StepResult, find};
+use super::super::weights::NamedTensor;
+use super::rule::{initial_square, rule};
+use super::trunk::{Mode, Trunk};
+use crate::base::SeedPath;
+use crate::data::ImageShape;
+use crate::spec::architecture::Architecture;
+use crate::spec::settings::{OptimizerSettings, Settings};
+
+/// Names of the optimizer's memories in files.
+const MEMORIES: [&str; 2] = ["first", "second"];
+
+/// One model whose step runs in hand-written kernels.
+pub(super) struct FusedNetwork<E: Storage> {
+    trunk: Trunk<E>,
+    seed_path: SeedPath,
+    optimizer: OptimizerSettings,
+    parameters: Aligned<f32>,
+    gradient: Aligned<f32>,
+    /// Velocity or first moment, and mean square; empty where the rule needs none.
+    memories: [Aligned<f32>; 2],
+    image_len: usize,
+    classes: usize,
+}
+
+/// Builds one model on `path`.
+///
+/// # Errors
+/// If the layers do not fit the images, or one of them has no kernel.
+pub fn build(
+    path: Path,
+    settings: &Settings,
+    shape: ImageShape,
+    classes: usize,
+    seed_path: SeedPath,
+) -> Result<Box<dyn Network>, EngineError> {
+    let image = (shape.height, shape.width, shape.channels);
+    let architecture = Architecture::of(&settings.model.layers, image, classes)?;
+    #[cfg(target_arch = "x86_64")]
+    if path.isa().is_bf16() {
+        let network = FusedNetwork::<half::bf16>::new(path, settings, &architecture, seed_path)?;
+        return Ok(Box::new(network));
+    }
+    Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path)?))
+}
+
+impl<E: Storage> FusedNetwork<E> {
+    fn new(
+        path: Path,
+        settings: &Settings,
+        architecture: &Architecture,
+        seed_path: SeedPath,
+    ) -> Result<Self, EngineError> {
+        let layers = &settings.model.layers;
+        let capacity = settings.train.batch_size.max(1);
+        let trunk = Trunk::<E>::new(path, layers, architecture, capacity)?;
+        let optimizer = settings.train.optimizer.clone();
+        let len = trunk.slots.len;
+        let needed = rule(&optimizer, 0.0, 0).needs();
+        let memories =
+            [needed.0, needed.1].map(|needed| Aligned::zeros(if needed { len } else { 0 }));
+        let mut network = Self {
+            trunk,
+            seed_path,
+            parameters: Aligned::zeros(len),
+            gradient: Aligned::zeros(len),
+            memories,
+            image_len: architecture.input.len(),
+            classes: architecture.classes,
+            optimizer,
+        };
+        network.memories[1].fill(initial_square(&network.optimizer));
+        network.load_weights(0, &initial_weights(layers, architecture, &seed_path))?;
+        Ok(network)
+    }
+
+    /// Trains on one batch, except for the change of the weights.
+    fn differentiate(&mut self, input: &StepInput<'_>) -> BatchLoss {
+        let (seed_path, step) = (self.seed_path, input.step);
+        let key = move |layer| DropoutMask::key(&seed_path, step, layer);
+        let mode = Mode::Training(&key);
+        let images = input.labels.len();
+        self.trunk.forward(&self.parameters, input.pixels, images, mode);
+        let outputs = self.trunk.outputs();
+        let Trunk { logits, delta, .. } = &mut self.trunk;
+        let batch = cross_entropy(&outputs, logits, input.labels, delta);
+        self.trunk.backward(&self.parameters, &mut self.gradient, mode);
+        batch
+    }
+
+    /// Returns every memory's name and buffer.
+    fn memories(&self) -> impl Iterator<Item = (&'static str, &Aligned<f32>)> {
+        MEMORIES.into_iter().zip(&self.memories).filter(|(_, memory)| !memory.is_empty())
+    }
+
+    fn read(&self, row: &[f32]) -> Vec<NamedTensor> {
+        self.trunk.slots.slots.iter().map(|slot| slot.read(row)).collect()
+    }
+}
+
+impl<E: Storage> Network for FusedNetwork<E> {
+    fn models(&self) -> usize {
+        1
+    }
+
+    fn path(&self) -> String {
+        let isa = self.trunk.path.isa();
+        if isa.is_bf16() { format!("fused {isa}") } else { format!("fused {isa} f32") }
+    }
+
+    fn trainable_parameters(&self) -> u64 {
+        self.trunk.slots.count() as u64
+    }
+
+    fn working_bytes(&self) -> u64 {
+        let rows = 2 + self.memories().count();
+        (self.trunk.bytes() + rows * self.parameters.bytes()) as u64
+    }
+
+    fn train_step(
+        &mut self,
+        inputs: &[StepInput<'_>],
+        results: &mut [StepResult],
+    ) -> Result<(), EngineError> {
+        let ([input], [result]) = (inputs, results) else {
+            return Err(EngineError::Unsupported(format!(
+                "the fused path trains one model at a time, found {}",
+                inputs.len()
+            )));
+        };
+        let batch = self.differentiate(input);
+        *result = StepResult { loss_sum: batch.loss, correct: batch.correct as u32 };
+        let rule: Rule = rule(&self.optimizer, input.learning_rate, input.step + 1);
+        let [first, second] = &mut self.memories;
+        step(self.trunk.path, rule, &mut self.parameters, &self.gradient, first, second);
+        self.trunk.invalidate();
+        Ok(())
+    }
+
+    fn predict(
+        &mut self,
+        pixels: &[&[f32]],
+        images: usize,
+        logits: &mut [Vec<f32>],
+    ) -> Result<(), EngineError> {
+        let ([pixels], [logits]) = (pixels, logits) else {
+            return Err(EngineError::Unsupported(format!(
+                "the fused path predicts with one model at a time, found {}",
+                pixels.len()
+            )));
+        };
+        let outputs = self.trunk.outputs();
+        let batches =
+            pixels[..images * self.image_len].chunks(self.trunk.capacity * self.image_len.max(1));
+        for batch in batches {
+            let images = batch.len() / self.image_len;
+            self.trunk.forward(&self.parameters, batch, images, Mode::Evaluation);
+            for image in 0..images {
+                let row = &self.trunk.logits[outputs.place(image, 0)..][..self.classes];
+                logits.extend_from_slice(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn weights(&self, _model: usize) -> Vec<NamedTensor> {
+        let mut tensors = self.read(&self.parameters);
+        for norm in self.trunk.layers.iter().filter_map(|layer| layer.norm.as_ref()) {
+            let channels = self.trunk.slots.slots[norm.scale].order.outputs;
+            for (role, values) in
+                [("mean", &norm.running_mean), ("variance", &norm.running_variance)]
+            {
+                let name = format!("{}.{role}", norm.settings.prefix);
+                let values = values[..channels].to_vec();
+                tensors.push(NamedTensor::new(name, vec![channels], values));
+            }
+        }
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        tensors
+    }
+
+    fn load_weights(&mut self, _model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
+        for slot in &self.trunk.slots.slots {
+            slot.write(weights, &mut self.parameters)?;
+        }
+        for norm in self.trunk.layers.iter_mut().filter_map(|layer| layer.norm.as_mut()) {
+            let channels = self.trunk.slots.slots[norm.scale].order.outputs;
+            for (role, values) in
+                [("mean", &mut norm.running_mean), ("variance", &mut norm.running_variance)]
+            {
+                let name = format!("{}.{role}", norm.settings.prefix);
+                values[..channels].copy_from_slice(&find(weights, &name, &[channels])?.values);
+            }
+        }
+        self.trunk.invalidate();
+        Ok(())
+    }
+
+    fn state(&self, model: usize) -> NetworkState {
+        let mut optimizer = Vec::new();
+        for (memory, values) in self.memories() {
+            for tensor in self.read(values) {
+                let name = format!("{memory}/{}", tensor.name);
+                optimizer.push(NamedTensor { name, ..tensor });
+            }
+        }
+        optimizer.sort_by(|a, b| a.name.cmp(&b.name));
+        NetworkState { weights: self.weights(model), optimizer }
+    }
+
+    fn load_state(&mut self, model: usize, state: &NetworkState) -> Result<(), EngineError> {
+        self.load_weights(model, &state.weights)?;
+        for (memory, values) in MEMORIES.into_iter().zip(&mut self.memories) {
+            if values.is_empty() {
+                continue;
+            }
+            let prefix = format!("{memory}/");
+            let of_memory: Vec<NamedTensor> = state
+                .optimizer
+                .iter()
+                .filter_map(|tensor| {
+                    let name = tensor.name.strip_prefix(&prefix)?.to_owned();
+                    Some(NamedTensor { name, ..tensor.clone() })
+                })
+                .collect();
+            for slot in &self.trunk.slots.slots {
+                slot.write(&of_memory, values)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! All numbers a network learns, in one row.
+//!
+//! Weights are kept as the kernels read them, `[place][input][output]` with outputs rounded up;
+//! files and other paths see torch's order. One row means one optimizer step over everything;
+//! surplus values have zero gradients and stay zero.
+
+use std::ops::Range;
+
+use super::super::EngineError;
+use super::super::kernels::WeightShape;
+use super::super::network::find;
+use super::super::weights::NamedTensor;
+
+/// One tensor's place in the row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Slot {
+    /// Name in files.
+    pub(super) name: String,
+    /// Sizes in files.
+    pub(super) shape: Vec<usize>,
+    /// Places, inputs and outputs; a vector has one place and one input.
+    pub(super) order: WeightShape,
+    /// First value.
+    pub(super) start: usize,
+}
+
+impl Slot {
+    /// Returns the place of all values, surplus included.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + self.order.len()
+    }
+
+    /// Calls `visit(index in files, index in the row)` for every value that is no surplus.
+    ///
+    /// Files hold `(output, input, place)`: torch's order for convolutions, and for dense layers
+    /// after a flattened image, whose features are in channel, row, column order.
+    fn visit(&self, mut visit: impl FnMut(usize, usize)) {
+        let WeightShape { places, inputs, outputs, stride } = self.order;
+        for output in 0..outputs {
+            for input in 0..inputs {
+                for place in 0..places {
+                    visit(
+                        (output * inputs + input) * places + place,
+                        self.start + (place * inputs + input) * stride + output,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Copies the tensor out of the row.
+    pub(super) fn read(&self, row: &[f32]) -> NamedTensor {
+        let mut values = vec![0.0; self.shape.iter().product()];
+        self.visit(|file, place| values[file] = row[place]);
+        NamedTensor::new(self.name.clone(), self.shape.clone(), values)
+    }
+
+    /// Copies a tensor into the row.
+    ///
+    /// # Errors
+    /// If it is missing or has another shape.
+    pub(super) fn write(
+        &self,
+        tensors: &[NamedTensor],
+        row: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let tensor = find(tensors, &self.name, &self.shape)?;
+        self.visit(|file, place| row[place] = tensor.values[file]);
+        Ok(())
+    }
+}
+
+/// Places of all tensors in the row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Slots {
+    /// In the order of the layers.
+    pub(super) slots: Vec<Slot>,
+    /// Length of the row.
+    pub(super) len: usize,
+}
+
+impl Slots {
+    /// Adds a weight tensor and returns its index.
+    pub(super) fn weights(&mut self, name: String, shape: Vec<usize>, order: WeightShape) -> usize {
+        self.slots.push(Slot { name, shape, order, start: self.len });
+        self.len += order.len();
+        self.slots.len() - 1
+    }
+
+    /// Adds one value a channel and returns its index.
+    pub(super) fn vector(&mut self, name: String, channels: usize, stride: usize) -> usize {
+        let order = WeightShape { places: 1, inputs: 1, outputs: channels, stride };
+        self.weights(name, vec![channels], order)
+    }
+
+    /// Returns the number of values that are no surplus.
+    pub(super) fn count(&self) -> usize {
+        self.slots.iter().map(|slot| slot.shape.iter().product::<usize>()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_survives_the_row() {
+        let mut slots = Slots::default();
+        slots.vector("first".to_owned(), 3, 16);
+        let order = WeightShape { places: 4, inputs: 3, outputs: 5, stride: 16 };
+        let at = slots.weights("w".to_owned(), vec![5, 3, 2, 2], order);
+        let values: Vec<f32> = (0..60).map(|value| value as f32).collect();
+        let tensor = NamedTensor::new("w", vec![5, 3, 2, 2], values);
+        let mut row = vec![0.0; slots.len];
+        slots.slots[at].write(std::slice::from_ref(&tensor), &mut row).unwrap();
+        assert_eq!(slots.slots[at].read(&row), tensor);
+        // Output 4, input 2, place 1 of torch's order.
+        let found = row[16 + (3 + 2) * 16 + 4];
+        assert!((found - tensor.values[(4 * 3 + 2) * 4 + 1]).abs() < f32::EPSILON);
+        assert_eq!(slots.count(), 63);
+    }
+}

@@ -1,0 +1,399 @@
+//! A network as stages: forward from pixels to logits, buffers allocated once.
+//!
+//! The output of every stage is the input of the next and lies in one buffer; on the way back the
+//! gradient is written over it (see [`super::backward`]).
+
+use super::super::EngineError;
+use super::super::kernels::{
+    Activation, Affine, Aligned, Dropout, Extent, ForwardEpilogue, Gather, Moments, Path,
+    PoolForward, PoolKind, Storage, Transform, pass_forward, patches, pool_forward, transform,
+    transform_in_place,
+};
+use super::layer::{Chunk, Layer, LinearLayer};
+use super::parameters::Slots;
+use super::stages;
+use crate::spec::architecture::Architecture;
+use crate::spec::layers::LayerSettings;
+
+/// How a forward pass treats normalisation and dropout.
+#[derive(Clone, Copy)]
+pub(super) enum Mode<'a> {
+    /// Statistics of the batch, and dropout keyed by what this gives for a layer's index.
+    Training(&'a dyn Fn(usize) -> u64),
+    /// Running statistics, no dropout.
+    Evaluation,
+}
+
+/// The stages of a network on one path.
+pub(super) struct Trunk<E: Storage> {
+    pub(super) path: Path,
+    pub(super) layers: Vec<Layer<E>>,
+    pub(super) slots: Slots,
+    /// Input of every stage; gradients of these on the way back.
+    pub(super) activations: Vec<Aligned<E>>,
+    pub(super) logits: Aligned<f32>,
+    /// Gradient of the logits.
+    pub(super) delta: Aligned<E>,
+    /// Room for weight gradients.
+    pub(super) scratch: Aligned<E>,
+    /// Most images in a batch.
+    pub(super) capacity: usize,
+    channels: usize,
+    /// Images of the last forward pass, whose surplus rows are known to be zero.
+    pub(super) images: usize,
+    is_packed: bool,
+}
+
+impl<E: Storage> Trunk<E> {
+    /// Plans `layers` for batches of up to `capacity` images.
+    ///
+    /// # Errors
+    /// If a layer is one the kernels cannot do.
+    pub(super) fn new(
+        path: Path,
+        layers: &[LayerSettings],
+        architecture: &Architecture,
+        capacity: usize,
+    ) -> Result<Self, EngineError> {
+        let mut slots = Slots::default();
+        let mut has_parameters = false;
+        let mut planned = Vec::new();
+        for stage in stages::cut(layers, architecture)? {
+            let is_first = planned.is_empty();
+            let learns = stage.has_parameters();
+            planned.push(Layer::new(stage, &mut slots, capacity, is_first, has_parameters));
+            has_parameters |= learns;
+        }
+        let activations: Vec<Aligned<E>> = planned
+            .iter()
+            .map(|layer: &Layer<E>| Aligned::zeros(layer.inputs.len(capacity)))
+            .collect();
+        let scratch =
+            planned.iter().map(|layer| E::scratch_len(&layer.inputs, &layer.middle)).max();
+        let last = planned.last().expect("a network has a last stage");
+        let (outputs, channels) = (last.outputs.len(capacity), architecture.input.channels());
+        Ok(Self {
+            path,
+            slots,
+            activations,
+            logits: Aligned::zeros(outputs),
+            delta: Aligned::zeros(outputs),
+            scratch: Aligned::zeros(scratch.unwrap_or(0)),
+            capacity,
+            channels,
+            images: 0,
+            is_packed: false,
+            layers: planned,
+        })
+    }
+
+    /// Returns the extent of the logits.
+    pub(super) fn outputs(&self) -> Extent {
+        self.layers.last().expect("a network has a last stage").outputs
+    }
+
+    /// Returns the bytes of all buffers, parameters aside.
+    pub(super) fn bytes(&self) -> usize {
+        let activations: usize = self.activations.iter().map(Aligned::bytes).sum();
+        let layers: usize = self.layers.iter().map(Layer::bytes).sum();
+        let ends = self.logits.bytes() + self.delta.bytes() + self.scratch.bytes();
+        activations + layers + ends
+    }
+
+    /// Forgets packed weights, because the parameters changed.
+    pub(super) fn invalidate(&mut self) {
+        self.is_packed = false;
+    }
+
+    fn pack(&mut self, parameters: &[f32]) {
+        for layer in &mut self.layers {
+            let Some(linear) = &mut layer.linear else { continue };
+            let weights = &parameters[self.slots.slots[linear.weights].range()];
+            let stride = layer.inputs.stride;
+            E::pack_forward(self.path, linear.shape, stride, weights, &mut linear.packed_forward);
+            if layer.needs_input_gradient {
+                let packed = &mut linear.packed_backward;
+                E::pack_backward(self.path, linear.shape, stride, weights, packed);
+            }
+            if let Some(bias) = linear.bias {
+                let bias = &parameters[self.slots.slots[bias].range()];
+                linear.bias_values.copy_from_slice(bias);
+            }
+        }
+        self.is_packed = true;
+    }
+
+    /// Computes the logits of up to `capacity` images of `height × width × channels` pixels.
+    pub(super) fn forward(
+        &mut self,
+        parameters: &[f32],
+        pixels: &[f32],
+        images: usize,
+        mode: Mode<'_>,
+    ) {
+        assert!(images <= self.capacity, "{images} images, at most {}", self.capacity);
+        if !self.is_packed {
+            self.pack(parameters);
+        }
+        if images < self.images {
+            self.clear_surplus(images);
+        }
+        self.images = images;
+        let window = self.layers[0].patch_window();
+        patches(&window, self.channels, &self.layers[0].inputs, pixels, &mut self.activations[0]);
+        let count = self.layers.len();
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let (before, after) = self.activations.split_at_mut(index + 1);
+            let input = &before[index];
+            let slots = &self.slots;
+            if let (Mode::Evaluation, Some(norm)) = (mode, &mut layer.norm) {
+                let [scale, shift] =
+                    [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
+                norm.normalise_running(scale, shift);
+            }
+            if index + 1 == count {
+                layer.finish(self.path, input, &mut self.logits, images);
+                continue;
+            }
+            let output = &mut after[0];
+            let dropout = layer.dropout(mode);
+            match (&layer.norm, mode) {
+                (Some(_), Mode::Training(_)) => {
+                    layer.accumulate(self.path, input, images);
+                    let norm = layer.norm.as_mut().expect("just seen");
+                    let [scale, shift] =
+                        [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
+                    norm.normalise_batch((images * layer.middle.pixels) as f64, scale, shift);
+                    layer.normalise(self.path, output, images, dropout);
+                }
+                _ => layer.direct(self.path, input, output, images, dropout),
+            }
+        }
+    }
+
+    /// Zeroes the rows of images past `images` in the last group, which weight gradients read.
+    fn clear_surplus(&mut self, images: usize) {
+        for (layer, values) in self.layers.iter().zip(&mut self.activations) {
+            layer.inputs.clear_after(images, values);
+        }
+        self.outputs().clear_after(images, &mut self.delta);
+        for layer in &mut self.layers {
+            if let Some(pool) = &mut layer.pool {
+                pool.gradient.fill(E::default());
+            }
+        }
+    }
+}
+
+impl<E: Storage> Layer<E> {
+    /// Returns the mask of the stage's dropout in this pass.
+    pub(super) fn dropout(&self, mode: Mode<'_>) -> Option<Dropout> {
+        match (self.stage.dropout, mode) {
+            (Some(dropout), Mode::Training(key)) => {
+                Some(Dropout::new(key(dropout.layer), dropout.rate))
+            }
+            _ => None,
+        }
+    }
+
+    /// The last stage: products, or nothing, straight into the logits.
+    fn finish(&mut self, path: Path, input: &[E], logits: &mut [f32], images: usize) {
+        let zeros = vec![0.0; self.middle.stride];
+        let epilogue = ForwardEpilogue {
+            extent: self.outputs,
+            output: logits,
+            bias: self.linear.as_ref().map_or(&zeros, |linear| &linear.bias_values),
+            relu: false,
+            moments: None,
+            affine: None,
+            relu_after: false,
+        };
+        products(path, self.linear.as_ref(), self.inputs, input, images, epilogue);
+    }
+
+    /// Training with batch normalisation, first half: sums and their moments.
+    fn accumulate(&mut self, path: Path, input: &[E], images: usize) {
+        let norm = self.norm.as_mut().expect("the stage normalises");
+        let zeros = vec![0.0; self.middle.stride];
+        let [sums, squares] = &mut norm.moments;
+        sums.fill(0.0);
+        squares.fill(0.0);
+        let epilogue = ForwardEpilogue {
+            extent: self.middle,
+            output: &mut self.sums,
+            bias: self.linear.as_ref().map_or(&zeros, |linear| &linear.bias_values),
+            relu: self.stage.relu,
+            moments: Some(Moments { center: &norm.running_mean, sums, squares }),
+            affine: None,
+            relu_after: false,
+        };
+        products(path, self.linear.as_ref(), self.inputs, input, images, epilogue);
+    }
+
+    /// Training with batch normalisation, second half: normalise, pool, drop.
+    fn normalise(&mut self, path: Path, output: &mut [E], images: usize, dropout: Option<Dropout>) {
+        let norm = self.norm.as_ref().expect("the stage normalises");
+        let [scale, shift] = &norm.affine;
+        let affine = Some(Affine { scale, shift });
+        let relu = self.stage.relu_after;
+        match &mut self.pool {
+            Some(pool) => pool_forward(
+                path,
+                PoolForward {
+                    taps: &pool.forward,
+                    images,
+                    inputs: self.middle,
+                    input: &self.sums,
+                    affine,
+                    relu,
+                    kind: PoolKind::Max { winners: Some(&mut pool.winners), rectified: relu },
+                    dropout,
+                    first_image: 0,
+                    outputs: self.outputs,
+                    output,
+                },
+            ),
+            None => transform(
+                path,
+                Transform { extent: self.middle, images, affine, relu, dropout, first_image: 0 },
+                &self.sums,
+                output,
+            ),
+        }
+    }
+
+    /// Everything that needs no statistics of the batch, some groups at a time.
+    fn direct(
+        &mut self,
+        path: Path,
+        input: &[E],
+        output: &mut [E],
+        images: usize,
+        dropout: Option<Dropout>,
+    ) {
+        let zeros = vec![0.0; self.middle.stride];
+        for chunk in self.chunks(images) {
+            let input = chunk.of(&self.inputs, input);
+            let output = chunk.of_mut(&self.outputs, output);
+            if self.stage.is_bare() {
+                self.bare(path, input, output, chunk, dropout);
+                continue;
+            }
+            let affine = self.norm.as_ref().map(|norm| {
+                let [scale, shift] = &norm.affine;
+                Affine { scale, shift }
+            });
+            let to = match &self.pool {
+                Some(_) => &mut self.sums[..self.middle.len(chunk.images)],
+                None => &mut *output,
+            };
+            let epilogue = ForwardEpilogue {
+                extent: self.middle,
+                output: to,
+                bias: self.linear.as_ref().map_or(&zeros, |linear| &linear.bias_values),
+                relu: self.stage.relu,
+                moments: None,
+                affine,
+                relu_after: self.stage.relu_after,
+            };
+            products(path, self.linear.as_ref(), self.inputs, input, chunk.images, epilogue);
+            match &mut self.pool {
+                Some(pool) => {
+                    let winners = chunk.of_mut(&self.outputs, &mut pool.winners);
+                    let rectified = self.stage.is_rectified();
+                    pool_forward(
+                        path,
+                        PoolForward {
+                            taps: &pool.forward,
+                            images: chunk.images,
+                            inputs: self.middle,
+                            input: &self.sums,
+                            affine: None,
+                            relu: false,
+                            kind: PoolKind::Max { winners: Some(winners), rectified },
+                            dropout,
+                            first_image: chunk.first,
+                            outputs: self.outputs,
+                            output,
+                        },
+                    );
+                }
+                None if dropout.is_some() => transform_in_place(
+                    path,
+                    Transform {
+                        extent: self.outputs,
+                        images: chunk.images,
+                        affine: None,
+                        relu: false,
+                        dropout,
+                        first_image: chunk.first,
+                    },
+                    output,
+                ),
+                None => {}
+            }
+        }
+    }
+
+    /// A pool or dropout straight from the stage's input.
+    fn bare(
+        &mut self,
+        path: Path,
+        input: &[E],
+        output: &mut [E],
+        chunk: Chunk,
+        dropout: Option<Dropout>,
+    ) {
+        let Some(pool) = &mut self.pool else {
+            let Chunk { first, images } = chunk;
+            let extent = self.outputs;
+            let transformed = Transform {
+                extent,
+                images,
+                affine: None,
+                relu: false,
+                dropout,
+                first_image: first,
+            };
+            transform(path, transformed, input, output);
+            return;
+        };
+        let kind = if pool.is_max {
+            let winners = chunk.of_mut(&self.outputs, &mut pool.winners);
+            PoolKind::Max { winners: Some(winners), rectified: false }
+        } else {
+            PoolKind::Average
+        };
+        pool_forward(
+            path,
+            PoolForward {
+                taps: &pool.forward,
+                images: chunk.images,
+                inputs: self.middle,
+                input,
+                affine: None,
+                relu: false,
+                kind,
+                dropout,
+                first_image: chunk.first,
+                outputs: self.outputs,
+                output,
+            },
+        );
+    }
+}
+
+/// Computes the products of some images, or passes them on where a stage has no weights.
+fn products<E: Storage, T: Activation>(
+    path: Path,
+    linear: Option<&LinearLayer<E>>,
+    extent: Extent,
+    input: &[E],
+    images: usize,
+    epilogue: ForwardEpilogue<'_, T>,
+) {
+    let Some(linear) = linear else { return pass_forward(path, input, images, epilogue) };
+    let gather =
+        Gather { taps: &linear.forward, extent, input, weights: &linear.packed_forward, images };
+    E::forward(path, &gather, epilogue);
+}

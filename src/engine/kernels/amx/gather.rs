@@ -1,0 +1,145 @@
+//! Convolution forward, its input gradient and dense layers, in tiles.
+#![expect(unsafe_code, reason = "tiles over raw pointers")]
+
+use half::bf16;
+
+use super::super::element::Activation;
+use super::super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
+use super::super::gather::Gather;
+use super::super::isa::Path;
+use super::super::layout::Extent;
+use super::super::simd::{Kernel, Simd, run};
+use super::tiles::{Sums, Unit};
+use super::{TILE_ROWS, TILE_VALUES};
+
+/// Computes a layer forward.
+pub(super) fn gather_forward<T: Activation>(
+    path: Path,
+    gather: &Gather<'_, bf16>,
+    mut epilogue: ForwardEpilogue<'_, T>,
+) {
+    let targets = epilogue.extent;
+    assert_tiled(gather, &targets);
+    let epilogue = epilogue.checked(gather.images);
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+}
+
+/// Computes the gradient with respect to a layer's input.
+pub(super) fn gather_backward(
+    path: Path,
+    gather: &Gather<'_, bf16>,
+    mut epilogue: BackwardEpilogue<'_, bf16>,
+) {
+    let targets = epilogue.extent;
+    assert_tiled(gather, &targets);
+    let epilogue = epilogue.checked(gather.images);
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+}
+
+fn assert_tiled(gather: &Gather<'_, bf16>, targets: &Extent) {
+    gather.assert_sound(targets, gather.taps.places() * gather.extent.stride * targets.stride);
+    assert!(
+        gather.extent.stride.is_multiple_of(32)
+            && targets.stride.is_multiple_of(32)
+            && targets.group == super::GROUP,
+        "tiles need whole rows, found {:?} and {targets:?}",
+        gather.extent
+    );
+}
+
+struct Tiles<'a, P> {
+    gather: &'a Gather<'a, bf16>,
+    targets: Extent,
+    epilogue: P,
+}
+
+impl<P: Epilogue> Kernel for Tiles<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (gather, targets) = (self.gather, self.targets);
+        let depth = gather.extent.stride / 32;
+        let place_step = depth * 2 * TILE_VALUES;
+        let source_step = gather.extent.group * gather.extent.stride;
+        let row_bytes = gather.extent.stride * size_of::<bf16>();
+        let mut sums = Sums([0.0; 1024]);
+        // SAFETY: only AMX paths come here; every tile lies inside the checked buffers, which
+        // hold whole groups.
+        unsafe {
+            let unit = Unit::configure();
+            for block in 0..targets.stride / 32 {
+                let weights =
+                    gather.weights.as_ptr().add(block * gather.taps.places() * place_step);
+                for group in 0..targets.groups(gather.images) {
+                    let rows = targets.rows(gather.images, group);
+                    let input = gather.input.as_ptr().add(group * gather.extent.group_len());
+                    for pixel in 0..targets.pixels {
+                        unit.clear();
+                        for tap in gather.taps.of(pixel) {
+                            let mut left = input.add(tap.source as usize * source_step);
+                            let mut right = weights.add(tap.place as usize * place_step);
+                            for _ in 0..depth {
+                                let lower = left.byte_add(TILE_ROWS * row_bytes);
+                                unit.multiply([left, lower], row_bytes, right);
+                                left = left.add(32);
+                                right = right.add(2 * TILE_VALUES);
+                            }
+                        }
+                        unit.store(&mut sums);
+                        let image = group * targets.group;
+                        let channel = block * 32;
+                        let offset = targets.place(image, pixel) + channel;
+                        self.finish::<S>(&sums, rows, At { offset, image, pixel, channel });
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<P: Epilogue> Tiles<'_, P> {
+    /// Hands the stored sums of one pixel to the epilogue.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(&self, sums: &Sums, rows: usize, at: At) {
+        for half in 0..rows.div_ceil(TILE_ROWS) {
+            let first = half * TILE_ROWS;
+            let rows = (rows - first).min(TILE_ROWS);
+            let mut channel = 0;
+            while channel < 32 {
+                // The tile of these channels, and the vector within it.
+                let tile = 2 * half + channel / 16;
+                let at = At {
+                    offset: at.offset + first * self.targets.stride + channel,
+                    image: at.image + first,
+                    channel: at.channel + channel,
+                    ..at
+                };
+                // SAFETY: the tile holds 16 rows of 16 values; the caller's promise for `at`.
+                unsafe {
+                    let from = sums.0.as_ptr().add(tile * 256 + channel % 16);
+                    if rows == TILE_ROWS {
+                        let mut values = [S::splat(0.0); TILE_ROWS];
+                        for (row, value) in values.iter_mut().enumerate() {
+                            *value = S::load(from.add(row * 16));
+                        }
+                        self.epilogue.column::<S, TILE_ROWS>(values, at);
+                    } else {
+                        for row in 0..rows {
+                            let at = At {
+                                offset: at.offset + row * self.targets.stride,
+                                image: at.image + row,
+                                ..at
+                            };
+                            let value = S::load(from.add(row * 16));
+                            self.epilogue.column::<S, 1>([value], at);
+                        }
+                    }
+                }
+                channel += S::LANES;
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Matrix kernels in AMX tiles: bfloat16 values, 32-bit sums.
+//!
+//! A group has 32 images, two tiles of rows; channels are stored in multiples of 32, one tile row
+//! of bfloat16. A convolution's tile row is then always one aligned cache line, whatever its
+//! window, stride or padding. Weight gradients sum over images, so inputs are transposed and
+//! output gradients interleaved in pairs of images, pixel by pixel ([`shuffle`]).
+
+mod gather;
+mod pack;
+mod shuffle;
+mod tiles;
+mod weight_gradient;
+
+use half::bf16;
+
+use super::element::Activation;
+use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
+use super::gather::Gather;
+use super::isa::Path;
+use super::layout::{Extent, TILE_STEP};
+use super::pack::WeightShape;
+use super::storage::Storage;
+use super::weight_gradient::WeightGradient;
+
+/// Images in a group.
+const GROUP: usize = 32;
+/// Rows of a tile.
+const TILE_ROWS: usize = 16;
+/// bfloat16 values in a tile.
+const TILE_VALUES: usize = 512;
+
+fn assert_amx(path: Path) {
+    assert!(path.isa().is_bf16(), "bfloat16 layers need the AMX path, found {}", path.isa());
+}
+
+impl Storage for bf16 {
+    const GROUP: usize = GROUP;
+    const STEP: usize = TILE_STEP;
+
+    fn forward_len(shape: &WeightShape, input_stride: usize) -> usize {
+        shape.places * input_stride * shape.stride
+    }
+
+    fn backward_len(shape: &WeightShape, input_stride: usize) -> usize {
+        shape.places * shape.stride * input_stride
+    }
+
+    fn stretch(inputs: &Extent, outputs: &Extent) -> usize {
+        (64 * 1024 / (GROUP * (inputs.stride + outputs.stride))).max(1)
+    }
+
+    fn scratch_len(inputs: &Extent, outputs: &Extent) -> usize {
+        inputs.group_len() + outputs.group_len()
+    }
+
+    fn pack_forward(
+        path: Path,
+        shape: WeightShape,
+        input_stride: usize,
+        weights: &[f32],
+        packed: &mut [bf16],
+    ) {
+        assert_amx(path);
+        pack::pack_forward(shape, input_stride, weights, packed);
+    }
+
+    fn pack_backward(
+        path: Path,
+        shape: WeightShape,
+        input_stride: usize,
+        weights: &[f32],
+        packed: &mut [bf16],
+    ) {
+        assert_amx(path);
+        pack::pack_backward(shape, input_stride, weights, packed);
+    }
+
+    fn forward<T: Activation>(
+        path: Path,
+        gather: &Gather<'_, bf16>,
+        epilogue: ForwardEpilogue<'_, T>,
+    ) {
+        assert_amx(path);
+        gather::gather_forward(path, gather, epilogue);
+    }
+
+    fn backward(path: Path, gather: &Gather<'_, bf16>, epilogue: BackwardEpilogue<'_, bf16>) {
+        assert_amx(path);
+        gather::gather_backward(path, gather, epilogue);
+    }
+
+    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
+        assert_amx(path);
+        weight_gradient::weight_gradient(gradient, scratch);
+    }
+}
+
+/// Multiplies `rounds` times four tiles that stay where they are, for measuring the peak.
+pub(super) fn multiply_in_place(path: Path, rounds: usize) {
+    assert_amx(path);
+    tiles::multiply_in_place(rounds);
+}

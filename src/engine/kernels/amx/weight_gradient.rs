@@ -1,0 +1,134 @@
+//! Gradient of the weights, in tiles.
+//!
+//! A tile multiplies over the 32 images of a group, so padding, strides and odd sizes are only a
+//! choice of pixels; images that are not there count as zeros.
+#![expect(unsafe_code, reason = "tiles over raw pointers")]
+
+use half::bf16;
+
+use super::super::geometry::Runs;
+use super::super::layout::Extent;
+use super::super::pack::WeightShape;
+use super::super::weight_gradient::WeightGradient;
+use super::TILE_VALUES;
+use super::shuffle::{interleave_images, transpose_images};
+use super::tiles::{Sums, Unit};
+
+/// Computes the gradient of a layer's weights; `scratch` holds one group of inputs and outputs.
+pub(super) fn weight_gradient(mut gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
+    let shape = gradient.checked();
+    let (inputs, outputs) = (gradient.inputs, gradient.outputs);
+    assert!(
+        inputs.stride.is_multiple_of(32)
+            && outputs.stride.is_multiple_of(32)
+            && inputs.group == super::GROUP,
+        "tiles need whole rows, found {inputs:?} and {outputs:?}"
+    );
+    let (transposed, paired) = scratch.split_at_mut(inputs.group_len());
+    assert!(paired.len() >= outputs.group_len(), "scratch holds a group of both");
+    for group in 0..outputs.groups(gradient.images) {
+        let input = &gradient.input[group * inputs.group_len()..][..inputs.group_len()];
+        let delta = &gradient.gradient[group * outputs.group_len()..][..outputs.group_len()];
+        let weights = gradient.weights.as_mut_ptr();
+        // SAFETY: only AMX paths come here; all lengths were just checked.
+        unsafe {
+            each_pixel(input, &inputs, transposed, transpose_images);
+            each_pixel(delta, &outputs, paired, interleave_images);
+            let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
+            sums.add(gradient.runs);
+        }
+    }
+}
+
+/// Rearranges every pixel's images and channels.
+unsafe fn each_pixel(
+    from: &[bf16],
+    extent: &Extent,
+    to: &mut [bf16],
+    rearrange: unsafe fn(*const bf16, usize, *mut bf16),
+) {
+    let size = extent.group * extent.stride;
+    for (from, to) in from.chunks_exact(size).zip(to.chunks_exact_mut(size)) {
+        // SAFETY: both chunks are 32 images of `stride` channels.
+        unsafe { rearrange(from.as_ptr(), extent.stride, to.as_mut_ptr()) }
+    }
+}
+
+struct GroupSums<'a> {
+    shape: WeightShape,
+    inputs: Extent,
+    outputs: Extent,
+    transposed: &'a [bf16],
+    paired: &'a [bf16],
+    weights: *mut f32,
+}
+
+impl GroupSums<'_> {
+    /// Adds the products of all pixels to the weights' gradient.
+    unsafe fn add(&self, runs: &Runs) {
+        let WeightShape { places, inputs, stride, .. } = self.shape;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let unit = Unit::configure();
+            for stretch in 0..runs.stretches() {
+                for channel in (0..stride).step_by(32) {
+                    for place in 0..places {
+                        for input in (0..inputs).step_by(32) {
+                            self.block(&unit, runs, [stretch, place], input, channel);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds 32 input channels × 32 output channels of one place.
+    #[inline(always)]
+    unsafe fn block(
+        &self,
+        unit: &Unit,
+        runs: &Runs,
+        [stretch, place]: [usize; 2],
+        input: usize,
+        channel: usize,
+    ) {
+        let WeightShape { inputs, stride, .. } = self.shape;
+        let rows = (inputs - input).min(32);
+        let left_step = self.inputs.stride * 32;
+        let right_step = self.outputs.stride * 32;
+        // SAFETY: runs name pixels inside the scratch; blocks that would reach past the last
+        // input channel go through `sums`.
+        unsafe {
+            let weights = self.weights.add((place * inputs + input) * stride + channel);
+            if rows == 32 {
+                unit.load_matrix(weights, stride * size_of::<f32>());
+            } else {
+                unit.clear();
+            }
+            for run in runs.of(stretch, place) {
+                let mut left =
+                    self.transposed.as_ptr().add(run.source as usize * left_step + input * 32);
+                let mut right =
+                    self.paired.as_ptr().add(run.output as usize * right_step + channel * 32);
+                for _ in 0..run.len {
+                    unit.multiply([left, left.add(TILE_VALUES)], 64, right);
+                    left = left.add(left_step);
+                    right = right.add(right_step);
+                }
+            }
+            if rows == 32 {
+                unit.store_matrix(weights, stride * size_of::<f32>());
+                return;
+            }
+            let mut sums = Sums([0.0; 1024]);
+            unit.store(&mut sums);
+            for row in 0..rows {
+                for column in 0..32 {
+                    let tile = 2 * (row / 16) + column / 16;
+                    *weights.add(row * stride + column) +=
+                        sums.0[tile * 256 + row % 16 * 16 + column % 16];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Convolution forward, its input gradient and dense layers, in 32-bit floats.
+//!
+//! All three are the same: every target pixel sums, over its taps, (images × values) · (values ×
+//! channels). Register tiles are [`Simd::ROWS`] images high and two vectors wide; weights are
+//! packed so that a tile reads them front to back ([`super::pack`]).
+#![expect(unsafe_code, reason = "register tiles over raw pointers")]
+
+use super::element::Activation;
+use super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
+use super::geometry::{Tap, Taps};
+use super::isa::Path;
+use super::layout::Extent;
+use super::simd::{Kernel, Simd, run};
+
+/// The sums of one layer over some images.
+#[derive(Debug, Clone, Copy)]
+pub struct Gather<'a, E> {
+    /// Which sources every target sums over.
+    pub taps: &'a Taps,
+    /// Extent of the sources.
+    pub extent: Extent,
+    /// The sources.
+    pub input: &'a [E],
+    /// Packed weights: places × channels of the sources × channels of the targets.
+    pub weights: &'a [E],
+    /// Number of images.
+    pub images: usize,
+}
+
+impl<E: Activation> Gather<'_, E> {
+    /// Panics unless every buffer is as large as the sums over `targets` need.
+    pub(super) fn assert_sound(&self, targets: &Extent, packed_len: usize) {
+        self.extent.assert_holds(self.input.len(), self.images);
+        assert_eq!(self.taps.sources(), self.extent.pixels, "taps belong to these sources");
+        assert_eq!(self.taps.targets(), targets.pixels, "taps belong to these targets");
+        assert_eq!(self.extent.group, targets.group, "one grouping of images");
+        assert!(
+            self.weights.len() >= packed_len,
+            "{} packed weights, expected {packed_len}",
+            self.weights.len()
+        );
+    }
+}
+
+/// Computes a layer forward.
+///
+/// # Panics
+/// If a buffer is too small.
+pub fn gather_forward<T: Activation>(
+    path: Path,
+    gather: &Gather<'_, f32>,
+    mut epilogue: ForwardEpilogue<'_, T>,
+) {
+    let targets = epilogue.extent;
+    gather.assert_sound(&targets, packed_len(gather, &targets));
+    let epilogue = epilogue.checked(gather.images);
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+}
+
+/// Computes the gradient with respect to a layer's input.
+///
+/// # Panics
+/// If a buffer is too small.
+pub fn gather_backward(
+    path: Path,
+    gather: &Gather<'_, f32>,
+    mut epilogue: BackwardEpilogue<'_, f32>,
+) {
+    let targets = epilogue.extent;
+    gather.assert_sound(&targets, packed_len(gather, &targets));
+    let epilogue = epilogue.checked(gather.images);
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+}
+
+fn packed_len(gather: &Gather<'_, f32>, targets: &Extent) -> usize {
+    gather.taps.places() * gather.extent.channels * targets.stride
+}
+
+struct Tiles<'a, P> {
+    gather: &'a Gather<'a, f32>,
+    targets: Extent,
+    epilogue: P,
+}
+
+impl<P: Epilogue> Kernel for Tiles<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let wide = 2 * S::LANES;
+        let depth = self.gather.taps.places() * self.gather.extent.channels;
+        let mut channel = 0;
+        while channel < self.targets.stride {
+            // SAFETY: packed weights hold `depth` rows for every channel before this one; the
+            // blocks below cover exactly the channels that are left.
+            unsafe {
+                let weights = self.gather.weights.as_ptr().add(depth * channel);
+                if self.targets.stride - channel >= wide {
+                    self.block::<S, 2>(weights, channel);
+                    channel += wide;
+                } else {
+                    self.block::<S, 1>(weights, channel);
+                    channel += S::LANES;
+                }
+            }
+        }
+    }
+}
+
+impl<P: Epilogue> Tiles<'_, P> {
+    /// Computes `WIDE` vectors of channels of every image and pixel.
+    #[inline(always)]
+    unsafe fn block<S: Simd, const WIDE: usize>(&self, weights: *const f32, channel: usize) {
+        let gather = self.gather;
+        for group in 0..self.targets.groups(gather.images) {
+            let rows = self.targets.rows(gather.images, group);
+            for pixel in 0..self.targets.pixels {
+                let taps = gather.taps.of(pixel);
+                let mut row = 0;
+                while row < rows {
+                    // SAFETY: the group, pixel and rows lie inside the checked buffers.
+                    unsafe {
+                        let input = gather
+                            .input
+                            .as_ptr()
+                            .add(group * gather.extent.group_len() + row * gather.extent.stride);
+                        let image = group * self.targets.group + row;
+                        let offset = self.targets.place(image, pixel) + channel;
+                        let tile = Tile { gather, taps, input, weights };
+                        let at = At { offset, image, pixel, channel };
+                        let left = rows - row;
+                        row += if S::ROWS == 8 && left >= 8 {
+                            self.tile::<S, WIDE, 8>(&tile, at)
+                        } else if S::ROWS == 6 && left >= 6 {
+                            self.tile::<S, WIDE, 6>(&tile, at)
+                        } else if left >= 4 {
+                            self.tile::<S, WIDE, 4>(&tile, at)
+                        } else if left >= 2 {
+                            self.tile::<S, WIDE, 2>(&tile, at)
+                        } else {
+                            self.tile::<S, WIDE, 1>(&tile, at)
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const WIDE: usize, const ROWS: usize>(
+        &self,
+        tile: &Tile<'_>,
+        at: At,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sums = tile.sum::<S, WIDE, ROWS>();
+            for (vector, sums) in sums.into_iter().enumerate() {
+                let step = vector * S::LANES;
+                let at = At { offset: at.offset + step, channel: at.channel + step, ..at };
+                self.epilogue.column::<S, ROWS>(sums, at);
+            }
+        }
+        ROWS
+    }
+}
+
+/// One register tile: some images of one target pixel, some vectors of channels.
+struct Tile<'a> {
+    gather: &'a Gather<'a, f32>,
+    taps: &'a [Tap],
+    input: *const f32,
+    weights: *const f32,
+}
+
+impl Tile<'_> {
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(
+        &self,
+    ) -> [[S::Vector; ROWS]; WIDE] {
+        let Extent { channels, stride, group, .. } = self.gather.extent;
+        let source_step = group * stride;
+        let place_step = channels * WIDE * S::LANES;
+        // SAFETY: taps name sources and places inside the checked buffers; a tile never has more
+        // rows than its group has left.
+        unsafe {
+            let mut sums = [[S::splat(0.0); ROWS]; WIDE];
+            for tap in self.taps {
+                let mut input = self.input.add(tap.source as usize * source_step);
+                let mut weights = self.weights.add(tap.place as usize * place_step);
+                for _ in 0..channels {
+                    let mut columns = [S::splat(0.0); WIDE];
+                    for (vector, column) in columns.iter_mut().enumerate() {
+                        *column = S::load(weights.add(vector * S::LANES));
+                    }
+                    for row in 0..ROWS {
+                        let value = S::splat(*input.add(row * stride));
+                        for vector in 0..WIDE {
+                            sums[vector][row] = S::fma(value, columns[vector], sums[vector][row]);
+                        }
+                    }
+                    input = input.add(1);
+                    weights = weights.add(WIDE * S::LANES);
+                }
+            }
+            sums
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Which input pixel meets which weight at which output pixel.
+//!
+//! Convolutions, their gradients, pooling and dense layers all reduce to lists of [`Tap`]s. Taps
+//! that would read padding are left out, so nothing is padded in memory and borders cost less.
+
+/// A window sliding over an image: a convolution's or a pool's, or a dense layer's (one window
+/// that covers the image).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Rows of the input.
+    pub height: usize,
+    /// Columns of the input.
+    pub width: usize,
+    /// Rows of the window.
+    pub kernel_height: usize,
+    /// Columns of the window.
+    pub kernel_width: usize,
+    /// Step in both directions, at least 1.
+    pub stride: usize,
+    /// Rows of padding above.
+    pub top: usize,
+    /// Columns of padding on the left.
+    pub left: usize,
+    /// Rows of the output.
+    pub out_height: usize,
+    /// Columns of the output.
+    pub out_width: usize,
+}
+
+impl Window {
+    /// Returns the window that covers a whole image at once.
+    #[must_use]
+    pub fn whole(height: usize, width: usize) -> Self {
+        Self {
+            height,
+            width,
+            kernel_height: height,
+            kernel_width: width,
+            stride: 1,
+            top: 0,
+            left: 0,
+            out_height: 1,
+            out_width: 1,
+        }
+    }
+
+    /// Returns the number of input pixels.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Returns the number of output pixels.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.out_height * self.out_width
+    }
+
+    /// Returns the number of places in the window.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.kernel_height * self.kernel_width
+    }
+
+    /// Returns the input pixel under place (`row`, `column`) of the window at output
+    /// (`out_row`, `out_column`), unless that is padding.
+    fn source(
+        &self,
+        (out_row, out_column): (usize, usize),
+        (row, column): (usize, usize),
+    ) -> Option<usize> {
+        let y = (out_row * self.stride + row).checked_sub(self.top)?;
+        let x = (out_column * self.stride + column).checked_sub(self.left)?;
+        (y < self.height && x < self.width).then_some(y * self.width + x)
+    }
+
+    /// Calls `visit(output, source, place)` for every place of every output that is not padding,
+    /// outputs outermost, places in row-major order.
+    fn visit(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        for out_row in 0..self.out_height {
+            for out_column in 0..self.out_width {
+                for place in 0..self.places() {
+                    let at = (place / self.kernel_width, place % self.kernel_width);
+                    if let Some(source) = self.source((out_row, out_column), at) {
+                        visit(out_row * self.out_width + out_column, source, place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One product of a sum: the values of pixel `source` times the weights of place `place`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tap {
+    pub(super) source: u32,
+    pub(super) place: u32,
+}
+
+/// For every target pixel, the taps that sum up to it.
+#[derive(Debug, Clone)]
+pub struct Taps {
+    starts: Vec<u32>,
+    taps: Vec<Tap>,
+    sources: usize,
+    places: usize,
+}
+
+impl Taps {
+    /// Returns the taps of the outputs of `window`.
+    #[must_use]
+    pub fn forward(window: &Window) -> Self {
+        let mut lists = vec![Vec::new(); window.outputs()];
+        window.visit(|output, source, place| {
+            lists[output].push(Tap { source: source as u32, place: place as u32 });
+        });
+        Self::collect(&lists, window.inputs(), window.places())
+    }
+
+    /// Returns the taps of the gradient with respect to the inputs of `window`: sources are
+    /// output pixels.
+    #[must_use]
+    pub fn backward(window: &Window) -> Self {
+        let mut lists = vec![Vec::new(); window.inputs()];
+        window.visit(|output, source, place| {
+            lists[source].push(Tap { source: output as u32, place: place as u32 });
+        });
+        Self::collect(&lists, window.outputs(), window.places())
+    }
+
+    fn collect(lists: &[Vec<Tap>], sources: usize, places: usize) -> Self {
+        let mut starts = vec![0];
+        let mut taps = Vec::new();
+        for list in lists {
+            taps.extend_from_slice(list);
+            starts.push(u32::try_from(taps.len()).expect("a layer has fewer than 2³² taps"));
+        }
+        Self { starts, taps, sources, places }
+    }
+
+    /// Returns the number of target pixels.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Returns the number of source pixels.
+    #[must_use]
+    pub fn sources(&self) -> usize {
+        self.sources
+    }
+
+    /// Returns the number of places in the window.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Returns the number of taps of all targets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.taps.len()
+    }
+
+    /// Returns whether every window lies in padding.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taps.is_empty()
+    }
+
+    /// Returns one over the number of taps of a target: what each counts in a mean.
+    #[must_use]
+    pub fn share(&self, target: usize) -> f32 {
+        1.0 / self.of(target).len().max(1) as f32
+    }
+
+    /// Returns the taps of one target.
+    #[inline(always)]
+    pub(super) fn of(&self, target: usize) -> &[Tap] {
+        &self.taps[self.starts[target] as usize..self.starts[target + 1] as usize]
+    }
+}
+
+/// Consecutive output pixels whose sources are consecutive too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) source: u32,
+    pub(super) output: u32,
+    pub(super) len: u32,
+}
+
+/// For every stretch of outputs and every place of the window, the pixels that meet there: the
+/// order in which weight gradients are summed.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    starts: Vec<u32>,
+    runs: Vec<Run>,
+    places: usize,
+    stretches: usize,
+    sources: usize,
+    outputs: usize,
+}
+
+impl Runs {
+    /// Returns the runs of `window`, cut into stretches of about `stretch` outputs.
+    ///
+    /// A stretch is what should stay in the first cache while all places are summed.
+    #[must_use]
+    pub fn new(window: &Window, stretch: usize) -> Self {
+        let (places, outputs) = (window.places(), window.outputs());
+        let stretches = outputs.div_ceil(stretch.max(1)).max(1);
+        let mut lists: Vec<Vec<Run>> = vec![Vec::new(); places * stretches];
+        window.visit(|output, source, place| {
+            let list = &mut lists[(output * stretches / outputs) * places + place];
+            match list.last_mut() {
+                Some(run)
+                    if (run.output + run.len) as usize == output
+                        && (run.source + run.len) as usize == source =>
+                {
+                    run.len += 1;
+                }
+                _ => list.push(Run { source: source as u32, output: output as u32, len: 1 }),
+            }
+        });
+        let mut starts = vec![0];
+        let mut runs = Vec::new();
+        for list in &lists {
+            runs.extend_from_slice(list);
+            starts.push(u32::try_from(runs.len()).expect("a layer has fewer than 2³² runs"));
+        }
+        Self { starts, runs, places, stretches, sources: window.inputs(), outputs }
+    }
+
+    /// Returns the number of places in the window.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Returns the number of stretches.
+    #[must_use]
+    pub fn stretches(&self) -> usize {
+        self.stretches
+    }
+
+    /// Returns the number of input pixels.
+    #[must_use]
+    pub fn sources(&self) -> usize {
+        self.sources
+    }
+
+    /// Returns the number of output pixels.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Returns the runs of one place within one stretch.
+    #[inline(always)]
+    pub(super) fn of(&self, stretch: usize, place: usize) -> &[Run] {
+        let at = stretch * self.places + place;
+        &self.runs[self.starts[at] as usize..self.starts[at + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same_3x3(side: usize) -> Window {
+        Window {
+            height: side,
+            width: side,
+            kernel_height: 3,
+            kernel_width: 3,
+            stride: 1,
+            top: 1,
+            left: 1,
+            out_height: side,
+            out_width: side,
+        }
+    }
+
+    #[test]
+    fn taps_in_padding_are_left_out() {
+        let taps = Taps::forward(&same_3x3(4));
+        assert_eq!(taps.of(0).len(), 4);
+        assert_eq!(taps.of(1).len(), 6);
+        assert_eq!(taps.of(5).len(), 9);
+        assert_eq!(taps.of(0)[0], Tap { source: 0, place: 4 });
+        assert_eq!(taps.len(), 4 * 4 + 8 * 6 + 4 * 9);
+    }
+
+    #[test]
+    fn forward_and_backward_taps_are_the_same_pairs() {
+        let window = Window { stride: 2, out_height: 2, out_width: 2, ..same_3x3(4) };
+        let pairs = |taps: &Taps, swap: bool| {
+            let mut pairs = Vec::new();
+            for target in 0..taps.targets() {
+                for tap in taps.of(target) {
+                    let (a, b) = (target as u32, tap.source);
+                    pairs.push(if swap { (b, a, tap.place) } else { (a, b, tap.place) });
+                }
+            }
+            pairs.sort_unstable();
+            pairs
+        };
+        let forward = pairs(&Taps::forward(&window), false);
+        assert_eq!(forward, pairs(&Taps::backward(&window), true));
+        let mut runs = Vec::new();
+        let table = Runs::new(&window, 3);
+        for stretch in 0..table.stretches() {
+            for place in 0..table.places() {
+                for run in table.of(stretch, place) {
+                    for step in 0..run.len {
+                        runs.push((run.output + step, run.source + step, place as u32));
+                    }
+                }
+            }
+        }
+        runs.sort_unstable();
+        assert_eq!(forward, runs);
+    }
+
+    #[test]
+    fn runs_of_a_stride_one_window_join_neighbours() {
+        let runs = Runs::new(&same_3x3(4), 16);
+        assert_eq!(runs.stretches(), 1);
+        assert_eq!(runs.of(0, 4), [Run { source: 0, output: 0, len: 16 }]);
+        assert_eq!(runs.of(0, 3).len(), 4);
+    }
+}

@@ -1,0 +1,218 @@
+//! Instruction sets, found at run time.
+//!
+//! A [`Path`] is proof that this machine can execute its instructions: only detection makes one,
+//! so the kernels may rely on it for safety.
+#![expect(unsafe_code, reason = "CPUID and the system call that unlocks the tile registers")]
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+/// Families of kernels, slowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isa {
+    /// Plain Rust in 32-bit floats; runs everywhere, uses NEON on aarch64.
+    Portable,
+    /// AVX2 with fused multiply-add, 32-bit floats.
+    Avx2,
+    /// AVX-512, 32-bit floats.
+    Avx512,
+    /// AMX tiles: bfloat16 values, 32-bit sums; the rest in AVX-512.
+    AmxBf16,
+}
+
+impl Isa {
+    /// Every family, slowest first.
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::AmxBf16];
+
+    /// Returns the name taken by `GRIDBENCH_ISA` and printed in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::AmxBf16 => "amx-bf16",
+        }
+    }
+
+    /// Returns whether activations are stored as bfloat16.
+    #[must_use]
+    pub fn is_bf16(self) -> bool {
+        self == Self::AmxBf16
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a path cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IsaError {
+    /// Not a name of a family.
+    #[error(
+        "unknown instruction set `{0}`, expected `portable`, `avx2`, `avx512` or `amx-bf16`; \
+         unset `GRIDBENCH_ISA` to use the fastest"
+    )]
+    Unknown(String),
+    /// This machine lacks the instructions.
+    #[error(
+        "this machine cannot execute `{wanted}`, its fastest is `{best}`; \
+         unset `GRIDBENCH_ISA` or choose another precision"
+    )]
+    Unavailable {
+        /// The family asked for.
+        wanted: Isa,
+        /// The fastest family here.
+        best: Isa,
+    },
+}
+
+impl FromStr for Isa {
+    type Err = IsaError;
+
+    fn from_str(name: &str) -> Result<Self, IsaError> {
+        Self::ALL
+            .into_iter()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| IsaError::Unknown(name.to_owned()))
+    }
+}
+
+/// An instruction set this machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path(Isa);
+
+impl Path {
+    /// Returns the path of `isa`.
+    ///
+    /// # Errors
+    /// If this machine lacks the instructions.
+    pub fn new(isa: Isa) -> Result<Self, IsaError> {
+        if is_available(isa) {
+            Ok(Self(isa))
+        } else {
+            Err(IsaError::Unavailable { wanted: isa, best: Self::fastest().0 })
+        }
+    }
+
+    /// Returns the fastest path.
+    #[must_use]
+    pub fn fastest() -> Self {
+        let best = Isa::ALL.into_iter().rev().find(|&isa| is_available(isa));
+        Self(best.unwrap_or(Isa::Portable))
+    }
+
+    /// Returns the fastest path that computes in 32-bit floats.
+    #[must_use]
+    pub fn fastest_f32() -> Self {
+        let best = Isa::ALL.into_iter().rev().find(|&isa| !isa.is_bf16() && is_available(isa));
+        Self(best.unwrap_or(Isa::Portable))
+    }
+
+    /// Returns every path this machine has, slowest first.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        Isa::ALL.into_iter().filter(|&isa| is_available(isa)).map(Self).collect()
+    }
+
+    /// Returns the instruction set.
+    #[must_use]
+    pub fn isa(self) -> Isa {
+        self.0
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_available(isa: Isa) -> bool {
+    match isa {
+        Isa::Portable => true,
+        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        Isa::Avx512 => has_avx512(),
+        Isa::AmxBf16 => {
+            has_avx512() && is_x86_feature_detected!("avx512bf16") && tiles_are_unlocked()
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_available(isa: Isa) -> bool {
+    isa == Isa::Portable
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("fma")
+}
+
+/// Returns whether the machine has AMX with bfloat16 and the kernel let this process use it.
+///
+/// Intel SDM: CPUID leaf 7 edx bit 22 is AMX-BF16, bit 24 AMX-TILE. Linux 5.16 and later hand out
+/// the tile state on request; threads started later inherit it, so this is asked once.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn tiles_are_unlocked() -> bool {
+    static UNLOCKED: OnceLock<bool> = OnceLock::new();
+    *UNLOCKED.get_or_init(|| {
+        use std::arch::x86_64::{__cpuid, __cpuid_count};
+        if __cpuid(0).eax < 7 {
+            return false;
+        }
+        let features = __cpuid_count(7, 0).edx;
+        let (bf16, tile) = (features >> 22 & 1 == 1, features >> 24 & 1 == 1);
+        bf16 && tile && request_tile_state()
+    })
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn tiles_are_unlocked() -> bool {
+    false
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn request_tile_state() -> bool {
+    const ARCH_PRCTL: u64 = 158;
+    const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+    const XFEATURE_XTILEDATA: u64 = 18;
+    let status: i64;
+    // SAFETY: a system call that touches no memory of ours; the kernel clobbers rcx and r11.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => status,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XFEATURE_XTILEDATA,
+            out("rcx") _,
+            out("r11") _,
+            options(nostack),
+        );
+    }
+    status == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_families_correspond() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.name().parse(), Ok(isa));
+        }
+        let error = "sse9".parse::<Isa>().unwrap_err();
+        assert!(error.to_string().contains("`sse9`"));
+    }
+
+    #[test]
+    fn the_portable_path_exists_everywhere() {
+        assert_eq!(Path::new(Isa::Portable).map(Path::isa), Ok(Isa::Portable));
+        assert!(Path::all().contains(&Path::fastest()));
+        assert!(!Path::fastest_f32().isa().is_bf16());
+    }
+}

@@ -1,0 +1,366 @@
+//! Optimizer steps: one pass over weights, gradients and moments.
+#![expect(unsafe_code, reason = "vector loads and stores through pointers")]
+
+use super::isa::Path;
+use super::simd::{Kernel, Simd, run};
+
+/// An update rule with everything that does not change from weight to weight worked out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// `v ← momentum · v + g; w ← w − rate · (nesterov ? g + momentum · v : v)` (Sutskever et al.
+    /// 2013 in torch's form).
+    Sgd {
+        /// Step size.
+        rate: f32,
+        /// Momentum, 0 for none.
+        momentum: f32,
+        /// Nesterov's form.
+        nesterov: bool,
+        /// L2 penalty added to the gradient.
+        weight_decay: f32,
+    },
+    /// Adam (Kingma & Ba 2015, algorithm 1), with either kind of weight decay.
+    Adam {
+        /// Step size.
+        rate: f32,
+        /// Decay of the first moment.
+        beta1: f32,
+        /// Decay of the second moment.
+        beta2: f32,
+        /// Added to the root.
+        epsilon: f32,
+        /// `1 / (1 − beta1ᵗ)`.
+        correction1: f32,
+        /// `1 / (1 − beta2ᵗ)`.
+        correction2: f32,
+        /// L2 penalty added to the gradient.
+        l2: f32,
+        /// Weights are multiplied by `1 − rate · decoupled` (Loshchilov & Hutter 2019).
+        decoupled: f32,
+    },
+    /// `RMSprop` (Tieleman & Hinton 2012).
+    RmsProp {
+        /// Step size.
+        rate: f32,
+        /// Decay of the squared gradient.
+        alpha: f32,
+        /// Guards the division.
+        epsilon: f32,
+        /// Whether epsilon stands inside the root.
+        inside: bool,
+        /// Momentum, 0 for none.
+        momentum: f32,
+        /// Whether the velocity gathers finished steps, `rate · gradient / root` (Keras 3),
+        /// instead of directions (torch, dfdx).
+        finished: bool,
+        /// L2 penalty added to the gradient.
+        weight_decay: f32,
+    },
+}
+
+/// Updates `weights` and its moments by one step.
+///
+/// `first` holds the velocity of SGD and `RMSprop` or Adam's first moment, `second` the mean
+/// squared gradient; a rule that needs no velocity accepts an empty `first`.
+///
+/// # Panics
+/// If lengths differ.
+pub fn step(
+    path: Path,
+    rule: Rule,
+    weights: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let len = weights.len();
+    assert_eq!(gradient.len(), len, "one gradient a weight");
+    let (needs_first, needs_second) = rule.needs();
+    assert!(!needs_first || first.len() == len, "one velocity a weight");
+    assert!(!needs_second || second.len() == len, "one mean square a weight");
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, Step { rule, weights, gradient, first, second }) }
+}
+
+impl Rule {
+    /// Returns whether the rule keeps a velocity or first moment, and a second moment.
+    #[must_use]
+    pub fn needs(&self) -> (bool, bool) {
+        match *self {
+            Self::Sgd { momentum, .. } => (momentum > 0.0, false),
+            Self::Adam { .. } => (true, true),
+            Self::RmsProp { momentum, .. } => (momentum > 0.0, true),
+        }
+    }
+}
+
+struct Step<'a> {
+    rule: Rule,
+    weights: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
+impl Kernel for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let len = self.weights.len();
+        let whole = len - len % S::LANES;
+        let (needs_first, needs_second) = self.rule.needs();
+        let mut at = 0;
+        // SAFETY: `at + LANES` never exceeds the checked lengths; moments a rule does not need are
+        // neither read nor written.
+        unsafe {
+            while at < whole {
+                let mut state = State::<S> {
+                    weight: S::load(self.weights.as_ptr().add(at)),
+                    first: S::splat(0.0),
+                    second: S::splat(0.0),
+                };
+                if needs_first {
+                    state.first = S::load(self.first.as_ptr().add(at));
+                }
+                if needs_second {
+                    state.second = S::load(self.second.as_ptr().add(at));
+                }
+                state.update(&self.rule, S::load(self.gradient.as_ptr().add(at)));
+                S::store(self.weights.as_mut_ptr().add(at), state.weight);
+                if needs_first {
+                    S::store(self.first.as_mut_ptr().add(at), state.first);
+                }
+                if needs_second {
+                    S::store(self.second.as_mut_ptr().add(at), state.second);
+                }
+                at += S::LANES;
+            }
+        }
+        while at < len {
+            let mut spare = [[0.0; 16]; 4];
+            spare[0][0] = self.weights[at];
+            spare[1][0] = self.gradient[at];
+            if needs_first {
+                spare[2][0] = self.first[at];
+            }
+            if needs_second {
+                spare[3][0] = self.second[at];
+            }
+            // SAFETY: every row of `spare` holds a whole vector.
+            unsafe {
+                let mut state = State::<S> {
+                    weight: S::load(spare[0].as_ptr()),
+                    first: S::load(spare[2].as_ptr()),
+                    second: S::load(spare[3].as_ptr()),
+                };
+                state.update(&self.rule, S::load(spare[1].as_ptr()));
+                S::store(spare[0].as_mut_ptr(), state.weight);
+                S::store(spare[2].as_mut_ptr(), state.first);
+                S::store(spare[3].as_mut_ptr(), state.second);
+            }
+            self.weights[at] = spare[0][0];
+            if needs_first {
+                self.first[at] = spare[2][0];
+            }
+            if needs_second {
+                self.second[at] = spare[3][0];
+            }
+            at += 1;
+        }
+    }
+}
+
+struct State<S: Simd> {
+    weight: S::Vector,
+    first: S::Vector,
+    second: S::Vector,
+}
+
+impl<S: Simd> State<S> {
+    #[inline(always)]
+    unsafe fn update(&mut self, rule: &Rule, gradient: S::Vector) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match *rule {
+                Rule::Sgd { rate, momentum, nesterov, weight_decay } => {
+                    let gradient = S::fma(S::splat(weight_decay), self.weight, gradient);
+                    let mut direction = gradient;
+                    if momentum > 0.0 {
+                        let momentum = S::splat(momentum);
+                        self.first = S::fma(momentum, self.first, gradient);
+                        direction = self.first;
+                        if nesterov {
+                            direction = S::fma(momentum, self.first, gradient);
+                        }
+                    }
+                    self.weight = S::fma(S::splat(-rate), direction, self.weight);
+                }
+                Rule::Adam {
+                    rate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    correction1,
+                    correction2,
+                    l2,
+                    decoupled,
+                } => {
+                    let gradient = S::fma(S::splat(l2), self.weight, gradient);
+                    self.first = S::fma(
+                        S::splat(beta1),
+                        self.first,
+                        S::mul(S::splat(1.0 - beta1), gradient),
+                    );
+                    let square = S::mul(gradient, gradient);
+                    self.second =
+                        S::fma(S::splat(beta2), self.second, S::mul(S::splat(1.0 - beta2), square));
+                    let mean = S::mul(self.first, S::splat(correction1));
+                    let root = S::sqrt(S::mul(self.second, S::splat(correction2)));
+                    let direction = S::div(mean, S::add(root, S::splat(epsilon)));
+                    let weight = S::mul(self.weight, S::splat(1.0 - rate * decoupled));
+                    self.weight = S::fma(S::splat(-rate), direction, weight);
+                }
+                Rule::RmsProp {
+                    rate,
+                    alpha,
+                    epsilon,
+                    inside,
+                    momentum,
+                    finished,
+                    weight_decay,
+                } => {
+                    let gradient = S::fma(S::splat(weight_decay), self.weight, gradient);
+                    let square = S::mul(gradient, gradient);
+                    self.second =
+                        S::fma(S::splat(alpha), self.second, S::mul(S::splat(1.0 - alpha), square));
+                    let epsilon = S::splat(epsilon);
+                    let root = if inside {
+                        S::sqrt(S::add(self.second, epsilon))
+                    } else {
+                        S::add(S::sqrt(self.second), epsilon)
+                    };
+                    let mut direction = S::div(gradient, root);
+                    let mut rate = rate;
+                    if momentum > 0.0 {
+                        if finished {
+                            direction = S::mul(S::splat(rate), direction);
+                            rate = 1.0;
+                        }
+                        self.first = S::fma(S::splat(momentum), self.first, direction);
+                        direction = self.first;
+                    }
+                    self.weight = S::fma(S::splat(-rate), direction, self.weight);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::{Numbers, assert_close};
+    use super::*;
+
+    /// The formulas in double precision, weight by weight.
+    fn reference(rule: Rule, state: &mut [f64; 3], gradient: f64) {
+        let [weight, first, second] = state;
+        match rule {
+            Rule::Sgd { rate, momentum, nesterov, weight_decay } => {
+                let (rate, momentum) = (f64::from(rate), f64::from(momentum));
+                let gradient = gradient + f64::from(weight_decay) * *weight;
+                *first = momentum * *first + gradient;
+                *weight -= rate * if nesterov { gradient + momentum * *first } else { *first };
+            }
+            Rule::Adam { rate, beta1, beta2, epsilon, correction1, correction2, l2, decoupled } => {
+                let [rate, beta1, beta2, epsilon] = [rate, beta1, beta2, epsilon].map(f64::from);
+                let gradient = gradient + f64::from(l2) * *weight;
+                *first = beta1 * *first + (1.0 - beta1) * gradient;
+                *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
+                let mean = *first * f64::from(correction1);
+                let root = (*second * f64::from(correction2)).sqrt();
+                *weight -= rate * f64::from(decoupled) * *weight;
+                *weight -= rate * mean / (root + epsilon);
+            }
+            Rule::RmsProp { rate, alpha, epsilon, inside, momentum, finished, weight_decay } => {
+                let [rate, alpha, epsilon, momentum] =
+                    [rate, alpha, epsilon, momentum].map(f64::from);
+                let gradient = gradient + f64::from(weight_decay) * *weight;
+                *second = alpha * *second + (1.0 - alpha) * gradient * gradient;
+                let root =
+                    if inside { (*second + epsilon).sqrt() } else { second.sqrt() + epsilon };
+                if finished {
+                    *first = momentum * *first + rate * gradient / root;
+                    *weight -= *first;
+                } else {
+                    *first = momentum * *first + gradient / root;
+                    *weight -= rate * *first;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_follows_its_formula_for_five_steps() {
+        let sgd = |momentum, nesterov, weight_decay| Rule::Sgd {
+            rate: 0.1,
+            momentum,
+            nesterov,
+            weight_decay,
+        };
+        let adam = |l2, decoupled| Rule::Adam {
+            rate: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            correction1: 2.0,
+            correction2: 3.0,
+            l2,
+            decoupled,
+        };
+        let rms = |inside, momentum, finished, weight_decay| Rule::RmsProp {
+            rate: 0.01,
+            alpha: 0.9,
+            epsilon: 1e-7,
+            inside,
+            momentum,
+            finished,
+            weight_decay,
+        };
+        let rules = [
+            sgd(0.0, false, 0.0),
+            sgd(0.9, false, 0.01),
+            sgd(0.9, true, 0.01),
+            adam(0.0, 0.0),
+            adam(0.01, 0.0),
+            adam(0.0, 0.1),
+            rms(false, 0.0, false, 0.0),
+            rms(true, 0.9, false, 0.01),
+            rms(true, 0.9, true, 0.01),
+        ];
+        for path in Path::all() {
+            for rule in rules {
+                let mut numbers = Numbers(1);
+                let len = 37;
+                let start = numbers.values(len);
+                let narrow = |values: &[f64]| -> Vec<f32> {
+                    values.iter().map(|&value| value as f32).collect()
+                };
+                let mut states: Vec<[f64; 3]> =
+                    start.iter().map(|&weight| [weight, 0.0, 1.0]).collect();
+                let mut weights = narrow(&start);
+                let (mut first, mut second) = (vec![0.0; len], vec![1.0; len]);
+                for _ in 0..5 {
+                    let gradient = numbers.values(len);
+                    step(path, rule, &mut weights, &narrow(&gradient), &mut first, &mut second);
+                    for (state, &gradient) in states.iter_mut().zip(&gradient) {
+                        reference(rule, state, gradient);
+                    }
+                }
+                let found: Vec<f64> = weights.into_iter().map(f64::from).collect();
+                let expected: Vec<f64> = states.iter().map(|state| state[0]).collect();
+                assert_close(&found, &expected, 1e-5, &format!("{} {rule:?}", path.isa()));
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Max- and average-pooling.
+//!
+//! A max-pool remembers which place of the window won, in one byte; among equals the first in
+//! row-major order wins, so exactly one place receives the gradient.
+#![expect(unsafe_code, reason = "vector loads and stores through pointers")]
+
+use super::dropout::Dropout;
+use super::element::Activation;
+use super::epilogue::{Affine, At, BackwardEpilogue, Epilogue};
+use super::geometry::Taps;
+use super::isa::Path;
+use super::layout::Extent;
+use super::simd::{Kernel, Simd, run};
+
+/// Winner of a window whose gradient stops at a ReLU.
+const NOBODY: u8 = u8::MAX;
+
+/// Largest number of places in a max-pool's window.
+pub const MOST_PLACES: usize = NOBODY as usize;
+
+/// What a pool takes from its window.
+#[derive(Debug)]
+pub enum PoolKind<'a> {
+    /// The largest value.
+    Max {
+        /// Receives the winners, one a value of the output; absent: not wanted.
+        winners: Option<&'a mut [u8]>,
+        /// Whether the values came from a ReLU, which lets no gradient through at zero.
+        rectified: bool,
+    },
+    /// The mean of the places that are not padding.
+    Average,
+}
+
+/// A pool forward: `dropout(pool([relu](scale · input + shift)))`.
+#[derive(Debug)]
+pub struct PoolForward<'a, E> {
+    /// Taps of the outputs.
+    pub taps: &'a Taps,
+    /// Number of images.
+    pub images: usize,
+    /// Extent of the inputs.
+    pub inputs: Extent,
+    /// The inputs.
+    pub input: &'a [E],
+    /// Normalisation applied to the inputs first.
+    pub affine: Option<Affine<'a>>,
+    /// Whether the normalised inputs are cut at zero.
+    pub relu: bool,
+    /// What is taken.
+    pub kind: PoolKind<'a>,
+    /// Mask applied to the result.
+    pub dropout: Option<Dropout>,
+    /// Index of the first image in the batch, for the dropout mask.
+    pub first_image: usize,
+    /// Extent of the outputs.
+    pub outputs: Extent,
+    /// Receives the result.
+    pub output: &'a mut [E],
+}
+
+/// Pools forward.
+///
+/// # Panics
+/// If a buffer is too small.
+pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
+    pool.inputs.assert_holds(pool.input.len(), pool.images);
+    pool.outputs.assert_holds(pool.output.len(), pool.images);
+    assert_pair(pool.taps.sources(), pool.taps.targets(), &pool.inputs, &pool.outputs);
+    if let PoolKind::Max { winners, .. } = &mut pool.kind {
+        assert!(pool.taps.places() <= MOST_PLACES, "a winner fits a byte");
+        if let Some(winners) = winners {
+            pool.outputs.assert_holds(winners.len(), pool.images);
+        }
+    }
+    if let Some(affine) = pool.affine {
+        let stride = pool.inputs.stride;
+        assert!(affine.scale.len() >= stride && affine.shift.len() >= stride, "a value each");
+    }
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, pool) }
+}
+
+fn assert_pair(sources: usize, targets: usize, inputs: &Extent, outputs: &Extent) {
+    assert_eq!((sources, targets), (inputs.pixels, outputs.pixels), "taps belong to the extents");
+    assert_eq!(
+        (inputs.group, inputs.stride, inputs.channels),
+        (outputs.group, outputs.stride, outputs.channels),
+        "a pool keeps channels and grouping"
+    );
+}
+
+impl<E: Activation> Kernel for PoolForward<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let winners = match &mut self.kind {
+            PoolKind::Max { winners: Some(winners), .. } => Some(winners.as_mut_ptr()),
+            _ => None,
+        };
+        let output = self.output.as_mut_ptr();
+        for group in 0..self.outputs.groups(self.images) {
+            let rows = self.outputs.rows(self.images, group);
+            for pixel in 0..self.outputs.pixels {
+                for row in 0..rows {
+                    let image = group * self.outputs.group + row;
+                    let place = self.outputs.place(image, pixel);
+                    let mut channel = 0;
+                    while channel < self.outputs.stride {
+                        // SAFETY: the place lies inside the checked buffers.
+                        unsafe {
+                            let at = place + channel;
+                            let (mut value, winner) = self.window::<S>(pixel, image, channel);
+                            if let Some(winners) = winners {
+                                S::store_bytes(winners.add(at), winner);
+                            }
+                            if let Some(dropout) = self.dropout {
+                                let image = self.first_image + image;
+                                let index = dropout.index(&self.outputs, image, pixel, channel);
+                                value = dropout.apply::<S>(value, index);
+                            }
+                            E::store::<S>(output.add(at), value);
+                        }
+                        channel += S::LANES;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<E: Activation> PoolForward<'_, E> {
+    /// Returns the pooled value and the winning place.
+    #[inline(always)]
+    unsafe fn window<S: Simd>(
+        &self,
+        pixel: usize,
+        image: usize,
+        channel: usize,
+    ) -> (S::Vector, S::Vector) {
+        let source = self.inputs.place(image, 0) + channel;
+        let step = self.inputs.group * self.inputs.stride;
+        let taps = self.taps.of(pixel);
+        // SAFETY: taps name pixels inside the checked input.
+        unsafe {
+            let zero = S::splat(0.0);
+            let (scale, shift) = match self.affine {
+                Some(affine) => (
+                    S::load(affine.scale.as_ptr().add(channel)),
+                    S::load(affine.shift.as_ptr().add(channel)),
+                ),
+                None => (S::splat(1.0), zero),
+            };
+            let is_max = matches!(self.kind, PoolKind::Max { .. });
+            let mut best = if is_max { S::splat(f32::NEG_INFINITY) } else { zero };
+            let mut winner = S::splat(f32::from(NOBODY));
+            for tap in taps {
+                let from = source + tap.source as usize * step;
+                let mut value = S::fma(E::load::<S>(self.input.as_ptr().add(from)), scale, shift);
+                if self.relu {
+                    value = S::max(zero, value);
+                }
+                if is_max {
+                    let greater = S::greater(value, best);
+                    winner = S::select(greater, S::splat(tap.place as f32), winner);
+                    best = S::max(value, best);
+                } else {
+                    best = S::add(best, value);
+                }
+            }
+            match self.kind {
+                PoolKind::Max { rectified, .. } => {
+                    if rectified {
+                        winner =
+                            S::select(S::greater(best, zero), winner, S::splat(f32::from(NOBODY)));
+                    }
+                    // A window of padding only, or of NaN only.
+                    let found = S::greater(best, S::splat(f32::NEG_INFINITY));
+                    best = S::select(found, best, self.poison::<S>(taps.is_empty()));
+                }
+                PoolKind::Average => {
+                    best = S::mul(best, S::splat(1.0 / taps.len().max(1) as f32));
+                }
+            }
+            (best, winner)
+        }
+    }
+
+    /// Returns the value of a window without a largest value: 0 for padding, NaN for NaN.
+    #[inline(always)]
+    unsafe fn poison<S: Simd>(&self, padding: bool) -> S::Vector {
+        // SAFETY: the caller's promise.
+        unsafe { S::splat(if padding { 0.0 } else { f32::NAN }) }
+    }
+}
+
+/// A pool backward.
+#[derive(Debug)]
+pub struct PoolBackward<'a, E> {
+    /// Taps of the gradient with respect to the inputs.
+    pub taps: &'a Taps,
+    /// Number of images.
+    pub images: usize,
+    /// Extent of the outputs.
+    pub outputs: Extent,
+    /// Gradient of the outputs.
+    pub gradient: &'a [E],
+    /// The winners of a max-pool; absent for an average.
+    pub winners: Option<&'a [u8]>,
+    /// For an average: one over the number of places of every output pixel.
+    pub shares: &'a [f32],
+}
+
+/// Hands the gradient of a pool's output to its input, through a backward epilogue.
+///
+/// # Panics
+/// If a buffer is too small.
+pub fn pool_backward<E: Activation>(
+    path: Path,
+    pool: &PoolBackward<'_, E>,
+    mut epilogue: BackwardEpilogue<'_, E>,
+) {
+    let inputs = epilogue.extent;
+    pool.outputs.assert_holds(pool.gradient.len(), pool.images);
+    assert_pair(pool.taps.targets(), pool.taps.sources(), &inputs, &pool.outputs);
+    match pool.winners {
+        Some(winners) => pool.outputs.assert_holds(winners.len(), pool.images),
+        None => assert!(pool.shares.len() >= pool.outputs.pixels, "one share an output pixel"),
+    }
+    let epilogue = epilogue.checked(pool.images);
+    // SAFETY: all lengths were just checked.
+    unsafe { run(path, Scatter { pool, inputs, epilogue }) }
+}
+
+struct Scatter<'a, E, P> {
+    pool: &'a PoolBackward<'a, E>,
+    inputs: Extent,
+    epilogue: P,
+}
+
+impl<E: Activation, P: Epilogue> Kernel for Scatter<'_, E, P> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let pool = self.pool;
+        let step = pool.outputs.group * pool.outputs.stride;
+        for image in 0..pool.images {
+            let from = pool.outputs.place(image, 0);
+            for pixel in 0..self.inputs.pixels {
+                let place = self.inputs.place(image, pixel);
+                let mut channel = 0;
+                while channel < self.inputs.stride {
+                    // SAFETY: places and taps lie inside the checked buffers.
+                    unsafe {
+                        let zero = S::splat(0.0);
+                        let mut sum = zero;
+                        for tap in pool.taps.of(pixel) {
+                            let at = from + tap.source as usize * step + channel;
+                            let delta = E::load::<S>(pool.gradient.as_ptr().add(at));
+                            let delta = if let Some(winners) = pool.winners {
+                                let winner = S::load_bytes(winners.as_ptr().add(at));
+                                let won = S::equal(winner, S::splat(tap.place as f32));
+                                S::select(won, delta, zero)
+                            } else {
+                                let share = *pool.shares.as_ptr().add(tap.source as usize);
+                                S::mul(delta, S::splat(share))
+                            };
+                            sum = S::add(sum, delta);
+                        }
+                        let at = At { offset: place + channel, image, pixel, channel };
+                        self.epilogue.column::<S, 1>([sum], at);
+                    }
+                    channel += S::LANES;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,584 @@
+//! Every kernel on every path against the naive double-precision references.
+
+use half::bf16;
+
+use super::reference::{Numbers, assert_close, grouped, padded_rows, plain, products};
+use super::*;
+
+/// Rounding of sums of a few thousand products of numbers up to 1.
+const ROUNDING: f64 = 2e-5;
+
+/// One random layer: window, channels, images, group, values and weights.
+struct Case {
+    window: Window,
+    images: usize,
+    inputs: Extent,
+    outputs: Extent,
+    shape: WeightShape,
+    values: Vec<f64>,
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+impl Case {
+    fn random<E: Storage>(numbers: &mut Numbers) -> Self {
+        let window = numbers.window();
+        let images = numbers.between(1, 2 * E::GROUP + 1);
+        let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
+        let inputs = extent(window.inputs(), numbers.between(1, 70));
+        let outputs = extent(window.outputs(), numbers.between(1, 70));
+        let shape = WeightShape {
+            places: window.places(),
+            inputs: inputs.channels,
+            outputs: outputs.channels,
+            stride: outputs.stride,
+        };
+        Self {
+            window,
+            images,
+            inputs,
+            outputs,
+            shape,
+            values: numbers.values(images * inputs.pixels * inputs.channels),
+            weights: numbers.values(shape.places * shape.inputs * shape.outputs),
+            bias: numbers.values(outputs.channels),
+        }
+    }
+
+    fn what(&self, path: Path) -> String {
+        format!(
+            "{} {:?} {} images {:?} → {:?}",
+            path.isa(),
+            self.window,
+            self.images,
+            self.inputs,
+            self.outputs
+        )
+    }
+
+    fn input(&self, image: usize, pixel: usize, channel: usize) -> f64 {
+        self.values[(image * self.inputs.pixels + pixel) * self.inputs.channels + channel]
+    }
+
+    fn weight(&self, place: usize, input: usize, output: usize) -> f64 {
+        self.weights[(place * self.shape.inputs + input) * self.shape.outputs + output]
+    }
+
+    /// Output before any activation, `images × pixels × channels`.
+    fn forward(&self) -> Vec<f64> {
+        let channels = self.outputs.channels;
+        let mut result = vec![0.0; self.images * self.outputs.pixels * channels];
+        for image in 0..self.images {
+            let at = image * self.outputs.pixels * channels;
+            products(&self.window, |output, source, place| {
+                for channel in 0..channels {
+                    for input in 0..self.inputs.channels {
+                        result[at + output * channels + channel] +=
+                            self.input(image, source, input) * self.weight(place, input, channel);
+                    }
+                }
+            });
+        }
+        for row in result.chunks_exact_mut(channels) {
+            for (value, bias) in row.iter_mut().zip(&self.bias) {
+                *value += bias;
+            }
+        }
+        result
+    }
+
+    /// Gradients of `Σ delta · output` with respect to input and weights.
+    fn backward(&self, delta: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let channels = self.outputs.channels;
+        let mut input = vec![0.0; self.values.len()];
+        let mut weights = vec![0.0; self.weights.len()];
+        for image in 0..self.images {
+            products(&self.window, |output, source, place| {
+                for channel in 0..channels {
+                    let delta = delta[(image * self.outputs.pixels + output) * channels + channel];
+                    for from in 0..self.inputs.channels {
+                        let at = (image * self.inputs.pixels + source) * self.inputs.channels;
+                        input[at + from] += delta * self.weight(place, from, channel);
+                        weights[(place * self.shape.inputs + from) * channels + channel] +=
+                            delta * self.input(image, source, from);
+                    }
+                }
+            });
+        }
+        (input, weights)
+    }
+
+    fn padded(&self, values: &[f64]) -> Vec<f32> {
+        padded_rows(values, self.outputs.channels, self.outputs.stride)
+    }
+}
+
+/// Rounding of results stored in `E`.
+fn rounding<E: Storage>() -> f64 {
+    if size_of::<E>() == 2 { 1.0 / 256.0 } else { ROUNDING }
+}
+
+/// Runs `$check::<E>(path, numbers)` some rounds on every path, `E` being what the path stores.
+macro_rules! on_each_path {
+    ($check:ident, $rounds:expr, $seed:expr) => {
+        for path in Path::all() {
+            let mut numbers = Numbers($seed);
+            for _ in 0..$rounds {
+                if path.isa().is_bf16() {
+                    $check::<bf16>(path, &mut numbers);
+                } else {
+                    $check::<f32>(path, &mut numbers);
+                }
+            }
+        }
+    };
+}
+
+fn relu(values: &mut [f64]) {
+    for value in values {
+        *value = value.max(0.0);
+    }
+}
+
+#[test]
+fn forward_sums_equal_the_naive_convolution_with_relu_moments_and_affine() {
+    on_each_path!(check_forward, 40, 1);
+}
+
+fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let (stride, channels) = (case.outputs.stride, case.outputs.channels);
+    let mut packed = vec![E::default(); E::forward_len(&case.shape, case.inputs.stride)];
+    E::pack_forward(path, case.shape, case.inputs.stride, &case.padded(&case.weights), &mut packed);
+    let center = numbers.values(channels);
+    let (scale, shift) = (numbers.values(channels), numbers.values(channels));
+    let mut sums = vec![0.0; stride];
+    let mut squares = vec![0.0; stride];
+    let mut output = vec![E::default(); case.outputs.len(case.images)];
+    let (is_first, is_second) = (numbers.between(0, 1) == 1, numbers.between(0, 1) == 1);
+    E::forward(
+        path,
+        &Gather {
+            taps: &Taps::forward(&case.window),
+            extent: case.inputs,
+            input: &grouped::<E>(&case.inputs, &case.values),
+            weights: &packed,
+            images: case.images,
+        },
+        ForwardEpilogue {
+            extent: case.outputs,
+            output: &mut output,
+            bias: &case.padded(&case.bias),
+            relu: is_first,
+            moments: Some(Moments {
+                center: &case.padded(&center),
+                sums: &mut sums,
+                squares: &mut squares,
+            }),
+            affine: Some(Affine { scale: &case.padded(&scale), shift: &case.padded(&shift) }),
+            relu_after: is_second,
+        },
+    );
+    let mut expected = case.forward();
+    if is_first {
+        relu(&mut expected);
+    }
+    for channel in 0..channels {
+        let column = || expected.iter().skip(channel).step_by(channels);
+        let sum: f64 = column().map(|value| value - center[channel]).sum();
+        let square: f64 = column().map(|value| (value - center[channel]).powi(2)).sum();
+        let count = column().count() as f64;
+        assert!((f64::from(sums[channel]) - sum).abs() <= 1e-4 * (square * count).sqrt() + 1e-4);
+        assert!((f64::from(squares[channel]) - square).abs() <= 1e-4 * square + 1e-4);
+    }
+    for row in expected.chunks_exact_mut(channels) {
+        for (channel, value) in row.iter_mut().enumerate() {
+            *value = *value * scale[channel] + shift[channel];
+        }
+    }
+    if is_second {
+        relu(&mut expected);
+    }
+    let found = plain(&case.outputs, case.images, &output);
+    assert_close(&found, &expected, rounding::<E>(), &case.what(path));
+}
+
+#[test]
+fn surplus_channels_of_a_layer_stay_zero() {
+    on_each_path!(check_surplus, 10, 2);
+}
+
+fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let mut packed = vec![E::default(); E::forward_len(&case.shape, case.inputs.stride)];
+    E::pack_forward(path, case.shape, case.inputs.stride, &case.padded(&case.weights), &mut packed);
+    let mut output = vec![E::default(); case.outputs.len(case.images)];
+    E::forward(
+        path,
+        &Gather {
+            taps: &Taps::forward(&case.window),
+            extent: case.inputs,
+            input: &grouped::<E>(&case.inputs, &case.values),
+            weights: &packed,
+            images: case.images,
+        },
+        ForwardEpilogue {
+            extent: case.outputs,
+            output: &mut output,
+            bias: &case.padded(&case.bias),
+            relu: false,
+            moments: None,
+            affine: None,
+            relu_after: false,
+        },
+    );
+    for row in output.chunks_exact(case.outputs.stride) {
+        assert!(
+            row[case.outputs.channels..]
+                .iter()
+                .all(|value| value.to_f32().abs() < f32::MIN_POSITIVE)
+        );
+    }
+}
+
+#[test]
+fn input_gradients_equal_the_naive_transposed_convolution() {
+    on_each_path!(check_backward, 40, 3);
+}
+
+fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
+    let mut packed = vec![E::default(); E::backward_len(&case.shape, case.inputs.stride)];
+    let weights = case.padded(&case.weights);
+    E::pack_backward(path, case.shape, case.inputs.stride, &weights, &mut packed);
+    let normalised = numbers.values(case.values.len());
+    let center = numbers.values(case.inputs.channels);
+    let center_padded = padded_rows(&center, case.inputs.channels, case.inputs.stride);
+    let dropout = Dropout::new(numbers.word(), 0.3);
+    let mut values = grouped::<E>(&case.inputs, &case.values);
+    let mut sums = vec![0.0; case.inputs.stride];
+    let mut products = vec![0.0; case.inputs.stride];
+    E::backward(
+        path,
+        &Gather {
+            taps: &Taps::backward(&case.window),
+            extent: case.outputs,
+            input: &grouped::<E>(&case.outputs, &delta),
+            weights: &packed,
+            images: case.images,
+        },
+        BackwardEpilogue {
+            extent: case.inputs,
+            values: &mut values,
+            rectified: true,
+            dropout: Some(dropout),
+            first_image: 5,
+            sums: Some(&mut sums),
+            products: Some(Products {
+                values: &grouped::<E>(&case.inputs, &normalised),
+                center: &center_padded,
+                sums: &mut products,
+            }),
+        },
+    );
+    let (mut expected, _) = case.backward(&delta);
+    let channels = case.inputs.channels;
+    let mut expected_sums = vec![0.0; channels];
+    let mut expected_products = vec![0.0; channels];
+    for (at, value) in expected.iter_mut().enumerate() {
+        let index = 5 * case.inputs.pixels * channels + at;
+        let kept = f64::from(dropout.factor(index as u32));
+        *value *= if case.values[at] > 0.0 { kept } else { 0.0 };
+        expected_sums[at % channels] += *value;
+        expected_products[at % channels] += *value * (normalised[at] - center[at % channels]);
+    }
+    let what = case.what(path);
+    assert_close(&plain(&case.inputs, case.images, &values), &expected, rounding::<E>(), &what);
+    let wide =
+        |sums: &[f32]| -> Vec<f64> { sums[..channels].iter().map(|&sum| f64::from(sum)).collect() };
+    assert_close(&wide(&sums), &expected_sums, 1e-4, &what);
+    assert_close(&wide(&products), &expected_products, 1e-4, &what);
+}
+
+#[test]
+fn weight_gradients_equal_the_naive_sums() {
+    on_each_path!(check_weights, 40, 4);
+}
+
+fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
+    let mut weights = vec![7.0; case.shape.len()];
+    let stretch = numbers.between(1, 30);
+    let mut scratch = vec![E::default(); E::scratch_len(&case.inputs, &case.outputs)];
+    for accumulate in [false, true] {
+        E::weight_gradient(
+            path,
+            WeightGradient {
+                runs: &Runs::new(&case.window, stretch),
+                images: case.images,
+                inputs: case.inputs,
+                input: &grouped::<E>(&case.inputs, &case.values),
+                outputs: case.outputs,
+                gradient: &grouped::<E>(&case.outputs, &delta),
+                accumulate,
+                weights: &mut weights,
+            },
+            &mut scratch,
+        );
+    }
+    let (_, expected) = case.backward(&delta);
+    let expected: Vec<f64> =
+        case.padded(&expected).into_iter().map(|value| 2.0 * f64::from(value)).collect();
+    let found: Vec<f64> = weights.into_iter().map(f64::from).collect();
+    assert_close(&found, &expected, ROUNDING, &case.what(path));
+}
+
+#[test]
+fn patches_turn_a_convolution_into_a_pointwise_one() {
+    on_each_path!(check_patches, 40, 5);
+}
+
+fn check_patches<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let extent = Extent::new(
+        case.window.outputs(),
+        case.window.places() * case.inputs.channels,
+        case.inputs.group,
+    )
+    .with_step(E::STEP);
+    let images: Vec<f32> = case.values.iter().map(|&value| value as f32).collect();
+    let mut columns = vec![E::default(); extent.len(case.images)];
+    patches(&case.window, case.inputs.channels, &extent, &images, &mut columns);
+    let mut expected = vec![0.0; case.images * extent.pixels * extent.channels];
+    for image in 0..case.images {
+        products(&case.window, |output, source, place| {
+            for channel in 0..case.inputs.channels {
+                let column = place * case.inputs.channels + channel;
+                expected[(image * extent.pixels + output) * extent.channels + column] =
+                    case.input(image, source, channel);
+            }
+        });
+    }
+    assert_close(&plain(&extent, case.images, &columns), &expected, 0.0, &case.what(path));
+}
+
+#[test]
+fn max_pool_picks_the_first_largest_value_and_returns_its_gradient() {
+    on_each_path!(check_max_pool, 60, 6);
+}
+
+fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let window = numbers.window();
+    let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
+    let inputs = Extent::new(window.inputs(), channels, 4).with_step(E::STEP);
+    let outputs = Extent::new(window.outputs(), channels, 4).with_step(E::STEP);
+    // Few distinct values, so that ties are common.
+    let values: Vec<f64> = (0..images * inputs.pixels * channels)
+        .map(|_| numbers.between(0, 4) as f64 - 2.0)
+        .collect();
+    let delta = numbers.values(images * outputs.pixels * channels);
+    let rectified = numbers.between(0, 1) == 1;
+    let value = |image: usize, pixel: usize, channel: usize| {
+        let value = values[(image * inputs.pixels + pixel) * channels + channel];
+        if rectified { value.max(0.0) } else { value }
+    };
+    let mut expected = vec![0.0; delta.len()];
+    let mut gradient = vec![0.0; values.len()];
+    for image in 0..images {
+        let mut windows = vec![Vec::new(); window.outputs()];
+        products(&window, |output, source, _| windows[output].push(source));
+        for (output, sources) in windows.iter().enumerate() {
+            for channel in 0..channels {
+                let at = (image * outputs.pixels + output) * channels + channel;
+                let mut best: Option<usize> = None;
+                for &source in sources {
+                    if best.is_none_or(|best| {
+                        value(image, source, channel) > value(image, best, channel)
+                    }) {
+                        best = Some(source);
+                    }
+                }
+                let Some(best) = best else { continue };
+                expected[at] = value(image, best, channel);
+                if !rectified || expected[at] > 0.0 {
+                    gradient[(image * inputs.pixels + best) * channels + channel] += delta[at];
+                }
+            }
+        }
+    }
+    let mut winners = vec![0; outputs.len(images)];
+    let mut output = vec![E::default(); outputs.len(images)];
+    let clipped: Vec<f64> = if rectified {
+        values.iter().map(|value| value.max(0.0)).collect()
+    } else {
+        values.clone()
+    };
+    pool_forward(
+        path,
+        PoolForward {
+            taps: &Taps::forward(&window),
+            images,
+            inputs,
+            input: &grouped::<E>(&inputs, &clipped),
+            affine: None,
+            relu: false,
+            kind: PoolKind::Max { winners: Some(&mut winners), rectified },
+            dropout: None,
+            first_image: 0,
+            outputs,
+            output: &mut output,
+        },
+    );
+    let what = format!("{} {window:?}", path.isa());
+    assert_close(&plain(&outputs, images, &output), &expected, 0.0, &what);
+    let mut found = vec![E::default(); inputs.len(images)];
+    pool_backward(
+        path,
+        &PoolBackward {
+            taps: &Taps::backward(&window),
+            images,
+            outputs,
+            gradient: &grouped::<E>(&outputs, &delta),
+            winners: Some(&winners),
+            shares: &[],
+        },
+        plain_epilogue(inputs, &mut found),
+    );
+    assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
+}
+
+fn plain_epilogue<E: Storage>(extent: Extent, values: &mut [E]) -> BackwardEpilogue<'_, E> {
+    BackwardEpilogue {
+        extent,
+        values,
+        rectified: false,
+        dropout: None,
+        first_image: 0,
+        sums: None,
+        products: None,
+    }
+}
+
+#[test]
+fn average_pool_ignores_padding_forward_and_backward() {
+    on_each_path!(check_average_pool, 40, 7);
+}
+
+fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let window = numbers.window();
+    let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
+    let inputs = Extent::new(window.inputs(), channels, 4).with_step(E::STEP);
+    let outputs = Extent::new(window.outputs(), channels, 4).with_step(E::STEP);
+    let values = numbers.values(images * inputs.pixels * channels);
+    let delta = numbers.values(images * outputs.pixels * channels);
+    let mut counts = vec![0.0_f64; window.outputs()];
+    products(&window, |output, _, _| counts[output] += 1.0);
+    let mut expected = vec![0.0; delta.len()];
+    let mut gradient = vec![0.0; values.len()];
+    for image in 0..images {
+        products(&window, |output, source, _| {
+            for channel in 0..channels {
+                let to = (image * outputs.pixels + output) * channels + channel;
+                let from = (image * inputs.pixels + source) * channels + channel;
+                expected[to] += values[from] / counts[output];
+                gradient[from] += delta[to] / counts[output];
+            }
+        });
+    }
+    let mut output = vec![E::default(); outputs.len(images)];
+    pool_forward(
+        path,
+        PoolForward {
+            taps: &Taps::forward(&window),
+            images,
+            inputs,
+            input: &grouped::<E>(&inputs, &values),
+            affine: None,
+            relu: false,
+            kind: PoolKind::Average,
+            dropout: None,
+            first_image: 0,
+            outputs,
+            output: &mut output,
+        },
+    );
+    let what = format!("{} {window:?}", path.isa());
+    assert_close(&plain(&outputs, images, &output), &expected, rounding::<E>(), &what);
+    let shares: Vec<f32> = counts.iter().map(|count| (1.0 / count.max(1.0)) as f32).collect();
+    let mut found = vec![E::default(); inputs.len(images)];
+    pool_backward(
+        path,
+        &PoolBackward {
+            taps: &Taps::backward(&window),
+            images,
+            outputs,
+            gradient: &grouped::<E>(&outputs, &delta),
+            winners: None,
+            shares: &shares,
+        },
+        plain_epilogue(inputs, &mut found),
+    );
+    assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
+}
+
+#[test]
+fn vectors_drop_the_values_the_scalar_hash_drops() {
+    on_each_path!(check_dropout, 10, 8);
+}
+
+fn check_dropout<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let extent = Extent::new(numbers.between(1, 5), numbers.between(1, 40), 4);
+    let images = numbers.between(1, 9);
+    let dropout = Dropout::new(numbers.word(), 0.4);
+    let mut values = vec![E::from_f32(1.0); extent.len(images)];
+    transform_in_place(
+        path,
+        Transform {
+            extent,
+            images,
+            affine: None,
+            relu: false,
+            dropout: Some(dropout),
+            first_image: 3,
+        },
+        &mut values,
+    );
+    let found = plain(&extent, images, &values);
+    let first = 3 * extent.pixels * extent.channels;
+    let expected: Vec<f64> =
+        (0..found.len()).map(|at| f64::from(dropout.factor((first + at) as u32))).collect();
+    assert_close(&found, &expected, rounding::<E>(), path.isa().name());
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bits() {
+    on_each_path!(check_bits, 3, 9);
+}
+
+fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
+    let mut twice = [0, 1].map(|_| {
+        let mut weights = vec![0.0; case.shape.len()];
+        let mut scratch = vec![E::default(); E::scratch_len(&case.inputs, &case.outputs)];
+        E::weight_gradient(
+            path,
+            WeightGradient {
+                runs: &Runs::new(&case.window, 8),
+                images: case.images,
+                inputs: case.inputs,
+                input: &grouped::<E>(&case.inputs, &case.values),
+                outputs: case.outputs,
+                gradient: &grouped::<E>(&case.outputs, &delta),
+                accumulate: false,
+                weights: &mut weights,
+            },
+            &mut scratch,
+        );
+        weights.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    });
+    let [first, second] = &mut twice;
+    assert_eq!(first, second);
+}

@@ -1,0 +1,224 @@
+//! Gradient of the weights and biases, in 32-bit floats.
+//!
+//! For every place of the window: input channels × output channels, summed over images and output
+//! pixels. Outputs are walked in stretches that stay in the first cache while every place and
+//! every register tile passes over them.
+#![expect(unsafe_code, reason = "register tiles over raw pointers")]
+
+use super::geometry::Runs;
+use super::isa::Path;
+use super::layout::Extent;
+use super::pack::WeightShape;
+use super::simd::{Kernel, Simd, run};
+
+/// The weight gradient of one layer over some images.
+#[derive(Debug)]
+pub struct WeightGradient<'a, 'b, E> {
+    /// Which pixels meet at which place.
+    pub runs: &'a Runs,
+    /// Number of images.
+    pub images: usize,
+    /// Extent of the inputs.
+    pub inputs: Extent,
+    /// The inputs.
+    pub input: &'a [E],
+    /// Extent of the output gradients.
+    pub outputs: Extent,
+    /// The output gradients.
+    pub gradient: &'a [E],
+    /// Whether the sums are added to what `weights` holds, instead of replacing it.
+    pub accumulate: bool,
+    /// Receives the sums, laid out as the weights.
+    pub weights: &'b mut [f32],
+}
+
+/// Computes the gradient of a layer's weights.
+///
+/// # Panics
+/// If a buffer is too small.
+pub fn weight_gradient(path: Path, mut gradient: WeightGradient<'_, '_, f32>) {
+    let shape = gradient.checked();
+    let weights = gradient.weights.as_mut_ptr();
+    // SAFETY: all lengths were just checked.
+    unsafe {
+        run(
+            path,
+            Sums {
+                runs: gradient.runs,
+                images: gradient.images,
+                inputs: gradient.inputs,
+                input: gradient.input.as_ptr(),
+                outputs: gradient.outputs,
+                gradient: gradient.gradient.as_ptr(),
+                shape,
+                weights,
+            },
+        );
+    }
+}
+
+impl<E> WeightGradient<'_, '_, E> {
+    /// Panics unless every buffer is large enough, clears the sums where they start anew, and
+    /// returns their shape.
+    pub(super) fn checked(&mut self) -> WeightShape {
+        let shape = WeightShape {
+            places: self.runs.places(),
+            inputs: self.inputs.channels,
+            outputs: self.outputs.channels,
+            stride: self.outputs.stride,
+        };
+        self.inputs.assert_holds(self.input.len(), self.images);
+        self.outputs.assert_holds(self.gradient.len(), self.images);
+        assert_eq!(self.inputs.group, self.outputs.group, "one grouping of images");
+        assert_eq!(self.runs.sources(), self.inputs.pixels, "runs belong to these inputs");
+        assert_eq!(self.runs.outputs(), self.outputs.pixels, "runs belong to these outputs");
+        assert!(self.weights.len() >= shape.len(), "one gradient a weight");
+        if !self.accumulate {
+            self.weights[..shape.len()].fill(0.0);
+        }
+        shape
+    }
+}
+
+struct Sums<'a> {
+    runs: &'a Runs,
+    images: usize,
+    inputs: Extent,
+    input: *const f32,
+    outputs: Extent,
+    gradient: *const f32,
+    shape: WeightShape,
+    weights: *mut f32,
+}
+
+impl Kernel for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let groups = self.outputs.groups(self.images);
+        // Small layers sum over all groups in one go, large ones group by group.
+        let together = self.outputs.pixels == 1;
+        let passes = if together { 1 } else { groups };
+        for pass in 0..passes {
+            let groups = if together { 0..groups } else { pass..pass + 1 };
+            for stretch in 0..self.runs.stretches() {
+                let mut channel = 0;
+                while channel < self.shape.stride {
+                    for place in 0..self.shape.places {
+                        // SAFETY: the caller's promise.
+                        unsafe {
+                            if self.shape.stride - channel >= 2 * S::LANES {
+                                self.place::<S, 2>(&groups, stretch, place, channel);
+                            } else {
+                                self.place::<S, 1>(&groups, stretch, place, channel);
+                            }
+                        }
+                    }
+                    channel += if self.shape.stride - channel >= 2 * S::LANES {
+                        2 * S::LANES
+                    } else {
+                        S::LANES
+                    };
+                }
+            }
+        }
+    }
+}
+
+impl Sums<'_> {
+    #[inline(always)]
+    unsafe fn place<S: Simd, const WIDE: usize>(
+        &self,
+        groups: &std::ops::Range<usize>,
+        stretch: usize,
+        place: usize,
+        channel: usize,
+    ) {
+        let mut input = 0;
+        while input < self.shape.inputs {
+            let left = self.shape.inputs - input;
+            let at = Place { groups: groups.clone(), stretch, place, channel, input };
+            // SAFETY: the caller's promise; a tile never covers more inputs than are left.
+            unsafe {
+                input += if S::ROWS == 8 && left >= 8 {
+                    self.tile::<S, WIDE, 8>(&at)
+                } else if S::ROWS == 6 && left >= 6 {
+                    self.tile::<S, WIDE, 6>(&at)
+                } else if left >= 4 {
+                    self.tile::<S, WIDE, 4>(&at)
+                } else if left >= 2 {
+                    self.tile::<S, WIDE, 2>(&at)
+                } else {
+                    self.tile::<S, WIDE, 1>(&at)
+                };
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const WIDE: usize, const INPUTS: usize>(&self, at: &Place) -> usize {
+        let (inputs, outputs) = (&self.inputs, &self.outputs);
+        let place = at.place * self.shape.inputs + at.input;
+        // SAFETY: the place, channels, runs and rows lie inside the checked buffers.
+        unsafe {
+            let weights = self.weights.add(place * self.shape.stride + at.channel);
+            let mut sums = [[S::splat(0.0); INPUTS]; WIDE];
+            for (vector, sums) in sums.iter_mut().enumerate() {
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::load(weights.add(row * self.shape.stride + vector * S::LANES));
+                }
+            }
+            for group in at.groups.clone() {
+                let rows = outputs.rows(self.images, group);
+                let input = self.input.add(group * inputs.group_len() + at.input);
+                let delta = self.gradient.add(group * outputs.group_len() + at.channel);
+                for run in self.runs.of(at.stretch, at.place) {
+                    let mut input = input.add(run.source as usize * inputs.group * inputs.stride);
+                    let mut delta = delta.add(run.output as usize * outputs.group * outputs.stride);
+                    // Full groups lie gap-free, so a whole run is one loop.
+                    let full = rows == outputs.group;
+                    let (loops, count) = match (full, run.len as usize) {
+                        (true, len) => (1, len * rows),
+                        (false, len) => (len, rows),
+                    };
+                    for _ in 0..loops {
+                        let (mut value, mut column) = (input, delta);
+                        for _ in 0..count {
+                            let mut columns = [S::splat(0.0); WIDE];
+                            for (vector, to) in columns.iter_mut().enumerate() {
+                                *to = S::load(column.add(vector * S::LANES));
+                            }
+                            for row in 0..INPUTS {
+                                let factor = S::splat(*value.add(row));
+                                for vector in 0..WIDE {
+                                    sums[vector][row] =
+                                        S::fma(factor, columns[vector], sums[vector][row]);
+                                }
+                            }
+                            value = value.add(inputs.stride);
+                            column = column.add(outputs.stride);
+                        }
+                        input = input.add(inputs.group * inputs.stride);
+                        delta = delta.add(outputs.group * outputs.stride);
+                    }
+                }
+            }
+            for (vector, sums) in sums.iter().enumerate() {
+                for (row, sum) in sums.iter().enumerate() {
+                    S::store(weights.add(row * self.shape.stride + vector * S::LANES), *sum);
+                }
+            }
+        }
+        INPUTS
+    }
+}
+
+/// One register tile's place in the sums.
+struct Place {
+    groups: std::ops::Range<usize>,
+    stretch: usize,
+    place: usize,
+    channel: usize,
+    input: usize,
+}
