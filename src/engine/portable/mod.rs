@@ -13,4 +13,5 @@ mod spare;
 mod tests;
 
 pub(crate) use network::PortableNetwork;
+#[cfg(feature = "cuda")]
 pub(crate) use ops::Backend;
