@@ -46,18 +46,19 @@ fn list(arguments: &DataListArguments) -> Exit {
         println!("{:#}", json!(sources));
         return Exit::Done;
     }
+    let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
     println!(
-        "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<44} where",
+        "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  where",
         "name", "images", "test", "pixels", "classes", "licence"
     );
     for source in sources {
         let place = match &source.place {
             SourcePlace::Embedded => "in the program".to_owned(),
             SourcePlace::Folder(folder) => folder.display().to_string(),
-            SourcePlace::Absent => format!("bench data fetch {}", source.name),
+            SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
         };
         println!(
-            "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<44} {place}",
+            "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  {place}",
             source.name,
             source.images,
             source.test_images,
