@@ -357,3 +357,39 @@ fn packs_are_refused() {
     let mut results = [StepResult::default(); 2];
     assert!(network.train_step(&[input, input], &mut results).is_err());
 }
+
+/// How far bfloat16 may be from 32-bit floats: a few of its roundings (2⁻⁹ each) a layer.
+const BF16_DISTANCE: f64 = 0.05;
+
+#[test]
+fn bf16_computes_what_f32_computes_to_its_precision() {
+    let Ok(path) = Path::new(Isa::AmxBf16) else { return };
+    for (name, layers) in networks() {
+        let mut settings = network_settings(layers);
+        settings.train.optimizer =
+            OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+        let mut rough = fused(path, &settings);
+        let mut exact = fused(Path::fastest_f32(), &settings);
+        for (step, images) in [37, 20, 37].into_iter().enumerate() {
+            let found = train(rough.as_mut(), images, step as u64);
+            let expected = train(exact.as_mut(), images, step as u64);
+            let difference = (found.loss_sum - expected.loss_sum).abs() / expected.loss_sum;
+            assert!(difference < 0.02, "{name}: step {step} {found:?} {expected:?}");
+        }
+        let (found, expected) = (logits(rough.as_mut(), 50), logits(exact.as_mut(), 50));
+        let distance = distance(&found, &expected);
+        assert!(distance < BF16_DISTANCE, "{name}: logits are off by {distance:.3}");
+    }
+}
+
+#[test]
+fn bf16_learns_a_fixed_batch_as_well_as_f32() {
+    let Ok(path) = Path::new(Isa::AmxBf16) else { return };
+    let settings = network_settings(networks().swap_remove(2).1);
+    let last_loss = |path| {
+        let mut network = fused(path, &settings);
+        (0..60).map(|step| train(network.as_mut(), 37, step).loss_sum / 37.0).last().unwrap()
+    };
+    let (rough, exact) = (last_loss(path), last_loss(Path::fastest_f32()));
+    assert!(rough < 0.2 && exact < 0.2, "bf16 {rough}, f32 {exact}");
+}

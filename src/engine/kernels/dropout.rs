@@ -30,7 +30,7 @@ impl Dropout {
     /// Returns the counter of one value: its index in `images × pixels × channels` without
     /// surplus channels, so that masks do not depend on the path.
     #[inline(always)]
-    pub(super) fn index(&self, extent: &Extent, image: usize, pixel: usize, channel: usize) -> u32 {
+    pub(super) fn index(extent: &Extent, image: usize, pixel: usize, channel: usize) -> u32 {
         ((image * extent.pixels + pixel) * extent.channels + channel) as u32
     }
 

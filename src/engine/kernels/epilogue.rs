@@ -238,7 +238,7 @@ impl<E: Activation> Epilogue for Backward<E> {
             if let Some(dropout) = self.dropout {
                 for (row, value) in values.iter_mut().enumerate() {
                     let image = self.first_image + at.image + row;
-                    let index = dropout.index(&self.extent, image, at.pixel, at.channel);
+                    let index = Dropout::index(&self.extent, image, at.pixel, at.channel);
                     *value = dropout.apply::<S>(*value, index);
                 }
             }

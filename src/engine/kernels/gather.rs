@@ -11,6 +11,7 @@ use super::geometry::{Tap, Taps};
 use super::isa::Path;
 use super::layout::Extent;
 use super::simd::{Kernel, Simd, run};
+use super::tile::{Tile, add_product};
 
 /// The sums of one layer over some images.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +129,7 @@ impl<P: Epilogue> Tiles<'_, P> {
                             .add(group * gather.extent.group_len() + row * gather.extent.stride);
                         let image = group * self.targets.group + row;
                         let offset = self.targets.place(image, pixel) + channel;
-                        let tile = Tile { gather, taps, input, weights };
+                        let tile = TileAt { gather, taps, input, weights };
                         let at = At { offset, image, pixel, channel };
                         let left = rows - row;
                         row += if S::ROWS == 8 && left >= 8 {
@@ -151,7 +152,7 @@ impl<P: Epilogue> Tiles<'_, P> {
     #[inline(always)]
     unsafe fn tile<S: Simd, const WIDE: usize, const ROWS: usize>(
         &self,
-        tile: &Tile<'_>,
+        tile: &TileAt<'_>,
         at: At,
     ) -> usize {
         // SAFETY: the caller's promise.
@@ -168,18 +169,16 @@ impl<P: Epilogue> Tiles<'_, P> {
 }
 
 /// One register tile: some images of one target pixel, some vectors of channels.
-struct Tile<'a> {
+struct TileAt<'a> {
     gather: &'a Gather<'a, f32>,
     taps: &'a [Tap],
     input: *const f32,
     weights: *const f32,
 }
 
-impl Tile<'_> {
+impl TileAt<'_> {
     #[inline(always)]
-    unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(
-        &self,
-    ) -> [[S::Vector; ROWS]; WIDE] {
+    unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(&self) -> Tile<S, WIDE, ROWS> {
         let Extent { channels, stride, group, .. } = self.gather.extent;
         let source_step = group * stride;
         let place_step = channels * WIDE * S::LANES;
@@ -191,16 +190,7 @@ impl Tile<'_> {
                 let mut input = self.input.add(tap.source as usize * source_step);
                 let mut weights = self.weights.add(tap.place as usize * place_step);
                 for _ in 0..channels {
-                    let mut columns = [S::splat(0.0); WIDE];
-                    for (vector, column) in columns.iter_mut().enumerate() {
-                        *column = S::load(weights.add(vector * S::LANES));
-                    }
-                    for row in 0..ROWS {
-                        let value = S::splat(*input.add(row * stride));
-                        for vector in 0..WIDE {
-                            sums[vector][row] = S::fma(value, columns[vector], sums[vector][row]);
-                        }
-                    }
+                    add_product::<S, WIDE, ROWS>(&mut sums, input, stride, weights);
                     input = input.add(1);
                     weights = weights.add(WIDE * S::LANES);
                 }

@@ -101,7 +101,7 @@ pub(super) struct Tap {
 #[derive(Debug, Clone)]
 pub struct Taps {
     starts: Vec<u32>,
-    taps: Vec<Tap>,
+    list: Vec<Tap>,
     sources: usize,
     places: usize,
 }
@@ -135,7 +135,7 @@ impl Taps {
             taps.extend_from_slice(list);
             starts.push(u32::try_from(taps.len()).expect("a layer has fewer than 2³² taps"));
         }
-        Self { starts, taps, sources, places }
+        Self { starts, list: taps, sources, places }
     }
 
     /// Returns the number of target pixels.
@@ -159,13 +159,13 @@ impl Taps {
     /// Returns the number of taps of all targets.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.taps.len()
+        self.list.len()
     }
 
     /// Returns whether every window lies in padding.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.taps.is_empty()
+        self.list.is_empty()
     }
 
     /// Returns one over the number of taps of a target: what each counts in a mean.
@@ -177,7 +177,7 @@ impl Taps {
     /// Returns the taps of one target.
     #[inline(always)]
     pub(super) fn of(&self, target: usize) -> &[Tap] {
-        &self.taps[self.starts[target] as usize..self.starts[target + 1] as usize]
+        &self.list[self.starts[target] as usize..self.starts[target + 1] as usize]
     }
 }
 
@@ -194,7 +194,7 @@ pub(super) struct Run {
 #[derive(Debug, Clone)]
 pub struct Runs {
     starts: Vec<u32>,
-    runs: Vec<Run>,
+    list: Vec<Run>,
     places: usize,
     stretches: usize,
     sources: usize,
@@ -205,6 +205,9 @@ impl Runs {
     /// Returns the runs of `window`, cut into stretches of about `stretch` outputs.
     ///
     /// A stretch is what should stay in the first cache while all places are summed.
+    ///
+    /// # Panics
+    /// If there are 2³² runs or more.
     #[must_use]
     pub fn new(window: &Window, stretch: usize) -> Self {
         let (places, outputs) = (window.places(), window.outputs());
@@ -228,7 +231,7 @@ impl Runs {
             runs.extend_from_slice(list);
             starts.push(u32::try_from(runs.len()).expect("a layer has fewer than 2³² runs"));
         }
-        Self { starts, runs, places, stretches, sources: window.inputs(), outputs }
+        Self { starts, list: runs, places, stretches, sources: window.inputs(), outputs }
     }
 
     /// Returns the number of places in the window.
@@ -259,7 +262,7 @@ impl Runs {
     #[inline(always)]
     pub(super) fn of(&self, stretch: usize, place: usize) -> &[Run] {
         let at = stretch * self.places + place;
-        &self.runs[self.starts[at] as usize..self.starts[at + 1] as usize]
+        &self.list[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
 }
 

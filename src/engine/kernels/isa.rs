@@ -2,11 +2,12 @@
 //!
 //! A [`Path`] is proof that this machine can execute its instructions: only detection makes one,
 //! so the kernels may rely on it for safety.
-#![expect(unsafe_code, reason = "CPUID and the system call that unlocks the tile registers")]
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use super::x86::is_available;
 
 /// Families of kernels, slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,74 +127,9 @@ impl Path {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn is_available(isa: Isa) -> bool {
-    match isa {
-        Isa::Portable => true,
-        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-        Isa::Avx512 => has_avx512(),
-        Isa::AmxBf16 => {
-            has_avx512() && is_x86_feature_detected!("avx512bf16") && tiles_are_unlocked()
-        }
-    }
-}
-
 #[cfg(not(target_arch = "x86_64"))]
 fn is_available(isa: Isa) -> bool {
     isa == Isa::Portable
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("fma")
-}
-
-/// Returns whether the machine has AMX with bfloat16 and the kernel let this process use it.
-///
-/// Intel SDM: CPUID leaf 7 edx bit 22 is AMX-BF16, bit 24 AMX-TILE. Linux 5.16 and later hand out
-/// the tile state on request; threads started later inherit it, so this is asked once.
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-fn tiles_are_unlocked() -> bool {
-    static UNLOCKED: OnceLock<bool> = OnceLock::new();
-    *UNLOCKED.get_or_init(|| {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        if __cpuid(0).eax < 7 {
-            return false;
-        }
-        let features = __cpuid_count(7, 0).edx;
-        let (bf16, tile) = (features >> 22 & 1 == 1, features >> 24 & 1 == 1);
-        bf16 && tile && request_tile_state()
-    })
-}
-
-#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
-fn tiles_are_unlocked() -> bool {
-    false
-}
-
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-fn request_tile_state() -> bool {
-    const ARCH_PRCTL: u64 = 158;
-    const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
-    const XFEATURE_XTILEDATA: u64 = 18;
-    let status: i64;
-    // SAFETY: a system call that touches no memory of ours; the kernel clobbers rcx and r11.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => status,
-            in("rdi") ARCH_REQ_XCOMP_PERM,
-            in("rsi") XFEATURE_XTILEDATA,
-            out("rcx") _,
-            out("r11") _,
-            options(nostack),
-        );
-    }
-    status == 0
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@
 //!
 //! Invariants: public functions are safe and check every length before the first vector
 //! instruction; the same inputs on the same path give the same bits.
+#![allow(
+    clippy::inline_always,
+    reason = "what is not inlined into its kernel is compiled without the instruction set"
+)]
 
 mod aligned;
 #[cfg(target_arch = "x86_64")]
@@ -33,7 +37,10 @@ mod simd;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod weight_gradient;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use aligned::Aligned;
 pub use dropout::Dropout;

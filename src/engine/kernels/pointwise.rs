@@ -166,7 +166,7 @@ impl<E: Activation> Kernel for Apply<'_, E> {
                             }
                             if let Some(dropout) = dropout {
                                 let image = first_image + group * extent.group + row;
-                                let index = dropout.index(&extent, image, pixel, channel);
+                                let index = Dropout::index(&extent, image, pixel, channel);
                                 value = dropout.apply::<S>(value, index);
                             }
                             E::store::<S>(self.output.add(at), value);

@@ -117,7 +117,7 @@ impl<E: Activation> Kernel for PoolForward<'_, E> {
                             }
                             if let Some(dropout) = self.dropout {
                                 let image = self.first_image + image;
-                                let index = dropout.index(&self.outputs, image, pixel, channel);
+                                let index = Dropout::index(&self.outputs, image, pixel, channel);
                                 value = dropout.apply::<S>(value, index);
                             }
                             E::store::<S>(output.add(at), value);
@@ -177,7 +177,11 @@ impl<E: Activation> PoolForward<'_, E> {
                     }
                     // A window of padding only, or of NaN only.
                     let found = S::greater(best, S::splat(f32::NEG_INFINITY));
-                    best = S::select(found, best, self.poison::<S>(taps.is_empty()));
+                    best = S::select(
+                        found,
+                        best,
+                        S::splat(if taps.is_empty() { 0.0 } else { f32::NAN }),
+                    );
                 }
                 PoolKind::Average => {
                     best = S::mul(best, S::splat(1.0 / taps.len().max(1) as f32));
@@ -185,13 +189,6 @@ impl<E: Activation> PoolForward<'_, E> {
             }
             (best, winner)
         }
-    }
-
-    /// Returns the value of a window without a largest value: 0 for padding, NaN for NaN.
-    #[inline(always)]
-    unsafe fn poison<S: Simd>(&self, padding: bool) -> S::Vector {
-        // SAFETY: the caller's promise.
-        unsafe { S::splat(if padding { 0.0 } else { f32::NAN }) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every kernel on every path against the naive double-precision references.
 
+#[cfg(target_arch = "x86_64")]
 use half::bf16;
 
 use super::reference::{Numbers, assert_close, grouped, padded_rows, plain, products};
@@ -124,11 +125,12 @@ macro_rules! on_each_path {
         for path in Path::all() {
             let mut numbers = Numbers($seed);
             for _ in 0..$rounds {
+                #[cfg(target_arch = "x86_64")]
                 if path.isa().is_bf16() {
                     $check::<bf16>(path, &mut numbers);
-                } else {
-                    $check::<f32>(path, &mut numbers);
+                    continue;
                 }
+                $check::<f32>(path, &mut numbers);
             }
         }
     };

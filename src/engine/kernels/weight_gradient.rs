@@ -10,6 +10,7 @@ use super::isa::Path;
 use super::layout::Extent;
 use super::pack::WeightShape;
 use super::simd::{Kernel, Simd, run};
+use super::tile::{Tile, add_product};
 
 /// The weight gradient of one layer over some images.
 #[derive(Debug)]
@@ -138,7 +139,7 @@ impl Sums<'_> {
         let mut input = 0;
         while input < self.shape.inputs {
             let left = self.shape.inputs - input;
-            let at = Place { groups: groups.clone(), stretch, place, channel, input };
+            let at = Corner { groups: groups.clone(), stretch, place, channel, input };
             // SAFETY: the caller's promise; a tile never covers more inputs than are left.
             unsafe {
                 input += if S::ROWS == 8 && left >= 8 {
@@ -157,13 +158,13 @@ impl Sums<'_> {
     }
 
     #[inline(always)]
-    unsafe fn tile<S: Simd, const WIDE: usize, const INPUTS: usize>(&self, at: &Place) -> usize {
+    unsafe fn tile<S: Simd, const WIDE: usize, const INPUTS: usize>(&self, at: &Corner) -> usize {
         let (inputs, outputs) = (&self.inputs, &self.outputs);
         let place = at.place * self.shape.inputs + at.input;
         // SAFETY: the place, channels, runs and rows lie inside the checked buffers.
         unsafe {
             let weights = self.weights.add(place * self.shape.stride + at.channel);
-            let mut sums = [[S::splat(0.0); INPUTS]; WIDE];
+            let mut sums: Tile<S, WIDE, INPUTS> = [[S::splat(0.0); INPUTS]; WIDE];
             for (vector, sums) in sums.iter_mut().enumerate() {
                 for (row, sum) in sums.iter_mut().enumerate() {
                     *sum = S::load(weights.add(row * self.shape.stride + vector * S::LANES));
@@ -185,17 +186,7 @@ impl Sums<'_> {
                     for _ in 0..loops {
                         let (mut value, mut column) = (input, delta);
                         for _ in 0..count {
-                            let mut columns = [S::splat(0.0); WIDE];
-                            for (vector, to) in columns.iter_mut().enumerate() {
-                                *to = S::load(column.add(vector * S::LANES));
-                            }
-                            for row in 0..INPUTS {
-                                let factor = S::splat(*value.add(row));
-                                for vector in 0..WIDE {
-                                    sums[vector][row] =
-                                        S::fma(factor, columns[vector], sums[vector][row]);
-                                }
-                            }
+                            add_product::<S, WIDE, INPUTS>(&mut sums, value, 1, column);
                             value = value.add(inputs.stride);
                             column = column.add(outputs.stride);
                         }
@@ -215,7 +206,7 @@ impl Sums<'_> {
 }
 
 /// One register tile's place in the sums.
-struct Place {
+struct Corner {
     groups: std::ops::Range<usize>,
     stretch: usize,
     place: usize,

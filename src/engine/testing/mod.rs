@@ -30,7 +30,7 @@ pub(crate) fn train_settings() -> TrainSettings {
             schedule: Schedule::Constant,
             warmup_epochs: 0.0,
         },
-        precision: Precision::F32,
+        precision: Precision::Auto,
         stop: StopSettings::default(),
         time_limit: None,
     }

@@ -4,6 +4,7 @@
 //! of 64 bytes. The compiler knows nothing of tile registers, so it never moves or spills them;
 //! whoever uses them holds a [`Unit`].
 #![expect(unsafe_code, reason = "AMX instructions, which Rust has no stable intrinsics for")]
+#![expect(clippy::unused_self, reason = "a unit is a proof, it holds nothing")]
 
 use std::arch::asm;
 
