@@ -3,7 +3,7 @@
 //! A tile holds 32 values of the sum (in 16 pairs) times 16 channels. Tiles of two channel blocks
 //! stand side by side, then the values of a place, then its places, then the next two blocks.
 #![expect(unsafe_code, reason = "AVX-512 shuffles over raw pointers")]
-#![expect(clippy::wildcard_imports, reason = "intrinsics carry their prefix")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics carry their prefix")]
 
 use std::arch::x86_64::*;
 

@@ -1,6 +1,6 @@
 //! Rearranges bfloat16 matrices into the forms tiles multiply.
 #![expect(unsafe_code, reason = "AVX-512 shuffles")]
-#![expect(clippy::wildcard_imports, reason = "intrinsics carry their prefix")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics carry their prefix")]
 
 use std::arch::x86_64::*;
 
