@@ -18,8 +18,8 @@ use gridbench::base::{Seed, SeedPath};
 use gridbench::data::ImageShape;
 use gridbench::engine::fused;
 use gridbench::engine::kernels::{
-    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Isa, Moments, Path, Runs, Storage,
-    Taps, WeightGradient, WeightShape, Window, peak_flops,
+    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Isa, Moments, Path, Runs, Sources,
+    Storage, Taps, WeightGradient, WeightShape, Window, peak_flops,
 };
 use gridbench::engine::network::{Network, StepInput, StepResult};
 use gridbench::spec::Document;
@@ -83,7 +83,7 @@ fn layers() -> Vec<(&'static str, Window, usize, usize)> {
         }
     };
     vec![
-        ("patches of 3×3, 9 → 32, 26×26", square(26, 1, 1, 0, 0), 9, 32),
+        ("1×1, 9 → 32, 26×26", square(26, 1, 1, 0, 0), 9, 32),
         ("3×3, 32 → 32, 26×26", square(26, 3, 1, 0, 0), 32, 32),
         ("5×5 stride 2, 32 → 32, 24×24", square(24, 5, 2, 1, 2), 32, 32),
         ("3×3, 64 → 64, 10×10", square(10, 3, 1, 0, 0), 64, 64),
@@ -126,19 +126,20 @@ fn kernels<E: Storage>(path: Path) {
             stride: outputs.stride,
         };
         let weights = vec![0.01; shape.len()];
+        let sources = Sources::pixels(inputs);
         let input = Aligned::<E>::zeros(inputs.len(BATCH));
         let mut input_gradient = Aligned::<E>::zeros(inputs.len(BATCH));
         let mut output = Aligned::<E>::zeros(outputs.len(BATCH));
-        let mut forward = Aligned::<E>::zeros(E::forward_len(&shape, inputs.stride));
+        let mut forward = Aligned::<E>::zeros(E::forward_len(&shape));
         let mut backward = Aligned::<E>::zeros(E::backward_len(&shape, inputs.stride));
         let mut gradient = Aligned::<f32>::zeros(shape.len());
-        let mut scratch = Aligned::<E>::zeros(E::scratch_len(&inputs, &outputs));
+        let mut scratch = Aligned::<E>::zeros(E::scratch_len(&sources, &outputs));
         let zeros = vec![0.0; outputs.stride];
         let (mut sums, mut squares) = (zeros.clone(), zeros.clone());
-        E::pack_forward(path, shape, inputs.stride, &weights, &mut forward);
+        E::pack_forward(path, shape, &weights, &mut forward);
         E::pack_backward(path, shape, inputs.stride, &weights, &mut backward);
         let (taps, back) = (Taps::forward(&window), Taps::backward(&window));
-        let runs = Runs::new(&window, E::stretch(&inputs, &outputs));
+        let runs = Runs::new(&window, E::stretch(&sources, &outputs));
         let flops = 2.0 * (taps.len() * channels * filters * BATCH) as f64;
         let seconds = [
             fastest(|| {
@@ -146,7 +147,7 @@ fn kernels<E: Storage>(path: Path) {
                     path,
                     &Gather {
                         taps: &taps,
-                        extent: inputs,
+                        sources,
                         input: &input,
                         weights: &forward,
                         images: BATCH,
@@ -171,7 +172,7 @@ fn kernels<E: Storage>(path: Path) {
                     path,
                     &Gather {
                         taps: &back,
-                        extent: outputs,
+                        sources: Sources::pixels(outputs),
                         input: &output,
                         weights: &backward,
                         images: BATCH,
@@ -193,7 +194,7 @@ fn kernels<E: Storage>(path: Path) {
                     WeightGradient {
                         runs: &runs,
                         images: BATCH,
-                        inputs,
+                        inputs: sources,
                         input: &input,
                         outputs,
                         gradient: &output,

@@ -6,8 +6,8 @@
 //! and writes the gradient of its input over its input in turn.
 
 use super::super::kernels::{
-    BackwardEpilogue, Extent, Gather, NormalisationGradient, Path, PoolBackward, Products, Storage,
-    WeightGradient, normalisation_gradient, pass_backward, pool_backward,
+    BackwardEpilogue, Extent, Gather, NormalisationGradient, Path, PoolBackward, Products, Sources,
+    Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
 };
 use super::layer::{Chunk, Layer};
 use super::parameters::Slots;
@@ -198,7 +198,7 @@ impl<E: Storage> Backward<'_, E> {
             WeightGradient {
                 runs: &linear.runs,
                 images,
-                inputs: layer.inputs,
+                inputs: layer.sources,
                 input: chunk.of(&layer.inputs, input),
                 outputs: layer.middle,
                 gradient: delta,
@@ -224,7 +224,7 @@ impl<E: Storage> Backward<'_, E> {
             (Some(linear), _) => {
                 let gather = Gather {
                     taps: &linear.backward,
-                    extent: layer.middle,
+                    sources: Sources::pixels(layer.middle),
                     input: delta,
                     weights: &linear.packed_backward,
                     images,

@@ -1,6 +1,8 @@
 //! One stage at run time: its tables, buffers and place among the parameters.
 
-use super::super::kernels::{Aligned, Extent, Runs, Storage, Taps, WeightShape, Window};
+use super::super::kernels::{
+    Aligned, Extent, Inside, Runs, Sources, Storage, Taps, WeightShape, Window,
+};
 use super::parameters::Slots;
 use super::stages::{Linear, Norm, Pool, Stage};
 
@@ -10,8 +12,12 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// A stage with everything it needs, allocated once.
 pub(super) struct Layer<E: Storage> {
     pub(super) stage: Stage,
-    /// What is multiplied, or what goes in.
+    /// What goes in.
     pub(super) inputs: Extent,
+    /// What is multiplied of it.
+    pub(super) sources: Sources,
+    /// Where images stand in the first stage's input, if it multiplies.
+    pub(super) inside: Option<Inside>,
     /// What products give.
     pub(super) middle: Extent,
     /// What comes out.
@@ -27,6 +33,32 @@ pub(super) struct Layer<E: Storage> {
     pub(super) chunk: usize,
     /// Whether the gradient of the input is wanted.
     pub(super) needs_input_gradient: bool,
+}
+
+/// Lays a window over images that stand in one pixel each, padding included: every row of the
+/// window is one source. A window that covers the image is a single one.
+fn image_rows<E: Storage>(window: &Window, channels: usize) -> (Window, Sources, Inside) {
+    let extent = |len: usize| Extent::new(1, len, E::GROUP).with_step(E::STEP);
+    let inside = Inside {
+        height: window.height,
+        width: window.width,
+        channels,
+        top: window.top,
+        left: window.left,
+        padded_width: window.width,
+    };
+    if *window == Window::whole(window.height, window.width) {
+        let len = window.inputs() * channels;
+        return (Window::whole(1, 1), Sources::pixels(extent(len)), inside);
+    }
+    let reach = |outputs: usize, kernel: usize| (outputs - 1) * window.stride + kernel;
+    let height = reach(window.out_height, window.kernel_height).max(window.top + window.height);
+    let width = reach(window.out_width, window.kernel_width).max(window.left + window.width);
+    let rows = Window { height, width, kernel_width: 1, top: 0, left: 0, ..*window };
+    // Tiles may read a whole row of theirs at the last source.
+    let extent = extent(height * width * channels + E::STEP);
+    let sources = Sources::within(extent, channels, window.kernel_width * channels);
+    (rows, sources, Inside { padded_width: width, ..inside })
 }
 
 /// The weights of a stage at run time.
@@ -82,7 +114,7 @@ pub(super) struct PoolLayer<E: Storage> {
 impl<E: Storage> Layer<E> {
     /// Plans a stage for batches of up to `capacity` images and adds its parameters to `slots`.
     ///
-    /// The first stage reads patches, so its window has been applied before it.
+    /// The first stage reads whole padded images, a row of its window at a time.
     pub(super) fn new(
         stage: Stage,
         slots: &mut Slots,
@@ -94,27 +126,20 @@ impl<E: Storage> Layer<E> {
         let middle = extent(stage.middle.positions(), stage.middle.channels);
         let outputs = extent(stage.output.positions(), stage.output.channels);
         let window = stage.linear.as_ref().map(|linear| linear.window);
-        let (inputs, window) = match window {
+        let (window, sources, inside) = match window {
             Some(window) if is_first => {
-                let channels = window.places() * stage.input.channels;
-                let pixels = Window {
-                    height: window.out_height,
-                    width: window.out_width,
-                    kernel_height: 1,
-                    kernel_width: 1,
-                    stride: 1,
-                    top: 0,
-                    left: 0,
-                    ..window
-                };
-                (extent(window.outputs(), channels), Some(pixels))
+                let (window, sources, inside) = image_rows::<E>(&window, stage.input.channels);
+                (Some(window), sources, Some(inside))
             }
-            window => (extent(stage.input.positions(), stage.input.channels), window),
+            window => {
+                let inputs = extent(stage.input.positions(), stage.input.channels);
+                (window, Sources::pixels(inputs), None)
+            }
         };
         let groups = middle.groups(capacity);
         let chunk = (CHUNK_BYTES / (middle.group_len() * size_of::<E>())).clamp(1, groups);
         let linear = stage.linear.as_ref().zip(window).map(|(linear, window)| {
-            LinearLayer::new(linear, &window, &inputs, &middle, slots, needs_input_gradient)
+            LinearLayer::new(linear, &window, &sources, &middle, slots, needs_input_gradient)
         });
         let norm = stage.norm.as_ref().map(|norm| NormLayer::new(norm, &middle, slots));
         let pool = stage.pool.as_ref().map(|pool| {
@@ -131,7 +156,9 @@ impl<E: Storage> Layer<E> {
             (None, _) => 0,
         };
         Self {
-            inputs,
+            inputs: sources.extent,
+            sources,
+            inside,
             middle,
             outputs,
             linear,
@@ -143,21 +170,6 @@ impl<E: Storage> Layer<E> {
             needs_input_gradient,
             stage,
         }
-    }
-
-    /// Returns the window that makes the first stage's patches from images, and their channels.
-    pub(super) fn patch_window(&self) -> Window {
-        let input = self.stage.input;
-        self.stage.linear.as_ref().map_or(
-            Window {
-                kernel_height: 1,
-                kernel_width: 1,
-                out_height: input.height,
-                out_width: input.width,
-                ..Window::whole(input.height, input.width)
-            },
-            |linear| linear.window,
-        )
     }
 
     /// Returns the ranges of images worked on at a time.
@@ -204,18 +216,18 @@ impl<E: Storage> LinearLayer<E> {
     fn new(
         linear: &Linear,
         window: &Window,
-        inputs: &Extent,
+        sources: &Sources,
         middle: &Extent,
         slots: &mut Slots,
         needs_input_gradient: bool,
     ) -> Self {
         let shape = WeightShape {
             places: window.places(),
-            inputs: inputs.channels,
+            inputs: sources.length(),
             outputs: middle.channels,
             stride: middle.stride,
         };
-        // Files order weights by the window, also where patches made it a single place.
+        // Files order weights by the window, also where several of its places are one source.
         let places = linear.window.places();
         let order = WeightShape { places, inputs: shape.places * shape.inputs / places, ..shape };
         let weights =
@@ -224,13 +236,13 @@ impl<E: Storage> LinearLayer<E> {
             slots.vector(format!("{}.bias", linear.prefix), middle.channels, middle.stride)
         });
         let backward =
-            if needs_input_gradient { E::backward_len(&shape, inputs.stride) } else { 0 };
+            if needs_input_gradient { E::backward_len(&shape, sources.extent.stride) } else { 0 };
         Self {
             shape,
             forward: Taps::forward(window),
             backward: Taps::backward(window),
-            runs: Runs::new(window, E::stretch(inputs, middle)),
-            packed_forward: Aligned::zeros(E::forward_len(&shape, inputs.stride)),
+            runs: Runs::new(window, E::stretch(sources, middle)),
+            packed_forward: Aligned::zeros(E::forward_len(&shape)),
             packed_backward: Aligned::zeros(backward),
             weights,
             bias,

@@ -6,8 +6,8 @@
 use super::super::EngineError;
 use super::super::kernels::{
     Activation, Affine, Aligned, Dropout, Extent, ForwardEpilogue, Gather, Moments, Path,
-    PoolForward, PoolKind, Storage, Transform, pass_forward, patches, pool_forward, transform,
-    transform_in_place,
+    PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,
+    spread_images, transform, transform_in_place,
 };
 use super::layer::{Chunk, Layer, LinearLayer};
 use super::parameters::Slots;
@@ -38,7 +38,6 @@ pub(super) struct Trunk<E: Storage> {
     pub(super) scratch: Aligned<E>,
     /// Most images in a batch.
     pub(super) capacity: usize,
-    channels: usize,
     /// Images of the last forward pass, whose surplus rows are known to be zero.
     pub(super) images: usize,
     is_packed: bool,
@@ -69,9 +68,9 @@ impl<E: Storage> Trunk<E> {
             .map(|layer: &Layer<E>| Aligned::zeros(layer.inputs.len(capacity)))
             .collect();
         let scratch =
-            planned.iter().map(|layer| E::scratch_len(&layer.inputs, &layer.middle)).max();
+            planned.iter().map(|layer| E::scratch_len(&layer.sources, &layer.middle)).max();
         let last = planned.last().expect("a network has a last stage");
-        let (outputs, channels) = (last.outputs.len(capacity), architecture.input.channels());
+        let outputs = last.outputs.len(capacity);
         Ok(Self {
             path,
             slots,
@@ -80,7 +79,6 @@ impl<E: Storage> Trunk<E> {
             delta: Aligned::zeros(outputs),
             scratch: Aligned::zeros(scratch.unwrap_or(0)),
             capacity,
-            channels,
             images: 0,
             is_packed: false,
             layers: planned,
@@ -110,7 +108,7 @@ impl<E: Storage> Trunk<E> {
             let Some(linear) = &mut layer.linear else { continue };
             let weights = &parameters[self.slots.slots[linear.weights].range()];
             let stride = layer.inputs.stride;
-            E::pack_forward(self.path, linear.shape, stride, weights, &mut linear.packed_forward);
+            E::pack_forward(self.path, linear.shape, weights, &mut linear.packed_forward);
             if layer.needs_input_gradient {
                 let packed = &mut linear.packed_backward;
                 E::pack_backward(self.path, linear.shape, stride, weights, packed);
@@ -139,8 +137,11 @@ impl<E: Storage> Trunk<E> {
             self.clear_surplus(images);
         }
         self.images = images;
-        let window = self.layers[0].patch_window();
-        patches(&window, self.channels, &self.layers[0].inputs, pixels, &mut self.activations[0]);
+        let (first, input) = (&self.layers[0], &mut self.activations[0]);
+        match &first.inside {
+            Some(inside) => pad_images(self.path, inside, &first.inputs, pixels, input),
+            None => spread_images(&first.inputs, pixels, input),
+        }
         let count = self.layers.len();
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(index + 1);
@@ -208,7 +209,7 @@ impl<E: Storage> Layer<E> {
             affine: None,
             relu_after: false,
         };
-        products(path, self.linear.as_ref(), self.inputs, input, images, epilogue);
+        products(path, self.linear.as_ref(), self.sources, input, images, epilogue);
     }
 
     /// Training with batch normalisation, first half: sums and their moments.
@@ -227,7 +228,7 @@ impl<E: Storage> Layer<E> {
             affine: None,
             relu_after: false,
         };
-        products(path, self.linear.as_ref(), self.inputs, input, images, epilogue);
+        products(path, self.linear.as_ref(), self.sources, input, images, epilogue);
     }
 
     /// Training with batch normalisation, second half: normalise, pool, drop.
@@ -296,7 +297,7 @@ impl<E: Storage> Layer<E> {
                 affine,
                 relu_after: self.stage.relu_after,
             };
-            products(path, self.linear.as_ref(), self.inputs, input, chunk.images, epilogue);
+            products(path, self.linear.as_ref(), self.sources, input, chunk.images, epilogue);
             match &mut self.pool {
                 Some(pool) => {
                     let winners = chunk.of_mut(&self.outputs, &mut pool.winners);
@@ -387,13 +388,13 @@ impl<E: Storage> Layer<E> {
 fn products<E: Storage, T: Activation>(
     path: Path,
     linear: Option<&LinearLayer<E>>,
-    extent: Extent,
+    sources: Sources,
     input: &[E],
     images: usize,
     epilogue: ForwardEpilogue<'_, T>,
 ) {
     let Some(linear) = linear else { return pass_forward(path, input, images, epilogue) };
     let gather =
-        Gather { taps: &linear.forward, extent, input, weights: &linear.packed_forward, images };
+        Gather { taps: &linear.forward, sources, input, weights: &linear.packed_forward, images };
     E::forward(path, &gather, epilogue);
 }

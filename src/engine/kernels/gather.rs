@@ -1,25 +1,25 @@
 //! Convolution forward, its input gradient and dense layers, in 32-bit floats.
 //!
 //! All three are the same: every target pixel sums, over its taps, (images × values) · (values ×
-//! channels). Register tiles are [`Simd::ROWS`] images high and two vectors wide; weights are
-//! packed so that a tile reads them front to back ([`super::pack`]).
+//! channels), in register tiles of some images × some vectors ([`super::tile`]); weights are packed
+//! so that a tile reads them front to back ([`super::pack`]).
 #![expect(unsafe_code, reason = "register tiles over raw pointers")]
 
 use super::element::Activation;
 use super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
 use super::geometry::{Tap, Taps};
 use super::isa::Path;
-use super::layout::Extent;
+use super::layout::{Extent, Sources};
 use super::simd::{Kernel, Simd, run};
-use super::tile::{Tile, add_product};
+use super::tile::{self, Tile, add_product, width};
 
 /// The sums of one layer over some images.
 #[derive(Debug, Clone, Copy)]
 pub struct Gather<'a, E> {
     /// Which sources every target sums over.
     pub taps: &'a Taps,
-    /// Extent of the sources.
-    pub extent: Extent,
+    /// Where the sources lie.
+    pub sources: Sources,
     /// The sources.
     pub input: &'a [E],
     /// Packed weights: places × channels of the sources × channels of the targets.
@@ -31,10 +31,10 @@ pub struct Gather<'a, E> {
 impl<E: Activation> Gather<'_, E> {
     /// Panics unless every buffer is as large as the sums over `targets` need.
     pub(super) fn assert_sound(&self, targets: &Extent, packed_len: usize) {
-        self.extent.assert_holds(self.input.len(), self.images);
-        assert_eq!(self.taps.sources(), self.extent.pixels, "taps belong to these sources");
+        self.sources.extent.assert_holds(self.input.len(), self.images);
+        self.sources.assert_hold(self.taps.last_source(), self.taps.sources());
         assert_eq!(self.taps.targets(), targets.pixels, "taps belong to these targets");
-        assert_eq!(self.extent.group, targets.group, "one grouping of images");
+        assert_eq!(self.sources.extent.group, targets.group, "one grouping of images");
         assert!(
             self.weights.len() >= packed_len,
             "{} packed weights, expected {packed_len}",
@@ -76,7 +76,7 @@ pub fn gather_backward(
 }
 
 fn packed_len(gather: &Gather<'_, f32>, targets: &Extent) -> usize {
-    gather.taps.places() * gather.extent.channels * targets.stride
+    gather.taps.places() * gather.sources.length * targets.stride
 }
 
 struct Tiles<'a, P> {
@@ -90,22 +90,21 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let wide = 2 * S::LANES;
-        let depth = self.gather.taps.places() * self.gather.extent.channels;
+        let depth = self.gather.taps.places() * self.gather.sources.length;
         let mut channel = 0;
         while channel < self.targets.stride {
+            let wide = width::<S>(self.targets.stride - channel);
             // SAFETY: packed weights hold `depth` rows for every channel before this one; the
             // blocks below cover exactly the channels that are left.
             unsafe {
                 let weights = self.gather.weights.as_ptr().add(depth * channel);
-                if self.targets.stride - channel >= wide {
-                    self.block::<S, 2>(weights, channel);
-                    channel += wide;
-                } else {
-                    self.block::<S, 1>(weights, channel);
-                    channel += S::LANES;
+                match wide {
+                    4 => self.block::<S, 4>(weights, channel),
+                    2 => self.block::<S, 2>(weights, channel),
+                    _ => self.block::<S, 1>(weights, channel),
                 }
             }
+            channel += wide * S::LANES;
         }
     }
 }
@@ -123,25 +122,20 @@ impl<P: Epilogue> Tiles<'_, P> {
                 while row < rows {
                     // SAFETY: the group, pixel and rows lie inside the checked buffers.
                     unsafe {
-                        let input = gather
-                            .input
-                            .as_ptr()
-                            .add(group * gather.extent.group_len() + row * gather.extent.stride);
+                        let input = gather.input.as_ptr().add(
+                            group * gather.sources.extent.group_len()
+                                + row * gather.sources.extent.stride,
+                        );
                         let image = group * self.targets.group + row;
                         let offset = self.targets.place(image, pixel) + channel;
                         let tile = TileAt { gather, taps, input, weights };
                         let at = At { offset, image, pixel, channel };
-                        let left = rows - row;
-                        row += if S::ROWS == 8 && left >= 8 {
-                            self.tile::<S, WIDE, 8>(&tile, at)
-                        } else if S::ROWS == 6 && left >= 6 {
-                            self.tile::<S, WIDE, 6>(&tile, at)
-                        } else if left >= 4 {
-                            self.tile::<S, WIDE, 4>(&tile, at)
-                        } else if left >= 2 {
-                            self.tile::<S, WIDE, 2>(&tile, at)
-                        } else {
-                            self.tile::<S, WIDE, 1>(&tile, at)
+                        row += match tile::rows::<S>(WIDE, rows - row) {
+                            8 => self.tile::<S, WIDE, 8>(&tile, at),
+                            6 => self.tile::<S, WIDE, 6>(&tile, at),
+                            4 => self.tile::<S, WIDE, 4>(&tile, at),
+                            2 => self.tile::<S, WIDE, 2>(&tile, at),
+                            _ => self.tile::<S, WIDE, 1>(&tile, at),
                         };
                     }
                 }
@@ -179,18 +173,17 @@ struct TileAt<'a> {
 impl TileAt<'_> {
     #[inline(always)]
     unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(&self) -> Tile<S, WIDE, ROWS> {
-        let Extent { channels, stride, group, .. } = self.gather.extent;
-        let source_step = group * stride;
-        let place_step = channels * WIDE * S::LANES;
+        let Sources { extent, step, length } = self.gather.sources;
+        let place_step = length * WIDE * S::LANES;
         // SAFETY: taps name sources and places inside the checked buffers; a tile never has more
         // rows than its group has left.
         unsafe {
             let mut sums = [[S::splat(0.0); ROWS]; WIDE];
             for tap in self.taps {
-                let mut input = self.input.add(tap.source as usize * source_step);
+                let mut input = self.input.add(tap.source as usize * step);
                 let mut weights = self.weights.add(tap.place as usize * place_step);
-                for _ in 0..channels {
-                    add_product::<S, WIDE, ROWS>(&mut sums, input, stride, weights);
+                for _ in 0..length {
+                    add_product::<S, WIDE, ROWS>(&mut sums, input, extent.stride, weights);
                     input = input.add(1);
                     weights = weights.add(WIDE * S::LANES);
                 }

@@ -104,6 +104,7 @@ pub struct Taps {
     list: Vec<Tap>,
     sources: usize,
     places: usize,
+    last_source: usize,
 }
 
 impl Taps {
@@ -135,7 +136,8 @@ impl Taps {
             taps.extend_from_slice(list);
             starts.push(u32::try_from(taps.len()).expect("a layer has fewer than 2³² taps"));
         }
-        Self { starts, list: taps, sources, places }
+        let last_source = taps.iter().map(|tap| tap.source).max().unwrap_or(0) as usize;
+        Self { starts, list: taps, sources, places, last_source }
     }
 
     /// Returns the number of target pixels.
@@ -148,6 +150,12 @@ impl Taps {
     #[must_use]
     pub fn sources(&self) -> usize {
         self.sources
+    }
+
+    /// Returns the last source any target sums over.
+    #[must_use]
+    pub fn last_source(&self) -> usize {
+        self.last_source
     }
 
     /// Returns the number of places in the window.
@@ -199,6 +207,7 @@ pub struct Runs {
     stretches: usize,
     sources: usize,
     outputs: usize,
+    last_source: usize,
 }
 
 impl Runs {
@@ -231,7 +240,10 @@ impl Runs {
             runs.extend_from_slice(list);
             starts.push(u32::try_from(runs.len()).expect("a layer has fewer than 2³² runs"));
         }
-        Self { starts, list: runs, places, stretches, sources: window.inputs(), outputs }
+        let ends = runs.iter().map(|run| (run.source + run.len - 1) as usize);
+        let last_source = ends.max().unwrap_or(0);
+        let sources = window.inputs();
+        Self { starts, list: runs, places, stretches, sources, outputs, last_source }
     }
 
     /// Returns the number of places in the window.
@@ -250,6 +262,12 @@ impl Runs {
     #[must_use]
     pub fn sources(&self) -> usize {
         self.sources
+    }
+
+    /// Returns the last source any output sums over.
+    #[must_use]
+    pub fn last_source(&self) -> usize {
+        self.last_source
     }
 
     /// Returns the number of output pixels.

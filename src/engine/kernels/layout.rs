@@ -10,6 +10,68 @@ pub const CHANNEL_STEP: usize = 16;
 /// What [`CHANNEL_STEP`] is where values are bfloat16: one row of an AMX tile.
 pub const TILE_STEP: usize = 32;
 
+/// Where the values lie that a sum takes from one source, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    /// Extent of the values.
+    pub extent: Extent,
+    /// From one source to the next.
+    pub(super) step: usize,
+    /// Values of one source, one after another.
+    pub(super) length: usize,
+}
+
+impl Sources {
+    /// Returns sources that are pixels: a sum takes all channels of one.
+    #[must_use]
+    pub fn pixels(extent: Extent) -> Self {
+        Self { extent, step: extent.group * extent.stride, length: extent.channels }
+    }
+
+    /// Returns sources inside a single pixel, `step` channels apart: a sum takes `length` from
+    /// there on. So a whole image stands in one pixel and a row of a window is one source.
+    ///
+    /// # Panics
+    /// If the extent has several pixels.
+    #[must_use]
+    pub fn within(extent: Extent, step: usize, length: usize) -> Self {
+        assert_eq!(extent.pixels, 1, "sources lie within one pixel");
+        Self { extent, step, length }
+    }
+
+    /// Returns the number of values of one source.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Returns whether sources are parts of one pixel.
+    pub(super) fn are_within(&self) -> bool {
+        self.extent.pixels == 1 && self.step != self.extent.group * self.extent.stride
+    }
+
+    /// Panics unless the last source lies in its pixel also when read in steps of `step` values.
+    pub(super) fn assert_hold_steps(&self, last: usize, step: usize) {
+        let first = if self.are_within() { last * self.step } else { 0 };
+        assert!(
+            first + self.length.next_multiple_of(step) <= self.extent.stride,
+            "source {last} read in steps of {step} leaves {self:?}"
+        );
+    }
+
+    /// Panics unless sources `0..=last` out of `count` lie in the extent.
+    pub(super) fn assert_hold(&self, last: usize, count: usize) {
+        if self.are_within() {
+            assert!(
+                last * self.step + self.length <= self.extent.stride,
+                "source {last} lies outside {self:?}"
+            );
+        } else {
+            assert_eq!(count, self.extent.pixels, "sources are the pixels of {self:?}");
+        }
+    }
+}
+
 /// The extent of the activations of one layer, batch aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {

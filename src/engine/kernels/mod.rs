@@ -49,10 +49,10 @@ pub use epilogue::{Affine, BackwardEpilogue, ForwardEpilogue, Moments, Products}
 pub use gather::{Gather, gather_backward, gather_forward};
 pub use geometry::{Runs, Taps, Window};
 pub use isa::{Isa, IsaError, Path};
-pub use layout::{CHANNEL_STEP, Extent, TILE_STEP};
+pub use layout::{CHANNEL_STEP, Extent, Sources, TILE_STEP};
 pub use loss::{BatchLoss, cross_entropy, probabilities};
 pub use optimize::{Rule, step};
-pub use pack::{WeightShape, pack_backward, pack_forward, patches};
+pub use pack::{Inside, WeightShape, pack_backward, pack_forward, pad_images, spread_images};
 pub use peak::peak_flops;
 pub use pointwise::{
     NormalisationGradient, Transform, normalisation_gradient, pass_backward, pass_forward,

@@ -3,12 +3,13 @@
 //! Weights are kept as `[place][input channel][output channel]` with output channels rounded up to
 //! [`super::layout::CHANNEL_STEP`] (surplus zero), which is also the layout of their gradients.
 //! Packing copies them into column blocks as wide as a register tile.
-#![expect(unsafe_code, reason = "the kernel interface is unsafe")]
+#![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::geometry::Window;
+use super::element::Activation;
 use super::isa::Path;
 use super::layout::Extent;
 use super::simd::{Kernel, Simd, run};
+use super::tile;
 
 /// The shape of a layer's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +65,6 @@ pub fn pack_backward(
     unsafe { run(path, PackBackward { shape, input_stride, weights, packed }) }
 }
 
-/// Returns the width of the column block that starts at `channel`.
-#[inline(always)]
-fn block_width<S: Simd>(stride: usize, channel: usize) -> usize {
-    if stride - channel >= 2 * S::LANES { 2 * S::LANES } else { S::LANES }
-}
-
 struct PackForward<'a> {
     shape: WeightShape,
     weights: &'a [f32],
@@ -85,7 +80,7 @@ impl Kernel for PackForward<'_> {
         let depth = places * inputs;
         let mut channel = 0;
         while channel < stride {
-            let width = block_width::<S>(stride, channel);
+            let width = tile::width::<S>(stride - channel) * S::LANES;
             let block = &mut self.packed[depth * channel..][..depth * width];
             for (row, packed) in block.chunks_exact_mut(width).enumerate() {
                 packed.copy_from_slice(&self.weights[row * stride + channel..][..width]);
@@ -111,20 +106,22 @@ impl Kernel for PackBackward<'_> {
         let depth = places * outputs;
         let mut channel = 0;
         while channel < self.input_stride {
-            let width = block_width::<S>(self.input_stride, channel);
+            let width = tile::width::<S>(self.input_stride - channel) * S::LANES;
             let block = &mut self.packed[depth * channel..][..depth * width];
             for place in 0..places {
                 let packed = &mut block[place * outputs * width..][..outputs * width];
-                for column in 0..width {
-                    let input = channel + column;
-                    if input < inputs {
-                        let row = &self.weights[(place * inputs + input) * stride..][..outputs];
-                        for (output, &weight) in row.iter().enumerate() {
-                            packed[output * width + column] = weight;
-                        }
-                    } else {
-                        for output in 0..outputs {
-                            packed[output * width + column] = 0.0;
+                // Some rows at a time, so that both sides stay in the first cache.
+                for (first, packed) in packed.chunks_mut(16 * width).enumerate() {
+                    for column in 0..width {
+                        let input = channel + column;
+                        let rows = packed.chunks_exact_mut(width).map(|row| &mut row[column]);
+                        if input < inputs {
+                            let weights = &self.weights[(place * inputs + input) * stride..];
+                            for (to, &weight) in rows.zip(&weights[16 * first..outputs]) {
+                                *to = weight;
+                            }
+                        } else {
+                            rows.for_each(|to| *to = 0.0);
                         }
                     }
                 }
@@ -134,48 +131,100 @@ impl Kernel for PackBackward<'_> {
     }
 }
 
-/// Lays out images as patches: one pixel an output of `window`, one channel a place and input
-/// channel (`place × channels + channel`), padding as zeros.
+/// Copies images into rows of their own, with room for padding, in the storage of a path.
 ///
-/// The first layer of a network has few input channels; as patches its sums are long enough for
-/// the matrix kernels. `images` are `rows × columns × channels` each.
+/// A first layer reads its windows from there, row by row of the window ([`super::Sources`]).
+/// `images` are `rows × columns × channels` each, `inside` is where they stand in a padded image.
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn patches<E: super::element::Activation>(
-    window: &Window,
-    channels: usize,
+pub fn pad_images<E: Activation>(
+    path: Path,
+    inside: &Inside,
     extent: &Extent,
     images: &[f32],
-    patches: &mut [E],
+    padded: &mut [E],
 ) {
-    let size = window.inputs() * channels;
+    let row = inside.width * inside.channels;
+    let size = inside.height * row;
     let count = images.len() / size;
-    extent.assert_holds(patches.len(), count);
-    assert_eq!(extent.channels, window.places() * channels, "one channel a place");
-    let run = window.kernel_width * channels;
+    extent.assert_holds(padded.len(), count);
+    let wide = inside.padded_width * inside.channels;
+    let first = inside.top * wide + inside.left * inside.channels;
+    assert!(
+        extent.pixels == 1 && first + (inside.height - 1) * wide + row <= extent.channels,
+        "{inside:?} fits {extent:?}"
+    );
     for (image, values) in images.chunks_exact(size).enumerate() {
-        for out_row in 0..window.out_height {
-            for out_column in 0..window.out_width {
-                let pixel = out_row * window.out_width + out_column;
-                let patch = &mut patches[extent.place(image, pixel)..][..extent.channels];
-                // Columns of the window that lie inside the image, the same for all its rows.
-                let start = (out_column * window.stride) as isize - window.left as isize;
-                let from = (-start).clamp(0, window.kernel_width as isize) as usize;
-                let to = (window.width as isize - start).clamp(0, window.kernel_width as isize);
-                let (from, to) = (from * channels, (to as usize * channels).max(from * channels));
-                for (row, patch) in patch.chunks_exact_mut(run).enumerate() {
-                    let y = (out_row * window.stride + row).wrapping_sub(window.top);
-                    if y < window.height && from < to {
-                        let first =
-                            (y * window.width * channels) as isize + start * channels as isize;
-                        let source = &values[(first + from as isize) as usize..][..to - from];
-                        for (to, &value) in patch[from..to].iter_mut().zip(source) {
-                            *to = E::from_f32(value);
-                        }
-                    }
-                }
+        let to = &mut padded[extent.place(image, 0)..][..extent.channels];
+        if wide == row {
+            // SAFETY: both slices are as long as the image.
+            unsafe { run(path, Convert { from: values, to: &mut to[first..][..size] }) }
+            continue;
+        }
+        for (y, values) in values.chunks_exact(row).enumerate() {
+            let to = &mut to[first + y * wide..][..row];
+            // SAFETY: both slices are one row long.
+            unsafe { run(path, Convert { from: values, to }) }
+        }
+    }
+}
+
+/// Copies images pixel by pixel into the layout of activations, for a first layer that is no sum.
+///
+/// # Panics
+/// If a buffer is too small.
+pub fn spread_images<E: Activation>(extent: &Extent, images: &[f32], values: &mut [E]) {
+    let size = extent.pixels * extent.channels;
+    extent.assert_holds(values.len(), images.len() / size);
+    for (image, from) in images.chunks_exact(size).enumerate() {
+        for (pixel, from) in from.chunks_exact(extent.channels).enumerate() {
+            let to = &mut values[extent.place(image, pixel)..][..extent.channels];
+            for (to, &value) in to.iter_mut().zip(from) {
+                *to = E::from_f32(value);
             }
+        }
+    }
+}
+
+/// Where an image stands in its padded copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// Rows of the image.
+    pub height: usize,
+    /// Columns of the image.
+    pub width: usize,
+    /// Channels of the image.
+    pub channels: usize,
+    /// Rows of padding above.
+    pub top: usize,
+    /// Columns of padding on the left.
+    pub left: usize,
+    /// Columns with padding.
+    pub padded_width: usize,
+}
+
+struct Convert<'a, E> {
+    from: &'a [f32],
+    to: &'a mut [E],
+}
+
+impl<E: Activation> Kernel for Convert<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let len = self.from.len().min(self.to.len());
+        let whole = len - len % S::LANES;
+        for at in (0..whole).step_by(S::LANES) {
+            // SAFETY: a whole vector is left in both slices.
+            unsafe {
+                let values = S::load(self.from.as_ptr().add(at));
+                E::store::<S>(self.to.as_mut_ptr().add(at), values);
+            }
+        }
+        for at in whole..len {
+            self.to[at] = E::from_f32(self.from[at]);
         }
     }
 }

@@ -20,8 +20,8 @@ pub trait Simd: Copy + 'static {
     type Mask: Copy;
     /// Values in a vector; divides 16.
     const LANES: usize;
-    /// Rows of the largest register tile two vectors wide.
-    const ROWS: usize;
+    /// Vector registers.
+    const REGISTERS: usize;
 
     unsafe fn splat(value: f32) -> Self::Vector;
     unsafe fn load(from: *const f32) -> Self::Vector;
@@ -140,7 +140,7 @@ impl Simd for Portable {
     type Vector = Four;
     type Mask = [bool; 4];
     const LANES: usize = 4;
-    const ROWS: usize = 6;
+    const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 32 } else { 16 };
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Four {

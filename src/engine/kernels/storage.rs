@@ -4,7 +4,7 @@ use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::{self, Gather};
 use super::isa::Path;
-use super::layout::{CHANNEL_STEP, Extent};
+use super::layout::{CHANNEL_STEP, Extent, Sources};
 use super::pack::{self, WeightShape};
 use super::weight_gradient::{self, WeightGradient};
 
@@ -16,26 +16,20 @@ pub trait Storage: Activation {
     const STEP: usize;
 
     /// Returns the number of packed values [`Storage::forward`] reads.
-    fn forward_len(shape: &WeightShape, input_stride: usize) -> usize;
+    fn forward_len(shape: &WeightShape) -> usize;
 
     /// Returns the number of packed values [`Storage::backward`] reads.
     fn backward_len(shape: &WeightShape, input_stride: usize) -> usize;
 
     /// Returns how many output pixels of a group should be summed into all weights at a time, so
     /// that they stay in a near cache.
-    fn stretch(inputs: &Extent, outputs: &Extent) -> usize;
+    fn stretch(inputs: &Sources, outputs: &Extent) -> usize;
 
     /// Returns the number of values of scratch [`Storage::weight_gradient`] needs.
-    fn scratch_len(inputs: &Extent, outputs: &Extent) -> usize;
+    fn scratch_len(inputs: &Sources, outputs: &Extent) -> usize;
 
     /// Packs weights for [`Storage::forward`].
-    fn pack_forward(
-        path: Path,
-        shape: WeightShape,
-        input_stride: usize,
-        weights: &[f32],
-        packed: &mut [Self],
-    );
+    fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [Self]);
 
     /// Packs weights for [`Storage::backward`].
     fn pack_backward(
@@ -65,7 +59,7 @@ impl Storage for f32 {
     const GROUP: usize = 16;
     const STEP: usize = CHANNEL_STEP;
 
-    fn forward_len(shape: &WeightShape, _input_stride: usize) -> usize {
+    fn forward_len(shape: &WeightShape) -> usize {
         shape.len()
     }
 
@@ -73,21 +67,17 @@ impl Storage for f32 {
         shape.places * shape.outputs * input_stride
     }
 
-    fn stretch(inputs: &Extent, outputs: &Extent) -> usize {
-        (12 * 1024 / (outputs.group * (inputs.stride + outputs.stride.min(32)))).max(1)
+    fn stretch(inputs: &Sources, outputs: &Extent) -> usize {
+        (12 * 1024
+            / (outputs.group * (inputs.length().next_multiple_of(16) + outputs.stride.min(32))))
+        .max(1)
     }
 
-    fn scratch_len(_inputs: &Extent, _outputs: &Extent) -> usize {
+    fn scratch_len(_inputs: &Sources, _outputs: &Extent) -> usize {
         0
     }
 
-    fn pack_forward(
-        path: Path,
-        shape: WeightShape,
-        _input_stride: usize,
-        weights: &[f32],
-        packed: &mut [f32],
-    ) {
+    fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [f32]) {
         pack::pack_forward(path, shape, weights, packed);
     }
 

@@ -150,8 +150,8 @@ fn forward_sums_equal_the_naive_convolution_with_relu_moments_and_affine() {
 fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let (stride, channels) = (case.outputs.stride, case.outputs.channels);
-    let mut packed = vec![E::default(); E::forward_len(&case.shape, case.inputs.stride)];
-    E::pack_forward(path, case.shape, case.inputs.stride, &case.padded(&case.weights), &mut packed);
+    let mut packed = vec![E::default(); E::forward_len(&case.shape)];
+    E::pack_forward(path, case.shape, &case.padded(&case.weights), &mut packed);
     let center = numbers.values(channels);
     let (scale, shift) = (numbers.values(channels), numbers.values(channels));
     let mut sums = vec![0.0; stride];
@@ -162,7 +162,7 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
         path,
         &Gather {
             taps: &Taps::forward(&case.window),
-            extent: case.inputs,
+            sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
             images: case.images,
@@ -212,14 +212,14 @@ fn surplus_channels_of_a_layer_stay_zero() {
 
 fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
-    let mut packed = vec![E::default(); E::forward_len(&case.shape, case.inputs.stride)];
-    E::pack_forward(path, case.shape, case.inputs.stride, &case.padded(&case.weights), &mut packed);
+    let mut packed = vec![E::default(); E::forward_len(&case.shape)];
+    E::pack_forward(path, case.shape, &case.padded(&case.weights), &mut packed);
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     E::forward(
         path,
         &Gather {
             taps: &Taps::forward(&case.window),
-            extent: case.inputs,
+            sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
             images: case.images,
@@ -265,7 +265,7 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
         path,
         &Gather {
             taps: &Taps::backward(&case.window),
-            extent: case.outputs,
+            sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
             weights: &packed,
             images: case.images,
@@ -313,14 +313,15 @@ fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut weights = vec![7.0; case.shape.len()];
     let stretch = numbers.between(1, 30);
-    let mut scratch = vec![E::default(); E::scratch_len(&case.inputs, &case.outputs)];
+    let mut scratch =
+        vec![E::default(); E::scratch_len(&Sources::pixels(case.inputs), &case.outputs)];
     for accumulate in [false, true] {
         E::weight_gradient(
             path,
             WeightGradient {
                 runs: &Runs::new(&case.window, stretch),
                 images: case.images,
-                inputs: case.inputs,
+                inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),
                 outputs: case.outputs,
                 gradient: &grouped::<E>(&case.outputs, &delta),
@@ -338,32 +339,78 @@ fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
 }
 
 #[test]
-fn patches_turn_a_convolution_into_a_pointwise_one() {
-    on_each_path!(check_patches, 40, 5);
+fn sums_over_rows_of_padded_images_equal_the_naive_convolution_and_its_gradient() {
+    on_each_path!(check_images, 40, 5);
 }
 
-fn check_patches<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
-    let extent = Extent::new(
-        case.window.outputs(),
-        case.window.places() * case.inputs.channels,
-        case.inputs.group,
-    )
-    .with_step(E::STEP);
+    let (window, channels) = (case.window, case.inputs.channels);
+    let reach = |outputs: usize, kernel: usize| (outputs - 1) * window.stride + kernel;
+    let height = reach(window.out_height, window.kernel_height).max(window.top + window.height);
+    let width = reach(window.out_width, window.kernel_width).max(window.left + window.width);
+    let rows = Window { height, width, kernel_width: 1, top: 0, left: 0, ..window };
+    let length = window.kernel_width * channels;
+    let room = height * width * channels + E::STEP;
+    let extent = Extent::new(1, room, E::GROUP).with_step(E::STEP);
+    let sources = Sources::within(extent, channels, length);
     let images: Vec<f32> = case.values.iter().map(|&value| value as f32).collect();
-    let mut columns = vec![E::default(); extent.len(case.images)];
-    patches(&case.window, case.inputs.channels, &extent, &images, &mut columns);
-    let mut expected = vec![0.0; case.images * extent.pixels * extent.channels];
-    for image in 0..case.images {
-        products(&case.window, |output, source, place| {
-            for channel in 0..case.inputs.channels {
-                let column = place * case.inputs.channels + channel;
-                expected[(image * extent.pixels + output) * extent.channels + column] =
-                    case.input(image, source, channel);
-            }
-        });
-    }
-    assert_close(&plain(&extent, case.images, &columns), &expected, 0.0, &case.what(path));
+    let mut padded = vec![E::default(); extent.len(case.images)];
+    let inside = Inside {
+        height: window.height,
+        width: window.width,
+        channels,
+        top: window.top,
+        left: window.left,
+        padded_width: width,
+    };
+    pad_images(path, &inside, &extent, &images, &mut padded);
+    let shape = WeightShape { places: window.kernel_height, inputs: length, ..case.shape };
+    let mut packed = vec![E::default(); E::forward_len(&shape)];
+    E::pack_forward(path, shape, &case.padded(&case.weights), &mut packed);
+    let mut output = vec![0.0_f32; case.outputs.len(case.images)];
+    E::forward(
+        path,
+        &Gather {
+            taps: &Taps::forward(&rows),
+            sources,
+            input: &padded,
+            weights: &packed,
+            images: case.images,
+        },
+        ForwardEpilogue {
+            extent: case.outputs,
+            output: &mut output,
+            bias: &case.padded(&case.bias),
+            relu: false,
+            moments: None,
+            affine: None,
+            relu_after: false,
+        },
+    );
+    let what = case.what(path);
+    assert_close(&plain(&case.outputs, case.images, &output), &case.forward(), ROUNDING, &what);
+    let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
+    let mut weights = vec![7.0; shape.len()];
+    let mut scratch = vec![E::default(); E::scratch_len(&sources, &case.outputs)];
+    E::weight_gradient(
+        path,
+        WeightGradient {
+            runs: &Runs::new(&rows, numbers.between(1, 30)),
+            images: case.images,
+            inputs: sources,
+            input: &padded,
+            outputs: case.outputs,
+            gradient: &grouped::<E>(&case.outputs, &delta),
+            accumulate: false,
+            weights: &mut weights,
+        },
+        &mut scratch,
+    );
+    let (_, expected) = case.backward(&delta);
+    let expected: Vec<f64> = case.padded(&expected).into_iter().map(f64::from).collect();
+    let found: Vec<f64> = weights.into_iter().map(f64::from).collect();
+    assert_close(&found, &expected, ROUNDING, &what);
 }
 
 #[test]
@@ -564,13 +611,14 @@ fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut twice = [0, 1].map(|_| {
         let mut weights = vec![0.0; case.shape.len()];
-        let mut scratch = vec![E::default(); E::scratch_len(&case.inputs, &case.outputs)];
+        let mut scratch =
+            vec![E::default(); E::scratch_len(&Sources::pixels(case.inputs), &case.outputs)];
         E::weight_gradient(
             path,
             WeightGradient {
                 runs: &Runs::new(&case.window, 8),
                 images: case.images,
-                inputs: case.inputs,
+                inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),
                 outputs: case.outputs,
                 gradient: &grouped::<E>(&case.outputs, &delta),

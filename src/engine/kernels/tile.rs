@@ -6,6 +6,30 @@ use super::simd::Simd;
 /// Sums of a register tile: some vectors of columns for some rows.
 pub(super) type Tile<S, const WIDE: usize, const ROWS: usize> = [[<S as Simd>::Vector; ROWS]; WIDE];
 
+/// Returns how many vectors wide the next block of columns is when `left` columns are left.
+///
+/// Four vectors need the fewest loads a product, but only 32 registers hold enough sums then.
+#[inline(always)]
+pub(super) fn width<S: Simd>(left: usize) -> usize {
+    match left / S::LANES {
+        4.. if S::REGISTERS >= 32 => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+/// Returns the rows of the next tile of a block `wide` vectors wide when `left` rows are left.
+#[inline(always)]
+pub(super) fn rows<S: Simd>(wide: usize, left: usize) -> usize {
+    match left {
+        8.. if S::REGISTERS >= 32 && wide <= 2 => 8,
+        6.. if S::REGISTERS < 32 || wide > 2 => 6,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
 /// Adds one product to every sum: `values[row · step]` times `columns[vector · LANES ..]`.
 ///
 /// # Safety

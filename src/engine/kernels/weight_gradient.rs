@@ -7,10 +7,10 @@
 
 use super::geometry::Runs;
 use super::isa::Path;
-use super::layout::Extent;
+use super::layout::{Extent, Sources};
 use super::pack::WeightShape;
 use super::simd::{Kernel, Simd, run};
-use super::tile::{Tile, add_product};
+use super::tile::{self, Tile, add_product, width};
 
 /// The weight gradient of one layer over some images.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub struct WeightGradient<'a, 'b, E> {
     pub runs: &'a Runs,
     /// Number of images.
     pub images: usize,
-    /// Extent of the inputs.
-    pub inputs: Extent,
+    /// Where the inputs lie.
+    pub inputs: Sources,
     /// The inputs.
     pub input: &'a [E],
     /// Extent of the output gradients.
@@ -64,14 +64,14 @@ impl<E> WeightGradient<'_, '_, E> {
     pub(super) fn checked(&mut self) -> WeightShape {
         let shape = WeightShape {
             places: self.runs.places(),
-            inputs: self.inputs.channels,
+            inputs: self.inputs.length,
             outputs: self.outputs.channels,
             stride: self.outputs.stride,
         };
-        self.inputs.assert_holds(self.input.len(), self.images);
+        self.inputs.extent.assert_holds(self.input.len(), self.images);
         self.outputs.assert_holds(self.gradient.len(), self.images);
-        assert_eq!(self.inputs.group, self.outputs.group, "one grouping of images");
-        assert_eq!(self.runs.sources(), self.inputs.pixels, "runs belong to these inputs");
+        assert_eq!(self.inputs.extent.group, self.outputs.group, "one grouping of images");
+        self.inputs.assert_hold(self.runs.last_source(), self.runs.sources());
         assert_eq!(self.runs.outputs(), self.outputs.pixels, "runs belong to these outputs");
         assert!(self.weights.len() >= shape.len(), "one gradient a weight");
         if !self.accumulate {
@@ -84,7 +84,7 @@ impl<E> WeightGradient<'_, '_, E> {
 struct Sums<'a> {
     runs: &'a Runs,
     images: usize,
-    inputs: Extent,
+    inputs: Sources,
     input: *const f32,
     outputs: Extent,
     gradient: *const f32,
@@ -106,21 +106,18 @@ impl Kernel for Sums<'_> {
             for stretch in 0..self.runs.stretches() {
                 let mut channel = 0;
                 while channel < self.shape.stride {
+                    let wide = width::<S>(self.shape.stride - channel);
                     for place in 0..self.shape.places {
                         // SAFETY: the caller's promise.
                         unsafe {
-                            if self.shape.stride - channel >= 2 * S::LANES {
-                                self.place::<S, 2>(&groups, stretch, place, channel);
-                            } else {
-                                self.place::<S, 1>(&groups, stretch, place, channel);
+                            match wide {
+                                4 => self.place::<S, 4>(&groups, stretch, place, channel),
+                                2 => self.place::<S, 2>(&groups, stretch, place, channel),
+                                _ => self.place::<S, 1>(&groups, stretch, place, channel),
                             }
                         }
                     }
-                    channel += if self.shape.stride - channel >= 2 * S::LANES {
-                        2 * S::LANES
-                    } else {
-                        S::LANES
-                    };
+                    channel += wide * S::LANES;
                 }
             }
         }
@@ -142,16 +139,12 @@ impl Sums<'_> {
             let at = Corner { groups: groups.clone(), stretch, place, channel, input };
             // SAFETY: the caller's promise; a tile never covers more inputs than are left.
             unsafe {
-                input += if S::ROWS == 8 && left >= 8 {
-                    self.tile::<S, WIDE, 8>(&at)
-                } else if S::ROWS == 6 && left >= 6 {
-                    self.tile::<S, WIDE, 6>(&at)
-                } else if left >= 4 {
-                    self.tile::<S, WIDE, 4>(&at)
-                } else if left >= 2 {
-                    self.tile::<S, WIDE, 2>(&at)
-                } else {
-                    self.tile::<S, WIDE, 1>(&at)
+                input += match tile::rows::<S>(WIDE, left) {
+                    8 => self.tile::<S, WIDE, 8>(&at),
+                    6 => self.tile::<S, WIDE, 6>(&at),
+                    4 => self.tile::<S, WIDE, 4>(&at),
+                    2 => self.tile::<S, WIDE, 2>(&at),
+                    _ => self.tile::<S, WIDE, 1>(&at),
                 };
             }
         }
@@ -172,13 +165,13 @@ impl Sums<'_> {
             }
             for group in at.groups.clone() {
                 let rows = outputs.rows(self.images, group);
-                let input = self.input.add(group * inputs.group_len() + at.input);
+                let input = self.input.add(group * inputs.extent.group_len() + at.input);
                 let delta = self.gradient.add(group * outputs.group_len() + at.channel);
                 for run in self.runs.of(at.stretch, at.place) {
-                    let mut input = input.add(run.source as usize * inputs.group * inputs.stride);
+                    let mut input = input.add(run.source as usize * inputs.step);
                     let mut delta = delta.add(run.output as usize * outputs.group * outputs.stride);
                     // Full groups lie gap-free, so a whole run is one loop.
-                    let full = rows == outputs.group;
+                    let full = rows == outputs.group && !inputs.are_within();
                     let (loops, count) = match (full, run.len as usize) {
                         (true, len) => (1, len * rows),
                         (false, len) => (len, rows),
@@ -187,10 +180,10 @@ impl Sums<'_> {
                         let (mut value, mut column) = (input, delta);
                         for _ in 0..count {
                             add_product::<S, WIDE, INPUTS>(&mut sums, value, 1, column);
-                            value = value.add(inputs.stride);
+                            value = value.add(inputs.extent.stride);
                             column = column.add(outputs.stride);
                         }
-                        input = input.add(inputs.group * inputs.stride);
+                        input = input.add(inputs.step);
                         delta = delta.add(outputs.group * outputs.stride);
                     }
                 }

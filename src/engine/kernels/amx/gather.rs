@@ -7,7 +7,7 @@ use super::super::element::Activation;
 use super::super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
 use super::super::gather::Gather;
 use super::super::isa::Path;
-use super::super::layout::Extent;
+use super::super::layout::{Extent, Sources, TILE_STEP};
 use super::super::simd::{Kernel, Simd, run};
 use super::tiles::{Sums, Unit};
 use super::{TILE_ROWS, TILE_VALUES};
@@ -39,14 +39,16 @@ pub(super) fn gather_backward(
 }
 
 fn assert_tiled(gather: &Gather<'_, bf16>, targets: &Extent) {
-    gather.assert_sound(targets, gather.taps.places() * gather.extent.stride * targets.stride);
+    let length = gather.sources.length.next_multiple_of(TILE_STEP);
+    gather.assert_sound(targets, gather.taps.places() * length * targets.stride);
     assert!(
-        gather.extent.stride.is_multiple_of(32)
-            && targets.stride.is_multiple_of(32)
+        gather.sources.extent.stride.is_multiple_of(TILE_STEP)
+            && targets.stride.is_multiple_of(TILE_STEP)
             && targets.group == super::GROUP,
         "tiles need whole rows, found {:?} and {targets:?}",
-        gather.extent
+        gather.sources
     );
+    gather.sources.assert_hold_steps(gather.taps.last_source(), TILE_STEP);
 }
 
 struct Tiles<'a, P> {
@@ -61,13 +63,14 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (gather, targets) = (self.gather, self.targets);
-        let depth = gather.extent.stride / 32;
+        let Sources { extent, step, length } = gather.sources;
+        let depth = length.div_ceil(TILE_STEP);
         let place_step = depth * 2 * TILE_VALUES;
-        let source_step = gather.extent.group * gather.extent.stride;
-        let row_bytes = gather.extent.stride * size_of::<bf16>();
+        let row_bytes = extent.stride * size_of::<bf16>();
         let mut sums = Sums([0.0; 1024]);
         // SAFETY: only AMX paths come here; every tile lies inside the checked buffers, which
-        // hold whole groups.
+        // hold whole groups. Where `length` is no multiple of a tile row, rows reach into what
+        // follows, which was checked too, and meet weights of zero.
         unsafe {
             let unit = Unit::configure();
             for block in 0..targets.stride / 32 {
@@ -75,11 +78,11 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
                     gather.weights.as_ptr().add(block * gather.taps.places() * place_step);
                 for group in 0..targets.groups(gather.images) {
                     let rows = targets.rows(gather.images, group);
-                    let input = gather.input.as_ptr().add(group * gather.extent.group_len());
+                    let input = gather.input.as_ptr().add(group * extent.group_len());
                     for pixel in 0..targets.pixels {
                         unit.clear();
                         for tap in gather.taps.of(pixel) {
-                            let mut left = input.add(tap.source as usize * source_step);
+                            let mut left = input.add(tap.source as usize * step);
                             let mut right = weights.add(tap.place as usize * place_step);
                             for _ in 0..depth {
                                 let lower = left.byte_add(TILE_ROWS * row_bytes);

@@ -17,7 +17,7 @@ use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::Gather;
 use super::isa::Path;
-use super::layout::{Extent, TILE_STEP};
+use super::layout::{Extent, Sources, TILE_STEP};
 use super::pack::WeightShape;
 use super::storage::Storage;
 use super::weight_gradient::WeightGradient;
@@ -37,31 +37,25 @@ impl Storage for bf16 {
     const GROUP: usize = GROUP;
     const STEP: usize = TILE_STEP;
 
-    fn forward_len(shape: &WeightShape, input_stride: usize) -> usize {
-        shape.places * input_stride * shape.stride
+    fn forward_len(shape: &WeightShape) -> usize {
+        shape.places * shape.inputs.next_multiple_of(TILE_STEP) * shape.stride
     }
 
     fn backward_len(shape: &WeightShape, input_stride: usize) -> usize {
         shape.places * shape.stride * input_stride
     }
 
-    fn stretch(inputs: &Extent, outputs: &Extent) -> usize {
-        (64 * 1024 / (GROUP * (inputs.stride + outputs.stride))).max(1)
+    fn stretch(inputs: &Sources, outputs: &Extent) -> usize {
+        (64 * 1024 / (GROUP * (inputs.length() + outputs.stride))).max(1)
     }
 
-    fn scratch_len(inputs: &Extent, outputs: &Extent) -> usize {
-        inputs.group_len() + outputs.group_len()
+    fn scratch_len(inputs: &Sources, outputs: &Extent) -> usize {
+        inputs.extent.group_len() + outputs.group_len()
     }
 
-    fn pack_forward(
-        path: Path,
-        shape: WeightShape,
-        input_stride: usize,
-        weights: &[f32],
-        packed: &mut [bf16],
-    ) {
+    fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [bf16]) {
         assert_amx(path);
-        pack::pack_forward(shape, input_stride, weights, packed);
+        pack::pack_forward(shape, weights, packed);
     }
 
     fn pack_backward(

@@ -9,17 +9,14 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
+use super::super::layout::TILE_STEP;
 use super::super::pack::WeightShape;
 use super::TILE_VALUES;
 use super::shuffle::transpose;
 
-/// Packs weights for the forward pass: sums over input channels, `input_stride` of them.
-pub(super) fn pack_forward(
-    shape: WeightShape,
-    input_stride: usize,
-    weights: &[f32],
-    packed: &mut [bf16],
-) {
+/// Packs weights for the forward pass: sums over input channels, rounded up to whole tiles.
+pub(super) fn pack_forward(shape: WeightShape, weights: &[f32], packed: &mut [bf16]) {
+    let input_stride = shape.inputs.next_multiple_of(TILE_STEP);
     assert!(weights.len() >= shape.len(), "one value a weight");
     assert!(packed.len() >= shape.places * input_stride * shape.stride, "one value a weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");

@@ -7,7 +7,7 @@
 use half::bf16;
 
 use super::super::geometry::Runs;
-use super::super::layout::Extent;
+use super::super::layout::{Extent, Sources};
 use super::super::pack::WeightShape;
 use super::super::weight_gradient::WeightGradient;
 use super::TILE_VALUES;
@@ -19,20 +19,22 @@ pub(super) fn weight_gradient(mut gradient: WeightGradient<'_, '_, bf16>, scratc
     let shape = gradient.checked();
     let (inputs, outputs) = (gradient.inputs, gradient.outputs);
     assert!(
-        inputs.stride.is_multiple_of(32)
+        inputs.extent.stride.is_multiple_of(32)
             && outputs.stride.is_multiple_of(32)
-            && inputs.group == super::GROUP,
+            && inputs.extent.group == super::GROUP,
         "tiles need whole rows, found {inputs:?} and {outputs:?}"
     );
-    let (transposed, paired) = scratch.split_at_mut(inputs.group_len());
+    inputs.assert_hold_steps(gradient.runs.last_source(), 32);
+    let (transposed, paired) = scratch.split_at_mut(inputs.extent.group_len());
     assert!(paired.len() >= outputs.group_len(), "scratch holds a group of both");
     for group in 0..outputs.groups(gradient.images) {
-        let input = &gradient.input[group * inputs.group_len()..][..inputs.group_len()];
+        let input =
+            &gradient.input[group * inputs.extent.group_len()..][..inputs.extent.group_len()];
         let delta = &gradient.gradient[group * outputs.group_len()..][..outputs.group_len()];
         let weights = gradient.weights.as_mut_ptr();
         // SAFETY: only AMX paths come here; all lengths were just checked.
         unsafe {
-            each_pixel(input, &inputs, transposed, transpose_images);
+            each_pixel(input, &inputs.extent, transposed, transpose_images);
             each_pixel(delta, &outputs, paired, interleave_images);
             let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
             sums.add(gradient.runs);
@@ -56,7 +58,7 @@ unsafe fn each_pixel(
 
 struct GroupSums<'a> {
     shape: WeightShape,
-    inputs: Extent,
+    inputs: Sources,
     outputs: Extent,
     transposed: &'a [bf16],
     paired: &'a [bf16],
@@ -94,7 +96,10 @@ impl GroupSums<'_> {
     ) {
         let WeightShape { inputs, stride, .. } = self.shape;
         let rows = (inputs - input).min(32);
-        let left_step = self.inputs.stride * 32;
+        // A pixel's values become as many rows of 32 images; parts of a pixel, fewer.
+        let rows_per_source =
+            if self.inputs.are_within() { self.inputs.step } else { self.inputs.extent.stride };
+        let left_step = rows_per_source * 32;
         let right_step = self.outputs.stride * 32;
         // SAFETY: runs name pixels inside the scratch; blocks that would reach past the last
         // input channel go through `sums`.
