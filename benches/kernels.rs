@@ -106,7 +106,7 @@ fn fastest(mut work: impl FnMut()) -> f64 {
     best
 }
 
-#[expect(clippy::too_many_lines, reason = "one table, top to bottom")]
+#[expect(clippy::too_many_lines, reason = "a table of measurements, row after row")]
 fn kernels<E: Storage>(path: Path) {
     let peak = (0..ROUNDS).map(|_| peak_flops(path)).fold(0.0, f64::max);
     println!(

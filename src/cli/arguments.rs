@@ -64,7 +64,7 @@ pub(super) struct ExperimentArguments {
 /// Where datasets are looked for.
 #[derive(Debug, Args)]
 pub(super) struct DataFolderArguments {
-    /// Folder with datasets; before BENCH_DATA_DIR and the user's cache folder.
+    /// Folder with datasets; before `BENCH_DATA_DIR` and the user's cache folder.
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
 }

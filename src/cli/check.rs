@@ -181,7 +181,7 @@ fn verdict_text(report: &CheckReport, folder: &Path, baseline: &Path) -> String 
     }
     lines.push(format!(
         "  tolerance {} {}, one-sided α {} over {total} cells (Holm); baseline {} ({})",
-        unit.plain(report.tolerance),
+        two_decimals(report.tolerance),
         unit.name,
         report.alpha,
         baseline.display(),
@@ -209,11 +209,9 @@ fn cell_line(cell: &CellVerdict, unit: &Printed, tolerance: f64) -> String {
         Verdict::Regressed => "regressed",
     };
     let interval = match cell.interval95 {
-        Some((low, high)) => format!(
-            "95 % interval {} to {}; ",
-            unit.signed(low * unit.scale),
-            unit.signed(high * unit.scale)
-        ),
+        Some((low, high)) => {
+            format!("95 % interval {} to {}; ", unit.signed(low), unit.signed(high))
+        }
         None => String::new(),
     };
     let note = match cell.note {
@@ -234,12 +232,16 @@ fn cell_line(cell: &CellVerdict, unit: &Printed, tolerance: f64) -> String {
         cell.name,
         unit.value(cell.mean_baseline),
         unit.value(cell.mean_candidate),
-        unit.signed(cell.difference * unit.scale),
+        unit.signed(cell.difference),
         unit.name,
-        unit.plain(tolerance),
+        two_decimals(tolerance),
         cell.n_candidate,
         cell.n_baseline,
     )
+}
+
+fn two_decimals(value: f64) -> String {
+    format!("{value:.2}")
 }
 
 /// How values of a metric are printed.
@@ -266,12 +268,9 @@ impl Printed {
         format!("{:.2}{}", value * self.scale, self.sign)
     }
 
-    fn plain(&self, value: f64) -> String {
-        format!("{value:.2}")
-    }
-
-    fn signed(&self, value: f64) -> String {
-        let sign = if value < 0.0 { "−" } else { "+" };
-        format!("{sign}{:.2}", value.abs())
+    /// Writes a difference, which is in the unit of the metric.
+    fn signed(&self, difference: f64) -> String {
+        let sign = if difference < 0.0 { "−" } else { "+" };
+        format!("{sign}{:.2}", (difference * self.scale).abs())
     }
 }

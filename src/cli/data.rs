@@ -21,7 +21,7 @@ use crate::store::atomic;
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
-        DataCommand::List(arguments) => list(&arguments),
+        DataCommand::List(arguments) => Ok(list(&arguments)),
         DataCommand::Fetch(arguments) => fetch(arguments, terminal),
         DataCommand::Info(arguments) => info(&arguments),
         DataCommand::Preview(arguments) => preview(&arguments),
@@ -40,24 +40,25 @@ pub(super) fn devices() -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn list(arguments: &DataListArguments) -> Result<Exit, Failure> {
+fn list(arguments: &DataListArguments) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
         println!("{:#}", json!(sources));
-        return Ok(Exit::Done);
+        return Exit::Done;
     }
+    let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
     println!(
-        "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<44} where",
+        "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  where",
         "name", "images", "test", "pixels", "classes", "licence"
     );
     for source in sources {
         let place = match &source.place {
             SourcePlace::Embedded => "in the program".to_owned(),
             SourcePlace::Folder(folder) => folder.display().to_string(),
-            SourcePlace::Absent => format!("bench data fetch {}", source.name),
+            SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
         };
         println!(
-            "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<44} {place}",
+            "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  {place}",
             source.name,
             source.images,
             source.test_images,
@@ -66,7 +67,7 @@ fn list(arguments: &DataListArguments) -> Result<Exit, Failure> {
             source.licence,
         );
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Failure> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
-use crate::base::Digest;
+use crate::base::{Digest, Seed, SeedPath};
 use crate::data::{self, DataError, DataFolders, Dataset};
 use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Grid};
@@ -109,7 +109,7 @@ impl Loaded {
             .iter()
             .map(|planned| {
                 let dataset = images.load(&planned.settings)?;
-                let sizes = images.split_sizes(&planned.settings, &dataset, experiment.seed)?;
+                let sizes = split_sizes(&planned.settings, &dataset, experiment.seed)?;
                 Ok(DatasetFacts {
                     name: dataset.name.clone(),
                     settings: json(&planned.settings),
@@ -159,18 +159,17 @@ impl Images {
         self.loaded.insert(key, Arc::clone(&dataset));
         Ok(dataset)
     }
+}
 
-    /// Returns the sizes of the training, validation and test split.
-    pub(super) fn split_sizes(
-        &self,
-        settings: &DatasetSettings,
-        dataset: &Dataset,
-        seed: crate::base::Seed,
-    ) -> Result<[usize; 3], DataError> {
-        let path = crate::base::SeedPath::member(seed, 0, 0);
-        let splits = data::split(dataset, &settings.split, settings.train_limit, path)?;
-        Ok([splits.train.len(), splits.validation.len(), splits.test.len()])
-    }
+/// Returns the sizes of the training, validation and test split.
+pub(super) fn split_sizes(
+    settings: &DatasetSettings,
+    dataset: &Dataset,
+    seed: Seed,
+) -> Result<[usize; 3], DataError> {
+    let path = SeedPath::member(seed, 0, 0);
+    let splits = data::split(dataset, &settings.split, settings.train_limit, path)?;
+    Ok([splits.train.len(), splits.validation.len(), splits.test.len()])
 }
 
 /// Checks that the network and the splits of every distinct setting fit their images, before any
@@ -184,8 +183,8 @@ pub(super) fn validate(plan: &Plan, images: &mut Images) -> Result<(), Failure> 
             continue;
         }
         let dataset = images.load(&settings.dataset)?;
-        let seed = plan.members.first().map_or(crate::base::Seed(0), |m| m.seed_path.master);
-        let [_, validation, _] = images.split_sizes(&settings.dataset, &dataset, seed)?;
+        let seed = plan.members.first().map_or(Seed(0), |m| m.seed_path.master);
+        let [_, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
         let cannot = || Failure::input(format!("cannot train cell `{}`", cell.name));
         if matches!(settings.trainer, TrainerSettings::Dfdx) {
             let shape = dataset.shape;

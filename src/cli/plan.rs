@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::arguments::PlanArguments;
-use super::experiment::{Images, Loaded, validate};
+use super::experiment::{Images, Loaded, split_sizes, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
 use super::report::store_failure;
@@ -76,7 +76,7 @@ impl Outlook {
             let settings = &cell.settings.dataset;
             if sizes.iter().all(|(known, _)| known != settings) {
                 let dataset = images.load(settings)?;
-                sizes.push((settings.clone(), split_sizes(images, settings, &dataset, loaded)?));
+                sizes.push((settings.clone(), sizes_of(settings, &dataset, loaded)?));
             }
         }
         let size_of = |settings: &DatasetSettings| {
@@ -205,14 +205,13 @@ fn basis(basis: Basis) -> &'static str {
     }
 }
 
-fn split_sizes(
-    images: &Images,
+fn sizes_of(
     settings: &DatasetSettings,
     dataset: &Dataset,
     loaded: &Loaded,
 ) -> Result<SplitSizes, Failure> {
     let seed = loaded.document.experiment().seed;
-    let [train, validation, test] = images.split_sizes(settings, dataset, seed)?;
+    let [train, validation, test] = split_sizes(settings, dataset, seed)?;
     Ok(SplitSizes { train, validation, test, classes: dataset.classes.len() })
 }
 

@@ -95,11 +95,11 @@ impl Progress {
 
     fn complain(&self, event: &Event<'_>) {
         match event {
-            Event::MemberFinished { member, outcome, reason, .. } if !outcome.is_final() => {
-                if *outcome != Outcome::Interrupted {
-                    let reason = reason.unwrap_or("no reason given");
-                    self.say(&format!("warning: member {member} {}: {reason}", outcome.name()));
-                }
+            Event::MemberFinished { member, outcome, reason, .. }
+                if !outcome.is_final() && *outcome != Outcome::Interrupted =>
+            {
+                let reason = reason.unwrap_or("no reason given");
+                self.say(&format!("warning: member {member} {}: {reason}", outcome.name()));
             }
             Event::PredictionsLost { member, reason } => self.say(&format!(
                 "warning: member {member} is trained again, its predictions are gone: {reason}"

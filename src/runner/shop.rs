@@ -246,7 +246,8 @@ impl<'a> Shop<'a> {
         if let Some(position) = position {
             self.writer.flush(position)?;
         }
-        self.members.fetch_add(finished.len(), Ordering::SeqCst);
+        let ended = finished.iter().filter(|one| one.record.outcome != Outcome::Interrupted);
+        self.members.fetch_add(ended.count(), Ordering::SeqCst);
         self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
         for Finished { record, images_planned, .. } in finished {
             if record.outcome != Outcome::Interrupted {

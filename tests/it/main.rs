@@ -1,5 +1,7 @@
 //! Drives the binary `bench` from outside, and holds the source against DESIGN.md.
 
+#![expect(clippy::disallowed_methods, reason = "tests set files and settings up by themselves")]
+
 mod architecture;
 mod bad_input;
 mod data;

@@ -44,5 +44,5 @@ fn the_committed_results_are_reported() {
     let place = Place::new();
     let results = root().join("results").display().to_string();
     let shown = place.done(&["report", &results, "--format", "markdown"]);
-    assert!(shown.contains("augment_grid"), "{shown}");
+    assert!(shown.contains("rotation/zoom →"), "{shown}");
 }

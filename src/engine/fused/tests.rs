@@ -275,8 +275,7 @@ fn losses_fall_along_the_gradient_as_finite_differences_say() {
             // A step of size 1 against the gradient uncovers the gradient itself.
             let (_, stepped) = loss(&start, 1.0);
             for (tensor, stepped) in start.iter().zip(&stepped) {
-                let role = tensor.name.rsplit('.').next();
-                if role == Some("mean") || role == Some("variance") {
+                if matches!(tensor.name.rsplit('.').next(), Some("mean" | "variance")) {
                     continue;
                 }
                 let gradient: Vec<f64> = tensor

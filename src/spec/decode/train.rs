@@ -149,15 +149,23 @@ fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings 
             epsilon: section.number("epsilon", POSITIVE, 1e-7, findings),
             weight_decay: weight_decay(0.004, findings),
         },
-        OptimizerName::RmsProp => OptimizerSettings::RmsProp {
-            alpha: section.number("alpha", DECAY_RATE, 0.9, findings),
-            epsilon: section.number("epsilon", POSITIVE, 1e-7, findings),
-            momentum: section.number("momentum", BELOW_ONE, 0.0, findings),
-            convention: section
+        OptimizerName::RmsProp => {
+            let convention = section
                 .choice("convention", CONVENTIONS, findings)
-                .unwrap_or(RmsPropConvention::Keras),
-            weight_decay: weight_decay(0.0, findings),
-        },
+                .unwrap_or(RmsPropConvention::Keras);
+            let (alpha, epsilon) = match convention {
+                RmsPropConvention::Keras => (0.9, 1e-7),
+                RmsPropConvention::Torch => (0.99, 1e-8),
+                RmsPropConvention::Dfdx => (0.9, 1e-8),
+            };
+            OptimizerSettings::RmsProp {
+                alpha: section.number("alpha", DECAY_RATE, alpha, findings),
+                epsilon: section.number("epsilon", POSITIVE, epsilon, findings),
+                momentum: section.number("momentum", BELOW_ONE, 0.0, findings),
+                convention,
+                weight_decay: weight_decay(0.0, findings),
+            }
+        }
     }
 }
 

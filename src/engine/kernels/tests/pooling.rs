@@ -1,0 +1,223 @@
+//! Pools, dropout and determinism of the kernels against plain loops.
+
+use super::*;
+
+#[test]
+fn max_pool_picks_the_first_largest_value_and_returns_its_gradient() {
+    on_each_path!(check_max_pool, 60, 6);
+}
+
+fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let window = numbers.window();
+    let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
+    let inputs = Extent::new(window.inputs(), channels, 4).with_step(E::STEP);
+    let outputs = Extent::new(window.outputs(), channels, 4).with_step(E::STEP);
+    // Few distinct values, so that ties are common.
+    let values: Vec<f64> = (0..images * inputs.pixels * channels)
+        .map(|_| numbers.between(0, 4) as f64 - 2.0)
+        .collect();
+    let delta = numbers.values(images * outputs.pixels * channels);
+    let rectified = numbers.between(0, 1) == 1;
+    let value = |image: usize, pixel: usize, channel: usize| {
+        let value = values[(image * inputs.pixels + pixel) * channels + channel];
+        if rectified { value.max(0.0) } else { value }
+    };
+    let mut expected = vec![0.0; delta.len()];
+    let mut gradient = vec![0.0; values.len()];
+    for image in 0..images {
+        let mut windows = vec![Vec::new(); window.outputs()];
+        products(&window, |output, source, _| windows[output].push(source));
+        for (output, sources) in windows.iter().enumerate() {
+            for channel in 0..channels {
+                let at = (image * outputs.pixels + output) * channels + channel;
+                let mut best: Option<usize> = None;
+                for &source in sources {
+                    if best.is_none_or(|best| {
+                        value(image, source, channel) > value(image, best, channel)
+                    }) {
+                        best = Some(source);
+                    }
+                }
+                let Some(best) = best else { continue };
+                expected[at] = value(image, best, channel);
+                if !rectified || expected[at] > 0.0 {
+                    gradient[(image * inputs.pixels + best) * channels + channel] += delta[at];
+                }
+            }
+        }
+    }
+    let mut winners = vec![0; outputs.len(images)];
+    let mut output = vec![E::default(); outputs.len(images)];
+    let clipped: Vec<f64> = if rectified {
+        values.iter().map(|value| value.max(0.0)).collect()
+    } else {
+        values.clone()
+    };
+    pool_forward(
+        path,
+        PoolForward {
+            taps: &Taps::forward(&window),
+            images,
+            inputs,
+            input: &grouped::<E>(&inputs, &clipped),
+            affine: None,
+            relu: false,
+            kind: PoolKind::Max { winners: Some(&mut winners), rectified },
+            dropout: None,
+            first_image: 0,
+            outputs,
+            output: &mut output,
+        },
+    );
+    let what = format!("{} {window:?}", path.isa());
+    assert_close(&plain(&outputs, images, &output), &expected, 0.0, &what);
+    let mut found = vec![E::default(); inputs.len(images)];
+    pool_backward(
+        path,
+        &PoolBackward {
+            taps: &Taps::backward(&window),
+            images,
+            outputs,
+            gradient: &grouped::<E>(&outputs, &delta),
+            winners: Some(&winners),
+            shares: &[],
+        },
+        plain_epilogue(inputs, &mut found),
+    );
+    assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
+}
+
+fn plain_epilogue<E: Storage>(extent: Extent, values: &mut [E]) -> BackwardEpilogue<'_, E> {
+    BackwardEpilogue {
+        extent,
+        values,
+        rectified: false,
+        dropout: None,
+        first_image: 0,
+        sums: None,
+        products: None,
+    }
+}
+
+#[test]
+fn average_pool_ignores_padding_forward_and_backward() {
+    on_each_path!(check_average_pool, 40, 7);
+}
+
+fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let window = numbers.window();
+    let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
+    let inputs = Extent::new(window.inputs(), channels, 4).with_step(E::STEP);
+    let outputs = Extent::new(window.outputs(), channels, 4).with_step(E::STEP);
+    let values = numbers.values(images * inputs.pixels * channels);
+    let delta = numbers.values(images * outputs.pixels * channels);
+    let mut counts = vec![0.0_f64; window.outputs()];
+    products(&window, |output, _, _| counts[output] += 1.0);
+    let mut expected = vec![0.0; delta.len()];
+    let mut gradient = vec![0.0; values.len()];
+    for image in 0..images {
+        products(&window, |output, source, _| {
+            for channel in 0..channels {
+                let to = (image * outputs.pixels + output) * channels + channel;
+                let from = (image * inputs.pixels + source) * channels + channel;
+                expected[to] += values[from] / counts[output];
+                gradient[from] += delta[to] / counts[output];
+            }
+        });
+    }
+    let mut output = vec![E::default(); outputs.len(images)];
+    pool_forward(
+        path,
+        PoolForward {
+            taps: &Taps::forward(&window),
+            images,
+            inputs,
+            input: &grouped::<E>(&inputs, &values),
+            affine: None,
+            relu: false,
+            kind: PoolKind::Average,
+            dropout: None,
+            first_image: 0,
+            outputs,
+            output: &mut output,
+        },
+    );
+    let what = format!("{} {window:?}", path.isa());
+    assert_close(&plain(&outputs, images, &output), &expected, rounding::<E>(), &what);
+    let shares: Vec<f32> = counts.iter().map(|count| (1.0 / count.max(1.0)) as f32).collect();
+    let mut found = vec![E::default(); inputs.len(images)];
+    pool_backward(
+        path,
+        &PoolBackward {
+            taps: &Taps::backward(&window),
+            images,
+            outputs,
+            gradient: &grouped::<E>(&outputs, &delta),
+            winners: None,
+            shares: &shares,
+        },
+        plain_epilogue(inputs, &mut found),
+    );
+    assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
+}
+
+#[test]
+fn vectors_drop_the_values_the_scalar_hash_drops() {
+    on_each_path!(check_dropout, 10, 8);
+}
+
+fn check_dropout<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let extent = Extent::new(numbers.between(1, 5), numbers.between(1, 40), 4);
+    let images = numbers.between(1, 9);
+    let dropout = Dropout::new(numbers.word(), 0.4);
+    let mut values = vec![E::from_f32(1.0); extent.len(images)];
+    transform_in_place(
+        path,
+        Transform {
+            extent,
+            images,
+            affine: None,
+            relu: false,
+            dropout: Some(dropout),
+            first_image: 3,
+        },
+        &mut values,
+    );
+    let found = plain(&extent, images, &values);
+    let first = 3 * extent.pixels * extent.channels;
+    let expected: Vec<f64> =
+        (0..found.len()).map(|at| f64::from(dropout.factor((first + at) as u32))).collect();
+    assert_close(&found, &expected, rounding::<E>(), path.isa().name());
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bits() {
+    on_each_path!(check_bits, 3, 9);
+}
+
+fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
+    let case = Case::random::<E>(numbers);
+    let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
+    let mut twice = [0, 1].map(|_| {
+        let mut weights = vec![0.0; case.shape.len()];
+        let mut scratch =
+            vec![E::default(); E::scratch_len(&Sources::pixels(case.inputs), &case.outputs)];
+        E::weight_gradient(
+            path,
+            WeightGradient {
+                runs: &Runs::new(&case.window, 8),
+                images: case.images,
+                inputs: Sources::pixels(case.inputs),
+                input: &grouped::<E>(&case.inputs, &case.values),
+                outputs: case.outputs,
+                gradient: &grouped::<E>(&case.outputs, &delta),
+                accumulate: false,
+                weights: &mut weights,
+            },
+            &mut scratch,
+        );
+        weights.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    });
+    let [first, second] = &mut twice;
+    assert_eq!(first, second);
+}
