@@ -157,6 +157,41 @@ pub(super) struct BaselineArguments {
     pub(super) output: PathBuf,
 }
 
+/// How to train, for commands that train what they find missing.
+#[derive(Debug, Args)]
+pub(super) struct TrainingArguments {
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Trainings at once [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Where to train: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: String,
+    /// No progress on standard error.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// How a verdict is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// Lines for a terminal.
+    Terminal,
+    /// Everything, for scripts.
+    Json,
+    /// GitHub-flavoured Markdown.
+    Markdown,
+    /// JUnit XML: one test case a gated cell.
+    Junit,
+    /// Lines for a terminal, then annotations for GitHub Actions.
+    Github,
+    /// Bencher Metric Format.
+    Bmf,
+    /// JSON for github-action-benchmark.
+    GithubActionBenchmark,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
     /// Results folder of one experiment.
@@ -167,9 +202,41 @@ pub(super) struct CheckArguments {
     /// Largest loss accepted, in percentage points for accuracies [default: the experiment's].
     #[arg(long, value_name = "POINTS")]
     pub(super) tolerance: Option<f64>,
-    /// Write JSON to standard output.
+    /// Train more repeats of cells that cannot be judged: 2 and 4 times as many, at most.
     #[arg(long)]
+    pub(super) escalate: bool,
+    #[command(flatten)]
+    pub(super) training: TrainingArguments,
+    /// How to write the verdict.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Terminal)]
+    pub(super) format: CheckFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Write the verdict in another format to a file too, for example `--also junit=check.xml`;
+    /// may be repeated.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = also)]
+    pub(super) also: Vec<(CheckFormat, PathBuf)>,
+    /// Append the verdict to the job summary of GitHub Actions.
+    #[arg(long)]
+    pub(super) summary: bool,
+    /// Write JSON to standard output: short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
     pub(super) json: bool,
+}
+
+fn also(text: &str) -> Result<(CheckFormat, PathBuf), String> {
+    let (format, file) = text
+        .split_once('=')
+        .filter(|(_, file)| !file.is_empty())
+        .ok_or("expected a format and a file with `=` between them, such as `junit=check.xml`")?;
+    CheckFormat::from_str(format, false).map(|format| (format, PathBuf::from(file))).map_err(|_| {
+        let known: Vec<String> = CheckFormat::value_variants()
+            .iter()
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        format!("unknown format `{format}`, expected one of {}", known.join(", "))
+    })
 }
 
 #[derive(Debug, Subcommand)]

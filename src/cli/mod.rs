@@ -7,6 +7,7 @@
 mod arguments;
 mod check;
 mod data;
+mod escalate;
 mod experiment;
 mod failure;
 mod folders;
@@ -50,7 +51,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
-        Command::Check(arguments) => check::check(&arguments),
+        Command::Check(arguments) => check::check(&arguments, terminal),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
     }

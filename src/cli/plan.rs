@@ -28,6 +28,8 @@ const MOST_CELLS_LISTED: usize = 40;
 
 pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let loaded = Loaded::from_file(&arguments.experiment)?;
+    let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
+    let loaded = loaded.with_repeats_in(&folder)?;
     let mut images = Images::new(data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
     validate(&plan, &mut images)?;
