@@ -1,8 +1,15 @@
 //! The command line, as clap reads it.
 
+mod verdicts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use verdicts::{
+    CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, TensorboardArguments,
+    TextFormat,
+};
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
 #[derive(Debug, Parser)]
@@ -43,6 +50,12 @@ pub(super) enum Command {
     Baseline(BaselineArguments),
     /// Compare results with a baseline: ok (exit 0), regressed (4) or inconclusive (5).
     Check(CheckArguments),
+    /// Set two results, or cells of them, side by side: differences, intervals, tests.
+    Compare(CompareArguments),
+    /// Train the best cells again on fresh seeds: their first means are too hopeful.
+    Confirm(ConfirmArguments),
+    /// Write TensorBoard event files: curves, histograms and hyperparameters of every trial.
+    Tensorboard(TensorboardArguments),
     /// List, fetch, describe and preview datasets.
     #[command(subcommand)]
     Data(DataCommand),
@@ -81,6 +94,13 @@ pub(super) struct PlanArguments {
     /// Show the layers of the network with output shapes and parameter counts.
     #[arg(long)]
     pub(super) model: bool,
+    /// Say how many repeats show a difference this large between two cells, in percentage points
+    /// for accuracies.
+    #[arg(long, value_name = "POINTS", value_parser = positive)]
+    pub(super) difference: Option<f64>,
+    /// The chance that they do.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share)]
+    pub(super) power: f64,
     /// Write JSON to standard output.
     #[arg(long)]
     pub(super) json: bool,
@@ -173,70 +193,14 @@ pub(super) struct TrainingArguments {
     pub(super) quiet: bool,
 }
 
-/// How a verdict is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum CheckFormat {
-    /// Lines for a terminal.
-    Terminal,
-    /// Everything, for scripts.
-    Json,
-    /// GitHub-flavoured Markdown.
-    Markdown,
-    /// JUnit XML: one test case a gated cell.
-    Junit,
-    /// Lines for a terminal, then annotations for GitHub Actions.
-    Github,
-    /// Bencher Metric Format.
-    Bmf,
-    /// JSON for github-action-benchmark.
-    GithubActionBenchmark,
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
-#[derive(Debug, Args)]
-pub(super) struct CheckArguments {
-    /// Results folder of one experiment.
-    pub(super) folder: PathBuf,
-    /// The baseline file `bench baseline` wrote.
-    #[arg(long, value_name = "FILE")]
-    pub(super) baseline: PathBuf,
-    /// Largest loss accepted, in percentage points for accuracies [default: the experiment's].
-    #[arg(long, value_name = "POINTS")]
-    pub(super) tolerance: Option<f64>,
-    /// Train more repeats of cells that cannot be judged: 2 and 4 times as many, at most.
-    #[arg(long)]
-    pub(super) escalate: bool,
-    #[command(flatten)]
-    pub(super) training: TrainingArguments,
-    /// How to write the verdict.
-    #[arg(long, value_enum, default_value_t = CheckFormat::Terminal)]
-    pub(super) format: CheckFormat,
-    /// Write to this file instead of standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
-    /// Write the verdict in another format to a file too, for example `--also junit=check.xml`;
-    /// may be repeated.
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = also)]
-    pub(super) also: Vec<(CheckFormat, PathBuf)>,
-    /// Append the verdict to the job summary of GitHub Actions.
-    #[arg(long)]
-    pub(super) summary: bool,
-    /// Write JSON to standard output: short for `--format json`.
-    #[arg(long, conflicts_with = "format")]
-    pub(super) json: bool,
-}
-
-fn also(text: &str) -> Result<(CheckFormat, PathBuf), String> {
-    let (format, file) = text
-        .split_once('=')
-        .filter(|(_, file)| !file.is_empty())
-        .ok_or("expected a format and a file with `=` between them, such as `junit=check.xml`")?;
-    CheckFormat::from_str(format, false).map(|format| (format, PathBuf::from(file))).map_err(|_| {
-        let known: Vec<String> = CheckFormat::value_variants()
-            .iter()
-            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
-            .collect();
-        format!("unknown format `{format}`, expected one of {}", known.join(", "))
-    })
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.05 && *number < 1.0);
+    number.ok_or_else(|| "expected a number above 0.05 and below 1".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@ use super::arguments::{BaselineArguments, CheckArguments, CheckFormat};
 use super::escalate::Escalation;
 use super::failure::{Exit, Failure};
 use super::folders;
-use super::report::{results_in, store_failure};
+use super::report::{manifest_in, results_in};
 use super::terminal::Terminal;
 use crate::base::{Metric, Seed};
 use crate::check::render::{Context, Form, SUMMARY_LIMIT, markdown, render};
@@ -157,9 +157,7 @@ impl Candidate {
     fn in_folder(folder: &Path) -> Result<Self, Failure> {
         let results = results_in(folder)?;
         let cannot = || format!("cannot read the results in `{}`", folder.display());
-        let manifest = Manifest::read(folder)
-            .map_err(|error| store_failure(cannot(), &error))?
-            .ok_or_else(|| Failure::input(cannot()).because_of("it holds no `manifest.json`"))?;
+        let manifest = manifest_in(folder)?;
         let experiment: Experiment = serde_json::from_value(manifest.run.experiment.clone())
             .map_err(|error| {
                 Failure::input(cannot())

@@ -8,7 +8,7 @@ use super::experiment::{Images, Loaded, validate};
 use super::failure::Failure;
 use super::folders::data_folders;
 use super::progress::Channel;
-use super::report::store_failure;
+use super::report::manifest_in;
 use super::run::{How, engine_on, train, workers, write_derived};
 use super::terminal::Terminal;
 use crate::base::CellId;
@@ -16,7 +16,7 @@ use crate::check::{CheckReport, Looks};
 use crate::engine::Engine;
 use crate::grid::Cell;
 use crate::runner::RunOptions;
-use crate::store::{Manifest, Repeats};
+use crate::store::Repeats;
 use crate::tables;
 
 /// An experiment whose results folder is given more repeats, look by look.
@@ -45,9 +45,7 @@ impl<'a> Escalation<'a> {
                 .because_of("it holds tables only, not the journal of a run")
                 .hint(Some("run the experiment again, then check its folder")));
         }
-        let manifest = Manifest::read(folder)
-            .map_err(|error| store_failure(cannot(), &error))?
-            .ok_or_else(|| Failure::input(cannot()).because_of("it holds no `manifest.json`"))?;
+        let manifest = manifest_in(folder)?;
         let loaded = Loaded::from_manifest(&manifest)?;
         if matches!(loaded.repeats, Repeats::Fresh { .. }) {
             return Err(Failure::input(cannot())

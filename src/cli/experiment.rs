@@ -29,15 +29,20 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Reads and expands the experiment of the command line.
     pub(super) fn from_file(arguments: &ExperimentArguments) -> Result<Self, Failure> {
-        let shown = arguments.file.display().to_string();
-        let text = std::fs::read_to_string(&arguments.file).map_err(|error| {
+        Self::from_path(&arguments.file, &arguments.overrides)
+    }
+
+    /// Reads and expands the experiment in a file.
+    pub(super) fn from_path(file: &Path, overrides: &[String]) -> Result<Self, Failure> {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound => Some("the examples stand in `experiments/`"),
                 _ => None,
             };
             Failure::input(format!("cannot read experiment `{shown}`")).because(&error).hint(hint)
         })?;
-        Self::from_text(&text, &shown, &arguments.overrides)
+        Self::from_text(&text, &shown, overrides)
     }
 
     /// Reads and expands the experiment a results folder was made with.

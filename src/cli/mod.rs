@@ -6,16 +6,20 @@
 
 mod arguments;
 mod check;
+mod compare;
+mod confirm;
 mod data;
 mod escalate;
 mod experiment;
 mod failure;
 mod folders;
 mod plan;
+mod power;
 mod progress;
 mod report;
 mod run;
 mod status;
+mod tensorboard;
 mod terminal;
 
 use std::process::ExitCode;
@@ -52,6 +56,9 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
         Command::Check(arguments) => check::check(&arguments, terminal),
+        Command::Compare(arguments) => compare::compare(&arguments, terminal),
+        Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
+        Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
     }

@@ -3,9 +3,9 @@
 use super::distributions::{normal_quantile, normal_sf};
 
 /// Standard deviations beyond which nothing is integrated.
-const REACH: f64 = 8.5;
+const REACH: f64 = 7.0;
 /// Grid points per standard deviation of the narrowest step.
-const DENSITY: f64 = 12.0;
+const DENSITY: f64 = 8.0;
 /// Most grid points a look.
 const MOST_POINTS: usize = 4_001;
 

@@ -10,7 +10,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
     for line in lines(report) {
         let gate = if with_speed { format!("{} of ", line.gate) } else { String::new() };
         out.push(format!(
-            "  {:<12} {gate}cell `{}`: {}",
+            "  {:<12}  {gate}cell `{}`: {}",
             line.verdict.name(),
             line.cell,
             line.sentence()

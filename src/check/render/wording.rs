@@ -83,6 +83,10 @@ pub(super) fn headline(report: &CheckReport) -> String {
     }
 }
 
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Says how the verdict was reached.
 pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
     let unit = Printed::of(report.metric);
@@ -96,12 +100,11 @@ pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
         String::new()
     };
     format!(
-        "tolerance {:.2}{}{speed}, one-sided α {} over {} cells (Holm){looks}; baseline {baseline} \
-         ({})",
+        "tolerance {:.2}{}{speed}, one-sided α {} over {} (Holm){looks}; baseline {baseline} ({})",
         report.tolerance,
         unit.spaced_name(),
         report.alpha,
-        report.cells.len(),
+        counted(report.cells.len(), "cell"),
         report.baseline.date,
     )
 }
