@@ -193,11 +193,20 @@ fn verdict(found: &Confirmation) -> String {
     let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count();
     if found.cells.len() > 1 {
         text += &match alike - 1 {
-            0 => format!(" It is better than the other {} confirmed.", found.cells.len() - 1),
+            0 => format!(
+                " It is better than the other {} in these trials (Holm).",
+                match found.cells.len() - 1 {
+                    1 => "one".to_owned(),
+                    others => format!("{others} confirmed"),
+                }
+            ),
+            _ if found.cells.len() == 2 => {
+                " The other one cannot be told apart from it, so which is best stays open."
+                    .to_owned()
+            }
             others => format!(
-                " {} of the other {} cannot be told apart from it, so which of them is best stays \
-                 open.",
-                others,
+                " {others} of the other {} cannot be told apart from it, so which of them is best \
+                 stays open.",
                 found.cells.len() - 1
             ),
         };

@@ -99,27 +99,6 @@ pub fn welch_from_moments(a: &Moments, b: &Moments) -> Option<MeanDifference> {
     Some(MeanDifference::new(a.mean - b.mean, se, degrees_of_freedom))
 }
 
-/// Averages independent differences, each counting alike (Satterthwaite's degrees of freedom).
-///
-/// Nothing without a difference.
-#[must_use]
-pub fn mean_of_differences(differences: &[MeanDifference]) -> Option<MeanDifference> {
-    if differences.is_empty() {
-        return None;
-    }
-    let count = differences.len() as f64;
-    let mean = differences.iter().map(|one| one.difference).sum::<f64>() / count;
-    let total = differences.iter().map(|one| one.se).fold(0.0, f64::hypot);
-    let freedom = if total == 0.0 {
-        differences.iter().map(|one| one.degrees_of_freedom).sum()
-    } else {
-        let shares =
-            differences.iter().map(|one| (one.se / total).powi(4) / one.degrees_of_freedom);
-        1.0 / shares.sum::<f64>()
-    };
-    Some(MeanDifference::new(mean, total / count, freedom))
-}
-
 /// Compares the mean of `values` with a number known without error (one-sample t-test).
 ///
 /// Nothing if there are fewer than two values or one is not finite.
@@ -192,21 +171,6 @@ mod tests {
         // (mean(a) - mean(b)) / sqrt((5 * var(a, ddof=1) + 3 * var(b, ddof=1)) / 8)
         assert_close(cohens_d(&A, &B).unwrap(), 2.251_551_177_709_917, 1e-10);
         assert_eq!(cohens_d(&[1.0, 1.0], &[2.0, 2.0]), None);
-    }
-
-    #[test]
-    fn the_mean_of_differences_is_a_contrast_of_all_means() {
-        // Satterthwaite by hand for the contrast ((a - b) + (b - a2)) / 2 of three samples' means:
-        // se = np.sqrt(sum(v)) / 2 with v the four squared standard errors (b counts twice, as two
-        // independent samples), df = sum(v)**2 / sum(v**2 / (n - 1)); p = 2 * scipy.stats.t.sf(…)
-        let second = A.map(|value| value + 0.001);
-        let found =
-            mean_of_differences(&[welch(&A, &B).unwrap(), welch(&B, &second).unwrap()]).unwrap();
-        assert_close(found.difference, -0.000_499_999_999_999_944_9, 1e-12);
-        assert_close(found.se, 0.000_506_766_711_613_937_8, 1e-12);
-        assert_close(found.degrees_of_freedom, 9.350_806_377_148_402, 1e-9);
-        assert_close(found.p_two_sided, 0.348_656_393_376_708_1, 1e-10);
-        assert_eq!(mean_of_differences(&[]), None);
     }
 
     #[test]

@@ -39,9 +39,7 @@ pub use examples::{
 };
 pub use groups::{against_mean_of, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
-pub use means::{
-    MeanDifference, against_number, cohens_d, mean_of_differences, welch, welch_from_moments,
-};
+pub use means::{MeanDifference, against_number, cohens_d, welch, welch_from_moments};
 pub use moments::{Moments, pooled_sd};
 pub use multiple::{
     benjamini_hochberg, holm, holm_levels, inseparable_from_best, step_down_levels,

@@ -32,8 +32,8 @@ pub struct Comparison {
     pub gamma: f64,
     /// The pairs, in the grid order of A.
     pub pairs: Vec<PairComparison>,
-    /// Mean of the differences over all pairs; absent for a single pair, where a pair has no
-    /// interval, and where cells share members.
+    /// Mean of the differences over all pairs; absent for a single pair, and where fewer than two
+    /// repeats completed in every cell of a side.
     pub overall: Option<Overall>,
     /// Selected cells of A without a partner.
     pub only_a: Vec<String>,
@@ -68,10 +68,12 @@ pub struct SideFacts {
 pub struct Overall {
     /// Mean of the differences.
     pub difference: f64,
-    /// 95 % interval, pairs counted as independent.
+    /// 95 % Welch interval over the repeats: cells of one repeat share seeds and are not independent.
     pub interval95: (f64, f64),
     /// Two-sided p of no difference on average.
     pub p: f64,
+    /// Repeats of A and B that completed in every cell.
+    pub repeats: (usize, usize),
 }
 
 /// One pair of cells.
@@ -97,6 +99,9 @@ pub struct PairComparison {
     pub p: Option<f64>,
     /// The same adjusted by Holm over all pairs.
     pub p_holm: Option<f64>,
+    /// The same adjusted by Benjamini and Hochberg: for exploring many pairs, it holds down the share
+    /// of false findings rather than the chance of any.
+    pub q: Option<f64>,
     /// Permutation test, up to ten trials on a side.
     pub permutation: Option<Permutation>,
     /// Mann and Whitney's test.

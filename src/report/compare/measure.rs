@@ -1,5 +1,7 @@
 //! The statistics of every pair.
 
+use std::collections::BTreeMap;
+
 use super::document::{
     Comparison, ExampleComparison, Finding, OrderComparison, Overall, PairComparison,
     SCHEMA_VERSION, Sample, SideFacts,
@@ -8,7 +10,7 @@ use super::pairs::{Pairing, value};
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
-use crate::stats::{self, MeanDifference, Moments};
+use crate::stats::{self, Moments};
 use crate::tables::{CellResults, ExperimentResults};
 
 const POWER: f64 = 0.8;
@@ -27,18 +29,17 @@ pub(super) fn comparison(
 ) -> Comparison {
     let few = pairing.pairs.len() <= MOST_BY_IMAGE;
     let mut examples = |a: usize, b: usize| if few { examples(a, b) } else { None };
-    let measured: Vec<(PairComparison, Option<MeanDifference>)> = pairing
+    let mut pairs: Vec<PairComparison> = pairing
         .pairs
         .iter()
         .map(|&(one, other)| pair(a, b, question, (one, other), &pairing.shared, &mut examples))
         .collect();
-    let raw: Vec<f64> = measured.iter().map(|(pair, _)| pair.p.unwrap_or(f64::NAN)).collect();
-    let adjusted = stats::holm(&raw);
-    let overall = overall(&measured, &pairing.shared);
-    let mut pairs: Vec<PairComparison> = measured.into_iter().map(|(pair, _)| pair).collect();
+    let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
+    let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
+    let overall = overall(a, b, question.metric, &pairing.pairs);
     let higher_is_better = question.metric.direction() == Direction::Maximize;
-    for (pair, p_holm) in pairs.iter_mut().zip(adjusted) {
-        pair.p_holm = pair.p.map(|_| p_holm);
+    for (pair, (p_holm, q)) in pairs.iter_mut().zip(adjusted) {
+        (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
         pair.finding = finding(pair, question.alpha, higher_is_better);
         let sd = pooled_sd(pair);
         if pair.finding == Finding::Undecided
@@ -108,7 +109,7 @@ fn pair(
     (one, other): (usize, usize),
     shared: &[String],
     examples: &mut Lookup<'_>,
-) -> (PairComparison, Option<MeanDifference>) {
+) -> PairComparison {
     let Question { metric, alpha, gamma, seed } = question;
     let (cell_a, cell_b) = (&a.results.cells[one], &b.results.cells[other]);
     let (x, y) = (cell_a.sample(metric), cell_b.sample(metric));
@@ -135,7 +136,7 @@ fn pair(
         .filter_map(|key| Some(format!("{key}={}", value(a.results, one, key)?)))
         .collect();
     let accuracy = metric.unit() == Unit::Fraction;
-    let found = PairComparison {
+    PairComparison {
         name: name.join(" "),
         finding: Finding::TooFew,
         difference,
@@ -144,6 +145,7 @@ fn pair(
         errors_per_ten_thousand: difference.filter(|_| accuracy).map(|found| -1e4 * found),
         p: welch.map(|welch| welch.p_two_sided),
         p_holm: None,
+        q: None,
         permutation: (fewest >= 2 && fewest <= PERMUTED_UP_TO)
             .then(|| stats::permutation_test(&x, &y, seed))
             .flatten(),
@@ -168,8 +170,7 @@ fn pair(
             .and_then(|(a, b)| by_image(&a, &b, seed)),
         a: sample_a,
         b: sample_b,
-    };
-    (found, welch)
+    }
 }
 
 fn sample(cell: &CellResults, values: &[f64]) -> Sample {
@@ -264,21 +265,37 @@ fn majority(side: &Examples) -> Option<Vec<u16>> {
     Some((0..images).map(|image| vote(image, &mut votes)).collect())
 }
 
-/// Averages the differences over the pairs, unless cells share members: then they are not
-/// independent, and the interval would be too narrow.
-fn overall(
-    measured: &[(PairComparison, Option<MeanDifference>)],
-    shared: &[String],
-) -> Option<Overall> {
-    if measured.len() < 2 || shared.iter().any(|key| key.starts_with("ensemble.")) {
+/// Compares the means over all pairs, repeat by repeat: cells of one repeat share seeds and perhaps
+/// members, so that repeats are independent where cells are not.
+///
+/// Nothing for a single pair, or where fewer than two repeats completed in every cell of a side.
+fn overall(a: Side<'_>, b: Side<'_>, metric: Metric, pairs: &[(usize, usize)]) -> Option<Overall> {
+    if pairs.len() < 2 {
         return None;
     }
-    let differences: Vec<MeanDifference> =
-        measured.iter().map(|(_, welch)| *welch).collect::<Option<_>>()?;
-    let mean = stats::mean_of_differences(&differences)?;
+    let means = |results: &ExperimentResults, cells: Vec<usize>| -> Vec<f64> {
+        let mut sums: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+        for &cell in &cells {
+            for trial in results.cells[cell].completed() {
+                if let Some(value) = trial.metrics.get(&metric) {
+                    let (sum, count) = sums.entry(trial.repeat).or_default();
+                    *sum += value;
+                    *count += 1;
+                }
+            }
+        }
+        let whole = sums.into_values().filter(|(_, count)| *count == cells.len());
+        whole.map(|(sum, count)| sum / count as f64).collect()
+    };
+    let (x, y) = (
+        means(a.results, pairs.iter().map(|pair| pair.0).collect()),
+        means(b.results, pairs.iter().map(|pair| pair.1).collect()),
+    );
+    let welch = stats::welch(&x, &y)?;
     Some(Overall {
-        difference: mean.difference,
-        interval95: mean.interval(0.95),
-        p: mean.p_two_sided,
+        difference: welch.difference,
+        interval95: welch.interval(0.95),
+        p: welch.p_two_sided,
+        repeats: (x.len(), y.len()),
     })
 }

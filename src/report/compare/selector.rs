@@ -236,6 +236,11 @@ mod tests {
     fn what_is_not_there_is_named_with_what_is() {
         let errors = ["shift", "tilt=3", "shift=0.7", "shift=0.2,rotation=0"]
             .map(|text| chosen(text).unwrap_err());
-        insta::assert_snapshot!(errors.join("\n"), @"");
+        insta::assert_snapshot!(errors.join("\n"), @r"
+        `shift` is no part of a cell, expected `axis=value` such as `augment.shift=0.1`
+        `tilt` is no axis of `augment_grid`, expected `augment.shift`, `augment.rotation`, `augment.zoom`
+        `augment.shift` is never `0.7` in `augment_grid`, expected `0`, `0.1`, `0.2`
+        no cell of `augment_grid` is `shift=0.2,rotation=0`; `bench report` lists its cells
+        ");
     }
 }

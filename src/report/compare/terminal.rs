@@ -4,7 +4,7 @@ use super::document::{Comparison, Finding, PairComparison, Sample, SideFacts};
 use super::words;
 use crate::report::Page;
 use crate::report::layout::{Align, Paint, Split, TextColumn, TextTable, wrap_text};
-use crate::report::numbers::{Scale, counted, probability};
+use crate::report::numbers::{Scale, counted, grouped, probability};
 
 /// Cells without a partner that are named before the rest is counted.
 const MOST_NAMED: usize = 5;
@@ -61,7 +61,7 @@ pub(super) fn side(facts: &SideFacts) -> String {
     parts.push(format!("seed {}", facts.seed));
     parts.push(facts.engine.clone());
     parts.extend(facts.commit.iter().map(|commit| format!("commit {commit}")));
-    parts.join("   ")
+    parts.join(", ")
 }
 
 /// Says what stands in the table of pairs.
@@ -117,6 +117,12 @@ pub(super) fn table(comparison: &Comparison) -> TextTable {
         columns: vec![
             column("A", Align::Left, &|pair| plain(sample(&pair.a, &scale))),
             column("B", Align::Left, &|pair| plain(sample(&pair.b, &scale))),
+            column("better", Align::Left, &|pair| match pair.finding {
+                Finding::A => ("A".to_owned(), Paint::Green),
+                Finding::B => ("B".to_owned(), Paint::Green),
+                Finding::Undecided => plain("undecided".to_owned()),
+                Finding::TooFew => plain("too few".to_owned()),
+            }),
             column("A − B", Align::Right, &|pair| plain(signed(pair.difference))),
             column("95 %", Align::Left, &|pair| {
                 plain(pair.interval95.map_or_else(missing, |(low, high)| {
@@ -132,12 +138,6 @@ pub(super) fn table(comparison: &Comparison) -> TextTable {
                     format!("{:.2}{interval}", found.probability)
                 });
                 (text, if pair.meaningful { Paint::Green } else { Paint::Plain })
-            }),
-            column("better", Align::Left, &|pair| match pair.finding {
-                Finding::A => ("A".to_owned(), Paint::Green),
-                Finding::B => ("B".to_owned(), Paint::Green),
-                Finding::Undecided => plain("undecided".to_owned()),
-                Finding::TooFew => plain("too few".to_owned()),
             }),
         ],
         split: Split::Full,
@@ -158,8 +158,8 @@ pub(super) fn details(
 ) -> Vec<(&'static str, String)> {
     let scale = words::scale(comparison);
     let mut lines = vec![
-        ("A", format!("{}   `{}`", sample(&pair.a, &scale), pair.a.cell)),
-        ("B", format!("{}   `{}`", sample(&pair.b, &scale), pair.b.cell)),
+        ("A", format!("{}, `{}`", sample(&pair.a, &scale), pair.a.cell)),
+        ("B", format!("{}, `{}`", sample(&pair.b, &scale), pair.b.cell)),
     ];
     let unit = words::unit(comparison.metric);
     if let Some(difference) = pair.difference {
@@ -211,8 +211,8 @@ pub(super) fn details(
         ));
     }
     let effects: Vec<String> = [
-        pair.cohens_d.map(|d| format!("Cohen's d {d:.2}")),
-        pair.cliffs_delta.map(|delta| format!("Cliff's δ {delta:.2}")),
+        pair.cohens_d.map(|d| format!("Cohen's d {}", grouped(d, 2))),
+        pair.cliffs_delta.map(|delta| format!("Cliff's δ {}", grouped(delta, 2))),
     ]
     .into_iter()
     .flatten()
@@ -240,14 +240,14 @@ pub(super) fn details(
         ));
     }
     if let Some(correlation) = pair.seed_correlation {
-        let interval = correlation
-            .interval95
-            .map_or(String::new(), |(low, high)| format!(" (95 % {low:.2} to {high:.2})"));
+        let interval = correlation.interval95.map_or(String::new(), |(low, high)| {
+            format!(" (95 % {} to {})", grouped(low, 2), grouped(high, 2))
+        });
         lines.push((
             "seeds",
             format!(
-                "correlation of equal seeds {:.2}{interval}; the tests above do not pair them",
-                correlation.coefficient
+                "correlation of equal seeds {}{interval}; the tests above do not pair them",
+                grouped(correlation.coefficient, 2)
             ),
         ));
     }

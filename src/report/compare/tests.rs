@@ -149,7 +149,7 @@ fn an_axis_of_one_side_alone_must_be_chosen() {
     let a = Side { name: "a", results: &grid, selector: &all };
     let b = Side { name: "b", results: &plain, selector: &all };
     let error = compare(a, b, question(), &mut |_, _| None).unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"axis `train.optimizer` exists in A (`optimizers`) only and takes 2 values there; choose one with `--cell-a train.optimizer=…`");
     let adam = selector("optimizer=adam");
     let a = Side { selector: &adam, ..a };
     assert_eq!(compare(a, b, question(), &mut |_, _| None).unwrap().pairs.len(), 2);

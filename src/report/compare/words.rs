@@ -115,7 +115,7 @@ fn single(pair: &PairComparison, comparison: &Comparison) -> String {
         let chance =
             if better == "A" { superiority.probability } else { 1.0 - superiority.probability };
         text += &format!(
-            " A run of {better} beats a run of {worse} in {:.0} % of cases{}",
+            " Of the trials seen, one of {better} beats one of {worse} in {:.0} % of all pairings{}",
             100.0 * chance,
             if pair.meaningful {
                 ".".to_owned()
@@ -202,12 +202,15 @@ fn several(pairs: &[PairComparison], comparison: &Comparison) -> String {
         let (scale, unit) = (scale(comparison), unit(comparison.metric));
         let found = difference(overall.difference, Some(overall.interval95), &scale, unit);
         let a_is_better = (overall.difference > 0.0) == comparison.higher_is_better;
-        text += &if overall.p > comparison.alpha {
-            format!(" Over all pairs A − B is {found}: no difference is shown on average.")
-        } else {
-            let better = if a_is_better { "A" } else { "B" };
-            format!(" Over all pairs A − B is {found}: {better} is better on average.")
+        let end = match (overall.p > comparison.alpha, a_is_better) {
+            (true, _) => "no difference is shown on average",
+            (false, true) => "A is better on average",
+            (false, false) => "B is better on average",
         };
+        text += &format!(
+            " Averaged over all pairs, repeat by repeat, A − B is {found}, p {}: {end}.",
+            p_text(&probability(overall.p))
+        );
     }
     text
 }
