@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use gridbench::engine::kernels::{
-    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Isa, Moments, Path, Runs, Sources,
+    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Moments, Path, Runs, Sources,
     Storage, Taps, WeightGradient, WeightShape, Window, peak_flops,
 };
 

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --bench networks                                  every preset and path, batch 64
 //! cargo bench --bench networks -- mlp avx512 --batch 256        what the words name
-//! cargo bench --bench networks -- deotte-cnn amx-bf16 --seconds 3 --json
+//! cargo bench --bench networks -- deotte-cnn amx-bf16 --train --seconds 3 --json
 //! ```
 //!
 //! Rounds of different rows alternate, so that a noisy neighbour hits all alike; the table shows
@@ -29,7 +29,16 @@ struct Arguments {
     batch: usize,
     rounds: usize,
     seconds: f64,
+    mode: Mode,
     json: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Both,
+    Train,
+    Predict,
 }
 
 fn main() {
@@ -50,7 +59,7 @@ fn main() {
             arguments.paths.iter().map(|&path| Row::new(path, &settings)).collect();
         for _ in 0..arguments.rounds {
             for row in &mut rows {
-                row.round(arguments.seconds);
+                row.round(arguments.mode, arguments.seconds);
             }
         }
         for row in rows {
@@ -81,6 +90,11 @@ fn arguments() -> Arguments {
         batch: number("--batch").map_or(64, |batch| batch as usize),
         rounds: number("--rounds").map_or(5, |rounds| rounds as usize),
         seconds: number("--seconds").unwrap_or(0.4),
+        mode: match (has("--train"), has("--predict")) {
+            (true, false) => Mode::Train,
+            (false, true) => Mode::Predict,
+            _ => Mode::Both,
+        },
         json: has("--json"),
     }
 }
@@ -124,8 +138,8 @@ impl Row {
         Self { path, network, batch, pixels, labels, step: 0, training: vec![], prediction: vec![] }
     }
 
-    /// Adds one round of training and one, half as long, of prediction.
-    fn round(&mut self, seconds: f64) {
+    /// Adds one round of training and one of prediction.
+    fn round(&mut self, mode: Mode, seconds: f64) {
         let rate = |row: &mut Self, seconds: f64, work: fn(&mut Self)| {
             work(row);
             let (mut times, start) = (Vec::new(), Instant::now());
@@ -136,8 +150,10 @@ impl Row {
             }
             row.batch as f64 / median(&mut times)
         };
-        let training = rate(self, seconds, Self::train);
-        let prediction = rate(self, seconds / 2.0, Self::predict);
+        let is_part = |part| mode == Mode::Both || mode == part;
+        let training = if is_part(Mode::Train) { rate(self, seconds, Self::train) } else { 0.0 };
+        let prediction =
+            if is_part(Mode::Predict) { rate(self, seconds, Self::predict) } else { 0.0 };
         self.training.push(training);
         self.prediction.push(prediction);
     }

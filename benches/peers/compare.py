@@ -42,9 +42,8 @@ def build():
 
 
 def ours(executable, preset, path, arguments):
-    seconds = arguments.seconds if arguments.mode == "train" else 2 * arguments.seconds
     return [executable, preset, path, "--batch", str(arguments.batch), "--rounds", "1",
-            "--seconds", str(seconds), "--json"]
+            f"--{arguments.mode}", "--seconds", str(arguments.seconds), "--json"]
 
 
 def torchs(preset, precision, layout, arguments):
