@@ -22,9 +22,9 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
     let first = Source::open(&arguments.a)?;
     let second = arguments.b.as_deref().map(Source::open).transpose()?;
     let other = second.as_ref().unwrap_or(&first);
-    let selector = |own: &Option<Selector>| {
-        let mut selector = arguments.cell.clone().unwrap_or_default();
-        selector.extend(own.clone().unwrap_or_default());
+    let selector = |own: &[Selector]| {
+        let mut selector = Selector::default();
+        arguments.cell.iter().chain(own).for_each(|part| selector.extend(part.clone()));
         selector
     };
     let (of_a, of_b) = (selector(&arguments.cell_a), selector(&arguments.cell_b));

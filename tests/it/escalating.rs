@@ -1,6 +1,6 @@
 //! Escalated checks and the forms a verdict is written in, on the fake engine.
 
-use crate::support::{Answer, FAKE, Place};
+use crate::support::{Answer, FAKE, Place, column};
 
 /// Four repeats with a spread that leaves a loss of one point open at first.
 fn experiment(accuracy: f64, seed: u64, extra: &str) -> String {
@@ -8,7 +8,7 @@ fn experiment(accuracy: f64, seed: u64, extra: &str) -> String {
         .replace("seed = 7", &format!("seed = {seed}"))
         .replace("accuracy = 0.9", &format!("accuracy = {accuracy}"))
         .replace("[0, 10, 20]", "[0]")
-        .replace("spread = 0.004", "spread = 0.006")
+        .replace("spread = 0.004", "spread = 0.008")
         + &format!("\n[check]\ntolerance = 1.0\n{extra}")
 }
 
@@ -37,14 +37,29 @@ fn escalation_trains_until_every_cell_is_judged() {
     assert_eq!(once.code, 5, "{}", once.stdout);
     let answer = place.bench(&ESCALATED);
     let report = verdict(&answer);
-    assert!(answer.code != 5 || report["looks-taken"] == 3, "{}", answer.stdout);
-    assert!(report["looks-taken"].as_u64() > Some(1), "{report:#}");
-    assert!(answer.stderr.contains("go on to 8 repeats"), "{}", answer.stderr);
-    let trained: usize = crate::support::column(&place.read("now/tables/cells.csv"), "n_trials")
-        .iter()
-        .map(|n| n.parse::<usize>().expect("a count"))
-        .sum();
-    assert!(trained > 8, "{trained}");
+    assert_eq!((answer.code, &report["looks-taken"]), (4, &2.into()), "{report:#}");
+    assert!(answer.stderr.contains("2 of 2 cells go on to 8 repeats"), "{}", answer.stderr);
+    assert_eq!(column(&place.read("now/tables/cells.csv"), "n_trials"), ["8", "8"]);
+}
+
+#[test]
+fn an_unchanged_candidate_is_passed_by_looking_longer_and_a_small_loss_stays_open() {
+    let equal = place(0.9);
+    assert_eq!(equal.bench(&["check", "now", "--baseline", "baseline.json"]).code, 5);
+    let answer = equal.bench(&ESCALATED);
+    assert_eq!(
+        (answer.code, &verdict(&answer)["looks-taken"]),
+        (0, &3.into()),
+        "{}",
+        answer.stdout
+    );
+    let answer = place(0.896).bench(&ESCALATED);
+    assert_eq!(
+        (answer.code, &verdict(&answer)["looks-taken"]),
+        (5, &3.into()),
+        "{}",
+        answer.stdout
+    );
 }
 
 #[test]

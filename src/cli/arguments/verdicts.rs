@@ -92,15 +92,16 @@ pub(in crate::cli) struct CompareArguments {
     pub(in crate::cli) a: PathBuf,
     /// Results folder of the second side [default: that of the first].
     pub(in crate::cli) b: Option<PathBuf>,
-    /// Only cells with these axis values, on both sides: `augment.shift=0.1,optimizer=adam`.
+    /// Only cells with these axis values, on both sides: `augment.shift=0.1,optimizer=adam`; may be
+    /// repeated, and so may the next two.
     #[arg(long, value_name = "AXIS=VALUE,…")]
-    pub(in crate::cli) cell: Option<Selector>,
+    pub(in crate::cli) cell: Vec<Selector>,
     /// Only cells of A with these axis values; cells pair by the other axes.
     #[arg(long, value_name = "AXIS=VALUE,…")]
-    pub(in crate::cli) cell_a: Option<Selector>,
+    pub(in crate::cli) cell_a: Vec<Selector>,
     /// Only cells of B with these axis values; cells pair by the other axes.
     #[arg(long, value_name = "AXIS=VALUE,…")]
-    pub(in crate::cli) cell_b: Option<Selector>,
+    pub(in crate::cli) cell_b: Vec<Selector>,
     /// What to compare [default: what the report of A shows].
     #[arg(long, value_name = "METRIC", value_parser = metric)]
     pub(in crate::cli) metric: Option<Metric>,

@@ -10,7 +10,7 @@ use super::pairs::{Pairing, value};
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
-use crate::stats::{self, Moments};
+use crate::stats::{self, Moments, Superiority};
 use crate::tables::{CellResults, ExperimentResults};
 
 const POWER: f64 = 0.8;
@@ -125,7 +125,6 @@ fn pair(
     };
     let (better_x, better_y) = (turn(&x), turn(&y));
     let superiority = stats::probability_of_superiority(&better_x, &better_y, seed);
-    let reverse = stats::probability_of_superiority(&better_y, &better_x, seed);
     let order = |a: &[f64], b: &[f64]| {
         stats::almost_stochastic_order(a, b, seed).map(|order| order.epsilon_min)
     };
@@ -150,10 +149,14 @@ fn pair(
             .then(|| stats::permutation_test(&x, &y, seed))
             .flatten(),
         mann_whitney: stats::mann_whitney(&x, &y),
-        meaningful: [superiority, reverse]
-            .iter()
-            .flatten()
-            .any(|superiority| superiority.is_meaningful(gamma)),
+        meaningful: superiority.is_some_and(|found| {
+            // The other way round, both bounds are those of the complement.
+            let reverse = Superiority {
+                probability: 1.0 - found.probability,
+                interval95: found.interval95.map(|(low, high)| (1.0 - high, 1.0 - low)),
+            };
+            found.is_meaningful(gamma) || reverse.is_meaningful(gamma)
+        }),
         superiority,
         order: order(&better_x, &better_y)
             .zip(order(&better_y, &better_x))
