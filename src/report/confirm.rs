@@ -192,7 +192,7 @@ fn verdict(found: &Confirmation) -> String {
     );
     let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count();
     if found.cells.len() > 1 {
-        text += &match alike - 1 {
+        text.extend([match alike - 1 {
             0 => format!(
                 " It is better than the other {} in these trials (Holm).",
                 match found.cells.len() - 1 {
@@ -209,7 +209,7 @@ fn verdict(found: &Confirmation) -> String {
                  stays open.",
                 found.cells.len() - 1
             ),
-        };
+        }]);
     }
     text
 }
@@ -226,25 +226,26 @@ pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String
         }
         CompareFormat::Markdown => {
             let lines = table(found).markdown().join("\n");
-            let notes: String =
+            let notes: Vec<String> =
                 notes(found).iter().map(|note| format!("- {}\n", escape(note))).collect();
+            let notes = notes.concat();
             let heading = escape(&heading(found));
             format!("## {heading}\n\n{lines}\n\n{notes}\n**{}**\n", escape(&found.verdict))
         }
         CompareFormat::Terminal => {
             let mut out = format!("{}\n\n", Paint::Bold.on(&heading(found), page.colour));
             for line in table(found).draw(page.width, page.colour) {
-                out += &format!("{line}\n");
+                out.extend([format!("{line}\n")]);
             }
             out.push('\n');
             for note in notes(found) {
                 for line in wrap_text(&note, page.width.saturating_sub(2), 1) {
-                    out += &format!(" {line}\n");
+                    out.extend([format!(" {line}\n")]);
                 }
             }
             out.push('\n');
             for line in wrap_text(&found.verdict, page.width, 0) {
-                out += &format!("{}\n", Paint::Bold.on(&line, page.colour));
+                out.extend([format!("{}\n", Paint::Bold.on(&line, page.colour))]);
             }
             out
         }

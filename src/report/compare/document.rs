@@ -156,13 +156,13 @@ pub enum Finding {
     TooFew,
 }
 
-/// Almost stochastic order, both ways round: below one half, the first is almost stochastically
-/// better.
+/// The bound `ε_min` of almost stochastic order, both ways round: below one half, the first is almost
+/// stochastically better.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OrderComparison {
-    /// ε_min of A over B.
+    /// That of A over B.
     pub a_over_b: f64,
-    /// ε_min of B over A.
+    /// That of B over A.
     pub b_over_a: f64,
 }
 
