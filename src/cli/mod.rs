@@ -13,6 +13,7 @@ mod escalate;
 mod experiment;
 mod failure;
 mod folders;
+mod panics;
 mod plan;
 mod power;
 mod progress;
@@ -40,7 +41,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let exit = carry_out(arguments).unwrap_or_else(|failure| {
+    let exit = panics::reported(|| carry_out(arguments)).unwrap_or_else(|failure| {
         eprintln!("{failure}");
         failure.exit()
     });
