@@ -81,6 +81,8 @@ pub struct Overall {
 pub struct PairComparison {
     /// What the two share, for example `augment.shift=0.1`; empty for a single pair.
     pub name: String,
+    /// The same with short keys.
+    pub label: String,
     /// The first sample.
     pub a: Sample,
     /// The second sample.

@@ -10,6 +10,7 @@ use super::pairs::{Pairing, value};
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
+use crate::report::labels::short_name;
 use crate::stats::{self, Moments, Superiority};
 use crate::tables::{CellResults, ExperimentResults};
 
@@ -139,6 +140,7 @@ fn pair(
     let accuracy = metric.unit() == Unit::Fraction;
     PairComparison {
         name: name.join(" "),
+        label: short_name(&a.results.axes, &cell_a.values, Some(shared)),
         finding: Finding::TooFew,
         difference,
         interval95: welch.map(|welch| welch.interval(0.95)),

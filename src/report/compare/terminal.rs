@@ -113,7 +113,7 @@ pub(super) fn table(comparison: &Comparison) -> TextTable {
     let signed = |value: Option<f64>| value.map_or_else(missing, |value| scale.signed(value));
     TextTable {
         banner: None,
-        keys: vec![column("cell", Align::Left, &|pair| plain(pair.name.clone()))],
+        keys: vec![column("cell", Align::Left, &|pair| plain(pair.label.clone()))],
         columns: vec![
             column("A", Align::Left, &|pair| plain(sample(&pair.a, &scale))),
             column("B", Align::Left, &|pair| plain(sample(&pair.b, &scale))),
