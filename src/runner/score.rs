@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::combine::Ballot;
 use crate::base::Metric;
 use crate::record::{MemberRecord, Predictions, Probabilities};
 use crate::spec::settings::{Combine, SplitSeed};
@@ -142,44 +143,19 @@ fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
     if labels.is_empty() || classes == 0 || !parts.iter().all(same) {
         return None;
     }
-    let mut mean = vec![0.0; classes];
-    let mut votes = vec![0u32; classes];
+    let mut ballot = Ballot::new(parts.len(), classes);
     let (mut correct, mut loss) = (0usize, 0.0);
     for (image, &label) in labels.iter().enumerate() {
-        mean.fill(0.0);
-        votes.fill(0);
+        ballot.clear();
         for part in parts {
-            let row = &part.probabilities.values[image * classes..][..classes];
-            votes[first_largest(row, |a, b| a > b)] += 1;
-            for (sum, &probability) in mean.iter_mut().zip(row) {
-                *sum += f64::from(probability) / parts.len() as f64;
-            }
+            ballot.add(&part.probabilities.values[image * classes..][..classes]);
         }
-        let winner = match combine {
-            Combine::Mean => first_largest(&mean, |a, b| a > b),
-            Combine::Vote => {
-                let ballots: Vec<(u32, f64)> =
-                    votes.iter().copied().zip(mean.iter().copied()).collect();
-                first_largest(&ballots, |a, b| a > b)
-            }
-        };
         let label = usize::from(label);
-        correct += usize::from(winner == label);
-        loss -= mean.get(label)?.clamp(SMALLEST, 1.0).ln();
+        correct += usize::from(ballot.winner(combine) == label);
+        loss -= ballot.mean().get(label)?.clamp(SMALLEST, 1.0).ln();
     }
     let images = labels.len() as f64;
     Some(Evaluation { accuracy: correct as f64 / images, loss: loss / images })
-}
-
-/// Returns the place of the first value that no other is `larger` than.
-fn first_largest<T>(values: &[T], larger: impl Fn(&T, &T) -> bool) -> usize {
-    let mut best = 0;
-    for place in 1..values.len() {
-        if larger(&values[place], &values[best]) {
-            best = place;
-        }
-    }
-    best
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub struct Experiment {
     pub repeats: u32,
     /// Master seed.
     pub seed: Seed,
+    /// Whether the weights of every member are kept.
+    #[serde(default)]
+    pub save_weights: bool,
     /// Settings before any axis is applied.
     pub base: Settings,
     /// Union of grids; empty means one cell of the base settings.

@@ -64,12 +64,29 @@ pub enum LayerSettings {
         /// Initial weights.
         init: Init,
     },
+    /// Gaussian naive Bayes: every feature normal within its class, independent of the others.
+    /// It is fitted in one pass, not by steps, so it stands alone behind a `flatten`.
+    NaiveBayes {
+        /// Share of the largest variance of any feature that is added to every variance.
+        smoothing: f64,
+        /// Whether features are first brought to mean 0 and standard deviation 1.
+        scaling: bool,
+    },
 }
 
 impl LayerSettings {
     /// Every kind as typed in experiment files.
-    pub const KINDS: [&str; 8] =
-        ["conv", "batch-norm", "relu", "max-pool", "average-pool", "dropout", "flatten", "dense"];
+    pub const KINDS: [&str; 9] = [
+        "conv",
+        "batch-norm",
+        "relu",
+        "max-pool",
+        "average-pool",
+        "dropout",
+        "flatten",
+        "dense",
+        "naive-bayes",
+    ];
 
     /// Returns the kind as typed in experiment files.
     #[must_use]
@@ -83,6 +100,7 @@ impl LayerSettings {
             Self::Dropout { .. } => "dropout",
             Self::Flatten => "flatten",
             Self::Dense { .. } => "dense",
+            Self::NaiveBayes { .. } => "naive-bayes",
         }
     }
 }

@@ -18,6 +18,10 @@ pub enum Preset {
     TwoConv,
     /// Two small convolutions with batch-norm and pools, for 8×8 images.
     SmallCnn,
+    /// One dense layer: multinomial logistic regression.
+    Logistic,
+    /// Gaussian naive Bayes.
+    NaiveBayes,
 }
 
 /// What can be changed of a preset without writing out its layers.
@@ -31,23 +35,36 @@ pub struct Knobs {
     pub width: f64,
     /// Initial weights of every layer; absent: the preset's.
     pub init: Option<Init>,
+    /// Whether the features of `logistic` and `naive-bayes` are brought to one scale first.
+    pub scaling: bool,
+    /// Share of the largest variance that `naive-bayes` adds to every variance.
+    pub smoothing: f64,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { conv_dropout: None, dense_dropout: None, width: 1.0, init: None }
+        Self {
+            conv_dropout: None,
+            dense_dropout: None,
+            width: 1.0,
+            init: None,
+            scaling: false,
+            smoothing: 1e-9,
+        }
     }
 }
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::DeotteCnn,
         Self::AugmentCnn,
         Self::Mlp,
         Self::SimpleCnn,
         Self::TwoConv,
         Self::SmallCnn,
+        Self::Logistic,
+        Self::NaiveBayes,
     ];
 
     /// Returns the name used in experiment files.
@@ -60,13 +77,21 @@ impl Preset {
             Self::SimpleCnn => "simple-cnn",
             Self::TwoConv => "two-conv",
             Self::SmallCnn => "small-cnn",
+            Self::Logistic => "logistic",
+            Self::NaiveBayes => "naive-bayes",
         }
     }
 
     /// Returns whether the network has convolutions, and so a place for dropout among them.
     #[must_use]
     pub fn is_convolutional(self) -> bool {
-        self != Self::Mlp
+        !matches!(self, Self::Mlp | Self::Logistic | Self::NaiveBayes)
+    }
+
+    /// Returns whether the network has hidden layers, and so a place for dropout and a width.
+    #[must_use]
+    pub fn has_hidden_layers(self) -> bool {
+        !matches!(self, Self::Logistic | Self::NaiveBayes)
     }
 
     /// Writes out the layers. Dropout of rate 0 is no layer at all.
@@ -83,6 +108,15 @@ impl Preset {
             Self::SimpleCnn => simple_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::TwoConv => two_conv(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::SmallCnn => small_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.2)),
+            Self::Logistic => {
+                let stack = Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0).flatten();
+                // Running means and variances of every pixel come to those of the training images.
+                if knobs.scaling { stack.batch_norm().logits() } else { stack.logits() }
+            }
+            Self::NaiveBayes => {
+                let Knobs { smoothing, scaling, .. } = *knobs;
+                vec![LayerSettings::Flatten, LayerSettings::NaiveBayes { smoothing, scaling }]
+            }
         }
     }
 }
@@ -278,6 +312,8 @@ mod tests {
             (Preset::Mlp, 203_530, 0),
             (Preset::SimpleCnn, 130_890, 0),
             (Preset::TwoConv, 862_410, 0),
+            (Preset::Logistic, 7_850, 0),
+            (Preset::NaiveBayes, 15_690, 0),
         ] {
             let architecture = on(preset, 28).unwrap();
             assert_eq!(architecture.trainable_parameters(), trainable, "{}", preset.name());
@@ -315,6 +351,7 @@ mod tests {
             dense_dropout: Some(0.5),
             width: 0.25,
             init: Some(Init::HeUniform),
+            ..Knobs::default()
         };
         let layers = Preset::DeotteCnn.layers(&knobs);
         let rates: Vec<f64> = layers

@@ -102,7 +102,7 @@ impl Manifest {
     pub fn checksum_of(&self, settings: &impl Serialize) -> Option<Digest> {
         let wanted = serde_json::to_value(settings).ok()?;
         let same = |facts: &&DatasetFacts| {
-            ["source", "image-size"].iter().all(|key| facts.settings.get(key) == wanted.get(key))
+            ["source", "image-size", "skip-bad"].iter().all(|key| facts.settings.get(key) == wanted.get(key))
         };
         self.run.datasets.iter().find(same).map(|facts| facts.checksum)
     }

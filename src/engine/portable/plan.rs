@@ -164,6 +164,9 @@ impl<D: Backend> Plan<D> {
             }
             // Features already stand in channel, row, column order.
             LayerSettings::Flatten => {}
+            LayerSettings::NaiveBayes { .. } => {
+                unreachable!("naive Bayes is fitted elsewhere and no part of a network")
+            }
         }
     }
 

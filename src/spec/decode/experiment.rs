@@ -10,6 +10,7 @@ const KEYS: &[&str] = &[
     "question",
     "repeats",
     "seed",
+    "save-weights",
     "dataset",
     "model",
     "train",
@@ -35,6 +36,7 @@ pub(in crate::spec) struct Head {
     pub(in crate::spec) question: Option<String>,
     pub(in crate::spec) repeats: u32,
     pub(in crate::spec) seed: Seed,
+    pub(in crate::spec) save_weights: bool,
 }
 
 /// Reads the keys at the top of the file and refuses unknown ones.
@@ -66,6 +68,7 @@ pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
         question: section.text("question", findings).map(str::to_owned),
         repeats: section.whole("repeats", COUNT, findings).unwrap_or(DEFAULT_REPEATS),
         seed: Seed(section.whole("seed", WHOLE, findings).unwrap_or(DEFAULT_SEED)),
+        save_weights: section.flag("save-weights", false, findings),
     }
 }
 
