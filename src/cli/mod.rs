@@ -8,9 +8,12 @@ mod arguments;
 mod check;
 mod data;
 mod experiment;
+mod export;
 mod failure;
 mod folders;
+mod model_arguments;
 mod plan;
+mod predict;
 mod progress;
 mod report;
 mod run;
@@ -51,6 +54,8 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
     }

@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     let mut store = Store::open_writer(&folder, draft).map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
+    write_lists(&plan, &mut images, &folder)?;
     import_from_siblings(&mut store, &plan, &folder)?;
 
     ctrlc::set_handler(interrupt)
@@ -57,7 +58,12 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         engine: engine.as_ref(),
         store: &mut store,
         load: &mut |settings| images.load(settings),
-        options: RunOptions { workers, retries, ..RunOptions::default() },
+        options: RunOptions {
+            workers,
+            retries,
+            save_weights: arguments.save_weights || experiment.save_weights,
+            ..RunOptions::default()
+        },
         stop: &STOP,
         events: &|event| progress.tell(event),
     });
@@ -122,6 +128,25 @@ pub(super) fn write_derived(results: &ExperimentResults, folder: &Path) -> Resul
     let text = report::render(std::slice::from_ref(results), Format::Markdown, page);
     atomic::write(&folder.join("report.md"), text.as_bytes())
         .map_err(|error| Failure::internal(cannot()).because(&error).hint(error.hint()))
+}
+
+/// Writes the class names in label order, and what of the images was left out, one file a dataset.
+fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Failure> {
+    let write = |name: String, text: String| {
+        atomic::write(&folder.join(name), text.as_bytes()).map_err(|error| {
+            Failure::internal("cannot write the list of labels").because(&error).hint(error.hint())
+        })
+    };
+    for (place, planned) in plan.datasets.iter().enumerate() {
+        let dataset = images.load(&planned.settings)?;
+        let suffix = if place == 0 { String::new() } else { format!("-{}", place + 1) };
+        let names = serde_json::to_string(&dataset.classes).expect("text serialises to JSON");
+        write(format!("labels{suffix}.list"), names + "\n")?;
+        if !dataset.skipped.is_empty() {
+            write(format!("skipped{suffix}.list"), dataset.skipped.join("\n") + "\n")?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes over what other experiments beside this one have trained already.

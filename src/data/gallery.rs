@@ -48,10 +48,8 @@ pub fn gallery(
     let columns = columns.min(images.len());
     let (width, height) = (shape.width * factor, shape.height * factor);
     let (cell_width, cell_height) = (width + MARGIN, height + MARGIN + LINE);
-    let full = (
-        MARGIN + columns * cell_width,
-        MARGIN + images.len().div_ceil(columns) * cell_height,
-    );
+    let full =
+        (MARGIN + columns * cell_width, MARGIN + images.len().div_ceil(columns) * cell_height);
     let mut pixels: Vec<u8> = PAPER.repeat(full.0 * full.1);
     let mut dot = |x: usize, y: usize, colour: [u8; 3]| {
         if x < full.0 && y < full.1 {
@@ -95,13 +93,9 @@ mod tests {
     fn a_gallery_shows_every_image_and_its_caption_in_its_place() {
         let shape = ImageShape { height: 28, width: 28, channels: 1 };
         let pixels = [vec![0; 784], vec![128; 784]].concat();
-        let dataset =
-            Dataset::new("two", shape, vec!["a".to_owned()], pixels, vec![0, 0], None);
-        let image = |index, is_mistake| GalleryImage {
-            index,
-            caption: "7 not 2".to_owned(),
-            is_mistake,
-        };
+        let dataset = Dataset::new("two", shape, vec!["a".to_owned()], pixels, vec![0, 0], None);
+        let image =
+            |index, is_mistake| GalleryImage { index, caption: "7 not 2".to_owned(), is_mistake };
         let png = gallery(&dataset, &[image(0, false), image(1, true)], 10).unwrap();
         let drawn = image::load_from_memory(&png).unwrap().into_rgb8();
         assert_eq!(drawn.dimensions(), (6 + 2 * 62, 6 + 62 + LINE as u32));

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::csv_file::{Columns, Table};
 use super::dataset::{Dataset, ImageShape};
 use super::error::{DataError, LoadError};
+use super::idx;
 use super::png_folder::{GreyImage, name_of, read, read_loose};
 use super::resize::Resizer;
 use super::skipping::Skipping;
-use super::idx;
 
 /// Images to predict, in the order they stand in their file.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +43,8 @@ pub struct InputSettings<'a> {
 /// # Errors
 /// If the file is missing, unreadable, or holds images of another size than the network takes.
 pub fn read_input(path: &Path, settings: &InputSettings<'_>) -> Result<Input, DataError> {
-    let refused = |source: LoadError| DataError::Input {
-        path: path.to_owned(),
-        source: Box::new(source),
-    };
+    let refused =
+        |source: LoadError| DataError::Input { path: path.to_owned(), source: Box::new(source) };
     read_any(path, settings).map_err(refused)
 }
 
@@ -89,10 +87,8 @@ fn from_table(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, LoadErro
     let columns = Columns { label: settings.label, id: settings.id_column };
     let mut skipping = Skipping::default();
     let mut table = Table::read(path, columns, &mut skipping)?;
-    let labels = settings
-        .label
-        .map(|_| table.class_indices(settings.classes, &mut skipping))
-        .transpose()?;
+    let labels =
+        settings.label.map(|_| table.class_indices(settings.classes, &mut skipping)).transpose()?;
     let shape = ImageShape { height: table.side, width: table.side, channels: 1 };
     let images = table.pixels.len() / shape.len();
     let names = settings.id_column.map(|_| table.ids);

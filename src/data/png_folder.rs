@@ -33,7 +33,11 @@ pub(super) fn read(
         read_classes(&folders, &mut images, skipping)?;
     }
     let Some(side) = common_side(&images, skipping.is_on()) else {
-        return Err(LoadError::content(path, "no usable image", "one folder of PNG images a class"));
+        return Err(LoadError::content(
+            path,
+            "no usable image",
+            "one folder of PNG images a class",
+        ));
     };
     let (mut pixels, mut labels, mut trained) = (Vec::new(), Vec::new(), 0);
     let first = images.iter().find(|image| image.side == side).map(|image| image.file.clone());

@@ -14,9 +14,7 @@ use super::weights::{NamedTensor, find, to_safetensors};
 use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::Metric;
 use crate::data::{Augmenter, BatchSettings, Batches, Dataset, Order};
-use crate::record::{
-    EpochRecord, MemberSummary, Outcome, Predictions, Probabilities, Selection,
-};
+use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions, Probabilities, Selection};
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::Settings;
 
@@ -179,8 +177,7 @@ impl Fitted {
             order: Order::Sequential,
             augmenter: Some(&augmenter),
         };
-        let mut batches =
-            Batches::new(job.dataset, &job.splits.train, settings, job.seed_path, 0);
+        let mut batches = Batches::new(job.dataset, &job.splits.train, settings, job.seed_path, 0);
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         while batches.next_into(&mut pixels, &mut labels).is_some() {
             for (image, &label) in pixels.chunks_exact(features).zip(&labels) {
@@ -200,9 +197,8 @@ impl Fitted {
             let variance = variance_of(feature);
             if scaling && variance > 0.0 { variance } else { 1.0 }
         };
-        let largest = (0..features)
-            .map(|feature| variance_of(feature) / unit(feature))
-            .fold(0.0, f64::max);
+        let largest =
+            (0..features).map(|feature| variance_of(feature) / unit(feature)).fold(0.0, f64::max);
         let (mut means, mut variances) = (Vec::new(), Vec::new());
         for sums in &of_class {
             for feature in 0..features {
@@ -227,7 +223,8 @@ impl Fitted {
             .chunks_exact(features)
             .zip(&self.log_shares)
             .map(|(row, share)| {
-                let logs: f64 = row.iter().map(|&v| (std::f64::consts::TAU * f64::from(v)).ln()).sum();
+                let logs: f64 =
+                    row.iter().map(|&v| (std::f64::consts::TAU * f64::from(v)).ln()).sum();
                 f64::from(*share) - 0.5 * logs
             })
             .collect();

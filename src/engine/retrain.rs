@@ -47,12 +47,8 @@ pub(super) fn train(
     let finished = first.summary.as_ref().expect("a completed training has a summary");
     let settings = again(job.settings, finished);
     let splits = together(job.splits);
-    let second_job = TrainJob {
-        settings: &settings,
-        splits: &splits,
-        checkpoint: second_state,
-        ..*job
-    };
+    let second_job =
+        TrainJob { settings: &settings, splits: &splits, checkpoint: second_state, ..*job };
     let offset = finished.epochs;
     let second = once(&second_job, &mut Second { observer, offset, first: &last })?;
     Ok(joined(first, second))
@@ -196,3 +192,7 @@ fn parts(bytes: &[u8]) -> Result<(Option<&[u8]>, Option<&[u8]>), EngineError> {
     let (first, second) = rest.split_at(length);
     Ok((Some(first), Some(second)))
 }
+
+#[cfg(test)]
+#[path = "retrain_tests.rs"]
+mod tests;

@@ -41,7 +41,8 @@ impl Folder {
             stratify: false,
             seed: SplitSeed::Trial,
         };
-        let settings = DatasetSettings { source, image_size, train_limit: None, skip_bad: false, split };
+        let settings =
+            DatasetSettings { source, image_size, train_limit: None, skip_bad: false, split };
         load(&settings, &DataFolders { roots: vec![self.path().to_owned()] })
     }
 

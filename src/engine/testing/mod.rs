@@ -131,6 +131,7 @@ pub(crate) fn quarters(images: usize) -> Dataset {
         pixels,
         labels,
         test_from: None,
+        skipped: Vec::new(),
     }
 }
 

@@ -9,8 +9,17 @@ use crate::spec::reader::{
 use crate::spec::settings::ModelSettings;
 use crate::spec::tree::{Data, Node};
 
-const KEYS: &[&str] =
-    &["preset", "layers", "dropout", "conv-dropout", "dense-dropout", "width", "init", "scaling", "smoothing"];
+const KEYS: &[&str] = &[
+    "preset",
+    "layers",
+    "dropout",
+    "conv-dropout",
+    "dense-dropout",
+    "width",
+    "init",
+    "scaling",
+    "smoothing",
+];
 const KNOB_KEYS: [&str; 7] =
     ["dropout", "conv-dropout", "dense-dropout", "width", "init", "scaling", "smoothing"];
 const INITS: &[(&str, Init)] = &[
@@ -91,10 +100,8 @@ fn preset(section: &Section<'_>, findings: &mut Findings) -> Option<ModelSetting
     };
     for key in idle {
         if let Some(entry) = section.entry(key) {
-            findings.say(
-                entry.origin,
-                format!("`model.{key}` does nothing in `{}`", preset.name()),
-            );
+            findings
+                .say(entry.origin, format!("`model.{key}` does nothing in `{}`", preset.name()));
         }
     }
     if let (false, Some(entry)) = (preset.is_convolutional(), section.entry("conv-dropout")) {
