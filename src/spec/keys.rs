@@ -92,6 +92,7 @@ pub const EXPERIMENT_KEYS: &[&str] = &[
     "grid.when",
     "grid.sample",
     "report.metric",
+    "report.also",
     "report.rows",
     "report.columns",
     "report.reference",

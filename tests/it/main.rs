@@ -8,5 +8,6 @@ mod data;
 mod gate;
 mod readme;
 mod running;
+mod seeds;
 mod support;
 mod training;

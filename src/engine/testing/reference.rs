@@ -210,6 +210,7 @@ impl Reference {
                 }
                 y
             }
+            LayerSettings::NaiveBayes { .. } => unreachable!("no network has this layer"),
             LayerSettings::Flatten => {
                 let features = x.shape[1..].iter().product();
                 Batch { shape: [images, features, 1, 1], values: x.values }

@@ -2,8 +2,8 @@
 
 use crate::base::{Metric, Seed};
 use crate::spec::experiment::{CheckSettings, ReportSettings};
-use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE};
-use crate::spec::tree::{Node, Origin};
+use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice};
+use crate::spec::tree::{Data, Node, Origin};
 
 const KEYS: &[&str] = &[
     "name",
@@ -87,12 +87,13 @@ pub(in crate::spec) struct TypedReport {
 
 /// Reads `[report]`.
 pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> TypedReport {
-    let keys = &["metric", "rows", "columns", "reference"];
+    let keys = &["metric", "also", "rows", "columns", "reference"];
     let section = Section::open(node, "report", keys, findings);
     let origin = |key| section.get(key).map(|node: &Node| node.origin);
     TypedReport {
         settings: ReportSettings {
             metric: metric(&section, findings).unwrap_or(Metric::TestAccuracy),
+            also: also(&section, findings),
             rows: section.text("rows", findings).map(str::to_owned),
             columns: section.text("columns", findings).map(str::to_owned),
             reference: section.text("reference", findings).map(str::to_owned),
@@ -114,6 +115,16 @@ pub(in crate::spec) fn check(
         tolerance: section.number("tolerance", NOT_NEGATIVE, 0.10, findings),
         alpha: section.number("alpha", LEVEL, 0.05, findings),
     }
+}
+
+fn also(section: &Section<'_>, findings: &mut Findings) -> Vec<Metric> {
+    let Some(node) = section.get("also") else { return Vec::new() };
+    let Data::List(nodes) = &node.data else {
+        findings.wrong(&section.name("also"), node, "a list of metrics");
+        return Vec::new();
+    };
+    let choices = Metric::ALL.map(|metric| (metric.name(), metric));
+    nodes.iter().filter_map(|node| choice("report.also", node, &choices, findings)).collect()
 }
 
 fn metric(section: &Section<'_>, findings: &mut Findings) -> Option<Metric> {
