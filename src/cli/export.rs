@@ -108,17 +108,18 @@ fn chosen<'p>(
 
 fn chosen_cell(plan: &Plan, wanted: Option<&str>) -> Result<usize, Failure> {
     const MOST: usize = 12;
-    let names = || {
-        let shown = plan.cells.iter().take(MOST).map(|cell| format!("`{}`", cell.name));
-        let more = (plan.cells.len() > MOST).then(|| "…".to_owned());
+    let listed = |cells: &[usize]| {
+        let shown = cells.iter().take(MOST).map(|&cell| format!("`{}`", plan.cells[cell].name));
+        let more = (cells.len() > MOST).then(|| "…".to_owned());
         shown.chain(more).collect::<Vec<_>>().join("\n")
     };
+    let all: Vec<usize> = (0..plan.cells.len()).collect();
     let Some(wanted) = wanted else {
         if plan.cells.len() == 1 {
             return Ok(0);
         }
         return Err(Failure::input("cannot choose a cell")
-            .because_of(format!("the experiment has {} cells:\n{}", plan.cells.len(), names()))
+            .because_of(format!("the experiment has {} cells:\n{}", plan.cells.len(), listed(&all)))
             .hint(Some("name one with `--cell`")));
     };
     if let Some(exact) = plan.cells.iter().position(|cell| cell.name == wanted) {
@@ -133,9 +134,9 @@ fn chosen_cell(plan: &Plan, wanted: Option<&str>) -> Result<usize, Failure> {
     match found[..] {
         [cell] => Ok(cell),
         [] => Err(Failure::input(format!("cannot find cell `{wanted}`"))
-            .because_of(format!("the cells are\n{}", names()))),
+            .because_of(format!("the cells are\n{}", listed(&all)))),
         _ => Err(Failure::input(format!("cannot choose a cell by `{wanted}`"))
-            .because_of(format!("{} cells are named like that:\n{}", found.len(), names()))
+            .because_of(format!("{} cells are named like that:\n{}", found.len(), listed(&found)))
             .hint(Some("give more of its words"))),
     }
 }

@@ -121,6 +121,9 @@ pub enum LoadError {
         /// What it should hold.
         expected: String,
     },
+    /// One bad image among others, which could be left out.
+    #[error(transparent)]
+    Skippable(Box<LoadError>),
     /// A setting does not suit the images.
     #[error("`{key}` is {found}, expected {expected}")]
     Setting {
@@ -175,7 +178,7 @@ impl LoadError {
             (Self::Missing { .. }, None) => "correct the path under `[dataset]`, or name the \
                                              folder it is relative to with `--data-dir`"
                 .to_owned(),
-            (Self::Content { .. }, None) if matches!(dataset, "csv" | "folder") => {
+            (Self::Skippable(_), _) => {
                 "repair or remove it, or leave bad images out with `dataset.skip-bad = true`"
                     .to_owned()
             }

@@ -35,7 +35,7 @@ impl Skipping {
                 });
                 Ok(None)
             }
-            Err(bad) => Err(bad),
+            Err(bad) => Err(LoadError::Skippable(Box::new(bad))),
         }
     }
 

@@ -60,7 +60,7 @@ fn seed_000_an_ensemble_learns_a_folder_of_images() {
     run(
         &place,
         "seed_000_folder_ensemble_quick",
-        &["train.epochs=6", "model.width=0.25", "repeats=1", "train.learning-rate.initial=4e-3"],
+        &["train.epochs=5", "train.batch-size=8", "model.width=0.25", "repeats=1"],
     );
     let folder = "results/seed_000_folder_ensemble_quick";
     let labels = place.read(&format!("{folder}/labels.list"));
@@ -83,7 +83,7 @@ fn seed_001_a_table_becomes_a_submission() {
         "model.width=0.25",
         "dataset.train-limit=900",
         "dataset.split.test=200",
-        "train.learning-rate.initial=4e-3",
+        "train.batch-size=8",
     ];
     run(&place, "seed_001_submission_quick", &sets);
     let results = "results/seed_001_submission_quick";
@@ -121,7 +121,7 @@ fn exported_networks_predict_to_the_bit_what_the_results_folder_predicts() {
     assert!(answer.stderr.contains("0 members trained"), "{}", answer.stderr);
     place.done(&export);
     let json = place.read("model/member-02.json");
-    assert!(json.contains("\"trainable-parameters\": 20586"), "{json}");
+    assert!(json.contains("\"trainable-parameters\": 6186"), "{json}");
 
     place.done(&["data", "convert", "digits", "--form", "folder", "--output", "images"]);
     let predict = |model: &[&str], to: &str| {
@@ -152,7 +152,7 @@ fn predictions_are_drawn_scored_and_named_as_asked() {
     place.file(
         "linear.toml",
         "name = \"linear\"\nrepeats = 1\nsave-weights = true\n[dataset]\nsource = \"digits\"\n\
-         [model]\npreset = \"logistic\"\n[train]\nepochs = 3\n",
+         [model]\npreset = \"logistic\"\n[train]\nepochs = 5\nlearning-rate = 0.02\n",
     );
     place.done(&["run", "linear.toml", "--quiet"]);
     let convert = ["data", "convert", "digits", "--form", "kaggle", "--output", "tables"];
