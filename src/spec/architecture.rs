@@ -247,6 +247,24 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
             summary.trainable_parameters = features * units + if bias { units } else { 0 };
             summary.multiply_accumulates = features * units;
         }
+        LayerSettings::Capsules { dimensions, size, .. } => {
+            let Shape::Image { height, width, channels } = input else {
+                return Err(format!(
+                    "its input is a row of {input} features, expected an image; \
+                     put it behind a convolution without `flatten`"
+                ));
+            };
+            if channels % dimensions != 0 {
+                return Err(format!(
+                    "its input has {channels} channels, expected a multiple of its `dimensions`, \
+                     {dimensions}"
+                ));
+            }
+            let capsules = channels / dimensions * height * width;
+            summary.output = Shape::Features(classes);
+            summary.trainable_parameters = capsules * classes * size * dimensions;
+            summary.multiply_accumulates = summary.trainable_parameters;
+        }
         LayerSettings::NaiveBayes { .. } => {
             let Shape::Features(features) = input else {
                 return Err(format!(

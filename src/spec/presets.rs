@@ -1,6 +1,6 @@
 //! Networks with a name: those of published studies, and a small one for 8×8 images.
 
-use super::layers::{Init, LayerSettings, Padding};
+use super::layers::{Init, LayerSettings, Padding, Routing};
 
 /// A network with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Preset {
     TwoConv,
     /// Two small convolutions with batch-norm and pools, for 8×8 images.
     SmallCnn,
+    /// Two convolutions and class capsules with max–min routing; a small relative of Zhao et al. 2019.
+    CapsuleCnn,
     /// One dense layer: multinomial logistic regression.
     Logistic,
     /// Gaussian naive Bayes.
@@ -56,13 +58,14 @@ impl Default for Knobs {
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DeotteCnn,
         Self::AugmentCnn,
         Self::Mlp,
         Self::SimpleCnn,
         Self::TwoConv,
         Self::SmallCnn,
+        Self::CapsuleCnn,
         Self::Logistic,
         Self::NaiveBayes,
     ];
@@ -77,6 +80,7 @@ impl Preset {
             Self::SimpleCnn => "simple-cnn",
             Self::TwoConv => "two-conv",
             Self::SmallCnn => "small-cnn",
+            Self::CapsuleCnn => "capsule-cnn",
             Self::Logistic => "logistic",
             Self::NaiveBayes => "naive-bayes",
         }
@@ -108,6 +112,7 @@ impl Preset {
             Self::SimpleCnn => simple_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::TwoConv => two_conv(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::SmallCnn => small_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.2)),
+            Self::CapsuleCnn => capsule_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::Logistic => {
                 let stack = Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0).flatten();
                 // Running means and variances of every pixel come to those of the training images.
@@ -212,6 +217,30 @@ fn small_cnn(stack: Stack) -> Vec<LayerSettings> {
         .logits()
 }
 
+/// Any size of image will do: both convolutions halve it, rounded up.
+fn capsule_cnn(stack: Stack) -> Vec<LayerSettings> {
+    const DIMENSIONS: usize = 8;
+    let init = stack.init;
+    let groups = ((4.0 * stack.width).round() as usize).max(1);
+    let mut layers = stack.conv(32, 5, 2, Padding::Same).layers;
+    layers.push(LayerSettings::Conv {
+        filters: groups * DIMENSIONS,
+        kernel: 5,
+        stride: 2,
+        padding: Padding::Same,
+        bias: true,
+        init,
+    });
+    layers.push(LayerSettings::Capsules {
+        dimensions: DIMENSIONS,
+        size: 16,
+        rounds: 3,
+        routing: Routing::MaxMin,
+        init,
+    });
+    layers
+}
+
 /// Layers under construction.
 struct Stack {
     layers: Vec<LayerSettings>,
@@ -312,6 +341,7 @@ mod tests {
             (Preset::Mlp, 203_530, 0),
             (Preset::SimpleCnn, 130_890, 0),
             (Preset::TwoConv, 862_410, 0),
+            (Preset::CapsuleCnn, 832 + 25_632 + 196 * 10 * 16 * 8, 0),
             (Preset::Logistic, 7_850, 0),
             (Preset::NaiveBayes, 15_690, 0),
         ] {

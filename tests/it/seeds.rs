@@ -6,13 +6,14 @@ use std::path::Path;
 
 use crate::support::{Answer, Place, column, root};
 
-const SEEDS: [&str; 13] = [
+const SEEDS: [&str; 14] = [
     "seed_000_folder_ensemble",
     "seed_001_ensemble_grid",
     "seed_001_single_grid",
     "seed_001_submission",
     "seed_002_two_conv",
     "seed_003_baselines",
+    "seed_003_capsules",
     "seed_003_cnn",
     "seed_003_mlp",
     "seed_004_augmentation",
@@ -220,6 +221,24 @@ fn seed_003_baselines_and_networks_learn_the_digits() {
     run(&place, "seed_003_cnn_quick", &[split.as_slice(), &more].concat());
     let cells = table(&place, "seed_003_cnn_quick", "cells");
     assert_eq!(column(&cells, "ensemble.size"), ["1", "3"]);
+}
+
+#[test]
+fn seed_003_capsules_learn_the_digits() {
+    let place = Place::new();
+    let sets = [
+        "dataset.source=digits",
+        "dataset.split.train=[0, 1100]",
+        "dataset.split.validation=[1100, 1400]",
+        "dataset.split.test=[1400, 1797]",
+        "train.batch-size=16",
+        "train.epochs=5",
+        "repeats=1",
+    ];
+    run(&place, "seed_003_capsules_quick", &sets);
+    let cells = table(&place, "seed_003_capsules_quick", "cells");
+    let means = numbers(&cells, "test_accuracy_mean");
+    assert!(means.iter().all(|mean| *mean > 0.8), "{means:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `[model]`: a preset with its knobs, or layers written out.
 
-use crate::spec::layers::{Init, LayerSettings, Padding};
+use crate::spec::layers::{Init, LayerSettings, Padding, Routing};
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::problem::one_of;
 use crate::spec::reader::{
@@ -29,6 +29,7 @@ const INITS: &[(&str, Init)] = &[
     ("he-normal", Init::HeNormal),
     ("lecun-uniform", Init::LecunUniform),
 ];
+const ROUTINGS: &[(&str, Routing)] = &[("softmax", Routing::Softmax), ("max-min", Routing::MaxMin)];
 const PRESETS: &[(&str, Preset)] = &[
     ("deotte-cnn", Preset::DeotteCnn),
     ("augment-cnn", Preset::AugmentCnn),
@@ -36,6 +37,7 @@ const PRESETS: &[(&str, Preset)] = &[
     ("simple-cnn", Preset::SimpleCnn),
     ("two-conv", Preset::TwoConv),
     ("small-cnn", Preset::SmallCnn),
+    ("capsule-cnn", Preset::CapsuleCnn),
     ("logistic", Preset::Logistic),
     ("naive-bayes", Preset::NaiveBayes),
 ];
@@ -95,6 +97,7 @@ fn preset(section: &Section<'_>, findings: &mut Findings) -> Option<ModelSetting
     let preset = preset?;
     let idle: &[&str] = match preset {
         Preset::NaiveBayes => &["dropout", "dense-dropout", "width", "init"],
+        Preset::CapsuleCnn => &["dropout", "conv-dropout", "dense-dropout", "scaling", "smoothing"],
         Preset::Logistic => &["dropout", "dense-dropout", "width", "smoothing"],
         _ => &["scaling", "smoothing"],
     };
@@ -155,6 +158,7 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
         "max-pool" | "average-pool" => &["kind", "size", "stride", "padding"],
         "dropout" => &["kind", "rate"],
         "dense" => &["kind", "units", "bias", "init"],
+        "capsules" => &["kind", "dimensions", "size", "rounds", "routing", "init"],
         "naive-bayes" => &["kind", "smoothing", "scaling"],
         _ => &["kind"],
     };
@@ -197,6 +201,13 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
             LayerSettings::Dropout { rate: section.number("rate", BELOW_ONE, 0.0, findings) }
         }
         "flatten" => LayerSettings::Flatten,
+        "capsules" => LayerSettings::Capsules {
+            dimensions: section.whole("dimensions", COUNT, findings).unwrap_or(8),
+            size: section.whole("size", COUNT, findings).unwrap_or(16),
+            rounds: section.whole("rounds", COUNT, findings).unwrap_or(3),
+            routing: section.choice("routing", ROUTINGS, findings).unwrap_or(Routing::MaxMin),
+            init: section.choice("init", INITS, findings).unwrap_or(Init::GlorotUniform),
+        },
         "naive-bayes" => LayerSettings::NaiveBayes {
             smoothing: section.number("smoothing", NOT_NEGATIVE, 1e-9, findings),
             scaling: section.flag("scaling", false, findings),
