@@ -63,8 +63,10 @@ impl Presenter<'_> {
             let head = metric.name().replace('-', " ");
             TextColumn::plain(head, Align::Left, cells.iter().map(text).collect())
         };
-        let shown =
-            |metric: &&Metric| cells.iter().any(|cell| cell.metrics.contains_key(&metric.column()));
+        let shown = |metric: &&Metric| {
+            **metric != self.section.metric
+                && cells.iter().any(|cell| cell.metrics.contains_key(&metric.column()))
+        };
         self.section.also.iter().filter(shown).map(column).collect()
     }
 

@@ -61,8 +61,14 @@ fn seed_000_an_ensemble_learns_a_folder_of_images() {
     run(
         &place,
         "seed_000_folder_ensemble_quick",
-        &["train.epochs=5", "train.batch-size=8", "model.width=0.25", "repeats=1"],
+        &["model.preset=small-cnn", "train.epochs=6", "repeats=1"],
     );
+    let file = file("seed_000_folder_ensemble_quick");
+    let sizes = ["--set", "model.width=1", "--model", "--json"];
+    let call = [["plan", file.as_str(), "--data-dir", "data"].as_slice(), &sizes].concat();
+    let models: serde_json::Value = serde_json::from_str(&place.done(&call)).expect("JSON");
+    // 32×32 leaves 2×2 places instead of one before the last layer: 326,410 + 3 · 128 · 10.
+    assert_eq!(models[0]["trainable-parameters"], 330_250);
     let folder = "results/seed_000_folder_ensemble_quick";
     let labels = place.read(&format!("{folder}/labels.list"));
     assert_eq!(labels, "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]\n");
@@ -80,11 +86,10 @@ fn seed_001_a_table_becomes_a_submission() {
     let convert = ["data", "convert", "digits", "--image-size", "28", "--form", "kaggle"];
     place.done(&[convert.as_slice(), &["--output", "data/mnist-kaggle"]].concat());
     let sets = [
+        "model.preset=small-cnn",
         "train.epochs=5",
-        "model.width=0.25",
         "dataset.train-limit=900",
         "dataset.split.test=200",
-        "train.batch-size=8",
     ];
     run(&place, "seed_001_submission_quick", &sets);
     let results = "results/seed_001_submission_quick";
