@@ -210,7 +210,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
         DataForm::Kaggle => data::Form::Kaggle,
         DataForm::Folder => data::Form::Folder,
     };
-    let written = data::convert(&dataset, &splits, form, arguments.limit, &mut |name, bytes| {
+    let written = data::convert(&dataset, &splits, form, arguments.limit, |name, bytes| {
         // Whoever loses power converts again; a flush an image would take hours.
         atomic::write_with(&arguments.output.join(name), bytes, Durability::Cached)
     })

@@ -6,18 +6,24 @@
 
 mod arguments;
 mod check;
+mod compare;
+mod confirm;
 mod data;
+mod escalate;
 mod experiment;
 mod export;
 mod failure;
 mod folders;
 mod model_arguments;
+mod panics;
 mod plan;
+mod power;
 mod predict;
 mod progress;
 mod report;
 mod run;
 mod status;
+mod tensorboard;
 mod terminal;
 
 use std::process::ExitCode;
@@ -38,7 +44,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let exit = carry_out(arguments).unwrap_or_else(|failure| {
+    let exit = panics::reported(|| carry_out(arguments)).unwrap_or_else(|failure| {
         eprintln!("{failure}");
         failure.exit()
     });
@@ -53,7 +59,10 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
-        Command::Check(arguments) => check::check(&arguments),
+        Command::Check(arguments) => check::check(&arguments, terminal),
+        Command::Compare(arguments) => compare::compare(&arguments, terminal),
+        Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
+        Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Data(command) => data::data(command, terminal),

@@ -7,11 +7,11 @@ use rayon::prelude::*;
 
 use super::export::{Model, models_in};
 use super::failure::{Exit, Failure};
-use super::folders::cpu_kernels;
 use super::model_arguments::{CombineChoice, PredictArguments};
+use super::run::engine_on;
 use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings};
+use crate::engine::Engine;
 use crate::engine::model_file::card_of;
-use crate::engine::{self, DeviceChoice, Engine};
 use crate::record::Probabilities;
 use crate::runner::Ballot;
 use crate::spec::settings::Combine;
@@ -21,12 +21,7 @@ use crate::store::atomic;
 const COLUMNS: usize = 10;
 
 pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
-    let device: DeviceChoice = arguments
-        .device
-        .parse()
-        .map_err(|error| Failure::input("cannot choose a device").because(&error))?;
-    let engine = engine::build_with(device, cpu_kernels()?)
-        .map_err(|error| Failure::input(format!("cannot compute on `{device}`")).because(&error))?;
+    let engine = engine_on(&arguments.device)?;
     let models = models(arguments)?;
     let card = &models[0].card;
     let [height, width, channels] = card.image;

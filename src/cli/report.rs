@@ -79,6 +79,27 @@ pub(super) fn store_and_plan(folder: &Path) -> Result<(Store, Plan), Failure> {
     Ok((store, plan))
 }
 
+/// Prints a text or writes it to a file.
+pub(super) fn deliver(text: &str, output: Option<&PathBuf>, what: &str) -> Result<(), Failure> {
+    match output {
+        None => print!("{text}"),
+        Some(path) => atomic::write(path, text.as_bytes()).map_err(|error| {
+            Failure::internal(format!("cannot write the {what}")).because(&error).hint(error.hint())
+        })?,
+    }
+    Ok(())
+}
+
+/// Reads the manifest of a results folder.
+pub(super) fn manifest_in(folder: &Path) -> Result<Manifest, Failure> {
+    let cannot = || format!("cannot read the results in `{}`", folder.display());
+    Manifest::read(folder).map_err(|error| store_failure(cannot(), &error))?.ok_or_else(|| {
+        Failure::input(cannot())
+            .because_of("it holds no `manifest.json`")
+            .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
+    })
+}
+
 fn is_results_folder(folder: &Path) -> bool {
     folder.join("manifest.json").is_file()
 }

@@ -30,7 +30,7 @@ pub fn convert<E>(
     splits: &Splits,
     form: Form,
     limit: Option<usize>,
-    write: &mut dyn FnMut(&Path, &[u8]) -> Result<(), E>,
+    mut write: impl FnMut(&Path, &[u8]) -> Result<(), E>,
 ) -> Result<usize, E> {
     let mut train = [splits.train.as_slice(), &splits.validation].concat();
     train.sort_unstable();
@@ -121,7 +121,7 @@ mod tests {
     fn files(form: Form, limit: Option<usize>) -> Vec<(String, Vec<u8>)> {
         let splits = Splits { train: vec![0, 2], validation: vec![1], test: vec![3] };
         let mut files = Vec::new();
-        let Ok(_) = convert(&dataset(), &splits, form, limit, &mut |path, bytes| {
+        let Ok(_) = convert(&dataset(), &splits, form, limit, |path, bytes| {
             files.push((path.display().to_string(), bytes.to_vec()));
             Ok::<(), Infallible>(())
         });

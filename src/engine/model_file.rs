@@ -91,6 +91,9 @@ impl ModelCard {
 ///
 /// # Errors
 /// If the bytes are no safetensors file.
+///
+/// # Panics
+/// Never: a card and a header always serialise.
 pub fn with_card(weights: &[u8], card: &ModelCard) -> Result<Vec<u8>, WeightsError> {
     let (mut header, data) = header_of(weights)?;
     let metadata = header.entry("__metadata__").or_insert_with(|| Value::Object(Map::new()));

@@ -185,7 +185,9 @@ impl Fitted {
             }
         }
         let mut whole = none;
-        of_class.iter().for_each(|sums| whole.merge(sums));
+        for sums in &of_class {
+            whole.merge(sums);
+        }
         if whole.images < 1.0 {
             return Err(EngineError::Unsupported(
                 "there are no training images to fit naive Bayes to".to_owned(),

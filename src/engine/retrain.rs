@@ -76,7 +76,7 @@ fn together(splits: &Splits) -> Splits {
 fn joined(first: TrainOutput, second: TrainOutput) -> TrainOutput {
     let offset = first.epochs.len() as u32;
     let mut epochs = first.epochs;
-    epochs.extend(second.epochs.into_iter().map(|record| numbered(record, offset)));
+    epochs.extend(second.epochs.iter().map(|record| numbered(record, offset)));
     if second.outcome != Outcome::Completed {
         let reason = second.reason.map(|reason| format!("training again on all images: {reason}"));
         return TrainOutput {
@@ -88,7 +88,7 @@ fn joined(first: TrainOutput, second: TrainOutput) -> TrainOutput {
             weights: None,
         };
     }
-    let summary = first.summary.zip(second.summary).map(|(before, after)| merged(before, after));
+    let summary = first.summary.zip(second.summary).map(|(before, after)| merged(&before, after));
     let predictions =
         first.predictions.zip(second.predictions).map(|(before, after)| Predictions {
             validation: before.validation,
@@ -109,17 +109,17 @@ fn second_without(outcome: Outcome, weights: Option<Vec<u8>>) -> TrainOutput {
     }
 }
 
-fn merged(before: MemberSummary, mut after: MemberSummary) -> MemberSummary {
+fn merged(before: &MemberSummary, mut after: MemberSummary) -> MemberSummary {
     after.epochs += before.epochs;
     after.selected_epoch += before.epochs;
     // What chose the number of epochs has chosen, even if the last of them is evaluated.
     after.selection = before.selection;
     after.images_trained += before.images_trained;
     let stated = |summary: &MemberSummary, metric| summary.metrics.get(&metric).copied();
-    let seconds = stated(&before, Metric::TrainSeconds).unwrap_or(0.0)
+    let seconds = stated(before, Metric::TrainSeconds).unwrap_or(0.0)
         + stated(&after, Metric::TrainSeconds).unwrap_or(0.0);
     for metric in [Metric::ValidationAccuracy, Metric::ValidationLoss] {
-        if let Some(value) = stated(&before, metric) {
+        if let Some(value) = stated(before, metric) {
             after.metrics.insert(metric, value);
         }
     }
@@ -131,8 +131,8 @@ fn merged(before: MemberSummary, mut after: MemberSummary) -> MemberSummary {
     after
 }
 
-fn numbered(record: EpochRecord, offset: u32) -> EpochRecord {
-    EpochRecord { epoch: record.epoch + offset, ..record }
+fn numbered(record: &EpochRecord, offset: u32) -> EpochRecord {
+    EpochRecord { epoch: record.epoch + offset, ..record.clone() }
 }
 
 /// Watches the first training and remembers its last state.
@@ -160,7 +160,7 @@ struct Second<'a> {
 impl EpochObserver for Second<'_> {
     fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()> {
         let both = Both { first: self.first, second: state };
-        self.observer.epoch(&numbered(record.clone(), self.offset), &both)
+        self.observer.epoch(&numbered(record, self.offset), &both)
     }
 }
 
@@ -180,8 +180,11 @@ impl Snapshot for Both<'_> {
     }
 }
 
+/// States of the first and the second training.
+type Parts<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// Cuts a checkpoint into the states of the first and the second training.
-fn parts(bytes: &[u8]) -> Result<(Option<&[u8]>, Option<&[u8]>), EngineError> {
+fn parts(bytes: &[u8]) -> Result<Parts<'_>, EngineError> {
     let Some(rest) = bytes.strip_prefix(MARK) else { return Ok((Some(bytes), None)) };
     let cut = || EngineError::Checkpoint("it ends within the state of the first training".into());
     let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(cut)?;

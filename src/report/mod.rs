@@ -6,7 +6,9 @@
 //! results give the same text.
 
 mod captions;
+pub mod compare;
 mod compose;
+pub mod confirm;
 mod details;
 mod document;
 mod labels;
@@ -19,6 +21,7 @@ mod present;
 mod published;
 pub mod reference;
 mod spark;
+pub mod tensorboard;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -270,7 +270,7 @@ fn records() -> ReferenceTable {
     }
 }
 
-/// Convolutional networks of LeCun's table, given there as test errors in percent.
+/// Convolutional networks of `LeCun`'s table, given there as test errors in percent.
 fn lecun() -> ReferenceTable {
     let entry = |(label, error): (&'static str, f64)| ReferenceEntry {
         label: Some(label),

@@ -38,6 +38,7 @@ pub use combine::Ballot;
 pub use event::Event;
 pub use rates::measured_rates;
 pub use run::run;
+pub use score::predicted_classes;
 pub use standing::StoreProgress;
 pub use stop::StopSignal;
 

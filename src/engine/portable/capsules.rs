@@ -17,7 +17,7 @@ const SMALL: f32 = 1e-9;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Capsules {
     /// Input capsules: groups of channels times positions.
-    pub(super) capsules: usize,
+    pub(super) inputs: usize,
     /// Positions of the image.
     pub(super) positions: usize,
     /// Values of an input capsule.
@@ -46,14 +46,14 @@ pub(super) struct Memory {
 impl Capsules {
     /// Returns the number of weights: `(classes, capsules, size, dimensions)`.
     pub(super) fn weights(&self) -> usize {
-        self.classes * self.capsules * self.size * self.dimensions
+        self.classes * self.inputs * self.size * self.dimensions
     }
 
     /// Returns the logits `(classes, images)` of one model.
     pub(super) fn forward(&self, x: &[f32], weights: &[f32], images: usize) -> (Vec<f32>, Memory) {
         let inputs = self.squashed_inputs(x, images);
         let predictions = self.predictions(&inputs, weights, images);
-        let mut agreement = vec![0.0; self.capsules * self.classes * images];
+        let mut agreement = vec![0.0; self.inputs * self.classes * images];
         let mut coefficients = agreement.clone();
         let mut vectors = Vec::new();
         for round in 1..=self.rounds {
@@ -70,7 +70,9 @@ impl Capsules {
             for row in vector.chunks_exact(images) {
                 logits.iter_mut().zip(row).for_each(|(sum, value)| *sum += value * value);
             }
-            logits.iter_mut().for_each(|sum| *sum = (*sum + SMALL).sqrt());
+            for sum in &mut *logits {
+                *sum = (*sum + SMALL).sqrt();
+            }
             for row in vector.chunks_exact_mut(images) {
                 row.iter_mut().zip(&*logits).for_each(|(value, length)| *value /= length);
             }
@@ -91,7 +93,7 @@ impl Capsules {
         let mut prediction = vec![0.0; images];
         for class in 0..self.classes {
             let above = &above[class * images..][..images];
-            for capsule in 0..self.capsules {
+            for capsule in 0..self.inputs {
                 let coefficients =
                     &memory.coefficients[(capsule * self.classes + class) * images..][..images];
                 let of_capsule = capsule * self.dimensions * images;
@@ -121,7 +123,7 @@ impl Capsules {
 
     /// Returns where the values of one row of a prediction's matrix begin.
     fn weight(&self, class: usize, capsule: usize, row: usize) -> usize {
-        ((class * self.capsules + capsule) * self.size + row) * self.dimensions
+        ((class * self.inputs + capsule) * self.size + row) * self.dimensions
     }
 
     /// Returns the feature that is value `place` of an input capsule.
@@ -131,7 +133,7 @@ impl Capsules {
     }
 
     fn squashed_inputs(&self, x: &[f32], images: usize) -> Vec<f32> {
-        let mut inputs = vec![0.0; self.capsules * self.dimensions * images];
+        let mut inputs = vec![0.0; self.inputs * self.dimensions * images];
         for (capsule, vector) in inputs.chunks_exact_mut(self.dimensions * images).enumerate() {
             for (place, row) in vector.chunks_exact_mut(images).enumerate() {
                 row.copy_from_slice(&x[self.feature(capsule, place) * images..][..images]);
@@ -143,9 +145,9 @@ impl Capsules {
 
     /// Returns every input capsule's prediction of every class, `(classes, capsules, size, images)`.
     fn predictions(&self, inputs: &[f32], weights: &[f32], images: usize) -> Vec<f32> {
-        let mut predictions = vec![0.0; self.classes * self.capsules * self.size * images];
+        let mut predictions = vec![0.0; self.classes * self.inputs * self.size * images];
         for (row, to) in predictions.chunks_exact_mut(images).enumerate() {
-            let capsule = row / self.size % self.capsules;
+            let capsule = row / self.size % self.inputs;
             let from = &inputs[capsule * self.dimensions * images..];
             let weights = &weights[row * self.dimensions..][..self.dimensions];
             for (weight, from) in weights.iter().zip(from.chunks_exact(images)) {
@@ -188,8 +190,8 @@ impl Capsules {
     fn gathered(&self, predictions: &[f32], coefficients: &[f32], images: usize) -> Vec<f32> {
         let mut vectors = vec![0.0; self.classes * self.size * images];
         for (row, from) in predictions.chunks_exact(images).enumerate() {
-            let capsule = row / self.size % self.capsules;
-            let class = row / (self.size * self.capsules);
+            let capsule = row / self.size % self.inputs;
+            let class = row / (self.size * self.inputs);
             let weights = &coefficients[(capsule * self.classes + class) * images..][..images];
             let to = &mut vectors[(class * self.size + row % self.size) * images..][..images];
             for (to, (from, weight)) in to.iter_mut().zip(from.iter().zip(weights)) {
@@ -206,8 +208,8 @@ impl Capsules {
             squash(vector, images);
         }
         for (row, from) in predictions.chunks_exact(images).enumerate() {
-            let capsule = row / self.size % self.capsules;
-            let class = row / (self.size * self.capsules);
+            let capsule = row / self.size % self.inputs;
+            let class = row / (self.size * self.inputs);
             let vector = &squashed[(class * self.size + row % self.size) * images..][..images];
             let to = &mut agreement[(capsule * self.classes + class) * images..][..images];
             for (to, (from, value)) in to.iter_mut().zip(from.iter().zip(vector)) {
@@ -245,7 +247,9 @@ fn squash(vector: &mut [f32], images: usize) {
     for row in vector.chunks_exact(images) {
         squares.iter_mut().zip(row).for_each(|(sum, value)| *sum += value * value);
     }
-    squares.iter_mut().for_each(|square| *square = square.sqrt() / (1.0 + *square));
+    for square in &mut squares {
+        *square = square.sqrt() / (1.0 + *square);
+    }
     for row in vector.chunks_exact_mut(images) {
         row.iter_mut().zip(&squares).for_each(|(value, factor)| *value *= factor);
     }

@@ -2,7 +2,7 @@ use super::*;
 
 /// Six input capsules of two values (three groups at two positions), three classes of four values.
 fn layer(rounds: usize, routing: Routing) -> Capsules {
-    Capsules { capsules: 6, positions: 2, dimensions: 2, classes: 3, size: 4, rounds, routing }
+    Capsules { inputs: 6, positions: 2, dimensions: 2, classes: 3, size: 4, rounds, routing }
 }
 
 fn noise(count: usize, seed: u64) -> Vec<f32> {
@@ -23,7 +23,7 @@ fn by_the_book(layer: &Capsules, x: &[f32], weights: &[f32], images: usize) -> V
     };
     let mut logits = vec![0.0; layer.classes * images];
     for image in 0..images {
-        let inputs: Vec<Vec<f64>> = (0..layer.capsules)
+        let inputs: Vec<Vec<f64>> = (0..layer.inputs)
             .map(|capsule| {
                 let (group, position) = (capsule / layer.positions, capsule % layer.positions);
                 let value = |place: usize| {
@@ -37,7 +37,7 @@ fn by_the_book(layer: &Capsules, x: &[f32], weights: &[f32], images: usize) -> V
             (0..layer.size)
                 .map(|row| {
                     let first =
-                        ((class * layer.capsules + capsule) * layer.size + row) * layer.dimensions;
+                        ((class * layer.inputs + capsule) * layer.size + row) * layer.dimensions;
                     inputs[capsule]
                         .iter()
                         .enumerate()
@@ -46,14 +46,13 @@ fn by_the_book(layer: &Capsules, x: &[f32], weights: &[f32], images: usize) -> V
                 })
                 .collect()
         };
-        let mut agreement = vec![vec![0.0; layer.classes]; layer.capsules];
+        let mut agreement = vec![vec![0.0; layer.classes]; layer.inputs];
         let mut vectors = Vec::new();
         for _ in 0..layer.rounds {
             vectors = (0..layer.classes)
                 .map(|class| {
                     let mut sum = vec![0.0; layer.size];
-                    for capsule in 0..layer.capsules {
-                        let said: &[f64] = &agreement[capsule];
+                    for (capsule, said) in agreement.iter().enumerate() {
                         let largest = said.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                         let smallest = said.iter().copied().fold(f64::INFINITY, f64::min);
                         let coefficient = match layer.routing {
@@ -123,9 +122,9 @@ fn gradients_are_those_of_finite_differences_where_coefficients_are_constant() {
                 let moved = |by: f32| {
                     let (mut x, mut weights) = (x.clone(), weights.clone());
                     if which == 0 {
-                        x[place] += by
+                        x[place] += by;
                     } else {
-                        weights[place] += by
+                        weights[place] += by;
                     }
                     value(&x, &weights)
                 };

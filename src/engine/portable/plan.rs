@@ -169,7 +169,7 @@ impl<D: Backend> Plan<D> {
             LayerSettings::Flatten => {}
             LayerSettings::Capsules { dimensions, size, rounds, routing, .. } => {
                 let capsules = Capsules {
-                    capsules: input.features() / dimensions,
+                    inputs: input.features() / dimensions,
                     positions: input.positions(),
                     dimensions,
                     classes: output.features(),
@@ -177,8 +177,8 @@ impl<D: Backend> Plan<D> {
                     rounds,
                     routing,
                 };
-                let shape = vec![capsules.classes, capsules.capsules, size, dimensions];
-                self.activations += capsules.capsules * capsules.classes * (size + 2);
+                let shape = vec![capsules.classes, capsules.inputs, size, dimensions];
+                self.activations += capsules.inputs * capsules.classes * (size + 2);
                 self.weights.push(WeightPlan {
                     prefix,
                     rows: capsules.classes,
