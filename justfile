@@ -21,6 +21,10 @@ test-data folder:
 cuda-check:
     cargo check --release --features cuda-check
 
+# Everything to be checked on a machine with a GPU; `just gpu-check --device cpu` rehearses it.
+gpu-check *arguments:
+    bash scripts/gpu-check.sh {{arguments}}
+
 # Trains the small gate experiment and holds it against the committed baseline.
 gate:
     cargo run --release -- run experiments/smoke.toml --out target/gate/smoke

@@ -164,6 +164,7 @@ impl Row {
             labels: &self.labels,
             learning_rate: 1e-3,
             step: self.step,
+            ..StepInput::default()
         };
         self.network
             .train_step(&[input], &mut [StepResult::default()])

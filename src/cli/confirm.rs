@@ -41,7 +41,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     validate(&plan, &mut images)?;
     let how = How {
         engine: engine.as_ref(),
-        workers: workers(arguments.training.jobs),
+        workers: workers(arguments.training.jobs, engine.as_ref()),
         retries: RunOptions::default().retries,
         save_weights: false,
         channel: match arguments.training.quiet {

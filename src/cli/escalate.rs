@@ -109,7 +109,7 @@ impl<'a> Escalation<'a> {
         validate(&plan, &mut self.images)?;
         let how = How {
             engine: self.engine.as_ref(),
-            workers: workers(self.arguments.jobs),
+            workers: workers(self.arguments.jobs, self.engine.as_ref()),
             retries: RunOptions::default().retries,
             save_weights: false,
             channel: match self.arguments.quiet {

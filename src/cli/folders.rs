@@ -1,5 +1,7 @@
-//! What the environment says: where results go, where data are looked for, which kernels compute.
+//! What the environment says: where results go, where data are looked for, which kernels compute and
+//! how large packs may be.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::arguments::DataFolderArguments;
@@ -39,6 +41,16 @@ fn cache_folder() -> Option<PathBuf> {
         .or_else(|| named("HOME").map(|home| home.join(".cache")))
         .or_else(|| named("LOCALAPPDATA"))
         .map(|folder| folder.join("gridbench"))
+}
+
+/// Returns the most members of a pack, as `GRIDBENCH_PACK` says; without it as many as fit.
+pub(super) fn most_of_a_pack() -> Result<Option<NonZeroUsize>, Failure> {
+    let Some(text) = std::env::var_os("GRIDBENCH_PACK") else { return Ok(None) };
+    let text = text.to_string_lossy();
+    text.parse().map(Some).map_err(|_| {
+        Failure::input("cannot use `GRIDBENCH_PACK`")
+            .because_of(format!("found `{text}`, expected a number of members from 1"))
+    })
 }
 
 /// Returns the kernels that `GRIDBENCH_ISA` names; without it the fastest.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::arguments::RunArguments;
 use super::experiment::{Images, Loaded, validate};
 use super::failure::{Exit, Failure};
-use super::folders::{cpu_kernels, data_folders, results_folder};
+use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::progress::{Channel, Progress};
 use super::report::{store_failure, tables_failure};
 use super::terminal::Terminal;
@@ -40,13 +40,13 @@ pub(super) struct How<'a> {
 pub(super) fn engine_on(device: &str) -> Result<Box<dyn Engine + Send + Sync>, Failure> {
     let device: DeviceChoice =
         device.parse().map_err(|error| Failure::input("cannot choose a device").because(&error))?;
-    engine::build_with(device, cpu_kernels()?)
+    engine::build_for_packs(device, cpu_kernels()?, most_of_a_pack()?)
         .map_err(|error| Failure::input(format!("cannot train on `{device}`")).because(&error))
 }
 
-/// Returns the number of trainings at once: as asked for, else one a core.
-pub(super) fn workers(jobs: Option<u16>) -> usize {
-    jobs.map_or_else(cores, usize::from)
+/// Returns the number of workers: as asked for, else what the device wants, else one a core.
+pub(super) fn workers(jobs: Option<u16>, engine: &dyn Engine) -> usize {
+    jobs.map(usize::from).or_else(|| engine.workers()).unwrap_or_else(cores)
 }
 
 pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     };
     let how = How {
         engine: engine.as_ref(),
-        workers: workers(arguments.jobs),
+        workers: workers(arguments.jobs, engine.as_ref()),
         retries: if arguments.retry_failed { u32::MAX } else { RunOptions::default().retries },
         save_weights: arguments.save_weights,
         channel,

@@ -86,6 +86,19 @@ impl<'a> Batches<'a> {
         &self.order[..self.end]
     }
 
+    /// Returns whether images are varied on their way.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.augmenter.is_some()
+    }
+
+    /// Returns the pool indices of the next batch and goes past it; nothing is left at the end.
+    pub fn next_indices(&mut self) -> &[u32] {
+        let first = self.next;
+        self.next = self.end.min(first + self.batch_size);
+        &self.order[first..self.next]
+    }
+
     /// Fills `pixels` (batch × height × width × channels, values from 0 to 1) and `labels` with the
     /// next batch and returns its number of images, or nothing at the end of the epoch.
     ///
@@ -189,6 +202,23 @@ mod tests {
         assert_eq!(all(batches).0, [4, 4]);
         let batches = Batches::new(&dataset, &[], settings(Order::Shuffled, false), path(0), 0);
         assert_eq!(all(batches).0, [0; 0]);
+    }
+
+    #[test]
+    fn batches_by_index_name_the_images_of_batches_by_pixel() {
+        let dataset = dataset(10);
+        let indices: Vec<u32> = (0..10).collect();
+        let start =
+            || Batches::new(&dataset, &indices, settings(Order::Shuffled, false), path(3), 1);
+        let (mut by_pixel, mut by_index) = (start(), start());
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        while by_pixel.next_into(&mut pixels, &mut labels).is_some() {
+            let named: Vec<u16> =
+                by_index.next_indices().iter().map(|&at| dataset.labels[at as usize]).collect();
+            assert_eq!(named, labels);
+        }
+        assert_eq!(by_index.next_indices(), [0; 0]);
+        assert!(!by_index.varies());
     }
 
     #[test]

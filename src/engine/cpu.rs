@@ -113,10 +113,7 @@ impl CpuKernels {
                 "packs are not trained in bf16; use \"auto\" or \"f32\"".to_owned(),
             ));
         }
-        let seed_paths = jobs.iter().map(|job| job.seed_path).collect();
-        let network =
-            PortableNetwork::new(Cpu::default(), first.settings, shape, classes, seed_paths)?;
-        Ok(Box::new(network))
+        Ok(Box::new(PortableNetwork::of_jobs(Cpu::default(), jobs)?))
     }
 }
 

@@ -1,15 +1,16 @@
 //! Which device trains, and the engine that sends each job to what its settings ask for.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use super::fake::FakeEngine;
 #[cfg(feature = "cuda")]
-use super::portable::PortableNetwork;
+use super::cuda::CudaNetworks;
+use super::fake::FakeEngine;
 use super::weights::{NamedTensor, from_safetensors};
 use super::{
-    CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, naive_bayes, retrain,
-    training,
+    CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, naive_bayes, pack,
+    retrain, training,
 };
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, Splits};
@@ -78,23 +79,43 @@ pub fn build_with(
     device: DeviceChoice,
     kernels: CpuKernels,
 ) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {
+    build_for_packs(device, kernels, None)
+}
+
+/// Builds the engine for `device` as [`build_with`] does, with at most `most` members of a pack
+/// where the device trains packs. A CPU does with dfdx's operations, if it is asked to: to rehearse
+/// what a GPU does.
+///
+/// # Errors
+/// As [`build_with`].
+pub fn build_for_packs(
+    device: DeviceChoice,
+    kernels: CpuKernels,
+    most: Option<NonZeroUsize>,
+) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {
     kernels.path(Precision::Auto)?;
+    let on_cpu = || -> Box<dyn Engine + Send + Sync> {
+        let pack = most.map_or(1, NonZeroUsize::get);
+        Box::new(Trainers { networks: CpuNetworks { kernels, pack } })
+    };
     match device {
-        DeviceChoice::Cpu => Ok(Box::new(Trainers { networks: CpuNetworks { kernels } })),
+        DeviceChoice::Cpu => Ok(on_cpu()),
         #[cfg(feature = "cuda")]
-        DeviceChoice::Cuda(index) => Ok(Box::new(Trainers { networks: cuda::open(index)? })),
+        DeviceChoice::Cuda(index) => {
+            Ok(Box::new(Trainers { networks: CudaNetworks::open(index, most)? }))
+        }
         #[cfg(not(feature = "cuda"))]
         DeviceChoice::Cuda(_) => Err(EngineError::Unsupported(format!(
             "this build cannot use `{device}`; build one that can with `cargo build --release \
              --features cuda`, or use `--device cpu`"
         ))),
         #[cfg(feature = "cuda")]
-        DeviceChoice::Auto => match cuda::open(0) {
+        DeviceChoice::Auto => match CudaNetworks::open(0, most) {
             Ok(networks) => Ok(Box::new(Trainers { networks })),
-            Err(_) => Ok(Box::new(Trainers { networks: CpuNetworks { kernels } })),
+            Err(_) => Ok(on_cpu()),
         },
         #[cfg(not(feature = "cuda"))]
-        DeviceChoice::Auto => Ok(Box::new(Trainers { networks: CpuNetworks { kernels } })),
+        DeviceChoice::Auto => Ok(on_cpu()),
     }
 }
 
@@ -109,9 +130,20 @@ fn prediction_job<'a>(
 }
 
 /// Makes networks on one device.
-trait Networks: Sync {
+pub(super) trait Networks: Sync {
     /// Returns the device and numerical path.
     fn description(&self) -> String;
+
+    /// Returns how many members like this one are best trained at once.
+    fn capacity(&self, job: &TrainJob<'_>) -> usize;
+
+    /// Returns how many workers make sense; absent: as many as there are cores.
+    fn workers(&self) -> Option<usize> {
+        None
+    }
+
+    /// Hears that so many members like this one were too much for the device.
+    fn was_too_much(&self, _job: &TrainJob<'_>, _members: usize) {}
 
     /// Builds the network of a pack of jobs and trains it to its end.
     fn train(
@@ -154,11 +186,35 @@ impl<N: Networks> Engine for Trainers<N> {
         self.networks.description()
     }
 
+    fn workers(&self) -> Option<usize> {
+        self.networks.workers()
+    }
+
     fn pack_capacity(&self, job: &TrainJob<'_>) -> usize {
         match &job.settings.trainer {
             TrainerSettings::Fake(_) => FakeEngine.pack_capacity(job),
+            TrainerSettings::Dfdx if pack::is_packable(job.settings) => {
+                self.networks.capacity(job).max(1)
+            }
             TrainerSettings::Dfdx | TrainerSettings::Command { .. } => 1,
         }
+    }
+
+    fn train_pack(
+        &self,
+        jobs: &[TrainJob<'_>],
+        observers: &mut [&mut dyn EpochObserver],
+    ) -> Vec<Result<TrainOutput, EngineError>> {
+        if !jobs.iter().all(|job| pack::is_packable(job.settings)) {
+            let alone = jobs.iter().zip(observers);
+            return alone.map(|(job, observer)| self.train(job, *observer)).collect();
+        }
+        pack::train(
+            jobs,
+            observers,
+            &mut |jobs, observers| self.networks.train(jobs, observers),
+            &mut |members| self.networks.was_too_much(&jobs[0], members),
+        )
     }
 
     fn train(
@@ -211,11 +267,18 @@ fn in_one_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EngineEr
 /// Networks on the CPU.
 struct CpuNetworks {
     kernels: CpuKernels,
+    /// Members of a pack; more than one only with dfdx's operations, because the hand-written
+    /// kernels train one network, and their bits are others.
+    pack: usize,
 }
 
 impl Networks for CpuNetworks {
     fn description(&self) -> String {
         self.kernels.description()
+    }
+
+    fn capacity(&self, _job: &TrainJob<'_>) -> usize {
+        if self.kernels == CpuKernels::Dfdx { self.pack } else { 1 }
     }
 
     fn train(
@@ -243,106 +306,12 @@ impl Networks for CpuNetworks {
     }
 }
 
-/// Builds the portable network of a pack; all jobs agree in architecture and optimizer.
-#[cfg(feature = "cuda")]
-fn portable<D: super::portable::Backend>(
-    device: D,
-    jobs: &[TrainJob<'_>],
-) -> Result<PortableNetwork<D>, EngineError> {
-    let first = &jobs[0];
-    if first.settings.train.precision == Precision::Bf16 {
-        return Err(EngineError::Unsupported(
-            "`train.precision = \"bf16\"` is not available on this path; use \"auto\" or \"f32\""
-                .to_owned(),
-        ));
-    }
-    PortableNetwork::new(
-        device,
-        first.settings,
-        first.dataset.shape,
-        first.dataset.classes.len(),
-        jobs.iter().map(|job| job.seed_path).collect(),
-    )
-}
-
 /// Gives the error of a whole pack to each of its jobs.
-fn shared(error: EngineError, jobs: usize) -> Vec<Result<TrainOutput, EngineError>> {
+pub(super) fn shared(error: EngineError, jobs: usize) -> Vec<Result<TrainOutput, EngineError>> {
     let message = error.to_string();
     let mut results = vec![Err(error)];
     results.extend((1..jobs).map(|_| Err(EngineError::Device(message.clone()))));
     results
-}
-
-#[cfg(feature = "cuda")]
-mod cuda {
-    //! Networks on an NVIDIA GPU.
-
-    use std::cell::RefCell;
-
-    use dfdx::tensor::{Cache, Cuda};
-
-    use super::{
-        EngineError, EpochObserver, NamedTensor, Networks, Probabilities, TrainJob, TrainOutput,
-        portable, shared, training,
-    };
-
-    thread_local! {
-        /// The GPU this thread opened: dfdx's handle cannot leave its thread.
-        static OPENED: RefCell<Option<(usize, Cuda)>> = const { RefCell::new(None) };
-    }
-
-    /// Networks on one GPU.
-    pub(super) struct CudaNetworks {
-        index: usize,
-    }
-
-    /// Makes sure that the GPU of the given index is there.
-    pub(super) fn open(index: usize) -> Result<CudaNetworks, EngineError> {
-        opened(index).map(|_| CudaNetworks { index })
-    }
-
-    fn opened(index: usize) -> Result<Cuda, EngineError> {
-        OPENED.with_borrow_mut(|opened| match opened {
-            Some((found, device)) if *found == index => Ok(device.clone()),
-            _ => {
-                let failed = |error: &dyn std::fmt::Debug| {
-                    EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
-                };
-                let device = Cuda::try_build(index, 0).map_err(|error| failed(&error))?;
-                // Without the cache every tensor of every step is a cudaMalloc.
-                device.try_enable_cache().map_err(|error| failed(&error))?;
-                *opened = Some((index, device.clone()));
-                Ok(device)
-            }
-        })
-    }
-
-    impl Networks for CudaNetworks {
-        fn description(&self) -> String {
-            format!("cuda:{}, portable f32", self.index)
-        }
-
-        fn train(
-            &self,
-            jobs: &[TrainJob<'_>],
-            observers: &mut [&mut dyn EpochObserver],
-        ) -> Vec<Result<TrainOutput, EngineError>> {
-            match opened(self.index).and_then(|device| portable(device, jobs)) {
-                Ok(mut network) => training::train(&mut network, jobs, observers),
-                Err(error) => shared(error, jobs.len()),
-            }
-        }
-
-        fn predict(
-            &self,
-            job: &TrainJob<'_>,
-            indices: &[u32],
-            weights: &[NamedTensor],
-        ) -> Result<Probabilities, EngineError> {
-            let mut network = portable(opened(self.index)?, std::slice::from_ref(job))?;
-            training::predict_with(&mut network, job, indices, weights)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,12 @@ impl DropoutMask {
         Self(Dropout::new(Self::key(seed_path, step, layer), rate))
     }
 
+    /// Returns what a device needs to make the mask: key, threshold and the bits of the scale.
+    #[cfg(feature = "cuda")]
+    pub(super) fn words(&self) -> [u32; 4] {
+        self.0.words()
+    }
+
     /// Returns 0 for a dropped value and `1 / (1 − rate)` for a kept one.
     ///
     /// `element` is `image in the batch · features + feature`, features counted in row, column,

@@ -33,11 +33,29 @@ pub(super) struct Feed {
     pub(super) pixels: Vec<f32>,
     /// Class of every image.
     pub(super) labels: Vec<u16>,
+    /// Places of the images in the dataset, where the network holds it.
+    pub(super) indices: Vec<u32>,
+}
+
+/// How a network is told of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Pixels and labels.
+    Pixel,
+    /// Places in the dataset it holds.
+    Index,
 }
 
 impl Feed {
     /// Takes the next batch and returns its number of images, 0 after the last.
-    pub(super) fn advance(&mut self, batches: &mut Batches<'_>) -> usize {
-        batches.next_into(&mut self.pixels, &mut self.labels).unwrap_or(0)
+    pub(super) fn advance(&mut self, batches: &mut Batches<'_>, by: By) -> usize {
+        self.indices.clear();
+        if by == By::Pixel {
+            return batches.next_into(&mut self.pixels, &mut self.labels).unwrap_or(0);
+        }
+        self.pixels.clear();
+        self.labels.clear();
+        self.indices.extend_from_slice(batches.next_indices());
+        self.indices.len()
     }
 }

@@ -182,7 +182,10 @@ impl<'a> Member<'a> {
             metrics.insert(Metric::ImagesPerSecond, images_trained as f64 / seconds);
         }
         let mebibyte = 1024.0 * 1024.0;
-        metrics.insert(Metric::PeakMemory, network.working_bytes() as f64 / mebibyte);
+        metrics.insert(
+            Metric::PeakMemory,
+            network.working_bytes() as f64 / network.models().max(1) as f64 / mebibyte,
+        );
         let summary = MemberSummary {
             epochs,
             selected_epoch,

@@ -6,6 +6,8 @@
 
 mod checkpoint;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod device;
 pub mod dropout;
 pub mod evaluation;
@@ -19,6 +21,7 @@ mod member;
 pub mod model_file;
 mod naive_bayes;
 pub mod network;
+pub mod pack;
 mod portable;
 mod retrain;
 mod schedule;
@@ -31,7 +34,7 @@ mod training;
 pub mod weights;
 
 pub use cpu::CpuKernels;
-pub use device::{DeviceChoice, ParseDeviceError, build, build_with};
+pub use device::{DeviceChoice, ParseDeviceError, build, build_for_packs, build_with};
 pub use fake::FakeEngine;
 
 use std::ops::ControlFlow;
@@ -162,12 +165,17 @@ pub trait Engine: Sync {
         )))
     }
 
+    /// Returns how many workers make sense on this device; absent: as many as there are cores.
+    fn workers(&self) -> Option<usize> {
+        None
+    }
+
     /// Returns how many members like this one are best trained at once (a pack); 1 on a CPU.
     fn pack_capacity(&self, _job: &TrainJob<'_>) -> usize {
         1
     }
 
-    /// Trains several members that agree in architecture, batch size and optimizer kind.
+    /// Trains several members, best such that [agree](pack::agree).
     ///
     /// The default trains one after another. Each result is what [`Engine::train`] would give.
     fn train_pack(

@@ -8,18 +8,30 @@
 use super::EngineError;
 use super::weights::NamedTensor;
 pub use super::weights::find;
+use crate::data::Dataset;
 
 /// What one model is given for one optimisation step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct StepInput<'a> {
     /// Pixels from 0 to 1, `images × height × width × channels`.
     pub pixels: &'a [f32],
     /// Class of every image.
     pub labels: &'a [u16],
+    /// Places of the images in the dataset that the network [holds](Network::hold), instead of
+    /// pixels and labels; else empty.
+    pub indices: &'a [u32],
     /// Step size.
     pub learning_rate: f64,
     /// Index of the step since the beginning of training, from 0.
     pub step: u64,
+}
+
+impl StepInput<'_> {
+    /// Returns the number of images.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.labels.len().max(self.indices.len())
+    }
 }
 
 /// What one step gave for one model, before its weights changed.
@@ -65,6 +77,42 @@ pub trait Network {
         inputs: &[StepInput<'_>],
         results: &mut [StepResult],
     ) -> Result<(), EngineError>;
+
+    /// Returns how many steps at most may pass before [`Network::read`]; 1 where every step gives
+    /// its results itself.
+    fn steps_between_readings(&self) -> u64 {
+        1
+    }
+
+    /// Replaces `results` by the sums over the steps since they were last read. Asked only of a
+    /// network that lets steps pass between readings.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn read(&mut self, _results: &mut [StepResult]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Takes over the images of a training where the network gains from it, and returns whether
+    /// steps and predictions may name images by their indices.
+    ///
+    /// # Errors
+    /// If the device has no room for them.
+    fn hold(&mut self, _dataset: &Dataset) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    /// Does what [`Network::predict`] does for held images, one list of indices a model.
+    ///
+    /// # Errors
+    /// If the device fails or holds no images.
+    fn predict_held(
+        &mut self,
+        _indices: &[&[u32]],
+        _logits: &mut [Vec<f32>],
+    ) -> Result<(), EngineError> {
+        Err(EngineError::Unsupported(format!("the path `{}` holds no images", self.path())))
+    }
 
     /// Appends the logits of `images` images to each model's list, `images × classes`, without
     /// dropout and with running statistics. `pixels` has one entry a model.

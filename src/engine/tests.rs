@@ -6,7 +6,7 @@ use super::kernels::Isa;
 use super::network::{Network, NetworkState};
 use super::portable::PortableNetwork;
 use super::testing::{
-    Silent, StopAfter, conv, dense, every_layer, job, quarters, settings, splits,
+    Silent, StopAfter, conv, dense, every_layer, job, quarters, settings, splits, without_times,
 };
 use super::weights::from_safetensors;
 use super::*;
@@ -40,17 +40,6 @@ fn all_kernels() -> Vec<CpuKernels> {
     let amx = CpuKernels::Forced(Isa::AmxBf16);
     all.extend(build_with(DeviceChoice::Cpu, amx).is_ok().then_some(amx));
     all
-}
-
-/// Makes outputs comparable: only times may differ.
-fn without_times(mut output: TrainOutput) -> TrainOutput {
-    for record in &mut output.epochs {
-        record.train_seconds = 0.0;
-    }
-    if let Some(summary) = &mut output.summary {
-        summary.metrics.retain(|metric, _| !metric.is_measured_cost());
-    }
-    output
 }
 
 /// Everything random and everything remembered at once.

@@ -7,11 +7,12 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::feed::{Feed, evaluation_batches};
+use super::feed::{By, Feed, evaluation_batches};
 use super::member::{Ended, Member};
 use super::network::{Network, StepInput, StepResult};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, evaluation};
+use crate::data::Batches;
 use crate::record::{EpochRecord, Probabilities};
 
 /// Trains the members of a pack to their ends, one model of `network` a job.
@@ -60,7 +61,7 @@ pub(super) fn predict_with(
     let (mut feed, mut batches) = (Feed::default(), evaluation_batches(job, indices));
     let mut logits = [Vec::new()];
     loop {
-        let images = feed.advance(&mut batches);
+        let images = feed.advance(&mut batches, By::Pixel);
         if images == 0 {
             let [logits] = logits;
             return Ok(evaluation::probabilities(logits, job.dataset.classes.len()));
@@ -74,18 +75,22 @@ fn run(
     members: &mut [Member<'_>],
     observers: &mut [&mut dyn EpochObserver],
 ) -> Result<(), EngineError> {
-    let mut lockstep = Lockstep::new(members.len());
+    let holds = match members.first() {
+        Some(first) => network.hold(first.job.dataset)?,
+        None => false,
+    };
+    let mut lockstep = Lockstep::new(members.len(), holds);
     loop {
         let finishing: Vec<usize> =
             live(members).filter(|&place| members[place].stopping.is_finished()).collect();
         if !finishing.is_empty() {
-            finish(network, members, &finishing)?;
+            finish(network, members, &finishing, holds)?;
         }
         if live(members).next().is_none() {
             return Ok(());
         }
         let totals = lockstep.epoch(network, members)?;
-        validate(network, members, &totals)?;
+        validate(network, members, &totals, holds)?;
         for (model, member) in members.iter_mut().enumerate() {
             if member.ended.is_some() {
                 continue;
@@ -120,13 +125,23 @@ struct Totals {
 struct Lockstep {
     feeds: Vec<Feed>,
     results: Vec<StepResult>,
+    /// Whether the network holds the images.
+    holds: bool,
+}
+
+/// Steps whose results have not been looked at.
+#[derive(Default)]
+struct Unread {
+    steps: u64,
+    images: usize,
 }
 
 impl Lockstep {
-    fn new(models: usize) -> Self {
+    fn new(models: usize, holds: bool) -> Self {
         Self {
             feeds: (0..models).map(|_| Feed::default()).collect(),
             results: vec![StepResult::default(); models],
+            holds,
         }
     }
 
@@ -138,19 +153,27 @@ impl Lockstep {
         members: &mut [Member<'_>],
     ) -> Result<Vec<Totals>, EngineError> {
         let begin = Instant::now();
+        // Time spent for all is everyone's in equal parts, so that the sum over members is what
+        // passed.
+        let sharers = live(members).count().max(1) as f64;
         let mut totals = vec![Totals::default(); members.len()];
         let mut streams = Vec::with_capacity(members.len());
         for (place, member) in members.iter().enumerate() {
             totals[place].learning_rate = member.learning_rate();
             streams.push(member.ended.is_none().then(|| member.training_batches()));
         }
-        let mut step_in_epoch = 0u64;
+        let by = match streams.iter().flatten().any(Batches::varies) {
+            false if self.holds => By::Index,
+            _ => By::Pixel,
+        };
+        let readings = network.steps_between_readings();
+        let (mut step_in_epoch, mut unread) = (0u64, Unread::default());
         loop {
             let mut images = None;
             for ((stream, feed), member) in streams.iter_mut().zip(&mut self.feeds).zip(&*members) {
                 if member.ended.is_none() {
                     let Some(stream) = stream else { continue };
-                    let count = feed.advance(stream);
+                    let count = feed.advance(stream, by);
                     if images.is_some_and(|images| images != count) {
                         return Err(EngineError::Unsupported(
                             "members of a pack need equally many training images".to_owned(),
@@ -167,6 +190,7 @@ impl Lockstep {
                     StepInput {
                         pixels: &feed.pixels,
                         labels: &feed.labels,
+                        indices: &feed.indices,
                         learning_rate: members[source].learning_rate(),
                         step: members[source].step,
                     }
@@ -174,20 +198,20 @@ impl Lockstep {
                 .collect();
             network.train_step(&inputs, &mut self.results)?;
             step_in_epoch += 1;
-            let seconds = begin.elapsed().as_secs_f64();
-            for (place, member) in members.iter_mut().enumerate() {
-                if member.ended.is_some() {
-                    continue;
-                }
-                let result = self.results[place];
+            unread.steps += 1;
+            unread.images += images;
+            for member in members.iter_mut().filter(|member| member.ended.is_none()) {
                 member.step += 1;
-                let total = &mut totals[place];
-                total.loss_sum += result.loss_sum;
-                total.correct += u64::from(result.correct);
-                total.images += images as u64;
-                total.seconds = seconds;
-                member.check_step(result.loss_sum / images as f64, step_in_epoch, seconds);
             }
+            if unread.steps >= readings {
+                let read = std::mem::take(&mut unread);
+                let seconds = begin.elapsed().as_secs_f64() / sharers;
+                self.account(network, members, &mut totals, read, (step_in_epoch, seconds))?;
+            }
+        }
+        if unread.steps > 0 && live(members).next().is_some() {
+            let seconds = begin.elapsed().as_secs_f64() / sharers;
+            self.account(network, members, &mut totals, unread, (step_in_epoch, seconds))?;
         }
         if step_in_epoch == 0 {
             return Err(EngineError::Unsupported(
@@ -198,6 +222,32 @@ impl Lockstep {
         }
         Ok(totals)
     }
+
+    /// Adds what the unread steps gave to the sums of live members, and ends those whose loss is no
+    /// longer reasonable or whose time is over.
+    fn account(
+        &mut self,
+        network: &mut dyn Network,
+        members: &mut [Member<'_>],
+        totals: &mut [Totals],
+        unread: Unread,
+        (step_in_epoch, seconds): (u64, f64),
+    ) -> Result<(), EngineError> {
+        if network.steps_between_readings() > 1 {
+            network.read(&mut self.results)?;
+        }
+        for ((member, total), result) in members.iter_mut().zip(totals).zip(&self.results) {
+            if member.ended.is_some() {
+                continue;
+            }
+            total.loss_sum += result.loss_sum;
+            total.correct += u64::from(result.correct);
+            total.images += unread.images as u64;
+            total.seconds = seconds;
+            member.check_step(result.loss_sum / unread.images as f64, step_in_epoch, seconds);
+        }
+        Ok(())
+    }
 }
 
 /// Evaluates live members on their validation images and records the epoch.
@@ -205,9 +255,10 @@ fn validate(
     network: &mut dyn Network,
     members: &mut [Member<'_>],
     totals: &[Totals],
+    holds: bool,
 ) -> Result<(), EngineError> {
     let places: Vec<usize> = live(members).collect();
-    let logits = predict(network, members, &places, |member| &member.job.splits.validation[..])?;
+    let logits = predict(network, members, (&places, holds), |m| &m.job.splits.validation[..])?;
     for (&place, logits) in places.iter().zip(logits) {
         let (member, total) = (&mut members[place], &totals[place]);
         let labels = member.labels(&member.job.splits.validation);
@@ -233,6 +284,7 @@ fn finish(
     network: &mut dyn Network,
     members: &mut [Member<'_>],
     places: &[usize],
+    holds: bool,
 ) -> Result<(), EngineError> {
     for &place in places {
         if let (Some(best), crate::record::Selection::BestOnValidation) =
@@ -241,8 +293,9 @@ fn finish(
             network.load_weights(place, best)?;
         }
     }
-    let validation = predict(network, members, places, |member| &member.job.splits.validation[..])?;
-    let test = predict(network, members, places, |member| &member.job.splits.test[..])?;
+    let asked = (places, holds);
+    let validation = predict(network, members, asked, |m| &m.job.splits.validation[..])?;
+    let test = predict(network, members, asked, |m| &m.job.splits.test[..])?;
     for ((&place, validation), test) in places.iter().zip(validation).zip(test) {
         let weights = network.weights(place);
         members[place].complete(network, &weights, validation, test);
@@ -255,11 +308,12 @@ fn finish(
 fn predict(
     network: &mut dyn Network,
     members: &[Member<'_>],
-    places: &[usize],
+    (places, holds): (&[usize], bool),
     split: impl for<'a> Fn(&'a Member<'_>) -> &'a [u32],
 ) -> Result<Vec<Vec<f32>>, EngineError> {
     let Some(&first) = places.first() else { return Ok(Vec::new()) };
     let models = members.len();
+    let by = if holds { By::Index } else { By::Pixel };
     let mut logits: Vec<Vec<f32>> = vec![Vec::new(); models];
     let mut feeds: Vec<Feed> = (0..places.len()).map(|_| Feed::default()).collect();
     let mut streams: Vec<_> = places
@@ -269,7 +323,7 @@ fn predict(
     loop {
         let mut images = 0;
         for (order, (feed, stream)) in feeds.iter_mut().zip(&mut streams).enumerate() {
-            let count = feed.advance(stream);
+            let count = feed.advance(stream, by);
             if order > 0 && count != images {
                 return Err(EngineError::Unsupported(
                     "members of a pack need equally many images in every split".to_owned(),
@@ -280,14 +334,20 @@ fn predict(
         if images == 0 {
             break;
         }
-        let pixels: Vec<&[f32]> = (0..models)
-            .map(|place| {
-                let order = places.iter().position(|&p| p == place);
-                let order = order.or_else(|| places.iter().position(|&p| p == first));
-                feeds[order.unwrap_or(0)].pixels.as_slice()
-            })
-            .collect();
-        network.predict(&pixels, images, &mut logits)?;
+        let feed_of = |place: usize| {
+            let order = places.iter().position(|&p| p == place);
+            let order = order.or_else(|| places.iter().position(|&p| p == first));
+            &feeds[order.unwrap_or(0)]
+        };
+        if by == By::Index {
+            let indices: Vec<&[u32]> =
+                (0..models).map(|place| feed_of(place).indices.as_slice()).collect();
+            network.predict_held(&indices, &mut logits)?;
+        } else {
+            let pixels: Vec<&[f32]> =
+                (0..models).map(|place| feed_of(place).pixels.as_slice()).collect();
+            network.predict(&pixels, images, &mut logits)?;
+        }
     }
     Ok(places.iter().map(|&place| std::mem::take(&mut logits[place])).collect())
 }

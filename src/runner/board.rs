@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
-use std::mem::discriminant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::shop::dataset_of;
 use crate::data::Dataset;
+use crate::engine::pack::agree;
 use crate::plan::Plan;
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::Settings;
@@ -79,7 +79,7 @@ impl<'a> Board<'a> {
         let mut alike = Vec::new();
         let settings = &self.plan.members[first].settings;
         self.state().members.retain(|&member| {
-            let taken = alike.len() < limit && packs(settings, &self.plan.members[member].settings);
+            let taken = alike.len() < limit && agree(settings, &self.plan.members[member].settings);
             if taken {
                 alike.push(member);
             }
@@ -141,17 +141,4 @@ fn cost(settings: &Settings, dataset: &Dataset) -> u64 {
     let operations = network.map_or(1, |network| network.multiply_accumulates().max(1)) as u64;
     let images = settings.dataset.train_limit.unwrap_or(usize::MAX).min(dataset.len()) as u64;
     operations.saturating_mul(images).saturating_mul(u64::from(settings.train.epochs))
-}
-
-/// Whether two members agree in everything that members of a pack must share.
-fn packs(a: &Settings, b: &Settings) -> bool {
-    a.model.layers == b.model.layers
-        && a.train.batch_size == b.train.batch_size
-        && a.train.drop_last == b.train.drop_last
-        && a.train.precision == b.train.precision
-        && a.train.optimizer == b.train.optimizer
-        && a.train.learning_rate == b.train.learning_rate
-        && a.train.epochs == b.train.epochs
-        && a.dataset == b.dataset
-        && discriminant(&a.trainer) == discriminant(&b.trainer)
 }

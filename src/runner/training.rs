@@ -89,9 +89,13 @@ pub(super) fn train(
             && endings.len() == attempts.len()
             && endings.iter().any(Result::is_ok)
         {
-            return endings
-                .into_iter()
-                .map(|ending| ending.map_err(|error| with_causes(&error)))
+            let alone = attempts.iter().zip(observers).zip(endings);
+            return alone
+                .map(|((attempt, observer), ending)| match ending {
+                    // Alone it may begin again without its checkpoint.
+                    Err(EngineError::Checkpoint(_)) => train_alone(engine, attempt, *observer),
+                    ending => ending.map_err(|error| with_causes(&error)),
+                })
                 .collect();
         }
     }

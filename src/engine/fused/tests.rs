@@ -154,7 +154,13 @@ fn batch(images: usize, seed: u64) -> (Vec<f32>, Vec<u16>) {
 
 fn train(network: &mut dyn Network, images: usize, step: u64) -> StepResult {
     let (pixels, labels) = batch(images, step + 1);
-    let input = StepInput { pixels: &pixels, labels: &labels, learning_rate: 0.02, step };
+    let input = StepInput {
+        pixels: &pixels,
+        labels: &labels,
+        learning_rate: 0.02,
+        step,
+        ..StepInput::default()
+    };
     let mut results = [StepResult::default()];
     network.train_step(&[input], &mut results).unwrap();
     results[0]
@@ -267,7 +273,13 @@ fn losses_fall_along_the_gradient_as_finite_differences_say() {
                 let mut network = fused(path, &settings);
                 network.load_weights(0, weights).unwrap();
                 let (pixels, labels) = batch(37, 5);
-                let input = StepInput { pixels: &pixels, labels: &labels, learning_rate, step: 7 };
+                let input = StepInput {
+                    pixels: &pixels,
+                    labels: &labels,
+                    learning_rate,
+                    step: 7,
+                    ..StepInput::default()
+                };
                 let mut results = [StepResult::default()];
                 network.train_step(&[input], &mut results).unwrap();
                 (results[0].loss_sum / 37.0, network.weights(0))
@@ -353,7 +365,13 @@ fn packs_are_refused() {
     let settings = network_settings(every_layer());
     let mut network = fused(Path::fastest_f32(), &settings);
     let (pixels, labels) = batch(2, 1);
-    let input = StepInput { pixels: &pixels, labels: &labels, learning_rate: 0.1, step: 0 };
+    let input = StepInput {
+        pixels: &pixels,
+        labels: &labels,
+        learning_rate: 0.1,
+        step: 0,
+        ..StepInput::default()
+    };
     let mut results = [StepResult::default(); 2];
     assert!(network.train_step(&[input, input], &mut results).is_err());
 }

@@ -47,6 +47,12 @@ impl Dropout {
         }
     }
 
+    /// Returns what a device needs to make the mask: key, threshold and the bits of the scale.
+    #[cfg(feature = "cuda")]
+    pub(in crate::engine) fn words(&self) -> [u32; 4] {
+        [self.key[0], self.key[1], self.threshold, self.scale.to_bits()]
+    }
+
     /// Returns what one value is multiplied with.
     #[inline]
     #[must_use]
@@ -83,6 +89,13 @@ mod tests {
             let tolerance = 5.0 * (0.25 / f64::from(n)).sqrt();
             assert!((equal / f64::from(n) - 0.5).abs() < tolerance, "{first} {second} {equal}");
         }
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_kernels_for_gpus() {
+        // `dropout_hash` of src/engine/cuda/kernels.cu, compiled by g++.
+        let hash = |index| super::super::simd::dropout_hash([0x1234_5678, 0x9ABC_DEF0], index);
+        assert_eq!([hash(0), hash(12_345)], [0x2EFD_548D, 0x2C70_BE4D]);
     }
 
     #[test]

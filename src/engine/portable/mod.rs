@@ -2,6 +2,7 @@
 //! other paths are held against.
 
 mod capsules;
+mod forward;
 mod host;
 mod naming;
 mod network;
@@ -9,10 +10,36 @@ mod ops;
 mod optimizer;
 mod plan;
 mod rows;
+mod source;
 mod spare;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 pub(crate) use network::PortableNetwork;
 #[cfg(feature = "cuda")]
-pub(crate) use ops::Backend;
+pub(crate) use ops::{Backend, Packed};
+#[cfg(feature = "cuda")]
+pub(crate) use source::Source;
+
+#[cfg(any(test, feature = "cuda"))]
+use super::{EngineError, TrainJob};
+
+/// Returns the bytes a training takes at the peak of a step, one member of a pack.
+///
+/// # Errors
+/// If the layers do not fit the images.
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) fn working_bytes(job: &TrainJob<'_>) -> Result<u64, EngineError> {
+    use crate::spec::architecture::Architecture;
+    let shape = job.dataset.shape;
+    let image = (shape.height, shape.width, shape.channels);
+    let layers = &job.settings.model.layers;
+    let architecture = Architecture::of(layers, image, job.dataset.classes.len())?;
+    let plan = plan::Plan::<dfdx::tensor::Cpu>::new(layers, &architecture);
+    Ok(plan.working_bytes(
+        job.settings.train.batch_size,
+        optimizer::memories(&job.settings.train.optimizer),
+    ))
+}

@@ -1,41 +1,48 @@
 //! A pack of models on one device.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use dfdx::prelude::*;
 
-use super::super::dropout::DropoutMask;
-use super::super::geometry::Volume;
 use super::super::init::initial_weights;
 use super::super::network::{Network, NetworkState, StepInput, StepResult};
 use super::super::weights::{NamedTensor, find};
-use super::super::{EngineError, evaluation};
+use super::super::{EngineError, TrainJob, evaluation};
 use super::naming::{joined, named};
-use super::ops::{Backend, Packed, PerChannel, average_pool};
+use super::ops::{Backend, Packed, PerChannel};
 use super::optimizer::Optimizer;
-use super::plan::{Operation, Plan};
+use super::plan::Plan;
+use super::source::{Source, packed_pixels, packed_targets};
+use super::tally::Tally;
+use super::uploads::{PIXELS, TARGETS, Uploads};
 use crate::base::SeedPath;
-use crate::data::ImageShape;
+use crate::data::{Dataset, ImageShape};
 use crate::spec::architecture::Architecture;
+use crate::spec::layers::LayerSettings;
 use crate::spec::settings::Settings;
-
-type Taped<D> = Packed<D, OwnedTape<f32, D>>;
 
 /// Models of one architecture, trained in lockstep by stock dfdx.
 pub(crate) struct PortableNetwork<D: Backend> {
     device: D,
-    plan: Plan<D>,
-    seed_paths: Vec<SeedPath>,
+    pub(super) plan: Plan<D>,
+    pub(super) seed_paths: Vec<SeedPath>,
     batch_size: usize,
-    weights: Vec<Packed<D>>,
+    pub(super) weights: Vec<Packed<D>>,
     /// Running means and variances, `(models, channels)`.
-    statistics: Vec<[PerChannel<D>; 2]>,
+    pub(super) statistics: Vec<[PerChannel<D>; 2]>,
     optimizer: Optimizer<D>,
-    uploads: Uploads<D>,
+    pub(super) uploads: Uploads<D>,
     /// Images of the last batch.
     images: usize,
+    /// Rates of every model by dropout layer.
+    pub(super) rates: BTreeMap<usize, Vec<f64>>,
+    /// What the device makes by itself.
+    pub(super) source: Option<Box<dyn Source<D>>>,
+    tally: Tally<D>,
 }
+
+/// Steps between two readings of what the device has summed: reading waits for the device.
+const STEPS_BETWEEN_READINGS: u64 = 50;
 
 /// Networks that need less keep the buffers of every batch size they meet.
 const SMALL: u64 = 16 << 20;
@@ -46,42 +53,12 @@ impl<D: Backend> Drop for PortableNetwork<D> {
     }
 }
 
-/// Tensors that the host writes in every step: pixels, targets, masks. Writing into one that is
-/// there leaves no buffer behind.
-#[derive(Debug)]
-struct Uploads<D: Backend> {
-    device: D,
-    tensors: BTreeMap<(usize, [usize; 3]), Packed<D>>,
-}
-
-impl<D: Backend> Uploads<D> {
-    /// Returns a tensor of `shape` with `values`, the one kept for `purpose`.
-    fn send(
-        &mut self,
-        purpose: usize,
-        shape: (usize, usize, usize),
-        values: &[f32],
-    ) -> Result<Packed<D>, D::Err> {
-        let key = (purpose, [shape.0, shape.1, shape.2]);
-        let tensor = match self.tensors.entry(key) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.device.try_zeros_like(&shape)?),
-        };
-        tensor.copy_from(values);
-        Ok(tensor.clone())
-    }
-}
-
-/// Purposes of uploads; dropout masks count on from the last.
-const PIXELS: usize = 0;
-const TARGETS: usize = 1;
-const MASKS: usize = 2;
-
 impl<D: Backend> PortableNetwork<D> {
     /// Builds one model a seed path, each with the initial weights it would have by itself.
     ///
     /// # Errors
     /// If the layers do not fit the images or the device fails.
+    #[cfg(test)]
     pub(crate) fn new(
         device: D,
         settings: &Settings,
@@ -89,6 +66,28 @@ impl<D: Backend> PortableNetwork<D> {
         classes: usize,
         seed_paths: Vec<SeedPath>,
     ) -> Result<Self, EngineError> {
+        let models: Vec<_> = seed_paths.into_iter().map(|path| (settings, path)).collect();
+        Self::pack(device, &models, shape, classes)
+    }
+
+    /// Builds the network of a pack of jobs that [agree](crate::engine::pack::agree).
+    ///
+    /// # Errors
+    /// If the layers do not fit the images or the device fails.
+    pub(crate) fn of_jobs(device: D, jobs: &[TrainJob<'_>]) -> Result<Self, EngineError> {
+        let models: Vec<_> = jobs.iter().map(|job| (job.settings, job.seed_path)).collect();
+        Self::pack(device, &models, jobs[0].dataset.shape, jobs[0].dataset.classes.len())
+    }
+
+    fn pack(
+        device: D,
+        models: &[(&Settings, SeedPath)],
+        shape: ImageShape,
+        classes: usize,
+    ) -> Result<Self, EngineError> {
+        let settings = models[0].0;
+        let seed_paths: Vec<SeedPath> = models.iter().map(|(_, path)| *path).collect();
+        let rates = dropout_rates(models);
         let layers = &settings.model.layers;
         let image = (shape.height, shape.width, shape.channels);
         let architecture = Architecture::of(layers, image, classes)?;
@@ -128,13 +127,34 @@ impl<D: Backend> PortableNetwork<D> {
             optimizer,
             uploads,
             images: 0,
+            rates,
+            source: None,
+            tally: Tally::new(),
         };
-        for model in 0..models {
-            let first = initial_weights(layers, &architecture, &network.seed_paths[model]);
-            network.load_weights(model, &first)?;
-        }
+        let first = |path| initial_weights(layers, &architecture, path);
+        let first: Vec<Vec<NamedTensor>> = network.seed_paths.iter().map(first).collect();
+        network.fill(&first)?;
         network.device.keep_memory();
         Ok(network)
+    }
+
+    /// Writes the weights of all models at once.
+    fn fill(&mut self, models: &[Vec<NamedTensor>]) -> Result<(), EngineError> {
+        for (plan, weight) in self.plan.weights.iter().zip(&mut self.weights) {
+            let values = models.iter().map(|tensors| joined(plan, tensors));
+            weight.copy_from(&values.collect::<Result<Vec<_>, _>>()?.concat());
+        }
+        for (plan, statistics) in self.plan.statistics.iter().zip(&mut self.statistics) {
+            for (role, statistic) in ["mean", "variance"].into_iter().zip(statistics) {
+                let name = format!("{}.{role}", plan.prefix);
+                let mut values = Vec::with_capacity(models.len() * plan.channels);
+                for tensors in models {
+                    values.extend_from_slice(&find(tensors, &name, &[plan.channels])?.values);
+                }
+                statistic.copy_from(&values);
+            }
+        }
+        Ok(())
     }
 
     /// Frees the buffers of another batch size, where they are large.
@@ -147,125 +167,55 @@ impl<D: Backend> PortableNetwork<D> {
         self.images = images;
     }
 
-    /// Brings `images × height × width × channels` pixels of every model into packed layout.
+    /// Lets the device make its inputs by itself.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn with_source(mut self, source: Box<dyn Source<D>>) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Sends `images × height × width × channels` pixels of every model.
     fn upload(&mut self, pixels: &[&[f32]], images: usize) -> Result<Packed<D>, D::Err> {
-        let Volume { channels, height, width } = self.plan.input;
-        let features = self.plan.input.features();
-        let mut packed = Vec::with_capacity(pixels.len() * features * images);
-        for model in pixels {
-            for channel in 0..channels {
-                for position in 0..height * width {
-                    let first = position * channels + channel;
-                    packed.extend((0..images).map(|image| model[image * features + first]));
-                }
+        let input = self.plan.input;
+        let packed = packed_pixels(pixels, input, images);
+        self.uploads.send(PIXELS, (pixels.len(), input.features(), images), &packed)
+    }
+
+    /// Returns the pixels and targets of a step.
+    fn inputs(
+        &mut self,
+        inputs: &[StepInput<'_>],
+        images: usize,
+    ) -> Result<[Packed<D>; 2], D::Err> {
+        let classes = self.plan.classes;
+        if let (Some(source), false) = (&mut self.source, inputs[0].indices.is_empty()) {
+            let indices: Vec<&[u32]> = inputs.iter().map(|input| input.indices).collect();
+            let pixels = source.pixels(&indices, self.plan.input)?;
+            return Ok([pixels, source.targets(&indices, classes)?]);
+        }
+        let pixels: Vec<&[f32]> = inputs.iter().map(|input| input.pixels).collect();
+        let targets = packed_targets(inputs.iter().map(|input| input.labels), classes, images);
+        let shape = (inputs.len(), classes, images);
+        Ok([self.upload(&pixels, images)?, self.uploads.send(TARGETS, shape, &targets)?])
+    }
+}
+
+impl<D: Backend> PortableNetwork<D> {
+    /// Appends the logits of packed pixels to each model's list.
+    fn logits_of(
+        &self,
+        x: Packed<D>,
+        images: usize,
+        logits: &mut [Vec<f32>],
+    ) -> Result<(), EngineError> {
+        let packed = self.forward_eval(x).map_err(device_error)?.as_vec();
+        let classes = self.plan.classes;
+        for (packed, logits) in packed.chunks_exact(classes * images).zip(logits) {
+            for image in 0..images {
+                logits.extend((0..classes).map(|class| packed[class * images + image]));
             }
         }
-        self.uploads.send(PIXELS, (pixels.len(), features, images), &packed)
-    }
-
-    fn forward_train(&mut self, x: Packed<D>, step: u64) -> Result<Taped<D>, D::Err> {
-        // The tape begins after the first gather: nobody needs the gradient of the pixels.
-        let mut pixels = Some(x);
-        let mut taped: Option<Taped<D>> = None;
-        let input = |pixels: &mut Option<Packed<D>>, taped: &mut Option<Taped<D>>| {
-            let begun = pixels.take().map(dfdx::tensor::Trace::leaky_traced);
-            begun.or_else(|| taped.take()).expect("every operation gives what the next one takes")
-        };
-        for operation in &self.plan.operations {
-            taped = Some(match operation {
-                Operation::Product { rows, weight, depth, positions, output } => {
-                    let gathered = match (pixels.take(), rows) {
-                        (Some(x), Some(rows)) => D::gather_rows(x, rows)?.leaky_traced(),
-                        (Some(x), None) => x.leaky_traced(),
-                        (None, Some(rows)) => D::gather_rows(input(&mut None, &mut taped), rows)?,
-                        (None, None) => input(&mut None, &mut taped),
-                    };
-                    let (models, _, images) = *gathered.shape();
-                    let gathered =
-                        gathered.try_reshape_like(&(models, *depth, positions * images))?;
-                    self.weights[*weight]
-                        .retaped::<OwnedTape<f32, D>>()
-                        .try_matmul(gathered)?
-                        .try_reshape_like(&(models, *output, images))?
-                }
-                Operation::BatchNorm { scale, shift, statistics, momentum, epsilon } => {
-                    let x = input(&mut pixels, &mut taped);
-                    let shape @ (models, features, images) = *x.shape();
-                    let channels = self.plan.statistics[*statistics].channels;
-                    let rows = (models, channels, features / channels * images);
-                    let scale =
-                        self.weights[*scale].clone().try_reshape_like(&(models, channels))?;
-                    let shift =
-                        self.weights[*shift].clone().try_reshape_like(&(models, channels))?;
-                    let (y, mean, variance) =
-                        D::batch_norm(x.try_reshape_like(&rows)?, &scale, &shift, *epsilon)?;
-                    let [running_mean, running_variance] = &mut self.statistics[*statistics];
-                    running_mean.try_axpy(*momentum, &mean, 1.0 - momentum)?;
-                    running_variance.try_axpy(*momentum, &variance, 1.0 - momentum)?;
-                    y.try_reshape_like(&shape)?
-                }
-                Operation::Relu => input(&mut pixels, &mut taped).try_relu()?,
-                Operation::MaxPool(windows) => {
-                    D::max_pool(input(&mut pixels, &mut taped), windows)?
-                }
-                Operation::AveragePool(windows) => {
-                    average_pool(input(&mut pixels, &mut taped), windows)?
-                }
-                Operation::Capsules { weight, layer } => {
-                    D::capsules(input(&mut pixels, &mut taped), &self.weights[*weight], layer)?
-                }
-                Operation::Dropout { layer, rate, input: volume } => {
-                    let x = input(&mut pixels, &mut taped);
-                    let shape = *x.shape();
-                    let masks = masks(&self.seed_paths, *layer, *rate, *volume, step, shape.2);
-                    x.try_mul(self.uploads.send(MASKS + layer, shape, &masks)?)?
-                }
-            });
-        }
-        Ok(input(&mut pixels, &mut taped))
-    }
-
-    fn forward_eval(&self, mut x: Packed<D>) -> Result<Packed<D>, D::Err> {
-        for operation in &self.plan.operations {
-            x = match operation {
-                Operation::Product { rows, weight, depth, positions, output } => {
-                    let gathered = match rows {
-                        Some(rows) => D::gather_rows(x, rows)?,
-                        None => x,
-                    };
-                    let (models, _, images) = *gathered.shape();
-                    let gathered =
-                        gathered.try_reshape_like(&(models, *depth, positions * images))?;
-                    self.weights[*weight]
-                        .clone()
-                        .try_matmul(gathered)?
-                        .try_reshape_like(&(models, *output, images))?
-                }
-                Operation::BatchNorm { scale, shift, statistics, epsilon, .. } => {
-                    let shape @ (models, features, images) = *x.shape();
-                    let channels = self.plan.statistics[*statistics].channels;
-                    let rows = (models, channels, features / channels * images);
-                    let scale =
-                        self.weights[*scale].clone().try_reshape_like(&(models, channels))?;
-                    let shift =
-                        self.weights[*shift].clone().try_reshape_like(&(models, channels))?;
-                    let [mean, variance] = &self.statistics[*statistics];
-                    let deviation = variance.clone().try_add(*epsilon as f32)?.try_sqrt()?;
-                    let factor = scale.try_div(deviation)?;
-                    let offset = shift.try_sub(mean.clone().try_mul(factor.clone())?)?;
-                    D::scale_rows(x.try_reshape_like(&rows)?, &factor, &offset)?
-                        .try_reshape_like(&shape)?
-                }
-                Operation::Relu => x.try_relu()?,
-                Operation::MaxPool(windows) => D::max_pool(x, windows)?,
-                Operation::AveragePool(windows) => average_pool(x, windows)?,
-                Operation::Capsules { weight, layer } => {
-                    D::capsules(x, &self.weights[*weight], layer)?
-                }
-                Operation::Dropout { .. } => x,
-            };
-        }
-        Ok(x)
+        Ok(())
     }
 }
 
@@ -283,11 +233,8 @@ impl<D: Backend> Network for PortableNetwork<D> {
     }
 
     fn working_bytes(&self) -> u64 {
-        // Weights, their gradients and the optimizer's memories; every activation has a gradient,
-        // because dfdx keeps both until the end of the backward pass.
-        let weights = self.plan.trainable_parameters() * (2 + self.optimizer.memory_names().len());
-        let activations = 2 * self.plan.activations * self.batch_size;
-        (self.models() * (weights + activations) * size_of::<f32>()) as u64
+        let per_weight = self.optimizer.memory_names().len();
+        self.models() as u64 * self.plan.working_bytes(self.batch_size, per_weight)
     }
 
     fn train_step(
@@ -296,8 +243,9 @@ impl<D: Backend> Network for PortableNetwork<D> {
         results: &mut [StepResult],
     ) -> Result<(), EngineError> {
         let Some(first) = inputs.first() else { return Ok(()) };
+        let images = first.images();
         let agrees = |input: &StepInput<'_>| {
-            input.labels.len() == first.labels.len()
+            input.images() == images
                 && input.step == first.step
                 && input.learning_rate.to_bits() == first.learning_rate.to_bits()
         };
@@ -306,25 +254,19 @@ impl<D: Backend> Network for PortableNetwork<D> {
                 "members of a pack need the same step, step size and number of images".to_owned(),
             ));
         }
-        let images = first.labels.len();
         self.prepare(images);
-        let pixels: Vec<&[f32]> = inputs.iter().map(|input| input.pixels).collect();
         let mut step = || {
-            let x = self.upload(&pixels, images)?;
-            let logits = self.forward_train(x, first.step)?;
-            let shape @ (_, classes, _) = *logits.shape();
-            let mut targets = vec![0.0; inputs.len() * classes * images];
-            for (model, input) in inputs.iter().enumerate() {
-                for (image, &label) in input.labels.iter().enumerate() {
-                    targets[(model * classes + usize::from(label)) * images + image] = 1.0;
+            let [x, targets] = self.inputs(inputs, images)?;
+            let log_probabilities =
+                self.forward_train(x, first.step)?.try_log_softmax::<Axis<1>>()?;
+            if self.source.is_some() {
+                self.tally.add(log_probabilities.retaped::<NoneTape>(), targets.clone())?;
+            } else {
+                let values = log_probabilities.as_vec();
+                let per_model = values.chunks_exact(self.plan.classes * images);
+                for ((result, input), values) in results.iter_mut().zip(inputs).zip(per_model) {
+                    *result = score(values, images, input.labels);
                 }
-            }
-            let targets = self.uploads.send(TARGETS, shape, &targets)?;
-            let log_probabilities = logits.try_log_softmax::<Axis<1>>()?;
-            for (model, result) in
-                log_probabilities.as_vec().chunks_exact(classes * images).enumerate()
-            {
-                results[model] = score(result, images, inputs[model].labels);
             }
             let loss = log_probabilities.try_mul(targets)?.try_sum::<Rank0, _>()?;
             let loss = loss.try_mul(-1.0 / images as f32)?;
@@ -335,6 +277,33 @@ impl<D: Backend> Network for PortableNetwork<D> {
         step().map_err(device_error)
     }
 
+    fn steps_between_readings(&self) -> u64 {
+        if self.source.is_some() { STEPS_BETWEEN_READINGS } else { 1 }
+    }
+
+    fn read(&mut self, results: &mut [StepResult]) -> Result<(), EngineError> {
+        self.tally.take(results);
+        Ok(())
+    }
+
+    fn hold(&mut self, dataset: &Dataset) -> Result<bool, EngineError> {
+        let Some(source) = &mut self.source else { return Ok(false) };
+        source.hold(dataset)?;
+        Ok(true)
+    }
+
+    fn predict_held(
+        &mut self,
+        indices: &[&[u32]],
+        logits: &mut [Vec<f32>],
+    ) -> Result<(), EngineError> {
+        let images = indices.first().map_or(0, |indices| indices.len());
+        self.prepare(images);
+        let source = self.source.as_mut().expect("only a network that holds images is asked");
+        let x = source.pixels(indices, self.plan.input).map_err(device_error)?;
+        self.logits_of(x, images, logits)
+    }
+
     fn predict(
         &mut self,
         pixels: &[&[f32]],
@@ -343,25 +312,17 @@ impl<D: Backend> Network for PortableNetwork<D> {
     ) -> Result<(), EngineError> {
         self.prepare(images);
         let x = self.upload(pixels, images).map_err(device_error)?;
-        let packed = self.forward_eval(x).map_err(device_error)?.as_vec();
-        let classes = self.plan.classes;
-        for (packed, logits) in packed.chunks_exact(classes * images).zip(logits) {
-            for image in 0..images {
-                logits.extend((0..classes).map(|class| packed[class * images + image]));
-            }
-        }
-        Ok(())
+        self.logits_of(x, images, logits)
     }
 
     fn weights(&self, model: usize) -> Vec<NamedTensor> {
         let mut tensors = Vec::new();
         for (plan, weight) in self.plan.weights.iter().zip(&self.weights) {
-            tensors.extend(named(plan, of_model(&weight.as_vec(), model, self.models())));
+            tensors.extend(named(plan, &of_model(weight, model)));
         }
         for (plan, [mean, variance]) in self.plan.statistics.iter().zip(&self.statistics) {
             for (role, statistic) in [("mean", mean), ("variance", variance)] {
-                let values = statistic.as_vec();
-                let values = of_model(&values, model, self.models()).to_vec();
+                let values = statistic.clone().slice((model..model + 1, ..)).as_vec();
                 let name = format!("{}.{role}", plan.prefix);
                 tensors.push(NamedTensor::new(name, vec![plan.channels], values));
             }
@@ -390,8 +351,8 @@ impl<D: Backend> Network for PortableNetwork<D> {
         let mut optimizer = Vec::new();
         for (kind, memory) in self.optimizer.memory_names().iter().enumerate() {
             for (place, (plan, weight)) in self.plan.weights.iter().zip(&self.weights).enumerate() {
-                let values = self.optimizer.memory(kind, place, weight).as_vec();
-                for tensor in named(plan, of_model(&values, model, self.models())) {
+                let memory_of_all = self.optimizer.memory(kind, place, weight);
+                for tensor in named(plan, &of_model(&memory_of_all, model)) {
                     let name = format!("{memory}/{}", tensor.name);
                     optimizer.push(NamedTensor { name, ..tensor });
                 }
@@ -426,28 +387,17 @@ impl<D: Backend> Network for PortableNetwork<D> {
     }
 }
 
-/// Makes the masks of one dropout layer in packed layout; the hash counts features in row, column,
-/// channel order.
-fn masks(
-    seed_paths: &[SeedPath],
-    layer: usize,
-    rate: f64,
-    volume: Volume,
-    step: u64,
-    images: usize,
-) -> Vec<f32> {
-    let features = volume.features() as u64;
-    let mut masks = Vec::with_capacity(seed_paths.len() * volume.features() * images);
-    for path in seed_paths {
-        let mask = DropoutMask::new(path, step, layer, rate);
-        for channel in 0..volume.channels {
-            for position in 0..volume.positions() {
-                let feature = (position * volume.channels + channel) as u64;
-                masks.extend((0..images as u64).map(|i| mask.factor(i * features + feature)));
+/// Returns the rates of every model by dropout layer, counted from 1.
+fn dropout_rates(models: &[(&Settings, SeedPath)]) -> BTreeMap<usize, Vec<f64>> {
+    let mut rates: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for (settings, _) in models {
+        for (place, layer) in settings.model.layers.iter().enumerate() {
+            if let LayerSettings::Dropout { rate } = layer {
+                rates.entry(place + 1).or_default().push(*rate);
             }
         }
     }
-    masks
+    rates
 }
 
 /// Scores log probabilities of shape `(classes, images)`.
@@ -464,9 +414,9 @@ fn score(log_probabilities: &[f32], images: usize, labels: &[u16]) -> StepResult
     result
 }
 
-fn of_model(values: &[f32], model: usize, models: usize) -> &[f32] {
-    let size = values.len() / models;
-    &values[model * size..][..size]
+/// Returns the values of one model, which alone leave the device.
+fn of_model<D: Backend>(values: &Packed<D>, model: usize) -> Vec<f32> {
+    values.clone().slice((model..model + 1, .., ..)).as_vec()
 }
 
 fn replace<S: Shape, D: Backend>(

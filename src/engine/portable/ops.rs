@@ -76,9 +76,6 @@ pub(crate) trait Backend: Device<f32> {
     }
 }
 
-#[cfg(feature = "cuda")]
-impl Backend for dfdx::tensor::Cuda {}
-
 /// Takes the mean of the values under every window, padding aside.
 pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
     x: Packed<D, T>,
@@ -125,12 +122,7 @@ pub(super) mod stock {
         if !rows.has_constants() {
             return x.try_gather(index);
         }
-        let mut constants = vec![0.0; models * 2 * images];
-        for ones in constants.chunks_exact_mut(2 * images) {
-            ones[images..].fill(1.0);
-        }
-        let constants: Packed<D> =
-            x.device().try_tensor_from_vec(constants, (models, 2, images))?;
+        let constants = rows.constants(x.device(), models, images)?;
         (x, constants).try_concat_along(Axis::<1>)?.try_gather(index)
     }
 

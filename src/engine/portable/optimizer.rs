@@ -32,12 +32,7 @@ impl<D: Backend> Optimizer<D> {
     pub(super) fn new(settings: &OptimizerSettings, weights: &[Packed<D>]) -> Result<Self, D::Err> {
         let zeros = |weight: &Packed<D>| weight.device().try_zeros_like(weight.shape());
         let memory = if by_dfdx(settings) {
-            let count = match settings {
-                OptimizerSettings::Sgd { .. } => 1,
-                OptimizerSettings::Adam { .. } | OptimizerSettings::AdamW { .. } => 2,
-                OptimizerSettings::RmsProp { .. } => 3,
-            };
-            let mut buffers = vec![Gradients::leaky(); count];
+            let mut buffers = vec![Gradients::leaky(); memories(settings)];
             for weight in weights {
                 for buffer in &mut buffers {
                     buffer.try_alloc_for(weight)?;
@@ -127,6 +122,16 @@ const SQUARES: usize = 1;
 struct StepSize {
     learning_rate: f64,
     step: u64,
+}
+
+/// Returns the number of tensors remembered of every weight.
+pub(super) fn memories(settings: &OptimizerSettings) -> usize {
+    match settings {
+        OptimizerSettings::Sgd { .. } => 1,
+        OptimizerSettings::Adam { .. } | OptimizerSettings::AdamW { .. } => 2,
+        OptimizerSettings::RmsProp { .. } if by_dfdx(settings) => 3,
+        OptimizerSettings::RmsProp { .. } => 2,
+    }
 }
 
 /// Returns whether dfdx has a kernel for these settings. Keras 3's `RMSprop` without momentum is

@@ -30,7 +30,7 @@ pub(super) enum Operation<D: Backend> {
     /// Class capsules with weights `weight`.
     Capsules { weight: usize, layer: Capsules },
     /// Dropout of layer `layer`.
-    Dropout { layer: usize, rate: f64, input: Volume },
+    Dropout { layer: usize, input: Volume },
 }
 
 /// What a trainable tensor is.
@@ -161,8 +161,8 @@ impl<D: Backend> Plan<D> {
                 self.operations.push(Operation::AveragePool(windows));
                 self.activations += 2 * size * size * output.features();
             }
-            LayerSettings::Dropout { rate } => {
-                self.operations.push(Operation::Dropout { layer, rate, input });
+            LayerSettings::Dropout { .. } => {
+                self.operations.push(Operation::Dropout { layer, input });
                 self.activations += 2 * input.features();
             }
             // Features already stand in channel, row, column order.
@@ -215,5 +215,14 @@ impl<D: Backend> Plan<D> {
     /// Returns the number of trainable parameters of one model.
     pub(super) fn trainable_parameters(&self) -> usize {
         self.weights.iter().map(|weight| weight.rows * weight.columns).sum()
+    }
+
+    /// Returns the bytes one model takes at the peak of a step, with `memories` of an optimizer a
+    /// weight: weights, their gradients and memories; every activation has a gradient, because dfdx
+    /// keeps both until the end of the backward pass.
+    pub(super) fn working_bytes(&self, batch_size: usize, memories: usize) -> u64 {
+        let weights = self.trainable_parameters() * (2 + memories);
+        let activations = 2 * self.activations * batch_size;
+        ((weights + activations) * size_of::<f32>()) as u64
     }
 }

@@ -2,13 +2,13 @@
 //! convolution, a dense layer or a pool in the packed layout, where a feature is a row of one
 //! value an image.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use dfdx::prelude::Tensor;
+use dfdx::prelude::{HasShape, Tensor};
 
 use super::super::geometry::{Volume, Window};
-use super::ops::Backend;
+use super::ops::{Backend, Packed};
 
 /// Where the values of one gathered row come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) struct Rows<D: Backend> {
     pub(super) runs: Rc<[Run]>,
     sources: Vec<Source>,
     index: OnceCell<Tensor<(usize, usize), usize, D>>,
+    /// A row of zeros and a row of ones a model, for the last number of images.
+    constants: RefCell<Option<Packed<D>>>,
 }
 
 impl<D: Backend> Rows<D> {
@@ -50,12 +52,39 @@ impl<D: Backend> Rows<D> {
                 _ => runs.push(Run { from, rows: 1 }),
             }
         }
-        Self { inputs, outputs: sources.len(), runs: runs.into(), sources, index: OnceCell::new() }
+        Self {
+            inputs,
+            outputs: sources.len(),
+            runs: runs.into(),
+            sources,
+            index: OnceCell::new(),
+            constants: RefCell::new(None),
+        }
     }
 
     /// Returns whether zeros or ones are needed beside the input.
     pub(super) fn has_constants(&self) -> bool {
         self.sources.iter().any(|source| !matches!(source, Source::Row(_)))
+    }
+
+    /// Returns zeros and ones, `(models, 2, images)`; kept, so that no step waits for the host.
+    pub(super) fn constants(
+        &self,
+        device: &D,
+        models: usize,
+        images: usize,
+    ) -> Result<Packed<D>, D::Err> {
+        let mut kept = self.constants.borrow_mut();
+        if let Some(constants) = &*kept
+            && *constants.shape() == (models, 2, images)
+        {
+            return Ok(constants.clone());
+        }
+        let mut values = vec![0.0; models * 2 * images];
+        for ones in values.chunks_exact_mut(2 * images) {
+            ones[images..].fill(1.0);
+        }
+        Ok(kept.insert(device.try_tensor_from_vec(values, (models, 2, images))?).clone())
     }
 
     /// Returns the index tensor of a stock gather, where two rows after the input's stand for

@@ -143,7 +143,13 @@ pub(crate) fn compare(case: &Case, build: Build, tolerance: Tolerance) {
         (0..case.images * case.shape.len()).map(|_| f32::midpoint(next(), 1.0)).collect();
     let labels: Vec<u16> = (0..case.images).map(|image| (image % CLASSES) as u16).collect();
     let (step, mut results) = (5, [StepResult::default()]);
-    let input = StepInput { pixels: &pixels, labels: &labels, learning_rate: 1.0, step };
+    let input = StepInput {
+        pixels: &pixels,
+        labels: &labels,
+        learning_rate: 1.0,
+        step,
+        ..StepInput::default()
+    };
     network.train_step(&[input], &mut results).unwrap();
 
     let what = format!("{:?}", case.layers);

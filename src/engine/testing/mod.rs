@@ -6,7 +6,7 @@ pub(crate) mod reference;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{EpochObserver, Snapshot, TrainJob};
+use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::{Seed, SeedPath, digest_of};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::EpochRecord;
@@ -161,6 +161,17 @@ pub(crate) fn job<'a>(
         attempt: 1,
         checkpoint: None,
     }
+}
+
+/// Makes outputs comparable: only times may differ.
+pub(crate) fn without_times(mut output: TrainOutput) -> TrainOutput {
+    for record in &mut output.epochs {
+        record.train_seconds = 0.0;
+    }
+    if let Some(summary) = &mut output.summary {
+        summary.metrics.retain(|metric, _| !metric.is_measured_cost());
+    }
+    output
 }
 
 /// Lets every epoch pass.

@@ -1,0 +1,67 @@
+// What a step needs before its first layer, made where it is used. One thread a value of a packed
+// tensor: (models, features, batch), features in channel, row, column order.
+// No headers, so that the run-time compiler needs no toolkit.
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+struct Place {
+    u32 model, feature, image;
+};
+
+__device__ __forceinline__ Place place_of(u64 value, u32 features, u32 batch) {
+    Place place;
+    place.image = (u32)(value % batch);
+    place.feature = (u32)(value / batch % features);
+    place.model = (u32)(value / batch / features);
+    return place;
+}
+
+// Where a packed feature stands among row, column, channel.
+__device__ __forceinline__ u32 stored(u32 feature, u32 features, u32 channels) {
+    u32 positions = features / channels;
+    return feature % positions * channels + feature / positions;
+}
+
+__device__ __forceinline__ u64 thread_index() {
+    return (u64)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+extern "C" __global__ void pixels(float *out, const unsigned char *images, const u32 *chosen,
+                                  u32 models, u32 features, u32 batch, u32 channels) {
+    u64 value = thread_index();
+    if (value >= (u64)models * features * batch) return;
+    Place place = place_of(value, features, batch);
+    u64 image = chosen[place.model * batch + place.image];
+    out[value] = (float)images[image * features + stored(place.feature, features, channels)] / 255.0f;
+}
+
+extern "C" __global__ void targets(float *out, const unsigned short *labels, const u32 *chosen,
+                                   u32 models, u32 classes, u32 batch) {
+    u64 value = thread_index();
+    if (value >= (u64)models * classes * batch) return;
+    Place place = place_of(value, classes, batch);
+    out[value] = labels[chosen[place.model * batch + place.image]] == place.feature ? 1.0f : 0.0f;
+}
+
+// The hash of `kernels::simd::dropout_hash`, bit for bit.
+__device__ __forceinline__ u32 dropout_hash(u32 key, u32 second_key, u32 index) {
+    u32 hash = index * 0x9E3779B1u ^ key;
+    hash ^= hash >> 16;
+    hash *= 0x85EBCA6Bu;
+    hash ^= hash >> 13;
+    hash = (hash + second_key) * 0xC2B2AE35u;
+    return hash ^ hash >> 16;
+}
+
+// Four words a model: two of the key, the threshold, the bits of the scale.
+extern "C" __global__ void masks(float *out, const u32 *words, u32 models, u32 features, u32 batch,
+                                 u32 channels) {
+    u64 value = thread_index();
+    if (value >= (u64)models * features * batch) return;
+    Place place = place_of(value, features, batch);
+    const u32 *mask = words + 4 * place.model;
+    u32 index = place.image * features + stored(place.feature, features, channels);
+    bool kept = dropout_hash(mask[0], mask[1], index) >= mask[2];
+    out[value] = kept ? __int_as_float((int)mask[3]) : 0.0f;
+}

@@ -1,0 +1,131 @@
+//! From packed pixels to logits, in training and after.
+
+use dfdx::prelude::*;
+
+use super::super::dropout::DropoutMask;
+use super::network::PortableNetwork;
+use super::ops::{Backend, Packed, average_pool};
+use super::plan::Operation;
+use super::source::packed_masks;
+use super::uploads::MASKS;
+
+type Taped<D> = Packed<D, OwnedTape<f32, D>>;
+
+impl<D: Backend> PortableNetwork<D> {
+    /// Returns the logits of a training step, with running statistics moved on.
+    pub(super) fn forward_train(&mut self, x: Packed<D>, step: u64) -> Result<Taped<D>, D::Err> {
+        // The tape begins after the first gather: nobody needs the gradient of the pixels.
+        let mut pixels = Some(x);
+        let mut taped: Option<Taped<D>> = None;
+        let input = |pixels: &mut Option<Packed<D>>, taped: &mut Option<Taped<D>>| {
+            let begun = pixels.take().map(dfdx::tensor::Trace::leaky_traced);
+            begun.or_else(|| taped.take()).expect("every operation gives what the next one takes")
+        };
+        for operation in &self.plan.operations {
+            taped = Some(match operation {
+                Operation::Product { rows, weight, depth, positions, output } => {
+                    let gathered = match (pixels.take(), rows) {
+                        (Some(x), Some(rows)) => D::gather_rows(x, rows)?.leaky_traced(),
+                        (Some(x), None) => x.leaky_traced(),
+                        (None, Some(rows)) => D::gather_rows(input(&mut None, &mut taped), rows)?,
+                        (None, None) => input(&mut None, &mut taped),
+                    };
+                    let (models, _, images) = *gathered.shape();
+                    let gathered =
+                        gathered.try_reshape_like(&(models, *depth, positions * images))?;
+                    self.weights[*weight]
+                        .retaped::<OwnedTape<f32, D>>()
+                        .try_matmul(gathered)?
+                        .try_reshape_like(&(models, *output, images))?
+                }
+                Operation::BatchNorm { scale, shift, statistics, momentum, epsilon } => {
+                    let x = input(&mut pixels, &mut taped);
+                    let shape @ (models, features, images) = *x.shape();
+                    let channels = self.plan.statistics[*statistics].channels;
+                    let rows = (models, channels, features / channels * images);
+                    let scale =
+                        self.weights[*scale].clone().try_reshape_like(&(models, channels))?;
+                    let shift =
+                        self.weights[*shift].clone().try_reshape_like(&(models, channels))?;
+                    let (y, mean, variance) =
+                        D::batch_norm(x.try_reshape_like(&rows)?, &scale, &shift, *epsilon)?;
+                    let [running_mean, running_variance] = &mut self.statistics[*statistics];
+                    running_mean.try_axpy(*momentum, &mean, 1.0 - momentum)?;
+                    running_variance.try_axpy(*momentum, &variance, 1.0 - momentum)?;
+                    y.try_reshape_like(&shape)?
+                }
+                Operation::Relu => input(&mut pixels, &mut taped).try_relu()?,
+                Operation::MaxPool(windows) => {
+                    D::max_pool(input(&mut pixels, &mut taped), windows)?
+                }
+                Operation::AveragePool(windows) => {
+                    average_pool(input(&mut pixels, &mut taped), windows)?
+                }
+                Operation::Capsules { weight, layer } => {
+                    D::capsules(input(&mut pixels, &mut taped), &self.weights[*weight], layer)?
+                }
+                Operation::Dropout { layer, input: volume } => {
+                    let x = input(&mut pixels, &mut taped);
+                    let shape = *x.shape();
+                    let rates = &self.rates[layer];
+                    let masks: Vec<DropoutMask> = (self.seed_paths.iter().zip(rates))
+                        .map(|(path, &rate)| DropoutMask::new(path, step, *layer, rate))
+                        .collect();
+                    let factors = match &mut self.source {
+                        Some(source) => source.masks(*layer, &masks, *volume, shape.2)?,
+                        None => {
+                            let factors = packed_masks(&masks, *volume, shape.2);
+                            self.uploads.send(MASKS + layer, shape, &factors)?
+                        }
+                    };
+                    x.try_mul(factors)?
+                }
+            });
+        }
+        Ok(input(&mut pixels, &mut taped))
+    }
+
+    /// Returns the logits under running statistics and without dropout.
+    pub(super) fn forward_eval(&self, mut x: Packed<D>) -> Result<Packed<D>, D::Err> {
+        for operation in &self.plan.operations {
+            x = match operation {
+                Operation::Product { rows, weight, depth, positions, output } => {
+                    let gathered = match rows {
+                        Some(rows) => D::gather_rows(x, rows)?,
+                        None => x,
+                    };
+                    let (models, _, images) = *gathered.shape();
+                    let gathered =
+                        gathered.try_reshape_like(&(models, *depth, positions * images))?;
+                    self.weights[*weight]
+                        .clone()
+                        .try_matmul(gathered)?
+                        .try_reshape_like(&(models, *output, images))?
+                }
+                Operation::BatchNorm { scale, shift, statistics, epsilon, .. } => {
+                    let shape @ (models, features, images) = *x.shape();
+                    let channels = self.plan.statistics[*statistics].channels;
+                    let rows = (models, channels, features / channels * images);
+                    let scale =
+                        self.weights[*scale].clone().try_reshape_like(&(models, channels))?;
+                    let shift =
+                        self.weights[*shift].clone().try_reshape_like(&(models, channels))?;
+                    let [mean, variance] = &self.statistics[*statistics];
+                    let deviation = variance.clone().try_add(*epsilon as f32)?.try_sqrt()?;
+                    let factor = scale.try_div(deviation)?;
+                    let offset = shift.try_sub(mean.clone().try_mul(factor.clone())?)?;
+                    D::scale_rows(x.try_reshape_like(&rows)?, &factor, &offset)?
+                        .try_reshape_like(&shape)?
+                }
+                Operation::Relu => x.try_relu()?,
+                Operation::MaxPool(windows) => D::max_pool(x, windows)?,
+                Operation::AveragePool(windows) => average_pool(x, windows)?,
+                Operation::Capsules { weight, layer } => {
+                    D::capsules(x, &self.weights[*weight], layer)?
+                }
+                Operation::Dropout { .. } => x,
+            };
+        }
+        Ok(x)
+    }
+}
