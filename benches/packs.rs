@@ -62,6 +62,10 @@ fn main() {
             Ok((rate, trained)) => println!(
                 "{preset:12} batch {batch:5}  pack {pack:3} ({trained:3} at once) {rate:12.0} images/s"
             ),
+            Err(reason) if is_json => println!(
+                "{{\"network\":\"{preset}\",\"device\":\"{device}\",\"batch\":{batch},\
+                 \"pack\":{pack},\"error\":{reason:?}}}"
+            ),
             Err(reason) => println!("{preset:12} batch {batch:5}  pack {pack:3}: {reason}"),
         }
     }

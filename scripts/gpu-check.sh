@@ -69,7 +69,9 @@ for line in sys.stdin:
 }
 
 if [ -n "$prepare" ]; then
-  build "$(realpath -m "$prepare")"
+  prepare=$(realpath -m "$prepare")
+  build "$prepare"
+  gzip -f "$prepare/device-tests" "$prepare/packs"
   echo "ready: carry this repository and \`$prepare\`, then run scripts/gpu-check.sh --binaries FOLDER" >&2
   exit 0
 fi
@@ -78,6 +80,13 @@ mkdir -p "$out"
 if [ -z "$binaries" ]; then
   binaries=$out/binaries
   build "$binaries"
+elif [ -f "$binaries/device-tests.gz" ]; then
+  mkdir -p "$out/binaries"
+  for program in device-tests packs; do
+    gzip -dc "$binaries/$program.gz" >"$out/binaries/$program"
+    chmod +x "$out/binaries/$program"
+  done
+  binaries=$out/binaries
 fi
 
 # The libraries of NVIDIA's wheels, where there are any.
@@ -121,7 +130,8 @@ else
   measured=(mlp --batch 64 --pack 1,2 --images 1280)
   batches=(64)
 fi
-"$binaries/packs" --device "$device" --json "${measured[@]}" | tee "$out/packs.jsonl"
+"$binaries/packs" --device "$device" --json "${measured[@]}" | tee "$out/packs.jsonl" ||
+  echo "warning: the measurement ended early" >&2
 
 step "speed of torch"
 : >"$out/torch.jsonl"
@@ -178,10 +188,10 @@ lines = [
 ]
 for row in rows("packs.jsonl"):
     peers = torch.get((row["network"], row["batch"]), {})
-    ours = row["images_per_second"]
+    ours = row.get("images_per_second", 0)
     number = lambda value: f"{value:,.0f}" if value else "–"
-    ratio = lambda value: f"{ours / value:.2f}" if value else "–"
-    cells = [row["network"], row["batch"], row["pack"], row["trained_at_once"], number(ours)]
+    ratio = lambda value: f"{ours / value:.2f}" if value and ours else "–"
+    cells = [row["network"], row["batch"], row["pack"], row.get("trained_at_once", "–"), row.get("error") or number(ours)]
     cells += [number(peers.get(form)) for form in ("eager", "compiled", "graph")]
     cells += [ratio(peers.get("eager")), ratio(max(peers.values(), default=0))]
     lines.append("| " + " | ".join(map(str, cells)) + " |")

@@ -76,6 +76,7 @@ impl Place {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("BENCH_DATA_DIR")
+            .env_remove("GRIDBENCH_PACK")
             .env_remove("NO_COLOR")
             .env_remove("RUST_BACKTRACE")
             .env_remove("GITHUB_STEP_SUMMARY")

@@ -113,17 +113,22 @@ pub(super) mod stock {
     use crate::engine::portable::rows::{Rows, Windows};
     use dfdx::prelude::*;
 
+    /// Without `concat`, which would be compiled at run time against headers of dfdx's build.
     pub(in super::super) fn gather_rows<D: Backend, T: Tape<f32, D>>(
         x: Packed<D, T>,
         rows: &Rows<D>,
     ) -> Result<Packed<D, T>, D::Err> {
-        let (models, _, images) = *x.shape();
-        let index = rows.index(x.device(), models)?;
+        let device = x.device().clone();
+        let index = rows.index(&device, x.shape().0)?;
+        let gathered = x.try_gather(index)?;
         if !rows.has_constants() {
-            return x.try_gather(index);
+            return Ok(gathered);
         }
-        let constants = rows.constants(x.device(), models, images)?;
-        (x, constants).try_concat_along(Axis::<1>)?.try_gather(index)
+        let shape = *gathered.shape();
+        let [factors, summands] = rows.constants(&device)?;
+        gathered
+            .try_mul(factors.clone().try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)?
+            .try_add(summands.clone().try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
     }
 
     pub(in super::super) fn max_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(

@@ -2,13 +2,16 @@
 //! convolution, a dense layer or a pool in the packed layout, where a feature is a row of one
 //! value an image.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
-use dfdx::prelude::{HasShape, Tensor};
+use dfdx::prelude::Tensor;
 
 use super::super::geometry::{Volume, Window};
-use super::ops::{Backend, Packed};
+use super::ops::Backend;
+
+/// One value a row.
+type PerRow<D> = Tensor<(usize,), f32, D>;
 
 /// Where the values of one gathered row come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +42,7 @@ pub(crate) struct Rows<D: Backend> {
     pub(super) runs: Rc<[Run]>,
     sources: Vec<Source>,
     index: OnceCell<Tensor<(usize, usize), usize, D>>,
-    /// A row of zeros and a row of ones a model, for the last number of images.
-    constants: RefCell<Option<Packed<D>>>,
+    constants: OnceCell<[PerRow<D>; 2]>,
 }
 
 impl<D: Backend> Rows<D> {
@@ -58,7 +60,7 @@ impl<D: Backend> Rows<D> {
             runs: runs.into(),
             sources,
             index: OnceCell::new(),
-            constants: RefCell::new(None),
+            constants: OnceCell::new(),
         }
     }
 
@@ -67,28 +69,22 @@ impl<D: Backend> Rows<D> {
         self.sources.iter().any(|source| !matches!(source, Source::Row(_)))
     }
 
-    /// Returns zeros and ones, `(models, 2, images)`; kept, so that no step waits for the host.
-    pub(super) fn constants(
-        &self,
-        device: &D,
-        models: usize,
-        images: usize,
-    ) -> Result<Packed<D>, D::Err> {
-        let mut kept = self.constants.borrow_mut();
-        if let Some(constants) = &*kept
-            && *constants.shape() == (models, 2, images)
-        {
-            return Ok(constants.clone());
+    /// Returns what turns gathered rows into zeros and ones where these are asked for: a factor and a
+    /// summand of every row.
+    pub(super) fn constants(&self, device: &D) -> Result<&[PerRow<D>; 2], D::Err> {
+        if let Some(constants) = self.constants.get() {
+            return Ok(constants);
         }
-        let mut values = vec![0.0; models * 2 * images];
-        for ones in values.chunks_exact_mut(2 * images) {
-            ones[images..].fill(1.0);
-        }
-        Ok(kept.insert(device.try_tensor_from_vec(values, (models, 2, images))?).clone())
+        let of = |value: fn(&Source) -> bool| {
+            let values = self.sources.iter().map(|source| f32::from(u8::from(value(source))));
+            device.try_tensor_from_vec(values.collect(), (self.outputs,))
+        };
+        let factors = of(|source| matches!(source, Source::Row(_)))?;
+        let summands = of(|source| matches!(source, Source::Ones))?;
+        Ok(self.constants.get_or_init(|| [factors, summands]))
     }
 
-    /// Returns the index tensor of a stock gather, where two rows after the input's stand for
-    /// zeros and ones.
+    /// Returns the index tensor of a stock gather, where the first row stands in for zeros and ones.
     pub(super) fn index(
         &self,
         device: &D,
@@ -99,8 +95,7 @@ impl<D: Backend> Rows<D> {
         }
         let one_model = self.sources.iter().map(|source| match source {
             Source::Row(row) => *row,
-            Source::Zeros => self.inputs,
-            Source::Ones => self.inputs + 1,
+            Source::Zeros | Source::Ones => 0,
         });
         let all = (0..models).flat_map(|_| one_model.clone()).collect();
         let index = device.try_tensor_from_vec(all, (models, self.outputs))?;

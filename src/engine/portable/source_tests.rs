@@ -119,7 +119,7 @@ fn results_are_sums_over_the_steps_since_they_were_read() {
     assert!(network.hold(&dataset).unwrap());
     assert!(network.steps_between_readings() > 1);
     let indices: Vec<u32> = (0..16).collect();
-    let mut read = |network: &mut PortableNetwork<Cpu>, steps: std::ops::Range<u64>| {
+    let read = |network: &mut PortableNetwork<Cpu>, steps: std::ops::Range<u64>| {
         let mut results = [StepResult::default()];
         for step in steps {
             // Steps of no size, so that every step sees the same weights.
