@@ -11,11 +11,14 @@ mod confirm;
 mod data;
 mod escalate;
 mod experiment;
+mod export;
 mod failure;
 mod folders;
+mod model_arguments;
 mod panics;
 mod plan;
 mod power;
+mod predict;
 mod progress;
 mod report;
 mod run;
@@ -60,6 +63,8 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Compare(arguments) => compare::compare(&arguments, terminal),
         Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
         Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
     }

@@ -61,6 +61,7 @@ pub(super) fn section(results: &ExperimentResults) -> Section {
         repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
         counts: total(&cells),
         metric,
+        also: view.also.clone(),
         axes: results.axes.iter().zip(&labels).enumerate().map(axis).collect(),
         grids,
         findings: findings(results, &cells, &samples, metric),

@@ -146,11 +146,20 @@ impl Manifest {
     /// used; the split does not matter.
     #[must_use]
     pub fn checksum_of(&self, settings: &impl Serialize) -> Option<Digest> {
+        self.facts_of(settings).map(|facts| facts.checksum)
+    }
+
+    /// Returns what is known of the images that `settings` (dataset settings) mean, if they were
+    /// used; the split does not matter.
+    #[must_use]
+    pub fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
         let wanted = serde_json::to_value(settings).ok()?;
         let same = |facts: &&DatasetFacts| {
-            ["source", "image-size"].iter().all(|key| facts.settings.get(key) == wanted.get(key))
+            ["source", "image-size", "skip-bad"]
+                .iter()
+                .all(|key| facts.settings.get(key) == wanted.get(key))
         };
-        self.run.datasets.iter().find(same).map(|facts| facts.checksum)
+        self.run.datasets.iter().find(same)
     }
 
     /// Returns the path of the manifest of a results folder.

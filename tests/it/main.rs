@@ -12,5 +12,6 @@ mod formats;
 mod gate;
 mod readme;
 mod running;
+mod seeds;
 mod support;
 mod training;
