@@ -132,8 +132,12 @@ pub(super) enum Format {
     Markdown,
     /// The cells table.
     Csv,
+    /// One page with charts that needs no other file.
+    Html,
     /// Everything, for scripts.
     Json,
+    /// Tables for a paper.
+    Latex,
 }
 
 #[derive(Debug, Args)]
@@ -143,9 +147,12 @@ pub(super) struct ReportArguments {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub(super) format: Format,
-    /// Write to this file instead of standard output.
+    /// Write to this file instead of standard output; beside Markdown, a folder `charts` with its
+    /// charts and images.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
 }
 
 #[derive(Debug, Args)]

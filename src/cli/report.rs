@@ -3,37 +3,87 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Format as Wanted, ReportArguments};
-use super::experiment::Loaded;
+use super::evidence;
+use super::experiment::{Images, Loaded};
 use super::failure::{Exit, Failure};
+use super::folders::data_folders;
 use super::terminal::Terminal;
 use crate::plan::Plan;
-use crate::report::{self, Format, Page};
+use crate::report::predicted::Predicted;
+use crate::report::{self, Format, Page, Subject};
 use crate::store::{Manifest, Store, StoreError, atomic};
 use crate::tables::{self, ExperimentResults, TablesError};
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
-    let results = results_below(&arguments.folder)?;
     let format = match arguments.format {
         Wanted::Terminal => Format::Terminal,
         Wanted::Markdown => Format::Markdown,
+        Wanted::Html => Format::Html,
         Wanted::Csv => Format::Csv,
         Wanted::Json => Format::Json,
+        Wanted::Latex => Format::Latex,
     };
-    let color = terminal.color && arguments.output.is_none();
-    let text = report::render(&results, format, Page { width: terminal.width, colour: color });
-    match &arguments.output {
-        None => print!("{text}"),
-        Some(path) => atomic::write(path, text.as_bytes()).map_err(|error| {
-            Failure::internal("cannot write the report").because(&error).hint(error.hint())
-        })?,
+    let mut images = Images::new(data_folders(&arguments.data));
+    let mut found = Vec::new();
+    for folder in folders_below(&arguments.folder)? {
+        found.push(with_evidence(&folder, format, &mut images)?);
+    }
+    let subjects: Vec<Subject<'_>> = found
+        .iter()
+        .map(|(results, predicted)| Subject { results, predicted: predicted.as_ref() })
+        .collect();
+    let Some(path) = &arguments.output else {
+        let page = Page { width: terminal.width, colour: terminal.color };
+        print!("{}", report::render(&subjects, format, page));
+        return Ok(Exit::Done);
+    };
+    if format == Format::Markdown {
+        write_markdown(&subjects, path)?;
+    } else {
+        let page = Page { width: terminal.width, colour: false };
+        write(path, report::render(&subjects, format, page).as_bytes())?;
     }
     Ok(Exit::Done)
 }
 
-/// Returns the results in `folder`, or in every folder directly below it, sorted by name.
-pub(super) fn results_below(folder: &Path) -> Result<Vec<ExperimentResults>, Failure> {
+/// Returns the results in `folder` with what their predictions say, where the format shows it.
+fn with_evidence(
+    folder: &Path,
+    format: Format,
+    images: &mut Images,
+) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
+    let shows = matches!(format, Format::Html | Format::Json | Format::Markdown);
+    if !shows || !folder.join("journal").is_dir() {
+        return Ok((results_in(folder)?, None));
+    }
+    let (store, plan) = store_and_plan(folder)?;
+    let results = tables::assemble(&plan, &store);
+    let predicted = evidence::predicted(&results, &plan, &store, images);
+    Ok((results, predicted))
+}
+
+/// Writes a Markdown report with its charts and images beside it.
+pub(super) fn write_markdown(subjects: &[Subject<'_>], path: &Path) -> Result<(), Failure> {
+    let (text, attachments) = report::illustrated_markdown(subjects);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for attachment in attachments {
+        write(&folder.join(&attachment.path), &attachment.bytes)?;
+    }
+    write(path, text.as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let cannot = || Failure::internal("cannot write the report");
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| cannot().because(&error))?;
+    }
+    atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+}
+
+/// Returns `folder` if it holds results, else every folder directly below it that does, sorted.
+fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     if is_results_folder(folder) {
-        return Ok(vec![results_in(folder)?]);
+        return Ok(vec![folder.to_owned()]);
     }
     let cannot = || format!("cannot report `{}`", folder.display());
     let entries = std::fs::read_dir(folder).map_err(|error| {
@@ -51,7 +101,7 @@ pub(super) fn results_below(folder: &Path) -> Result<Vec<ExperimentResults>, Fai
             .because_of("neither it nor a folder in it holds a `manifest.json`")
             .hint(Some("run `bench run FILE` first, or name a folder under `results/`")));
     }
-    folders.iter().map(|folder| results_in(folder)).collect()
+    Ok(folders)
 }
 
 /// Returns the results of one experiment: from its journal, or where there is none (committed

@@ -3,19 +3,21 @@
 use std::path::Path;
 
 use super::arguments::RunArguments;
+use super::evidence;
 use super::experiment::{Images, Loaded, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::progress::{Channel, Progress};
-use super::report::{store_failure, tables_failure};
+use super::report::{store_failure, tables_failure, write_markdown};
 use super::terminal::Terminal;
 use crate::engine::{self, DeviceChoice};
 use crate::plan::{Plan, outstanding};
-use crate::report::{self, Format, Page};
+use crate::report::predicted::Predicted;
+use crate::report::{self, Format, Page, Subject};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
-use crate::store::{Store, atomic};
+use crate::store::Store;
 use crate::tables::{self, ExperimentResults};
 
 /// Asks the run of this process to stop.
@@ -63,7 +65,9 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     });
     progress.finish();
     let summary = summary.map_err(|error| run_failure(&error))?;
-    finish(arguments, terminal, &plan, &store, &summary)
+    let predicted =
+        |results: &ExperimentResults| evidence::predicted(results, &plan, &store, &mut images);
+    finish(arguments, terminal, &plan, &store, &summary, predicted)
 }
 
 /// Writes tables and report, prints what a person wants to see, and says how it went.
@@ -73,12 +77,14 @@ fn finish(
     plan: &Plan,
     store: &Store,
     summary: &RunSummary,
+    predicted: impl FnOnce(&ExperimentResults) -> Option<Predicted>,
 ) -> Result<Exit, Failure> {
     let results = tables::assemble(plan, store);
-    write_derived(&results, store.folder())?;
+    let predicted = predicted(&results);
+    write_derived(Subject { results: &results, predicted: predicted.as_ref() }, store.folder())?;
     if !arguments.json {
         let page = Page { width: terminal.width, colour: terminal.color };
-        print!("{}", report::render(std::slice::from_ref(&results), Format::Terminal, page));
+        print!("{}", report::render(&[Subject::from(&results)], Format::Terminal, page));
     }
     if !arguments.quiet {
         let reused = match summary.members_reused {
@@ -113,15 +119,12 @@ fn finish(
     Ok(Exit::Done)
 }
 
-/// Replaces the tables and the Markdown report.
-pub(super) fn write_derived(results: &ExperimentResults, folder: &Path) -> Result<(), Failure> {
+/// Replaces the tables and the Markdown report with its charts.
+fn write_derived(subject: Subject<'_>, folder: &Path) -> Result<(), Failure> {
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
-    tables::write(&tables::frames(results), &folder.join("tables"))
+    tables::write(&tables::frames(subject.results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
-    let page = Page { width: 100, colour: false };
-    let text = report::render(std::slice::from_ref(results), Format::Markdown, page);
-    atomic::write(&folder.join("report.md"), text.as_bytes())
-        .map_err(|error| Failure::internal(cannot()).because(&error).hint(error.hint()))
+    write_markdown(&[subject], &folder.join("report.md"))
 }
 
 /// Takes over what other experiments beside this one have trained already.

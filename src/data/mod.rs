@@ -33,6 +33,6 @@ pub use fetch::{FetchOptions, FetchProgress, fetch};
 pub use folders::DataFolders;
 pub use info::{ClassInfo, DatasetInfo, Geometry, Spread, Suggestion, info};
 pub use load::{MAX_SIDE, load, source_name};
-pub use preview::preview;
+pub use preview::{picture, preview};
 pub use sources::{SourceInfo, SourcePlace, list};
 pub use split::split;

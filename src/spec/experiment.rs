@@ -111,6 +111,25 @@ pub struct ReportSettings {
     pub columns: Option<String>,
     /// Name of a published table to stand beside ours.
     pub reference: Option<String>,
+    /// Whether the confusion matrix of the best cell is shown.
+    #[serde(default)]
+    pub confusion: bool,
+    /// Misclassified test images of the best cell that are shown; 0 for none.
+    #[serde(default)]
+    pub gallery: usize,
+    /// Confusions of which test images of the best cell are shown.
+    #[serde(default)]
+    pub gallery_of: Vec<ConfusionPair>,
+}
+
+/// Two classes that are mistaken for each other, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ConfusionPair {
+    /// The true class.
+    pub truth: String,
+    /// The class predicted instead.
+    pub predicted: String,
 }
 
 /// What the gate tolerates.
