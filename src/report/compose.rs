@@ -393,6 +393,16 @@ impl Section {
         self.axes.iter().enumerate().filter(|(_, axis)| axis.role != Role::Fixed)
     }
 
+    /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
+    #[must_use]
+    pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
+        let texts = axes.iter().map(|axis| {
+            let value = self.cells[cell].values[*axis].as_deref();
+            value.map_or(super::pivot::ABSENT, |value| self.axes[*axis].show(value))
+        });
+        texts.collect::<Vec<_>>().join("/")
+    }
+
     /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
     #[must_use]
     pub fn describe(&self, cell: usize) -> String {

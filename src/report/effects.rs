@@ -107,15 +107,8 @@ fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffec
         cells.iter().map(others).collect()
     };
     let companies: Vec<_> = members.iter().map(company).collect();
-    let shown = |cell: usize| {
-        let texts = group.iter().map(|axis| {
-            value(section, cell, *axis)
-                .map_or(super::pivot::ABSENT, |value| section.axes[*axis].show(value))
-        });
-        texts.collect::<Vec<_>>().join("/")
-    };
     let name = |place: usize| match members[place].first() {
-        Some(cell) => shown(*cell),
+        Some(cell) => section.show_joined(*cell, group),
         None => keys[place].map_or(super::pivot::ABSENT, |value| lead.show(value)).to_owned(),
     };
     let levels = means.into_iter().enumerate().map(|(place, mean)| Level {

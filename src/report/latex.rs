@@ -124,12 +124,11 @@ fn entry(presenter: &Presenter<'_>, place: usize) -> String {
 
 fn caption(presenter: &Presenter<'_>, grid: &PivotGrid) -> String {
     let section: &Section = presenter.section;
-    let mut parts = Vec::new();
     let title = match grid_title(grid) {
         title if title.is_empty() => presenter.heading(),
         title => format!("{}, {title}", presenter.heading()),
     };
-    parts.push(format!("{}: {title}", section.name));
+    let mut parts = vec![title];
     if let Some(fixed) = presenter.fixed() {
         parts.push(format!("fixed: {fixed}"));
     }
@@ -160,7 +159,7 @@ fn caption(presenter: &Presenter<'_>, grid: &PivotGrid) -> String {
             .map(|(label, text)| format!("{label}: {text}")),
     );
     let sentences: Vec<String> = parts.iter().map(|part| sentence(&escape(part))).collect();
-    sentences.join(" ")
+    format!("\\texttt{{{}}}: {}", escape(&section.name), sentences.join(" "))
 }
 
 /// Returns a name that `\label` takes.

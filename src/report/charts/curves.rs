@@ -49,8 +49,9 @@ pub(super) fn curves(presenter: &Presenter<'_>) -> Vec<Chart> {
         .collect();
     let grids = grids_with_news(&section.grids, &group_of);
     let kinds = KINDS.iter().flat_map(|kind| {
-        let group_of = &group_of;
-        let draw = move |place: &usize| chart(presenter, kind, *place, group_of);
+        let draw = |place: &usize| {
+            chart(presenter, kind, (*place, grids.last() == Some(place)), &group_of)
+        };
         grids.iter().filter_map(draw).collect::<Vec<_>>()
     });
     kinds.collect()
@@ -75,7 +76,7 @@ fn grids_with_news(grids: &[PivotGrid], group_of: &HashMap<usize, usize>) -> Vec
 fn chart(
     presenter: &Presenter<'_>,
     kind: &Kind,
-    place: usize,
+    (place, is_last): (usize, bool),
     group_of: &HashMap<usize, usize>,
 ) -> Option<Chart> {
     let section = presenter.section;
@@ -89,9 +90,14 @@ fn chart(
         let bands = [(kind.train)(point), (kind.validation)(point)];
         bands.into_iter().flatten().flat_map(|band| [band.min, band.max]).collect::<Vec<_>>()
     });
-    let range = robust_range(values)?;
+    let (low, high) = robust_range(values)?;
+    let ends = (scale.shown(low), scale.shown(high));
+    let rounded = Linear::rounded(ends, (0.0, 1.0), 2);
+    let (bottom, top) = rounded.ends();
+    let texts = (rounded.label(bottom), rounded.label(top));
+    let range = (bottom, top);
     let has_validation = points().any(|point| (kind.validation)(point).is_some());
-    let unit = if kind.name == "accuracy" { "%" } else { "nats" };
+    let unit = if kind.name == "accuracy" { " %" } else { ", nats" };
     let sides = Sides {
         horizontal: ("epoch 1".to_owned(), last.to_string()),
         horizontal_title: if has_validation {
@@ -99,14 +105,14 @@ fn chart(
         } else {
             "training images, as seen during the epoch"
         },
-        vertical: (scale.value(range.0), scale.value(range.1)),
+        vertical: texts.clone(),
     };
     let (mut drawing, size) = trellis::draw(section, grid, &sides, &mut |drawing, frame, cell| {
         if let Some(group) = group_of.get(&cell) {
             panel(presenter, drawing, frame, &section.curves[*group], kind, (range, last));
         }
     });
-    drawing.text("q", (size.0 - 4.0, 12.0), Anchor::End, &format!("{} {unit}", kind.name));
+    drawing.text("q", (size.0 - 4.0, 12.0), Anchor::End, &format!("{}{unit}", kind.name));
     let several = section.grids.len() > 1;
     let name = if several {
         format!("curves-{}-{}", kind.name, place + 1)
@@ -114,15 +120,16 @@ fn chart(
         format!("curves-{}", kind.name)
     };
     let mut chart = Chart::new(name, "Training curves", size, drawing);
-    let of_grid = trellis::grid_name(grid);
+    let of_grid = name_without_ensembles(presenter, grid);
     chart.title = format!("{} by epoch, mean and range over the networks{of_grid}", kind.name);
     chart.description = format!(
-        "One panel a cell, from epoch 1 to {last}, {} from {} to {} {unit}. The values of every \
+        "One panel a cell, from epoch 1 to {last}, {}{unit} from {} to {}. The values of every \
          epoch stand in tables/epochs.csv.",
-        kind.name,
-        scale.value(range.0),
-        scale.value(range.1)
+        kind.name, texts.0, texts.1
     );
+    if !is_last {
+        return Some(chart);
+    }
     chart.notes.push(
         "Lines are means over the networks, bands reach from the lowest to the highest. Training \
          values are taken during the epoch, on augmented images and with dropout, so they may lie \
@@ -130,6 +137,18 @@ fn chart(
             .to_owned(),
     );
     Some(chart)
+}
+
+/// Names a grid by what its networks share: they serve ensembles of every size.
+fn name_without_ensembles(presenter: &Presenter<'_>, grid: &PivotGrid) -> String {
+    let axes = &presenter.section.axes;
+    let is_kept = |label: &str| {
+        let axis = axes.iter().find(|axis| axis.label == label);
+        axis.is_none_or(|axis| !axis.key.starts_with("ensemble."))
+    };
+    let kept = grid.title.iter().filter(|(label, _)| is_kept(label));
+    let parts: Vec<String> = kept.map(|(label, value)| format!(", {label} {value}")).collect();
+    parts.concat()
 }
 
 fn panel(
@@ -169,7 +188,7 @@ fn panel(
             .filter_map(|point| Some((x.at(f64::from(point.epoch)), pick(point)?)))
             .collect();
         let line = |pick: fn(&Band) -> f64| -> Vec<(f64, f64)> {
-            found.iter().map(|(x, band)| (*x, y.at(pick(band)))).collect()
+            found.iter().map(|(x, band)| (*x, y.at(scale.shown(pick(band))))).collect()
         };
         if found.iter().any(|(_, band)| band.n > 1) {
             let class = format!("band f{series}");

@@ -182,6 +182,8 @@ fn in_words(presenter: &Presenter<'_>, effect: &AxisEffect) -> String {
 pub(super) fn interactions(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let several = section.grids.len() > 1;
+    // One scale for all, so that grids can be held against each other.
+    let range = range_of_intervals(presenter);
     let draw = |(place, grid): (usize, &PivotGrid)| {
         let columns = grid.columns.as_ref()?;
         let drawable = (2..=MOST_LINES).contains(&grid.entries.len())
@@ -189,7 +191,7 @@ pub(super) fn interactions(presenter: &Presenter<'_>) -> Vec<Chart> {
         if !drawable {
             return None;
         }
-        let mut chart = interaction(presenter, grid)?;
+        let mut chart = interaction(presenter, grid, range?)?;
         chart.name =
             if several { format!("interaction-{}", place + 1) } else { "interaction".to_owned() };
         Some(chart)
@@ -197,16 +199,20 @@ pub(super) fn interactions(presenter: &Presenter<'_>) -> Vec<Chart> {
     section.grids.iter().enumerate().take(12).filter_map(draw).collect()
 }
 
-fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid) -> Option<Chart> {
-    let section = presenter.section;
-    let columns = grid.columns.as_ref()?;
-    let shown = |value: f64| presenter.scale.shown(value);
-    let cells = || grid.entries.iter().flatten().flatten();
-    let ends = cells().filter_map(|cell| section.cells[*cell].summary).flat_map(|found| {
+/// Returns the range of the intervals of all cells, as printed.
+fn range_of_intervals(presenter: &Presenter<'_>) -> Option<(f64, f64)> {
+    let found = presenter.section.cells.iter().filter_map(|cell| cell.summary);
+    let ends = found.flat_map(|found| {
         let (low, high) = found.interval95.unwrap_or((found.mean, found.mean));
         [low, high]
     });
-    let range = robust_range(ends.map(shown))?;
+    robust_range(ends.map(|value| presenter.scale.shown(value)))
+}
+
+fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -> Option<Chart> {
+    let section = presenter.section;
+    let columns = grid.columns.as_ref()?;
+    let shown = |value: f64| presenter.scale.shown(value);
     let joined = |values: &[Option<String>]| {
         let texts: Vec<&str> =
             values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();

@@ -4,14 +4,14 @@ use super::effects::mark;
 use super::scale::{Linear, robust_range};
 use super::svg::{Anchor, Chart, Drawing, fitted, text_width};
 use super::trellis::Frame;
-use crate::base::Metric;
+use crate::base::{Direction, Metric};
 use crate::report::document::Section;
 use crate::report::numbers::{Scale, counted};
 use crate::report::predicted::EnsembleGroup;
 use crate::report::present::Presenter;
 use crate::stats::EnsemblePoint;
 
-/// Groups that are drawn: those best alone.
+/// Groups that are drawn: those of the best cells.
 const MOST: usize = 6;
 
 /// Draws the mean test accuracy of disjoint ensembles by their size.
@@ -19,10 +19,12 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     let section = presenter.section;
     let predicted = section.predicted.as_ref()?;
     let mut groups: Vec<&EnsembleGroup> = predicted.ensembles.iter().collect();
-    let peak = |group: &EnsembleGroup| {
-        group.points.iter().map(|point| point.mean).max_by(f64::total_cmp).unwrap_or(0.0)
+    let sign = if section.metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let rank = |group: &EnsembleGroup| {
+        let means = group.cells.iter().filter_map(|cell| section.cells[*cell].summary);
+        means.map(|found| sign * found.mean).fold(f64::NEG_INFINITY, f64::max)
     };
-    groups.sort_by(|a, b| peak(b).total_cmp(&peak(a)));
+    groups.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
     let all = groups.len();
     groups.truncate(MOST);
     let largest = groups.iter().flat_map(|group| &group.points).map(|point| point.size).max()?;
@@ -58,9 +60,10 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
         let of = |pick: &dyn Fn(&EnsemblePoint) -> f64| -> Vec<(f64, f64)> {
             group.points.iter().map(|point| at(pick(point), point)).collect()
         };
-        let band = format!("band f{line}");
-        let upper = of(&|point| point.mean + reach(point));
-        drawing.band(&band, &upper, &of(&|point| point.mean - reach(point)));
+        if line == 0 {
+            let upper = of(&|point| point.mean + reach(point));
+            drawing.band("band f0", &upper, &of(&|point| point.mean - reach(point)));
+        }
         drawing.polyline(&format!("s{line}"), &of(&|point| point.mean));
         for point in &group.points {
             drawing.open("", &format!("{name}: {}", point_text(&scale, point)));
@@ -85,8 +88,8 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     chart.description = format!("The best setting, {}: {}; {}.", names[0], ends[0], ends[1]);
     chart.notes.push(
         "Read off the stored predictions: the networks of all repeats are shared out to disjoint \
-         ensembles of each size. Bands are ± SD between them; large ensembles are few, and a single \
-         one has no band."
+         ensembles of each size. The band is ± SD between those of the best cell; large ensembles are \
+         few, and a single one has no spread."
             .to_owned(),
     );
     Some(chart)
@@ -94,13 +97,13 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
 
 fn name(section: &Section, group: &EnsembleGroup) -> String {
     let cell = group.cells[0];
+    let is_shared =
+        |axes: &[usize]| axes.iter().all(|axis| section.axes[*axis].key.starts_with("ensemble."));
     let parts: Vec<String> = section
-        .varying()
-        .filter(|(_, axis)| !axis.key.starts_with("ensemble."))
-        .filter_map(|(place, axis)| {
-            let value = axis.show(section.cells[cell].values[place].as_deref()?);
-            Some(format!("{} {value}", axis.label))
-        })
+        .effects
+        .iter()
+        .filter(|effect| !is_shared(&effect.axes))
+        .map(|effect| format!("{} {}", effect.label, section.show_joined(cell, &effect.axes)))
         .collect();
     if parts.is_empty() { "all networks".to_owned() } else { parts.join(", ") }
 }

@@ -5,7 +5,6 @@ use super::svg::{Anchor, Chart, Drawing, fitted, text_width};
 use crate::base::Direction;
 use crate::report::document::{CellLine, Section};
 use crate::report::numbers::counted;
-use crate::report::pivot::ABSENT;
 use crate::report::present::{Presenter, with_spread};
 
 /// Cells that are drawn; the worse ones are left out.
@@ -65,7 +64,7 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         let class = if line.inseparable_from_best { "near" } else { "far" };
         drawing.open(class, &presenter.cell_title(*cell));
         drawing.rect("hit", (0.0, y - 0.5 * ROW), (PAGE, ROW));
-        let mark = presenter.mark(line).trim();
+        let mark = if line.inseparable_from_best { presenter.mark(line).trim() } else { "" };
         drawing.text("", (0.0, y + 4.0), Anchor::Start, &fitted(name, left - 26.0));
         drawing.text("", (left - 9.0, y + 4.0), Anchor::End, mark);
         row(&mut drawing, line, y, &|value| x.at(shown(value)));
@@ -122,19 +121,15 @@ fn short_spread(presenter: &Presenter<'_>, found: &crate::report::Statistics) ->
     }
 }
 
-/// Names the axes in the order of [`name`].
+/// Names the axes in the order of [`name`]; those that move together share a place.
 fn axis_names(section: &Section) -> String {
-    let labels: Vec<&str> = section.varying().map(|(_, axis)| axis.label.as_str()).collect();
+    let labels: Vec<&str> = section.effects.iter().map(|effect| effect.label.as_str()).collect();
     labels.join(" · ")
 }
 
 /// Names a cell by its values alone.
-pub(super) fn name(section: &Section, cell: usize) -> String {
-    let texts: Vec<&str> = section
-        .varying()
-        .map(|(place, axis)| {
-            section.cells[cell].values[place].as_deref().map_or(ABSENT, |value| axis.show(value))
-        })
-        .collect();
+fn name(section: &Section, cell: usize) -> String {
+    let texts: Vec<String> =
+        section.effects.iter().map(|effect| section.show_joined(cell, &effect.axes)).collect();
     texts.join(" · ")
 }

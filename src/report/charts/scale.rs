@@ -38,6 +38,12 @@ impl Linear {
         self.from + share * (self.to - self.from)
     }
 
+    /// Returns the lowest and the highest value.
+    #[must_use]
+    pub(super) fn ends(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     /// Returns the round values on the scale.
     #[must_use]
     pub(super) fn ticks(&self) -> Vec<f64> {

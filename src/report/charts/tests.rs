@@ -47,6 +47,7 @@ fn the_interval_chart_looks_as_it_did() {
 #[test]
 fn scales_end_on_round_numbers_and_keep_values_on_the_paper() {
     let scale = Linear::rounded((96.13, 98.44), (0.0, 100.0), 5);
+    assert_eq!(scale.ends(), (96.0, 98.5));
     let labels: Vec<String> = scale.ticks().iter().map(|tick| scale.label(*tick)).collect();
     assert_eq!(labels, ["96.0", "96.5", "97.0", "97.5", "98.0", "98.5"]);
     assert!((scale.at(97.25) - 50.0).abs() < 1e-9);

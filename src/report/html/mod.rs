@@ -89,9 +89,9 @@ impl Page {
         let level = self.level + 1;
         self.raw(&format!(
             "<section aria-labelledby=\"{id}\">\n<h{level} id=\"{id}\">{}</h{level}>\n",
-            escape(heading)
+            escape(&capitalised(heading))
         ));
-        self.places.push((id, heading.to_owned()));
+        self.places.push((id, capitalised(heading)));
     }
 
     fn close(&mut self) {
@@ -123,8 +123,8 @@ impl Page {
             "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\
              <div class=\"fit\" style=\"min-width:{1:.0}px;max-width:{2:.0}px\">{svg}</div></div>\n\
              <figcaption><strong>{0}.</strong> {3}</figcaption>\n</figure>\n",
-            escape(&chart.title),
-            (0.72 * chart.width()).min(720.0).max(0.62 * chart.width()),
+            escape(&capitalised(&chart.title)),
+            0.7 * chart.width(),
             chart.width().max(320.0),
             escape(&chart.notes.join(" "))
         ));
@@ -236,6 +236,13 @@ fn reference(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         notes(comparison).into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
     page.list(&lines);
     page.close();
+}
+
+/// Begins a text with a capital.
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    first + chars.as_str()
 }
 
 /// Joins lines to sentences.

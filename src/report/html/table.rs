@@ -34,7 +34,7 @@ pub(super) fn text_table(
         Sorting::Fixed => "",
     };
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n<table{class}>\n\
+        "<div class=\"scroll wide\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n<table{class}>\n\
          <caption>{0}</caption>\n<thead><tr>",
         escape(caption)
     );
