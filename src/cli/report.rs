@@ -11,8 +11,9 @@ use super::terminal::Terminal;
 use crate::plan::Plan;
 use crate::report::predicted::Predicted;
 use crate::report::{self, Format, Page, Subject};
+use crate::spec::experiment::ConfusionPair;
 use crate::store::{Manifest, Store, StoreError, atomic};
-use crate::tables::{self, ExperimentResults, TablesError};
+use crate::tables::{self, ExperimentResults, TablesError, View};
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let format = match arguments.format {
@@ -23,10 +24,25 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         Wanted::Json => Format::Json,
         Wanted::Latex => Format::Latex,
     };
+    let pairs = pairs(&arguments.gallery_of)?;
+    let ask = |view: &mut View| {
+        view.confusion |= arguments.confusion;
+        view.gallery = arguments.gallery.map_or(view.gallery, usize::from);
+        view.gallery_of.extend_from_slice(&pairs);
+    };
+    // Reading predictions takes time, so only pages and what asks for them do.
+    let shows = |view: &View| match format {
+        Format::Html | Format::Json => true,
+        Format::Markdown => {
+            let asks = view.confusion || view.gallery > 0 || !view.gallery_of.is_empty();
+            asks || arguments.output.is_some()
+        }
+        Format::Terminal | Format::Csv | Format::Latex => false,
+    };
     let mut images = Images::new(data_folders(&arguments.data));
     let mut found = Vec::new();
     for folder in folders_below(&arguments.folder)? {
-        found.push(with_evidence(&folder, format, &mut images)?);
+        found.push(with_evidence(&folder, &ask, &shows, &mut images)?);
     }
     let subjects: Vec<Subject<'_>> = found
         .iter()
@@ -46,20 +62,35 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     Ok(Exit::Done)
 }
 
-/// Returns the results in `folder` with what their predictions say, where the format shows it.
+/// Returns the results in `folder`, with what their predictions say where it is shown.
 fn with_evidence(
     folder: &Path,
-    format: Format,
+    ask: &dyn Fn(&mut View),
+    shows: &dyn Fn(&View) -> bool,
     images: &mut Images,
 ) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
-    let shows = matches!(format, Format::Html | Format::Json | Format::Markdown);
-    if !shows || !folder.join("journal").is_dir() {
+    if !folder.join("journal").is_dir() {
         return Ok((results_in(folder)?, None));
     }
     let (store, plan) = store_and_plan(folder)?;
-    let results = tables::assemble(&plan, &store);
-    let predicted = evidence::predicted(&results, &plan, &store, images);
+    let mut results = tables::assemble(&plan, &store);
+    ask(&mut results.facts.view);
+    let predicted = shows(&results.facts.view)
+        .then(|| evidence::predicted(&results, &plan, &store, images))
+        .flatten();
     Ok((results, predicted))
+}
+
+fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {
+    let pair = |text: &String| {
+        ConfusionPair::parse(text).ok_or_else(|| {
+            Failure::input(format!(
+                "`--gallery-of` is `{text}`, expected {}",
+                ConfusionPair::EXPECTED
+            ))
+        })
+    };
+    texts.iter().map(pair).collect()
 }
 
 /// Writes a Markdown report with its charts and images beside it.

@@ -132,6 +132,20 @@ pub struct ConfusionPair {
     pub predicted: String,
 }
 
+impl ConfusionPair {
+    /// What [`ConfusionPair::parse`] reads, in words.
+    pub const EXPECTED: &str = "two different class names, the true one first, such as \"7→2\"";
+
+    /// Reads `7→2` or `7->2`; nothing without two different names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (truth, predicted) = text.split_once('→').or_else(|| text.split_once("->"))?;
+        let (truth, predicted) = (truth.trim(), predicted.trim());
+        let sound = !truth.is_empty() && !predicted.is_empty() && truth != predicted;
+        sound.then(|| Self { truth: truth.to_owned(), predicted: predicted.to_owned() })
+    }
+}
+
 /// What the gate tolerates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod data;
 mod gate;
+mod pages;
 mod readme;
 mod running;
 mod support;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::confusion::Answers;
-use super::members::{classify, ensembles};
-use super::{CellVariance, EnsembleGroup, ImageComparison, Predicted, Stored};
+use super::members::{MOST_MEMBERS, classify, ensembles};
+use super::{CellVariance, EnsembleGroup, ImageComparison, Predicted, Stored, TrialMembers};
 use crate::base::{Direction, Metric};
 use crate::record::Predictions;
 use crate::report::curves::sharing_groups;
+use crate::report::numbers::counted;
 use crate::stats::{self, Moments};
 use crate::tables::ExperimentResults;
 
@@ -45,43 +46,13 @@ impl CellAnswers {
 
 /// Says what the stored predictions of `results` show; nothing where none can be read.
 #[must_use]
-pub fn examine(results: &ExperimentResults, stored: Stored<'_>) -> Option<Predicted> {
+pub fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Option<Predicted> {
     let mut predicted = Predicted::default();
     let mut answers: Vec<Option<CellAnswers>> = results.cells.iter().map(|_| None).collect();
     let mut missing = 0;
     for cells in sharing_groups(results) {
-        let trials: Vec<(usize, &[usize])> = stored
-            .trials
-            .iter()
-            .filter(|trial| cells.contains(&trial.cell))
-            .map(|trial| (trial.cell, trial.members.as_slice()))
-            .collect();
-        let mut order: Vec<usize> = Vec::new();
-        let mut read: HashMap<usize, Predictions> = HashMap::new();
-        for &member in trials.iter().flat_map(|(_, members)| *members) {
-            if order.contains(&member) {
-                continue;
-            }
-            order.push(member);
-            match (stored.read)(member) {
-                Some(found) => drop(read.insert(member, found)),
-                None => missing += 1,
-            }
-        }
-        for (cell, members) in &trials {
-            let members: Option<Vec<&Predictions>> =
-                members.iter().map(|member| read.get(member)).collect();
-            let Some(members) = members else { continue };
-            let Some(classes) = classify(&members, stored.combine[*cell]) else { continue };
-            let labels = &members[0].test_labels;
-            let answers = answers[*cell]
-                .get_or_insert_with(|| CellAnswers { labels: labels.clone(), trials: Vec::new() });
-            if answers.labels == *labels {
-                answers.trials.push(classes);
-            }
-        }
-        let members: Vec<&Predictions> =
-            order.iter().filter_map(|member| read.get(member)).collect();
+        let pool = read_group(&mut stored, &cells, &mut answers, &mut missing);
+        let members: Vec<&Predictions> = pool.iter().collect();
         let points = ensembles(&members, stored.combine[cells[0]]);
         if points.len() > 1 {
             predicted.ensembles.push(EnsembleGroup { cells, members: members.len(), points });
@@ -91,9 +62,10 @@ pub fn examine(results: &ExperimentResults, stored: Stored<'_>) -> Option<Predic
         return None;
     }
     if missing > 0 {
+        let networks = counted(missing, "network");
         predicted.notes.push(format!(
-            "the predictions of {missing} networks are missing or damaged, so trials that need \
-             them are left out here"
+            "the predictions of {networks} are missing or damaged, so trials that need them are \
+             left out here"
         ));
     }
     predicted.variances = variances(&answers);
@@ -112,6 +84,59 @@ pub fn examine(results: &ExperimentResults, stored: Stored<'_>) -> Option<Predic
         }
     }
     Some(predicted)
+}
+
+/// Adds the answers of the trials of cells that share networks, and returns the first networks for
+/// ensembles of every size.
+///
+/// Trials of one repeat share their first network, whatever their size, so only the networks of one
+/// repeat are in memory at once besides those.
+fn read_group(
+    stored: &mut Stored<'_>,
+    cells: &[usize],
+    answers: &mut [Option<CellAnswers>],
+    missing: &mut usize,
+) -> Vec<Predictions> {
+    let mut repeats: BTreeMap<usize, (usize, Vec<&TrialMembers>)> = BTreeMap::new();
+    for (order, trial) in stored.trials.iter().enumerate() {
+        if let Some(first) = trial.members.first()
+            && cells.contains(&trial.cell)
+        {
+            repeats.entry(*first).or_insert((order, Vec::new())).1.push(trial);
+        }
+    }
+    let mut repeats: Vec<(usize, Vec<&TrialMembers>)> = repeats.into_values().collect();
+    repeats.sort_by_key(|(order, _)| *order);
+    let mut pool = Vec::new();
+    for (_, trials) in repeats {
+        let mut order: Vec<usize> = Vec::new();
+        let mut read: HashMap<usize, Predictions> = HashMap::new();
+        for &member in trials.iter().flat_map(|trial| &trial.members) {
+            if order.contains(&member) {
+                continue;
+            }
+            order.push(member);
+            match (stored.read)(member) {
+                Some(found) => drop(read.insert(member, found)),
+                None => *missing += 1,
+            }
+        }
+        for trial in trials {
+            let members: Option<Vec<&Predictions>> =
+                trial.members.iter().map(|member| read.get(member)).collect();
+            let Some(members) = members else { continue };
+            let Some(classes) = classify(&members, stored.combine[trial.cell]) else { continue };
+            let labels = &members[0].test_labels;
+            let answers = answers[trial.cell]
+                .get_or_insert_with(|| CellAnswers { labels: labels.clone(), trials: Vec::new() });
+            if answers.labels == *labels {
+                answers.trials.push(classes);
+            }
+        }
+        let kept = order.iter().filter_map(|member| read.remove(member));
+        pool.extend(kept.take(MOST_MEMBERS - pool.len()));
+    }
+    pool
 }
 
 /// Returns a name for every class that occurs.

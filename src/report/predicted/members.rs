@@ -5,7 +5,7 @@ use crate::spec::settings::Combine;
 use crate::stats::{self, EnsemblePoint};
 
 /// Most networks of a group whose ensembles are measured.
-const MOST_MEMBERS: usize = 32;
+pub(super) const MOST_MEMBERS: usize = 32;
 
 /// Returns the class every test image is given by the ensemble of `members`; nothing where they
 /// were not tested on the same images.
@@ -82,10 +82,9 @@ pub(super) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
     best
 }
 
-/// Measures disjoint ensembles of every size among `members`, at most 32 of them.
+/// Measures disjoint ensembles of every size among `members`.
 #[must_use]
 pub(super) fn ensembles(members: &[&Predictions], combine: Combine) -> Vec<EnsemblePoint> {
-    let members = &members[..members.len().min(MOST_MEMBERS)];
     let Some((images, classes)) = common_shape(members) else { return Vec::new() };
     let labels = &members[0].test_labels;
     // Right answers by size and ensemble, filled in one pass over the images.

@@ -71,7 +71,7 @@ pub struct CellVariance {
 pub struct EnsembleGroup {
     /// Indices of the section's cells that use these networks.
     pub cells: Vec<usize>,
-    /// Networks, over all repeats.
+    /// Networks, over the repeats; at most 32 are measured.
     pub members: usize,
     /// Test accuracy by size, of disjoint ensembles.
     pub points: Vec<EnsemblePoint>,

@@ -112,16 +112,11 @@ pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> T
 /// Reads one confusion such as `"7→2"`, or a list of them.
 fn pairs(node: &Node, findings: &mut Findings) -> Vec<ConfusionPair> {
     let mut pair = |node: &Node| {
-        let halves = node.text().and_then(|text| text.split_once('→').or(text.split_once("->")));
-        let found = halves.map(|(truth, predicted)| (truth.trim(), predicted.trim())).filter(
-            |(truth, predicted)| !truth.is_empty() && !predicted.is_empty() && truth != predicted,
-        );
+        let found = node.text().and_then(ConfusionPair::parse);
         if found.is_none() {
-            let expected = "two different class names, the true one first, such as \"7→2\"";
-            findings.wrong("report.gallery-of", node, expected);
+            findings.wrong("report.gallery-of", node, ConfusionPair::EXPECTED);
         }
-        let (truth, predicted) = found?;
-        Some(ConfusionPair { truth: truth.to_owned(), predicted: predicted.to_owned() })
+        found
     };
     match &node.data {
         Data::List(items) => items.iter().filter_map(pair).collect(),
