@@ -158,7 +158,7 @@ fn confusion(section: &Section, lines: &mut Vec<String>) {
             0 => "0".to_owned(),
             _ => {
                 let share = 100.0 * found.share(truth, predicted).unwrap_or(0.0);
-                format!("{} ({share:.1} %)", images::mean_count(found.mean(truth, predicted)))
+                format!("{} ({share:.1} %)", images::mean_count(found, truth, predicted))
             }
         };
         let entries: Vec<String> = (0..classes.len()).map(entry).collect();

@@ -92,7 +92,7 @@ fn chart(
     });
     let (low, high) = robust_range(values)?;
     let ends = (scale.shown(low), scale.shown(high));
-    let rounded = Linear::rounded(ends, (0.0, 1.0), 2);
+    let rounded = Linear::rounded(ends, (0.0, 1.0), 4);
     let (bottom, top) = rounded.ends();
     let texts = (rounded.label(bottom), rounded.label(top));
     let range = (bottom, top);
@@ -101,7 +101,7 @@ fn chart(
     let sides = Sides {
         horizontal: ("epoch 1".to_owned(), last.to_string()),
         horizontal_title: if has_validation {
-            "● training, solid   ■ validation, dashed"
+            "solid: training, dashed: validation"
         } else {
             "training images, as seen during the epoch"
         },

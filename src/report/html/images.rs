@@ -29,10 +29,9 @@ pub(super) fn confusion(page: &mut Page, section: &Section, prefix: &str) {
     }
 }
 
-/// Prints a mean count: whole where it is.
-pub(in crate::report) fn mean_count(value: f64) -> String {
-    let is_whole = (value - value.round()).abs() < 1e-9;
-    grouped(value, usize::from(!is_whole))
+/// Prints a mean count: whole for a single trial.
+pub(in crate::report) fn mean_count(found: &Confusion, truth: usize, predicted: usize) -> String {
+    grouped(found.mean(truth, predicted), usize::from(found.trials > 1))
 }
 
 fn matrix(section: &Section, found: &Confusion) -> String {
@@ -42,7 +41,7 @@ fn matrix(section: &Section, found: &Confusion) -> String {
     };
     let caption = format!("Predicted classes{cell}: means over {}", counted(found.trials, "trial"));
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
+        "<div class=\"scroll wide\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
          <table class=\"heat confusion\">\n<caption>{0}</caption>\n\
          <thead><tr><th scope=\"col\">true ↓ predicted →</th>",
         escape(&caption)
@@ -57,7 +56,7 @@ fn matrix(section: &Section, found: &Confusion) -> String {
         write!(out, "<tr><th scope=\"row\">{}</th>", escape(class)).expect("text takes text");
         for (predicted, other) in found.classes.iter().enumerate() {
             let share = found.share(truth, predicted).unwrap_or(0.0);
-            let mean = found.mean(truth, predicted);
+            let mean = mean_count(found, truth, predicted);
             if found.counts[truth][predicted] == 0 {
                 out.push_str("<td class=\"zero\">0</td>");
                 continue;
@@ -70,9 +69,9 @@ fn matrix(section: &Section, found: &Confusion) -> String {
                 "<td class=\"{kind}\" style=\"--v:{strength:.2}\" title=\"{} taken for {}: {} of {}\">{}<small>{:.2} %</small></td>",
                 escape(class),
                 escape(other),
-                mean_count(mean),
+                mean,
                 found.images_of(truth),
-                mean_count(mean),
+                mean,
                 100.0 * share
             )
             .expect("text takes text");
@@ -124,12 +123,20 @@ pub(in crate::report) fn introduction(section: &Section, gallery: &Gallery) -> S
         count if count < gallery.total => format!("; the {count} most often wrong are shown"),
         _ => "; all are shown".to_owned(),
     };
-    format!(
-        "{} {} wrong in at least one of {}{cell}{shown}.",
-        counted(gallery.total, "test image"),
-        if gallery.total == 1 { "is read" } else { "are read" },
-        counted(gallery.trials, "trial"),
-    )
+    let trials = counted(gallery.trials, "trial");
+    let are = if gallery.total == 1 { "is" } else { "are" };
+    match gallery.of {
+        None => format!(
+            "{} {are} read wrongly in at least one of {trials}{cell}{shown}.",
+            counted(gallery.total, "test image")
+        ),
+        Some((truth, predicted)) => format!(
+            "{} of class {} {are} taken for {} in at least one of {trials}{cell}{shown}.",
+            counted(gallery.total, "test image"),
+            gallery.classes[truth],
+            gallery.classes[predicted]
+        ),
+    }
 }
 
 /// Says how an image is read.

@@ -21,6 +21,8 @@ use table::{Sorting, text_table};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Charts up to this width stand two beside each other.
+const HALF: f64 = 660.0;
 /// Most cells whose details are listed.
 const DETAILS: usize = 2000;
 
@@ -117,16 +119,17 @@ impl Page {
         self.raw("</dl>\n");
     }
 
-    fn chart(&mut self, chart: &Chart, prefix: &str) {
+    fn chart(&mut self, chart: &Chart, prefix: &str, is_one_of_several: bool) {
         let svg = chart.inline(&format!("{prefix}-{}", chart.name));
         self.raw(&format!(
-            "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\
+            "<figure{4}>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\
              <div class=\"fit\" style=\"min-width:{1:.0}px;max-width:{2:.0}px\">{svg}</div></div>\n\
              <figcaption><strong>{0}.</strong> {3}</figcaption>\n</figure>\n",
             escape(&capitalised(&chart.title)),
             0.7 * chart.width(),
             chart.width().max(320.0),
-            escape(&chart.notes.join(" "))
+            escape(&chart.notes.join(" ")),
+            if chart.width() <= HALF && is_one_of_several { " class=\"half\"" } else { "" }
         ));
     }
 }
@@ -187,7 +190,7 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         let count = rest.iter().take_while(|chart| chart.heading == first.heading).count();
         page.open(prefix, &first.name, first.heading);
         for chart in &rest[..count] {
-            page.chart(chart, prefix);
+            page.chart(chart, prefix, count > 1);
         }
         match first.name.as_str() {
             "effects" => insight::effects(page, presenter),
