@@ -1,29 +1,20 @@
-//! Speed of every kernel and of whole training steps.
+//! Speed of the matrix kernels: GFLOP/s and the share of the machine's peak.
 //!
 //! ```text
-//! cargo bench --bench kernels                        everything
-//! cargo bench --bench kernels -- kernels avx512      matrix kernels on one path
-//! cargo bench --bench kernels -- networks deotte     steps of networks whose name contains this
+//! cargo bench --bench kernels               every path this machine has
+//! cargo bench --bench kernels -- avx512     one path
 //! ```
 //!
-//! Kernels: GFLOP/s of products that are not padding, and the share of the peak this machine showed
-//! for the path just before. Networks: images/s of a whole step (batch 64), the median of several
-//! rounds, and of prediction. Rounds of different rows alternate, so that a noisy neighbour hits
-//! all alike.
+//! Products with padding are not counted; the peak is the one this machine showed for the path just
+//! before. Each number is the fastest of twenty calls.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use gridbench::base::{Seed, SeedPath};
-use gridbench::data::ImageShape;
-use gridbench::engine::fused;
 use gridbench::engine::kernels::{
-    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Isa, Moments, Path, Runs, Sources,
+    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Moments, Path, Runs, Sources,
     Storage, Taps, WeightGradient, WeightShape, Window, peak_flops,
 };
-use gridbench::engine::network::{Network, StepInput, StepResult};
-use gridbench::spec::Document;
-use gridbench::spec::settings::Settings;
 
 /// Images in a batch.
 const BATCH: usize = 64;
@@ -33,37 +24,14 @@ const ROUNDS: usize = 5;
 fn main() {
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let has = |what: &str| words.iter().any(|word| word == what);
-    let is_all = !has("kernels") && !has("networks");
-    let paths: Vec<Path> = Path::all()
-        .into_iter()
-        .filter(|path| {
-            let named = |isa: Isa| has(isa.name());
-            !Isa::ALL.into_iter().any(named) || named(path.isa())
-        })
-        .collect();
-    if is_all || has("kernels") {
-        for &path in &paths {
+    for path in Path::all() {
+        let is_chosen = words.is_empty() || words.iter().any(|word| word == path.isa().name());
+        match path.isa().is_bf16() {
+            _ if !is_chosen => {}
             #[cfg(target_arch = "x86_64")]
-            if path.isa().is_bf16() {
-                kernels::<half::bf16>(path);
-                continue;
-            }
-            kernels::<f32>(path);
+            true => kernels::<half::bf16>(path),
+            _ => kernels::<f32>(path),
         }
-    }
-    if is_all || has("networks") {
-        let is_chosen = |name: &str| {
-            let mut names = words
-                .iter()
-                .filter(|word| {
-                    !["kernels", "networks"].contains(&word.as_str())
-                        && word.parse::<Isa>().is_err()
-                })
-                .peekable();
-            names.peek().is_none() || names.any(|word| name.contains(word.as_str()))
-        };
-        networks(&paths, is_chosen);
     }
 }
 
@@ -211,102 +179,5 @@ fn kernels<E: Storage>(path: Path) {
         };
         let [a, b, c] = seconds.map(cell);
         println!("{name:32} {a:>16} {b:>16} {c:>16}");
-    }
-}
-
-fn settings(preset: &str) -> Settings {
-    let optimizer = if ["mlp", "simple-cnn"].contains(&preset) { "rmsprop" } else { "adam" };
-    let text = format!(
-        "name = \"bench\"\n[dataset]\nsource = \"mnist\"\n[model]\npreset = \"{preset}\"\n\
-         [train]\nepochs = 1\nbatch-size = {BATCH}\noptimizer = {{ name = \"{optimizer}\" }}\n"
-    );
-    let document = Document::parse(&text, "bench.toml", &[]).expect("the text is an experiment");
-    document.experiment().base.clone()
-}
-
-fn networks(paths: &[Path], is_chosen: impl Fn(&str) -> bool) {
-    println!("\nimages/s, one thread, batch {BATCH}, median of {ROUNDS} alternating rounds");
-    println!(
-        "{:12} {:22} {:>10} {:>10} {:>10}",
-        "network", "path", "training", "prediction", "MiB"
-    );
-    for preset in ["deotte-cnn", "augment-cnn", "mlp", "simple-cnn", "two-conv"] {
-        if !is_chosen(preset) {
-            continue;
-        }
-        let settings = settings(preset);
-        let mut rows: Vec<Row> = paths.iter().map(|&path| Row::new(path, &settings)).collect();
-        for _ in 0..ROUNDS {
-            for row in &mut rows {
-                row.round();
-            }
-        }
-        for row in rows {
-            println!(
-                "{preset:12} {:22} {:10.0} {:10.0} {:10.1}",
-                row.network.path(),
-                median(row.training),
-                median(row.prediction),
-                row.network.working_bytes() as f64 / f64::from(1 << 20),
-            );
-        }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// One network on one path.
-struct Row {
-    network: Box<dyn Network>,
-    pixels: Vec<f32>,
-    labels: Vec<u16>,
-    step: u64,
-    training: Vec<f64>,
-    prediction: Vec<f64>,
-}
-
-impl Row {
-    fn new(path: Path, settings: &Settings) -> Self {
-        let shape = ImageShape { height: 28, width: 28, channels: 1 };
-        let seed_path = SeedPath::member(Seed(1), 0, 0);
-        let network = fused::build(path, settings, shape, 10, seed_path)
-            .expect("every preset has a fused path");
-        let pixels = (0..BATCH * shape.len()).map(|at| (at * 37 % 256) as f32 / 255.0).collect();
-        let labels = (0..BATCH).map(|image| (image % 10) as u16).collect();
-        Self { network, pixels, labels, step: 0, training: vec![], prediction: vec![] }
-    }
-
-    fn round(&mut self) {
-        self.train();
-        let (mut steps, start) = (0, Instant::now());
-        while steps < 2 || start.elapsed() < Duration::from_millis(400) {
-            self.train();
-            steps += 1;
-        }
-        self.training.push((steps * BATCH) as f64 / start.elapsed().as_secs_f64());
-        let (mut batches, start) = (0, Instant::now());
-        let mut logits = vec![Vec::new()];
-        while batches < 2 || start.elapsed() < Duration::from_millis(200) {
-            logits[0].clear();
-            self.network.predict(&[&self.pixels], BATCH, &mut logits).expect("one model predicts");
-            batches += 1;
-        }
-        self.prediction.push((batches * BATCH) as f64 / start.elapsed().as_secs_f64());
-    }
-
-    fn train(&mut self) {
-        let input = StepInput {
-            pixels: &self.pixels,
-            labels: &self.labels,
-            learning_rate: 1e-3,
-            step: self.step,
-        };
-        self.network
-            .train_step(&[input], &mut [StepResult::default()])
-            .expect("one model takes a step");
-        self.step += 1;
     }
 }

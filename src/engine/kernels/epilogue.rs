@@ -10,7 +10,7 @@ use super::layout::Extent;
 use super::simd::Simd;
 
 /// Where a tile lies.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct At {
     /// Place of the first image's vector in the output.
     pub(super) offset: usize,

@@ -205,6 +205,8 @@ pub struct Runs {
     list: Vec<Run>,
     places: usize,
     stretches: usize,
+    /// One past the last source and the last output of each stretch and those before it.
+    ends: Vec<(usize, usize)>,
     sources: usize,
     outputs: usize,
     last_source: usize,
@@ -240,10 +242,18 @@ impl Runs {
             runs.extend_from_slice(list);
             starts.push(u32::try_from(runs.len()).expect("a layer has fewer than 2³² runs"));
         }
-        let ends = runs.iter().map(|run| (run.source + run.len - 1) as usize);
-        let last_source = ends.max().unwrap_or(0);
+        let mut ends = Vec::with_capacity(stretches);
+        let mut end = (0, 0);
+        for lists in lists.chunks(places) {
+            for run in lists.iter().flatten() {
+                end.0 = end.0.max((run.source + run.len) as usize);
+                end.1 = end.1.max((run.output + run.len) as usize);
+            }
+            ends.push(end);
+        }
+        let last_source = end.0.saturating_sub(1);
         let sources = window.inputs();
-        Self { starts, list: runs, places, stretches, sources, outputs, last_source }
+        Self { starts, list: runs, places, stretches, ends, sources, outputs, last_source }
     }
 
     /// Returns the number of places in the window.
@@ -274,6 +284,12 @@ impl Runs {
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Returns one past the last source and the last output met up to the end of a stretch.
+    #[inline(always)]
+    pub(super) fn ends(&self, stretch: usize) -> (usize, usize) {
+        self.ends[stretch]
     }
 
     /// Returns the runs of one place within one stretch.

@@ -101,6 +101,7 @@ impl Kernel for PackBackward<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "iterator adapters would become calls here")]
     unsafe fn run<S: Simd>(self) {
         let WeightShape { places, inputs, outputs, stride } = self.shape;
         let depth = places * outputs;
@@ -112,16 +113,19 @@ impl Kernel for PackBackward<'_> {
                 let packed = &mut block[place * outputs * width..][..outputs * width];
                 // Some rows at a time, so that both sides stay in the first cache.
                 for (first, packed) in packed.chunks_mut(16 * width).enumerate() {
+                    let rows = packed.len() / width;
                     for column in 0..width {
                         let input = channel + column;
-                        let rows = packed.chunks_exact_mut(width).map(|row| &mut row[column]);
                         if input < inputs {
                             let weights = &self.weights[(place * inputs + input) * stride..];
-                            for (to, &weight) in rows.zip(&weights[16 * first..outputs]) {
-                                *to = weight;
+                            let weights = &weights[16 * first..][..rows];
+                            for row in 0..rows {
+                                packed[row * width + column] = weights[row];
                             }
                         } else {
-                            rows.for_each(|to| *to = 0.0);
+                            for row in 0..rows {
+                                packed[row * width + column] = 0.0;
+                            }
                         }
                     }
                 }

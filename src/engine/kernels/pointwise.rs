@@ -227,19 +227,19 @@ impl<E: Activation> Kernel for NormalisationGradient<'_, E> {
         // SAFETY: every place below lies inside the checked buffers.
         unsafe {
             let zero = S::splat(0.0);
-            let mut channel = 0;
-            while channel < extent.stride {
-                let factor = S::load(self.factor.as_ptr().add(channel));
-                let slope = S::load(self.slope.as_ptr().add(channel));
-                let offset = S::load(self.offset.as_ptr().add(channel));
-                let total = self.sums.as_mut_ptr().add(channel);
-                for group in 0..extent.groups(self.images) {
-                    let rows = extent.rows(self.images, group);
-                    for pixel in 0..extent.pixels {
-                        let place = extent.place(group * extent.group, pixel) + channel;
+            for group in 0..extent.groups(self.images) {
+                let rows = extent.rows(self.images, group);
+                for pixel in 0..extent.pixels {
+                    let place = extent.place(group * extent.group, pixel);
+                    let mut channel = 0;
+                    while channel < extent.stride {
+                        let factor = S::load(self.factor.as_ptr().add(channel));
+                        let slope = S::load(self.slope.as_ptr().add(channel));
+                        let offset = S::load(self.offset.as_ptr().add(channel));
+                        let total = self.sums.as_mut_ptr().add(channel);
                         let mut sum = zero;
                         for row in 0..rows {
-                            let at = place + row * extent.stride;
+                            let at = place + row * extent.stride + channel;
                             let value = E::load::<S>(self.values.as_ptr().add(at));
                             let delta = E::load::<S>(gradient.add(at));
                             let mut result = S::fma(delta, factor, S::fma(value, slope, offset));
@@ -250,9 +250,9 @@ impl<E: Activation> Kernel for NormalisationGradient<'_, E> {
                             E::store::<S>(gradient.add(at), result);
                         }
                         S::store(total, S::add(S::load(total), sum));
+                        channel += S::LANES;
                     }
                 }
-                channel += S::LANES;
             }
         }
     }

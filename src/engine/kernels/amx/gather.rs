@@ -73,6 +73,7 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
         // follows, which was checked too, and meet weights of zero.
         unsafe {
             let unit = Unit::configure();
+            let mut waiting = Waiting { rows: 0, part: PARTS, at: At::default() };
             for block in 0..targets.stride / 32 {
                 let weights =
                     gather.weights.as_ptr().add(block * gather.taps.places() * place_step);
@@ -90,59 +91,80 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
                                 left = left.add(32);
                                 right = right.add(2 * TILE_VALUES);
                             }
+                            // The unit multiplies while the vectors finish the pixel before.
+                            self.finish::<S>(&sums, &mut waiting);
+                        }
+                        while waiting.part < PARTS {
+                            self.finish::<S>(&sums, &mut waiting);
                         }
                         unit.store(&mut sums);
                         let image = group * targets.group;
                         let channel = block * 32;
                         let offset = targets.place(image, pixel) + channel;
-                        self.finish::<S>(&sums, rows, At { offset, image, pixel, channel });
+                        let at = At { offset, image, pixel, channel };
+                        waiting = Waiting { rows, part: 0, at };
                     }
                 }
+            }
+            while waiting.part < PARTS {
+                self.finish::<S>(&sums, &mut waiting);
             }
         }
     }
 }
 
+/// Tiles of sums of a pixel.
+const PARTS: usize = 4;
+
+/// Stored sums of a pixel whose epilogue is not through.
+struct Waiting {
+    rows: usize,
+    /// The next tile.
+    part: usize,
+    at: At,
+}
+
 impl<P: Epilogue> Tiles<'_, P> {
-    /// Hands the stored sums of one pixel to the epilogue.
+    /// Hands the next tile of stored sums to the epilogue.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, sums: &Sums, rows: usize, at: At) {
-        for half in 0..rows.div_ceil(TILE_ROWS) {
-            let first = half * TILE_ROWS;
-            let rows = (rows - first).min(TILE_ROWS);
-            let mut channel = 0;
-            while channel < 32 {
-                // The tile of these channels, and the vector within it.
-                let tile = 2 * half + channel / 16;
-                let at = At {
-                    offset: at.offset + first * self.targets.stride + channel,
-                    image: at.image + first,
-                    channel: at.channel + channel,
-                    ..at
-                };
-                // SAFETY: the tile holds 16 rows of 16 values; the caller's promise for `at`.
-                unsafe {
-                    let from = sums.0.as_ptr().add(tile * 256 + channel % 16);
-                    if rows == TILE_ROWS {
-                        let mut values = [S::splat(0.0); TILE_ROWS];
-                        for (row, value) in values.iter_mut().enumerate() {
-                            *value = S::load(from.add(row * 16));
-                        }
-                        self.epilogue.column::<S, TILE_ROWS>(values, at);
-                    } else {
-                        for row in 0..rows {
-                            let at = At {
-                                offset: at.offset + row * self.targets.stride,
-                                image: at.image + row,
-                                ..at
-                            };
-                            let value = S::load(from.add(row * 16));
-                            self.epilogue.column::<S, 1>([value], at);
-                        }
+    unsafe fn finish<S: Simd>(&self, sums: &Sums, waiting: &mut Waiting) {
+        let part = waiting.part;
+        if part == PARTS {
+            return;
+        }
+        waiting.part += 1;
+        let first = part / 2 * TILE_ROWS;
+        let rows = waiting.rows.saturating_sub(first).min(TILE_ROWS);
+        let mut channel = 0;
+        while channel < 16 {
+            let at = At {
+                offset: waiting.at.offset + first * self.targets.stride + part % 2 * 16 + channel,
+                image: waiting.at.image + first,
+                channel: waiting.at.channel + part % 2 * 16 + channel,
+                ..waiting.at
+            };
+            // SAFETY: the tile holds 16 rows of 16 values; the caller's promise for `at`.
+            unsafe {
+                let from = sums.0.as_ptr().add(part * 256 + channel);
+                if rows == TILE_ROWS {
+                    let mut values = [S::splat(0.0); TILE_ROWS];
+                    for (row, value) in values.iter_mut().enumerate() {
+                        *value = S::load(from.add(row * 16));
+                    }
+                    self.epilogue.column::<S, TILE_ROWS>(values, at);
+                } else {
+                    for row in 0..rows {
+                        let at = At {
+                            offset: at.offset + row * self.targets.stride,
+                            image: at.image + row,
+                            ..at
+                        };
+                        let value = S::load(from.add(row * 16));
+                        self.epilogue.column::<S, 1>([value], at);
                     }
                 }
-                channel += S::LANES;
             }
+            channel += S::LANES;
         }
     }
 }

@@ -100,7 +100,7 @@ unsafe fn backward(
                     }
                     // SAFETY: the tiles fill `packed`.
                     unsafe {
-                        transpose(&mut words);
+                        words = transpose(words);
                         for (pair, words) in words.iter().enumerate() {
                             _mm512_storeu_si512(packed.add(pair * 32).cast(), *words);
                         }
@@ -122,13 +122,17 @@ fn zero() -> __m512 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn words(even: __m512, odd: __m512) -> __m512i {
-    let [even, odd] = [even, odd].map(|values| {
-        // SAFETY: both types are 32 plain bytes.
-        let halves: __m256i = unsafe { std::mem::transmute(_mm512_cvtneps_pbh(values)) };
-        halves
-    });
-    let high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16);
-    _mm512_or_si512(_mm512_cvtepu16_epi32(even), high)
+    let low = _mm512_cvtepu16_epi32(halves(even));
+    let high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(halves(odd)), 16);
+    _mm512_or_si512(low, high)
+}
+
+/// Rounds 16 values.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn halves(values: __m512) -> __m256i {
+    // SAFETY: both types are 32 plain bytes.
+    unsafe { std::mem::transmute(_mm512_cvtneps_pbh(values)) }
 }
 
 /// Rounds 32 values in order.

@@ -11,45 +11,47 @@ pub(super) type Block = [__m512i; 16];
 
 /// Transposes 16 × 16 words.
 ///
+/// Inlined everywhere and free of closures: a call would pass all sixteen vectors through memory.
+///
 /// # Safety
-/// The machine has AVX-512.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) unsafe fn transpose(block: &mut Block) {
-    let mut other = [_mm512_setzero_si512(); 16];
-    for pair in 0..8 {
-        let [a, b] = [block[2 * pair], block[2 * pair + 1]];
-        other[2 * pair] = _mm512_unpacklo_epi32(a, b);
-        other[2 * pair + 1] = _mm512_unpackhi_epi32(a, b);
-    }
-    for four in 0..4 {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|at| other[4 * four + at]);
-        block[4 * four] = _mm512_unpacklo_epi64(a, c);
-        block[4 * four + 1] = _mm512_unpackhi_epi64(a, c);
-        block[4 * four + 2] = _mm512_unpacklo_epi64(b, d);
-        block[4 * four + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    for row in 0..4 {
-        let [a, b, c, d] = [0, 4, 8, 12].map(|at| block[at + row]);
-        other[row] = _mm512_shuffle_i32x4(a, b, 0x88);
-        other[row + 4] = _mm512_shuffle_i32x4(a, b, 0xdd);
-        other[row + 8] = _mm512_shuffle_i32x4(c, d, 0x88);
-        other[row + 12] = _mm512_shuffle_i32x4(c, d, 0xdd);
-    }
-    for row in 0..8 {
-        let [a, b] = [other[row], other[row + 8]];
-        block[row] = _mm512_shuffle_i32x4(a, b, 0x88);
-        block[row + 8] = _mm512_shuffle_i32x4(a, b, 0xdd);
+/// The caller has AVX-512 enabled.
+#[inline(always)]
+pub(super) unsafe fn transpose(block: Block) -> Block {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (mut one, mut two) = (block, block);
+        for pair in 0..8 {
+            let (a, b) = (one[2 * pair], one[2 * pair + 1]);
+            two[2 * pair] = _mm512_unpacklo_epi32(a, b);
+            two[2 * pair + 1] = _mm512_unpackhi_epi32(a, b);
+        }
+        for four in 0..4 {
+            let at = 4 * four;
+            one[at] = _mm512_unpacklo_epi64(two[at], two[at + 2]);
+            one[at + 1] = _mm512_unpackhi_epi64(two[at], two[at + 2]);
+            one[at + 2] = _mm512_unpacklo_epi64(two[at + 1], two[at + 3]);
+            one[at + 3] = _mm512_unpackhi_epi64(two[at + 1], two[at + 3]);
+        }
+        for row in 0..4 {
+            two[row] = _mm512_shuffle_i32x4(one[row], one[row + 4], 0x88);
+            two[row + 4] = _mm512_shuffle_i32x4(one[row], one[row + 4], 0xdd);
+            two[row + 8] = _mm512_shuffle_i32x4(one[row + 8], one[row + 12], 0x88);
+            two[row + 12] = _mm512_shuffle_i32x4(one[row + 8], one[row + 12], 0xdd);
+        }
+        for row in 0..8 {
+            one[row] = _mm512_shuffle_i32x4(two[row], two[row + 8], 0x88);
+            one[row + 8] = _mm512_shuffle_i32x4(two[row], two[row + 8], 0xdd);
+        }
+        one
     }
 }
 
 /// Returns 16 words whose low half is a value of `even` and whose high half one of `odd`.
 ///
 /// # Safety
-/// The machine has AVX-512 and 16 values are readable at both pointers.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) unsafe fn interleave(even: *const bf16, odd: *const bf16) -> __m512i {
+/// The caller has AVX-512 enabled, and 16 values are readable at both pointers.
+#[inline(always)]
+unsafe fn interleave(even: *const bf16, odd: *const bf16) -> __m512i {
     // SAFETY: the caller's promise.
     unsafe {
         let low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(even.cast()));
@@ -93,7 +95,7 @@ pub(super) unsafe fn transpose_images(from: *const bf16, channels: usize, to: *m
                 let even = from.add(2 * pair * channels + channel);
                 *words = interleave(even, even.add(channels));
             }
-            transpose(&mut block);
+            block = transpose(block);
             for (row, words) in block.iter().enumerate() {
                 _mm512_storeu_si512(to.add((channel + row) * 32).cast(), *words);
             }

@@ -4,6 +4,8 @@
 //! choice of pixels; images that are not there count as zeros.
 #![expect(unsafe_code, reason = "tiles over raw pointers")]
 
+use std::ops::Range;
+
 use half::bf16;
 
 use super::super::geometry::Runs;
@@ -28,57 +30,68 @@ pub(super) fn weight_gradient(gradient: WeightGradient<'_, '_, bf16>, scratch: &
     inputs.assert_hold_steps(runs.last_source(), 32);
     let (transposed, paired) = scratch.split_at_mut(inputs.extent.group_len());
     assert!(paired.len() >= outputs.group_len(), "scratch holds a group of both");
+    let (transposed, paired) = (transposed.as_mut_ptr(), paired.as_mut_ptr());
     for group in 0..outputs.groups(images) {
         let input = &input[group * inputs.extent.group_len()..][..inputs.extent.group_len()];
         let delta = &gradient[group * outputs.group_len()..][..outputs.group_len()];
         let weights = weights.as_mut_ptr();
-        // SAFETY: only AMX paths come here; all lengths were just checked.
-        unsafe {
-            each_pixel(input, &inputs.extent, transposed, transpose_images);
-            each_pixel(delta, &outputs, paired, interleave_images);
-            let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
-            sums.add(runs, !accumulate && group == 0);
+        let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
+        // What a stretch adds is rearranged just before, so that it is still in the cache.
+        let (mut ready_inputs, mut ready_outputs) = (0, 0);
+        for stretch in 0..runs.stretches() {
+            let (mut last_input, last_output) = runs.ends(stretch);
+            if inputs.are_within() {
+                last_input = 1;
+            }
+            // SAFETY: only AMX paths come here; all lengths were just checked.
+            unsafe {
+                let pixels = ready_inputs..last_input;
+                each_pixel(input, &inputs.extent, transposed, pixels, transpose_images);
+                each_pixel(delta, &outputs, paired, ready_outputs..last_output, interleave_images);
+                sums.add(runs, stretch, !accumulate && group == 0 && stretch == 0);
+            }
+            (ready_inputs, ready_outputs) =
+                (ready_inputs.max(last_input), ready_outputs.max(last_output));
         }
     }
 }
 
-/// Rearranges every pixel's images and channels.
+/// Rearranges the images and channels of some pixels.
 unsafe fn each_pixel(
     from: &[bf16],
     extent: &Extent,
-    to: &mut [bf16],
+    to: *mut bf16,
+    pixels: Range<usize>,
     rearrange: unsafe fn(*const bf16, usize, *mut bf16),
 ) {
     let size = extent.group * extent.stride;
-    for (from, to) in from.chunks_exact(size).zip(to.chunks_exact_mut(size)) {
-        // SAFETY: both chunks are 32 images of `stride` channels.
-        unsafe { rearrange(from.as_ptr(), extent.stride, to.as_mut_ptr()) }
+    for pixel in pixels {
+        let from = &from[pixel * size..][..size];
+        // SAFETY: both sides hold 32 images of `stride` channels a pixel.
+        unsafe { rearrange(from.as_ptr(), extent.stride, to.add(pixel * size)) }
     }
 }
 
-struct GroupSums<'a> {
+struct GroupSums {
     shape: WeightShape,
     inputs: Sources,
     outputs: Extent,
-    transposed: &'a [bf16],
-    paired: &'a [bf16],
+    transposed: *const bf16,
+    paired: *const bf16,
     weights: *mut f32,
 }
 
-impl GroupSums<'_> {
-    /// Adds the products of all pixels to the weights' gradient, or starts it with them.
-    unsafe fn add(&self, runs: &Runs, is_first: bool) {
+impl GroupSums {
+    /// Adds the products of a stretch to the weights' gradient, or starts it with them.
+    unsafe fn add(&self, runs: &Runs, stretch: usize, is_fresh: bool) {
         let WeightShape { places, inputs, stride, .. } = self.shape;
         // SAFETY: the caller's promise.
         unsafe {
             let unit = Unit::configure();
-            for stretch in 0..runs.stretches() {
-                let is_fresh = is_first && stretch == 0;
-                for channel in (0..stride).step_by(32) {
-                    for place in 0..places {
-                        for input in (0..inputs).step_by(32) {
-                            self.block(&unit, runs, [stretch, place], [input, channel], is_fresh);
-                        }
+            for channel in (0..stride).step_by(32) {
+                for place in 0..places {
+                    for input in (0..inputs).step_by(32) {
+                        self.block(&unit, runs, [stretch, place], [input, channel], is_fresh);
                     }
                 }
             }
@@ -112,10 +125,8 @@ impl GroupSums<'_> {
                 unit.clear();
             }
             for run in runs.of(stretch, place) {
-                let mut left =
-                    self.transposed.as_ptr().add(run.source as usize * left_step + input * 32);
-                let mut right =
-                    self.paired.as_ptr().add(run.output as usize * right_step + channel * 32);
+                let mut left = self.transposed.add(run.source as usize * left_step + input * 32);
+                let mut right = self.paired.add(run.output as usize * right_step + channel * 32);
                 for _ in 0..run.len {
                     unit.multiply([left, left.add(TILE_VALUES)], 64, right);
                     left = left.add(left_step);
