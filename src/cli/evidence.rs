@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::tables::ExperimentResults;
 
 /// Most networks whose predictions are read: beyond them a report would take minutes.
-const MOST_MEMBERS: usize = 4_000;
+pub(super) const MOST_MEMBERS: usize = 4_000;
 
 /// Reads the predictions of all completed trials; nothing where none are stored.
 pub(super) fn predicted(
@@ -31,13 +31,7 @@ pub(super) fn predicted(
         return None;
     }
     if count > MOST_MEMBERS {
-        return Some(Predicted {
-            notes: vec![format!(
-                "the predictions of {count} networks are more than a report reads ({MOST_MEMBERS}), \
-                 so it shows no ensembles, confusions or galleries"
-            )],
-            ..Predicted::default()
-        });
+        return Some(too_many(count));
     }
     let classes = store.manifest().run.datasets.first().map(|facts| facts.classes.clone());
     let mut found = predicted::examine(
@@ -55,6 +49,17 @@ pub(super) fn predicted(
         found.notes.push(format!("the galleries have no pictures: {problem}"));
     }
     Some(found)
+}
+
+/// Says that there are too many predictions to be read.
+pub(super) fn too_many(count: usize) -> Predicted {
+    Predicted {
+        notes: vec![format!(
+            "the predictions of {count} networks are more than a report reads ({MOST_MEMBERS}), so \
+             it shows no ensembles, confusions or galleries"
+        )],
+        ..Predicted::default()
+    }
 }
 
 /// Adds the images of the galleries, read from the dataset of their cell.

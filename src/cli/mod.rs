@@ -7,6 +7,7 @@
 mod arguments;
 mod check;
 mod data;
+mod derived;
 mod evidence;
 mod experiment;
 mod failure;

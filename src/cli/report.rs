@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Format as Wanted, ReportArguments};
+use super::derived;
 use super::evidence;
 use super::experiment::{Images, Loaded};
 use super::failure::{Exit, Failure};
@@ -69,8 +70,16 @@ fn with_evidence(
     shows: &dyn Fn(&View) -> bool,
     images: &mut Images,
 ) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
-    if !folder.join("journal").is_dir() {
-        return Ok((results_in(folder)?, None));
+    if !folder.join("journal").is_dir() || derived::are_fresh(folder) {
+        let mut results = results_in(folder)?;
+        ask(&mut results.facts.view);
+        if !shows(&results.facts.view) || !folder.join("predictions").is_dir() {
+            return Ok((results, None));
+        }
+        if results.curves.len() > evidence::MOST_MEMBERS {
+            let predicted = evidence::too_many(results.curves.len());
+            return Ok((results, Some(predicted)));
+        }
     }
     let (store, plan) = store_and_plan(folder)?;
     let mut results = tables::assemble(&plan, &store);
@@ -139,7 +148,7 @@ fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// results) from its tables.
 pub(super) fn results_in(folder: &Path) -> Result<ExperimentResults, Failure> {
     let cannot = || format!("cannot read the results in `{}`", folder.display());
-    if folder.join("journal").is_dir() {
+    if folder.join("journal").is_dir() && !derived::are_fresh(folder) {
         let (store, plan) = store_and_plan(folder)?;
         return Ok(tables::assemble(&plan, &store));
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::arguments::RunArguments;
+use super::derived;
 use super::evidence;
 use super::experiment::{Images, Loaded, validate};
 use super::failure::{Exit, Failure};
@@ -82,6 +83,7 @@ fn finish(
     let results = tables::assemble(plan, store);
     let predicted = predicted(&results);
     write_derived(Subject { results: &results, predicted: predicted.as_ref() }, store.folder())?;
+    derived::stamp(store);
     if !arguments.json {
         let page = Page { width: terminal.width, colour: terminal.color };
         print!("{}", report::render(&[Subject::from(&results)], Format::Terminal, page));

@@ -13,8 +13,8 @@ const PERMUTED: usize = 10;
 /// Cells, those nearest to the best, whose comparisons are resampled: the others are told apart by
 /// any test, and ten thousand resamples of a thousand cells take a minute.
 const RESAMPLED: usize = 40;
-/// Pairs of trials up to which a comparison is resampled.
-const RESAMPLED_PAIRS: usize = 10_000;
+/// Pairs of trials, over all of those cells, up to which comparisons are resampled.
+const RESAMPLED_PAIRS: usize = 25_000;
 /// P(A > B) from which a difference is worth having (Bouthillier et al. 2021).
 const GAMMA: f64 = 0.75;
 
@@ -68,7 +68,7 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
     let p: Vec<f64> =
         found.iter().map(|found| found.map_or(f64::NAN, |found| found.p_two_sided)).collect();
     let (holm, bh) = (stats::holm(&p), stats::benjamini_hochberg(&p));
-    let near = nearest(&found);
+    let near = nearest(&found, &|cell| samples[cell].len() * samples[best].len());
     let maximizes = section.metric.direction() == Direction::Maximize;
     let sign = if maximizes { 1.0 } else { -1.0 };
     let is_fraction = section.metric.unit() == Unit::Fraction;
@@ -78,8 +78,7 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
         let welch = welch?;
         let sample = samples[cell].as_slice();
         let own = signed(sample);
-        let pairs = sample.len() * samples[best].len();
-        let is_affordable = near[cell] && pairs <= RESAMPLED_PAIRS;
+        let is_affordable = near[cell];
         let superiority =
             is_affordable.then(|| stats::probability_of_superiority(&top, &own, SEED)).flatten();
         let few = sample.len().max(samples[best].len()) <= PERMUTED;
@@ -110,12 +109,19 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
     found.into_iter().enumerate().map(compare).collect()
 }
 
-/// Marks the cells whose means are nearest to the best's.
-fn nearest(found: &[Option<stats::MeanDifference>]) -> Vec<bool> {
+/// Marks the cells whose means are nearest to the best's, as many as can be resampled.
+fn nearest(found: &[Option<stats::MeanDifference>], pairs: &dyn Fn(usize) -> usize) -> Vec<bool> {
     let distance = |cell: usize| found[cell].map_or(f64::INFINITY, |found| found.difference.abs());
     let mut order: Vec<usize> = (0..found.len()).filter(|cell| found[*cell].is_some()).collect();
     order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
     let mut near = vec![false; found.len()];
-    order.into_iter().take(RESAMPLED).for_each(|cell| near[cell] = true);
+    let mut left = RESAMPLED_PAIRS;
+    for cell in order.into_iter().take(RESAMPLED) {
+        match left.checked_sub(pairs(cell)) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        near[cell] = true;
+    }
     near
 }

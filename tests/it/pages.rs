@@ -115,6 +115,29 @@ fn a_page_of_committed_results_does_without_predictions() {
     assert!(html.contains("Cells compared") && !html.contains("Confusions</h2>"));
 }
 
+#[test]
+fn a_report_reads_fresh_tables_and_stale_ones_give_way_to_the_journal() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml", "--quiet"]);
+    let report = || place.done(&["report", "results/fake"]);
+    let from_tables = report();
+    let journal = fs::read(place.path("results/fake/journal/main.jsonl")).expect("a journal");
+
+    // A journal of the same length is not read: its content could be anything.
+    place.file("results/fake/journal/main.jsonl", vec![b'x'; journal.len()]);
+    assert_eq!(report(), from_tables);
+
+    // One byte more, and it is.
+    let mut longer = journal.clone();
+    longer.push(b'{');
+    place.file("results/fake/journal/main.jsonl", &longer);
+    place.file("results/fake/tables/trials.parquet", "stale");
+    assert_eq!(report(), from_tables);
+    place.file("results/fake/journal/main.jsonl", vec![b'x'; journal.len() + 1]);
+    assert_eq!(place.bench(&["report", "results/fake"]).code, 2);
+}
+
 /// Returns the browser of this machine, if it has one.
 fn browser() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
