@@ -251,8 +251,8 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         }),
         column("seen/predicted", Right, &rows, |row| {
             or_absent(of(row).map(|noise| {
-                let flag = if noise.is_unstable { "unstable " } else { "" };
-                format!("{flag}{:.2}", noise.ratio)
+                let flag = if noise.is_unstable { " unstable" } else { "" };
+                format!("{:.2}{flag}", noise.ratio)
             }))
         }),
         column("mean on other images, 95 %", Left, &rows, |row| {
