@@ -1,16 +1,16 @@
-//! The rule: ok, regressed or inconclusive, cell by cell.
+//! A candidate against a baseline: which cells are gated, on what, and what the rule says of them.
 
 use std::collections::BTreeMap;
 
 use super::baseline::{Baseline, CellSample, Origin};
-use super::verdict::{CellVerdict, CheckReport, Note, Verdict};
+use super::looks::Looks;
+use super::rule::{Contest, Family, Ruling};
+use super::speed;
+use super::verdict::{CellVerdict, CheckReport};
 use super::warning::warnings;
 use crate::base::{Direction, Metric, Unit};
 use crate::spec::experiment::CheckSettings;
-use crate::stats::{MeanDifference, Moments, Sides, holm_levels, pooled_sd, repeats_for, welch};
-
-/// The chance that the repeats advised for an inconclusive cell settle it.
-const SETTLING_POWER: f64 = 0.8;
+use crate::stats::Moments;
 
 /// Says why no verdict can be given.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -35,6 +35,24 @@ pub enum CheckError {
     NothingGated {
         /// The gated metric.
         metric: Metric,
+    },
+    /// `check.cells` leaves no cell of the baseline.
+    #[error(
+        "`check.cells` leaves none of the {cells} cells of the baseline, expected at least one; \
+         change it or write the baseline again with `bench baseline`"
+    )]
+    NoCellGated {
+        /// Cells of the baseline.
+        cells: usize,
+    },
+    /// The ratio of speeds is no ratio.
+    #[error(
+        "the smallest ratio of speeds is {found}, expected more than 0 and at most 1; set \
+         `check.images-per-second`"
+    )]
+    Ratio {
+        /// The ratio.
+        found: f64,
     },
     /// Gated cells have no completed trial in the candidate.
     #[error(
@@ -79,104 +97,169 @@ pub enum CheckError {
 /// A single trial on a side is inconclusive, and so is a cell that would be ok but lost a larger
 /// share of its trials to divergence, failure or time than the baseline did.
 ///
+/// Training speed, where it is gated, is a family of its own: the same rule on the logarithms of
+/// images per second, with −ln(smallest ratio) as δ.
+///
 /// # Errors
 /// If the settings are no tolerance and level, the baseline has nothing to gate, a gated cell has
 /// no completed trial in the candidate, or a value is not finite.
-///
-/// # Panics
-/// Never: without a gated cell there is an error.
 pub fn check(
     baseline: &Baseline,
     candidate: &[CellSample],
     candidate_origin: &Origin,
     settings: &CheckSettings,
 ) -> Result<CheckReport, CheckError> {
+    check_looks(baseline, &[candidate], Looks::single(), candidate_origin, settings)
+}
+
+/// As [`check`], for a candidate that was looked at several times while it grew: `taken` holds its
+/// cells at each look so far. The level of every test is spent over all of `looks` by O'Brien and
+/// Fleming's bounds, so that looking again costs no false alarms.
+///
+/// # Errors
+/// As [`check`].
+///
+/// # Panics
+/// If no look was taken, or more than are planned.
+pub fn check_looks(
+    baseline: &Baseline,
+    taken: &[&[CellSample]],
+    looks: Looks,
+    candidate_origin: &Origin,
+    settings: &CheckSettings,
+) -> Result<CheckReport, CheckError> {
+    assert!((1..=looks.count).contains(&taken.len()), "{} of {} looks", taken.len(), looks.count);
     let gate = Gate::new(settings)?;
-    let gated: Vec<&CellSample> =
-        baseline.cells().iter().filter(|cell| cell.metric == gate.metric).collect();
-    if gated.is_empty() {
-        return Err(CheckError::NothingGated { metric: gate.metric });
-    }
-    let measured: BTreeMap<&BTreeMap<String, String>, &CellSample> = candidate
-        .iter()
-        .filter(|cell| cell.metric == gate.metric && !cell.values.is_empty())
-        .map(|cell| (&cell.assignment, cell))
+    let Pairs { gated, looks: paired, ungated } =
+        Pairs::of(baseline, taken, settings.metric, settings)?;
+    let contests: Vec<Vec<Contest>> =
+        paired.iter().map(|pairs| pairs.iter().map(|pair| gate.contest(pair)).collect()).collect();
+    let family = Family { margin: gate.margin, alpha: gate.alpha, looks };
+    let rulings = family.rule(&contests);
+    let cells: Vec<CellVerdict> = rulings
+        .into_iter()
+        .enumerate()
+        .map(|(cell, ruling)| gate.verdict(&paired[ruling.look][cell], ruling))
         .collect();
-    let pairs = pair(&gated, &measured)?;
-    let new_cells = candidate
+    let speed = settings
+        .images_per_second
+        .map(|ratio| speed::gate(baseline, taken, looks, candidate_origin, settings, ratio))
+        .transpose()?;
+    let last = taken.last().expect("a look was taken");
+    let new_cells = last
         .iter()
-        .filter(|cell| cell.metric == gate.metric)
+        .filter(|cell| cell.metric == gate.metric && settings.gates(&cell.assignment))
         .filter(|cell| gated.iter().all(|known| known.assignment != cell.assignment))
         .map(|cell| cell.name.clone())
         .collect();
-    let cells = gate.judge(&pairs);
+    let worst = cells.iter().map(|cell| cell.verdict).max().expect("a cell is gated");
     Ok(CheckReport {
-        verdict: cells.iter().map(|cell| cell.verdict).max().expect("a cell is gated"),
+        verdict: speed.as_ref().map_or(worst, |speed| worst.max(speed.verdict)),
         metric: gate.metric,
         tolerance: settings.tolerance,
         alpha: gate.alpha,
         cells,
+        looks_taken: taken.len(),
+        looks_planned: looks.count,
         new_cells,
-        warnings: warnings(baseline.origin(), candidate_origin, gate.metric),
+        ungated_cells: ungated,
+        warnings: warnings(
+            baseline.origin(),
+            candidate_origin,
+            gate.metric.is_measured_cost() || speed.is_some(),
+        ),
+        speed,
         baseline: baseline.origin().clone(),
         candidate: candidate_origin.clone(),
     })
 }
 
 /// A gated cell and both its samples.
-struct Pair<'a> {
-    baseline: &'a CellSample,
-    candidate: &'a CellSample,
-    before: Moments,
-    now: Moments,
+pub(super) struct Pair<'a> {
+    pub(super) baseline: &'a CellSample,
+    pub(super) candidate: &'a CellSample,
 }
 
 impl Pair<'_> {
     /// Returns whether a larger share of the candidate's trials has no value.
-    fn lost_more(&self) -> bool {
+    pub(super) fn lost_more(&self) -> bool {
         let (before, now) = (self.baseline.not_completed, self.candidate.not_completed);
-        now * (before + self.before.n) > before * (now + self.now.n)
+        now * (before + self.baseline.values.len()) > before * (now + self.candidate.values.len())
+    }
+}
+
+/// The gated cells of one metric at every look.
+pub(super) struct Pairs<'a> {
+    pub(super) gated: Vec<&'a CellSample>,
+    /// `looks[look][cell]`.
+    pub(super) looks: Vec<Vec<Pair<'a>>>,
+    /// Names of the cells of the baseline that are not gated.
+    pub(super) ungated: Vec<String>,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn of(
+        baseline: &'a Baseline,
+        taken: &[&'a [CellSample]],
+        metric: Metric,
+        settings: &CheckSettings,
+    ) -> Result<Self, CheckError> {
+        let measured: Vec<&CellSample> =
+            baseline.cells().iter().filter(|cell| cell.metric == metric).collect();
+        if measured.is_empty() {
+            return Err(CheckError::NothingGated { metric });
+        }
+        let (gated, left): (Vec<&CellSample>, Vec<&CellSample>) =
+            measured.iter().partition(|cell| settings.gates(&cell.assignment));
+        if gated.is_empty() {
+            return Err(CheckError::NoCellGated { cells: measured.len() });
+        }
+        let looks =
+            taken.iter().map(|cells| pair(&gated, cells, metric)).collect::<Result<_, _>>()?;
+        let ungated = left.into_iter().map(|cell| cell.name.clone()).collect();
+        Ok(Self { gated, looks, ungated })
     }
 }
 
 fn pair<'a>(
     gated: &[&'a CellSample],
-    measured: &BTreeMap<&BTreeMap<String, String>, &'a CellSample>,
+    candidate: &'a [CellSample],
+    metric: Metric,
 ) -> Result<Vec<Pair<'a>>, CheckError> {
-    let missing: Vec<String> = gated
+    let measured: BTreeMap<&BTreeMap<String, String>, &CellSample> = candidate
         .iter()
-        .filter(|cell| !measured.contains_key(&cell.assignment))
-        .map(|cell| cell.name.clone())
+        .filter(|cell| cell.metric == metric && !cell.values.is_empty())
+        .map(|cell| (&cell.assignment, cell))
         .collect();
+    let mut pairs = Vec::with_capacity(gated.len());
+    let mut missing = Vec::new();
+    for cell in gated {
+        let Some(&now) = measured.get(&cell.assignment) else {
+            missing.push(cell.name.clone());
+            continue;
+        };
+        if let Some(&value) = now.values.iter().find(|value| !value.is_finite()) {
+            return Err(CheckError::NotFinite { name: now.name.clone(), value });
+        }
+        pairs.push(Pair { baseline: cell, candidate: now });
+    }
     if !missing.is_empty() {
         return Err(CheckError::MissingCells { cells: missing, gated: gated.len() });
     }
-    gated
-        .iter()
-        .map(|&baseline| {
-            let candidate = measured[&baseline.assignment];
-            Ok(Pair { baseline, candidate, before: moments(baseline)?, now: moments(candidate)? })
-        })
-        .collect()
+    Ok(pairs)
 }
 
-fn moments(cell: &CellSample) -> Result<Moments, CheckError> {
-    Moments::of(&cell.values).ok_or_else(|| CheckError::NotFinite {
-        name: cell.name.clone(),
-        value: cell.values.iter().copied().find(|value| !value.is_finite()).unwrap_or(f64::NAN),
-    })
-}
-
-/// The settings, checked and turned into the unit of the metric.
+/// The gate of the experiment's own metric.
 struct Gate {
     metric: Metric,
+    /// The tolerance in the unit of the values.
     margin: f64,
     alpha: f64,
 }
 
 impl Gate {
     fn new(settings: &CheckSettings) -> Result<Self, CheckError> {
-        let &CheckSettings { metric, tolerance, alpha } = settings;
+        let &CheckSettings { metric, tolerance, alpha, .. } = settings;
         if !(tolerance >= 0.0 && tolerance.is_finite()) {
             return Err(CheckError::Tolerance { found: tolerance });
         }
@@ -188,114 +271,56 @@ impl Gate {
         Ok(Self { metric, margin, alpha })
     }
 
-    fn judge(&self, pairs: &[Pair<'_>]) -> Vec<CellVerdict> {
-        let gains: Vec<Option<MeanDifference>> = pairs.iter().map(|pair| self.gain(pair)).collect();
-        let levels = |p: &dyn Fn(&MeanDifference) -> f64| {
-            // A cell that cannot be tested still counts: its p is 1.
-            let p_values: Vec<f64> =
-                gains.iter().map(|gain| gain.as_ref().map_or(1.0, p)).collect();
-            holm_levels(&p_values, self.alpha)
+    fn contest(&self, pair: &Pair<'_>) -> Contest {
+        let turned = |values: &[f64]| -> Vec<f64> {
+            match self.metric.direction() {
+                Direction::Maximize => values.to_vec(),
+                Direction::Minimize => values.iter().map(|value| -value).collect(),
+            }
         };
-        let low_levels = levels(&|gain| gain.p_at_most(-self.margin));
-        let high_levels = levels(&|gain| gain.p_at_least(0.0));
-        pairs
-            .iter()
-            .zip(&gains)
-            .zip(low_levels.into_iter().zip(high_levels))
-            .map(|((pair, gain), levels)| self.verdict(pair, gain.as_ref(), levels))
-            .collect()
+        Contest::of(
+            &turned(&pair.baseline.values),
+            &turned(&pair.candidate.values),
+            pair.lost_more(),
+        )
+        .expect("paired samples have finite values")
     }
 
-    /// Returns candidate − baseline, turned so that more is better.
-    fn gain(&self, pair: &Pair<'_>) -> Option<MeanDifference> {
-        let (before, now) = (&pair.baseline.values, &pair.candidate.values);
-        match self.metric.direction() {
-            Direction::Maximize => welch(now, before),
-            Direction::Minimize => welch(before, now),
-        }
-    }
-
-    fn verdict(
-        &self,
-        pair: &Pair<'_>,
-        gain: Option<&MeanDifference>,
-        levels: (f64, f64),
-    ) -> CellVerdict {
-        let difference = pair.now.mean - pair.before.mean;
-        let as_measured = |(low, high): (f64, f64)| match self.metric.direction() {
+    fn verdict(&self, pair: &Pair<'_>, ruling: Ruling) -> CellVerdict {
+        let mean = |cell: &CellSample| {
+            Moments::of(&cell.values).expect("paired samples have finite values").mean
+        };
+        let (before, now) = (mean(pair.baseline), mean(pair.candidate));
+        let turn = |(low, high): (f64, f64)| match self.metric.direction() {
             Direction::Maximize => (low, high),
             Direction::Minimize => (-high, -low),
         };
-        let turned = |(low, high): (f64, f64)| match self.metric.direction() {
+        let swap = |(low, high): (f64, f64)| match self.metric.direction() {
             Direction::Maximize => (low, high),
             Direction::Minimize => (high, low),
         };
-        let bounds = gain.map(|gain| (gain.lower_bound(levels.0), gain.upper_bound(levels.1)));
-        let (verdict, note) = match (gain, bounds) {
-            (Some(gain), _) if gain.se == 0.0 => {
-                (self.without_spread(pair, gain.difference), Some(Note::NoSpread))
-            }
-            (Some(gain), Some(bounds)) => (self.rule(gain.difference, bounds), None),
-            _ => (Verdict::Inconclusive, Some(Note::SingleTrial)),
-        };
-        let more_lost = verdict == Verdict::Ok && pair.lost_more();
-        let (verdict, note) =
-            if more_lost { (Verdict::Inconclusive, Some(Note::MoreLost)) } else { (verdict, note) };
-        let repeats_to_settle = (verdict == Verdict::Inconclusive && !more_lost)
-            .then(|| self.repeats_to_settle(pair, levels))
-            .flatten();
         CellVerdict {
             name: pair.baseline.name.clone(),
             assignment: pair.baseline.assignment.clone(),
-            verdict,
-            n_baseline: pair.before.n,
-            n_candidate: pair.now.n,
+            verdict: ruling.verdict,
+            n_baseline: pair.baseline.values.len(),
+            n_candidate: pair.candidate.values.len(),
             lost_baseline: pair.baseline.not_completed,
             lost_candidate: pair.candidate.not_completed,
-            mean_baseline: pair.before.mean,
-            mean_candidate: pair.now.mean,
-            difference,
-            interval95: gain.map(|gain| as_measured(gain.interval(0.95))),
-            bounds: bounds.map(as_measured),
-            levels: gain.map(|_| turned(levels)),
-            repeats_to_settle,
-            note,
+            mean_baseline: before,
+            mean_candidate: now,
+            difference: now - before,
+            interval95: ruling.interval95.map(turn),
+            bounds: ruling.bounds.map(turn),
+            levels: ruling.bounds.map(|_| swap(ruling.levels)),
+            repeats_to_settle: ruling.repeats_to_settle,
+            note: ruling.note,
+            look: ruling.look + 1,
         }
-    }
-
-    fn rule(&self, gain: f64, (low, high): (f64, f64)) -> Verdict {
-        if low > -self.margin {
-            Verdict::Ok
-        } else if high < -self.margin || (high < 0.0 && gain.abs() > 0.5 * self.margin) {
-            Verdict::Regressed
-        } else {
-            Verdict::Inconclusive
-        }
-    }
-
-    fn without_spread(&self, pair: &Pair<'_>, gain: f64) -> Verdict {
-        // A loss of exactly the tolerance must not turn on the last bit of a decimal.
-        let slack = 1e-12 * pair.before.mean.abs().max(pair.now.mean.abs());
-        if gain >= -self.margin - slack { Verdict::Ok } else { Verdict::Regressed }
-    }
-
-    /// Whatever the gain, one of the two claims lies at least δ/2 away: "no loss of δ" if the loss
-    /// is under half of it, "a loss" otherwise. Planned for the nearer of them at its own level.
-    fn repeats_to_settle(&self, pair: &Pair<'_>, levels: (f64, f64)) -> Option<usize> {
-        let gain = match self.metric.direction() {
-            Direction::Maximize => pair.now.mean - pair.before.mean,
-            Direction::Minimize => pair.before.mean - pair.now.mean,
-        };
-        let (sd, _) = pooled_sd(&[&pair.baseline.values, &pair.candidate.values])?;
-        let (distance, level) = if gain >= -0.5 * self.margin {
-            (gain + self.margin, levels.0)
-        } else {
-            (-gain, levels.1)
-        };
-        let repeats = repeats_for(sd, distance, level, SETTLING_POWER, Sides::One)?;
-        Some(repeats.max(pair.before.n.min(pair.now.n) + 1))
     }
 }
 
+#[cfg(test)]
+mod simulated_tests;
 #[cfg(test)]
 mod tests;

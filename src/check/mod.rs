@@ -1,18 +1,23 @@
 //! Baselines, the gate and its verdicts: has the candidate become worse than what was committed?
 //!
-//! Owns the baseline file and the rule of three verdicts. Reads and writes text only: files, exit
-//! codes and wording belong to `cli`. Invariants: a sample compared with itself never regresses,
-//! widening the tolerance never turns ok into regressed, and too few trials are inconclusive,
-//! never ok.
+//! Owns the baseline file, the rule of three verdicts and the forms a verdict is written in. Reads
+//! and writes text only: files and exit codes belong to `cli`. Invariants: a sample compared with
+//! itself never regresses, widening the tolerance never turns ok into regressed, too few trials are
+//! inconclusive, never ok, and every form says the same.
 
 mod baseline;
 mod gate;
+mod looks;
+pub mod render;
+mod rule;
+mod speed;
 #[cfg(test)]
 mod testing;
 mod verdict;
 mod warning;
 
 pub use baseline::{Baseline, BaselineError, CellSample, Origin};
-pub use gate::{CheckError, check};
-pub use verdict::{CellVerdict, CheckReport, Note, Verdict};
+pub use gate::{CheckError, check, check_looks};
+pub use looks::Looks;
+pub use verdict::{CellVerdict, CheckReport, Note, SpeedReport, SpeedVerdict, Verdict};
 pub use warning::Warning;

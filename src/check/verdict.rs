@@ -20,6 +20,24 @@ pub enum Verdict {
     Regressed,
 }
 
+impl Verdict {
+    /// Returns the word it is printed as.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Inconclusive => "inconclusive",
+            Self::Regressed => "regressed",
+        }
+    }
+
+    /// Returns whether more trials cannot change it.
+    #[must_use]
+    pub fn is_decided(self) -> bool {
+        self != Self::Inconclusive
+    }
+}
+
 /// What is unusual about the evidence of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -31,6 +49,8 @@ pub enum Note {
     /// The values alone are ok, but a larger share of the candidate's trials than of the
     /// baseline's diverged, failed or ran out of time: the rest may be a flattering choice.
     MoreLost,
+    /// Speed was measured on another machine than the baseline's, or on one of them nobody knows.
+    OtherHardware,
 }
 
 /// The verdict on one cell. Values are in the unit of the metric (accuracies as fractions).
@@ -70,13 +90,62 @@ pub struct CellVerdict {
     pub repeats_to_settle: Option<usize>,
     /// What is unusual about the evidence.
     pub note: Option<Note>,
+    /// The look at which the verdict fell, from 1; always 1 unless the check was escalated.
+    pub look: usize,
+}
+
+/// The verdict on the training speed of one cell, in images per second.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SpeedVerdict {
+    /// The cell as printed.
+    pub name: String,
+    /// Value of every axis as text, by dotted key.
+    pub assignment: BTreeMap<String, String>,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// Completed trials in the baseline.
+    pub n_baseline: usize,
+    /// Completed trials in the candidate.
+    pub n_candidate: usize,
+    /// Geometric mean of the baseline.
+    pub mean_baseline: f64,
+    /// Geometric mean of the candidate.
+    pub mean_candidate: f64,
+    /// Candidate / baseline.
+    pub ratio: f64,
+    /// Two-sided 95 % interval of the ratio, of this cell by itself (Welch on logarithms); absent
+    /// with a single trial on a side.
+    pub interval95: Option<(f64, f64)>,
+    /// The bounds of the ratio the verdict was read from; absent with a single trial on a side.
+    pub bounds: Option<(f64, f64)>,
+    /// One-sided levels of the two bounds after Holm's division over the gated cells.
+    pub levels: Option<(f64, f64)>,
+    /// Trials a side that would settle the verdict with 80 % chance; absent unless inconclusive.
+    pub repeats_to_settle: Option<usize>,
+    /// What is unusual about the evidence.
+    pub note: Option<Note>,
+    /// The look at which the verdict fell, from 1.
+    pub look: usize,
+}
+
+/// What the gate says of a candidate's training speed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SpeedReport {
+    /// The worst verdict of the gated cells.
+    pub verdict: Verdict,
+    /// Smallest accepted ratio candidate / baseline.
+    pub smallest_ratio: f64,
+    /// The gated cells, in the order of the baseline.
+    pub cells: Vec<SpeedVerdict>,
 }
 
 /// What the gate says of a candidate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CheckReport {
-    /// The worst verdict of the gated cells.
+    /// The worst verdict of the gated cells, speed included.
     pub verdict: Verdict,
     /// The gated metric.
     pub metric: Metric,
@@ -86,8 +155,16 @@ pub struct CheckReport {
     pub alpha: f64,
     /// The gated cells, in the order of the baseline.
     pub cells: Vec<CellVerdict>,
+    /// Training speed; absent unless gated.
+    pub speed: Option<SpeedReport>,
+    /// Looks taken, at least 1.
+    pub looks_taken: usize,
+    /// Looks that may be taken; the levels are divided over them.
+    pub looks_planned: usize,
     /// Cells of the candidate that the baseline does not have: not gated.
     pub new_cells: Vec<String>,
+    /// Cells of the baseline that `check.cells` leaves out.
+    pub ungated_cells: Vec<String>,
     /// Reasons to doubt the comparison.
     pub warnings: Vec<Warning>,
     /// Where the baseline came from.
@@ -100,5 +177,21 @@ impl CheckReport {
     /// Returns the gated cells with this verdict.
     pub fn cells_with(&self, verdict: Verdict) -> impl Iterator<Item = &CellVerdict> {
         self.cells.iter().filter(move |cell| cell.verdict == verdict)
+    }
+
+    /// Returns the axis values of the cells, by accuracy or by speed, that more trials may settle.
+    pub fn undecided(&self) -> impl Iterator<Item = &BTreeMap<String, String>> {
+        let open =
+            |verdict: Verdict, note| !verdict.is_decided() && note != Some(Note::OtherHardware);
+        let speeds = self.speed.iter().flat_map(|speed| &speed.cells);
+        self.cells
+            .iter()
+            .filter(move |cell| open(cell.verdict, cell.note))
+            .map(|cell| &cell.assignment)
+            .chain(
+                speeds
+                    .filter(move |cell| open(cell.verdict, cell.note))
+                    .map(|cell| &cell.assignment),
+            )
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::baseline::Origin;
-use crate::base::{Metric, Seed};
+use crate::base::Seed;
 
 /// A reason to doubt that baseline and candidate measure the same thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,7 +42,7 @@ pub enum Warning {
         /// Path of the candidate.
         candidate: String,
     },
-    /// The machines differ, and the metric is a cost measured on them.
+    /// The machines differ, and a cost measured on them is gated.
     Hardware {
         /// Machine of the baseline.
         baseline: String,
@@ -79,8 +79,9 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Lists what differs between two origins and may explain a difference of `metric`.
-pub(super) fn warnings(baseline: &Origin, candidate: &Origin, metric: Metric) -> Vec<Warning> {
+/// Lists what differs between two origins and may explain a difference; machines only count where
+/// a cost measured on them is gated.
+pub(super) fn warnings(baseline: &Origin, candidate: &Origin, cost_is_gated: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if baseline.experiment != candidate.experiment {
         warnings.push(Warning::Experiment {
@@ -109,7 +110,7 @@ pub(super) fn warnings(baseline: &Origin, candidate: &Origin, metric: Metric) ->
             candidate: candidate.engine.clone(),
         });
     }
-    if baseline.hardware != candidate.hardware && metric.is_measured_cost() {
+    if baseline.hardware != candidate.hardware && cost_is_gated {
         warnings.push(Warning::Hardware {
             baseline: baseline.hardware.clone(),
             candidate: candidate.hardware.clone(),

@@ -1,8 +1,15 @@
 //! The command line, as clap reads it.
 
+mod verdicts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use verdicts::{
+    CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, TensorboardArguments,
+    TextFormat,
+};
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
 #[derive(Debug, Parser)]
@@ -43,6 +50,12 @@ pub(super) enum Command {
     Baseline(BaselineArguments),
     /// Compare results with a baseline: ok (exit 0), regressed (4) or inconclusive (5).
     Check(CheckArguments),
+    /// Set two results, or cells of them, side by side: differences, intervals, tests.
+    Compare(CompareArguments),
+    /// Train the best cells again on fresh seeds: their first means are too hopeful.
+    Confirm(ConfirmArguments),
+    /// Write TensorBoard event files: curves, histograms and hyperparameters of every trial.
+    Tensorboard(TensorboardArguments),
     /// List, fetch, describe and preview datasets.
     #[command(subcommand)]
     Data(DataCommand),
@@ -81,6 +94,13 @@ pub(super) struct PlanArguments {
     /// Show the layers of the network with output shapes and parameter counts.
     #[arg(long)]
     pub(super) model: bool,
+    /// Say how many repeats show a difference this large between two cells, in percentage points
+    /// for accuracies.
+    #[arg(long, value_name = "POINTS", value_parser = positive)]
+    pub(super) difference: Option<f64>,
+    /// The chance that they do.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share)]
+    pub(super) power: f64,
     /// Write JSON to standard output.
     #[arg(long)]
     pub(super) json: bool,
@@ -173,19 +193,30 @@ pub(super) struct BaselineArguments {
     pub(super) output: PathBuf,
 }
 
+/// How to train, for commands that train what they find missing.
 #[derive(Debug, Args)]
-pub(super) struct CheckArguments {
-    /// Results folder of one experiment.
-    pub(super) folder: PathBuf,
-    /// The baseline file `bench baseline` wrote.
-    #[arg(long, value_name = "FILE")]
-    pub(super) baseline: PathBuf,
-    /// Largest loss accepted, in percentage points for accuracies [default: the experiment's].
-    #[arg(long, value_name = "POINTS")]
-    pub(super) tolerance: Option<f64>,
-    /// Write JSON to standard output.
-    #[arg(long)]
-    pub(super) json: bool,
+pub(super) struct TrainingArguments {
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Trainings at once [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Where to train: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: String,
+    /// No progress on standard error.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.05 && *number < 1.0);
+    number.ok_or_else(|| "expected a number above 0.05 and below 1".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

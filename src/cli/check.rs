@@ -1,17 +1,23 @@
 //! `bench baseline` and `bench check`: the gate.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use super::arguments::{BaselineArguments, CheckArguments};
+use super::arguments::{BaselineArguments, CheckArguments, CheckFormat};
+use super::escalate::Escalation;
 use super::failure::{Exit, Failure};
-use super::report::{results_in, store_failure};
-use crate::base::{Metric, Seed, Unit};
-use crate::check::{self, Baseline, CellSample, CellVerdict, CheckReport, Note, Origin, Verdict};
+use super::folders;
+use super::report::{manifest_in, results_in};
+use super::terminal::Terminal;
+use crate::base::{Metric, Seed};
+use crate::check::render::{Context, Form, SUMMARY_LIMIT, markdown, render};
+use crate::check::{self, Baseline, CellSample, CheckReport, Looks, Origin, Verdict};
 use crate::record::Outcome;
 use crate::spec::experiment::{CheckSettings, Experiment};
-use crate::store::{Manifest, atomic};
-use crate::tables::ExperimentResults;
+use crate::store::{Manifest, Repeats, atomic};
+use crate::tables::{CellResults, ExperimentResults};
 
 pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     let candidate = Candidate::in_folder(&arguments.folder)?;
@@ -19,21 +25,54 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     candidate.complete().map_err(|cause| {
         cannot().because_of(cause).hint(Some("finish the run first: run the experiment again"))
     })?;
-    let cells = candidate.cells(candidate.settings.metric);
-    let count = cells.len();
-    let baseline = Baseline::from_samples(candidate.origin, cells)
+    let cells = candidate.cells(u32::MAX);
+    let count = candidate.results.cells.len();
+    let metrics: Vec<&str> = candidate.metrics().map(Metric::name).collect();
+    let baseline = Baseline::from_samples(candidate.origin.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
     atomic::write(&arguments.output, baseline.to_text().as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
     eprintln!(
         "baseline of {count} cells ({}) written to `{}`; commit it",
-        candidate.settings.metric,
+        metrics.join(", "),
         arguments.output.display()
     );
     Ok(Exit::Done)
 }
 
-pub(super) fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
+pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Exit, Failure> {
+    let summary = arguments.summary.then(summary_file).transpose()?;
+    let baseline = read_baseline(arguments)?;
+    let mut candidate = Candidate::in_folder(&arguments.folder)?;
+    let mut escalation = arguments
+        .escalate
+        .then(|| Escalation::begin(&arguments.folder, &arguments.training, terminal))
+        .transpose()?;
+    let (report, cells) = loop {
+        let (report, cells) = candidate.judge(&baseline, arguments)?;
+        let Some(escalation) = &mut escalation else { break (report, cells) };
+        if !escalation.train_more(&report, &candidate.looks(true))? {
+            break (report, cells);
+        }
+        candidate = Candidate::in_folder(&arguments.folder)?;
+        if candidate.looks_taken(candidate.looks(true)) <= report.looks_taken {
+            return Err(Failure::input("cannot take the next look")
+                .because_of("trials are missing although everything was trained")
+                .hint(Some("see `bench status` for what went wrong")));
+        }
+    };
+    let (folder, shown) =
+        (arguments.folder.display().to_string(), arguments.baseline.display().to_string());
+    let context = Context { folder: &folder, baseline: &shown, cells: &cells };
+    write_forms(arguments, &report, context, summary.as_deref())?;
+    Ok(match report.verdict {
+        Verdict::Ok => Exit::Done,
+        Verdict::Regressed => Exit::Regressed,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    })
+}
+
+fn read_baseline(arguments: &CheckArguments) -> Result<Baseline, Failure> {
     let shown = arguments.baseline.display().to_string();
     let cannot = || Failure::input(format!("cannot read baseline `{shown}`"));
     let text = std::fs::read_to_string(&arguments.baseline).map_err(|error| {
@@ -42,31 +81,75 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
             arguments.folder.display()
         )))
     })?;
-    let baseline = Baseline::from_text(&text).map_err(|error| cannot().because(&error))?;
-    let candidate = Candidate::in_folder(&arguments.folder)?;
-    let mut settings = candidate.settings.clone();
-    settings.tolerance = arguments.tolerance.unwrap_or(settings.tolerance);
-    let cells = candidate.cells(settings.metric);
-    let report =
-        check::check(&baseline, &cells, &candidate.origin, &settings).map_err(|error| {
-            Failure::input(format!("cannot check `{}`", arguments.folder.display())).because(&error)
-        })?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report serialises"));
-    } else {
-        print!("{}", verdict_text(&report, &arguments.folder, &arguments.baseline));
-    }
-    Ok(match report.verdict {
-        Verdict::Ok => Exit::Done,
-        Verdict::Regressed => Exit::Regressed,
-        Verdict::Inconclusive => Exit::Inconclusive,
+    Baseline::from_text(&text).map_err(|error| cannot().because(&error))
+}
+
+fn summary_file() -> Result<PathBuf, Failure> {
+    folders::job_summary().ok_or_else(|| {
+        Failure::input("cannot append to the job summary")
+            .because_of("`GITHUB_STEP_SUMMARY` is not set: this is no step of GitHub Actions")
+            .hint(Some("write it to a file with `--also markdown=FILE`"))
     })
+}
+
+/// Writes the verdict in every form asked for.
+fn write_forms(
+    arguments: &CheckArguments,
+    report: &CheckReport,
+    context: Context<'_>,
+    summary: Option<&Path>,
+) -> Result<(), Failure> {
+    let write = |path: &Path, form: Form| {
+        atomic::write(path, render(report, context, form).as_bytes()).map_err(|error| {
+            Failure::internal("cannot write the verdict").because(&error).hint(error.hint())
+        })
+    };
+    for (format, path) in &arguments.also {
+        write(path, form(*format))?;
+    }
+    if let Some(path) = summary {
+        append_summary(path, report, context)?;
+    }
+    let chosen = if arguments.json { Form::Json } else { form(arguments.format) };
+    match &arguments.output {
+        Some(path) => write(path, chosen)?,
+        None => print!("{}", render(report, context, chosen)),
+    }
+    Ok(())
+}
+
+/// Appends to the file GitHub names, which may hold what earlier commands of the step wrote; what
+/// is beyond the limit would make GitHub drop all of it.
+fn append_summary(path: &Path, report: &CheckReport, context: Context<'_>) -> Result<(), Failure> {
+    let cannot = |error: &std::io::Error| {
+        Failure::internal(format!("cannot append to the job summary `{}`", path.display()))
+            .because(error)
+    };
+    let taken = std::fs::metadata(path).map_or(0, |facts| facts.len() as usize);
+    let text = markdown(report, context, SUMMARY_LIMIT.saturating_sub(taken + 1));
+    let mut file =
+        OpenOptions::new().create(true).append(true).open(path).map_err(|e| cannot(&e))?;
+    file.write_all(format!("{text}\n").as_bytes()).map_err(|e| cannot(&e))
+}
+
+fn form(format: CheckFormat) -> Form {
+    match format {
+        CheckFormat::Terminal => Form::Terminal,
+        CheckFormat::Json => Form::Json,
+        CheckFormat::Markdown => Form::Markdown,
+        CheckFormat::Junit => Form::Junit,
+        CheckFormat::Github => Form::Github,
+        CheckFormat::Bmf => Form::Bmf,
+        CheckFormat::GithubActionBenchmark => Form::GithubActionBenchmark,
+    }
 }
 
 /// Results as the gate sees them.
 struct Candidate {
     results: ExperimentResults,
     settings: CheckSettings,
+    repeats: u32,
+    more: bool,
     origin: Origin,
 }
 
@@ -74,9 +157,7 @@ impl Candidate {
     fn in_folder(folder: &Path) -> Result<Self, Failure> {
         let results = results_in(folder)?;
         let cannot = || format!("cannot read the results in `{}`", folder.display());
-        let manifest = Manifest::read(folder)
-            .map_err(|error| store_failure(cannot(), &error))?
-            .ok_or_else(|| Failure::input(cannot()).because_of("it holds no `manifest.json`"))?;
+        let manifest = manifest_in(folder)?;
         let experiment: Experiment = serde_json::from_value(manifest.run.experiment.clone())
             .map_err(|error| {
                 Failure::input(cannot())
@@ -84,7 +165,9 @@ impl Candidate {
                     .hint(Some("run the experiment again with this version of `bench`"))
             })?;
         let origin = origin(&manifest, experiment.seed, &results);
-        Ok(Self { results, settings: experiment.check, origin })
+        let more = matches!(manifest.run.repeats, Repeats::More(_));
+        let repeats = experiment.repeats;
+        Ok(Self { results, settings: experiment.check, repeats, more, origin })
     }
 
     /// Says what keeps the results from being whole.
@@ -105,12 +188,76 @@ impl Candidate {
         Err(format!("{} cells are not finished: {}", missing.len(), missing.join(", ")))
     }
 
-    fn cells(&self, metric: Metric) -> Vec<CellSample> {
+    /// Returns the looks that may be taken: one, unless the check is or was escalated.
+    fn looks(&self, escalate: bool) -> Looks {
+        if escalate || self.more {
+            Looks { first: self.repeats, count: Looks::ESCALATED }
+        } else {
+            Looks::single()
+        }
+    }
+
+    /// Returns the looks there are trials for, at least the first: a look is taken once some cell
+    /// was asked for its repeats and every such cell has an outcome for each.
+    fn looks_taken(&self, looks: Looks) -> usize {
+        let ended = |cell: &CellResults, below: u32| {
+            let ended = cell
+                .trials
+                .iter()
+                .filter(|trial| trial.repeat < below && trial.outcome != Outcome::Interrupted);
+            ended.count() as u64 >= u64::from(below)
+        };
+        let taken = |look: &usize| {
+            let wanted = looks.repeats(*look);
+            let mut asked =
+                self.results.cells.iter().filter(|cell| cell.planned >= wanted).peekable();
+            asked.peek().is_some() && asked.all(|cell| ended(cell, wanted))
+        };
+        1 + (1..looks.count).take_while(taken).count()
+    }
+
+    /// Holds everything there is against the baseline; returns the samples of the last look too.
+    fn judge(
+        &self,
+        baseline: &Baseline,
+        arguments: &CheckArguments,
+    ) -> Result<(CheckReport, Vec<CellSample>), Failure> {
+        let mut settings = self.settings.clone();
+        settings.tolerance = arguments.tolerance.unwrap_or(settings.tolerance);
+        let looks = self.looks(arguments.escalate);
+        let taken: Vec<Vec<CellSample>> = match looks.count {
+            1 => vec![self.cells(u32::MAX)],
+            _ => (0..self.looks_taken(looks)).map(|look| self.cells(looks.repeats(look))).collect(),
+        };
+        let slices: Vec<&[CellSample]> = taken.iter().map(Vec::as_slice).collect();
+        let report = check::check_looks(baseline, &slices, looks, &self.origin, &settings)
+            .map_err(|error| {
+                Failure::input(format!("cannot check `{}`", arguments.folder.display()))
+                    .because(&error)
+            })?;
+        Ok((report, self.cells(u32::MAX)))
+    }
+
+    /// Returns what is gated or could be.
+    fn metrics(&self) -> impl Iterator<Item = Metric> {
+        let speed = self.settings.images_per_second.is_some();
+        let wanted = [Some(self.settings.metric), speed.then_some(Metric::ImagesPerSecond)];
+        wanted.into_iter().flatten().enumerate().filter_map(move |(place, metric)| {
+            (place == 0 || wanted[0] != Some(metric)).then_some(metric)
+        })
+    }
+
+    /// Returns the samples of every gated metric over the repeats below `repeats`.
+    fn cells(&self, repeats: u32) -> Vec<CellSample> {
+        self.metrics().flat_map(|metric| self.samples(metric, repeats)).collect()
+    }
+
+    fn samples(&self, metric: Metric, repeats: u32) -> Vec<CellSample> {
         let axes = &self.results.axes;
-        self.results
-            .cells
-            .iter()
-            .map(|cell| CellSample {
+        let sample = |cell: &CellResults| {
+            let trials = || cell.trials.iter().filter(|trial| trial.repeat < repeats);
+            let lost = [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut];
+            CellSample {
                 name: cell.name.clone(),
                 assignment: axes
                     .iter()
@@ -118,14 +265,15 @@ impl Candidate {
                     .filter_map(|(axis, value)| Some((axis.key.clone(), value.clone()?)))
                     .collect(),
                 metric,
-                values: cell.sample(metric),
-                not_completed: [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut]
-                    .into_iter()
-                    .map(|outcome| cell.count(outcome))
-                    .sum(),
-            })
-            .filter(|cell| !cell.values.is_empty())
-            .collect()
+                values: trials()
+                    .filter(|trial| trial.outcome == Outcome::Completed)
+                    .filter_map(|trial| trial.metrics.get(&metric).copied())
+                    .collect(),
+                not_completed: trials().filter(|trial| lost.contains(&trial.outcome)).count(),
+            }
+        };
+        let cells = self.results.cells.iter().map(sample);
+        cells.filter(|cell| !cell.values.is_empty()).collect()
     }
 }
 
@@ -143,134 +291,5 @@ fn origin(manifest: &Manifest, seed: Seed, results: &ExperimentResults) -> Origi
         commit: known.commit.clone(),
         date: manifest.updated.clone(),
         datasets,
-    }
-}
-
-/// Writes the verdict the way a person reads it: worst cells first, then the count of the rest.
-fn verdict_text(report: &CheckReport, folder: &Path, baseline: &Path) -> String {
-    let unit = Printed::of(report.metric);
-    let name = &report.candidate.experiment;
-    let total = report.cells.len();
-    let count = |verdict| report.cells_with(verdict).count();
-    let metric = report.metric.name().replace('-', " ");
-    let mut lines = Vec::new();
-    let headline = match report.verdict {
-        Verdict::Ok => {
-            format!("ok: {metric} of `{name}` has not regressed in any of {total} cells")
-        }
-        Verdict::Regressed => format!(
-            "regressed: {metric} regressed in {} of {total} cells of `{name}`",
-            count(Verdict::Regressed)
-        ),
-        Verdict::Inconclusive => format!(
-            "inconclusive: {metric} of `{name}` cannot be judged in {} of {total} cells",
-            count(Verdict::Inconclusive)
-        ),
-    };
-    lines.push(headline);
-    let mut cells: Vec<&CellVerdict> = report.cells.iter().collect();
-    cells.sort_by_key(|cell| std::cmp::Reverse(cell.verdict));
-    for cell in cells {
-        lines.push(cell_line(cell, &unit, report.tolerance));
-    }
-    for name in &report.new_cells {
-        lines.push(format!("  new, not gated: `{name}`"));
-    }
-    for warning in &report.warnings {
-        lines.push(format!("  warning: {warning}"));
-    }
-    lines.push(format!(
-        "  tolerance {} {}, one-sided α {} over {total} cells (Holm); baseline {} ({})",
-        two_decimals(report.tolerance),
-        unit.name,
-        report.alpha,
-        baseline.display(),
-        report.baseline.date,
-    ));
-    match report.verdict {
-        Verdict::Ok => {}
-        Verdict::Regressed => lines.push(format!(
-            "  hint: if the loss is intended, run `bench baseline {} --output {}` and commit the \
-             change",
-            folder.display(),
-            baseline.display()
-        )),
-        Verdict::Inconclusive => lines.push(
-            "  hint: run more repeats with `--set repeats=N`, here and for the baseline".to_owned(),
-        ),
-    }
-    lines.join("\n") + "\n"
-}
-
-fn cell_line(cell: &CellVerdict, unit: &Printed, tolerance: f64) -> String {
-    let verdict = match cell.verdict {
-        Verdict::Ok => "ok",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Regressed => "regressed",
-    };
-    let interval = match cell.interval95 {
-        Some((low, high)) => {
-            format!("95 % interval {} to {}; ", unit.signed(low), unit.signed(high))
-        }
-        None => String::new(),
-    };
-    let note = match cell.note {
-        Some(Note::SingleTrial) => "; a single trial has no spread to judge by",
-        Some(Note::NoSpread) => "; no spread on either side, the difference alone decided",
-        Some(Note::MoreLost) => {
-            "; more of its trials diverged, failed or ran out of time than before"
-        }
-        None => "",
-    };
-    let settle = match cell.repeats_to_settle {
-        Some(repeats) => format!("; about {repeats} trials a side would settle it"),
-        None => String::new(),
-    };
-    format!(
-        "  {verdict:<12} cell `{}`: {} → {}, difference {} {} ({interval}tolerance {}; {} trials \
-         against {}){settle}{note}",
-        cell.name,
-        unit.value(cell.mean_baseline),
-        unit.value(cell.mean_candidate),
-        unit.signed(cell.difference),
-        unit.name,
-        two_decimals(tolerance),
-        cell.n_candidate,
-        cell.n_baseline,
-    )
-}
-
-fn two_decimals(value: f64) -> String {
-    format!("{value:.2}")
-}
-
-/// How values of a metric are printed.
-struct Printed {
-    scale: f64,
-    name: &'static str,
-    sign: &'static str,
-}
-
-impl Printed {
-    fn of(metric: Metric) -> Self {
-        let (scale, name, sign) = match metric.unit() {
-            Unit::Fraction => (100.0, "points", " %"),
-            Unit::Nats => (1.0, "nats", ""),
-            Unit::Seconds => (1.0, "s", " s"),
-            Unit::ImagesPerSecond => (1.0, "images/s", " images/s"),
-            Unit::Mebibytes => (1.0, "MiB", " MiB"),
-            Unit::Count => (1.0, "", ""),
-        };
-        Self { scale, name, sign }
-    }
-
-    fn value(&self, value: f64) -> String {
-        format!("{:.2}{}", value * self.scale, self.sign)
-    }
-
-    /// Writes a difference, which is in the unit of the metric.
-    fn signed(&self, difference: f64) -> String {
-        let sign = if difference < 0.0 { "−" } else { "+" };
-        format!("{sign}{:.2}", (difference * self.scale).abs())
     }
 }

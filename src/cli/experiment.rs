@@ -14,7 +14,7 @@ use crate::plan::{CellDraft, Plan, PlanError};
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
 use crate::spec::{Document, Override, SpecError};
-use crate::store::{DatasetFacts, Manifest, ManifestDraft};
+use crate::store::{DatasetFacts, Manifest, ManifestDraft, Repeats};
 
 /// An experiment file with its grid.
 pub(super) struct Loaded {
@@ -22,26 +22,56 @@ pub(super) struct Loaded {
     pub(super) document: Document,
     /// Its cells.
     pub(super) grid: Grid,
+    /// Which repeats of which cells are meant.
+    pub(super) repeats: Repeats,
 }
 
 impl Loaded {
     /// Reads and expands the experiment of the command line.
     pub(super) fn from_file(arguments: &ExperimentArguments) -> Result<Self, Failure> {
-        let shown = arguments.file.display().to_string();
-        let text = std::fs::read_to_string(&arguments.file).map_err(|error| {
+        Self::from_path(&arguments.file, &arguments.overrides)
+    }
+
+    /// Reads and expands the experiment in a file.
+    pub(super) fn from_path(file: &Path, overrides: &[String]) -> Result<Self, Failure> {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound => Some("the examples stand in `experiments/`"),
                 _ => None,
             };
             Failure::input(format!("cannot read experiment `{shown}`")).because(&error).hint(hint)
         })?;
-        Self::from_text(&text, &shown, &arguments.overrides)
+        Self::from_text(&text, &shown, overrides)
     }
 
     /// Reads and expands the experiment a results folder was made with.
     pub(super) fn from_manifest(manifest: &Manifest) -> Result<Self, Failure> {
         let shown = format!("manifest of {}", manifest.run.name);
-        Self::from_text(&manifest.run.typed, &shown, &manifest.run.overrides)
+        let loaded = Self::from_text(&manifest.run.typed, &shown, &manifest.run.overrides)?;
+        Ok(Self { repeats: manifest.run.repeats.clone(), ..loaded })
+    }
+
+    /// Keeps the repeats that a gate asked for in `folder`, if there are results of it there.
+    pub(super) fn with_repeats_in(self, folder: &Path) -> Result<Self, Failure> {
+        let known = Manifest::read(folder).map_err(|error| {
+            Failure::input(format!("cannot read the results in `{}`", folder.display()))
+                .because(&error)
+                .hint(error.hint())
+        })?;
+        Ok(match known.map(|manifest| manifest.run.repeats) {
+            Some(repeats @ Repeats::More(_)) => Self { repeats, ..self },
+            _ => self,
+        })
+    }
+
+    /// Returns the same experiment with further overrides.
+    pub(super) fn with_overrides(&self, more: &[String]) -> Result<Self, Failure> {
+        let document = &self.document;
+        let known = document.overrides().iter().map(|one| one.text().to_owned());
+        let overrides: Vec<String> = known.chain(more.iter().cloned()).collect();
+        let loaded = Self::from_text(document.typed_text(), document.file_name(), &overrides)?;
+        Ok(Self { repeats: self.repeats.clone(), ..loaded })
     }
 
     fn from_text(text: &str, shown: &str, overrides: &[String]) -> Result<Self, Failure> {
@@ -51,7 +81,7 @@ impl Loaded {
         let grid = grid::expand(document.experiment()).map_err(|error| {
             Failure::input(format!("cannot expand the grid of `{shown}`")).because(&error)
         })?;
-        Ok(Self { document, grid })
+        Ok(Self { document, grid, repeats: Repeats::AsTyped })
     }
 
     /// Resolves every cell, checks its network against its images, and draws the plan.
@@ -74,7 +104,11 @@ impl Loaded {
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, Failure>,
     ) -> Result<Plan, Failure> {
         let experiment = self.document.experiment();
-        let cells = self.grid.cells().iter().map(|cell| {
+        let cells = self.grid.cells().iter().filter_map(|cell| {
+            let repeats = self.repeats.of_cell(&self.grid.id(cell), experiment.repeats)?;
+            Some((cell, repeats))
+        });
+        let cells = cells.map(|(cell, repeats)| {
             let assignment: Vec<_> = self
                 .grid
                 .assignment(cell)
@@ -83,17 +117,14 @@ impl Loaded {
             let settings = self
                 .document
                 .settings_for(assignment.iter().map(|(key, value)| (key.as_str(), value)))?;
-            Ok(CellDraft {
-                id: self.grid.id(cell),
-                name: self.grid.name(cell),
-                assignment,
-                settings,
-            })
+            let (id, name) = (self.grid.id(cell), self.grid.name(cell));
+            Ok((CellDraft { id, name, assignment, settings }, repeats))
         });
-        Plan::from_cells(experiment.seed, experiment.repeats, ENGINE_REVISION, cells, checksum_of)
-            .map_err(|error| match error {
+        Plan::from_repeats(experiment.seed, ENGINE_REVISION, cells, checksum_of).map_err(|error| {
+            match error {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
-            })
+            }
+        })
     }
 
     /// Returns what the manifest of a run says of this experiment.
@@ -129,6 +160,7 @@ impl Loaded {
             engine,
             engine_revision: ENGINE_REVISION.to_owned(),
             datasets,
+            repeats: self.repeats.clone(),
         })
     }
 }

@@ -43,6 +43,11 @@ impl Failure {
         Self { exit: Exit::Internal, ..Self::input(tried) }
     }
 
+    /// Says that a person stopped it.
+    pub(super) fn interrupted(tried: impl Into<String>) -> Self {
+        Self { exit: Exit::Interrupted, ..Self::input(tried) }
+    }
+
     /// Adds the chain of causes of `error`, leaving out links that repeat the one before.
     pub(super) fn because(mut self, error: &dyn Error) -> Self {
         let mut next = Some(error);

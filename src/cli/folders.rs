@@ -24,6 +24,11 @@ pub(super) fn download_folder(arguments: &DataFolderArguments) -> Option<PathBuf
     arguments.data_dir.clone().or_else(|| named("BENCH_DATA_DIR")).or_else(cache_folder)
 }
 
+/// Returns the file that GitHub Actions shows as the summary of a job.
+pub(super) fn job_summary() -> Option<PathBuf> {
+    named("GITHUB_STEP_SUMMARY")
+}
+
 fn named(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -6,17 +6,23 @@
 
 mod arguments;
 mod check;
+mod compare;
+mod confirm;
 mod data;
 mod derived;
+mod escalate;
 mod evidence;
 mod experiment;
 mod failure;
 mod folders;
+mod panics;
 mod plan;
+mod power;
 mod progress;
 mod report;
 mod run;
 mod status;
+mod tensorboard;
 mod terminal;
 
 use std::process::ExitCode;
@@ -37,7 +43,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let exit = carry_out(arguments).unwrap_or_else(|failure| {
+    let exit = panics::reported(|| carry_out(arguments)).unwrap_or_else(|failure| {
         eprintln!("{failure}");
         failure.exit()
     });
@@ -52,7 +58,10 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
-        Command::Check(arguments) => check::check(&arguments),
+        Command::Check(arguments) => check::check(&arguments, terminal),
+        Command::Compare(arguments) => compare::compare(&arguments, terminal),
+        Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
+        Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
     }

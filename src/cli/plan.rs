@@ -6,6 +6,7 @@ use super::arguments::PlanArguments;
 use super::experiment::{Images, Loaded, split_sizes, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
+use super::power::Wanted;
 use super::report::store_failure;
 use crate::data::Dataset;
 use crate::plan::{Basis, Estimate, Facts, Plan, SplitSizes, estimate, outstanding};
@@ -21,13 +22,15 @@ use crate::store::{Store, StoreError, View};
 const ASSUMED_RATE: f64 = 4e9;
 /// Test accuracy assumed where nothing was measured, for the predicted spread.
 const ASSUMED_ERROR: f64 = 0.01;
-const ALPHA: f64 = 0.05;
+pub(super) const ALPHA: f64 = 0.05;
 const POWER: f64 = 0.8;
 /// Cells listed before the rest is only counted.
 const MOST_CELLS_LISTED: usize = 40;
 
 pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let loaded = Loaded::from_file(&arguments.experiment)?;
+    let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
+    let loaded = loaded.with_repeats_in(&folder)?;
     let mut images = Images::new(data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
     validate(&plan, &mut images)?;
@@ -51,6 +54,7 @@ struct Outlook {
     test_images: usize,
     predicted_sd: Option<f64>,
     detectable: Option<f64>,
+    wanted: Option<Wanted>,
 }
 
 impl Outlook {
@@ -111,6 +115,12 @@ impl Outlook {
             predicted_sd,
             detectable: predicted_sd
                 .and_then(|sd| stats::smallest_detectable_difference(sd, repeats, ALPHA, POWER)),
+            wanted: arguments
+                .difference
+                .map(|difference| {
+                    Wanted::of(arguments, experiment, &folder, difference, predicted_sd, plan)
+                })
+                .transpose()?,
         })
     }
 
@@ -138,6 +148,7 @@ impl Outlook {
             "prediction-bytes": self.estimate.prediction_bytes,
             "predicted-sd": self.predicted_sd,
             "smallest-detectable-difference": self.detectable,
+            "wanted-difference": self.wanted.as_ref().map(Wanted::json),
         })
     }
 
@@ -195,6 +206,9 @@ impl Outlook {
             self.test_images,
             100.0 * self.predicted_sd.unwrap_or(f64::NAN),
         );
+        if let Some(wanted) = &self.wanted {
+            wanted.print();
+        }
     }
 }
 

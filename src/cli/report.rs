@@ -70,10 +70,12 @@ fn with_evidence(
     shows: &dyn Fn(&View) -> bool,
     images: &mut Images,
 ) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
-    if !folder.join("journal").is_dir() || derived::are_fresh(folder) {
+    let has_journal = folder.join("journal").is_dir();
+    if !has_journal || derived::are_fresh(folder) {
         let mut results = results_in(folder)?;
         ask(&mut results.facts.view);
-        if !shows(&results.facts.view) || !folder.join("predictions").is_dir() {
+        let has_predictions = has_journal && folder.join("predictions").is_dir();
+        if !has_predictions || !shows(&results.facts.view) {
             return Ok((results, None));
         }
         if results.curves.len() > evidence::MOST_MEMBERS {
@@ -118,6 +120,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         std::fs::create_dir_all(folder).map_err(|error| cannot().because(&error))?;
     }
     atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+}
+
+/// Returns the results in `folder`, or in every folder directly below it, sorted by name.
+pub(super) fn results_below(folder: &Path) -> Result<Vec<ExperimentResults>, Failure> {
+    folders_below(folder)?.iter().map(|folder| results_in(folder)).collect()
 }
 
 /// Returns `folder` if it holds results, else every folder directly below it that does, sorted.
@@ -167,6 +174,27 @@ pub(super) fn store_and_plan(folder: &Path) -> Result<(Store, Plan), Failure> {
     })?;
     let plan = Loaded::from_manifest(store.manifest())?.plan_of_results(store.manifest())?;
     Ok((store, plan))
+}
+
+/// Prints a text or writes it to a file.
+pub(super) fn deliver(text: &str, output: Option<&PathBuf>, what: &str) -> Result<(), Failure> {
+    match output {
+        None => print!("{text}"),
+        Some(path) => atomic::write(path, text.as_bytes()).map_err(|error| {
+            Failure::internal(format!("cannot write the {what}")).because(&error).hint(error.hint())
+        })?,
+    }
+    Ok(())
+}
+
+/// Reads the manifest of a results folder.
+pub(super) fn manifest_in(folder: &Path) -> Result<Manifest, Failure> {
+    let cannot = || format!("cannot read the results in `{}`", folder.display());
+    Manifest::read(folder).map_err(|error| store_failure(cannot(), &error))?.ok_or_else(|| {
+        Failure::input(cannot())
+            .because_of("it holds no `manifest.json`")
+            .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
+    })
 }
 
 fn is_results_folder(folder: &Path) -> bool {

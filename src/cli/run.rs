@@ -1,6 +1,7 @@
 //! `bench run`: trains what is missing, writes tables and report.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::RunArguments;
 use super::derived;
@@ -11,9 +12,8 @@ use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::progress::{Channel, Progress};
 use super::report::{store_failure, tables_failure, write_markdown};
 use super::terminal::Terminal;
-use crate::engine::{self, DeviceChoice};
+use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
-use crate::report::predicted::Predicted;
 use crate::report::{self, Format, Page, Subject};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
@@ -24,69 +24,106 @@ use crate::tables::{self, ExperimentResults};
 /// Asks the run of this process to stop.
 static STOP: StopSignal = StopSignal::new();
 
+/// How to train, whichever command asks.
+pub(super) struct How<'a> {
+    /// Where to train.
+    pub(super) engine: &'a (dyn Engine + Send + Sync),
+    /// Trainings at once.
+    pub(super) workers: usize,
+    /// How often a failed member is tried again.
+    pub(super) retries: u32,
+    /// Where progress goes.
+    pub(super) channel: Channel,
+}
+
+/// Returns the engine of a device as named on the command line.
+pub(super) fn engine_on(device: &str) -> Result<Box<dyn Engine + Send + Sync>, Failure> {
+    let device: DeviceChoice =
+        device.parse().map_err(|error| Failure::input("cannot choose a device").because(&error))?;
+    engine::build_with(device, cpu_kernels()?)
+        .map_err(|error| Failure::input(format!("cannot train on `{device}`")).because(&error))
+}
+
+/// Returns the number of trainings at once: as asked for, else one a core.
+pub(super) fn workers(jobs: Option<u16>) -> usize {
+    jobs.map_or_else(cores, usize::from)
+}
+
 pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, Failure> {
-    let device: DeviceChoice = arguments
-        .device
-        .parse()
-        .map_err(|error| Failure::input("cannot choose a device").because(&error))?;
-    let engine = engine::build_with(device, cpu_kernels()?)
-        .map_err(|error| Failure::input(format!("cannot train on `{device}`")).because(&error))?;
+    let engine = engine_on(&arguments.device)?;
     let loaded = Loaded::from_file(&arguments.experiment)?;
-    let experiment = loaded.document.experiment();
+    let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
+    let loaded = loaded.with_repeats_in(&folder)?;
     let mut images = Images::new(data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
     validate(&plan, &mut images)?;
-
-    let folder = results_folder(arguments.out.as_ref(), &experiment.name);
-    let draft = loaded.manifest_draft(&plan, &mut images, engine.description())?;
-    let mut store = Store::open_writer(&folder, draft).map_err(|error| {
-        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
-    })?;
-    import_from_siblings(&mut store, &plan, &folder)?;
-
-    ctrlc::set_handler(interrupt)
-        .map_err(|error| Failure::internal("cannot listen for Ctrl-C").because(&error))?;
     let channel = match (arguments.json, arguments.quiet) {
         (true, _) => Channel::Json,
         (_, true) => Channel::Failures,
         _ if terminal.is_watched => Channel::Bar,
         _ => Channel::Lines,
     };
-    let progress = Progress::new(channel, experiment.report.metric, terminal);
-    let workers = arguments.jobs.map_or_else(cores, usize::from);
-    let retries = if arguments.retry_failed { u32::MAX } else { RunOptions::default().retries };
-    let summary = runner::run(RunRequest {
-        plan: &plan,
+    let how = How {
         engine: engine.as_ref(),
+        workers: workers(arguments.jobs),
+        retries: if arguments.retry_failed { u32::MAX } else { RunOptions::default().retries },
+        channel,
+    };
+    let (store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
+    let results = write_derived(&plan, &store, &mut images)?;
+    finish(arguments, terminal, &plan, &store, (&results, &summary))
+}
+
+/// Trains what `plan` lacks in `folder`, until it is done or a person stops it.
+pub(super) fn train(
+    loaded: &Loaded,
+    plan: &Plan,
+    images: &mut Images,
+    folder: &Path,
+    how: How<'_>,
+    terminal: Terminal,
+) -> Result<(Store, RunSummary), Failure> {
+    let draft = loaded.manifest_draft(plan, images, how.engine.description())?;
+    let mut store = Store::open_writer(folder, draft).map_err(|error| {
+        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
+    })?;
+    import_from_siblings(&mut store, plan, folder)?;
+    listen_for_interrupts()?;
+    let progress = Progress::new(how.channel, loaded.document.experiment().report.metric, terminal);
+    let summary = runner::run(RunRequest {
+        plan,
+        engine: how.engine,
         store: &mut store,
         load: &mut |settings| images.load(settings),
-        options: RunOptions { workers, retries, ..RunOptions::default() },
+        options: RunOptions { workers: how.workers, retries: how.retries, ..RunOptions::default() },
         stop: &STOP,
         events: &|event| progress.tell(event),
     });
     progress.finish();
-    let summary = summary.map_err(|error| run_failure(&error))?;
-    let predicted =
-        |results: &ExperimentResults| evidence::predicted(results, &plan, &store, &mut images);
-    finish(arguments, terminal, &plan, &store, &summary, predicted)
+    Ok((store, summary.map_err(|error| run_failure(&error))?))
 }
 
-/// Writes tables and report, prints what a person wants to see, and says how it went.
+/// Turns Ctrl-C into a request to stop; a process listens once.
+fn listen_for_interrupts() -> Result<(), Failure> {
+    static LISTENING: AtomicBool = AtomicBool::new(false);
+    if LISTENING.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    ctrlc::set_handler(interrupt)
+        .map_err(|error| Failure::internal("cannot listen for Ctrl-C").because(&error))
+}
+
+/// Prints what a person wants to see, and says how it went.
 fn finish(
     arguments: &RunArguments,
     terminal: Terminal,
     plan: &Plan,
     store: &Store,
-    summary: &RunSummary,
-    predicted: impl FnOnce(&ExperimentResults) -> Option<Predicted>,
+    (results, summary): (&ExperimentResults, &RunSummary),
 ) -> Result<Exit, Failure> {
-    let results = tables::assemble(plan, store);
-    let predicted = predicted(&results);
-    write_derived(Subject { results: &results, predicted: predicted.as_ref() }, store.folder())?;
-    derived::stamp(store);
     if !arguments.json {
         let page = Page { width: terminal.width, colour: terminal.color };
-        print!("{}", report::render(&[Subject::from(&results)], Format::Terminal, page));
+        print!("{}", report::render(&[Subject::from(results)], Format::Terminal, page));
     }
     if !arguments.quiet {
         let reused = match summary.members_reused {
@@ -121,12 +158,22 @@ fn finish(
     Ok(Exit::Done)
 }
 
-/// Replaces the tables and the Markdown report with its charts.
-fn write_derived(subject: Subject<'_>, folder: &Path) -> Result<(), Failure> {
+/// Replaces the tables and the Markdown report with its charts, and returns the results in them.
+pub(super) fn write_derived(
+    plan: &Plan,
+    store: &Store,
+    images: &mut Images,
+) -> Result<ExperimentResults, Failure> {
+    let folder = store.folder();
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
-    tables::write(&tables::frames(subject.results), &folder.join("tables"))
+    let results = tables::assemble(plan, store);
+    tables::write(&tables::frames(&results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
-    write_markdown(&[subject], &folder.join("report.md"))
+    let predicted = evidence::predicted(&results, plan, store, images);
+    let subject = Subject { results: &results, predicted: predicted.as_ref() };
+    write_markdown(&[subject], &folder.join("report.md"))?;
+    derived::stamp(store);
+    Ok(results)
 }
 
 /// Takes over what other experiments beside this one have trained already.

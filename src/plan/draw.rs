@@ -1,6 +1,7 @@
 //! Cells to trials and members.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
@@ -77,9 +78,23 @@ impl Plan {
         cells: impl IntoIterator<Item = Result<CellDraft, C>>,
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
     ) -> Result<Self, PlanError<C, D>> {
+        let cells = cells.into_iter().map(|cell| cell.map(|cell| (cell, 0..repeats)));
+        Self::from_repeats(seed, engine_revision, cells, checksum_of)
+    }
+
+    /// As [`Plan::from_cells`], each cell with repeats of its own.
+    ///
+    /// # Errors
+    /// As [`Plan::from_cells`].
+    pub fn from_repeats<C, D>(
+        seed: Seed,
+        engine_revision: &str,
+        cells: impl IntoIterator<Item = Result<(CellDraft, Range<u32>), C>>,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Self, PlanError<C, D>> {
         let mut drawing = Drawing::new(engine_revision);
         for cell in cells {
-            let cell = cell.map_err(PlanError::Cell)?;
+            let (cell, repeats) = cell.map_err(PlanError::Cell)?;
             let checksum = drawing
                 .checksum(&cell.settings.dataset, checksum_of)
                 .map_err(PlanError::Dataset)?;
@@ -119,7 +134,7 @@ impl<'a> Drawing<'a> {
         Ok(checksum)
     }
 
-    fn add(&mut self, draft: CellDraft, checksum: &Digest, seed: Seed, repeats: u32) {
+    fn add(&mut self, draft: CellDraft, checksum: &Digest, seed: Seed, repeats: Range<u32>) {
         let CellDraft { id, name, assignment, settings } = draft;
         let settings = Arc::new(settings);
         let training = self.identity.digest(&settings, checksum);
@@ -128,7 +143,7 @@ impl<'a> Drawing<'a> {
         );
         let ensemble = settings.ensemble;
         let cell = self.plan.cells.len();
-        for repeat in 0..repeats {
+        for repeat in repeats {
             let members: Vec<usize> = (0..ensemble.size)
                 .map(|index| {
                     self.member(&training, &trained, SeedPath::member(seed, repeat, index))

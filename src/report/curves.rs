@@ -136,3 +136,36 @@ fn points(members: &[&[EpochRecord]]) -> Vec<EpochPoint> {
     };
     (1..=last.unwrap_or(0)).map(point).filter(|point| point.members > 0).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::fixture::{self, HandMade};
+
+    #[test]
+    fn networks_serve_every_ensemble_size_and_spread_shows_in_the_band() {
+        let axes: [(&str, &[&str]); 2] = [("ensemble.size", &["1", "3"]), ("a.x", &["0", "1"])];
+        let cells: [HandMade<'_>; 4] = [
+            (&[Some("1"), Some("0")], &[5, 6]),
+            (&[Some("1"), Some("1")], &[5, 6]),
+            (&[Some("3"), Some("0")], &[5, 6]),
+            (&[Some("3"), Some("1")], &[5, 6]),
+        ];
+        let mut results = fixture::experiment("shared", &axes, &cells);
+        results.curves[0].epochs[1].train_loss = f64::NAN;
+        results.curves[1].epochs[1].train_loss = 0.3;
+        results.curves[0].epochs[0].train_accuracy = 0.5;
+        let curves = curves(&results);
+        let groups: Vec<&[usize]> = curves.iter().map(|group| group.cells.as_slice()).collect();
+        assert_eq!(groups, [[0, 2], [1, 3]]);
+        assert_eq!(curves[0].members, 4);
+        let accuracy = curves[0].epochs[0].train_accuracy.unwrap();
+        assert_eq!((accuracy.n, accuracy.min, accuracy.max), (4, 0.5, 0.9));
+        assert!((accuracy.mean - 0.8).abs() < 1e-12 && (accuracy.sd.unwrap() - 0.2).abs() < 1e-12);
+        // A loss that is not a number is left out: 0.3, 0.5 and 0.5 remain.
+        let loss = curves[0].epochs[1].train_loss.unwrap();
+        assert_eq!(loss.n, 3);
+        assert!((loss.mean - 1.3 / 3.0).abs() < 1e-12);
+        assert_eq!(curves[0].epochs[0].validation_loss, None);
+    }
+}

@@ -352,6 +352,9 @@ pub struct ReferenceMatch {
     pub difference: f64,
     /// Two-sided p-value, by Holm over all matches; absent where spread or trials are unknown.
     pub p: Option<f64>,
+    /// The same by Benjamini and Hochberg: for a look over the whole table, it holds down the share of
+    /// false findings rather than the chance of any.
+    pub q: Option<f64>,
     /// The test behind it.
     pub test: Option<ReferenceTest>,
 }

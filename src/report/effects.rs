@@ -145,3 +145,47 @@ pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<G
     };
     grids.iter().enumerate().filter_map(analyse).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{Subject, compose};
+    use crate::tables::fixture::{self, HandMade};
+
+    #[test]
+    fn axes_that_move_together_share_an_effect_and_holes_unbalance_it() {
+        let section = &compose(&[Subject::from(&fixture::augment_grid())]).experiments[0];
+        let labels: Vec<&str> =
+            section.effects.iter().map(|effect| effect.label.as_str()).collect();
+        assert_eq!(labels, ["shift", "rotation/zoom"]);
+        let shift = &section.effects[0];
+        // The one cell at shift 0.2 has no completed trial.
+        let cells: Vec<usize> = shift.levels.iter().map(|level| level.cells).collect();
+        assert_eq!(cells, [3, 3, 0]);
+        assert!(!shift.balanced);
+        // Errors of 360: cell means 13, 6 and 9.
+        let mean = shift.levels[0].mean.unwrap().mean;
+        assert!((mean - (1.0 - 28.0 / 3.0 / 360.0)).abs() < 1e-12, "{mean}");
+        let rotation: Vec<&str> =
+            section.effects[1].levels.iter().map(|level| level.value.as_str()).collect();
+        assert_eq!(rotation, ["0/0", "10/0.1", "20/0.2"]);
+    }
+
+    #[test]
+    fn a_full_grid_is_balanced_and_has_an_analysis_of_variance() {
+        let axes: [(&str, &[&str]); 2] = [("a.x", &["1", "2"]), ("a.y", &["1", "2"])];
+        let cells: [HandMade<'_>; 4] = [
+            (&[Some("1"), Some("1")], &[1, 2, 3]),
+            (&[Some("1"), Some("2")], &[4, 5, 6]),
+            (&[Some("2"), Some("1")], &[2, 3, 4]),
+            (&[Some("2"), Some("2")], &[5, 6, 7]),
+        ];
+        let section =
+            &compose(&[Subject::from(&fixture::experiment("full", &axes, &cells))]).experiments[0];
+        assert!(section.effects.iter().all(|effect| effect.balanced));
+        let analysis = &section.grid_variances[0].analysis;
+        // By hand, in errors: within cells 8 on 8 degrees, columns 27 on 1, rows 3 on 1.
+        assert!((analysis.columns.unwrap().f - 27.0).abs() < 1e-6);
+        assert!((analysis.rows.unwrap().f - 3.0).abs() < 1e-6);
+        assert!(analysis.interaction.unwrap().f < 1e-9);
+    }
+}

@@ -38,7 +38,7 @@ fn table(presenter: &Presenter<'_>, place: usize) -> String {
     let mut lines = vec![
         "\\begin{table}".to_owned(),
         "\\centering".to_owned(),
-        "\\small".to_owned(),
+        "\\small\\setlength{\\tabcolsep}{3.5pt}".to_owned(),
         format!("\\caption{{{}}}", caption(presenter, grid)),
         format!("\\label{{tab:{}-{}}}", label(&section.name), place + 1),
         format!("\\begin{{tabular}}{{{}{}}}", "l".repeat(keys), "c".repeat(columns)),

@@ -7,7 +7,9 @@
 
 mod captions;
 mod charts;
+pub mod compare;
 mod compose;
+pub mod confirm;
 mod curves;
 mod details;
 mod document;
@@ -27,6 +29,7 @@ mod published;
 pub mod reference;
 mod rivals;
 mod spark;
+pub mod tensorboard;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ use crate::base::Metric;
 use crate::stats::{self, Moments};
 use crate::tables::{CellResults, ExperimentResults};
 
+/// Level at which a difference from a published number counts.
+const ALPHA: f64 = 0.05;
+
 /// A published table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceTable {
@@ -154,6 +157,7 @@ fn beside(entry: &ReferenceEntry, cell: usize, ours: Statistics, sample: &[f64])
         ours,
         difference: ours.mean - entry.mean,
         p: tested.map(|(p, _)| p),
+        q: None,
         test: tested.map(|(_, test)| test),
     }
 }
@@ -161,8 +165,10 @@ fn beside(entry: &ReferenceEntry, cell: usize, ours: Statistics, sample: &[f64])
 /// Adjusts the p-values for their number.
 fn adjust(matches: &mut [ReferenceMatch]) {
     let raw: Vec<f64> = matches.iter().map(|found| found.p.unwrap_or(f64::NAN)).collect();
-    for (found, adjusted) in matches.iter_mut().zip(stats::holm(&raw)) {
-        found.p = found.p.map(|_| adjusted);
+    let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
+    for (found, (holm, benjamini_hochberg)) in matches.iter_mut().zip(adjusted) {
+        found.q = found.p.map(|_| benjamini_hochberg);
+        found.p = found.p.map(|_| holm);
     }
 }
 
@@ -222,6 +228,21 @@ pub(super) fn notes(comparison: &ReferenceComparison) -> Vec<(&'static str, Stri
         if count > 0 {
             notes.push(("p", format!("{text}; adjusted by Holm over {}", counted(count, "test"))));
         }
+    }
+    let tested = matches.iter().filter(|found| found.p.is_some()).count();
+    if tested > 1 {
+        let below = |p: &dyn Fn(&ReferenceMatch) -> Option<f64>| {
+            matches.iter().filter(|found| p(found).is_some_and(|p| p <= ALPHA)).count()
+        };
+        notes.push((
+            "differ",
+            format!(
+                "{} of {} at 5 % by Holm, {} by Benjamini–Hochberg",
+                below(&|found| found.p),
+                counted(tested, "tested number"),
+                below(&|found| found.q),
+            ),
+        ));
     }
     notes
 }

@@ -125,3 +125,36 @@ fn nearest(found: &[Option<stats::MeanDifference>], pairs: &dyn Fn(usize) -> usi
     }
     near
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{Subject, compose};
+    use crate::tables::fixture;
+
+    #[test]
+    fn a_cell_is_held_against_the_best_by_every_measure() {
+        let section = &compose(&[Subject::from(&fixture::augment_grid())]).experiments[0];
+        let best = section.findings.best.unwrap().cell;
+        assert_eq!(best, 4);
+        assert!(section.cells[best].against_best.is_none());
+        let found = section.cells[0].against_best.unwrap();
+        assert!((found.difference + 8.0 / 360.0).abs() < 1e-12);
+        // x, y = 1 - np.array([12, 14, 13]) / 360, 1 - np.array([4, 6, 5]) / 360
+        // r = scipy.stats.ttest_ind(x, y, equal_var=False); r.pvalue, r.confidence_interval()
+        assert!((found.p_welch - 0.000_608_184_944_463_346_4).abs() < 1e-10);
+        assert!((found.interval95.0 + 0.028_519_327_598_687_624).abs() < 1e-10);
+        assert!((found.interval95.1 + 0.015_925_116_845_756_884).abs() < 1e-10);
+        // The same test of cells 1, 2, 3 and 5, then Holm's rule by hand over the five and
+        // scipy.stats.false_discovery_control(p)
+        assert!((found.p_holm - 0.003_040_924_722_316_732).abs() < 1e-9);
+        assert!((found.q_benjamini_hochberg - 0.003_040_92).abs() < 1e-7);
+        // scipy.stats.permutation_test and mannwhitneyu(x, y).pvalue are both 0.1
+        assert!((found.permutation.unwrap().p_two_sided - 0.1).abs() < 1e-12);
+        assert!((found.p_mann_whitney.unwrap() - 0.1).abs() < 1e-12);
+        assert!((found.errors_per_10000.unwrap() - 80_000.0 / 360.0).abs() < 1e-9);
+        assert!((found.superiority_of_best.unwrap().probability - 1.0).abs() < 1e-12);
+        assert!((found.cohens_d.unwrap() + 8.0).abs() < 1e-9);
+        assert!((found.cliffs_delta.unwrap() + 1.0).abs() < 1e-12);
+        assert_eq!(found.stochastic_order, None, "three trials say too little about quantiles");
+    }
+}

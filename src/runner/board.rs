@@ -149,7 +149,9 @@ fn packs(a: &Settings, b: &Settings) -> bool {
         && a.train.batch_size == b.train.batch_size
         && a.train.drop_last == b.train.drop_last
         && a.train.precision == b.train.precision
-        && discriminant(&a.train.optimizer) == discriminant(&b.train.optimizer)
+        && a.train.optimizer == b.train.optimizer
+        && a.train.learning_rate == b.train.learning_rate
+        && a.train.epochs == b.train.epochs
         && a.dataset == b.dataset
         && discriminant(&a.trainer) == discriminant(&b.trainer)
 }

@@ -36,6 +36,7 @@ use crate::store::{Store, StoreError};
 pub use event::Event;
 pub use rates::measured_rates;
 pub use run::run;
+pub use score::predicted_classes;
 pub use standing::StoreProgress;
 pub use stop::StopSignal;
 

@@ -66,6 +66,16 @@ pub(super) fn score(
     Ok(metrics)
 }
 
+/// Returns the class that the ensemble of these members gives each test image; nothing if they were
+/// not tested on the same images, or on none.
+#[must_use]
+pub fn predicted_classes(members: &[Predictions], combine: Combine) -> Option<Vec<u16>> {
+    let parts: Vec<Part<'_>> = members.iter().map(Part::test).collect();
+    let mut classes = Vec::with_capacity(parts.first()?.labels.len());
+    visit(&parts, combine, |_, winner, _| classes.push(winner as u16))?;
+    Some(classes)
+}
+
 /// Returns the training time of a member in seconds.
 pub(super) fn train_seconds(record: &MemberRecord) -> f64 {
     let summary = record.summary.as_ref();
@@ -136,6 +146,25 @@ struct Evaluation {
 
 /// Evaluates the ensemble of `parts`; `None` if they hold different images or none.
 fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
+    let images = parts.first()?.labels.len() as f64;
+    let (mut correct, mut loss, mut known) = (0usize, 0.0, true);
+    visit(parts, combine, |label, winner, mean| {
+        correct += usize::from(winner == label);
+        match mean.get(label) {
+            Some(probability) => loss -= probability.clamp(SMALLEST, 1.0).ln(),
+            None => known = false,
+        }
+    })?;
+    known.then_some(Evaluation { accuracy: correct as f64 / images, loss: loss / images })
+}
+
+/// Tells `see` the label of every image, the class the ensemble gives it and its mean
+/// probabilities; `None` if the parts hold different images or none.
+fn visit(
+    parts: &[Part<'_>],
+    combine: Combine,
+    mut see: impl FnMut(usize, usize, &[f64]),
+) -> Option<()> {
     let first = parts.first()?;
     let (labels, classes) = (first.labels, first.probabilities.classes);
     let same = |part: &Part<'_>| part.labels == labels && part.probabilities.classes == classes;
@@ -144,7 +173,6 @@ fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
     }
     let mut mean = vec![0.0; classes];
     let mut votes = vec![0u32; classes];
-    let (mut correct, mut loss) = (0usize, 0.0);
     for (image, &label) in labels.iter().enumerate() {
         mean.fill(0.0);
         votes.fill(0);
@@ -163,12 +191,9 @@ fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
                 first_largest(&ballots, |a, b| a > b)
             }
         };
-        let label = usize::from(label);
-        correct += usize::from(winner == label);
-        loss -= mean.get(label)?.clamp(SMALLEST, 1.0).ln();
+        see(usize::from(label), winner, &mean);
     }
-    let images = labels.len() as f64;
-    Some(Evaluation { accuracy: correct as f64 / images, loss: loss / images })
+    Some(())
 }
 
 /// Returns the place of the first value that no other is `larger` than.

@@ -65,6 +65,20 @@ fn the_mean_follows_confidence_and_the_vote_follows_heads() {
 }
 
 #[test]
+fn predicted_classes_are_those_the_accuracy_counts() {
+    let members = [
+        predictions(&[0.5, 0.25, 0.25, 0.0, 0.1, 0.9], &[0, 1]),
+        predictions(&[0.0, 1.0, 0.0, 0.0, 0.2, 0.8], &[0, 1]),
+        predictions(&[0.5, 0.25, 0.25, 0.0, 0.3, 0.7], &[0, 1]),
+    ];
+    assert_eq!(predicted_classes(&members, Combine::Mean), Some(vec![1, 2]));
+    assert_eq!(predicted_classes(&members, Combine::Vote), Some(vec![0, 2]));
+    assert_eq!(predicted_classes(&[], Combine::Vote), None);
+    let other = [members[0].clone(), predictions(&[0.5, 0.25, 0.25], &[0])];
+    assert_eq!(predicted_classes(&other, Combine::Mean), None);
+}
+
+#[test]
 fn a_tied_vote_goes_to_the_larger_mean_among_the_tied() {
     // One vote each for classes 0 and 1; class 2 has the largest mean but no vote.
     let members: [&[f32]; 2] = [&[0.5, 0.0625, 0.4375], &[0.0, 0.5625, 0.4375]];

@@ -62,6 +62,7 @@ impl Document {
         let check = decode::experiment::check(node("check"), report.settings.metric, &mut findings);
         validate::grids(&tree, &base, &blocks, &mut findings);
         validate::report(&report, &blocks, &mut findings);
+        validate::check(&check, &blocks, &mut findings);
         if !findings.list.is_empty() {
             return fail(findings);
         }
@@ -75,7 +76,7 @@ impl Document {
             base,
             grids: blocks.into_iter().map(|typed| typed.block).collect(),
             report: report.settings,
-            check,
+            check: check.settings,
         };
         Ok(Self {
             text: text.to_owned(),

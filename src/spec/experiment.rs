@@ -156,4 +156,22 @@ pub struct CheckSettings {
     pub tolerance: f64,
     /// One-sided level of the test.
     pub alpha: f64,
+    /// Smallest accepted ratio of training speed to the baseline's; absent: speed is not gated.
+    #[serde(default)]
+    pub images_per_second: Option<f64>,
+    /// Only cells in which every match of one of these holds are gated; empty: all.
+    #[serde(default)]
+    pub cells: Vec<Vec<Match>>,
+}
+
+impl CheckSettings {
+    /// Returns whether the cell with these axis values, as text, is gated.
+    #[must_use]
+    pub fn gates(&self, assignment: &std::collections::BTreeMap<String, String>) -> bool {
+        let holds = |one: &Match| {
+            let found = assignment.get(&one.key);
+            found.is_some_and(|found| one.values.iter().any(|value| value.to_string() == *found))
+        };
+        self.cells.is_empty() || self.cells.iter().any(|matches| matches.iter().all(holds))
+    }
 }

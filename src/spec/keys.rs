@@ -96,4 +96,6 @@ pub const EXPERIMENT_KEYS: &[&str] = &[
     "check.metric",
     "check.tolerance",
     "check.alpha",
+    "check.images-per-second",
+    "check.cells",
 ];

@@ -1,6 +1,6 @@
 //! Checks the values of a grid as if each were typed at its key, and the axes a report names.
 
-use super::decode::experiment::TypedReport;
+use super::decode::experiment::{TypedCheck, TypedReport};
 use super::decode::grid::{TypedAxis, TypedBlock};
 use super::document::{Item, settings_with};
 use super::problem::{nearest, one_of};
@@ -194,16 +194,64 @@ fn refuse_lost_schedule(tree: &[Entry], axis: &TypedAxis, findings: &mut Finding
     }
 }
 
-/// Checks that the axes a report names exist.
-pub(super) fn report(report: &TypedReport, blocks: &[TypedBlock], findings: &mut Findings) {
-    let axes =
-        || blocks.iter().flat_map(|typed| typed.axes.iter().chain(typed.included.iter().flatten()));
+/// Iterates over every axis of every block, included cells too.
+fn every_axis(blocks: &[TypedBlock]) -> impl Iterator<Item = &TypedAxis> {
+    blocks.iter().flat_map(|typed| typed.axes.iter().chain(typed.included.iter().flatten()))
+}
+
+/// Returns the distinct keys of all axes, in the order of first appearance.
+fn axis_keys(blocks: &[TypedBlock]) -> Vec<&str> {
     let mut keys: Vec<&str> = Vec::new();
-    for axis in axes() {
+    for axis in every_axis(blocks) {
         if !keys.contains(&axis.key.as_str()) {
             keys.push(&axis.key);
         }
     }
+    keys
+}
+
+/// Checks that the axes a gate names exist and take a value it names.
+pub(super) fn check(check: &TypedCheck, blocks: &[TypedBlock], findings: &mut Findings) {
+    let keys = axis_keys(blocks);
+    for (key, origin) in &check.axes {
+        if keys.contains(&key.as_str()) {
+            continue;
+        }
+        if keys.is_empty() {
+            let message = format!("`check.cells` names `{key}`, but the grid has no axes");
+            findings.say(*origin, message);
+            continue;
+        }
+        let message = format!(
+            "`check.cells` names `{key}`, expected an axis of the grid: {}",
+            one_of(keys.iter().copied())
+        );
+        match nearest(key, keys.iter().copied()) {
+            Some(near) => findings.advise(*origin, message, format!("did you mean `{near}`?")),
+            None => findings.say(*origin, message),
+        }
+    }
+    for one in check.settings.cells.iter().flatten() {
+        let taken = |value| {
+            every_axis(blocks)
+                .filter(|axis| axis.key == one.key)
+                .any(|axis| axis.nodes.iter().any(|node| node.value().as_ref() == Some(value)))
+        };
+        let origin = check.axes.iter().find(|(key, _)| *key == one.key).map(|(_, origin)| *origin);
+        for value in &one.values {
+            if keys.contains(&one.key.as_str()) && !taken(value) {
+                let message =
+                    format!("`check.cells` names `{}` = {value}, a value it never takes", one.key);
+                findings.say(origin, message);
+            }
+        }
+    }
+}
+
+/// Checks that the axes a report names exist.
+pub(super) fn report(report: &TypedReport, blocks: &[TypedBlock], findings: &mut Findings) {
+    let axes = || every_axis(blocks);
+    let keys = axis_keys(blocks);
     let broken: Vec<&str> = axes()
         .filter(|axis| findings.list.iter().any(|finding| finding.origin == Some(axis.origin)))
         .map(|axis| axis.key.as_str())

@@ -21,6 +21,7 @@ mod permutation;
 mod power;
 mod proportions;
 mod ranks;
+mod sequential;
 mod summary;
 #[cfg(test)]
 mod testing;
@@ -40,7 +41,9 @@ pub use groups::{against_mean_of, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
 pub use means::{MeanDifference, against_number, cohens_d, welch, welch_from_moments};
 pub use moments::{Moments, pooled_sd};
-pub use multiple::{benjamini_hochberg, holm, holm_levels, inseparable_from_best};
+pub use multiple::{
+    benjamini_hochberg, holm, holm_levels, inseparable_from_best, step_down_levels,
+};
 pub use permutation::{Permutation, permutation_test};
 pub use power::{
     Sides, power_of_t_test, predicted_accuracy_sd, repeats_for, repeats_for_superiority,
@@ -48,4 +51,5 @@ pub use power::{
 };
 pub use proportions::{McNemar, mcnemar, wilson};
 pub use ranks::{MannWhitney, Superiority, cliffs_delta, mann_whitney, probability_of_superiority};
+pub use sequential::obrien_fleming;
 pub use summary::{BOOTSTRAP_FROM, IntervalMethod, Summary, expected_max};

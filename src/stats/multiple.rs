@@ -28,18 +28,29 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
 /// tested value exactly where the test rejects it. A NaN gets NaN.
 #[must_use]
 pub fn holm_levels(p_values: &[f64], alpha: f64) -> Vec<f64> {
-    let order = ascending(p_values);
+    step_down_levels(p_values, |_, remaining| alpha / remaining as f64)
+}
+
+/// As [`holm_levels`], for tests whose level also depends on which of them it is: `level` is told
+/// the place and how many hypotheses remain, and grows as they become fewer.
+///
+/// As long as `level` keeps every single test at α/remaining over all of its looks, the chance of
+/// any false rejection stays at α (Maurer & Bretz 2013,
+/// <https://doi.org/10.1080/19466315.2013.807748>).
+pub fn step_down_levels(p_values: &[f64], level: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    let mut waiting = ascending(p_values);
     let mut levels = vec![f64::NAN; p_values.len()];
-    let mut rejecting = true;
-    let mut level = alpha;
-    for (rank, &place) in order.iter().enumerate() {
-        if rejecting {
-            level = alpha / (order.len() - rank) as f64;
-            rejecting = p_values[place] <= level;
-        }
-        levels[place] = level;
+    loop {
+        let remaining = waiting.len();
+        let rejected = waiting.iter().position(|&place| {
+            levels[place] = level(place, remaining);
+            p_values[place] <= levels[place]
+        });
+        match rejected {
+            Some(at) => waiting.remove(at),
+            None => return levels,
+        };
     }
-    levels
 }
 
 /// Returns the p values adjusted by Benjamini and Hochberg's step-up rule (1995): rejecting where

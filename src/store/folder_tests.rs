@@ -15,6 +15,7 @@ fn draft(name: &str) -> ManifestDraft {
         engine: "none".to_owned(),
         engine_revision: "1".to_owned(),
         datasets: vec![],
+        repeats: crate::store::Repeats::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! With the experiment as typed, its overrides and the checksums of its images, the plan of a
 //! results folder can be drawn again without the experiment file and without the images.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::{fs, path::PathBuf};
@@ -14,10 +15,52 @@ use super::atomic;
 use super::clock;
 use super::error::StoreError;
 use super::origin::{Build, Machine};
-use crate::base::Digest;
+use crate::base::{CellId, Digest};
 
 /// Format version of manifests.
 pub const MANIFEST_VERSION: u32 = 1;
+
+/// Which repeats of which cells a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeats {
+    /// Those the experiment asks for.
+    #[default]
+    AsTyped,
+    /// Those, and more of some cells: a gate that could not decide asked for so many in all.
+    More(BTreeMap<CellId, u32>),
+    /// Of these cells alone, `count` repeats from `first` on, so that no training shares its seeds
+    /// with those the cells were chosen by.
+    Fresh {
+        /// The experiment whose cells they are.
+        of: String,
+        /// The cells, best first.
+        cells: Vec<CellId>,
+        /// Index of the first repeat.
+        first: u32,
+        /// Repeats a cell.
+        count: u32,
+    },
+}
+
+impl Repeats {
+    /// Returns the repeats of a cell of an experiment that asks for `typed`; nothing where the cell
+    /// is not among those the folder holds.
+    #[must_use]
+    pub fn of_cell(&self, cell: &CellId, typed: u32) -> Option<std::ops::Range<u32>> {
+        match self {
+            Self::AsTyped => Some(0..typed),
+            Self::More(cells) => Some(0..cells.get(cell).copied().unwrap_or(0).max(typed)),
+            Self::Fresh { cells, first, count, .. } => {
+                cells.contains(cell).then(|| *first..first.saturating_add(*count))
+            }
+        }
+    }
+
+    fn is_as_typed(&self) -> bool {
+        *self == Self::AsTyped
+    }
+}
 
 /// What the caller knows when a run starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +82,9 @@ pub struct ManifestDraft {
     /// The images.
     #[serde(default)]
     pub datasets: Vec<DatasetFacts>,
+    /// Which repeats of which cells.
+    #[serde(default, skip_serializing_if = "Repeats::is_as_typed")]
+    pub repeats: Repeats,
 }
 
 /// One collection of images, as it was found.

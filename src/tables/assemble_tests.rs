@@ -72,6 +72,7 @@ fn open(folder: &Path, document: &Document) -> Store {
             classes: Vec::new(),
             splits: Some([1437, 0, 360]),
         }],
+        repeats: crate::store::Repeats::default(),
     };
     Store::open_writer(folder, draft).unwrap()
 }

@@ -4,7 +4,11 @@
 
 mod architecture;
 mod bad_input;
+mod comparing;
+mod consumers;
 mod data;
+mod escalating;
+mod formats;
 mod gate;
 mod pages;
 mod readme;

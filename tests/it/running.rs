@@ -139,6 +139,7 @@ fn a_failed_trial_is_recorded_and_the_rest_goes_on() {
     place.file("fake.toml", FAKE.replace("spread = 0.004", accident));
     let answer = place.bench(&["run", "fake.toml"]);
     assert_eq!(answer.code, 3, "{}", answer.stderr);
+    assert!(!answer.stderr.contains("thread '"), "Rust's own words on a panic: {}", answer.stderr);
     let cells = place.read("results/fake/tables/cells.csv");
     assert_eq!(column(&cells, "n_trials"), ["3", "3", "2", "2", "3", "3"]);
     let status = place.done(&["status", "results/fake"]);

@@ -3,17 +3,24 @@ use proptest::prelude::*;
 use super::super::testing::{cell, origin};
 use super::*;
 use crate::base::{Seed, digest_of};
-use crate::check::Warning;
-use crate::stats::Draws;
+use crate::check::{Note, Verdict, Warning};
+use crate::spec::experiment::Match;
+use crate::spec::value::Value;
 
 const A: [f64; 6] = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
 const B: [f64; 4] = [0.9899, 0.9907, 0.9912, 0.9883];
 
-fn settings(tolerance: f64) -> CheckSettings {
-    CheckSettings { metric: Metric::TestAccuracy, tolerance, alpha: 0.05 }
+pub(super) fn settings(tolerance: f64) -> CheckSettings {
+    CheckSettings {
+        metric: Metric::TestAccuracy,
+        tolerance,
+        alpha: 0.05,
+        images_per_second: None,
+        cells: Vec::new(),
+    }
 }
 
-fn baseline(cells: &[CellSample]) -> Baseline {
+pub(super) fn baseline(cells: &[CellSample]) -> Baseline {
     Baseline::from_samples(origin(), cells.to_vec()).unwrap()
 }
 
@@ -96,7 +103,7 @@ fn smaller_is_better_for_losses() {
             &baseline(&[metric(cell("shift=0", before))]),
             &[metric(cell("shift=0", now))],
             &origin(),
-            &CheckSettings { metric: Metric::TestLoss, tolerance: 0.001, alpha: 0.05 },
+            &CheckSettings { metric: Metric::TestLoss, ..settings(0.001) },
         );
         report.unwrap().cells.remove(0)
     };
@@ -282,74 +289,39 @@ fn the_report_has_a_json_form() {
         0.05
       ],
       "repeats-to-settle": null,
-      "note": "no-spread"
+      "note": "no-spread",
+      "look": 1
     }
     "#);
 }
 
-/// Draws accuracies as a test set of 10,000 images would give them: normal, rounded to 1e-4.
-fn accuracies(draws: &mut Draws, mean: f64, sd: f64, n: usize) -> Vec<f64> {
-    (0..n)
-        .map(|_| {
-            // Box & Muller (1958).
-            let radius = (-2.0 * (1.0 - draws.unit()).ln()).sqrt();
-            let normal = radius * (std::f64::consts::TAU * draws.unit()).cos();
-            ((mean + sd * normal) * 1e4).round() / 1e4
-        })
-        .collect()
-}
-
-/// Simulates checks of `cells` cells with `n` trials a side, of which the last lost `loss`, and
-/// returns the share with verdict regressed.
-fn share_regressed(cells: usize, n: usize, sd: f64, loss: f64, tolerance: f64) -> f64 {
-    const ROUNDS: u64 = 1_000;
-    let names: Vec<String> = (0..cells).map(|index| format!("a={index}")).collect();
-    let alarms = (0..ROUNDS).filter(|&round| {
-        let mut draws = Draws::keyed(2026, round);
-        let mut sample = |mean: f64| {
-            names
-                .iter()
-                .enumerate()
-                .map(|(index, name)| {
-                    let mean = if index + 1 == cells { mean } else { 0.99 };
-                    cell(name, &accuracies(&mut draws, mean, sd, n))
-                })
-                .collect::<Vec<_>>()
-        };
-        let (before, now) = (sample(0.99), sample(0.99 - loss));
-        let report = check(&baseline(&before), &now, &origin(), &settings(tolerance)).unwrap();
-        report.verdict == Verdict::Regressed
-    });
-    alarms.count() as f64 / ROUNDS as f64
+#[test]
+fn a_verdict_once_given_stays() {
+    let before = baseline(&[cell("a=1", &A)]);
+    let (worse, better) = ([cell("a=1", &A.map(|v| v - 0.02))], [cell("a=1", &A)]);
+    let looks = Looks { first: 6, count: 3 };
+    let report =
+        check_looks(&before, &[&worse, &better], looks, &origin(), &settings(0.1)).unwrap();
+    assert_eq!((report.verdict, report.cells[0].look), (Verdict::Regressed, 1));
+    assert_eq!((report.looks_taken, report.looks_planned), (2, 3));
 }
 
 #[test]
-fn at_most_one_in_twenty_equal_candidates_raises_an_alarm() {
-    for (cells, n, sd) in [(1, 4, 0.000_47), (1, 10, 0.000_47), (6, 6, 0.000_47), (6, 10, 0.000_47)]
-    {
-        let alarms = share_regressed(cells, n, sd, 0.0, 0.10);
-        assert!(alarms <= 0.05, "{alarms} with {cells} cells of {n} trials");
-    }
-}
-
-#[test]
-fn alarms_keep_their_level_where_the_tolerance_is_no_help() {
-    // Without a tolerance every apparent loss counts, and the level alone holds alarms down: 5 %,
-    // give or take three standard errors of 1,000 rounds.
-    for cells in [1, 6] {
-        let alarms = share_regressed(cells, 10, 0.001, 0.0, 0.0);
-        assert!((0.02..0.071).contains(&alarms), "{alarms} with {cells} cells");
-    }
-}
-
-#[test]
-fn a_loss_of_twice_the_tolerance_is_caught() {
-    // Trials as the planning advises for the tolerance at the level of one of so many cells.
-    for cells in [1, 6] {
-        let n = repeats_for(0.047, 0.10, 0.05 / cells as f64, 0.8, Sides::One).unwrap();
-        let caught = share_regressed(cells, n, 0.000_47, 0.002, 0.10);
-        assert!(caught >= 0.95, "{caught} with {cells} cells of {n} trials");
-    }
+fn only_the_cells_named_are_gated() {
+    let cells = [cell("a=1", &A), cell("a=2", &A)];
+    let now = [cell("a=1", &A), cell("a=2", &A.map(|value| value - 0.05))];
+    let only = |value: i64| CheckSettings {
+        cells: vec![vec![Match { key: "a".to_owned(), values: vec![Value::Integer(value)] }]],
+        ..settings(0.1)
+    };
+    let report = check(&baseline(&cells), &now, &origin(), &only(1)).unwrap();
+    assert_eq!(report.cells.len(), 1);
+    assert_eq!((report.ungated_cells, report.new_cells), (vec!["a=2".to_owned()], vec![]));
+    assert_ne!(report.verdict, Verdict::Regressed);
+    let report = check(&baseline(&cells), &now, &origin(), &only(2)).unwrap();
+    assert_eq!(report.verdict, Verdict::Regressed);
+    let error = check(&baseline(&cells), &now, &origin(), &only(3)).unwrap_err();
+    assert_eq!(error, CheckError::NoCellGated { cells: 2 });
 }
 
 fn sample() -> impl Strategy<Value = Vec<f64>> {

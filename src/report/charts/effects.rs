@@ -31,7 +31,8 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
         .collect();
     let ends = effects.iter().flat_map(|effect| &effect.levels).filter_map(|level| level.mean);
     let values = ends.flat_map(|mean| [mean.interval.0, mean.interval.1]);
-    let range = robust_range(values.map(shown))?;
+    // Means over many cells have no outliers, and levels that differ are what this is about.
+    let range = full_range(values.map(shown))?;
     let columns = effects.len().min(COLUMNS);
     let rows = effects.len().div_ceil(columns);
     let scale = Linear::rounded(range, (0.0, 1.0), 4);
@@ -81,6 +82,12 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
         );
     }
     Some(chart)
+}
+
+fn full_range(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
+    let low = values.clone().filter(|value| value.is_finite()).min_by(f64::total_cmp)?;
+    let high = values.filter(|value| value.is_finite()).max_by(f64::total_cmp)?;
+    Some((low, high))
 }
 
 /// Draws the ground of a panel with its ticks.

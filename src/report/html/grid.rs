@@ -49,7 +49,7 @@ fn heat_map(presenter: &Presenter<'_>, grid: &PivotGrid, range: Option<(f64, f64
     let caption =
         if title.is_empty() { format!("{}, mean ± SD", presenter.metric()) } else { title };
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
+        "<div class=\"scroll wide\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
          <table class=\"heat\">\n<caption>{0}</caption>\n<thead>",
         escape(&caption)
     );

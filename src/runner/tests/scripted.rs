@@ -219,6 +219,7 @@ pub(super) fn open(folder: &Path) -> Store {
         engine: "scripted".to_owned(),
         engine_revision: "1".to_owned(),
         datasets: vec![],
+        repeats: crate::store::Repeats::default(),
     };
     Store::open_writer(folder, draft).unwrap()
 }

@@ -1,8 +1,9 @@
 //! The top of the file, `[report]` and `[check]`.
 
+use super::grid;
 use crate::base::{Metric, Seed};
-use crate::spec::experiment::{CheckSettings, ConfusionPair, ReportSettings};
-use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE};
+use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
+use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, number};
 use crate::spec::tree::{Data, Node, Origin};
 
 const KEYS: &[&str] = &[
@@ -27,6 +28,9 @@ const GALLERY: Limits = Limits {
 };
 const LEVEL: Limits =
     Limits { expected: "a level above 0 and below 0.5", holds: |x| x > 0.0 && x < 0.5 };
+
+const RATIO: Limits =
+    Limits { expected: "a ratio above 0 and up to 1", holds: |x| x > 0.0 && x <= 1.0 };
 
 /// Trials per cell where nothing is said.
 const DEFAULT_REPEATS: u32 = 5;
@@ -124,18 +128,67 @@ fn pairs(node: &Node, findings: &mut Findings) -> Vec<ConfusionPair> {
     }
 }
 
+/// `[check]` with the places of the axes it names.
+pub(in crate::spec) struct TypedCheck {
+    pub(in crate::spec) settings: CheckSettings,
+    /// Every axis under `check.cells`, with where it was typed.
+    pub(in crate::spec) axes: Vec<(String, Origin)>,
+}
+
 /// Reads `[check]`; `default` is the metric where none is named.
 pub(in crate::spec) fn check(
     node: Option<&Node>,
     default: Metric,
     findings: &mut Findings,
-) -> CheckSettings {
-    let section = Section::open(node, "check", &["metric", "tolerance", "alpha"], findings);
-    CheckSettings {
+) -> TypedCheck {
+    let keys = &["metric", "tolerance", "alpha", "images-per-second", "cells"];
+    let section = Section::open(node, "check", keys, findings);
+    let mut axes = Vec::new();
+    let cells = grid::tables(&section, "cells", findings)
+        .into_iter()
+        .map(|node| gated_cells(node, &mut axes, findings))
+        .collect();
+    let settings = CheckSettings {
         metric: metric(&section, findings).unwrap_or(default),
         tolerance: section.number("tolerance", NOT_NEGATIVE, 0.10, findings),
         alpha: section.number("alpha", LEVEL, 0.05, findings),
+        images_per_second: section
+            .get("images-per-second")
+            .and_then(|node| number("check.images-per-second", node, RATIO, findings)),
+        cells,
+    };
+    TypedCheck { settings, axes }
+}
+
+/// Reads one table of `check.cells`: axes and the values that are gated.
+fn gated_cells(
+    node: &Node,
+    axes: &mut Vec<(String, Origin)>,
+    findings: &mut Findings,
+) -> Vec<Match> {
+    let found = grid::leaves("check.cells", node, &grid::is_setting, findings);
+    if found.is_empty() && matches!(node.data, Data::Table(_)) {
+        findings.say(
+            node.origin,
+            "a table of `check.cells` is empty, expected axes and their values".to_owned(),
+        );
     }
+    let mut matches = Vec::new();
+    for (key, entry) in found {
+        axes.push((key.clone(), entry.origin));
+        let nodes = match &entry.node.data {
+            Data::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
+            _ => std::slice::from_ref(&entry.node),
+        };
+        for node in nodes {
+            if node.value().is_none() {
+                findings.wrong(&key, node, "a value of the axis");
+            }
+        }
+        let values = nodes.iter().filter_map(Node::value).collect();
+        matches.push(Match { key, values });
+    }
+    matches
 }
 
 fn metric(section: &Section<'_>, findings: &mut Findings) -> Option<Metric> {

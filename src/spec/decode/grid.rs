@@ -114,7 +114,11 @@ fn plain_axis(axis: &TypedAxis) -> Axis {
 }
 
 /// Returns the tables of a list of tables; one table counts as a list of one.
-fn tables<'t>(section: &Section<'t>, key: &str, findings: &mut Findings) -> Vec<&'t Node> {
+pub(super) fn tables<'t>(
+    section: &Section<'t>,
+    key: &str,
+    findings: &mut Findings,
+) -> Vec<&'t Node> {
     let Some(node) = section.get(key) else { return Vec::new() };
     match &node.data {
         Data::Table(_) => vec![node],
@@ -130,7 +134,7 @@ fn tables<'t>(section: &Section<'t>, key: &str, findings: &mut Findings) -> Vec<
 ///
 /// `"a.b" = x` and `a.b = x` mean the same. A quoted key that holds dots is a leaf whatever it
 /// holds; a bare one is followed down until `is_leaf` holds or no table is left.
-fn leaves<'t>(
+pub(super) fn leaves<'t>(
     path: &str,
     node: &'t Node,
     is_leaf: &dyn Fn(&str, &[Entry]) -> bool,
@@ -309,7 +313,7 @@ impl Known<'_> {
     }
 }
 
-fn is_setting(key: &str, _: &[Entry]) -> bool {
+pub(super) fn is_setting(key: &str, _: &[Entry]) -> bool {
     // `train.optimizer = { … }` is a value, `train = { … }` leads to values.
     SETTING_KEYS.contains(&key)
 }

@@ -1,0 +1,80 @@
+//! The verdict as GitHub-flavoured Markdown, for job summaries and comments.
+
+use super::Context;
+use super::wording::{Line, headline, lines, method, way_out};
+use crate::check::verdict::{CheckReport, Verdict};
+
+/// Bytes kept free for the line that says how many cells were left out.
+const RESERVE: usize = 200;
+
+pub(super) fn render(report: &CheckReport, context: Context<'_>, limit: usize) -> String {
+    let head = format!(
+        "### bench check: {}\n\n| verdict | gate | cell | before | now | change | 95 % interval | \
+         trials | remarks |\n|---|---|---|---:|---:|---:|---|---|---|\n",
+        escaped(&headline(report))
+    );
+    let foot = foot(report, context);
+    let mut text = head;
+    let mut left_out = 0;
+    for line in lines(report) {
+        let row = row(&line);
+        if left_out > 0 || text.len() + row.len() + foot.len() + RESERVE > limit {
+            left_out += 1;
+        } else {
+            text += &row;
+        }
+    }
+    if left_out > 0 {
+        text += &format!(
+            "\n{left_out} more cells are left out to keep the summary within its limit.\n"
+        );
+    }
+    if text.len() + foot.len() <= limit { text + &foot } else { text }
+}
+
+fn row(line: &Line<'_>) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} | {} | {} | {} against {} | {} |\n",
+        match line.verdict {
+            Verdict::Ok => "ok".to_owned(),
+            other => format!("**{}**", other.name()),
+        },
+        line.gate,
+        code(line.cell),
+        line.means.0,
+        line.means.1,
+        line.change,
+        line.interval.as_deref().unwrap_or("—"),
+        line.trials.1,
+        line.trials.0,
+        escaped(&line.remarks.join("; ")),
+    )
+}
+
+fn foot(report: &CheckReport, context: Context<'_>) -> String {
+    let mut out = String::new();
+    if !report.new_cells.is_empty() {
+        out += &format!("\nNew, not gated: {} cells.\n", report.new_cells.len());
+    }
+    for warning in &report.warnings {
+        out += &format!("\n> warning: {}\n", escaped(&warning.to_string()));
+    }
+    out += &format!("\n{}\n", escaped(&method(report, context.baseline)));
+    if let Some(hint) = way_out(report, context.folder, context.baseline) {
+        out += &format!("\n{}\n", escaped(&hint));
+    }
+    out
+}
+
+/// Keeps text from being read as a table, HTML or emphasis; code spans stay.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ")
+}
+
+/// Writes text as a code span in a table, whatever is in it.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.contains('`') { " " } else { "" };
+    format!("{fence}{pad}{}{pad}{fence}", text.replace('|', "\\|").replace(['\r', '\n'], " "))
+}

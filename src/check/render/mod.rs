@@ -1,0 +1,101 @@
+//! The forms a verdict is written in: for people, for continuous integration, for trackers of
+//! benchmarks. All are made from one [`CheckReport`].
+
+mod bencher;
+mod github;
+mod junit;
+mod markdown;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod wording;
+
+use super::baseline::CellSample;
+use super::verdict::CheckReport;
+
+/// The form a verdict is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for a terminal.
+    Terminal,
+    /// The [`CheckReport`].
+    Json,
+    /// GitHub-flavoured Markdown: a job summary or a comment.
+    Markdown,
+    /// `JUnit` XML: one test case a gated cell.
+    Junit,
+    /// The lines for a terminal, then GitHub's workflow commands that annotate the run.
+    Github,
+    /// Bencher Metric Format.
+    Bmf,
+    /// JSON for `github-action-benchmark` (`customBiggerIsBetter`, for losses
+    /// `customSmallerIsBetter`).
+    GithubActionBenchmark,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Self; 7] = [
+        Self::Terminal,
+        Self::Json,
+        Self::Markdown,
+        Self::Junit,
+        Self::Github,
+        Self::Bmf,
+        Self::GithubActionBenchmark,
+    ];
+
+    /// Returns the name used on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Junit => "junit",
+            Self::Github => "github",
+            Self::Bmf => "bmf",
+            Self::GithubActionBenchmark => "github-action-benchmark",
+        }
+    }
+}
+
+/// What the forms say beside the report.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The candidate's results folder, as the user named it.
+    pub folder: &'a str,
+    /// The baseline file, as the user named it.
+    pub baseline: &'a str,
+    /// Everything measured on the candidate.
+    pub cells: &'a [CellSample],
+}
+
+/// Bytes a job summary of GitHub may have.
+pub const SUMMARY_LIMIT: usize = 1_048_576;
+
+/// Writes `report` in `form`; the text ends with a line break.
+///
+/// # Panics
+/// Never: a report serialises.
+#[must_use]
+pub fn render(report: &CheckReport, context: Context<'_>, form: Form) -> String {
+    match form {
+        Form::Terminal => terminal::render(report, context),
+        Form::Json => {
+            serde_json::to_string_pretty(report).expect("a report has text keys only") + "\n"
+        }
+        Form::Markdown => markdown(report, context, SUMMARY_LIMIT),
+        Form::Junit => junit::render(report, context),
+        Form::Github => terminal::render(report, context) + &github::annotations(report),
+        Form::Bmf => bencher::metric_format(report, context.cells),
+        Form::GithubActionBenchmark => bencher::action_benchmark(report, context.cells),
+    }
+}
+
+/// Writes `report` as Markdown of at most `limit` bytes: cells that are ok are left out first, and
+/// how many were left out is said.
+#[must_use]
+pub fn markdown(report: &CheckReport, context: Context<'_>, limit: usize) -> String {
+    markdown::render(report, context, limit)
+}

@@ -1,0 +1,33 @@
+//! The verdict the way a person reads it: worst cells first.
+
+use super::Context;
+use super::wording::{headline, lines, method, way_out};
+use crate::check::verdict::CheckReport;
+
+pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
+    let mut out = vec![headline(report)];
+    let with_speed = report.speed.is_some();
+    for line in lines(report) {
+        let gate = if with_speed { format!("{} of ", line.gate) } else { String::new() };
+        out.push(format!(
+            "  {:<12}  {gate}cell `{}`: {}",
+            line.verdict.name(),
+            line.cell,
+            line.sentence()
+        ));
+    }
+    for name in &report.new_cells {
+        out.push(format!("  new, not gated: `{name}`"));
+    }
+    if !report.ungated_cells.is_empty() {
+        out.push(format!("  left out by `check.cells`: {} cells", report.ungated_cells.len()));
+    }
+    for warning in &report.warnings {
+        out.push(format!("  warning: {warning}"));
+    }
+    out.push(format!("  {}", method(report, context.baseline)));
+    if let Some(hint) = way_out(report, context.folder, context.baseline) {
+        out.push(format!("  hint: {hint}"));
+    }
+    out.join("\n") + "\n"
+}

@@ -1,0 +1,217 @@
+//! What every form says of a cell, in the same words.
+
+use crate::base::{Metric, Unit};
+use crate::check::verdict::{CellVerdict, CheckReport, Note, SpeedReport, SpeedVerdict, Verdict};
+
+/// What the gate says of one cell.
+pub(super) struct Line<'a> {
+    /// What was gated, for example `test accuracy`.
+    pub(super) gate: String,
+    /// The cell as printed.
+    pub(super) cell: &'a str,
+    pub(super) verdict: Verdict,
+    /// Means before and after, as printed.
+    pub(super) means: (String, String),
+    /// The change, with its unit.
+    pub(super) change: String,
+    /// Its 95 % interval; absent with a single trial on a side.
+    pub(super) interval: Option<String>,
+    /// Trials of baseline and candidate.
+    pub(super) trials: (usize, usize),
+    /// What was accepted, for example `tolerance 0.10`.
+    pub(super) accepted: String,
+    /// What else there is to say, in order.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Line<'_> {
+    /// Returns everything but cell and verdict as one sentence.
+    pub(super) fn sentence(&self) -> String {
+        let interval = match &self.interval {
+            Some(interval) => format!("95 % interval {interval}; "),
+            None => String::new(),
+        };
+        let remarks: String = self.remarks.iter().map(|remark| format!("; {remark}")).collect();
+        format!(
+            "{} → {}, {} ({interval}{}; {} trials against {}){remarks}",
+            self.means.0, self.means.1, self.change, self.accepted, self.trials.1, self.trials.0,
+        )
+    }
+}
+
+/// Returns what is said of every gated cell, the worst first.
+pub(super) fn lines(report: &CheckReport) -> Vec<Line<'_>> {
+    let unit = Printed::of(report.metric);
+    let looks = report.looks_planned;
+    let mut lines: Vec<Line<'_>> =
+        report.cells.iter().map(|cell| accuracy_line(cell, report, &unit)).collect();
+    if let Some(speed) = &report.speed {
+        lines.extend(speed.cells.iter().map(|cell| speed_line(cell, speed, looks)));
+    }
+    lines.sort_by_key(|line| std::cmp::Reverse(line.verdict));
+    lines
+}
+
+/// Returns the metric in words.
+pub(super) fn metric_words(metric: Metric) -> String {
+    metric.name().replace('-', " ")
+}
+
+/// Says in one sentence how the check came out.
+pub(super) fn headline(report: &CheckReport) -> String {
+    let name = &report.candidate.experiment;
+    let lines = lines(report);
+    let total = lines.len();
+    let with = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
+    let what = match &report.speed {
+        None => metric_words(report.metric),
+        Some(_) => format!("{} or training speed", metric_words(report.metric)),
+    };
+    let cells = if report.speed.is_some() { "gates" } else { "cells" };
+    match report.verdict {
+        Verdict::Ok => {
+            format!("ok: {what} of `{name}` has not regressed in any of {total} {cells}")
+        }
+        Verdict::Regressed => format!(
+            "regressed: {what} regressed in {} of {total} {cells} of `{name}`",
+            with(Verdict::Regressed)
+        ),
+        Verdict::Inconclusive => format!(
+            "inconclusive: {what} of `{name}` cannot be judged in {} of {total} {cells}",
+            with(Verdict::Inconclusive)
+        ),
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Says how the verdict was reached.
+pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
+    let unit = Printed::of(report.metric);
+    let speed = match &report.speed {
+        Some(speed) => format!(", speed at least {:.2} of the baseline's", speed.smallest_ratio),
+        None => String::new(),
+    };
+    let looks = if report.looks_planned > 1 {
+        format!(", look {} of {} (O'Brien–Fleming)", report.looks_taken, report.looks_planned)
+    } else {
+        String::new()
+    };
+    format!(
+        "tolerance {:.2}{}{speed}, one-sided α {} over {} (Holm){looks}; baseline {baseline} ({})",
+        report.tolerance,
+        unit.spaced_name(),
+        report.alpha,
+        counted(report.cells.len(), "cell"),
+        report.baseline.date,
+    )
+}
+
+/// Says what the user can do about a verdict that is not ok.
+pub(super) fn way_out(report: &CheckReport, folder: &str, baseline: &str) -> Option<String> {
+    match report.verdict {
+        Verdict::Ok => None,
+        Verdict::Regressed => Some(format!(
+            "if the loss is intended, run `bench baseline {folder} --output {baseline}` and commit \
+             the change"
+        )),
+        Verdict::Inconclusive if report.undecided().next().is_none() => Some(format!(
+            "measure the baseline on this machine: run its commit here, then `bench baseline \
+             {folder} --output {baseline}`"
+        )),
+        Verdict::Inconclusive if report.looks_taken < report.looks_planned => {
+            Some("run it again with `--escalate` to go on with more repeats".to_owned())
+        }
+        Verdict::Inconclusive if report.looks_planned > 1 => {
+            Some("every look is taken: a baseline of more repeats would say more".to_owned())
+        }
+        Verdict::Inconclusive => Some(
+            "run it with `--escalate`, or more repeats with `--set repeats=N`, here and for the \
+             baseline"
+                .to_owned(),
+        ),
+    }
+}
+
+fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed) -> Line<'a> {
+    Line {
+        gate: metric_words(report.metric),
+        cell: &cell.name,
+        verdict: cell.verdict,
+        means: (unit.value(cell.mean_baseline), unit.value(cell.mean_candidate)),
+        change: format!("difference {}{}", unit.signed(cell.difference), unit.spaced_name()),
+        interval: cell
+            .interval95
+            .map(|(low, high)| format!("{} to {}", unit.signed(low), unit.signed(high))),
+        trials: (cell.n_baseline, cell.n_candidate),
+        accepted: format!("tolerance {:.2}", report.tolerance),
+        remarks: remarks(cell.repeats_to_settle, cell.note, cell.look, report.looks_planned),
+    }
+}
+
+fn speed_line<'a>(cell: &'a SpeedVerdict, speed: &SpeedReport, looks: usize) -> Line<'a> {
+    let images = |value: f64| format!("{value:.0} images/s");
+    Line {
+        gate: "training speed".to_owned(),
+        cell: &cell.name,
+        verdict: cell.verdict,
+        means: (images(cell.mean_baseline), images(cell.mean_candidate)),
+        change: format!("ratio {:.3}", cell.ratio),
+        interval: cell.interval95.map(|(low, high)| format!("{low:.3} to {high:.3}")),
+        trials: (cell.n_baseline, cell.n_candidate),
+        accepted: format!("at least {:.2}", speed.smallest_ratio),
+        remarks: remarks(cell.repeats_to_settle, cell.note, cell.look, looks),
+    }
+}
+
+fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize) -> Vec<String> {
+    let settle = settle.map(|repeats| format!("about {repeats} trials a side would settle it"));
+    let note = note.map(|note| {
+        match note {
+            Note::SingleTrial => "a single trial has no spread to judge by",
+            Note::NoSpread => "no spread on either side, the difference alone decided",
+            Note::MoreLost => "more of its trials diverged, failed or ran out of time than before",
+            Note::OtherHardware => "measured on other hardware than the baseline",
+        }
+        .to_owned()
+    });
+    let look = (looks > 1).then(|| format!("look {look}"));
+    settle.into_iter().chain(note).chain(look).collect()
+}
+
+/// How values of a metric are printed.
+pub(super) struct Printed {
+    pub(super) scale: f64,
+    pub(super) name: &'static str,
+    sign: &'static str,
+}
+
+impl Printed {
+    pub(super) fn of(metric: Metric) -> Self {
+        let (scale, name, sign) = match metric.unit() {
+            Unit::Fraction => (100.0, "points", " %"),
+            Unit::Nats => (1.0, "nats", ""),
+            Unit::Seconds => (1.0, "s", " s"),
+            Unit::ImagesPerSecond => (1.0, "images/s", " images/s"),
+            Unit::Mebibytes => (1.0, "MiB", " MiB"),
+            Unit::Count => (1.0, "", ""),
+        };
+        Self { scale, name, sign }
+    }
+
+    fn value(&self, value: f64) -> String {
+        format!("{:.2}{}", value * self.scale, self.sign)
+    }
+
+    fn spaced_name(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" {}", self.name) }
+    }
+
+    /// Writes a difference, which is in the unit of the metric.
+    fn signed(&self, difference: f64) -> String {
+        let sign = if difference < 0.0 { "−" } else { "+" };
+        format!("{sign}{:.2}", (difference * self.scale).abs())
+    }
+}

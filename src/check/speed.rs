@@ -1,0 +1,153 @@
+//! The gate of training speed: the rule on logarithms, so that its tolerance is a ratio.
+//!
+//! Images per second mean nothing across machines: where baseline and candidate were not measured
+//! on the same hardware, every cell is inconclusive.
+
+use super::baseline::{Baseline, CellSample, Origin};
+use super::gate::{CheckError, Pair, Pairs};
+use super::looks::Looks;
+use super::rule::{Contest, Family, Ruling};
+use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};
+use crate::base::Metric;
+use crate::spec::experiment::CheckSettings;
+
+/// Gates images per second at `smallest_ratio` of the baseline's.
+pub(super) fn gate(
+    baseline: &Baseline,
+    taken: &[&[CellSample]],
+    looks: Looks,
+    candidate: &Origin,
+    settings: &CheckSettings,
+    smallest_ratio: f64,
+) -> Result<SpeedReport, CheckError> {
+    if !(0.0 < smallest_ratio && smallest_ratio <= 1.0) {
+        return Err(CheckError::Ratio { found: smallest_ratio });
+    }
+    let pairs = Pairs::of(baseline, taken, Metric::ImagesPerSecond, settings)?.looks;
+    let contests: Vec<Vec<Contest>> = pairs
+        .iter()
+        .map(|pairs| pairs.iter().map(contest).collect::<Result<_, _>>())
+        .collect::<Result<_, _>>()?;
+    let family = Family { margin: -smallest_ratio.ln(), alpha: settings.alpha, looks };
+    let known = &baseline.origin().hardware;
+    let comparable = !known.is_empty() && *known == candidate.hardware;
+    let cells: Vec<SpeedVerdict> = family
+        .rule(&contests)
+        .into_iter()
+        .enumerate()
+        .map(|(cell, ruling)| verdict(&pairs[ruling.look][cell], ruling, comparable))
+        .collect();
+    let verdict = cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Inconclusive);
+    Ok(SpeedReport { verdict, smallest_ratio, cells })
+}
+
+fn contest(pair: &Pair<'_>) -> Result<Contest, CheckError> {
+    let logarithms =
+        |cell: &CellSample| -> Vec<f64> { cell.values.iter().map(|v| v.ln()).collect() };
+    // A speed of 0 has no logarithm; a lost trial says nothing of speed.
+    Contest::of(&logarithms(pair.baseline), &logarithms(pair.candidate), false).ok_or_else(|| {
+        let not_positive = |cell: &&CellSample| cell.values.iter().any(|value| *value <= 0.0);
+        let cell = Some(pair.candidate).filter(not_positive).unwrap_or(pair.baseline);
+        let value = cell.values.iter().copied().find(|value| *value <= 0.0).unwrap_or(f64::NAN);
+        CheckError::NotFinite { name: cell.name.clone(), value }
+    })
+}
+
+fn verdict(pair: &Pair<'_>, ruling: Ruling, comparable: bool) -> SpeedVerdict {
+    let geometric = |values: &[f64]| {
+        (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
+    };
+    let ratios = |(low, high): (f64, f64)| (low.exp(), high.exp());
+    let (before, now) = (geometric(&pair.baseline.values), geometric(&pair.candidate.values));
+    SpeedVerdict {
+        name: pair.baseline.name.clone(),
+        assignment: pair.baseline.assignment.clone(),
+        verdict: if comparable { ruling.verdict } else { Verdict::Inconclusive },
+        n_baseline: pair.baseline.values.len(),
+        n_candidate: pair.candidate.values.len(),
+        mean_baseline: before,
+        mean_candidate: now,
+        ratio: now / before,
+        interval95: ruling.interval95.map(ratios),
+        bounds: ruling.bounds.map(ratios),
+        levels: ruling.bounds.map(|_| ruling.levels),
+        repeats_to_settle: ruling.repeats_to_settle.filter(|_| comparable),
+        note: if comparable { ruling.note } else { Some(Note::OtherHardware) },
+        look: ruling.look + 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{cell, origin};
+    use super::super::{Baseline, check};
+    use super::*;
+
+    fn speed(name: &str, values: &[f64]) -> CellSample {
+        CellSample { metric: Metric::ImagesPerSecond, ..cell(name, values) }
+    }
+
+    fn settings(ratio: f64) -> CheckSettings {
+        CheckSettings {
+            metric: Metric::TestAccuracy,
+            tolerance: 1.0,
+            alpha: 0.05,
+            images_per_second: Some(ratio),
+            cells: Vec::new(),
+        }
+    }
+
+    const BEFORE: [f64; 5] = [1010.0, 990.0, 1000.0, 1005.0, 995.0];
+
+    fn checked(now: &[f64], hardware: &str, ratio: f64) -> (Verdict, SpeedVerdict) {
+        let accuracies = cell("a=1", &[0.98, 0.981, 0.979]);
+        let baseline =
+            Baseline::from_samples(origin(), vec![accuracies.clone(), speed("a=1", &BEFORE)]);
+        let mut candidate = origin();
+        hardware.clone_into(&mut candidate.hardware);
+        let cells = [accuracies, speed("a=1", now)];
+        let report = check(&baseline.unwrap(), &cells, &candidate, &settings(ratio)).unwrap();
+        (report.verdict, report.speed.unwrap().cells.remove(0))
+    }
+
+    const SAME: &str = "Imaginary CPU, 2 cores";
+
+    #[test]
+    fn a_ratio_and_its_interval_are_those_of_logarithms() {
+        let now = BEFORE.map(|value| 0.8 * value + 3.0);
+        let (verdict, cell) = checked(&now, SAME, 0.9);
+        assert_eq!((verdict, cell.verdict), (Verdict::Regressed, Verdict::Regressed));
+        // b = np.log([1010, 990, 1000, 1005, 995]); a = np.log(.8 * np.exp(b) + 3)
+        // r = scipy.stats.ttest_ind(a, b, equal_var=False)
+        // np.exp(a.mean() - b.mean()), np.exp(r.confidence_interval(.95))
+        assert!((cell.ratio - 0.803_000_149_732_495_2).abs() < 1e-12, "{}", cell.ratio);
+        let (low, high) = cell.interval95.unwrap();
+        assert!((low - 0.793_811_473_777_147_9).abs() < 1e-10, "{low}");
+        assert!((high - 0.812_295_188_178_939_6).abs() < 1e-10, "{high}");
+    }
+
+    #[test]
+    fn equal_speed_is_ok_and_a_small_loss_is_within_the_ratio() {
+        assert_eq!(checked(&BEFORE, SAME, 0.9).0, Verdict::Ok);
+        assert_eq!(checked(&BEFORE.map(|value| 0.95 * value), SAME, 0.9).0, Verdict::Ok);
+        assert_eq!(checked(&BEFORE.map(|value| 0.95 * value), SAME, 0.99).0, Verdict::Regressed);
+    }
+
+    #[test]
+    fn speeds_of_different_machines_are_inconclusive_whatever_they_are() {
+        let (verdict, cell) = checked(&BEFORE.map(|value| 3.0 * value), "Another CPU", 0.9);
+        assert_eq!((verdict, cell.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+        assert_eq!((cell.note, cell.repeats_to_settle), (Some(Note::OtherHardware), None));
+    }
+
+    #[test]
+    fn a_baseline_without_speeds_is_refused() {
+        let accuracies = cell("a=1", &[0.98, 0.981, 0.979]);
+        let baseline = Baseline::from_samples(origin(), vec![accuracies.clone()]).unwrap();
+        let cells = [accuracies];
+        let error = check(&baseline, &cells, &origin(), &settings(0.9)).unwrap_err();
+        assert_eq!(error, CheckError::NothingGated { metric: Metric::ImagesPerSecond });
+        let error = check(&baseline, &cells, &origin(), &settings(1.5)).unwrap_err();
+        assert_eq!(error, CheckError::Ratio { found: 1.5 });
+    }
+}

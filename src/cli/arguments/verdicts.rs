@@ -1,0 +1,164 @@
+//! Arguments of the commands that judge and hand over results: `check`, `compare`, `confirm`,
+//! `tensorboard`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::TrainingArguments;
+use crate::base::Metric;
+use crate::report::compare::Selector;
+
+/// How a verdict is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum CheckFormat {
+    /// Lines for a terminal.
+    Terminal,
+    /// Everything, for scripts.
+    Json,
+    /// GitHub-flavoured Markdown.
+    Markdown,
+    /// JUnit XML: one test case a gated cell.
+    Junit,
+    /// Lines for a terminal, then annotations for GitHub Actions.
+    Github,
+    /// Bencher Metric Format.
+    Bmf,
+    /// JSON for github-action-benchmark.
+    GithubActionBenchmark,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckArguments {
+    /// Results folder of one experiment.
+    pub(in crate::cli) folder: PathBuf,
+    /// The baseline file `bench baseline` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) baseline: PathBuf,
+    /// Largest loss accepted, in percentage points for accuracies [default: the experiment's].
+    #[arg(long, value_name = "POINTS")]
+    pub(in crate::cli) tolerance: Option<f64>,
+    /// Train more repeats of cells that cannot be judged: 2 and 4 times as many, at most.
+    #[arg(long)]
+    pub(in crate::cli) escalate: bool,
+    #[command(flatten)]
+    pub(in crate::cli) training: TrainingArguments,
+    /// How to write the verdict.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Terminal)]
+    pub(in crate::cli) format: CheckFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+    /// Write the verdict in another format to a file too, for example `--also junit=check.xml`;
+    /// may be repeated.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = also)]
+    pub(in crate::cli) also: Vec<(CheckFormat, PathBuf)>,
+    /// Append the verdict to the job summary of GitHub Actions.
+    #[arg(long)]
+    pub(in crate::cli) summary: bool,
+    /// Write JSON to standard output: short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub(in crate::cli) json: bool,
+}
+
+fn also(text: &str) -> Result<(CheckFormat, PathBuf), String> {
+    let (format, file) = text
+        .split_once('=')
+        .filter(|(_, file)| !file.is_empty())
+        .ok_or("expected a format and a file with `=` between them, such as `junit=check.xml`")?;
+    CheckFormat::from_str(format, false).map(|format| (format, PathBuf::from(file))).map_err(|_| {
+        let known: Vec<String> = CheckFormat::value_variants()
+            .iter()
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        format!("unknown format `{format}`, expected one of {}", known.join(", "))
+    })
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TextFormat {
+    /// Aligned text for a terminal.
+    Terminal,
+    /// GitHub-flavoured Markdown.
+    Markdown,
+    /// Everything, for scripts.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CompareArguments {
+    /// Results folder of the first side.
+    pub(in crate::cli) a: PathBuf,
+    /// Results folder of the second side [default: that of the first].
+    pub(in crate::cli) b: Option<PathBuf>,
+    /// Only cells with these axis values, on both sides: `augment.shift=0.1,optimizer=adam`; may be
+    /// repeated, and so may the next two.
+    #[arg(long, value_name = "AXIS=VALUE,…")]
+    pub(in crate::cli) cell: Vec<Selector>,
+    /// Only cells of A with these axis values; cells pair by the other axes.
+    #[arg(long, value_name = "AXIS=VALUE,…")]
+    pub(in crate::cli) cell_a: Vec<Selector>,
+    /// Only cells of B with these axis values; cells pair by the other axes.
+    #[arg(long, value_name = "AXIS=VALUE,…")]
+    pub(in crate::cli) cell_b: Vec<Selector>,
+    /// What to compare [default: what the report of A shows].
+    #[arg(long, value_name = "METRIC", value_parser = metric)]
+    pub(in crate::cli) metric: Option<Metric>,
+    /// Two-sided level of the tests, over all pairs.
+    #[arg(long, default_value_t = 0.05, value_parser = level)]
+    pub(in crate::cli) alpha: f64,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = TextFormat::Terminal)]
+    pub(in crate::cli) format: TextFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ConfirmArguments {
+    /// An experiment file that was run, or its results folder.
+    pub(in crate::cli) experiment: PathBuf,
+    /// How many of the best cells.
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) top: u32,
+    /// Fresh repeats of each.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(in crate::cli) repeats: u32,
+    /// What the cells are chosen by [default: what the report shows].
+    #[arg(long, value_name = "METRIC", value_parser = metric)]
+    pub(in crate::cli) metric: Option<Metric>,
+    /// Folder for the fresh results [default: the results folder with `-confirm` at its end].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) training: TrainingArguments,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = TextFormat::Terminal)]
+    pub(in crate::cli) format: TextFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TensorboardArguments {
+    /// Results folder of one experiment, or a folder that holds several.
+    pub(in crate::cli) folder: PathBuf,
+    /// Folder to write into; give it to `tensorboard --logdir`.
+    #[arg(long, short, value_name = "DIR")]
+    pub(in crate::cli) output: PathBuf,
+}
+
+fn metric(text: &str) -> Result<Metric, String> {
+    text.parse::<Metric>().map_err(|error| {
+        let known: Vec<&str> = Metric::ALL.into_iter().map(Metric::name).collect();
+        format!("{error}, expected one of {}", known.join(", "))
+    })
+}
+
+fn level(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && *number < 0.5);
+    number.ok_or_else(|| "expected a level above 0 and below 0.5".to_owned())
+}

@@ -1,0 +1,106 @@
+//! `bench compare`: two sets of results side by side.
+
+use std::path::Path;
+
+use super::arguments::{CompareArguments, TextFormat};
+use super::failure::{Exit, Failure};
+use super::report::{deliver, results_in, store_and_plan};
+use super::terminal::Terminal;
+use crate::plan::Plan;
+use crate::record::{Outcome, Predictions};
+use crate::report::Page;
+use crate::report::compare::{
+    self, CompareFormat, Examples, GAMMA, Question, Selector, Side, render,
+};
+use crate::runner::predicted_classes;
+use crate::spec::settings::SplitSeed;
+use crate::stats::RESAMPLE_SEED;
+use crate::store::Store;
+use crate::tables::ExperimentResults;
+
+pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<Exit, Failure> {
+    let first = Source::open(&arguments.a)?;
+    let second = arguments.b.as_deref().map(Source::open).transpose()?;
+    let other = second.as_ref().unwrap_or(&first);
+    let selector = |own: &[Selector]| {
+        let mut selector = Selector::default();
+        arguments.cell.iter().chain(own).for_each(|part| selector.extend(part.clone()));
+        selector
+    };
+    let (of_a, of_b) = (selector(&arguments.cell_a), selector(&arguments.cell_b));
+    let question = Question {
+        metric: arguments.metric.unwrap_or(first.results.facts.view.metric),
+        alpha: arguments.alpha,
+        gamma: GAMMA,
+        seed: RESAMPLE_SEED,
+    };
+    let comparison = compare::compare(
+        Side { name: &first.name, results: &first.results, selector: &of_a },
+        Side { name: &other.name, results: &other.results, selector: &of_b },
+        question,
+        &mut |a, b| Some((first.examples(a)?, other.examples(b)?)),
+    )
+    .map_err(|error| Failure::input("cannot compare").because(&error))?;
+    let format = match arguments.format {
+        TextFormat::Terminal => CompareFormat::Terminal,
+        TextFormat::Markdown => CompareFormat::Markdown,
+        TextFormat::Json => CompareFormat::Json,
+    };
+    let colour = terminal.color && arguments.output.is_none();
+    let text = render(&comparison, format, Page { width: terminal.width, colour });
+    deliver(&text, arguments.output.as_ref(), "comparison")?;
+    Ok(Exit::Done)
+}
+
+/// A results folder with what can be looked up in it.
+struct Source {
+    name: String,
+    results: ExperimentResults,
+    /// Absent for committed results, which hold no predictions.
+    stored: Option<(Store, Plan)>,
+}
+
+impl Source {
+    fn open(folder: &Path) -> Result<Self, Failure> {
+        let results = results_in(folder)?;
+        let stored = folder.join("journal").is_dir().then(|| store_and_plan(folder)).transpose()?;
+        Ok(Self { name: folder.display().to_string(), results, stored })
+    }
+
+    /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
+    fn examples(&self, cell: usize) -> Option<Examples> {
+        let (store, plan) = self.stored.as_ref()?;
+        let settings = &plan.cells[cell].settings;
+        let split = &settings.dataset.split;
+        let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;
+        let fixed = match split.seed {
+            SplitSeed::Fixed(seed) => Some(seed),
+            SplitSeed::Trial | SplitSeed::Member => None,
+        };
+        let mut examples = Examples {
+            images: format!("{checksum} {:?} {:?} {fixed:?}", split.test, split.stratify),
+            ..Examples::default()
+        };
+        for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
+            let completed =
+                |found: &&crate::record::TrialRecord| found.outcome == Outcome::Completed;
+            if store.trials().get(&trial.id).filter(completed).is_none() {
+                continue;
+            }
+            let members: Vec<Predictions> = trial
+                .members
+                .iter()
+                .map(|&place| store.predictions(&plan.members[place].id).ok())
+                .collect::<Option<_>>()?;
+            let labels = &members.first()?.test_labels;
+            if examples.labels.is_empty() {
+                examples.labels.clone_from(labels);
+            }
+            if examples.labels != *labels {
+                return None;
+            }
+            examples.trials.push(predicted_classes(&members, settings.ensemble.combine)?);
+        }
+        Some(examples)
+    }
+}

@@ -1,0 +1,148 @@
+//! `bench confirm`: the best cells again on fresh seeds.
+
+use std::path::{Path, PathBuf};
+
+use super::arguments::{ConfirmArguments, TextFormat};
+use super::experiment::{Images, Loaded, is_experiment_file, validate};
+use super::failure::{Exit, Failure};
+use super::folders::{data_folders, results_folder};
+use super::progress::Channel;
+use super::report::{deliver, manifest_in, results_in};
+use super::run::{How, engine_on, train, workers, write_derived};
+use super::terminal::Terminal;
+use crate::base::CellId;
+use crate::report::Page;
+use crate::report::compare::CompareFormat;
+use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
+use crate::runner::RunOptions;
+use crate::store::{Repeats, atomic};
+use crate::tables::ExperimentResults;
+
+/// Index of the first fresh repeat: beyond any that an experiment or an escalation gets to, so that
+/// a grid may grow later and the fresh trials stay fresh.
+const FIRST_FRESH: u32 = 1 << 24;
+
+pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Result<Exit, Failure> {
+    let folder = results_of(&arguments.experiment)?;
+    let first = results_in(&folder)?;
+    let metric = arguments.metric.unwrap_or(first.facts.view.metric);
+    let chosen = best_cells(&first, metric, arguments.top as usize);
+    let cannot = || Failure::input(format!("cannot confirm the best of `{}`", folder.display()));
+    if chosen.is_empty() {
+        return Err(cannot()
+            .because_of(format!("no completed trial has `{metric}`"))
+            .hint(Some("run the experiment first")));
+    }
+    let loaded = fresh_experiment(&folder, &first, &chosen, arguments)?;
+    let out = arguments.out.clone().unwrap_or_else(|| beside(&folder));
+    let engine = engine_on(&arguments.training.device)?;
+    let mut images = Images::new(data_folders(&arguments.training.data));
+    let plan = loaded.plan(&mut images)?;
+    validate(&plan, &mut images)?;
+    let how = How {
+        engine: engine.as_ref(),
+        workers: workers(arguments.training.jobs),
+        retries: RunOptions::default().retries,
+        channel: match arguments.training.quiet {
+            true => Channel::Failures,
+            false if terminal.is_watched => Channel::Bar,
+            false => Channel::Lines,
+        },
+    };
+    let (store, summary) = train(&loaded, &plan, &mut images, &out, how, terminal)?;
+    let fresh = write_derived(&plan, &store, &mut images)?;
+    if summary.interrupted {
+        return Err(Failure::interrupted("stopped before everything was confirmed")
+            .hint(Some("run the same command again to go on")));
+    }
+    let found = confirmation(&first, &chosen, &fresh, metric);
+    write(&found, &out, arguments, terminal)?;
+    if summary.trials_failed > 0 {
+        eprintln!(
+            "error: {} of {} fresh trials failed\n  hint: the reasons stand in `{}`",
+            summary.trials_failed,
+            plan.trials.len(),
+            out.join("tables/trials.csv").display(),
+        );
+        return Ok(Exit::TrialsFailed);
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns the results folder that is meant: an experiment file means that of its name.
+fn results_of(named: &Path) -> Result<PathBuf, Failure> {
+    if !is_experiment_file(&named.display().to_string()) {
+        return Ok(named.to_owned());
+    }
+    let loaded = Loaded::from_path(named, &[])?;
+    Ok(results_folder(None, &loaded.document.experiment().name))
+}
+
+/// Returns the folder beside another, `-confirm` added to its name.
+fn beside(folder: &Path) -> PathBuf {
+    let name = folder.file_name().map_or_else(|| "results".into(), |name| name.to_string_lossy());
+    folder.with_file_name(format!("{name}-confirm"))
+}
+
+/// Returns the experiment of the chosen cells alone, under a name of its own and on fresh repeats.
+fn fresh_experiment(
+    folder: &Path,
+    first: &ExperimentResults,
+    chosen: &[usize],
+    arguments: &ConfirmArguments,
+) -> Result<Loaded, Failure> {
+    let manifest = manifest_in(folder)?;
+    let name = &manifest.run.name;
+    if matches!(manifest.run.repeats, Repeats::Fresh { .. }) {
+        return Err(Failure::input(format!("cannot confirm `{}`", folder.display()))
+            .because_of("it holds what `bench confirm` trained already")
+            .hint(Some("name the folder of the first estimates; `--repeats N` adds to them")));
+    }
+    let loaded = Loaded::from_manifest(&manifest)?;
+    let grid = &loaded.grid;
+    let cells: Vec<CellId> = chosen
+        .iter()
+        .filter_map(|&place| {
+            let named = &first.cells[place].name;
+            grid.cells().iter().find(|cell| grid.name(cell) == *named).map(|cell| grid.id(cell))
+        })
+        .collect();
+    let question =
+        format!("question=Do the {} best cells of {name} hold on fresh seeds?", cells.len());
+    let count = arguments.repeats;
+    let fresh = loaded.with_overrides(&[
+        format!("name=\"{name}-confirm\""),
+        question,
+        format!("repeats={count}"),
+    ])?;
+    let repeats = Repeats::Fresh { of: name.clone(), cells, first: FIRST_FRESH, count };
+    Ok(Loaded { repeats, ..fresh })
+}
+
+/// Prints the confirmation and keeps it beside the fresh results.
+fn write(
+    found: &Confirmation,
+    out: &Path,
+    arguments: &ConfirmArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let plain = Page { width: 100, colour: false };
+    for (file, format) in
+        [("confirm.md", CompareFormat::Markdown), ("confirm.json", CompareFormat::Json)]
+    {
+        let text = render(found, format, plain);
+        atomic::write(&out.join(file), text.as_bytes()).map_err(|error| {
+            Failure::internal("cannot write the confirmation").because(&error).hint(error.hint())
+        })?;
+    }
+    let format = match arguments.format {
+        TextFormat::Terminal => CompareFormat::Terminal,
+        TextFormat::Markdown => CompareFormat::Markdown,
+        TextFormat::Json => CompareFormat::Json,
+    };
+    let colour = terminal.color && arguments.output.is_none();
+    let text = render(found, format, Page { width: terminal.width, colour });
+    deliver(&text, arguments.output.as_ref(), "confirmation")?;
+    eprintln!("fresh trials, tables and `confirm.md` in `{}`", out.display());
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! `bench check --escalate`: more repeats of the cells that cannot be judged.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::arguments::TrainingArguments;
+use super::experiment::{Images, Loaded, validate};
+use super::failure::Failure;
+use super::folders::data_folders;
+use super::progress::Channel;
+use super::report::manifest_in;
+use super::run::{How, engine_on, train, workers, write_derived};
+use super::terminal::Terminal;
+use crate::base::CellId;
+use crate::check::{CheckReport, Looks};
+use crate::engine::Engine;
+use crate::grid::Cell;
+use crate::runner::RunOptions;
+use crate::store::Repeats;
+
+/// An experiment whose results folder is given more repeats, look by look.
+///
+/// What was asked for stands in the manifest, so an interrupted escalation goes on where it
+/// stopped, and a later `check` knows how often was looked.
+pub(super) struct Escalation<'a> {
+    folder: PathBuf,
+    loaded: Loaded,
+    images: Images,
+    engine: Box<dyn Engine + Send + Sync>,
+    arguments: &'a TrainingArguments,
+    terminal: Terminal,
+}
+
+impl<'a> Escalation<'a> {
+    /// Prepares to train more of the experiment in `folder`.
+    pub(super) fn begin(
+        folder: &Path,
+        arguments: &'a TrainingArguments,
+        terminal: Terminal,
+    ) -> Result<Self, Failure> {
+        let cannot = || format!("cannot train more repeats into `{}`", folder.display());
+        if !folder.join("journal").is_dir() {
+            return Err(Failure::input(cannot())
+                .because_of("it holds tables only, not the journal of a run")
+                .hint(Some("run the experiment again, then check its folder")));
+        }
+        let manifest = manifest_in(folder)?;
+        let loaded = Loaded::from_manifest(&manifest)?;
+        if matches!(loaded.repeats, Repeats::Fresh { .. }) {
+            return Err(Failure::input(cannot())
+                .because_of("it holds the results of `bench confirm`, not an experiment of its own")
+                .hint(Some("confirm with more repeats instead: `bench confirm … --repeats N`")));
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            loaded,
+            images: Images::new(data_folders(&arguments.data)),
+            engine: engine_on(&arguments.device)?,
+            arguments,
+            terminal,
+        })
+    }
+
+    /// Trains the repeats of the next look for the cells that `report` leaves open; says whether
+    /// there was anything to do.
+    pub(super) fn train_more(
+        &mut self,
+        report: &CheckReport,
+        looks: &Looks,
+    ) -> Result<bool, Failure> {
+        let undecided: Vec<&BTreeMap<String, String>> = report.undecided().collect();
+        if undecided.is_empty() || report.looks_taken >= looks.count {
+            return Ok(false);
+        }
+        let wanted = looks.repeats(report.looks_taken);
+        let grid = &self.loaded.grid;
+        let is_undecided = |cell: &&Cell| {
+            let own: BTreeMap<String, String> = grid
+                .assignment(cell)
+                .map(|(key, value)| (key.to_owned(), value.to_string()))
+                .collect();
+            undecided.iter().any(|known| **known == own)
+        };
+        let chosen: Vec<CellId> =
+            grid.cells().iter().filter(is_undecided).map(|cell| grid.id(cell)).collect();
+        let mut more = match std::mem::take(&mut self.loaded.repeats) {
+            Repeats::More(more) => more,
+            Repeats::AsTyped | Repeats::Fresh { .. } => BTreeMap::new(),
+        };
+        eprintln!(
+            "look {} of {}: {} of {} cells go on to {wanted} repeats",
+            report.looks_taken + 1,
+            looks.count,
+            chosen.len(),
+            report.cells.len()
+        );
+        for cell in chosen {
+            let known = more.entry(cell).or_default();
+            *known = wanted.max(*known);
+        }
+        self.loaded.repeats = Repeats::More(more);
+        self.train()?;
+        Ok(true)
+    }
+
+    fn train(&mut self) -> Result<(), Failure> {
+        let plan = self.loaded.plan(&mut self.images)?;
+        validate(&plan, &mut self.images)?;
+        let how = How {
+            engine: self.engine.as_ref(),
+            workers: workers(self.arguments.jobs),
+            retries: RunOptions::default().retries,
+            channel: match self.arguments.quiet {
+                true => Channel::Failures,
+                false if self.terminal.is_watched => Channel::Bar,
+                false => Channel::Lines,
+            },
+        };
+        let (store, summary) =
+            train(&self.loaded, &plan, &mut self.images, &self.folder, how, self.terminal)?;
+        write_derived(&plan, &store, &mut self.images)?;
+        if summary.interrupted {
+            return Err(Failure::interrupted("stopped before the verdict")
+                .hint(Some("run the same command again to go on")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! `bench plan --difference`: how many repeats show a difference that is worth having.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::arguments::PlanArguments;
+use super::failure::Failure;
+use super::plan::ALPHA;
+use super::report::results_in;
+use crate::base::{Metric, Unit};
+use crate::plan::Plan;
+use crate::spec::experiment::Experiment;
+use crate::stats;
+
+/// The repeats that show a difference, by every spread that is known.
+pub(super) struct Wanted {
+    metric: Metric,
+    /// As typed: points for accuracies, else the unit of the metric.
+    typed: f64,
+    power: f64,
+    /// Cells that are compared with the best one.
+    others: usize,
+    needs: Vec<Need>,
+}
+
+/// The repeats that one spread asks for.
+struct Need {
+    /// Where the spread comes from.
+    basis: &'static str,
+    /// Trials behind it; absent where it is predicted.
+    trials: Option<usize>,
+    sd: f64,
+    /// Two cells chosen beforehand.
+    two_cells: Option<usize>,
+    /// Every cell against the best, at the strictest level of Holm's rule.
+    all_cells: Option<usize>,
+}
+
+impl Wanted {
+    pub(super) fn of(
+        arguments: &PlanArguments,
+        experiment: &Experiment,
+        folder: &Path,
+        typed: f64,
+        predicted_sd: Option<f64>,
+        plan: &Plan,
+    ) -> Result<Self, Failure> {
+        let metric = experiment.report.metric;
+        let is_fraction = metric.unit() == Unit::Fraction;
+        let difference = if is_fraction { typed / 100.0 } else { typed };
+        let others = plan.cells.len().saturating_sub(1);
+        let need = |basis, trials, sd: f64| {
+            let repeats = |alpha| stats::repeats_needed(sd, difference, alpha, arguments.power);
+            Need {
+                basis,
+                trials,
+                sd,
+                two_cells: repeats(ALPHA),
+                all_cells: (others > 1).then(|| repeats(ALPHA / others as f64)).flatten(),
+            }
+        };
+        let mut needs = Vec::new();
+        if let Some(sd) = predicted_sd.filter(|_| metric == Metric::TestAccuracy) {
+            needs.push(need("predicted", None, sd));
+        }
+        if folder.join("manifest.json").is_file() {
+            let results = results_in(folder)?;
+            let samples: Vec<Vec<f64>> =
+                results.cells.iter().map(|cell| cell.sample(metric)).collect();
+            let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
+            if let Some((sd, _)) = stats::pooled_sd(&slices) {
+                needs.push(need("seen", Some(samples.iter().map(Vec::len).sum()), sd));
+            }
+        }
+        Ok(Self { metric, typed, power: arguments.power, others, needs })
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let need = |need: &Need| {
+            json!({
+                "basis": need.basis,
+                "trials": need.trials,
+                "sd": need.sd,
+                "repeats-for-two-cells": need.two_cells,
+                "repeats-for-all-cells": need.all_cells,
+            })
+        };
+        json!({
+            "metric": self.metric,
+            "difference": self.typed,
+            "power": self.power,
+            "alpha": ALPHA,
+            "needs": self.needs.iter().map(need).collect::<Vec<_>>(),
+        })
+    }
+
+    pub(super) fn print(&self) {
+        let (scale, unit) = match self.metric.unit() {
+            Unit::Fraction => (100.0, " points"),
+            Unit::Nats => (1.0, " nats"),
+            Unit::Seconds => (1.0, " s"),
+            Unit::ImagesPerSecond => (1.0, " images/s"),
+            Unit::Mebibytes => (1.0, " MiB"),
+            Unit::Count => (1.0, ""),
+        };
+        println!(
+            "to show a difference of {}{unit} in {} ({:.0} % power, α {ALPHA}, two-sided):",
+            self.typed,
+            self.metric.name().replace('-', " "),
+            100.0 * self.power
+        );
+        if self.needs.is_empty() {
+            println!("  no spread is known: run a few repeats first, then ask again");
+        }
+        for need in &self.needs {
+            let basis = match need.trials {
+                Some(trials) => format!("seen in {trials} trials"),
+                None => "predicted, which no training gets below".to_owned(),
+            };
+            let count = |repeats: Option<usize>| {
+                repeats.map_or("more repeats than can be counted".to_owned(), |n| {
+                    format!("{n} repeats")
+                })
+            };
+            let all = match need.all_cells {
+                Some(n) => format!(
+                    ", {n} between the best and any of {} others (Holm's strictest step)",
+                    self.others
+                ),
+                None => String::new(),
+            };
+            println!(
+                "  σ = {:.3}{unit} {basis}: {} a cell between two cells chosen beforehand{all}",
+                need.sd * scale,
+                count(need.two_cells)
+            );
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `bench tensorboard`: event files for `TensorBoard`.
+
+use std::path::PathBuf;
+
+use super::arguments::TensorboardArguments;
+use super::failure::{Exit, Failure};
+use super::report::results_below;
+use crate::report::tensorboard::{FILE_NAME, each_file};
+use crate::store::atomic::{self, AtomicError, Durability};
+
+pub(super) fn tensorboard(arguments: &TensorboardArguments) -> Result<Exit, Failure> {
+    let results = results_below(&arguments.folder)?;
+    let mut files = 0;
+    for experiment in &results {
+        let root = arguments.output.join(&experiment.facts.name);
+        each_file(experiment, &mut |folders, bytes| {
+            let path: PathBuf = folders.iter().fold(root.clone(), |path, name| path.join(name));
+            files += 1;
+            atomic::write_with(&path.join(FILE_NAME), bytes, Durability::Cached)
+        })
+        .map_err(|error: AtomicError| {
+            Failure::internal("cannot write event files").because(&error).hint(error.hint())
+        })?;
+    }
+    eprintln!(
+        "{files} runs written to `{0}`; look at them with `tensorboard --logdir {0}`",
+        arguments.output.display()
+    );
+    Ok(Exit::Done)
+}

@@ -1,0 +1,304 @@
+//! The statistics of every pair.
+
+use std::collections::BTreeMap;
+
+use super::document::{
+    Comparison, ExampleComparison, Finding, OrderComparison, Overall, PairComparison,
+    SCHEMA_VERSION, Sample, SideFacts,
+};
+use super::pairs::{Pairing, value};
+use super::{Examples, Lookup, Question, Side, words};
+use crate::base::{Direction, Metric, Unit};
+use crate::record::Outcome;
+use crate::stats::{self, Moments, Superiority};
+use crate::tables::{CellResults, ExperimentResults};
+
+const POWER: f64 = 0.8;
+/// With more pairs than this, images are not looked at: reading all predictions would take minutes.
+const MOST_BY_IMAGE: usize = 24;
+/// Beyond so many trials a side the permutation test says what Welch's does.
+const PERMUTED_UP_TO: usize = 10;
+
+/// Compares every pair of `pairing`.
+pub(super) fn comparison(
+    a: Side<'_>,
+    b: Side<'_>,
+    question: Question,
+    pairing: &Pairing,
+    examples: &mut Lookup<'_>,
+) -> Comparison {
+    let few = pairing.pairs.len() <= MOST_BY_IMAGE;
+    let mut examples = |a: usize, b: usize| if few { examples(a, b) } else { None };
+    let mut pairs: Vec<PairComparison> = pairing
+        .pairs
+        .iter()
+        .map(|&(one, other)| pair(a, b, question, (one, other), &pairing.shared, &mut examples))
+        .collect();
+    let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
+    let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
+    let overall = overall(a, b, question.metric, &pairing.pairs);
+    let higher_is_better = question.metric.direction() == Direction::Maximize;
+    for (pair, (p_holm, q)) in pairs.iter_mut().zip(adjusted) {
+        (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
+        pair.finding = finding(pair, question.alpha, higher_is_better);
+        let sd = pooled_sd(pair);
+        if pair.finding == Finding::Undecided
+            && let (Some(sd), Some(difference)) = (sd, pair.difference)
+        {
+            pair.repeats_to_settle =
+                stats::repeats_needed(sd, difference.abs(), question.alpha, POWER);
+        }
+    }
+    let names = |results: &ExperimentResults, cells: &[usize]| {
+        cells.iter().map(|&cell| results.cells[cell].name.clone()).collect()
+    };
+    let mut comparison = Comparison {
+        format: "gridbench-comparison",
+        version: SCHEMA_VERSION,
+        metric: question.metric,
+        higher_is_better,
+        a: facts(a, pairing, |pair| pair.0),
+        b: facts(b, pairing, |pair| pair.1),
+        alpha: question.alpha,
+        gamma: question.gamma,
+        pairs,
+        overall,
+        only_a: names(a.results, &pairing.only_a),
+        only_b: names(b.results, &pairing.only_b),
+        warnings: words::warnings(a.results, b.results, question.metric),
+        verdict: String::new(),
+    };
+    comparison.verdict = words::verdict(&comparison);
+    comparison
+}
+
+/// Returns the spread pooled over both sides.
+fn pooled_sd(pair: &PairComparison) -> Option<f64> {
+    let side = |sample: &Sample| Some((sample.sd?, (sample.n - 1) as f64));
+    let sides: Vec<(f64, f64)> = [side(&pair.a), side(&pair.b)].into_iter().flatten().collect();
+    let freedom: f64 = sides.iter().map(|(_, own)| own).sum();
+    let squares: f64 = sides.iter().map(|(sd, own)| sd * sd * own).sum();
+    (freedom > 0.0).then(|| (squares / freedom).sqrt())
+}
+
+fn facts(side: Side<'_>, pairing: &Pairing, pick: impl Fn(&(usize, usize)) -> usize) -> SideFacts {
+    let known = &side.results.facts;
+    let cells: Vec<usize> = pairing.pairs.iter().map(pick).collect();
+    let constant = |key: &String| {
+        let first = value(side.results, *cells.first()?, key)?;
+        let same = cells.iter().all(|&cell| value(side.results, cell, key) == Some(first));
+        same.then(|| format!("{key}={first}"))
+    };
+    let keys = side.results.axes.iter().map(|axis| &axis.key);
+    let chosen: Vec<String> =
+        keys.filter(|key| !pairing.shared.contains(key)).filter_map(constant).collect();
+    SideFacts {
+        name: side.name.to_owned(),
+        experiment: known.name.clone(),
+        chosen: chosen.join(" "),
+        seed: known.seed,
+        engine: known.origin.engine.clone(),
+        commit: known.origin.commit.clone(),
+    }
+}
+
+fn pair(
+    a: Side<'_>,
+    b: Side<'_>,
+    question: Question,
+    (one, other): (usize, usize),
+    shared: &[String],
+    examples: &mut Lookup<'_>,
+) -> PairComparison {
+    let Question { metric, alpha, gamma, seed } = question;
+    let (cell_a, cell_b) = (&a.results.cells[one], &b.results.cells[other]);
+    let (x, y) = (cell_a.sample(metric), cell_b.sample(metric));
+    let (sample_a, sample_b) = (sample(cell_a, &x), sample(cell_b, &y));
+    let welch = stats::welch(&x, &y);
+    let difference = sample_a.mean.zip(sample_b.mean).map(|(a, b)| a - b);
+    // Orders and superiority are of the better: for losses and seconds that is the smaller.
+    let turn = |values: &[f64]| -> Vec<f64> {
+        match metric.direction() {
+            Direction::Maximize => values.to_vec(),
+            Direction::Minimize => values.iter().map(|value| -value).collect(),
+        }
+    };
+    let (better_x, better_y) = (turn(&x), turn(&y));
+    let superiority = stats::probability_of_superiority(&better_x, &better_y, seed);
+    let order = |a: &[f64], b: &[f64]| {
+        stats::almost_stochastic_order(a, b, seed).map(|order| order.epsilon_min)
+    };
+    let sd = stats::pooled_sd(&[&x, &y]).map(|(sd, _)| sd);
+    let fewest = x.len().min(y.len());
+    let name: Vec<String> = shared
+        .iter()
+        .filter_map(|key| Some(format!("{key}={}", value(a.results, one, key)?)))
+        .collect();
+    let accuracy = metric.unit() == Unit::Fraction;
+    PairComparison {
+        name: name.join(" "),
+        finding: Finding::TooFew,
+        difference,
+        interval95: welch.map(|welch| welch.interval(0.95)),
+        degrees_of_freedom: welch.map(|welch| welch.degrees_of_freedom),
+        errors_per_ten_thousand: difference.filter(|_| accuracy).map(|found| -1e4 * found),
+        p: welch.map(|welch| welch.p_two_sided),
+        p_holm: None,
+        q: None,
+        permutation: (fewest >= 2 && fewest <= PERMUTED_UP_TO)
+            .then(|| stats::permutation_test(&x, &y, seed))
+            .flatten(),
+        mann_whitney: stats::mann_whitney(&x, &y),
+        meaningful: superiority.is_some_and(|found| {
+            // The other way round, both bounds are those of the complement.
+            let reverse = Superiority {
+                probability: 1.0 - found.probability,
+                interval95: found.interval95.map(|(low, high)| (1.0 - high, 1.0 - low)),
+            };
+            found.is_meaningful(gamma) || reverse.is_meaningful(gamma)
+        }),
+        superiority,
+        order: order(&better_x, &better_y)
+            .zip(order(&better_y, &better_x))
+            .map(|(a_over_b, b_over_a)| OrderComparison { a_over_b, b_over_a }),
+        cohens_d: stats::cohens_d(&x, &y),
+        cliffs_delta: stats::cliffs_delta(&x, &y),
+        seed_correlation: seed_correlation(a.results, cell_a, b.results, cell_b, metric),
+        detectable: sd
+            .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, alpha, POWER)),
+        repeats_to_settle: None,
+        examples: (metric == Metric::TestAccuracy)
+            .then(|| examples(one, other))
+            .flatten()
+            .and_then(|(a, b)| by_image(&a, &b, seed)),
+        a: sample_a,
+        b: sample_b,
+    }
+}
+
+fn sample(cell: &CellResults, values: &[f64]) -> Sample {
+    let moments = Moments::of(values);
+    let lost = [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut];
+    Sample {
+        cell: cell.name.clone(),
+        n: values.len(),
+        lost: lost.into_iter().map(|outcome| cell.count(outcome)).sum(),
+        mean: moments.map(|moments| moments.mean),
+        sd: moments.and_then(|moments| moments.sd),
+    }
+}
+
+fn finding(pair: &PairComparison, alpha: f64, higher_is_better: bool) -> Finding {
+    let (Some(p), Some(difference)) = (pair.p_holm, pair.difference) else {
+        return Finding::TooFew;
+    };
+    if p > alpha || difference == 0.0 {
+        return Finding::Undecided;
+    }
+    if (difference > 0.0) == higher_is_better { Finding::A } else { Finding::B }
+}
+
+/// Correlates the trials of equal repeats, where the master seeds are equal too.
+fn seed_correlation(
+    a: &ExperimentResults,
+    cell_a: &CellResults,
+    b: &ExperimentResults,
+    cell_b: &CellResults,
+    metric: Metric,
+) -> Option<stats::Correlation> {
+    if a.facts.seed != b.facts.seed {
+        return None;
+    }
+    let (x, y): (Vec<f64>, Vec<f64>) = cell_a
+        .completed()
+        .filter_map(|trial| {
+            let partner = cell_b.completed().find(|other| other.repeat == trial.repeat)?;
+            Some((*trial.metrics.get(&metric)?, *partner.metrics.get(&metric)?))
+        })
+        .unzip();
+    stats::pearson(&x, &y)
+}
+
+/// Compares both sides image by image; nothing where the images differ.
+fn by_image(a: &Examples, b: &Examples, seed: u64) -> Option<ExampleComparison> {
+    if a.images != b.images || a.labels != b.labels || a.labels.is_empty() {
+        return None;
+    }
+    let (votes_a, votes_b) = (majority(a)?, majority(b)?);
+    let (mut only_a, mut only_b) = (0, 0);
+    for (image, label) in a.labels.iter().enumerate() {
+        match (votes_a[image] == *label, votes_b[image] == *label) {
+            (true, false) => only_a += 1,
+            (false, true) => only_b += 1,
+            _ => {}
+        }
+    }
+    let right = |side: &Examples| -> Vec<Vec<bool>> {
+        let trial = |classes: &Vec<u16>| {
+            classes.iter().zip(&side.labels).map(|(class, label)| class == label).collect()
+        };
+        side.trials.iter().map(trial).collect()
+    };
+    let (right_a, right_b) = (right(a), right(b));
+    let two_way = stats::two_way_bootstrap(
+        &right_a.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        &right_b.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        seed,
+    )?;
+    let mcnemar = stats::mcnemar(only_a, only_b);
+    Some(ExampleComparison { images: a.labels.len(), mcnemar, two_way })
+}
+
+/// Returns the class most trials predict for every image, ties going to the smaller class.
+fn majority(side: &Examples) -> Option<Vec<u16>> {
+    let images = side.labels.len();
+    if side.trials.is_empty() || side.trials.iter().any(|trial| trial.len() != images) {
+        return None;
+    }
+    let classes = side.trials.iter().flatten().max().map_or(0, |class| usize::from(*class) + 1);
+    let mut votes = vec![0_u32; classes];
+    let vote = |image: usize, votes: &mut Vec<u32>| {
+        votes.fill(0);
+        for trial in &side.trials {
+            votes[usize::from(trial[image])] += 1;
+        }
+        let most = votes.iter().copied().max().unwrap_or(0);
+        votes.iter().position(|count| *count == most).unwrap_or(0) as u16
+    };
+    Some((0..images).map(|image| vote(image, &mut votes)).collect())
+}
+
+/// Compares the means over all pairs, repeat by repeat: cells of one repeat share seeds and perhaps
+/// members, so that repeats are independent where cells are not.
+///
+/// Nothing for a single pair, or where fewer than two repeats completed in every cell of a side.
+fn overall(a: Side<'_>, b: Side<'_>, metric: Metric, pairs: &[(usize, usize)]) -> Option<Overall> {
+    if pairs.len() < 2 {
+        return None;
+    }
+    let means = |results: &ExperimentResults, cells: Vec<usize>| -> Vec<f64> {
+        let mut sums: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+        for &cell in &cells {
+            for trial in results.cells[cell].completed() {
+                if let Some(value) = trial.metrics.get(&metric) {
+                    let (sum, count) = sums.entry(trial.repeat).or_default();
+                    *sum += value;
+                    *count += 1;
+                }
+            }
+        }
+        let whole = sums.into_values().filter(|(_, count)| *count == cells.len());
+        whole.map(|(sum, count)| sum / count as f64).collect()
+    };
+    let (x, y) = (
+        means(a.results, pairs.iter().map(|pair| pair.0).collect()),
+        means(b.results, pairs.iter().map(|pair| pair.1).collect()),
+    );
+    let welch = stats::welch(&x, &y)?;
+    Some(Overall {
+        difference: welch.difference,
+        interval95: welch.interval(0.95),
+        p: welch.p_two_sided,
+        repeats: (x.len(), y.len()),
+    })
+}

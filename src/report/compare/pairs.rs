@@ -1,0 +1,124 @@
+//! Which cell of A stands against which of B.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Side;
+use super::selector::SelectorError;
+use crate::tables::ExperimentResults;
+
+/// Says why two sets of cells cannot be paired.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PairingError {
+    /// A selector names what is not there.
+    #[error(transparent)]
+    Selector(#[from] SelectorError),
+    /// An axis exists on one side only and varies there.
+    #[error(
+        "axis `{axis}` exists in {side} (`{experiment}`) only and takes {} values there; choose \
+         one with `--cell-{} {axis}=…`", values.len(), side.to_lowercase()
+    )]
+    OneSided {
+        /// The axis.
+        axis: String,
+        /// `A` or `B`.
+        side: &'static str,
+        /// The experiment.
+        experiment: String,
+        /// Its values.
+        values: Vec<String>,
+    },
+    /// No cell of A has a partner.
+    #[error(
+        "no cell of A has the same axis values as one of B; choose one cell of each with \
+         `--cell-a` and `--cell-b`"
+    )]
+    Nothing,
+    /// Both sides are the same cells.
+    #[error(
+        "A and B are the same cells; name two results folders, or different cells with `--cell-a` \
+         and `--cell-b`"
+    )]
+    Same,
+}
+
+/// Cells paired by their places in their experiments.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Pairing {
+    pub(super) pairs: Vec<(usize, usize)>,
+    pub(super) only_a: Vec<usize>,
+    pub(super) only_b: Vec<usize>,
+    /// Axes that tell the pairs apart.
+    pub(super) shared: Vec<String>,
+}
+
+/// Pairs the selected cells: one cell against one whatever they are, several by the axes that no
+/// selector fixes.
+pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
+    let (fixed_a, cells_a) = a.selector.choose(a.results)?;
+    let (fixed_b, cells_b) = b.selector.choose(b.results)?;
+    if std::ptr::eq(a.results, b.results) && cells_a == cells_b {
+        return Err(PairingError::Same);
+    }
+    if let ([one], [other]) = (&cells_a[..], &cells_b[..]) {
+        return Ok(Pairing { pairs: vec![(*one, *other)], ..Pairing::default() });
+    }
+    let fixed: BTreeSet<&String> = fixed_a.iter().chain(&fixed_b).collect();
+    let free = |results: &ExperimentResults| -> Vec<String> {
+        let keys = results.axes.iter().map(|axis| axis.key.clone());
+        keys.filter(|key| !fixed.contains(key)).collect()
+    };
+    let (free_a, free_b) = (free(a.results), free(b.results));
+    one_sided(&free_a, &free_b, a, &cells_a, "A")?;
+    one_sided(&free_b, &free_a, b, &cells_b, "B")?;
+    let shared: Vec<String> = free_a.into_iter().filter(|key| free_b.contains(key)).collect();
+    let identity = |results: &ExperimentResults, cell: usize| -> Vec<Option<String>> {
+        shared.iter().map(|key| value(results, cell, key).map(str::to_owned)).collect()
+    };
+    let mut partners: BTreeMap<Vec<Option<String>>, Vec<usize>> = BTreeMap::new();
+    for &cell in &cells_b {
+        partners.entry(identity(b.results, cell)).or_default().push(cell);
+    }
+    let mut pairing = Pairing { shared: shared.clone(), ..Pairing::default() };
+    for &cell in &cells_a {
+        let key = identity(a.results, cell);
+        match partners.get_mut(&key).filter(|waiting| !waiting.is_empty()) {
+            Some(waiting) => pairing.pairs.push((cell, waiting.remove(0))),
+            None => pairing.only_a.push(cell),
+        }
+    }
+    pairing.only_b = partners.into_values().flatten().collect();
+    pairing.only_b.sort_unstable();
+    if pairing.pairs.is_empty() {
+        return Err(PairingError::Nothing);
+    }
+    Ok(pairing)
+}
+
+/// Refuses an axis that only one side has, unless it has one value among the cells chosen.
+fn one_sided(
+    own: &[String],
+    other: &[String],
+    side: Side<'_>,
+    cells: &[usize],
+    name: &'static str,
+) -> Result<(), PairingError> {
+    for key in own.iter().filter(|key| !other.contains(key)) {
+        let values: BTreeSet<&str> =
+            cells.iter().filter_map(|&cell| value(side.results, cell, key)).collect();
+        if values.len() > 1 {
+            return Err(PairingError::OneSided {
+                axis: key.clone(),
+                side: name,
+                experiment: side.results.facts.name.clone(),
+                values: values.into_iter().map(str::to_owned).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the value of a cell on an axis; nothing where the axis does not exist.
+pub(super) fn value<'r>(results: &'r ExperimentResults, cell: usize, key: &str) -> Option<&'r str> {
+    let axis = results.axes.iter().position(|axis| axis.key == key)?;
+    results.cells[cell].values[axis].as_deref()
+}

@@ -1,0 +1,278 @@
+//! The comparison for a terminal.
+
+use super::document::{Comparison, Finding, PairComparison, Sample, SideFacts};
+use super::words;
+use crate::report::Page;
+use crate::report::layout::{Align, Paint, Split, TextColumn, TextTable, wrap_text};
+use crate::report::numbers::{Scale, counted, grouped, probability};
+
+/// Cells without a partner that are named before the rest is counted.
+const MOST_NAMED: usize = 5;
+const LABEL: usize = 9;
+
+pub(super) fn render(comparison: &Comparison, page: Page) -> String {
+    let mut out = String::new();
+    let bold = |text: &str| Paint::Bold.on(text, page.colour);
+    out += &format!("{}\n", bold(&heading(comparison)));
+    for (label, facts) in [("A", &comparison.a), ("B", &comparison.b)] {
+        out += &note(label, &side(facts), page);
+    }
+    out.push('\n');
+    if let [pair] = &comparison.pairs[..] {
+        for (label, text) in details(pair, comparison) {
+            out += &note(label, &text, page);
+        }
+    } else {
+        for line in table(comparison).draw(page.width, page.colour) {
+            out += &format!("{line}\n");
+        }
+        out.push('\n');
+        out += &note("A − B", &legend(comparison), page);
+    }
+    for (label, cells) in [("only A", &comparison.only_a), ("only B", &comparison.only_b)] {
+        if !cells.is_empty() {
+            out += &note(label, &listed(cells), page);
+        }
+    }
+    for warning in &comparison.warnings {
+        out += &note("warning", warning, page);
+    }
+    out.push('\n');
+    for line in wrap_text(&comparison.verdict, page.width, 0) {
+        out += &format!("{}\n", bold(&line));
+    }
+    out
+}
+
+/// Returns the first line.
+pub(super) fn heading(comparison: &Comparison) -> String {
+    format!("{}: A against B", comparison.metric.name().replace('-', " "))
+}
+
+/// Says where a side comes from.
+pub(super) fn side(facts: &SideFacts) -> String {
+    let mut parts = vec![format!("`{}`", facts.name)];
+    if facts.experiment != facts.name && !facts.name.ends_with(&facts.experiment) {
+        parts.push(facts.experiment.clone());
+    }
+    if !facts.chosen.is_empty() {
+        parts.push(facts.chosen.clone());
+    }
+    parts.push(format!("seed {}", facts.seed));
+    parts.push(facts.engine.clone());
+    parts.extend(facts.commit.iter().map(|commit| format!("commit {commit}")));
+    parts.join(", ")
+}
+
+/// Says what stands in the table of pairs.
+pub(super) fn legend(comparison: &Comparison) -> String {
+    format!(
+        "difference of means with its 95 % Welch interval{}; p by Holm over {}; P(A>B) is how often \
+         a run of A is better than a run of B, with a bootstrap interval, bold where meaningful at \
+         {}",
+        match words::unit(comparison.metric) {
+            "" => String::new(),
+            unit => format!(", in {unit}"),
+        },
+        counted(comparison.pairs.len(), "pair"),
+        comparison.gamma,
+    )
+}
+
+/// Names a few cells and counts the rest.
+pub(super) fn listed(cells: &[String]) -> String {
+    let named: Vec<String> =
+        cells.iter().take(MOST_NAMED).map(|cell| format!("`{cell}`")).collect();
+    let more = cells.len().saturating_sub(MOST_NAMED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} without a partner: {}{rest}", counted(cells.len(), "cell"), named.join(", "))
+}
+
+fn note(label: &str, text: &str, page: Page) -> String {
+    let width = page.width.saturating_sub(LABEL + 1).max(20);
+    let mut out = String::new();
+    for (place, line) in wrap_text(text, width, 0).iter().enumerate() {
+        let label = if place == 0 { label } else { "" };
+        let padding = " ".repeat(LABEL.saturating_sub(label.chars().count()));
+        out += &format!(" {}{padding}{line}\n", Paint::Dim.on(label, page.colour));
+    }
+    out
+}
+
+/// Builds the table of pairs.
+pub(super) fn table(comparison: &Comparison) -> TextTable {
+    let scale = words::scale(comparison);
+    let column =
+        |head: &str, align, entry: &dyn Fn(&PairComparison) -> (String, Paint)| TextColumn {
+            head: head.to_owned(),
+            align,
+            entries: comparison.pairs.iter().map(entry).collect(),
+        };
+    let plain = |text: String| (text, Paint::Plain);
+    let missing = || "—".to_owned();
+    let signed = |value: Option<f64>| value.map_or_else(missing, |value| scale.signed(value));
+    TextTable {
+        banner: None,
+        keys: vec![column("cell", Align::Left, &|pair| plain(pair.name.clone()))],
+        columns: vec![
+            column("A", Align::Left, &|pair| plain(sample(&pair.a, &scale))),
+            column("B", Align::Left, &|pair| plain(sample(&pair.b, &scale))),
+            column("better", Align::Left, &|pair| match pair.finding {
+                Finding::A => ("A".to_owned(), Paint::Green),
+                Finding::B => ("B".to_owned(), Paint::Green),
+                Finding::Undecided => plain("undecided".to_owned()),
+                Finding::TooFew => plain("too few".to_owned()),
+            }),
+            column("A − B", Align::Right, &|pair| plain(signed(pair.difference))),
+            column("95 %", Align::Left, &|pair| {
+                plain(pair.interval95.map_or_else(missing, |(low, high)| {
+                    format!("{} to {}", scale.signed(low), scale.signed(high))
+                }))
+            }),
+            column("p", Align::Right, &|pair| plain(pair.p_holm.map_or_else(missing, probability))),
+            column("P(A>B)", Align::Left, &|pair| {
+                let text = pair.superiority.map_or_else(missing, |found| {
+                    let interval = found
+                        .interval95
+                        .map_or(String::new(), |(low, high)| format!(" ({low:.2}–{high:.2})"));
+                    format!("{:.2}{interval}", found.probability)
+                });
+                (text, if pair.meaningful { Paint::Green } else { Paint::Plain })
+            }),
+        ],
+        split: Split::Full,
+    }
+}
+
+fn sample(sample: &Sample, scale: &Scale) -> String {
+    let Some(mean) = sample.mean else { return "no trial".to_owned() };
+    let sd = sample.sd.map_or(String::new(), |sd| format!(" ± {}", scale.value(sd)));
+    let lost = if sample.lost > 0 { format!(", {} lost", sample.lost) } else { String::new() };
+    format!("{}{sd} (n = {}{lost})", scale.value(mean), sample.n)
+}
+
+/// Returns everything that is said of a single pair, label and text.
+pub(super) fn details(
+    pair: &PairComparison,
+    comparison: &Comparison,
+) -> Vec<(&'static str, String)> {
+    let scale = words::scale(comparison);
+    let mut lines = vec![
+        ("A", format!("{}, `{}`", sample(&pair.a, &scale), pair.a.cell)),
+        ("B", format!("{}, `{}`", sample(&pair.b, &scale), pair.b.cell)),
+    ];
+    let unit = words::unit(comparison.metric);
+    if let Some(difference) = pair.difference {
+        let mut text = words::difference(difference, pair.interval95, &scale, unit);
+        if let Some(freedom) = pair.degrees_of_freedom {
+            text += &format!(", Welch with {freedom:.1} degrees of freedom");
+        }
+        if let Some(errors) = pair.errors_per_ten_thousand {
+            let interval = pair.interval95.map_or(String::new(), |(low, high)| {
+                format!(" ({} to {})", count(-1e4 * high), count(-1e4 * low))
+            });
+            text += &format!("; {} errors per 10,000{interval}", count(errors));
+        }
+        lines.push(("A − B", text));
+    }
+    let exactly = |exact: bool| if exact { "exact" } else { "drawn" };
+    let tests: Vec<String> = [
+        pair.p.map(|p| format!("{} Welch", probability(p))),
+        pair.permutation.map(|test| {
+            format!("{} permutation ({})", probability(test.p_two_sided), exactly(test.exact))
+        }),
+        pair.mann_whitney.map(|test| {
+            let kind = if test.exact { "exact" } else { "normal" };
+            format!("{} Mann–Whitney ({kind})", probability(test.p_two_sided))
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    lines.push(("p", tests.join(", ")));
+    if let Some(found) = pair.superiority {
+        let interval = found
+            .interval95
+            .map_or(String::new(), |(low, high)| format!(" (95 % {low:.2} to {high:.2})"));
+        let meaning = if pair.meaningful { "meaningful" } else { "not meaningful" };
+        lines.push((
+            "P(A>B)",
+            format!("{:.2}{interval}: {meaning} at {}", found.probability, comparison.gamma),
+        ));
+    }
+    if let Some(order) = pair.order {
+        lines.push((
+            "order",
+            format!(
+                "almost stochastic order ε_min {:.2} of A over B, {:.2} of B over A; below 0.5 the \
+                 first is almost stochastically better",
+                order.a_over_b, order.b_over_a
+            ),
+        ));
+    }
+    let effects: Vec<String> = [
+        pair.cohens_d.map(|d| format!("Cohen's d {}", grouped(d, 2))),
+        pair.cliffs_delta.map(|delta| format!("Cliff's δ {}", grouped(delta, 2))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    lines.push(("effect", effects.join(", ")));
+    if let Some(examples) = &pair.examples {
+        let test = &examples.mcnemar;
+        let kind = if test.exact { "exact" } else { "χ²" };
+        lines.push((
+            "images",
+            format!(
+                "the same {} test images: majority vote right only in A {}, only in B {}, McNemar p \
+                 {} ({kind}); over trials and images {}",
+                examples.images,
+                test.only_first,
+                test.only_second,
+                probability(test.p_two_sided),
+                words::difference(
+                    examples.two_way.difference,
+                    Some(examples.two_way.interval95),
+                    &scale,
+                    unit
+                ),
+            ),
+        ));
+    }
+    if let Some(correlation) = pair.seed_correlation {
+        let interval = correlation.interval95.map_or(String::new(), |(low, high)| {
+            format!(" (95 % {} to {})", grouped(low, 2), grouped(high, 2))
+        });
+        lines.push((
+            "seeds",
+            format!(
+                "correlation of equal seeds {}{interval}; the tests above do not pair them",
+                grouped(correlation.coefficient, 2)
+            ),
+        ));
+    }
+    if let Some(detectable) = pair.detectable {
+        let fewest = pair.a.n.min(pair.b.n);
+        lines.push((
+            "power",
+            format!(
+                "{} a side find a difference of {} with 80 % power",
+                counted(fewest, "trial"),
+                scale.size(detectable)
+            ),
+        ));
+    }
+    lines.retain(|(_, text)| !text.is_empty());
+    lines
+}
+
+/// Prints a signed number of errors.
+fn count(errors: f64) -> String {
+    let rounded = errors.round();
+    let sign = match rounded {
+        below if below < 0.0 => "−",
+        above if above > 0.0 => "+",
+        _ => "",
+    };
+    format!("{sign}{:.0}", rounded.abs())
+}

@@ -1,0 +1,170 @@
+use super::*;
+use crate::tables::fixture;
+
+fn question() -> Question {
+    Question { metric: Metric::TestAccuracy, alpha: 0.05, gamma: GAMMA, seed: 1 }
+}
+
+/// Five trials of two optimizers at two shifts; adam makes fewer errors at shift 0 only.
+fn optimizers() -> ExperimentResults {
+    fixture::experiment(
+        "optimizers",
+        &[("train.optimizer", &["adam", "sgd"]), ("augment.shift", &["0", "0.1"])],
+        &[
+            (&[Some("adam"), Some("0")], &[4, 5, 6, 5, 4]),
+            (&[Some("adam"), Some("0.1")], &[9, 12, 10, 11, 9]),
+            (&[Some("sgd"), Some("0")], &[14, 15, 13, 16, 14]),
+            (&[Some("sgd"), Some("0.1")], &[10, 12, 9, 11, 10]),
+        ],
+    )
+}
+
+fn selector(text: &str) -> Selector {
+    text.parse().unwrap()
+}
+
+fn compared(a: &str, b: &str, examples: &mut Lookup<'_>) -> Comparison {
+    let results = optimizers();
+    let (first, second) = (selector(a), selector(b));
+    let side = |selector| Side { name: "results/optimizers", results: &results, selector };
+    compare(side(&first), side(&second), question(), examples).unwrap()
+}
+
+fn without_examples(a: &str, b: &str) -> Comparison {
+    compared(a, b, &mut |_, _| None)
+}
+
+#[test]
+fn cells_are_paired_by_the_axes_that_are_not_fixed() {
+    let comparison = without_examples("optimizer=adam", "optimizer=sgd");
+    let names: Vec<&str> = comparison.pairs.iter().map(|pair| pair.name.as_str()).collect();
+    assert_eq!(names, ["augment.shift=0", "augment.shift=0.1"]);
+    let findings: Vec<Finding> = comparison.pairs.iter().map(|pair| pair.finding).collect();
+    assert_eq!(findings, [Finding::A, Finding::Undecided]);
+    assert_eq!(comparison.a.chosen, "train.optimizer=adam");
+    insta::assert_snapshot!(render(&comparison, CompareFormat::Terminal, Page::default()));
+    insta::assert_snapshot!(
+        "several_markdown",
+        render(&comparison, CompareFormat::Markdown, Page::default())
+    );
+}
+
+#[test]
+fn a_single_pair_is_told_in_full() {
+    let mut examples = |_: usize, _: usize| {
+        let labels = vec![0_u16, 1, 0, 1, 0, 1, 0, 1];
+        let right = labels.clone();
+        let mut wrong = labels.clone();
+        wrong[0] = 1;
+        wrong[3] = 0;
+        let images = "digits".to_owned();
+        let side = |trials| Examples { images: images.clone(), labels: labels.clone(), trials };
+        Some((side(vec![right.clone(); 5]), side(vec![wrong.clone(); 5])))
+    };
+    let comparison = compared("optimizer=adam,shift=0", "optimizer=sgd,shift=0", &mut examples);
+    let pair = &comparison.pairs[0];
+    // scipy.stats, a = (360 - [4, 5, 6, 5, 4]) / 360, b = (360 - [14, 15, 13, 16, 14]) / 360:
+    // ttest_ind(a, b, equal_var=False), permutation_test(…, n_resamples=inf), mannwhitneyu(a, b)
+    assert!((pair.p.unwrap() / 8.256_709_796_703_786e-7 - 1.0).abs() < 1e-6, "{:?}", pair.p);
+    let (low, high) = pair.interval95.unwrap();
+    assert!(
+        (low - 0.022_551_078_580_852_715).abs() < 1e-10
+            && (high - 0.030_782_254_752_480_74).abs() < 1e-10,
+        "{low} {high}"
+    );
+    assert!((pair.permutation.unwrap().p_two_sided - 2.0 / 252.0).abs() < 1e-12);
+    assert!((pair.mann_whitney.unwrap().p_two_sided - 0.011_412_036_386_001_651).abs() < 1e-9);
+    let images = pair.examples.unwrap();
+    assert_eq!((images.mcnemar.only_first, images.mcnemar.only_second), (2, 0));
+    insta::assert_snapshot!(render(&comparison, CompareFormat::Terminal, Page::default()));
+    insta::assert_snapshot!(
+        "single_json",
+        render(&comparison, CompareFormat::Json, Page::default())
+    );
+}
+
+#[test]
+fn for_a_cost_the_smaller_is_better() {
+    let results = optimizers();
+    let (first, second) = (selector("optimizer=adam,shift=0"), selector("optimizer=sgd,shift=0"));
+    let side = |selector| Side { name: "x", results: &results, selector };
+    let question = Question { metric: Metric::TrainSeconds, ..question() };
+    let found = compare(side(&first), side(&second), question, &mut |_, _| None).unwrap();
+    // Fewer errors cost fewer seconds in this fixture.
+    assert_eq!(found.pairs[0].finding, Finding::A);
+    assert!(found.pairs[0].difference.unwrap() < 0.0);
+    assert!(found.pairs[0].superiority.unwrap().probability > 0.99);
+    assert!(found.verdict.starts_with("A is better on average by +1.2"), "{}", found.verdict);
+}
+
+#[test]
+fn a_run_against_itself_is_refused_and_against_a_copy_undecided() {
+    let (results, copy) = (optimizers(), optimizers());
+    let all = Selector::default();
+    let a = Side { name: "a", results: &results, selector: &all };
+    let error = compare(a, a, question(), &mut |_, _| None).unwrap_err();
+    assert_eq!(error, PairingError::Same);
+    let b = Side { name: "b", results: &copy, selector: &all };
+    let found = compare(a, b, question(), &mut |_, _| None).unwrap();
+    assert!(found.pairs.iter().all(|pair| pair.finding == Finding::Undecided));
+    assert_eq!(found.pairs.len(), 4);
+}
+
+#[test]
+fn other_images_are_never_compared_image_by_image() {
+    let mut examples = |_: usize, _: usize| {
+        let side = |images: &str| Examples {
+            images: images.to_owned(),
+            labels: vec![0, 1],
+            trials: vec![vec![0, 1]],
+        };
+        Some((side("digits"), side("mnist")))
+    };
+    let found = compared("optimizer=adam,shift=0", "optimizer=sgd,shift=0", &mut examples);
+    assert_eq!(found.pairs[0].examples, None);
+}
+
+#[test]
+fn cells_without_a_partner_are_named() {
+    let (grid, other) = (fixture::augment_grid(), fixture::augment_grid());
+    let (all, some) = (Selector::default(), selector("shift=0"));
+    let a = Side { name: "a", results: &grid, selector: &all };
+    let b = Side { name: "b", results: &other, selector: &some };
+    // The selector fixes the shift of B, so A's cells at any shift pair by rotation and zoom.
+    let found = compare(a, b, question(), &mut |_, _| None).unwrap();
+    assert_eq!((found.pairs.len(), found.only_a.len(), found.only_b.len()), (3, 4, 0));
+}
+
+#[test]
+fn an_axis_of_one_side_alone_must_be_chosen() {
+    let (grid, plain) = (
+        optimizers(),
+        fixture::experiment(
+            "plain",
+            &[("augment.shift", &["0", "0.1"])],
+            &[(&[Some("0")], &[4, 5, 6]), (&[Some("0.1")], &[7, 8, 9])],
+        ),
+    );
+    let all = Selector::default();
+    let a = Side { name: "a", results: &grid, selector: &all };
+    let b = Side { name: "b", results: &plain, selector: &all };
+    let error = compare(a, b, question(), &mut |_, _| None).unwrap_err();
+    insta::assert_snapshot!(error, @"axis `train.optimizer` exists in A (`optimizers`) only and takes 2 values there; choose one with `--cell-a train.optimizer=…`");
+    let adam = selector("optimizer=adam");
+    let a = Side { selector: &adam, ..a };
+    assert_eq!(compare(a, b, question(), &mut |_, _| None).unwrap().pairs.len(), 2);
+}
+
+#[test]
+fn too_few_trials_conclude_nothing() {
+    let one = fixture::experiment(
+        "one",
+        &[("a.x", &["0", "1"])],
+        &[(&[Some("0")], &[4]), (&[Some("1")], &[9, 8])],
+    );
+    let (first, second) = (selector("x=0"), selector("x=1"));
+    let side = |selector| Side { name: "one", results: &one, selector };
+    let found = compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap();
+    assert_eq!(found.pairs[0].finding, Finding::TooFew);
+    assert!(found.verdict.starts_with("A and B cannot be compared: 1 trial and 2 trials"));
+}

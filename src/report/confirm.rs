@@ -1,0 +1,366 @@
+//! The best cells again on fresh seeds: what was hoped, what was found.
+//!
+//! The best of many noisy means is too high by selection alone, so only fresh trials say what a
+//! chosen cell is worth.
+
+use serde::Serialize;
+
+use super::Page;
+use super::compare::CompareFormat;
+use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, wrap_text};
+use super::numbers::{Scale, counted};
+use crate::base::{Direction, Metric};
+use crate::stats::{self, IntervalMethod, Summary};
+use crate::tables::{CellResults, ExperimentResults};
+
+/// Version of the JSON schema.
+pub const SCHEMA_VERSION: u32 = 1;
+const ALPHA: f64 = 0.05;
+
+/// The best cells of an experiment, as first seen and as confirmed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Confirmation {
+    /// Always `gridbench-confirmation`.
+    pub format: &'static str,
+    /// Version of this schema.
+    pub version: u32,
+    /// The experiment the cells were chosen from.
+    pub of: String,
+    /// What they were chosen by and confirmed on.
+    pub metric: Metric,
+    /// Cells they were chosen from.
+    pub chosen_from: usize,
+    /// How much higher than the truth the best of so many equal cells is expected to look, by luck
+    /// alone; absent without a spread or a choice.
+    pub luck: Option<f64>,
+    /// The cells, best first by the first estimate.
+    pub cells: Vec<ConfirmedCell>,
+    /// What may be quoted.
+    pub verdict: String,
+}
+
+/// One cell, as first seen and as confirmed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConfirmedCell {
+    /// The cell.
+    pub name: String,
+    /// The estimate it was chosen by.
+    pub first: Estimate,
+    /// The fresh estimate; absent without a completed trial.
+    pub confirmed: Option<Estimate>,
+    /// Fresh minus first mean.
+    pub change: Option<f64>,
+    /// Whether it cannot be told apart from the best confirmed cell (Welch, Holm, α 0.05).
+    pub inseparable_from_best: bool,
+}
+
+/// What a sample says.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Completed trials.
+    pub n: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation (n − 1); absent for one trial.
+    pub sd: Option<f64>,
+    /// 95 % interval of the mean; absent for one trial.
+    pub interval95: Option<(f64, f64)>,
+}
+
+impl Estimate {
+    fn of(values: &[f64]) -> Option<Self> {
+        let Summary { n, mean, sd, interval95, .. } =
+            Summary::with_interval(values, IntervalMethod::StudentT)?;
+        Some(Self { n, mean, sd, interval95 })
+    }
+}
+
+/// Returns the places of the `top` best cells by the mean of `metric`, best first.
+#[must_use]
+pub fn best_cells(results: &ExperimentResults, metric: Metric, top: usize) -> Vec<usize> {
+    let sign = match metric.direction() {
+        Direction::Maximize => -1.0,
+        Direction::Minimize => 1.0,
+    };
+    let mut means: Vec<(usize, f64)> = results
+        .cells
+        .iter()
+        .enumerate()
+        .filter_map(|(place, cell)| Some((place, Estimate::of(&cell.sample(metric))?.mean)))
+        .collect();
+    means.sort_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
+    means.into_iter().take(top).map(|(place, _)| place).collect()
+}
+
+/// Sets the chosen cells of `first` beside the same cells of `fresh`.
+#[must_use]
+pub fn confirmation(
+    first: &ExperimentResults,
+    chosen: &[usize],
+    fresh: &ExperimentResults,
+    metric: Metric,
+) -> Confirmation {
+    let again = |cell: &CellResults| -> Vec<f64> {
+        let found = fresh.cells.iter().find(|other| other.name == cell.name);
+        found.map(|cell| cell.sample(metric)).unwrap_or_default()
+    };
+    let samples: Vec<Vec<f64>> = chosen.iter().map(|&place| again(&first.cells[place])).collect();
+    let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
+    let higher = metric.direction() == Direction::Maximize;
+    let marks = stats::inseparable_from_best(&slices, higher, ALPHA);
+    let cells: Vec<ConfirmedCell> = chosen
+        .iter()
+        .zip(&samples)
+        .zip(marks)
+        .filter_map(|((&place, sample), inseparable_from_best)| {
+            let cell = &first.cells[place];
+            let hoped = Estimate::of(&cell.sample(metric))?;
+            let confirmed = Estimate::of(sample);
+            Some(ConfirmedCell {
+                name: cell.name.clone(),
+                first: hoped,
+                confirmed,
+                change: confirmed.map(|confirmed| confirmed.mean - hoped.mean),
+                inseparable_from_best,
+            })
+        })
+        .collect();
+    let mut found = Confirmation {
+        format: "gridbench-confirmation",
+        version: SCHEMA_VERSION,
+        of: first.facts.name.clone(),
+        metric,
+        chosen_from: first.cells.iter().filter(|cell| !cell.sample(metric).is_empty()).count(),
+        luck: luck(first, metric),
+        cells,
+        verdict: String::new(),
+    };
+    found.verdict = verdict(&found);
+    found
+}
+
+/// Returns how far above the truth the best of equal cells is expected to look: Blom's expected
+/// maximum of their means, with the spread pooled over all cells.
+fn luck(results: &ExperimentResults, metric: Metric) -> Option<f64> {
+    let samples: Vec<Vec<f64>> = results
+        .cells
+        .iter()
+        .map(|cell| cell.sample(metric))
+        .filter(|sample| !sample.is_empty())
+        .collect();
+    if samples.len() < 2 {
+        return None;
+    }
+    let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
+    let (sd, _) = stats::pooled_sd(&slices)?;
+    let mut counts: Vec<usize> = samples.iter().map(Vec::len).collect();
+    counts.sort_unstable();
+    let n = counts[counts.len() / 2] as f64;
+    Some(stats::expected_max(0.0, sd / n.sqrt(), samples.len()))
+}
+
+fn scale(found: &Confirmation) -> Scale {
+    let spreads = found.cells.iter().filter_map(|cell| cell.confirmed?.sd.filter(|sd| *sd > 0.0));
+    Scale::of(found.metric, spreads.reduce(f64::min))
+}
+
+fn verdict(found: &Confirmation) -> String {
+    let scale = scale(found);
+    let sign = if found.metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let best = found
+        .cells
+        .iter()
+        .filter_map(|cell| Some((cell, cell.confirmed?)))
+        .max_by(|a, b| (sign * a.1.mean).total_cmp(&(sign * b.1.mean)));
+    let Some((cell, confirmed)) = best else {
+        return "Nothing is confirmed: no fresh trial completed.".to_owned();
+    };
+    let Some((low, high)) = confirmed.interval95 else {
+        return "Nothing is confirmed: a single fresh trial has no spread to judge by; confirm with \
+                at least 5 repeats."
+            .to_owned();
+    };
+    let mut text = format!(
+        "Quote the confirmed numbers: `{}` reaches {} ± {} (n = {}, 95 % {} to {}){}.",
+        cell.name,
+        scale.value(confirmed.mean),
+        scale.value(confirmed.sd.unwrap_or(0.0)),
+        confirmed.n,
+        scale.value(low),
+        scale.value(high),
+        scale.unit(),
+    );
+    let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count();
+    if found.cells.len() > 1 {
+        text += &match alike - 1 {
+            0 => format!(
+                " It is better than the other {} in these trials (Holm).",
+                match found.cells.len() - 1 {
+                    1 => "one".to_owned(),
+                    others => format!("{others} confirmed"),
+                }
+            ),
+            _ if found.cells.len() == 2 => {
+                " The other one cannot be told apart from it, so which is best stays open."
+                    .to_owned()
+            }
+            others => format!(
+                " {others} of the other {} cannot be told apart from it, so which of them is best \
+                 stays open.",
+                found.cells.len() - 1
+            ),
+        };
+    }
+    text
+}
+
+/// Writes a confirmation; the text ends with a line break.
+///
+/// # Panics
+/// Never: every confirmation has a JSON form.
+#[must_use]
+pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String {
+    match format {
+        CompareFormat::Json => {
+            serde_json::to_string_pretty(found).expect("it has text keys only") + "\n"
+        }
+        CompareFormat::Markdown => {
+            let lines = table(found).markdown().join("\n");
+            let notes: String =
+                notes(found).iter().map(|note| format!("- {}\n", escape(note))).collect();
+            let heading = escape(&heading(found));
+            format!("## {heading}\n\n{lines}\n\n{notes}\n**{}**\n", escape(&found.verdict))
+        }
+        CompareFormat::Terminal => {
+            let mut out = format!("{}\n\n", Paint::Bold.on(&heading(found), page.colour));
+            for line in table(found).draw(page.width, page.colour) {
+                out += &format!("{line}\n");
+            }
+            out.push('\n');
+            for note in notes(found) {
+                for line in wrap_text(&note, page.width.saturating_sub(2), 1) {
+                    out += &format!(" {line}\n");
+                }
+            }
+            out.push('\n');
+            for line in wrap_text(&found.verdict, page.width, 0) {
+                out += &format!("{}\n", Paint::Bold.on(&line, page.colour));
+            }
+            out
+        }
+    }
+}
+
+fn heading(found: &Confirmation) -> String {
+    format!(
+        "{}: the best {} of {} again on fresh seeds   {}{}",
+        found.of,
+        found.cells.len(),
+        counted(found.chosen_from, "cell"),
+        found.metric.name().replace('-', " "),
+        scale(found).unit(),
+    )
+}
+
+fn table(found: &Confirmation) -> TextTable {
+    let scale = scale(found);
+    let estimate = |estimate: &Estimate| {
+        let sd = estimate.sd.map_or(String::new(), |sd| format!(" ± {}", scale.value(sd)));
+        format!("{}{sd} (n = {})", scale.value(estimate.mean), estimate.n)
+    };
+    let missing = || "—".to_owned();
+    let column = |head: &str, align, entry: &dyn Fn(&ConfirmedCell) -> String| {
+        TextColumn::plain(head, align, found.cells.iter().map(entry).collect())
+    };
+    TextTable {
+        banner: None,
+        keys: vec![column("cell", Align::Left, &|cell| cell.name.clone())],
+        columns: vec![
+            column("first estimate", Align::Left, &|cell| estimate(&cell.first)),
+            column("confirmed", Align::Left, &|cell| {
+                let mark = if cell.inseparable_from_best { " ●" } else { "" };
+                cell.confirmed.as_ref().map_or_else(missing, |it| estimate(it) + mark)
+            }),
+            column("95 %", Align::Left, &|cell| {
+                let interval = cell.confirmed.and_then(|confirmed| confirmed.interval95);
+                interval.map_or_else(missing, |interval| scale.interval(interval))
+            }),
+            column("change", Align::Right, &|cell| {
+                cell.change.map_or_else(missing, |change| scale.signed(change))
+            }),
+        ],
+        split: Split::Full,
+    }
+}
+
+fn notes(found: &Confirmation) -> Vec<String> {
+    let scale = scale(found);
+    let mut notes = vec![
+        "● not distinguishable from the best confirmed cell (Welch's t, Holm, α 0.05); ± is the \
+         standard deviation"
+            .to_owned(),
+        "the first estimates chose the cells, so they are too hopeful; the confirmed ones share no \
+         seed with them"
+            .to_owned(),
+    ];
+    if let Some(luck) = found.luck {
+        notes.push(format!(
+            "were all {} equally good, luck alone would make the best look better by about {}",
+            counted(found.chosen_from, "cell"),
+            scale.size(luck)
+        ));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::fixture;
+
+    fn experiment(name: &str, cells: [&[u32]; 3]) -> ExperimentResults {
+        let values = [[Some("0")], [Some("1")], [Some("2")]];
+        let made: Vec<fixture::HandMade<'_>> =
+            values.iter().zip(cells).map(|(value, errors)| (&value[..], errors)).collect();
+        fixture::experiment(name, &[("a.x", &["0", "1", "2"])], &made)
+    }
+
+    #[test]
+    fn the_best_cells_are_chosen_by_their_mean_whichever_way_is_better() {
+        let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[7, 8, 9]]);
+        assert_eq!(best_cells(&first, Metric::TestAccuracy, 2), [1, 2]);
+        // More errors take longer in this fixture, so the quickest are the same.
+        assert_eq!(best_cells(&first, Metric::TrainSeconds, 2), [1, 2]);
+        assert_eq!(best_cells(&first, Metric::TestLoss, 2), [0_usize; 0]);
+    }
+
+    #[test]
+    fn first_and_fresh_estimates_stand_side_by_side() {
+        let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[6, 7, 8]]);
+        let fresh = experiment("first-confirm", [&[], &[8, 9, 10, 9], &[7, 6, 8, 7]]);
+        let found = confirmation(&first, &[1, 2], &fresh, Metric::TestAccuracy);
+        let change = found.cells[0].change.unwrap();
+        assert!((change + 4.0 / 360.0).abs() < 1e-12, "{change}");
+        assert!(!found.cells[0].inseparable_from_best && found.cells[1].inseparable_from_best);
+        // The pooled spread is one error of 360, over three trials in each of three cells:
+        // scipy.stats.norm.ppf((3 - .375) / 3.25) / 360 / sqrt(3)
+        let luck = found.luck.unwrap();
+        assert!((luck - 0.001_394_339_026_522_773_9).abs() < 1e-12, "{luck}");
+        insta::assert_snapshot!(render(&found, CompareFormat::Terminal, Page::default()));
+        insta::assert_snapshot!(
+            "confirm_markdown",
+            render(&found, CompareFormat::Markdown, Page::default())
+        );
+    }
+
+    #[test]
+    fn without_fresh_trials_nothing_is_confirmed() {
+        let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[6, 7, 8]]);
+        let none = experiment("first-confirm", [&[], &[], &[]]);
+        let found = confirmation(&first, &[1], &none, Metric::TestAccuracy);
+        assert!(found.verdict.starts_with("Nothing is confirmed"), "{}", found.verdict);
+        let one = experiment("first-confirm", [&[], &[5], &[]]);
+        let found = confirmation(&first, &[1], &one, Metric::TestAccuracy);
+        assert!(found.verdict.starts_with("Nothing is confirmed"), "{}", found.verdict);
+    }
+}

@@ -1,0 +1,244 @@
+//! `TensorBoard` event files: the curves of every training, the metrics of every trial, histograms
+//! over the trials of every cell, and the hyperparameters for the `HParams` page.
+//!
+//! Writes into memory only. Layout below the folder of an experiment: one run a cell with its
+//! histograms, below it one run a trial, below that one run a member where a trial has several.
+//! The same results give the same bytes: times come from the manifest and the measured seconds.
+
+mod event;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use event::{EventFile, Hyperparameter, Kind};
+
+use crate::record::Outcome;
+use crate::stats;
+use crate::tables::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+
+/// Name of every event file; the reader looks for `tfevents` in it.
+pub const FILE_NAME: &str = "events.out.tfevents.0000000000.bench";
+/// Longest folder name made of a cell's name.
+const LONGEST_NAME: usize = 120;
+/// Most bins of a histogram.
+const BINS: usize = 30;
+
+/// Hands every event file to `write`: the folders of its run and its bytes.
+///
+/// # Errors
+/// The first that `write` gives.
+pub fn each_file<E>(
+    results: &ExperimentResults,
+    write: &mut dyn FnMut(&[String], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let start = seconds_of(&results.facts.origin.updated).unwrap_or(0.0);
+    let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
+    for curve in &results.curves {
+        curves.entry((curve.cell, curve.repeat)).or_default().push(curve);
+    }
+    let mut summary = EventFile::begin(start);
+    summary.experiment(&results.facts.name, start, &axes(results), &results.metrics());
+    write(&[], summary.bytes())?;
+    let names = folder_names(results);
+    for (place, cell) in results.cells.iter().enumerate() {
+        let folder = names[place].clone();
+        write(std::slice::from_ref(&folder), histograms(results, cell, start).bytes())?;
+        for trial in &cell.trials {
+            let run = format!("repeat-{:04}", trial.repeat);
+            let of_trial = curves.remove(&(place, trial.repeat)).unwrap_or_default();
+            let mut events = EventFile::begin(start);
+            if let [only] = of_trial[..] {
+                curve(&mut events, only, start);
+            }
+            finish(&mut events, results, cell, trial, &of_trial, start);
+            write(&[folder.clone(), run.clone()], events.bytes())?;
+            for one in of_trial.iter().filter(|_| of_trial.len() > 1) {
+                let mut events = EventFile::begin(start);
+                curve(&mut events, one, start);
+                let member = format!("member-{:02}", one.member);
+                write(&[folder.clone(), run.clone(), member], events.bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the epochs of a member.
+fn curve(events: &mut EventFile, curve: &MemberCurve, start: f64) {
+    let mut time = start;
+    for epoch in &curve.epochs {
+        time += epoch.train_seconds.max(0.0);
+        let step = u64::from(epoch.epoch);
+        let values = [
+            ("epoch/train-loss", Some(epoch.train_loss)),
+            ("epoch/train-accuracy", Some(epoch.train_accuracy)),
+            ("epoch/validation-loss", epoch.validation_loss),
+            ("epoch/validation-accuracy", epoch.validation_accuracy),
+            ("epoch/learning-rate", Some(epoch.learning_rate)),
+        ];
+        for (tag, value) in values {
+            if let Some(value) = value {
+                events.scalar(tag, value, step, time);
+            }
+        }
+    }
+}
+
+/// Writes the metrics of a trial and what the `HParams` page needs of it.
+fn finish(
+    events: &mut EventFile,
+    results: &ExperimentResults,
+    cell: &CellResults,
+    trial: &TrialRow,
+    curves: &[&MemberCurve],
+    start: f64,
+) {
+    let lengths = curves.iter().map(|curve| curve.epochs.iter().map(|e| e.train_seconds).sum());
+    let end = start + f64::max(lengths.fold(0.0, f64::max), 0.0);
+    let step = curves.iter().filter_map(|curve| curve.epochs.last()).map(|e| e.epoch).max();
+    let hyperparameters: Vec<(&str, &str)> = results
+        .axes
+        .iter()
+        .zip(&cell.values)
+        .filter_map(|(axis, value)| Some((axis.key.as_str(), value.as_deref()?)))
+        .collect();
+    events.session_start(&hyperparameters, &kinds(results), &cell.name, start);
+    for (metric, value) in &trial.metrics {
+        let tag = format!("metric/{metric}");
+        events.scalar(&tag, *value, u64::from(step.unwrap_or(1)), end);
+    }
+    events.session_end(trial.outcome == Outcome::Completed, end);
+}
+
+fn histograms(results: &ExperimentResults, cell: &CellResults, start: f64) -> EventFile {
+    let mut events = EventFile::begin(start);
+    for metric in results.metrics() {
+        let sample = cell.sample(metric);
+        let edges = stats::shared_edges(&[&sample], results.quantum(metric), BINS);
+        if let Some(edges) = edges {
+            let counts = stats::counts(&sample, &edges);
+            events.histogram(&format!("trials/{metric}"), &sample, &edges, &counts, start);
+        }
+    }
+    events
+}
+
+/// Returns whether the values of an axis are numbers, truths or text.
+fn kind(values: &[String]) -> Kind {
+    let number = |text: &String| text.parse::<f64>().is_ok_and(f64::is_finite);
+    let truth = |text: &String| text == "true" || text == "false";
+    if values.iter().all(number) {
+        Kind::Number
+    } else if values.iter().all(truth) {
+        Kind::Truth
+    } else {
+        Kind::Text
+    }
+}
+
+fn kinds(results: &ExperimentResults) -> BTreeMap<&str, Kind> {
+    results.axes.iter().map(|axis| (axis.key.as_str(), kind(&axis.values))).collect()
+}
+
+fn axes(results: &ExperimentResults) -> Vec<Hyperparameter<'_>> {
+    let axis = |axis: &'_ crate::tables::AxisFacts| kind(&axis.values);
+    results
+        .axes
+        .iter()
+        .map(|facts| Hyperparameter { name: &facts.key, kind: axis(facts), values: &facts.values })
+        .collect()
+}
+
+/// Returns a folder name for every cell: its name without what file systems mind, and unlike the
+/// others.
+fn folder_names(results: &ExperimentResults) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let name = |(place, cell): (usize, &CellResults)| {
+        let plain: String = cell
+            .name
+            .chars()
+            .map(|c| if c.is_alphanumeric() || "=.-_+,".contains(c) { c } else { '_' })
+            .take(LONGEST_NAME)
+            .collect();
+        let plain = if plain.is_empty() { "base".to_owned() } else { plain };
+        let is_whole = plain.chars().count() == cell.name.chars().count();
+        if is_whole && taken.insert(plain.clone()) {
+            return plain;
+        }
+        let numbered = format!("{plain}-{place}");
+        taken.insert(numbered.clone());
+        numbered
+    };
+    results.cells.iter().enumerate().map(name).collect()
+}
+
+/// Reads `YYYY-MM-DDThh:mm:ssZ` as seconds since 1970 (calendar arithmetic: Hinnant, "chrono-
+/// compatible low-level date algorithms", `days_from_civil`).
+fn seconds_of(date: &str) -> Option<f64> {
+    let number = |from: usize, to: usize| date.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some((days * 86_400 + hour * 3_600 + minute * 60 + second) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::fixture;
+
+    fn files(results: &ExperimentResults) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        each_file(results, &mut |folders, bytes| {
+            files.insert(folders.join("/"), bytes.to_vec());
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        files
+    }
+
+    #[test]
+    fn every_cell_and_every_trial_is_a_run() {
+        let results = fixture::augment_grid();
+        let files = files(&results);
+        let trials: usize = results.cells.iter().map(|cell| cell.trials.len()).sum();
+        assert_eq!(files.len(), 1 + results.cells.len() + trials);
+        let run = "augment.shift=0.1_augment.rotation=10_augment.zoom=0.1/repeat-0002";
+        assert!(files.keys().any(|name| name.ends_with(run)), "{:#?}", files.keys());
+    }
+
+    #[test]
+    fn the_same_results_give_the_same_bytes() {
+        assert_eq!(files(&fixture::augment_grid()), files(&fixture::augment_grid()));
+    }
+
+    #[test]
+    fn folders_are_told_apart_and_hold_no_path() {
+        let mut results = fixture::augment_grid();
+        results.cells[0].name = "a/b".to_owned();
+        results.cells[1].name = "a b".to_owned();
+        results.cells[2].name = "../..".to_owned();
+        results.cells[3].name = "x".repeat(300);
+        let names = folder_names(&results);
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        assert!(names.iter().all(|name| !name.contains('/') && name.len() < 140), "{names:?}");
+    }
+
+    #[test]
+    fn dates_agree_with_gnu_date() {
+        // `date -u -d DATE +%s`
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0.0),
+            ("2000-02-29T00:00:00Z", 951_782_400.0),
+            ("2026-12-31T23:59:59Z", 1_798_761_599.0),
+        ] {
+            assert!((seconds_of(text).unwrap() - seconds).abs() < 0.5, "{text}");
+        }
+        assert_eq!(seconds_of("yesterday"), None);
+    }
+}
