@@ -20,6 +20,7 @@ fn main() {
         seed: SplitSeed::Trial,
     };
     let settings = |source, image_size| DatasetSettings {
+        skip_bad: false,
         source,
         image_size,
         train_limit: None,

@@ -139,7 +139,7 @@ pub fn check_looks(
     let cells: Vec<CellVerdict> = rulings
         .into_iter()
         .enumerate()
-        .map(|(cell, ruling)| gate.verdict(&paired[ruling.look][cell], ruling))
+        .map(|(cell, ruling)| gate.verdict(&paired[ruling.look][cell], &ruling))
         .collect();
     let speed = settings
         .images_per_second
@@ -286,7 +286,7 @@ impl Gate {
         .expect("paired samples have finite values")
     }
 
-    fn verdict(&self, pair: &Pair<'_>, ruling: Ruling) -> CellVerdict {
+    fn verdict(&self, pair: &Pair<'_>, ruling: &Ruling) -> CellVerdict {
         let mean = |cell: &CellSample| {
             Moments::of(&cell.values).expect("paired samples have finite values").mean
         };

@@ -35,7 +35,7 @@ pub(super) fn gate(
         .rule(&contests)
         .into_iter()
         .enumerate()
-        .map(|(cell, ruling)| verdict(&pairs[ruling.look][cell], ruling, comparable))
+        .map(|(cell, ruling)| verdict(&pairs[ruling.look][cell], &ruling, comparable))
         .collect();
     let verdict = cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Inconclusive);
     Ok(SpeedReport { verdict, smallest_ratio, cells })
@@ -53,7 +53,7 @@ fn contest(pair: &Pair<'_>) -> Result<Contest, CheckError> {
     })
 }
 
-fn verdict(pair: &Pair<'_>, ruling: Ruling, comparable: bool) -> SpeedVerdict {
+fn verdict(pair: &Pair<'_>, ruling: &Ruling, comparable: bool) -> SpeedVerdict {
     let geometric = |values: &[f64]| {
         (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
     };

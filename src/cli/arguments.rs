@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::model_arguments::{ExportArguments, PredictArguments};
 pub(super) use verdicts::{
     CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, TensorboardArguments,
     TextFormat,
@@ -50,13 +51,17 @@ pub(super) enum Command {
     Baseline(BaselineArguments),
     /// Compare results with a baseline: ok (exit 0), regressed (4) or inconclusive (5).
     Check(CheckArguments),
+    /// Write trained networks to safetensors files that say what they are.
+    Export(ExportArguments),
+    /// Predict images with trained networks: a submission file, probabilities, a gallery.
+    Predict(Box<PredictArguments>),
     /// Set two results, or cells of them, side by side: differences, intervals, tests.
     Compare(CompareArguments),
     /// Train the best cells again on fresh seeds: their first means are too hopeful.
     Confirm(ConfirmArguments),
     /// Write TensorBoard event files: curves, histograms and hyperparameters of every trial.
     Tensorboard(TensorboardArguments),
-    /// List, fetch, describe and preview datasets.
+    /// List, fetch, describe, preview and convert datasets.
     #[command(subcommand)]
     Data(DataCommand),
     /// List the devices this build can train on.
@@ -72,6 +77,10 @@ pub(super) struct ExperimentArguments {
     /// Override a key of the experiment, for example `--set train.epochs=3`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
+
+    /// Leave bad images of tables and folders out and list them: `--set dataset.skip-bad=true`.
+    #[arg(long)]
+    pub(super) skip_bad: bool,
 }
 
 /// Where datasets are looked for.
@@ -106,6 +115,7 @@ pub(super) struct PlanArguments {
     pub(super) json: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "switches are independent of each other")]
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     #[command(flatten)]
@@ -121,6 +131,9 @@ pub(super) struct RunArguments {
     /// Where to train: `auto`, `cpu`, `cuda` or `cuda:N`.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(super) device: String,
+    /// Keep the weights of every network, for `bench export` and `bench predict`.
+    #[arg(long)]
+    pub(super) save_weights: bool,
     /// Train failed trials again, also those that failed before for the same reason.
     #[arg(long)]
     pub(super) retry_failed: bool,
@@ -229,6 +242,37 @@ pub(super) enum DataCommand {
     Info(DataSourceArguments),
     /// Write a contact sheet of images as PNG.
     Preview(DataPreviewArguments),
+    /// Write a dataset as Kaggle's tables or as one folder of PNG images a class.
+    Convert(DataConvertArguments),
+}
+
+/// A form of dataset files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DataForm {
+    /// `train.csv` with labels, `test.csv` without, and `solution.csv`.
+    Kaggle,
+    /// One folder of PNG images a class, test images among them.
+    Folder,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataConvertArguments {
+    /// A dataset's name, or an experiment file whose dataset and split are meant.
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+    /// Side of the images in pixels [default: as stored].
+    #[arg(long, value_name = "PIXELS")]
+    pub(super) image_size: Option<usize>,
+    /// How to write it.
+    #[arg(long, value_enum)]
+    pub(super) form: DataForm,
+    /// At most this many training images and as many test images, evenly spaced.
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// The folder to write to.
+    #[arg(long, short, value_name = "DIR")]
+    pub(super) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

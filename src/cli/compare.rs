@@ -84,7 +84,7 @@ impl Source {
         for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
             let completed =
                 |found: &&crate::record::TrialRecord| found.outcome == Outcome::Completed;
-            if store.trials().get(&trial.id).filter(completed).is_none() {
+            if !store.trials().get(&trial.id).as_ref().is_some_and(completed) {
                 continue;
             }
             let members: Vec<Predictions> = trial

@@ -43,6 +43,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         engine: engine.as_ref(),
         workers: workers(arguments.training.jobs),
         retries: RunOptions::default().retries,
+        save_weights: false,
         channel: match arguments.training.quiet {
             true => Channel::Failures,
             false if terminal.is_watched => Channel::Bar,

@@ -6,18 +6,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::{
-    DataCommand, DataFetchArguments, DataListArguments, DataPreviewArguments, DataSourceArguments,
-    ExperimentArguments,
+    DataCommand, DataConvertArguments, DataFetchArguments, DataForm, DataListArguments,
+    DataPreviewArguments, DataSourceArguments, ExperimentArguments,
 };
 use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, download_folder};
 use super::terminal::Terminal;
+use crate::base::{Seed, SeedPath};
 use crate::data::{self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourcePlace, Spread};
 use crate::engine::{self, DeviceChoice};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
-use crate::store::atomic;
+use crate::store::atomic::{self, AtomicError, Durability};
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
@@ -25,6 +26,7 @@ pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Fai
         DataCommand::Fetch(arguments) => fetch(arguments, terminal),
         DataCommand::Info(arguments) => info(&arguments),
         DataCommand::Preview(arguments) => preview(&arguments),
+        DataCommand::Convert(arguments) => convert(&arguments),
     }
 }
 
@@ -113,7 +115,8 @@ fn meant(
 ) -> Result<(DatasetSettings, AugmentSettings, bool), Failure> {
     let document = if is_experiment_file(source) {
         let file = Path::new(source).to_owned();
-        Loaded::from_file(&ExperimentArguments { file, overrides: Vec::new() })?.document
+        Loaded::from_file(&ExperimentArguments { file, overrides: Vec::new(), skip_bad: false })?
+            .document
     } else {
         let quoted = serde_json::to_string(source).expect("text serialises");
         let text =
@@ -195,5 +198,25 @@ fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
         Failure::internal("cannot write the preview").because(&error).hint(error.hint())
     })?;
     eprintln!("{} images drawn to `{}`", arguments.count, arguments.output.display());
+    Ok(Exit::Done)
+}
+
+fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
+    let (settings, ..) = meant(&arguments.source, arguments.image_size)?;
+    let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
+    let path = SeedPath::experiment(Seed(0));
+    let splits = data::split(&dataset, &settings.split, settings.train_limit, path)?;
+    let form = match arguments.form {
+        DataForm::Kaggle => data::Form::Kaggle,
+        DataForm::Folder => data::Form::Folder,
+    };
+    let written = data::convert(&dataset, &splits, form, arguments.limit, |name, bytes| {
+        // Whoever loses power converts again; a flush an image would take hours.
+        atomic::write_with(&arguments.output.join(name), bytes, Durability::Cached)
+    })
+    .map_err(|error: AtomicError| {
+        Failure::internal("cannot write the dataset").because(&error).hint(error.hint())
+    })?;
+    eprintln!("{written} images of `{}` written to `{}`", dataset.name, arguments.output.display());
     Ok(Exit::Done)
 }

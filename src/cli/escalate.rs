@@ -110,6 +110,7 @@ impl<'a> Escalation<'a> {
             engine: self.engine.as_ref(),
             workers: workers(self.arguments.jobs),
             retries: RunOptions::default().retries,
+            save_weights: false,
             channel: match self.arguments.quiet {
                 true => Channel::Failures,
                 false if self.terminal.is_watched => Channel::Bar,

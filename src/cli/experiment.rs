@@ -29,7 +29,9 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Reads and expands the experiment of the command line.
     pub(super) fn from_file(arguments: &ExperimentArguments) -> Result<Self, Failure> {
-        Self::from_path(&arguments.file, &arguments.overrides)
+        let mut overrides = arguments.overrides.clone();
+        overrides.extend(arguments.skip_bad.then(|| "dataset.skip-bad=true".to_owned()));
+        Self::from_path(&arguments.file, &overrides)
     }
 
     /// Reads and expands the experiment in a file.
@@ -183,13 +185,31 @@ impl Images {
 
     /// Returns a dataset, loading it the first time.
     pub(super) fn load(&mut self, settings: &DatasetSettings) -> Result<Arc<Dataset>, DataError> {
-        let key = format!("{:?} {:?}", settings.source, settings.image_size);
+        let key = format!("{:?} {:?} {}", settings.source, settings.image_size, settings.skip_bad);
         if let Some(dataset) = self.loaded.get(&key) {
             return Ok(Arc::clone(dataset));
         }
         let dataset = Arc::new(data::load(settings, &self.folders)?);
+        tell_skipped(&dataset);
         self.loaded.insert(key, Arc::clone(&dataset));
         Ok(dataset)
+    }
+}
+
+/// Lists the images that were left out, as far as a person reads.
+fn tell_skipped(dataset: &Dataset) {
+    const MOST: usize = 10;
+    let skipped = &dataset.skipped;
+    if skipped.is_empty() {
+        return;
+    }
+    let all = skipped.len() + dataset.len();
+    eprintln!("{} of {all} images of `{}` left out:", skipped.len(), dataset.name);
+    for line in skipped.iter().take(MOST) {
+        eprintln!("  {line}");
+    }
+    if skipped.len() > MOST {
+        eprintln!("  … and {} more", skipped.len() - MOST);
     }
 }
 

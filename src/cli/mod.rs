@@ -13,11 +13,14 @@ mod derived;
 mod escalate;
 mod evidence;
 mod experiment;
+mod export;
 mod failure;
 mod folders;
+mod model_arguments;
 mod panics;
 mod plan;
 mod power;
+mod predict;
 mod progress;
 mod report;
 mod run;
@@ -62,6 +65,8 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Compare(arguments) => compare::compare(&arguments, terminal),
         Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
         Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
     }

@@ -32,6 +32,8 @@ pub(super) struct How<'a> {
     pub(super) workers: usize,
     /// How often a failed member is tried again.
     pub(super) retries: u32,
+    /// Whether weights are kept even if the experiment does not ask for them.
+    pub(super) save_weights: bool,
     /// Where progress goes.
     pub(super) channel: Channel,
 }
@@ -67,6 +69,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         engine: engine.as_ref(),
         workers: workers(arguments.jobs),
         retries: if arguments.retry_failed { u32::MAX } else { RunOptions::default().retries },
+        save_weights: arguments.save_weights,
         channel,
     };
     let (store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
@@ -87,6 +90,7 @@ pub(super) fn train(
     let mut store = Store::open_writer(folder, draft).map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
+    write_lists(plan, images, folder)?;
     import_from_siblings(&mut store, plan, folder)?;
     listen_for_interrupts()?;
     let progress = Progress::new(how.channel, loaded.document.experiment().report.metric, terminal);
@@ -95,7 +99,12 @@ pub(super) fn train(
         engine: how.engine,
         store: &mut store,
         load: &mut |settings| images.load(settings),
-        options: RunOptions { workers: how.workers, retries: how.retries, ..RunOptions::default() },
+        options: RunOptions {
+            workers: how.workers,
+            retries: how.retries,
+            save_weights: how.save_weights || loaded.document.experiment().save_weights,
+            ..RunOptions::default()
+        },
         stop: &STOP,
         events: &|event| progress.tell(event),
     });
@@ -174,6 +183,25 @@ pub(super) fn write_derived(
     write_markdown(&[subject], &folder.join("report.md"))?;
     derived::stamp(store);
     Ok(results)
+}
+
+/// Writes the class names in label order, and what of the images was left out, one file a dataset.
+fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Failure> {
+    let write = |name: String, text: String| {
+        atomic::write(&folder.join(name), text.as_bytes()).map_err(|error| {
+            Failure::internal("cannot write the list of labels").because(&error).hint(error.hint())
+        })
+    };
+    for (place, planned) in plan.datasets.iter().enumerate() {
+        let dataset = images.load(&planned.settings)?;
+        let suffix = if place == 0 { String::new() } else { format!("-{}", place + 1) };
+        let names = serde_json::to_string(&dataset.classes).expect("text serialises to JSON");
+        write(format!("labels{suffix}.list"), names + "\n")?;
+        if !dataset.skipped.is_empty() {
+            write(format!("skipped{suffix}.list"), dataset.skipped.join("\n") + "\n")?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes over what other experiments beside this one have trained already.

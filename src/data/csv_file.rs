@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Position, ReaderBuilder};
+use csv::{ByteRecord, Position, ReaderBuilder, StringRecord};
 
 use super::dataset::ImageShape;
 use super::error::{LoadError, Place};
 use super::load::Pool;
+use super::skipping::Skipping;
 
 /// Most classes that whole-number labels may make.
 const MAX_CLASSES: u16 = 1000;
@@ -17,14 +18,20 @@ const MAX_CLASSES: u16 = 1000;
 /// Every column but the label's is a pixel, row by row of a square image, a whole number from 0 to
 /// 255. If the first label is a whole number, all must be, and the classes are 0 up to the largest;
 /// otherwise labels are names, and the classes are the sorted names.
-pub(super) fn read(path: &Path, test: Option<&Path>, label: &str) -> Result<Pool, LoadError> {
-    let mut table = Table::read(path, label)?;
-    let names = table.class_names()?;
-    let train_images = table.labels.len();
-    let mut labels = table.class_indices(&names)?;
+pub(super) fn read(
+    path: &Path,
+    test: Option<&Path>,
+    label: &str,
+    skipping: &mut Skipping,
+) -> Result<Pool, LoadError> {
+    let columns = Columns { label: Some(label), id: None };
+    let mut table = Table::read(path, columns, skipping)?;
+    let names = table.class_names(skipping)?;
+    let mut labels = table.class_indices(&names, skipping)?;
+    let train_images = labels.len();
     let mut test_from = None;
     if let Some(test) = test {
-        let test = Table::read(test, label)?;
+        let mut test = Table::read(test, columns, skipping)?;
         if test.side != table.side {
             return Err(LoadError::content(
                 &test.path,
@@ -32,7 +39,7 @@ pub(super) fn read(path: &Path, test: Option<&Path>, label: &str) -> Result<Pool
                 format!("{0}×{0}, as `{1}` has", table.side, table.path.display()),
             ));
         }
-        labels.extend(test.class_indices(&names)?);
+        labels.extend(test.class_indices(&names, skipping)?);
         table.pixels.extend_from_slice(&test.pixels);
         test_from = Some(train_images);
     }
@@ -40,65 +47,68 @@ pub(super) fn read(path: &Path, test: Option<&Path>, label: &str) -> Result<Pool
     Ok(Pool { shape, classes: names, pixels: table.pixels, labels, test_from })
 }
 
-struct Table {
+/// Columns of a table that are no pixels.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    /// Name of the label column, where there is one.
+    pub(super) label: Option<&'a str>,
+    /// Name of a column that says which image a row is, where there is one.
+    pub(super) id: Option<&'a str>,
+}
+
+/// One CSV file.
+pub(super) struct Table {
     path: PathBuf,
     label_column: String,
-    side: usize,
-    pixels: Vec<u8>,
-    /// Text and line of every label.
+    /// Side of the square images.
+    pub(super) side: usize,
+    /// Pixels of all rows.
+    pub(super) pixels: Vec<u8>,
+    /// What the id column says, where there is one.
+    pub(super) ids: Vec<String>,
+    /// Text and line of every label; without a label column the text is empty.
     labels: Vec<(String, u64)>,
 }
 
+/// Where everything stands in a row.
+struct Places {
+    label: Option<usize>,
+    id: Option<usize>,
+    header: StringRecord,
+}
+
 impl Table {
-    fn read(path: &Path, label: &str) -> Result<Self, LoadError> {
+    /// Reads a file.
+    pub(super) fn read(
+        path: &Path,
+        columns: Columns<'_>,
+        skipping: &mut Skipping,
+    ) -> Result<Self, LoadError> {
         let problem = |error: csv::Error| csv_problem(path, error);
         let mut reader = ReaderBuilder::new().from_path(path).map_err(problem)?;
         let header = reader.headers().map_err(problem)?.clone();
-        let mut found = header.iter().enumerate().filter(|(_, name)| name.trim() == label);
-        let (Some((label_at, _)), None) = (found.next(), found.next()) else {
-            let mut names: Vec<String> =
-                header.iter().take(3).map(|name| format!("`{name}`")).collect();
-            names.extend((header.len() > 3).then(|| "…".to_owned()));
-            return Err(LoadError::content(
-                path,
-                format!("columns {}", names.join(", ")),
-                format!("exactly one called `{label}`"),
-            ));
-        };
-        let columns = header.len() - 1;
-        let side = columns.isqrt();
-        if side == 0 || side * side != columns {
-            return Err(LoadError::content(
-                path,
-                format!("{columns} columns beside `{label}`"),
-                "a square number of pixels (784 for 28×28)",
-            ));
-        }
+        let place = |name: Option<&str>| name.map(|name| find(path, &header, name)).transpose();
+        let (label, id) = (place(columns.label)?, place(columns.id)?);
+        let side = side_of(path, &header, columns)?;
+        let places = Places { label, id, header };
         let mut table = Self {
             path: path.to_owned(),
-            label_column: label.to_owned(),
+            label_column: columns.label.unwrap_or_default().to_owned(),
             side,
             pixels: Vec::new(),
+            ids: Vec::new(),
             labels: Vec::new(),
         };
         let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).map_err(problem)? {
-            let line = record.position().map_or(0, Position::line);
-            for (at, cell) in record.iter().enumerate() {
-                let cell = cell.trim_ascii();
-                if at == label_at {
-                    table.labels.push((String::from_utf8_lossy(cell).into_owned(), line));
-                } else {
-                    let pixel = parse_pixel(cell).ok_or_else(|| {
-                        let found = match cell {
-                            [] => "an empty cell".to_owned(),
-                            cell => format!("`{}`", String::from_utf8_lossy(cell)),
-                        };
-                        table.cell_problem(line, &header[at], found, "a whole number from 0 to 255")
-                    })?;
-                    table.pixels.push(pixel);
-                }
-            }
+        loop {
+            let row = match reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => table.add(&record, &places),
+                // A file that cannot be read any further has no next row to go on with.
+                Err(error) if error.is_io_error() => return Err(problem(error)),
+                Err(error) => Err(problem(error)),
+            };
+            skipping.pass(row)?;
         }
         if table.labels.is_empty() {
             return Err(LoadError::content(path, "no row below its header", "one row an image"));
@@ -106,44 +116,96 @@ impl Table {
         Ok(table)
     }
 
-    fn class_names(&self) -> Result<Vec<String>, LoadError> {
+    /// Adds one row, or nothing of it.
+    fn add(&mut self, record: &ByteRecord, places: &Places) -> Result<(), LoadError> {
+        let line = record.position().map_or(0, Position::line);
+        let before = self.pixels.len();
+        let (mut label, mut id) = (String::new(), None);
+        for (at, cell) in record.iter().enumerate() {
+            let cell = cell.trim_ascii();
+            if Some(at) == places.label {
+                label = String::from_utf8_lossy(cell).into_owned();
+            } else if Some(at) == places.id {
+                id = Some(String::from_utf8_lossy(cell).into_owned());
+            } else if let Some(pixel) = parse_pixel(cell) {
+                self.pixels.push(pixel);
+            } else {
+                self.pixels.truncate(before);
+                let found = match cell {
+                    [] => "an empty cell".to_owned(),
+                    cell => format!("`{}`", String::from_utf8_lossy(cell)),
+                };
+                let column = &places.header[at];
+                return Err(self.cell_problem(line, column, found, "a whole number from 0 to 255"));
+            }
+        }
+        self.labels.push((label, line));
+        self.ids.extend(id);
+        Ok(())
+    }
+
+    fn class_names(&mut self, skipping: &mut Skipping) -> Result<Vec<String>, LoadError> {
         if self.labels[0].0.parse::<u64>().is_err() {
             let names: BTreeSet<&String> = self.labels.iter().map(|(label, _)| label).collect();
             return Ok(names.into_iter().cloned().collect());
         }
         let mut largest = 0;
-        for (label, line) in &self.labels {
+        let expected = format!("a whole number from 0 to {}", MAX_CLASSES - 1);
+        let kept = self.judged(skipping, |label| {
             let class = label.parse::<u16>().ok().filter(|&class| class < MAX_CLASSES);
-            largest = class
-                .ok_or_else(|| {
-                    let expected = format!("a whole number from 0 to {}", MAX_CLASSES - 1);
-                    self.label_problem(label, *line, &expected)
-                })?
-                .max(largest);
+            class.ok_or_else(|| expected.clone())
+        })?;
+        for class in kept {
+            largest = class.max(largest);
         }
         Ok((0..=largest).map(|class| class.to_string()).collect())
     }
 
-    fn class_indices(&self, names: &[String]) -> Result<Vec<u16>, LoadError> {
+    /// Returns the class of every row; rows of other labels are an error, or left out.
+    pub(super) fn class_indices(
+        &mut self,
+        names: &[String],
+        skipping: &mut Skipping,
+    ) -> Result<Vec<u16>, LoadError> {
         let numbers = names[0] == "0";
-        self.labels
-            .iter()
-            .map(|(label, line)| {
-                let index = if numbers {
-                    label.parse().ok().filter(|&class: &usize| class < names.len())
-                } else {
-                    names.binary_search(label).ok()
-                };
-                index.map(|index| index as u16).ok_or_else(|| {
-                    let last = names.last().expect("a file has at least one class");
-                    self.label_problem(
-                        label,
-                        *line,
-                        &format!("a class of the training file, `{}` to `{last}`", names[0]),
-                    )
-                })
-            })
-            .collect()
+        let last = names.last().expect("a file has at least one class");
+        let expected = format!("a class of the training file, `{}` to `{last}`", names[0]);
+        self.judged(skipping, |label| {
+            let index = if numbers {
+                label.parse().ok().filter(|&class: &usize| class < names.len())
+            } else {
+                names.binary_search_by(|name| name.as_str().cmp(label)).ok()
+            };
+            index.map(|index| index as u16).ok_or_else(|| expected.clone())
+        })
+    }
+
+    /// Returns what `judge` makes of every label, and drops the rows it says no to; its error is
+    /// what was expected.
+    fn judged(
+        &mut self,
+        skipping: &mut Skipping,
+        judge: impl Fn(&str) -> Result<u16, String>,
+    ) -> Result<Vec<u16>, LoadError> {
+        let size = self.side * self.side;
+        let mut kept = Vec::with_capacity(self.labels.len());
+        let mut bad = Vec::new();
+        for (row, (label, line)) in self.labels.iter().enumerate() {
+            let judged =
+                judge(label).map_err(|expected| self.label_problem(label, *line, &expected));
+            match skipping.pass(judged)? {
+                Some(class) => kept.push(class),
+                None => bad.push(row),
+            }
+        }
+        for &row in bad.iter().rev() {
+            self.labels.remove(row);
+            self.pixels.drain(row * size..(row + 1) * size);
+        }
+        if kept.is_empty() {
+            return Err(LoadError::content(&self.path, "no usable row", "one row an image"));
+        }
+        Ok(kept)
     }
 
     fn label_problem(&self, label: &str, line: u64, expected: &str) -> LoadError {
@@ -158,6 +220,49 @@ impl Table {
             expected: expected.to_owned(),
         }
     }
+}
+
+/// Returns the place of the one column of that name.
+fn find(path: &Path, header: &StringRecord, name: &str) -> Result<usize, LoadError> {
+    let mut found = header.iter().enumerate().filter(|(_, column)| column.trim() == name);
+    if let (Some((place, _)), None) = (found.next(), found.next()) {
+        return Ok(place);
+    }
+    let mut names: Vec<String> = header.iter().take(3).map(|name| format!("`{name}`")).collect();
+    names.extend((header.len() > 3).then(|| "…".to_owned()));
+    Err(LoadError::content(
+        path,
+        format!("columns {}", names.join(", ")),
+        format!("exactly one called `{name}`"),
+    ))
+}
+
+/// Returns the side of the images that the columns of pixels make.
+fn side_of(path: &Path, header: &StringRecord, columns: Columns<'_>) -> Result<usize, LoadError> {
+    let others = [columns.label, columns.id];
+    let pixels = header.len() - others.iter().flatten().count();
+    let side = pixels.isqrt();
+    if side > 0 && side * side == pixels {
+        return Ok(side);
+    }
+    let beside: Vec<String> = others.iter().flatten().map(|name| format!("`{name}`")).collect();
+    let first = header.get(0).unwrap_or_default().trim();
+    let one_less = pixels.saturating_sub(1);
+    if beside.is_empty() && one_less > 0 && one_less.isqrt().pow(2) == one_less {
+        return Err(LoadError::content(
+            path,
+            format!("{pixels} columns, the first `{first}`"),
+            format!(
+                "{one_less}, one a pixel; say what the other is with `--label {first}` (to score \
+                 the predictions) or `--id-column {first}`"
+            ),
+        ));
+    }
+    let found = match beside.len() {
+        0 => format!("{pixels} columns"),
+        _ => format!("{pixels} columns beside {}", beside.join(" and ")),
+    };
+    Err(LoadError::content(path, found, "a square number of pixels (784 for 28×28)"))
 }
 
 fn parse_pixel(cell: &[u8]) -> Option<u8> {

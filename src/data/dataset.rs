@@ -42,6 +42,8 @@ pub struct Dataset {
     pub labels: Vec<u16>,
     /// Index of the first image of the dataset's own test file; absent without one.
     pub test_from: Option<usize>,
+    /// What was left out because it could not be used, and why, one line an image.
+    pub skipped: Vec<String>,
     /// SHA-256 over shape, pixels, labels and class names.
     pub checksum: Digest,
 }
@@ -75,7 +77,8 @@ impl Dataset {
             hasher.part("class", class.as_bytes());
         }
         let checksum = hasher.finish();
-        Self { name: name.into(), shape, classes, pixels, labels, test_from, checksum }
+        let skipped = Vec::new();
+        Self { name: name.into(), shape, classes, pixels, labels, test_from, skipped, checksum }
     }
 
     /// Returns the number of images in the pool.

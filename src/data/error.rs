@@ -37,6 +37,15 @@ pub enum DataError {
         #[source]
         source: Box<FetchError>,
     },
+    /// Images to predict could not be read, or are not what the network takes.
+    #[error("cannot read images to predict from `{}`", path.display())]
+    Input {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<LoadError>,
+    },
     /// The contact sheet could not be drawn.
     #[error("cannot draw a preview of dataset `{dataset}`: {problem}")]
     Preview {
@@ -55,6 +64,10 @@ impl DataError {
             Self::Load { dataset, source } => Some(source.hint(dataset)),
             Self::Split { source, .. } => Some(source.hint()),
             Self::Fetch { dataset, source } => Some(source.hint(dataset)),
+            Self::Input { .. } => Some(
+                "give a CSV file of pixels, an IDX file of images or a folder of PNG images"
+                    .to_owned(),
+            ),
             Self::Preview { .. } => None,
         }
     }
@@ -108,6 +121,9 @@ pub enum LoadError {
         /// What it should hold.
         expected: String,
     },
+    /// One bad image among others, which could be left out.
+    #[error(transparent)]
+    Skippable(Box<LoadError>),
     /// A setting does not suit the images.
     #[error("`{key}` is {found}, expected {expected}")]
     Setting {
@@ -162,6 +178,10 @@ impl LoadError {
             (Self::Missing { .. }, None) => "correct the path under `[dataset]`, or name the \
                                              folder it is relative to with `--data-dir`"
                 .to_owned(),
+            (Self::Skippable(_), _) => {
+                "repair or remove it, or leave bad images out with `dataset.skip-bad = true`"
+                    .to_owned()
+            }
             (_, None) => "repair or replace the file, or point `[dataset]` at another".to_owned(),
         }
     }

@@ -195,11 +195,29 @@ fn check_pin(stored: &Stored, pin: Pin) -> Result<(), LoadError> {
     ))
 }
 
+/// Reads one file of images without labels.
+pub(super) fn read_images(path: &Path) -> Result<(ImageShape, Vec<u8>), LoadError> {
+    let stored = read_stored(path.to_owned())?;
+    let [count, height, width] = sizes::<3>(&stored, "images")?;
+    if count == 0 || height == 0 || width == 0 {
+        return Err(LoadError::content(
+            path,
+            format!("{count} images of {height}×{width} pixels"),
+            "at least one image of at least one pixel",
+        ));
+    }
+    Ok((ImageShape { height, width, channels: 1 }, stored.content[16..].to_vec()))
+}
+
 fn read_file(folder: &Path, file: &str) -> Result<Stored, LoadError> {
     let path = stored_as(folder, file).ok_or_else(|| LoadError::Missing {
         file: format!("{file}` or `{file}.gz"),
         searched: vec![folder.to_owned()],
     })?;
+    read_stored(path)
+}
+
+fn read_stored(path: PathBuf) -> Result<Stored, LoadError> {
     let bytes =
         std::fs::read(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
     if path.extension().is_none_or(|extension| extension != "gz") {

@@ -5,6 +5,7 @@ use super::error::{DataError, LoadError};
 use super::folders::DataFolders;
 use super::known::KnownSet;
 use super::resize::Resizer;
+use super::skipping::Skipping;
 use super::{csv_file, digits, idx, png_folder, synthetic};
 use crate::spec::settings::{DatasetSettings, Source};
 
@@ -42,15 +43,18 @@ pub fn source_name(source: &Source) -> &'static str {
 /// `split` are left to [`super::split`].
 ///
 /// # Errors
-/// If a file is missing, unreadable or not what it should be, or the size cannot be had. The error
+/// If a file is missing, unreadable or not what it should be, or the size cannot be had. With
+/// `skip-bad`, single bad images of tables and folders are left out and listed instead. The error
 /// names the file, what was found and what was expected; [`DataError::hint`] says what helps.
 pub fn load(settings: &DatasetSettings, folders: &DataFolders) -> Result<Dataset, DataError> {
     let name = source_name(&settings.source);
-    read(&settings.source, settings.image_size, folders)
+    let mut skipping = Skipping::new(settings.skip_bad);
+    read(&settings.source, settings.image_size, folders, &mut skipping)
         .and_then(|pool| sized(pool, settings.image_size))
         .map(|pool| {
             let Pool { shape, classes, pixels, labels, test_from } = pool;
-            Dataset::new(name, shape, classes, pixels, labels, test_from)
+            let dataset = Dataset::new(name, shape, classes, pixels, labels, test_from);
+            Dataset { skipped: skipping.into_list(), ..dataset }
         })
         .map_err(|error| error.of(name))
 }
@@ -59,6 +63,7 @@ fn read(
     source: &Source,
     image_size: Option<usize>,
     folders: &DataFolders,
+    skipping: &mut Skipping,
 ) -> Result<Pool, LoadError> {
     if image_size == Some(0) || image_size.is_some_and(|side| side > MAX_SIDE) {
         return Err(LoadError::Setting {
@@ -77,9 +82,12 @@ fn read(
         Source::Idx { path } => idx::read_folder(&folders.resolve(path)?),
         Source::Csv { path, test_path, label } => {
             let test = test_path.as_ref().map(|path| folders.resolve(path)).transpose()?;
-            csv_file::read(&folders.resolve(path)?, test.as_deref(), label)
+            csv_file::read(&folders.resolve(path)?, test.as_deref(), label, skipping)
         }
-        Source::Folder { path } => png_folder::read(&folders.resolve(path)?),
+        Source::Folder { path, test_path } => {
+            let test = test_path.as_ref().map(|path| folders.resolve(path)).transpose()?;
+            png_folder::read(&folders.resolve(path)?, test.as_deref(), skipping)
+        }
         Source::Synthetic { images, classes } => {
             for (key, found) in [("dataset.images", *images), ("dataset.classes", *classes)] {
                 if found == 0 {

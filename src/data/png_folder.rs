@@ -1,5 +1,6 @@
 //! PNG images in one folder a class.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::ImageReader;
@@ -7,13 +8,75 @@ use image::ImageReader;
 use super::dataset::ImageShape;
 use super::error::LoadError;
 use super::load::Pool;
+use super::skipping::Skipping;
 
-/// Reads every `.png` of every folder in `path`.
+/// Reads every `.png` of every folder in `path` and, where there is one, in `test`.
 ///
 /// Classes are the folder names in sorted order, images follow each other in sorted order within
 /// their class. Colour becomes grey by luma (Rec. 709 weights); transparency is ignored. Hidden files
-/// and files of other endings are passed over. All images must be square and of one size.
-pub(super) fn read(path: &Path) -> Result<Pool, LoadError> {
+/// and files of other endings are passed over. All images must be square and of one size: that of
+/// the first, or the commonest where others are left out. The folders of `test` must be those of
+/// `path`.
+pub(super) fn read(
+    path: &Path,
+    test: Option<&Path>,
+    skipping: &mut Skipping,
+) -> Result<Pool, LoadError> {
+    let folders = class_folders(path)?;
+    let classes: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
+    let mut images = Vec::new();
+    read_classes(&folders, &mut images, skipping)?;
+    let train_images = images.len();
+    if let Some(test) = test {
+        let folders = class_folders(test)?;
+        check_classes(path, &classes, test, &folders)?;
+        read_classes(&folders, &mut images, skipping)?;
+    }
+    let Some(side) = common_side(&images, skipping.is_on()) else {
+        return Err(LoadError::content(
+            path,
+            "no usable image",
+            "one folder of PNG images a class",
+        ));
+    };
+    let (mut pixels, mut labels, mut trained) = (Vec::new(), Vec::new(), 0);
+    let first = images.iter().find(|image| image.side == side).map(|image| image.file.clone());
+    for (place, image) in images.into_iter().enumerate() {
+        let sized = if image.side == side {
+            Ok(image)
+        } else {
+            Err(LoadError::content(
+                &image.file,
+                format!("{0}×{0} pixels", image.side),
+                format!("{side}×{side}, as `{}` has", first.clone().unwrap_or_default().display()),
+            ))
+        };
+        if let Some(image) = skipping.pass(sized)? {
+            pixels.extend_from_slice(&image.grey);
+            labels.push(image.label);
+            trained += usize::from(place < train_images);
+        }
+    }
+    let shape = ImageShape { height: side as usize, width: side as usize, channels: 1 };
+    let test_from = test.map(|_| trained);
+    Ok(Pool { shape, classes, pixels, labels, test_from })
+}
+
+/// An image as read.
+pub(super) struct GreyImage {
+    pub(super) file: PathBuf,
+    pub(super) label: u16,
+    pub(super) side: u32,
+    pub(super) grey: Vec<u8>,
+}
+
+/// Reads the `.png` files of `folder` itself, sorted by name; none is an empty list.
+pub(super) fn read_loose(folder: &Path) -> Result<Vec<GreyImage>, LoadError> {
+    let files = entries(folder)?.into_iter().filter(|file| file.is_file() && is_png(file));
+    files.map(|file| read_image(file, 0)).collect()
+}
+
+fn class_folders(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let folders: Vec<PathBuf> = entries(path)?.into_iter().filter(|entry| entry.is_dir()).collect();
     if folders.is_empty() {
         return Err(LoadError::content(
@@ -22,43 +85,70 @@ pub(super) fn read(path: &Path) -> Result<Pool, LoadError> {
             "one folder of PNG images a class",
         ));
     }
-    let mut classes = Vec::with_capacity(folders.len());
-    let mut pixels = Vec::new();
-    let mut labels = Vec::new();
-    let mut first: Option<(PathBuf, u32)> = None;
-    for (label, folder) in folders.iter().enumerate() {
-        let images: Vec<PathBuf> =
-            entries(folder)?.into_iter().filter(|file| is_png(file)).collect();
-        if images.is_empty() {
-            return Err(LoadError::content(folder, "no `.png` file", "the images of one class"));
-        }
-        for file in images {
-            let (side, grey) = read_image(&file)?;
-            let (first_file, first_side) = first.get_or_insert_with(|| (file.clone(), side));
-            if side != *first_side {
-                return Err(LoadError::content(
-                    &file,
-                    format!("{side}×{side} pixels"),
-                    format!("{0}×{0}, as `{1}` has", first_side, first_file.display()),
-                ));
-            }
-            pixels.extend_from_slice(&grey);
-            labels.push(label as u16);
-        }
-        classes.push(name_of(folder));
-    }
-    let side = first.map_or(0, |(_, side)| side as usize);
-    let shape = ImageShape { height: side, width: side, channels: 1 };
-    Ok(Pool { shape, classes, pixels, labels, test_from: None })
+    Ok(folders)
 }
 
-fn read_image(file: &Path) -> Result<(u32, Vec<u8>), LoadError> {
-    let image = ImageReader::open(file)
+/// Holds the class folders of a test folder against those of the training folder.
+fn check_classes(
+    path: &Path,
+    classes: &[String],
+    test: &Path,
+    folders: &[PathBuf],
+) -> Result<(), LoadError> {
+    let found: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
+    if let Some(unknown) = found.iter().find(|name| !classes.contains(name)) {
+        return Err(LoadError::content(
+            test,
+            format!("a folder `{unknown}`"),
+            format!("the classes of `{}` alone, which has no `{unknown}`", path.display()),
+        ));
+    }
+    if let Some(missing) = classes.iter().find(|name| !found.contains(name)) {
+        return Err(LoadError::content(
+            test,
+            format!("no folder `{missing}`"),
+            format!("one for every class of `{}`", path.display()),
+        ));
+    }
+    Ok(())
+}
+
+fn read_classes(
+    folders: &[PathBuf],
+    images: &mut Vec<GreyImage>,
+    skipping: &mut Skipping,
+) -> Result<(), LoadError> {
+    for (label, folder) in folders.iter().enumerate() {
+        let before = images.len();
+        for file in entries(folder)?.into_iter().filter(|file| is_png(file)) {
+            images.extend(skipping.pass(read_image(file, label as u16))?);
+        }
+        if images.len() == before {
+            return Err(LoadError::content(folder, "no `.png` file", "the images of one class"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the side all images should have: the first one's, or the commonest.
+fn common_side(images: &[GreyImage], commonest: bool) -> Option<u32> {
+    if !commonest {
+        return images.first().map(|image| image.side);
+    }
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    for image in images {
+        *counts.entry(image.side).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|&(_, count)| count).map(|(side, _)| side)
+}
+
+fn read_image(file: PathBuf, label: u16) -> Result<GreyImage, LoadError> {
+    let image = ImageReader::open(&file)
         .and_then(ImageReader::with_guessed_format)
-        .map_err(|source| LoadError::Read { path: file.to_owned(), source })?
+        .map_err(|source| LoadError::Read { path: file.clone(), source })?
         .decode()
         .map_err(|error| {
-            LoadError::content(file, format!("no readable image ({error})"), "a PNG image")
+            LoadError::content(&file, format!("no readable image ({error})"), "a PNG image")
         })?;
     if image.width() != image.height() {
         return Err(LoadError::content(
@@ -67,7 +157,7 @@ fn read_image(file: &Path) -> Result<(u32, Vec<u8>), LoadError> {
             "a square image",
         ));
     }
-    Ok((image.width(), image.into_luma8().into_raw()))
+    Ok(GreyImage { side: image.width(), grey: image.into_luma8().into_raw(), file, label })
 }
 
 /// Returns what a folder holds, hidden files aside, sorted by name.
@@ -84,7 +174,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     Ok(paths)
 }
 
-fn name_of(path: &Path) -> String {
+/// Returns the last part of a path as text.
+pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -7,7 +7,10 @@ use super::fake::FakeEngine;
 #[cfg(feature = "cuda")]
 use super::portable::PortableNetwork;
 use super::weights::{NamedTensor, from_safetensors};
-use super::{CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, training};
+use super::{
+    CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, naive_bayes, retrain,
+    training,
+};
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, Splits};
 use crate::record::Probabilities;
@@ -131,6 +134,21 @@ struct Trainers<N: Networks> {
     networks: N,
 }
 
+impl<N: Networks> Trainers<N> {
+    /// Trains a member one time, by steps or in one pass.
+    fn once(
+        &self,
+        job: &TrainJob<'_>,
+        observer: &mut dyn EpochObserver,
+    ) -> Result<TrainOutput, EngineError> {
+        if naive_bayes::asked_for(job.settings).is_some() {
+            return naive_bayes::train(job, observer);
+        }
+        let mut results = self.networks.train(std::slice::from_ref(job), &mut [observer]);
+        results.pop().expect("one result a job")
+    }
+}
+
 impl<N: Networks> Engine for Trainers<N> {
     fn description(&self) -> String {
         self.networks.description()
@@ -150,11 +168,10 @@ impl<N: Networks> Engine for Trainers<N> {
     ) -> Result<TrainOutput, EngineError> {
         match &job.settings.trainer {
             TrainerSettings::Fake(_) => FakeEngine.train(job, observer),
-            TrainerSettings::Dfdx => {
-                let jobs = std::slice::from_ref(job);
-                let mut results = self.networks.train(jobs, &mut [observer]);
-                results.pop().expect("one result a job")
+            TrainerSettings::Dfdx if job.settings.train.retrain.is_some() => {
+                retrain::train(job, observer, &mut |job, observer| self.once(job, observer))
             }
+            TrainerSettings::Dfdx => self.once(job, observer),
             TrainerSettings::Command { command } => Err(EngineError::Unsupported(format!(
                 "cannot train with the program `{}`: `trainer.engine = \"command\"` is not \
                  available yet; use \"dfdx\" or \"fake\"",
@@ -171,6 +188,9 @@ impl<N: Networks> Engine for Trainers<N> {
         weights: &[u8],
     ) -> Result<Probabilities, EngineError> {
         let weights = from_safetensors(weights)?;
+        if naive_bayes::asked_for(settings).is_some() {
+            return naive_bayes::predict(dataset, indices, &weights);
+        }
         let splits = Splits::default();
         self.networks.predict(&prediction_job(settings, dataset, &splits), indices, &weights)
     }

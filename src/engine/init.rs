@@ -33,6 +33,16 @@ pub fn initial_weights(
                 (vec![outputs, inputs, kernel, kernel], kernel * kernel, bias, init)
             }
             LayerSettings::Dense { bias, init, .. } => (vec![outputs, inputs], 1, bias, init),
+            LayerSettings::Capsules { dimensions, size, init, .. } => {
+                drawn += 1;
+                let capsules = summary.input.len() / dimensions;
+                let shape = vec![outputs, capsules, size, dimensions];
+                let count = shape.iter().product();
+                let mut rng = seed_path.rng(Stream::Init, drawn);
+                let values = draw(init, count, dimensions, size, &mut rng);
+                tensors.push(NamedTensor::new(name("weight"), shape, values));
+                continue;
+            }
             LayerSettings::BatchNorm { .. } => {
                 for (role, value) in
                     [("scale", 1.0), ("shift", 0.0), ("mean", 0.0), ("variance", 1.0)]

@@ -16,8 +16,11 @@ mod geometry;
 pub mod init;
 pub mod kernels;
 mod member;
+pub mod model_file;
+mod naive_bayes;
 pub mod network;
 mod portable;
+mod retrain;
 mod schedule;
 mod stopping;
 #[cfg(test)]

@@ -47,6 +47,9 @@ pub enum WeightsError {
         /// What the file says it is.
         found: String,
     },
+    /// Weights that do not say of which network they are.
+    #[error("the file has no model card; write it with `bench export`")]
+    NoCard,
     /// A tensor of another number type.
     #[error("tensor `{name}` holds {found}, expected F32")]
     Dtype {

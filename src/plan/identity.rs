@@ -136,8 +136,8 @@ pub(super) const NEUTRAL_ENSEMBLE: EnsembleSettings =
 fn without_paths(settings: &DatasetSettings) -> DatasetSettings {
     let mut settings = settings.clone();
     match &mut settings.source {
-        Source::Idx { path } | Source::Folder { path } => *path = PathBuf::new(),
-        Source::Csv { path, test_path, .. } => {
+        Source::Idx { path } => *path = PathBuf::new(),
+        Source::Folder { path, test_path } | Source::Csv { path, test_path, .. } => {
             *path = PathBuf::new();
             *test_path = test_path.as_ref().map(|_| PathBuf::new());
         }

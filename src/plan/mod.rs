@@ -88,7 +88,9 @@ impl PlannedDataset {
     /// Returns whether `settings` mean the same collection of images, whatever the split.
     #[must_use]
     pub fn holds(&self, settings: &DatasetSettings) -> bool {
-        self.settings.source == settings.source && self.settings.image_size == settings.image_size
+        self.settings.source == settings.source
+            && self.settings.image_size == settings.image_size
+            && self.settings.skip_bad == settings.skip_bad
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn settings() -> Settings {
             source: Source::Synthetic { images: 50, classes: 2 },
             image_size: None,
             train_limit: None,
+            skip_bad: false,
             split: SplitSettings {
                 train: None,
                 validation: Some(Share::Count(10)),
@@ -40,6 +41,7 @@ pub(crate) fn settings() -> Settings {
             },
             precision: Precision::Auto,
             stop: StopSettings::default(),
+            retrain: None,
             time_limit: None,
         },
         augment: AugmentSettings {

@@ -97,7 +97,7 @@ fn what_decides_weights_makes_another_member() {
 #[test]
 fn a_member_depends_on_the_content_of_files_and_not_on_their_place() {
     let member = |path: &str, content: &'static [u8]| {
-        let folder = Source::Folder { path: PathBuf::from(path) };
+        let folder = Source::Folder { path: PathBuf::from(path), test_path: None };
         let cells = [cell(1, |settings| settings.dataset.source = folder)];
         plan_of(1, cells, |_| digest_of(content)).members[0].id
     };

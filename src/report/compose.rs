@@ -80,6 +80,7 @@ pub(super) fn section(
         repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
         counts: total(&cells),
         metric,
+        also: view.also.clone(),
         axes: results.axes.iter().zip(&labels).enumerate().map(axis).collect(),
         grids,
         findings: findings(results, &cells, &samples, metric),

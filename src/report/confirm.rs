@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Page;
 use super::compare::CompareFormat;
+use super::labels::short_name;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
@@ -44,6 +45,8 @@ pub struct Confirmation {
 pub struct ConfirmedCell {
     /// The cell.
     pub name: String,
+    /// Its name with short keys.
+    pub label: String,
     /// The estimate it was chosen by.
     pub first: Estimate,
     /// The fresh estimate; absent without a completed trial.
@@ -118,6 +121,7 @@ pub fn confirmation(
             let confirmed = Estimate::of(sample);
             Some(ConfirmedCell {
                 name: cell.name.clone(),
+                label: short_name(&first.axes, &cell.values, None),
                 first: hoped,
                 confirmed,
                 change: confirmed.map(|confirmed| confirmed.mean - hoped.mean),
@@ -180,19 +184,22 @@ fn verdict(found: &Confirmation) -> String {
                 at least 5 repeats."
             .to_owned();
     };
+    let spread = if low < high {
+        let sd = scale.value(confirmed.sd.unwrap_or(0.0));
+        let (low, high) = (scale.value(low), scale.value(high));
+        format!(" ± {sd} (n = {}, 95 % {low} to {high})", confirmed.n)
+    } else {
+        format!(" in each of {}, too few for a spread", counted(confirmed.n, "trial"))
+    };
     let mut text = format!(
-        "Quote the confirmed numbers: `{}` reaches {} ± {} (n = {}, 95 % {} to {}){}.",
+        "Quote the confirmed numbers: `{}` reaches {}{}{spread}.",
         cell.name,
         scale.value(confirmed.mean),
-        scale.value(confirmed.sd.unwrap_or(0.0)),
-        confirmed.n,
-        scale.value(low),
-        scale.value(high),
         scale.unit(),
     );
     let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count();
     if found.cells.len() > 1 {
-        text += &match alike - 1 {
+        text.extend([match alike - 1 {
             0 => format!(
                 " It is better than the other {} in these trials (Holm).",
                 match found.cells.len() - 1 {
@@ -204,12 +211,15 @@ fn verdict(found: &Confirmation) -> String {
                 " The other one cannot be told apart from it, so which is best stays open."
                     .to_owned()
             }
+            others if others == found.cells.len() - 1 => format!(
+                " The other {others} cannot be told apart from it, so which of them is best stays open."
+            ),
             others => format!(
                 " {others} of the other {} cannot be told apart from it, so which of them is best \
                  stays open.",
                 found.cells.len() - 1
             ),
-        };
+        }]);
     }
     text
 }
@@ -226,25 +236,26 @@ pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String
         }
         CompareFormat::Markdown => {
             let lines = table(found).markdown().join("\n");
-            let notes: String =
+            let notes: Vec<String> =
                 notes(found).iter().map(|note| format!("- {}\n", escape(note))).collect();
+            let notes = notes.concat();
             let heading = escape(&heading(found));
             format!("## {heading}\n\n{lines}\n\n{notes}\n**{}**\n", escape(&found.verdict))
         }
         CompareFormat::Terminal => {
             let mut out = format!("{}\n\n", Paint::Bold.on(&heading(found), page.colour));
             for line in table(found).draw(page.width, page.colour) {
-                out += &format!("{line}\n");
+                out.extend([format!("{line}\n")]);
             }
             out.push('\n');
             for note in notes(found) {
                 for line in wrap_text(&note, page.width.saturating_sub(2), 1) {
-                    out += &format!(" {line}\n");
+                    out.extend([format!(" {line}\n")]);
                 }
             }
             out.push('\n');
             for line in wrap_text(&found.verdict, page.width, 0) {
-                out += &format!("{}\n", Paint::Bold.on(&line, page.colour));
+                out.extend([format!("{}\n", Paint::Bold.on(&line, page.colour))]);
             }
             out
         }
@@ -274,7 +285,7 @@ fn table(found: &Confirmation) -> TextTable {
     };
     TextTable {
         banner: None,
-        keys: vec![column("cell", Align::Left, &|cell| cell.name.clone())],
+        keys: vec![column("cell", Align::Left, &|cell| cell.label.clone())],
         columns: vec![
             column("first estimate", Align::Left, &|cell| estimate(&cell.first)),
             column("confirmed", Align::Left, &|cell| {

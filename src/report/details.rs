@@ -43,11 +43,31 @@ impl Presenter<'_> {
         if !self.section.histogram_edges.is_empty() {
             columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
         }
+        columns.extend(self.also_columns(cells));
         columns.extend(cost_columns(cells));
         (
             TextTable { banner: None, keys, columns, split: Split::Full },
             self.section.cells.len() - cells.len(),
         )
+    }
+
+    /// Returns one column a metric that the experiment wants beside the first.
+    fn also_columns(&self, cells: &[CellLine]) -> Vec<TextColumn> {
+        let column = |metric: &Metric| {
+            let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
+            let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
+            let scale = Scale::of(*metric, spread.max_by(f64::total_cmp));
+            let text = |cell: &CellLine| {
+                of(cell).map_or_else(|| ABSENT.to_owned(), |found| with_spread(&scale, &found))
+            };
+            let head = metric.name().replace('-', " ");
+            TextColumn::plain(head, Align::Left, cells.iter().map(text).collect())
+        };
+        let shown = |metric: &&Metric| {
+            **metric != self.section.metric
+                && cells.iter().any(|cell| cell.metrics.contains_key(&metric.column()))
+        };
+        self.section.also.iter().filter(shown).map(column).collect()
     }
 
     /// Returns the columns that name the cells; axes on one side of the grids share a column.

@@ -49,6 +49,9 @@ pub struct Section {
     pub counts: Counts,
     /// Metric of the grids.
     pub metric: Metric,
+    /// Metrics that stand beside it in the table of cells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Metric>,
     /// Axes in grid order.
     pub axes: Vec<AxisLine>,
     /// One grid per combination of the axes that label neither rows nor columns.

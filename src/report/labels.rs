@@ -1,5 +1,7 @@
 //! Short labels for dotted keys.
 
+use crate::tables::AxisFacts;
+
 /// Last parts of keys that say nothing without the part before them.
 const VAGUE: [&str; 12] = [
     "name", "size", "initial", "width", "height", "factor", "rate", "kind", "seed", "source",
@@ -26,6 +28,27 @@ pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
             .unwrap_or_else(|| key.to_owned())
     };
     keys.iter().map(|key| shortest(key)).collect()
+}
+
+/// Returns the name of a cell with short keys and values, such as `optimizer=adam shift=0.1`, from
+/// the axes named in `keys`, or from all.
+#[must_use]
+pub(super) fn short_name(
+    axes: &[AxisFacts],
+    values: &[Option<String>],
+    keys: Option<&[String]>,
+) -> String {
+    let all: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+    let labels = short_labels(&all);
+    let part = |(place, value): (usize, &Option<String>)| {
+        let axis = &axes[place];
+        let wanted = keys.is_none_or(|keys| keys.contains(&axis.key));
+        let value = value.as_ref().filter(|_| wanted)?;
+        let short = short_values(&axis.values);
+        let at = axis.values.iter().position(|known| known == value);
+        Some(format!("{}={}", labels[place], at.map_or(value, |at| &short[at])))
+    };
+    values.iter().enumerate().filter_map(part).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns, for every value of an axis, its shortest clear form: a table of settings is called by

@@ -8,6 +8,7 @@
 //! never disturbed.
 
 mod board;
+mod combine;
 mod event;
 mod observer;
 mod rates;
@@ -33,6 +34,7 @@ use crate::plan::Plan;
 use crate::spec::settings::DatasetSettings;
 use crate::store::{Store, StoreError};
 
+pub use combine::Ballot;
 pub use event::Event;
 pub use rates::measured_rates;
 pub use run::run;
@@ -70,13 +72,22 @@ pub struct RunOptions {
     pub retries: u32,
     /// Trains only the members of shard `.0` of `.1`.
     pub shard: Option<(u32, u32)>,
+    /// Whether the weights of finished members are kept; those of earlier runs that kept none are
+    /// trained once more.
+    pub save_weights: bool,
     /// Time after which a member in training saves its state at the end of an epoch.
     pub checkpoint_every: Duration,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { workers: 1, retries: 1, shard: None, checkpoint_every: Duration::from_secs(30) }
+        Self {
+            workers: 1,
+            retries: 1,
+            shard: None,
+            save_weights: false,
+            checkpoint_every: Duration::from_secs(30),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Load, RunError, RunOptions, RunRequest, RunSummary};
 use crate::data::{Dataset, split};
 use crate::plan::{MemberStanding, Outstanding, Plan, Progress, outstanding};
 use crate::record::Outcome;
+use crate::spec::settings::TrainerSettings;
 use crate::store::{Ended, Entry, StoreError, View, Writer};
 
 /// Trains every outstanding member and scores every trial that can be scored.
@@ -86,10 +87,17 @@ impl Todo {
             Some((index, count)) => plan.shard(index, count).into_iter().collect(),
             None => (0..plan.members.len()).collect::<BTreeSet<usize>>(),
         };
-        let Outstanding { members, trials } =
+        let Outstanding { members, mut trials } =
             outstanding(plan, &StoreProgress::new(view, options.retries));
         let mut untrained: BTreeSet<usize> = members.into_iter().collect();
         untrained.extend(lost(plan, view, writer, &trials, events));
+        if options.save_weights {
+            let weightless = weightless(plan, view, writer);
+            trials.extend(trials_of(plan, &weightless));
+            trials.sort_unstable();
+            trials.dedup();
+            untrained.extend(weightless);
+        }
         let mine = untrained.intersection(&in_shard).copied().collect();
         Self { in_shard, mine, untrained: untrained.into_iter().collect(), trials }
     }
@@ -133,6 +141,27 @@ fn lost(
         read.is_err()
     };
     used.into_iter().filter(is_lost).collect()
+}
+
+/// Returns the completed members of networks whose weights are not there.
+fn weightless(plan: &Plan, view: &View, writer: &Writer) -> BTreeSet<usize> {
+    let is_weightless = |place: &usize| {
+        let member = &plan.members[*place];
+        let completed = view
+            .members()
+            .get(&member.id)
+            .is_some_and(|record| record.outcome == Outcome::Completed);
+        completed
+            && matches!(member.settings.trainer, TrainerSettings::Dfdx)
+            && !(view.weights(&member.id).is_some() && writer.has_weights(&member.id))
+    };
+    (0..plan.members.len()).filter(is_weightless).collect()
+}
+
+/// Returns the trials that use any of `members`: they are scored again with what is trained anew.
+fn trials_of(plan: &Plan, members: &BTreeSet<usize>) -> Vec<usize> {
+    let uses = |trial: &usize| plan.trials[*trial].members.iter().any(|at| members.contains(at));
+    (0..plan.trials.len()).filter(uses).collect()
 }
 
 /// Loads every collection of images that some member needs; the others stay away.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::combine::Ballot;
 use crate::base::Metric;
 use crate::record::{MemberRecord, Predictions, Probabilities};
 use crate::spec::settings::{Combine, SplitSeed};
@@ -171,40 +172,15 @@ fn visit(
     if labels.is_empty() || classes == 0 || !parts.iter().all(same) {
         return None;
     }
-    let mut mean = vec![0.0; classes];
-    let mut votes = vec![0u32; classes];
+    let mut ballot = Ballot::new(parts.len(), classes);
     for (image, &label) in labels.iter().enumerate() {
-        mean.fill(0.0);
-        votes.fill(0);
+        ballot.clear();
         for part in parts {
-            let row = &part.probabilities.values[image * classes..][..classes];
-            votes[first_largest(row, |a, b| a > b)] += 1;
-            for (sum, &probability) in mean.iter_mut().zip(row) {
-                *sum += f64::from(probability) / parts.len() as f64;
-            }
+            ballot.add(&part.probabilities.values[image * classes..][..classes]);
         }
-        let winner = match combine {
-            Combine::Mean => first_largest(&mean, |a, b| a > b),
-            Combine::Vote => {
-                let ballots: Vec<(u32, f64)> =
-                    votes.iter().copied().zip(mean.iter().copied()).collect();
-                first_largest(&ballots, |a, b| a > b)
-            }
-        };
-        see(usize::from(label), winner, &mean);
+        see(usize::from(label), ballot.winner(combine), ballot.mean());
     }
     Some(())
-}
-
-/// Returns the place of the first value that no other is `larger` than.
-fn first_largest<T>(values: &[T], larger: impl Fn(&T, &T) -> bool) -> usize {
-    let mut best = 0;
-    for place in 1..values.len() {
-        if larger(&values[place], &values[best]) {
-            best = place;
-        }
-    }
-    best
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::event::Event;
 use super::observer::MemberObserver;
 use super::score::{Scored, score, train_seconds};
 use super::stop::StopSignal;
-use super::training::{Attempt, pack_capacity, record, train};
+use super::training::{Attempt, Ended, pack_capacity, record, train};
 use crate::data::Dataset;
 use crate::engine::{Engine, EpochObserver};
 use crate::plan::Plan;
@@ -52,7 +52,15 @@ struct Finished {
     place: usize,
     record: MemberRecord,
     predictions: Option<Predictions>,
+    weights: Option<Vec<u8>>,
     images_planned: u64,
+}
+
+impl Finished {
+    fn new(place: usize, ended: Ended, images_planned: u64) -> Self {
+        let Ended { record, predictions, weights } = ended;
+        Self { place, record, predictions, weights, images_planned }
+    }
 }
 
 impl<'a> Shop<'a> {
@@ -185,10 +193,10 @@ impl<'a> Shop<'a> {
         };
         for (attempt, ending) in attempts.iter().zip(endings) {
             let member = &self.plan.members[attempt.place];
-            let (record, predictions) = record(member, attempt.number, Some(attempt), ending);
+            let ended = record(member, attempt.number, Some(attempt), ending);
             let epochs = u64::from(member.settings.train.epochs);
             let images_planned = attempt.images() as u64 * epochs;
-            finished.push(Finished { place: attempt.place, record, predictions, images_planned });
+            finished.push(Finished::new(attempt.place, ended, images_planned));
         }
         self.store(&finished, Vec::new(), durability)
     }
@@ -204,8 +212,8 @@ impl<'a> Shop<'a> {
         match Attempt::prepare(place, member, number, dataset, checkpoint) {
             Ok(attempt) => attempts.push(attempt),
             Err(reason) => {
-                let (record, predictions) = record(member, number, None, Err(reason));
-                finished.push(Finished { place, record, predictions, images_planned: 0 });
+                let ended = record(member, number, None, Err(reason));
+                finished.push(Finished::new(place, ended, 0));
             }
         }
     }
@@ -219,16 +227,22 @@ impl<'a> Shop<'a> {
         durability: Durability,
     ) -> Result<(), StoreError> {
         let mut position = None;
-        for Finished { place, record, predictions, .. } in finished {
+        for Finished { place, record, predictions, weights, .. } in finished {
             let checksum = predictions
                 .as_ref()
                 .map(|predictions| {
                     self.writer.write_predictions(&record.id, predictions, durability)
                 })
                 .transpose()?;
+            let weights = weights
+                .as_ref()
+                .filter(|_| self.options.save_weights)
+                .map(|bytes| self.writer.write_weights(&record.id, bytes, durability))
+                .transpose()?;
             position = Some(self.append(Entry {
                 member: Some(record.clone()),
                 predictions: checksum,
+                weights,
                 ..Entry::default()
             })?);
             if record.outcome != Outcome::Interrupted {

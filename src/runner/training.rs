@@ -119,13 +119,22 @@ fn train_alone(engine: &dyn Engine, attempt: &Attempt, observer: &mut dyn EpochO
     }
 }
 
+/// What is stored of an attempt that ended.
+pub(super) struct Ended {
+    pub(super) record: MemberRecord,
+    /// Present when completed.
+    pub(super) predictions: Option<Predictions>,
+    /// Present when completed by an engine that has weights.
+    pub(super) weights: Option<Vec<u8>>,
+}
+
 /// Turns an ending into what is stored of it.
 pub(super) fn record(
     member: &Member,
     attempt: u32,
     images: Option<&Attempt>,
     ending: Ending,
-) -> (MemberRecord, Option<Predictions>) {
+) -> Ended {
     let mut record = MemberRecord {
         id: member.id,
         seed_path: member.seed_path,
@@ -138,7 +147,7 @@ pub(super) fn record(
     match ending {
         Err(reason) => {
             record.reason = Some(reason);
-            (record, None)
+            Ended { record, predictions: None, weights: None }
         }
         Ok(output) => {
             record.epochs = output.epochs;
@@ -148,13 +157,18 @@ pub(super) fn record(
                 });
                 if let Err(reason) = check_predictions(output.predictions.as_ref(), images) {
                     record.reason = Some(reason);
-                    return (record, None);
+                    return Ended { record, predictions: None, weights: None };
                 }
             }
             record.outcome = output.outcome;
             record.reason = output.reason;
             record.summary = output.summary;
-            (record, output.predictions.filter(|_| output.outcome == Outcome::Completed))
+            let is_completed = output.outcome == Outcome::Completed;
+            Ended {
+                record,
+                predictions: output.predictions.filter(|_| is_completed),
+                weights: output.weights.filter(|_| is_completed),
+            }
         }
     }
 }

@@ -156,6 +156,14 @@ impl Architecture {
                 kind,
                 problem,
             })?;
+            // It is fitted in one pass: nothing can be trained by steps before or after it.
+            if matches!(layer, LayerSettings::NaiveBayes { .. }) && layers.len() != 2 {
+                return Err(ShapeProblem {
+                    layer: index + 1,
+                    kind,
+                    problem: "it has company, expected it alone behind `flatten`".to_owned(),
+                });
+            }
             shape = summary.output;
             summaries.push(summary);
         }
@@ -238,6 +246,36 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
             summary.output = Shape::Features(units);
             summary.trainable_parameters = features * units + if bias { units } else { 0 };
             summary.multiply_accumulates = features * units;
+        }
+        LayerSettings::Capsules { dimensions, size, .. } => {
+            let Shape::Image { height, width, channels } = input else {
+                return Err(format!(
+                    "its input is a row of {input} features, expected an image; \
+                     put it behind a convolution without `flatten`"
+                ));
+            };
+            if channels % dimensions != 0 {
+                return Err(format!(
+                    "its input has {channels} channels, expected a multiple of its `dimensions`, \
+                     {dimensions}"
+                ));
+            }
+            let capsules = channels / dimensions * height * width;
+            summary.output = Shape::Features(classes);
+            summary.trainable_parameters = capsules * classes * size * dimensions;
+            summary.multiply_accumulates = summary.trainable_parameters;
+        }
+        LayerSettings::NaiveBayes { .. } => {
+            let Shape::Features(features) = input else {
+                return Err(format!(
+                    "its input is an image of {input}, expected a row of features; \
+                     put a `flatten` layer before it"
+                ));
+            };
+            summary.output = Shape::Features(classes);
+            // A mean and a variance a feature and class, and the share of every class.
+            summary.trainable_parameters = 2 * features * classes + classes;
+            summary.multiply_accumulates = 2 * features * classes;
         }
     }
     Ok(summary)

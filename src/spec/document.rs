@@ -73,6 +73,7 @@ impl Document {
             question: head.question,
             repeats: head.repeats,
             seed: head.seed,
+            save_weights: head.save_weights,
             base,
             grids: blocks.into_iter().map(|typed| typed.block).collect(),
             report: report.settings,

@@ -21,6 +21,9 @@ pub struct Experiment {
     pub repeats: u32,
     /// Master seed.
     pub seed: Seed,
+    /// Whether the weights of every member are kept.
+    #[serde(default)]
+    pub save_weights: bool,
     /// Settings before any axis is applied.
     pub base: Settings,
     /// Union of grids; empty means one cell of the base settings.
@@ -105,6 +108,9 @@ pub enum SampleMethod {
 pub struct ReportSettings {
     /// The metric of the grids.
     pub metric: Metric,
+    /// Metrics that stand beside it in the table of cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Metric>,
     /// Axis whose values label the rows; absent: chosen by the report.
     pub rows: Option<String>,
     /// Axis whose values label the columns; absent: chosen by the report.

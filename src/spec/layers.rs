@@ -64,12 +64,44 @@ pub enum LayerSettings {
         /// Initial weights.
         init: Init,
     },
+    /// One capsule a class, with routing by agreement; the lengths of their vectors are the logits.
+    /// Takes an image and comes last.
+    Capsules {
+        /// Channels that make one input capsule.
+        dimensions: usize,
+        /// Values of a class capsule.
+        size: usize,
+        /// Rounds of routing.
+        rounds: usize,
+        /// How coefficients are normalised between rounds.
+        routing: Routing,
+        /// Initial weights.
+        init: Init,
+    },
+    /// Gaussian naive Bayes: every feature normal within its class, independent of the others.
+    /// It is fitted in one pass, not by steps, so it stands alone behind a `flatten`.
+    NaiveBayes {
+        /// Share of the largest variance of any feature that is added to every variance.
+        smoothing: f64,
+        /// Whether features are first brought to mean 0 and standard deviation 1.
+        scaling: bool,
+    },
 }
 
 impl LayerSettings {
     /// Every kind as typed in experiment files.
-    pub const KINDS: [&str; 8] =
-        ["conv", "batch-norm", "relu", "max-pool", "average-pool", "dropout", "flatten", "dense"];
+    pub const KINDS: [&str; 10] = [
+        "conv",
+        "batch-norm",
+        "relu",
+        "max-pool",
+        "average-pool",
+        "dropout",
+        "flatten",
+        "dense",
+        "capsules",
+        "naive-bayes",
+    ];
 
     /// Returns the kind as typed in experiment files.
     #[must_use]
@@ -83,8 +115,20 @@ impl LayerSettings {
             Self::Dropout { .. } => "dropout",
             Self::Flatten => "flatten",
             Self::Dense { .. } => "dense",
+            Self::Capsules { .. } => "capsules",
+            Self::NaiveBayes { .. } => "naive-bayes",
         }
     }
+}
+
+/// How a capsule divides what it says among the classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Routing {
+    /// By softmax: the shares add up to 1 (Sabour, Frosst & Hinton 2017).
+    Softmax,
+    /// From 0 for the least to 1 for the most agreeing class (Zhao et al. 2019).
+    MaxMin,
 }
 
 /// Zeros around an image.

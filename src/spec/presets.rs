@@ -1,6 +1,6 @@
 //! Networks with a name: those of published studies, and a small one for 8×8 images.
 
-use super::layers::{Init, LayerSettings, Padding};
+use super::layers::{Init, LayerSettings, Padding, Routing};
 
 /// A network with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub enum Preset {
     TwoConv,
     /// Two small convolutions with batch-norm and pools, for 8×8 images.
     SmallCnn,
+    /// Two convolutions and class capsules with max–min routing; a small relative of Zhao et al. 2019.
+    CapsuleCnn,
+    /// One dense layer: multinomial logistic regression.
+    Logistic,
+    /// Gaussian naive Bayes.
+    NaiveBayes,
 }
 
 /// What can be changed of a preset without writing out its layers.
@@ -31,23 +37,37 @@ pub struct Knobs {
     pub width: f64,
     /// Initial weights of every layer; absent: the preset's.
     pub init: Option<Init>,
+    /// Whether the features of `logistic` and `naive-bayes` are brought to one scale first.
+    pub scaling: bool,
+    /// Share of the largest variance that `naive-bayes` adds to every variance.
+    pub smoothing: f64,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { conv_dropout: None, dense_dropout: None, width: 1.0, init: None }
+        Self {
+            conv_dropout: None,
+            dense_dropout: None,
+            width: 1.0,
+            init: None,
+            scaling: false,
+            smoothing: 1e-9,
+        }
     }
 }
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::DeotteCnn,
         Self::AugmentCnn,
         Self::Mlp,
         Self::SimpleCnn,
         Self::TwoConv,
         Self::SmallCnn,
+        Self::CapsuleCnn,
+        Self::Logistic,
+        Self::NaiveBayes,
     ];
 
     /// Returns the name used in experiment files.
@@ -60,13 +80,22 @@ impl Preset {
             Self::SimpleCnn => "simple-cnn",
             Self::TwoConv => "two-conv",
             Self::SmallCnn => "small-cnn",
+            Self::CapsuleCnn => "capsule-cnn",
+            Self::Logistic => "logistic",
+            Self::NaiveBayes => "naive-bayes",
         }
     }
 
     /// Returns whether the network has convolutions, and so a place for dropout among them.
     #[must_use]
     pub fn is_convolutional(self) -> bool {
-        self != Self::Mlp
+        !matches!(self, Self::Mlp | Self::Logistic | Self::NaiveBayes)
+    }
+
+    /// Returns whether the network has hidden layers, and so a place for dropout and a width.
+    #[must_use]
+    pub fn has_hidden_layers(self) -> bool {
+        !matches!(self, Self::Logistic | Self::NaiveBayes)
     }
 
     /// Writes out the layers. Dropout of rate 0 is no layer at all.
@@ -83,6 +112,16 @@ impl Preset {
             Self::SimpleCnn => simple_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::TwoConv => two_conv(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
             Self::SmallCnn => small_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.2)),
+            Self::CapsuleCnn => capsule_cnn(Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0)),
+            Self::Logistic => {
+                let stack = Stack::new(knobs, Init::GlorotUniform, 0.0, 0.0).flatten();
+                // Running means and variances of every pixel come to those of the training images.
+                if knobs.scaling { stack.batch_norm().logits() } else { stack.logits() }
+            }
+            Self::NaiveBayes => {
+                let Knobs { smoothing, scaling, .. } = *knobs;
+                vec![LayerSettings::Flatten, LayerSettings::NaiveBayes { smoothing, scaling }]
+            }
         }
     }
 }
@@ -176,6 +215,30 @@ fn small_cnn(stack: Stack) -> Vec<LayerSettings> {
         .flatten()
         .dense_dropout()
         .logits()
+}
+
+/// Any size of image will do: both convolutions halve it, rounded up.
+fn capsule_cnn(stack: Stack) -> Vec<LayerSettings> {
+    const DIMENSIONS: usize = 8;
+    let init = stack.init;
+    let groups = ((4.0 * stack.width).round() as usize).max(1);
+    let mut layers = stack.conv(32, 5, 2, Padding::Same).layers;
+    layers.push(LayerSettings::Conv {
+        filters: groups * DIMENSIONS,
+        kernel: 5,
+        stride: 2,
+        padding: Padding::Same,
+        bias: true,
+        init,
+    });
+    layers.push(LayerSettings::Capsules {
+        dimensions: DIMENSIONS,
+        size: 16,
+        rounds: 3,
+        routing: Routing::MaxMin,
+        init,
+    });
+    layers
 }
 
 /// Layers under construction.
@@ -278,6 +341,9 @@ mod tests {
             (Preset::Mlp, 203_530, 0),
             (Preset::SimpleCnn, 130_890, 0),
             (Preset::TwoConv, 862_410, 0),
+            (Preset::CapsuleCnn, 832 + 25_632 + 196 * 10 * 16 * 8, 0),
+            (Preset::Logistic, 7_850, 0),
+            (Preset::NaiveBayes, 15_690, 0),
         ] {
             let architecture = on(preset, 28).unwrap();
             assert_eq!(architecture.trainable_parameters(), trainable, "{}", preset.name());
@@ -315,6 +381,7 @@ mod tests {
             dense_dropout: Some(0.5),
             width: 0.25,
             init: Some(Init::HeUniform),
+            ..Knobs::default()
         };
         let layers = Preset::DeotteCnn.layers(&knobs);
         let rates: Vec<f64> = layers

@@ -41,6 +41,9 @@ pub struct DatasetSettings {
     pub image_size: Option<usize>,
     /// At most this many training images are used, for quick looks; absent: all.
     pub train_limit: Option<usize>,
+    /// Whether images that cannot be used are left out instead of being an error.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub skip_bad: bool,
     /// Which image goes where.
     pub split: SplitSettings,
 }
@@ -75,6 +78,9 @@ pub enum Source {
     Folder {
         /// The folder that holds the class folders.
         path: PathBuf,
+        /// A second folder with the same class folders, used as the test split.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        test_path: Option<PathBuf>,
     },
     /// Random images of the fake engine's size: no files, no meaning.
     Synthetic {
@@ -158,8 +164,26 @@ pub struct TrainSettings {
     pub precision: Precision,
     /// When to stop before the last epoch.
     pub stop: StopSettings,
+    /// What is trained again once the rules have found their end; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrain: Option<Retrain>,
     /// Seconds after which a member is given up; absent: never.
     pub time_limit: Option<f64>,
+}
+
+/// What a second training uses, once a first one has shown where to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retrain {
+    /// Training and validation images together, from the initial weights.
+    All,
+}
+
+/// Settings that are off are left out of what is hashed, so that they could be added to the
+/// language without changing what older files mean.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_off(setting: &bool) -> bool {
+    !setting
 }
 
 /// The update rule and its own settings. Defaults are stated in `experiments/README.md`.

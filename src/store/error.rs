@@ -87,6 +87,14 @@ pub enum StoreError {
         #[source]
         source: PredictionsError,
     },
+    /// Weights that were not kept, are missing or not what the journal says.
+    #[error("the weights of member {member} cannot be used: {problem}")]
+    Weights {
+        /// Whose weights.
+        member: MemberId,
+        /// Why.
+        problem: String,
+    },
     /// An earlier write to this journal failed, so nothing may follow it.
     #[error("`{path}` takes no more entries since an earlier write failed", path = path.display())]
     Broken {
@@ -138,6 +146,11 @@ impl StoreError {
             Self::Predictions { .. } => {
                 Some("run the experiment again: the member is trained once more".to_owned())
             }
+            Self::Weights { .. } => Some(
+                "run the experiment again with `--save-weights`: members without weights are \
+                 trained once more"
+                    .to_owned(),
+            ),
             Self::Broken { .. } | Self::ReadOnly { .. } => None,
         }
     }

@@ -17,6 +17,7 @@ use super::manifest::{Manifest, ManifestDraft};
 use super::origin::Session;
 use super::prediction::{PredictionsError, decode_predictions, encode_predictions};
 use super::view::View;
+use super::weights;
 use crate::base::{Digest, MemberId, TrialId, digest_of};
 use crate::record::{MemberRecord, Predictions, TrialRecord};
 
@@ -147,6 +148,14 @@ impl Store {
         read_predictions(&self.folder, member, self.view.predictions(member))
     }
 
+    /// Reads the weights of a completed member.
+    ///
+    /// # Errors
+    /// If they were not kept, are missing or not what the journal says.
+    pub fn weights(&self, member: &MemberId) -> Result<Vec<u8>, StoreError> {
+        weights::read(&self.folder, member, self.view.weights(member))
+    }
+
     /// Returns the writing half and the view it adds to.
     ///
     /// # Errors
@@ -167,13 +176,30 @@ impl Store {
         record: MemberRecord,
         predictions: Option<&Predictions>,
     ) -> Result<(), StoreError> {
+        self.append_whole(record, predictions, None)
+    }
+
+    fn append_whole(
+        &mut self,
+        record: MemberRecord,
+        predictions: Option<&Predictions>,
+        weights: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
         let (writer, _) = self.parts()?;
         let checksum = predictions
             .map(|predictions| {
                 writer.write_predictions(&record.id, predictions, Durability::Flushed)
             })
             .transpose()?;
-        self.append(Entry { member: Some(record), predictions: checksum, ..Entry::default() })
+        let weights = weights
+            .map(|bytes| writer.write_weights(&record.id, bytes, Durability::Flushed))
+            .transpose()?;
+        self.append(Entry {
+            member: Some(record),
+            predictions: checksum,
+            weights,
+            ..Entry::default()
+        })
     }
 
     /// Stores one trial; on the disk when it returns.
@@ -193,7 +219,7 @@ impl Store {
     }
 
     /// Copies those of `members` that `other` has finished and this store has not, with their
-    /// predictions. Returns the copied ones.
+    /// predictions and, where there are sound ones, their weights. Returns the copied ones.
     ///
     /// Members whose predictions are missing or damaged there are left out.
     ///
@@ -216,7 +242,8 @@ impl Store {
                 Some(Ok(predictions)) => Some(predictions),
                 None => None,
             };
-            self.append_member(record.clone(), predictions.as_ref())?;
+            let weights = other.weights(&id).ok();
+            self.append_whole(record.clone(), predictions.as_ref(), weights.as_deref())?;
             imported.push(id);
         }
         Ok(imported)
@@ -271,6 +298,25 @@ impl Writer {
         checksum: Option<&Digest>,
     ) -> Result<Predictions, StoreError> {
         read_predictions(&self.folder, member, checksum)
+    }
+
+    /// Writes the weights of a member and returns the checksum for its journal entry.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn write_weights(
+        &self,
+        member: &MemberId,
+        weights: &[u8],
+        durability: Durability,
+    ) -> Result<Digest, StoreError> {
+        weights::write(&self.folder, member, weights, durability)
+    }
+
+    /// Returns whether the weights of a member are in their place; their content is not looked at.
+    #[must_use]
+    pub fn has_weights(&self, member: &MemberId) -> bool {
+        weights::is_there(&self.folder, member)
     }
 
     /// Saves the state of an attempt between two epochs.

@@ -35,6 +35,9 @@ pub struct Entry {
     /// SHA-256 of the member's prediction file, beside `member`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Digest>,
+    /// SHA-256 of the member's weights file, beside `member`, where weights are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Digest>,
     /// One scored or failed trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<TrialRecord>,

@@ -146,11 +146,20 @@ impl Manifest {
     /// used; the split does not matter.
     #[must_use]
     pub fn checksum_of(&self, settings: &impl Serialize) -> Option<Digest> {
+        self.facts_of(settings).map(|facts| facts.checksum)
+    }
+
+    /// Returns what is known of the images that `settings` (dataset settings) mean, if they were
+    /// used; the split does not matter.
+    #[must_use]
+    pub fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
         let wanted = serde_json::to_value(settings).ok()?;
         let same = |facts: &&DatasetFacts| {
-            ["source", "image-size"].iter().all(|key| facts.settings.get(key) == wanted.get(key))
+            ["source", "image-size", "skip-bad"]
+                .iter()
+                .all(|key| facts.settings.get(key) == wanted.get(key))
         };
-        self.run.datasets.iter().find(same).map(|facts| facts.checksum)
+        self.run.datasets.iter().find(same)
     }
 
     /// Returns the path of the manifest of a results folder.
@@ -195,5 +204,44 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest serialises to JSON");
         text.push('\n');
         Ok(atomic::write(&Self::path(folder), text.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::digest_of;
+
+    fn cell(name: &str) -> CellId {
+        CellId::from(digest_of(name.as_bytes()))
+    }
+
+    #[test]
+    fn more_repeats_are_never_fewer_than_typed() {
+        let more = Repeats::More(BTreeMap::from([(cell("a"), 8), (cell("b"), 2)]));
+        assert_eq!(more.of_cell(&cell("a"), 5), Some(0..8));
+        assert_eq!(more.of_cell(&cell("b"), 5), Some(0..5));
+        assert_eq!(more.of_cell(&cell("c"), 5), Some(0..5));
+        assert_eq!(Repeats::AsTyped.of_cell(&cell("a"), 5), Some(0..5));
+    }
+
+    #[test]
+    fn fresh_repeats_are_those_of_chosen_cells_and_begin_where_told() {
+        let fresh =
+            Repeats::Fresh { of: "x".to_owned(), cells: vec![cell("a")], first: 100, count: 3 };
+        assert_eq!(fresh.of_cell(&cell("a"), 5), Some(100..103));
+        assert_eq!(fresh.of_cell(&cell("b"), 5), None);
+    }
+
+    #[test]
+    fn repeats_survive_json_and_are_silent_where_they_are_as_typed() {
+        for repeats in [
+            Repeats::More(BTreeMap::from([(cell("a"), 8)])),
+            Repeats::Fresh { of: "x".to_owned(), cells: vec![cell("a")], first: 7, count: 3 },
+        ] {
+            let text = serde_json::to_string(&repeats).unwrap();
+            assert_eq!(serde_json::from_str::<Repeats>(&text).unwrap(), repeats, "{text}");
+        }
+        assert!(Repeats::AsTyped.is_as_typed());
     }
 }

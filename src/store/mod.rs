@@ -1,4 +1,4 @@
-//! The results folder: lock, journal, predictions, checkpoints and manifest.
+//! The results folder: lock, journal, predictions, weights, checkpoints and manifest.
 //!
 //! Owns every file below `results/<experiment>/` that is not derived, and the atomic writer that
 //! the derived ones use. Knows nothing of settings or engines. Invariants: the journal is the only
@@ -16,6 +16,7 @@ mod manifest;
 mod origin;
 mod prediction;
 mod view;
+mod weights;
 
 pub use error::StoreError;
 pub use folder::{Store, Writer, journal_lengths};

@@ -15,6 +15,7 @@ use crate::record::{MemberRecord, Outcome, TrialRecord};
 pub struct View {
     members: BTreeMap<MemberId, MemberRecord>,
     predictions: BTreeMap<MemberId, Digest>,
+    weights: BTreeMap<MemberId, Digest>,
     trials: BTreeMap<TrialId, TrialRecord>,
     ended: BTreeSet<(MemberId, u32)>,
     sessions: Vec<Session>,
@@ -45,6 +46,12 @@ impl View {
         self.predictions.get(member)
     }
 
+    /// Returns the checksum of the weights of a completed member, where they were kept.
+    #[must_use]
+    pub fn weights(&self, member: &MemberId) -> Option<&Digest> {
+        self.weights.get(member)
+    }
+
     /// Returns the number of the attempt that comes next: an interrupted one is continued, and a
     /// finished one (whose predictions were lost) repeated.
     #[must_use]
@@ -72,6 +79,10 @@ impl View {
                 match entry.predictions {
                     Some(checksum) => self.predictions.insert(record.id, checksum),
                     None => self.predictions.remove(&record.id),
+                };
+                match entry.weights {
+                    Some(checksum) => self.weights.insert(record.id, checksum),
+                    None => self.weights.remove(&record.id),
                 };
                 self.members.insert(record.id, record);
             }

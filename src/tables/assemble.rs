@@ -161,6 +161,7 @@ pub fn facts(manifest: &Manifest) -> Facts {
         datasets: manifest.run.datasets.iter().map(dataset).collect(),
         view: experiment.as_ref().map_or_else(View::default, |experiment| View {
             metric: experiment.report.metric,
+            also: experiment.report.also.clone(),
             rows: experiment.report.rows.clone(),
             columns: experiment.report.columns.clone(),
             reference: experiment.report.reference.clone(),

@@ -50,6 +50,9 @@ pub struct Facts {
 pub struct View {
     /// Metric of the grids.
     pub metric: Metric,
+    /// Metrics that stand beside it in the table of cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Metric>,
     /// Axis whose values label the rows.
     pub rows: Option<String>,
     /// Axis whose values label the columns.
@@ -71,6 +74,7 @@ impl Default for View {
     fn default() -> Self {
         Self {
             metric: Metric::TestAccuracy,
+            also: Vec::new(),
             rows: None,
             columns: None,
             reference: None,

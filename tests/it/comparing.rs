@@ -45,7 +45,7 @@ fn a_planted_difference_is_found_between_cells_of_one_folder() {
         "compare.md",
     ];
     assert_eq!(place.done(&file), "");
-    assert!(place.read("compare.md").contains("| augment.shift=0.1 |"));
+    assert!(place.read("compare.md").contains("| shift=0.1 |"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::support::{FAKE, Place, root};
 
 /// Returns the Python that has the packages.
+#[expect(clippy::print_stdout, reason = "a check that was not made must be seen")]
 fn python() -> Option<PathBuf> {
     let named = std::env::var_os("BENCH_PYTHON").filter(|value| !value.is_empty());
     if named.is_none() {

@@ -13,5 +13,6 @@ mod gate;
 mod pages;
 mod readme;
 mod running;
+mod seeds;
 mod support;
 mod training;

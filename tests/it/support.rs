@@ -77,6 +77,8 @@ impl Place {
             .current_dir(self.folder.path())
             .env_remove("BENCH_DATA_DIR")
             .env_remove("NO_COLOR")
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("COLUMNS", "100");
         command

@@ -72,6 +72,16 @@ fn the_presets_have_their_published_parameter_counts() {
 #[test]
 fn every_experiment_file_is_planned_without_error() {
     let place = Place::new();
+    for (form, limit, folders) in [
+        ("kaggle", "1797", ["mnist-kaggle", ""]),
+        ("folder", "200", ["mnist-png", "mnist-png-small"]),
+    ] {
+        for folder in folders.iter().filter(|folder| !folder.is_empty()) {
+            let output = format!("data/{folder}");
+            let call = ["data", "convert", "digits", "--image-size", "28", "--limit", limit];
+            place.done(&[call.as_slice(), &["--form", form, "--output", &output]].concat());
+        }
+    }
     let mut folders = vec![root().join("experiments")];
     let mut planned = 0;
     while let Some(folder) = folders.pop() {
@@ -89,15 +99,23 @@ fn every_experiment_file_is_planned_without_error() {
             for (line, start) in head.iter().zip(["# question:", "# expected:", "# cost:"]) {
                 assert!(line.starts_with(start), "{}: {line}", path.display());
             }
-            // Where images would have to be fetched, the embedded digits stand in for them.
+            // Where images would have to be fetched, as many made-up ones stand in for them.
             let path = path.display().to_string();
-            let stand_in = ["--set", "dataset.source=digits", "--set", "dataset.image-size=28"];
-            let call: &[&str] = if text.contains("\"digits\"") { &[] } else { stand_in.as_slice() };
-            place.done(&[&["plan", path.as_str()], call].concat());
+            let stand_in = [
+                "--set",
+                "dataset.source=synthetic",
+                "--set",
+                "dataset.images=70000",
+                "--set",
+                "dataset.image-size=28",
+            ];
+            let is_fetched = text.contains("source = \"mnist\"");
+            let call: &[&str] = if is_fetched { stand_in.as_slice() } else { &[] };
+            place.done(&[&["plan", path.as_str(), "--data-dir", "data"], call].concat());
             planned += 1;
         }
     }
-    assert!(planned >= 3, "only {planned} experiments");
+    assert!(planned >= 27, "only {planned} experiments");
 }
 
 fn data_folder() -> String {

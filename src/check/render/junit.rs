@@ -37,7 +37,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
         ("hardware", candidate.hardware.clone()),
         ("engine", candidate.engine.clone()),
     ] {
-        out += &format!("      <property name=\"{key}\" value=\"{}\"/>\n", escaped(&value));
+        out.extend([format!("      <property name=\"{key}\" value=\"{}\"/>\n", escaped(&value))]);
     }
     out += "    </properties>\n";
     for line in &lines {
@@ -49,29 +49,29 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
         let sentence = escaped(&line.sentence());
         let element = match line.verdict {
             Verdict::Ok => {
-                out += &format!(
+                out.extend([format!(
                     "{case}>\n      <system-out>{sentence}</system-out>\n    </testcase>\n"
-                );
+                )]);
                 continue;
             }
             Verdict::Regressed => "failure",
             Verdict::Inconclusive => "error",
         };
-        out += &format!(
+        out.extend([format!(
             "{case}>\n      <{element} type=\"{}\" message=\"{sentence}\">{sentence}</{element}>\n    \
              </testcase>\n",
             line.verdict.name(),
-        );
+        )]);
     }
     let mut said = vec![headline(report), method(report, context.baseline)];
     said.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     said.extend(
         way_out(report, context.folder, context.baseline).map(|hint| format!("hint: {hint}")),
     );
-    out += &format!(
+    out.extend([format!(
         "    <system-out>{}</system-out>\n  </testsuite>\n</testsuites>\n",
         escaped(&said.join("\n"))
-    );
+    )]);
     out
 }
 

@@ -25,9 +25,9 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>, limit: usize) -
         }
     }
     if left_out > 0 {
-        text += &format!(
+        text.extend([format!(
             "\n{left_out} more cells are left out to keep the summary within its limit.\n"
-        );
+        )]);
     }
     if text.len() + foot.len() <= limit { text + &foot } else { text }
 }
@@ -54,14 +54,14 @@ fn row(line: &Line<'_>) -> String {
 fn foot(report: &CheckReport, context: Context<'_>) -> String {
     let mut out = String::new();
     if !report.new_cells.is_empty() {
-        out += &format!("\nNew, not gated: {} cells.\n", report.new_cells.len());
+        out.extend([format!("\nNew, not gated: {} cells.\n", report.new_cells.len())]);
     }
     for warning in &report.warnings {
-        out += &format!("\n> warning: {}\n", escaped(&warning.to_string()));
+        out.extend([format!("\n> warning: {}\n", escaped(&warning.to_string()))]);
     }
-    out += &format!("\n{}\n", escaped(&method(report, context.baseline)));
+    out.extend([format!("\n{}\n", escaped(&method(report, context.baseline)))]);
     if let Some(hint) = way_out(report, context.folder, context.baseline) {
-        out += &format!("\n{}\n", escaped(&hint));
+        out.extend([format!("\n{}\n", escaped(&hint))]);
     }
     out
 }

@@ -31,7 +31,9 @@ impl Line<'_> {
             Some(interval) => format!("95 % interval {interval}; "),
             None => String::new(),
         };
-        let remarks: String = self.remarks.iter().map(|remark| format!("; {remark}")).collect();
+        let remarks: Vec<String> =
+            self.remarks.iter().map(|remark| format!("; {remark}")).collect();
+        let remarks = remarks.concat();
         format!(
             "{} → {}, {} ({interval}{}; {} trials against {}){remarks}",
             self.means.0, self.means.1, self.change, self.accepted, self.trials.1, self.trials.0,

@@ -41,7 +41,8 @@ impl Folder {
             stratify: false,
             seed: SplitSeed::Trial,
         };
-        let settings = DatasetSettings { source, image_size, train_limit: None, split };
+        let settings =
+            DatasetSettings { source, image_size, train_limit: None, skip_bad: false, split };
         load(&settings, &DataFolders { roots: vec![self.path().to_owned()] })
     }
 
@@ -67,7 +68,7 @@ fn csv(test: Option<&str>) -> Source {
 }
 
 fn pngs() -> Source {
-    Source::Folder { path: PathBuf::from("pngs") }
+    Source::Folder { path: PathBuf::from("pngs"), test_path: None }
 }
 
 fn set(name: &str) -> String {

@@ -238,6 +238,8 @@ impl Builder {
             }
             // Values stay where they are: the dense layer that follows is a window over the image.
             LayerSettings::Flatten => {}
+            LayerSettings::Capsules { .. } => return Err(unsupported("capsules", place)),
+            LayerSettings::NaiveBayes { .. } => return Err(unsupported("naive Bayes", place)),
         }
         Ok(())
     }

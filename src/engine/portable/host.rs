@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use dfdx::prelude::*;
 
+use super::capsules::Capsules;
 use super::ops::{Backend, Normalized, Packed, PerChannel};
 use super::rows::{Rows, Run, Source, Windows};
 use super::spare;
@@ -15,6 +16,8 @@ use super::spare;
 const LANES: usize = 16;
 
 impl Backend for Cpu {
+    const HAS_CAPSULES: bool = true;
+
     fn keep_memory(&self) {
         self.enable_cache();
     }
@@ -197,6 +200,54 @@ impl Backend for Cpu {
             Ok(())
         });
         Ok((y.put_tape(tape), means, variances))
+    }
+
+    fn capsules<T: Tape<f32, Self>>(
+        x: Packed<Self, T>,
+        weights: &Packed<Self>,
+        layer: &Capsules,
+    ) -> Result<Packed<Self, T>, CpuError> {
+        let (models, features, images) = *x.shape();
+        let (x, mut tape) = x.split_tape();
+        let (input, matrices) = (values(&x), values(weights));
+        let (per_model, weights_of) = (features * images, layer.weights());
+        let mut logits = Vec::with_capacity(models * layer.classes * images);
+        let mut memories = Vec::with_capacity(models);
+        for (x, matrices) in input.chunks_exact(per_model).zip(matrices.chunks_exact(weights_of)) {
+            let (of_model, memory) = layer.forward(x, matrices, images);
+            logits.extend(of_model);
+            memories.push(memory);
+        }
+        let y = tensor::<T, _>(x.device(), logits, (models, layer.classes, images))?;
+        if !T::OWNS_TAPE {
+            spare::give(input);
+            spare::give(matrices);
+            return Ok(y.put_tape(tape));
+        }
+        let (from, weights, to) = (x.ghost(), weights.ghost(), y.ghost());
+        let layer = layer.clone();
+        tape.add_backward_op(move |gradients| {
+            let all = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
+            let (mut below, mut of_weights) = (vec![0.0; input.len()], vec![0.0; matrices.len()]);
+            for (model, memory) in memories.iter().enumerate() {
+                let x = model * per_model..(model + 1) * per_model;
+                let w = model * weights_of..(model + 1) * weights_of;
+                let above = &all[model * layer.classes * images..][..layer.classes * images];
+                layer.backward(
+                    (&input[x.clone()], &matrices[w.clone()]),
+                    memory,
+                    above,
+                    (&mut below[x], &mut of_weights[w]),
+                );
+            }
+            add(gradients.get_or_alloc_mut(&from)?, &below);
+            add(gradients.get_or_alloc_mut(&weights)?, &of_weights);
+            spare::give(all);
+            spare::give(input);
+            spare::give(matrices);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
     }
 
     fn scale_rows(

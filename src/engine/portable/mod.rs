@@ -1,6 +1,7 @@
 //! Networks of stock dfdx operations on any of its devices: the CUDA path, and the reference that
 //! other paths are held against.
 
+mod capsules;
 mod host;
 mod naming;
 mod network;

@@ -92,7 +92,11 @@ impl<D: Backend> PortableNetwork<D> {
         let layers = &settings.model.layers;
         let image = (shape.height, shape.width, shape.channels);
         let architecture = Architecture::of(layers, image, classes)?;
-        let plan = Plan::new(layers, &architecture);
+        let plan = Plan::<D>::new(layers, &architecture);
+        if plan.has_capsules() && !D::HAS_CAPSULES {
+            let message = "this device has no capsules; train them with `--device cpu`";
+            return Err(EngineError::Unsupported(message.to_owned()));
+        }
         let models = seed_paths.len();
         let zeros = |shape: (usize, usize, usize)| device.try_zeros_like(&shape);
         let weights = plan
@@ -207,6 +211,9 @@ impl<D: Backend> PortableNetwork<D> {
                 Operation::AveragePool(windows) => {
                     average_pool(input(&mut pixels, &mut taped), windows)?
                 }
+                Operation::Capsules { weight, layer } => {
+                    D::capsules(input(&mut pixels, &mut taped), &self.weights[*weight], layer)?
+                }
                 Operation::Dropout { layer, rate, input: volume } => {
                     let x = input(&mut pixels, &mut taped);
                     let shape = *x.shape();
@@ -252,6 +259,9 @@ impl<D: Backend> PortableNetwork<D> {
                 Operation::Relu => x.try_relu()?,
                 Operation::MaxPool(windows) => D::max_pool(x, windows)?,
                 Operation::AveragePool(windows) => average_pool(x, windows)?,
+                Operation::Capsules { weight, layer } => {
+                    D::capsules(x, &self.weights[*weight], layer)?
+                }
                 Operation::Dropout { .. } => x,
             };
         }

@@ -7,6 +7,7 @@
 
 use dfdx::prelude::*;
 
+use super::capsules::Capsules;
 use super::rows::{Rows, Windows};
 
 /// A tensor of the packed layout.
@@ -20,6 +21,9 @@ pub(crate) type Normalized<D, T> = (Packed<D, T>, PerChannel<D>, PerChannel<D>);
 
 /// A device of dfdx with the packed operations.
 pub(crate) trait Backend: Device<f32> {
+    /// Whether the device has class capsules.
+    const HAS_CAPSULES: bool = false;
+
     /// Begins to keep buffers from step to step.
     fn keep_memory(&self) {}
 
@@ -51,6 +55,15 @@ pub(crate) trait Backend: Device<f32> {
         epsilon: f64,
     ) -> Result<Normalized<Self, T>, Self::Err> {
         stock::batch_norm(x, scale, shift, epsilon)
+    }
+
+    /// Routes input capsules to class capsules and returns the lengths of the latter's vectors.
+    fn capsules<T: Tape<f32, Self>>(
+        _x: Packed<Self, T>,
+        _weights: &Packed<Self>,
+        _layer: &Capsules,
+    ) -> Result<Packed<Self, T>, Self::Err> {
+        unreachable!("networks with capsules are refused where the device has none")
     }
 
     /// Returns `x · factor + offset` per model and channel.

@@ -1,6 +1,7 @@
 //! A network resolved for one image shape: operations in order and the weights they need.
 
 use super::super::geometry::{Volume, Window};
+use super::capsules::Capsules;
 use super::ops::Backend;
 use super::rows::{self, Rows, Source, Windows};
 use crate::spec::architecture::{Architecture, LayerSummary};
@@ -26,6 +27,8 @@ pub(super) enum Operation<D: Backend> {
     MaxPool(Windows<D>),
     /// Mean value of every window.
     AveragePool(Windows<D>),
+    /// Class capsules with weights `weight`.
+    Capsules { weight: usize, layer: Capsules },
     /// Dropout of layer `layer`.
     Dropout { layer: usize, rate: f64, input: Volume },
 }
@@ -164,6 +167,30 @@ impl<D: Backend> Plan<D> {
             }
             // Features already stand in channel, row, column order.
             LayerSettings::Flatten => {}
+            LayerSettings::Capsules { dimensions, size, rounds, routing, .. } => {
+                let capsules = Capsules {
+                    inputs: input.features() / dimensions,
+                    positions: input.positions(),
+                    dimensions,
+                    classes: output.features(),
+                    size,
+                    rounds,
+                    routing,
+                };
+                let shape = vec![capsules.classes, capsules.inputs, size, dimensions];
+                self.activations += capsules.inputs * capsules.classes * (size + 2);
+                self.weights.push(WeightPlan {
+                    prefix,
+                    rows: capsules.classes,
+                    columns: capsules.weights() / capsules.classes,
+                    kind: WeightKind::Rows { shape, bias: false },
+                });
+                let weight = self.weights.len() - 1;
+                self.operations.push(Operation::Capsules { weight, layer: capsules });
+            }
+            LayerSettings::NaiveBayes { .. } => {
+                unreachable!("naive Bayes is fitted elsewhere and no part of a network")
+            }
         }
     }
 
@@ -178,6 +205,11 @@ impl<D: Backend> Plan<D> {
             output: output.features(),
         });
         self.weights.push(weight);
+    }
+
+    /// Returns whether the network has class capsules.
+    pub(super) fn has_capsules(&self) -> bool {
+        self.operations.iter().any(|operation| matches!(operation, Operation::Capsules { .. }))
     }
 
     /// Returns the number of trainable parameters of one model.

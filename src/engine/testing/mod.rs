@@ -32,6 +32,7 @@ pub(crate) fn train_settings() -> TrainSettings {
         },
         precision: Precision::Auto,
         stop: StopSettings::default(),
+        retrain: None,
         time_limit: None,
     }
 }
@@ -43,6 +44,7 @@ pub(crate) fn settings(layers: Vec<LayerSettings>) -> Settings {
             source: Source::Synthetic { images: 240, classes: 4 },
             image_size: None,
             train_limit: None,
+            skip_bad: false,
             split: SplitSettings {
                 train: None,
                 validation: None,
@@ -129,6 +131,7 @@ pub(crate) fn quarters(images: usize) -> Dataset {
         pixels,
         labels,
         test_from: None,
+        skipped: Vec::new(),
     }
 }
 

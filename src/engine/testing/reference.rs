@@ -210,6 +210,9 @@ impl Reference {
                 }
                 y
             }
+            LayerSettings::Capsules { .. } | LayerSettings::NaiveBayes { .. } => {
+                unreachable!("tested where it is computed")
+            }
             LayerSettings::Flatten => {
                 let features = x.shape[1..].iter().product();
                 Batch { shape: [images, features, 1, 1], values: x.values }

@@ -81,6 +81,8 @@ pub struct Overall {
 pub struct PairComparison {
     /// What the two share, for example `augment.shift=0.1`; empty for a single pair.
     pub name: String,
+    /// The same with short keys.
+    pub label: String,
     /// The first sample.
     pub a: Sample,
     /// The second sample.
@@ -156,13 +158,13 @@ pub enum Finding {
     TooFew,
 }
 
-/// Almost stochastic order, both ways round: below one half, the first is almost stochastically
-/// better.
+/// The bound `ε_min` of almost stochastic order, both ways round: below one half, the first is almost
+/// stochastically better.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OrderComparison {
-    /// ε_min of A over B.
+    /// That of A over B.
     pub a_over_b: f64,
-    /// ε_min of B over A.
+    /// That of B over A.
     pub b_over_a: f64,
 }
 

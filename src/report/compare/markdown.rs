@@ -7,27 +7,27 @@ use crate::report::layout::escape;
 pub(super) fn render(comparison: &Comparison) -> String {
     let mut out = format!("## {}\n\n", escape(&heading(comparison)));
     for (label, facts) in [("A", &comparison.a), ("B", &comparison.b)] {
-        out += &format!("- **{label}** {}\n", escape(&side(facts)));
+        out.extend([format!("- **{label}** {}\n", escape(&side(facts)))]);
     }
     out.push('\n');
     if let [pair] = &comparison.pairs[..] {
         out += "| | |\n|:--|:--|\n";
         for (label, text) in details(pair, comparison) {
-            out += &format!("| {} | {} |\n", escape(label), escape(&text));
+            out.extend([format!("| {} | {} |\n", escape(label), escape(&text))]);
         }
     } else {
         for line in table(comparison).markdown() {
-            out += &format!("{line}\n");
+            out.extend([format!("{line}\n")]);
         }
-        out += &format!("\n{}\n", escape(&legend(comparison)));
+        out.extend([format!("\n{}\n", escape(&legend(comparison)))]);
     }
     for (label, cells) in [("A", &comparison.only_a), ("B", &comparison.only_b)] {
         if !cells.is_empty() {
-            out += &format!("\nOnly in {label}: {}\n", escape(&listed(cells)));
+            out.extend([format!("\nOnly in {label}: {}\n", escape(&listed(cells)))]);
         }
     }
     for warning in &comparison.warnings {
-        out += &format!("\n> warning: {}\n", escape(warning));
+        out.extend([format!("\n> warning: {}\n", escape(warning))]);
     }
     out + &format!("\n**{}**\n", escape(&comparison.verdict))
 }

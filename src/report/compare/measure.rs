@@ -10,12 +10,14 @@ use super::pairs::{Pairing, value};
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
+use crate::report::labels::short_name;
 use crate::stats::{self, Moments, Superiority};
 use crate::tables::{CellResults, ExperimentResults};
 
 const POWER: f64 = 0.8;
-/// With more pairs than this, images are not looked at: reading all predictions would take minutes.
-const MOST_BY_IMAGE: usize = 24;
+/// With more pairs than this, images and stochastic order are not looked at: reading all predictions
+/// would take minutes.
+const MOST_IN_FULL: usize = 24;
 /// Beyond so many trials a side the permutation test says what Welch's does.
 const PERMUTED_UP_TO: usize = 10;
 
@@ -27,12 +29,11 @@ pub(super) fn comparison(
     pairing: &Pairing,
     examples: &mut Lookup<'_>,
 ) -> Comparison {
-    let few = pairing.pairs.len() <= MOST_BY_IMAGE;
-    let mut examples = |a: usize, b: usize| if few { examples(a, b) } else { None };
+    let few = pairing.pairs.len() <= MOST_IN_FULL;
     let mut pairs: Vec<PairComparison> = pairing
         .pairs
         .iter()
-        .map(|&(one, other)| pair(a, b, question, (one, other), &pairing.shared, &mut examples))
+        .map(|&cells| pair(a, b, question, cells, &pairing.shared, few.then_some(&mut *examples)))
         .collect();
     let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
     let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
@@ -108,7 +109,7 @@ fn pair(
     question: Question,
     (one, other): (usize, usize),
     shared: &[String],
-    examples: &mut Lookup<'_>,
+    in_full: Option<&mut Lookup<'_>>,
 ) -> PairComparison {
     let Question { metric, alpha, gamma, seed } = question;
     let (cell_a, cell_b) = (&a.results.cells[one], &b.results.cells[other]);
@@ -125,8 +126,10 @@ fn pair(
     };
     let (better_x, better_y) = (turn(&x), turn(&y));
     let superiority = stats::probability_of_superiority(&better_x, &better_y, seed);
+    let is_in_full = in_full.is_some();
     let order = |a: &[f64], b: &[f64]| {
-        stats::almost_stochastic_order(a, b, seed).map(|order| order.epsilon_min)
+        let order = is_in_full.then(|| stats::almost_stochastic_order(a, b, seed)).flatten();
+        order.map(|order| order.epsilon_min)
     };
     let sd = stats::pooled_sd(&[&x, &y]).map(|(sd, _)| sd);
     let fewest = x.len().min(y.len());
@@ -137,6 +140,7 @@ fn pair(
     let accuracy = metric.unit() == Unit::Fraction;
     PairComparison {
         name: name.join(" "),
+        label: short_name(&a.results.axes, &cell_a.values, Some(shared)),
         finding: Finding::TooFew,
         difference,
         interval95: welch.map(|welch| welch.interval(0.95)),
@@ -145,7 +149,8 @@ fn pair(
         p: welch.map(|welch| welch.p_two_sided),
         p_holm: None,
         q: None,
-        permutation: (fewest >= 2 && fewest <= PERMUTED_UP_TO)
+        permutation: (2..=PERMUTED_UP_TO)
+            .contains(&fewest)
             .then(|| stats::permutation_test(&x, &y, seed))
             .flatten(),
         mann_whitney: stats::mann_whitney(&x, &y),
@@ -167,9 +172,9 @@ fn pair(
         detectable: sd
             .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, alpha, POWER)),
         repeats_to_settle: None,
-        examples: (metric == Metric::TestAccuracy)
-            .then(|| examples(one, other))
-            .flatten()
+        examples: in_full
+            .filter(|_| metric == Metric::TestAccuracy)
+            .and_then(|examples| examples(one, other))
             .and_then(|(a, b)| by_image(&a, &b, seed)),
         a: sample_a,
         b: sample_b,

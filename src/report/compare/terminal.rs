@@ -13,7 +13,7 @@ const LABEL: usize = 9;
 pub(super) fn render(comparison: &Comparison, page: Page) -> String {
     let mut out = String::new();
     let bold = |text: &str| Paint::Bold.on(text, page.colour);
-    out += &format!("{}\n", bold(&heading(comparison)));
+    out.extend([format!("{}\n", bold(&heading(comparison)))]);
     for (label, facts) in [("A", &comparison.a), ("B", &comparison.b)] {
         out += &note(label, &side(facts), page);
     }
@@ -24,7 +24,7 @@ pub(super) fn render(comparison: &Comparison, page: Page) -> String {
         }
     } else {
         for line in table(comparison).draw(page.width, page.colour) {
-            out += &format!("{line}\n");
+            out.extend([format!("{line}\n")]);
         }
         out.push('\n');
         out += &note("A − B", &legend(comparison), page);
@@ -39,7 +39,7 @@ pub(super) fn render(comparison: &Comparison, page: Page) -> String {
     }
     out.push('\n');
     for line in wrap_text(&comparison.verdict, page.width, 0) {
-        out += &format!("{}\n", bold(&line));
+        out.extend([format!("{}\n", bold(&line))]);
     }
     out
 }
@@ -94,7 +94,7 @@ fn note(label: &str, text: &str, page: Page) -> String {
     for (place, line) in wrap_text(text, width, 0).iter().enumerate() {
         let label = if place == 0 { label } else { "" };
         let padding = " ".repeat(LABEL.saturating_sub(label.chars().count()));
-        out += &format!(" {}{padding}{line}\n", Paint::Dim.on(label, page.colour));
+        out.extend([format!(" {}{padding}{line}\n", Paint::Dim.on(label, page.colour))]);
     }
     out
 }
@@ -113,7 +113,7 @@ pub(super) fn table(comparison: &Comparison) -> TextTable {
     let signed = |value: Option<f64>| value.map_or_else(missing, |value| scale.signed(value));
     TextTable {
         banner: None,
-        keys: vec![column("cell", Align::Left, &|pair| plain(pair.name.clone()))],
+        keys: vec![column("cell", Align::Left, &|pair| plain(pair.label.clone()))],
         columns: vec![
             column("A", Align::Left, &|pair| plain(sample(&pair.a, &scale))),
             column("B", Align::Left, &|pair| plain(sample(&pair.b, &scale))),
@@ -165,31 +165,17 @@ pub(super) fn details(
     if let Some(difference) = pair.difference {
         let mut text = words::difference(difference, pair.interval95, &scale, unit);
         if let Some(freedom) = pair.degrees_of_freedom {
-            text += &format!(", Welch with {freedom:.1} degrees of freedom");
+            text.extend([format!(", Welch with {freedom:.1} degrees of freedom")]);
         }
         if let Some(errors) = pair.errors_per_ten_thousand {
             let interval = pair.interval95.map_or(String::new(), |(low, high)| {
                 format!(" ({} to {})", count(-1e4 * high), count(-1e4 * low))
             });
-            text += &format!("; {} errors per 10,000{interval}", count(errors));
+            text.extend([format!("; {} errors per 10,000{interval}", count(errors))]);
         }
         lines.push(("A − B", text));
     }
-    let exactly = |exact: bool| if exact { "exact" } else { "drawn" };
-    let tests: Vec<String> = [
-        pair.p.map(|p| format!("{} Welch", probability(p))),
-        pair.permutation.map(|test| {
-            format!("{} permutation ({})", probability(test.p_two_sided), exactly(test.exact))
-        }),
-        pair.mann_whitney.map(|test| {
-            let kind = if test.exact { "exact" } else { "normal" };
-            format!("{} Mann–Whitney ({kind})", probability(test.p_two_sided))
-        }),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    lines.push(("p", tests.join(", ")));
+    lines.push(("p", tests(pair)));
     if let Some(found) = pair.superiority {
         let interval = found
             .interval95
@@ -264,6 +250,25 @@ pub(super) fn details(
     }
     lines.retain(|(_, text)| !text.is_empty());
     lines
+}
+
+/// Lists the p values.
+fn tests(pair: &PairComparison) -> String {
+    let exactly = |exact: bool| if exact { "exact" } else { "drawn" };
+    let tests: Vec<String> = [
+        pair.p.map(|p| format!("{} Welch", probability(p))),
+        pair.permutation.map(|test| {
+            format!("{} permutation ({})", probability(test.p_two_sided), exactly(test.exact))
+        }),
+        pair.mann_whitney.map(|test| {
+            let kind = if test.exact { "exact" } else { "normal" };
+            format!("{} Mann–Whitney ({kind})", probability(test.p_two_sided))
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    tests.join(", ")
 }
 
 /// Prints a signed number of errors.

@@ -22,20 +22,17 @@ pub(super) fn warnings(
         all.sort();
         all
     };
-    if checksums(of_a) != checksums(of_b) {
-        warnings.push("the two were trained and tested on different datasets".to_owned());
-    } else {
+    if checksums(of_a) == checksums(of_b) {
         let is_test = |key: &&String| {
             key.starts_with("dataset.split.")
                 && !NOT_TEST.iter().any(|prefix| key.starts_with(prefix))
         };
-        let keys = of_a.base.keys().chain(of_b.base.keys()).filter(is_test);
-        let mut differing: Vec<&String> =
-            keys.filter(|key| of_a.base.get(*key) != of_b.base.get(*key)).collect();
-        differing.dedup();
-        if let Some(key) = differing.first() {
+        let mut keys = of_a.base.keys().chain(of_b.base.keys()).filter(is_test);
+        if let Some(key) = keys.find(|key| of_a.base.get(*key) != of_b.base.get(*key)) {
             warnings.push(format!("the two were tested on different images: `{key}` differs"));
         }
+    } else {
+        warnings.push("the two were trained and tested on different datasets".to_owned());
     }
     let (one, other) = (&of_a.origin, &of_b.origin);
     if one.engine != other.engine {
@@ -114,7 +111,7 @@ fn single(pair: &PairComparison, comparison: &Comparison) -> String {
     if let Some(superiority) = &pair.superiority {
         let chance =
             if better == "A" { superiority.probability } else { 1.0 - superiority.probability };
-        text += &format!(
+        text.extend([format!(
             " Of the trials seen, one of {better} beats one of {worse} in {:.0} % of all pairings{}",
             100.0 * chance,
             if pair.meaningful {
@@ -125,7 +122,7 @@ fn single(pair: &PairComparison, comparison: &Comparison) -> String {
                     comparison.gamma
                 )
             }
-        );
+        )]);
     }
     text + &doubts(pair, comparison)
 }
@@ -154,11 +151,11 @@ fn doubts(pair: &PairComparison, comparison: &Comparison) -> String {
         }
     }
     if pair.a.lost + pair.b.lost > 0 {
-        text += &format!(
+        text.extend([format!(
             " {} of A and {} of B ended without a value and do not count.",
             counted(pair.a.lost, "trial"),
             counted(pair.b.lost, "trial")
-        );
+        )]);
     }
     text
 }
@@ -176,13 +173,13 @@ fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
         scale.signed(low),
         scale.signed(high),
     );
-    text += &match pair.repeats_to_settle {
+    text.extend([match pair.repeats_to_settle {
         Some(repeats) if repeats <= 1_000_000 => format!(
             " If it is as large as it looks, about {} a side would show it (80 % power).",
             counted(repeats, "trial")
         ),
         _ => " No number of trials worth running would show one as small as it looks.".to_owned(),
-    };
+    }]);
     text
 }
 
@@ -207,10 +204,10 @@ fn several(pairs: &[PairComparison], comparison: &Comparison) -> String {
             (false, true) => "A is better on average",
             (false, false) => "B is better on average",
         };
-        text += &format!(
+        text.extend([format!(
             " Averaged over all pairs, repeat by repeat, A − B is {found}, p {}: {end}.",
             p_text(&probability(overall.p))
-        );
+        )]);
     }
     text
 }

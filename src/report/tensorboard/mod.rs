@@ -23,14 +23,14 @@ const LONGEST_NAME: usize = 120;
 /// Most bins of a histogram.
 const BINS: usize = 30;
 
+/// Takes one event file: the folders of its run and its bytes.
+pub type Write<'a, E> = dyn FnMut(&[String], &[u8]) -> Result<(), E> + 'a;
+
 /// Hands every event file to `write`: the folders of its run and its bytes.
 ///
 /// # Errors
 /// The first that `write` gives.
-pub fn each_file<E>(
-    results: &ExperimentResults,
-    write: &mut dyn FnMut(&[String], &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Result<(), E> {
     let start = seconds_of(&results.facts.origin.updated).unwrap_or(0.0);
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
     for curve in &results.curves {

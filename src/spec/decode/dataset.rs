@@ -11,6 +11,7 @@ const KEYS: &[&str] = &[
     "source",
     "image-size",
     "train-limit",
+    "skip-bad",
     "split",
     "path",
     "test-path",
@@ -30,10 +31,20 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
     let own: &[&str] = match name {
         // Without a source nobody knows which keys belong.
         None => KEYS,
-        Some("idx" | "folder") => &["source", "image-size", "train-limit", "split", "path"],
-        Some("csv") => {
-            &["source", "image-size", "train-limit", "split", "path", "test-path", "label"]
+        Some("idx") => &["source", "image-size", "train-limit", "split", "path"],
+        Some("folder") => {
+            &["source", "image-size", "train-limit", "skip-bad", "split", "path", "test-path"]
         }
+        Some("csv") => &[
+            "source",
+            "image-size",
+            "train-limit",
+            "skip-bad",
+            "split",
+            "path",
+            "test-path",
+            "label",
+        ],
         Some("synthetic") => &["source", "image-size", "train-limit", "split", "images", "classes"],
         Some(_) => &["source", "image-size", "train-limit", "split"],
     };
@@ -46,6 +57,7 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
         source: source(name.unwrap_or("digits"), &section, findings),
         image_size: section.whole("image-size", COUNT, findings),
         train_limit: section.whole("train-limit", COUNT, findings),
+        skip_bad: section.flag("skip-bad", false, findings),
         split: split(section.get("split"), findings),
     }
 }
@@ -62,9 +74,10 @@ fn source(name: &str, section: &Section<'_>, findings: &mut Findings) -> Source 
         "fashion-mnist" => Source::FashionMnist,
         "kmnist" => Source::Kmnist,
         "idx" => Source::Idx { path: path("the folder that holds the IDX files") },
-        "folder" => {
-            Source::Folder { path: path("the folder that holds one folder of images a class") }
-        }
+        "folder" => Source::Folder {
+            path: path("the folder that holds one folder of images a class"),
+            test_path: path_at(section, "test-path", findings),
+        },
         "csv" => Source::Csv {
             path: path("the CSV file of the training images"),
             test_path: path_at(section, "test-path", findings),

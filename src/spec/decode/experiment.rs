@@ -3,7 +3,7 @@
 use super::grid;
 use crate::base::{Metric, Seed};
 use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
-use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, number};
+use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number};
 use crate::spec::tree::{Data, Node, Origin};
 
 const KEYS: &[&str] = &[
@@ -11,6 +11,7 @@ const KEYS: &[&str] = &[
     "question",
     "repeats",
     "seed",
+    "save-weights",
     "dataset",
     "model",
     "train",
@@ -43,6 +44,7 @@ pub(in crate::spec) struct Head {
     pub(in crate::spec) question: Option<String>,
     pub(in crate::spec) repeats: u32,
     pub(in crate::spec) seed: Seed,
+    pub(in crate::spec) save_weights: bool,
 }
 
 /// Reads the keys at the top of the file and refuses unknown ones.
@@ -74,6 +76,7 @@ pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
         question: section.text("question", findings).map(str::to_owned),
         repeats: section.whole("repeats", COUNT, findings).unwrap_or(DEFAULT_REPEATS),
         seed: Seed(section.whole("seed", WHOLE, findings).unwrap_or(DEFAULT_SEED)),
+        save_weights: section.flag("save-weights", false, findings),
     }
 }
 
@@ -92,12 +95,14 @@ pub(in crate::spec) struct TypedReport {
 
 /// Reads `[report]`.
 pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> TypedReport {
-    let keys = &["metric", "rows", "columns", "reference", "confusion", "gallery", "gallery-of"];
+    let keys =
+        &["metric", "also", "rows", "columns", "reference", "confusion", "gallery", "gallery-of"];
     let section = Section::open(node, "report", keys, findings);
     let origin = |key| section.get(key).map(|node: &Node| node.origin);
     TypedReport {
         settings: ReportSettings {
             metric: metric(&section, findings).unwrap_or(Metric::TestAccuracy),
+            also: also(&section, findings),
             rows: section.text("rows", findings).map(str::to_owned),
             columns: section.text("columns", findings).map(str::to_owned),
             reference: section.text("reference", findings).map(str::to_owned),
@@ -189,6 +194,16 @@ fn gated_cells(
         matches.push(Match { key, values });
     }
     matches
+}
+
+fn also(section: &Section<'_>, findings: &mut Findings) -> Vec<Metric> {
+    let Some(node) = section.get("also") else { return Vec::new() };
+    let Data::List(nodes) = &node.data else {
+        findings.wrong(&section.name("also"), node, "a list of metrics");
+        return Vec::new();
+    };
+    let choices = Metric::ALL.map(|metric| (metric.name(), metric));
+    nodes.iter().filter_map(|node| choice("report.also", node, &choices, findings)).collect()
 }
 
 fn metric(section: &Section<'_>, findings: &mut Findings) -> Option<Metric> {

@@ -66,6 +66,19 @@ pub(super) fn cross_check(
             );
         }
     }
+    if settings.train.retrain.is_some() {
+        let typed = origin(&["train", "retrain"]);
+        if !matches!(settings.trainer, TrainerSettings::Dfdx) {
+            let message = "`train.retrain` is known to engine `dfdx` alone".to_owned();
+            findings.advise(typed, message, "remove `retrain`".to_owned());
+        } else if settings.dataset.split.validation.is_none() {
+            findings.advise(
+                typed,
+                "`train.retrain` adds the validation images, but there are none".to_owned(),
+                "add `split = { validation = 0.1 }` to `[dataset]`".to_owned(),
+            );
+        }
+    }
     let stop = &settings.train.stop;
     if settings.dataset.split.validation.is_none() && (stop.patience.is_some() || stop.restore_best)
     {

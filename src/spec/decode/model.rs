@@ -1,15 +1,27 @@
 //! `[model]`: a preset with its knobs, or layers written out.
 
-use crate::spec::layers::{Init, LayerSettings, Padding};
+use crate::spec::layers::{Init, LayerSettings, Padding, Routing};
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::problem::one_of;
-use crate::spec::reader::{BELOW_ONE, COUNT, Findings, POSITIVE, Section, WHOLE, choice};
+use crate::spec::reader::{
+    BELOW_ONE, COUNT, Findings, NOT_NEGATIVE, POSITIVE, Section, WHOLE, choice,
+};
 use crate::spec::settings::ModelSettings;
 use crate::spec::tree::{Data, Node};
 
-const KEYS: &[&str] =
-    &["preset", "layers", "dropout", "conv-dropout", "dense-dropout", "width", "init"];
-const KNOB_KEYS: [&str; 5] = ["dropout", "conv-dropout", "dense-dropout", "width", "init"];
+const KEYS: &[&str] = &[
+    "preset",
+    "layers",
+    "dropout",
+    "conv-dropout",
+    "dense-dropout",
+    "width",
+    "init",
+    "scaling",
+    "smoothing",
+];
+const KNOB_KEYS: [&str; 7] =
+    ["dropout", "conv-dropout", "dense-dropout", "width", "init", "scaling", "smoothing"];
 const INITS: &[(&str, Init)] = &[
     ("glorot-uniform", Init::GlorotUniform),
     ("glorot-normal", Init::GlorotNormal),
@@ -17,6 +29,7 @@ const INITS: &[(&str, Init)] = &[
     ("he-normal", Init::HeNormal),
     ("lecun-uniform", Init::LecunUniform),
 ];
+const ROUTINGS: &[(&str, Routing)] = &[("softmax", Routing::Softmax), ("max-min", Routing::MaxMin)];
 const PRESETS: &[(&str, Preset)] = &[
     ("deotte-cnn", Preset::DeotteCnn),
     ("augment-cnn", Preset::AugmentCnn),
@@ -24,6 +37,9 @@ const PRESETS: &[(&str, Preset)] = &[
     ("simple-cnn", Preset::SimpleCnn),
     ("two-conv", Preset::TwoConv),
     ("small-cnn", Preset::SmallCnn),
+    ("capsule-cnn", Preset::CapsuleCnn),
+    ("logistic", Preset::Logistic),
+    ("naive-bayes", Preset::NaiveBayes),
 ];
 
 /// Name of the model of trainers that bring their own.
@@ -75,8 +91,22 @@ fn preset(section: &Section<'_>, findings: &mut Findings) -> Option<ModelSetting
         dense_dropout: dense_dropout.or(dropout),
         width: section.number("width", POSITIVE, 1.0, findings),
         init: section.choice("init", INITS, findings),
+        scaling: section.flag("scaling", false, findings),
+        smoothing: section.number("smoothing", NOT_NEGATIVE, 1e-9, findings),
     };
     let preset = preset?;
+    let idle: &[&str] = match preset {
+        Preset::NaiveBayes => &["dropout", "dense-dropout", "width", "init"],
+        Preset::CapsuleCnn => &["dropout", "conv-dropout", "dense-dropout", "scaling", "smoothing"],
+        Preset::Logistic => &["dropout", "dense-dropout", "width", "smoothing"],
+        _ => &["scaling", "smoothing"],
+    };
+    for key in idle {
+        if let Some(entry) = section.entry(key) {
+            findings
+                .say(entry.origin, format!("`model.{key}` does nothing in `{}`", preset.name()));
+        }
+    }
     if let (false, Some(entry)) = (preset.is_convolutional(), section.entry("conv-dropout")) {
         findings.say(
             entry.origin,
@@ -128,6 +158,8 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
         "max-pool" | "average-pool" => &["kind", "size", "stride", "padding"],
         "dropout" => &["kind", "rate"],
         "dense" => &["kind", "units", "bias", "init"],
+        "capsules" => &["kind", "dimensions", "size", "rounds", "routing", "init"],
+        "naive-bayes" => &["kind", "smoothing", "scaling"],
         _ => &["kind"],
     };
     let section = Section::open(fields, path, known, findings);
@@ -169,6 +201,17 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
             LayerSettings::Dropout { rate: section.number("rate", BELOW_ONE, 0.0, findings) }
         }
         "flatten" => LayerSettings::Flatten,
+        "capsules" => LayerSettings::Capsules {
+            dimensions: section.whole("dimensions", COUNT, findings).unwrap_or(8),
+            size: section.whole("size", COUNT, findings).unwrap_or(16),
+            rounds: section.whole("rounds", COUNT, findings).unwrap_or(3),
+            routing: section.choice("routing", ROUTINGS, findings).unwrap_or(Routing::MaxMin),
+            init: section.choice("init", INITS, findings).unwrap_or(Init::GlorotUniform),
+        },
+        "naive-bayes" => LayerSettings::NaiveBayes {
+            smoothing: section.number("smoothing", NOT_NEGATIVE, 1e-9, findings),
+            scaling: section.flag("scaling", false, findings),
+        },
         _ => LayerSettings::Dense {
             units: section.whole("units", COUNT, findings),
             bias: section.flag("bias", true, findings),

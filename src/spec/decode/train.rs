@@ -6,8 +6,8 @@ use crate::spec::reader::{
     BELOW_ONE, COUNT, Findings, Limits, NOT_NEGATIVE, POSITIVE, Section, choice, number, whole,
 };
 use crate::spec::settings::{
-    LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, RmsPropConvention,
-    Schedule, StopSettings, TrainSettings,
+    LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, Retrain,
+    RmsPropConvention, Schedule, StopSettings, TrainSettings,
 };
 use crate::spec::tree::{Data, Node, find};
 
@@ -19,6 +19,7 @@ const KEYS: &[&str] = &[
     "learning-rate",
     "precision",
     "stop",
+    "retrain",
     "time-limit",
 ];
 const PRECISIONS: &[(&str, Precision)] =
@@ -44,6 +45,7 @@ pub(super) fn train(node: Option<&Node>, findings: &mut Findings) -> TrainSettin
         learning_rate: learning_rate(section.get("learning-rate"), default_rate, findings),
         precision: section.choice("precision", PRECISIONS, findings).unwrap_or(Precision::Auto),
         stop: stop(section.get("stop"), findings),
+        retrain: section.choice("retrain", &[("all", Retrain::All)], findings),
         time_limit: section.optional_number("time-limit", POSITIVE, findings),
     }
 }

@@ -1,6 +1,7 @@
 //! The language as a whole.
 
 mod documentation;
+mod gates;
 mod meaning;
 mod refusals;
 

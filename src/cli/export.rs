@@ -1,0 +1,181 @@
+//! `bench export`: trained networks as files that say what they are.
+
+use std::path::Path;
+
+use super::failure::{Exit, Failure};
+use super::model_arguments::{ChoiceArguments, ExportArguments};
+use super::report::{store_and_plan, store_failure};
+use crate::engine::model_file::{ModelCard, with_card};
+use crate::plan::{Plan, Trial};
+use crate::record::Outcome;
+use crate::spec::architecture::Architecture;
+use crate::store::{Build, Store, atomic};
+
+pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
+    let models = models_in(&arguments.folder, &arguments.choice)?;
+    let output = &arguments.output;
+    let cannot = || Failure::internal("cannot write the networks");
+    let write = |path: &Path, bytes: &[u8]| {
+        atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+    };
+    let is_file = output.extension().is_some_and(|ending| ending == "safetensors");
+    match (is_file, &models[..]) {
+        (true, [model]) => {
+            write(output, &model.bytes)?;
+            write(&output.with_extension("json"), &pretty(&model.card))?;
+        }
+        (true, several) => {
+            return Err(Failure::input(format!("cannot export to `{}`", output.display()))
+                .because_of(format!("the ensemble has {} networks", several.len()))
+                .hint(Some("choose one with `--member N`, or name a folder for all")));
+        }
+        (false, models) => {
+            for model in models {
+                let name = format!("member-{:02}", model.card.member);
+                write(&output.join(format!("{name}.safetensors")), &model.bytes)?;
+                write(&output.join(format!("{name}.json")), &pretty(&model.card))?;
+            }
+        }
+    }
+    let card = &models[0].card;
+    eprintln!(
+        "{} of cell `{}`, repeat {}: {} with {} trainable parameters, written to `{}`",
+        if models.len() == 1 {
+            "one network".to_owned()
+        } else {
+            format!("{} networks", models.len())
+        },
+        card.cell,
+        card.repeat,
+        card.model,
+        card.trainable_parameters,
+        output.display()
+    );
+    Ok(Exit::Done)
+}
+
+fn pretty(card: &ModelCard) -> Vec<u8> {
+    let mut text = serde_json::to_string_pretty(card).expect("a card serialises to JSON");
+    text.push('\n');
+    text.into_bytes()
+}
+
+/// A network with its card, as the bytes of a file.
+pub(super) struct Model {
+    pub(super) card: ModelCard,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Reads the networks of one trial of a results folder, in ensemble order.
+pub(super) fn models_in(folder: &Path, choice: &ChoiceArguments) -> Result<Vec<Model>, Failure> {
+    let (store, plan) = store_and_plan(folder)?;
+    let trial = chosen(&store, &plan, choice)?;
+    let wanted = choice.member.map(|member| member as usize);
+    if let Some(member) = wanted.filter(|&member| member >= trial.members.len()) {
+        return Err(Failure::input(format!("cannot find member {member}")).because_of(format!(
+            "the ensemble has {} networks, counted from 0",
+            trial.members.len()
+        )));
+    }
+    (0..trial.members.len())
+        .filter(|&index| wanted.is_none_or(|wanted| wanted == index))
+        .map(|index| model(&store, &plan, trial, index))
+        .collect()
+}
+
+/// Returns the trial that is meant, if it completed.
+fn chosen<'p>(
+    store: &Store,
+    plan: &'p Plan,
+    choice: &ChoiceArguments,
+) -> Result<&'p Trial, Failure> {
+    let cell = chosen_cell(plan, choice.cell.as_deref())?;
+    let name = &plan.cells[cell].name;
+    let trials: Vec<&Trial> = plan.trials.iter().filter(|trial| trial.cell == cell).collect();
+    let trial = trials.iter().find(|trial| trial.repeat == choice.repeat).ok_or_else(|| {
+        Failure::input(format!("cannot find repeat {} of cell `{name}`", choice.repeat))
+            .because_of(format!("it has {} repeats, counted from 0", trials.len()))
+    })?;
+    let outcome = store.trials().get(&trial.id).map(|record| record.outcome);
+    if outcome == Some(Outcome::Completed) {
+        return Ok(trial);
+    }
+    let state = outcome.map_or("is not finished", Outcome::name);
+    Err(Failure::input(format!("cannot use repeat {} of cell `{name}`", choice.repeat))
+        .because_of(format!("the trial {state}: an ensemble answers with all of its networks"))
+        .hint(Some("run the experiment again to finish it, or choose another `--repeat`")))
+}
+
+fn chosen_cell(plan: &Plan, wanted: Option<&str>) -> Result<usize, Failure> {
+    const MOST: usize = 12;
+    let listed = |cells: &[usize]| {
+        let shown = cells.iter().take(MOST).map(|&cell| format!("`{}`", plan.cells[cell].name));
+        let more = (cells.len() > MOST).then(|| "…".to_owned());
+        shown.chain(more).collect::<Vec<_>>().join("\n")
+    };
+    let all: Vec<usize> = (0..plan.cells.len()).collect();
+    let Some(wanted) = wanted else {
+        if plan.cells.len() == 1 {
+            return Ok(0);
+        }
+        return Err(Failure::input("cannot choose a cell")
+            .because_of(format!("the experiment has {} cells:\n{}", plan.cells.len(), listed(&all)))
+            .hint(Some("name one with `--cell`")));
+    };
+    if let Some(exact) = plan.cells.iter().position(|cell| cell.name == wanted) {
+        return Ok(exact);
+    }
+    let fits = |name: &str| {
+        let words: Vec<&str> = name.split(' ').collect();
+        wanted.split_whitespace().all(|word| words.contains(&word))
+    };
+    let found: Vec<usize> =
+        (0..plan.cells.len()).filter(|&cell| fits(&plan.cells[cell].name)).collect();
+    match found[..] {
+        [cell] => Ok(cell),
+        [] => Err(Failure::input(format!("cannot find cell `{wanted}`"))
+            .because_of(format!("the cells are\n{}", listed(&all)))),
+        _ => Err(Failure::input(format!("cannot choose a cell by `{wanted}`"))
+            .because_of(format!("{} cells are named like that:\n{}", found.len(), listed(&found)))
+            .hint(Some("give more of its words"))),
+    }
+}
+
+fn model(store: &Store, plan: &Plan, trial: &Trial, index: usize) -> Result<Model, Failure> {
+    let member = &plan.members[trial.members[index]];
+    let cell = &plan.cells[trial.cell];
+    let cannot = || format!("cannot use network {index} of cell `{}`", cell.name);
+    let weights = store.weights(&member.id).map_err(|error| store_failure(cannot(), &error))?;
+    let facts = store.manifest().facts_of(&cell.settings.dataset).ok_or_else(|| {
+        Failure::input(cannot()).because_of("the manifest does not know its dataset")
+    })?;
+    let [height, width, channels] = facts.shape;
+    let architecture = Architecture::of(
+        &cell.settings.model.layers,
+        (height, width, channels),
+        facts.classes.len(),
+    )
+    .map_err(|problem| Failure::input(cannot()).because(&problem))?;
+    let summary = store.members().get(&member.id).and_then(|record| record.summary.as_ref());
+    let card = ModelCard {
+        version: ModelCard::VERSION,
+        experiment: store.manifest().run.name.clone(),
+        cell: cell.name.clone(),
+        repeat: trial.repeat,
+        member: index as u32,
+        member_id: member.id,
+        model: cell.settings.model.name.clone(),
+        classes: facts.classes.clone(),
+        image: facts.shape,
+        layers: ModelCard::layers_of(&architecture),
+        trainable_parameters: architecture.trainable_parameters() as u64,
+        other_parameters: architecture.other_parameters() as u64,
+        path: summary.map_or_else(String::new, |summary| summary.path.clone()),
+        metrics: summary.map(|summary| summary.metrics.clone()).unwrap_or_default(),
+        commit: Build::current().commit,
+        settings: (*cell.settings).clone(),
+    };
+    let bytes =
+        with_card(&weights, &card).map_err(|error| Failure::internal(cannot()).because(&error))?;
+    Ok(Model { card, bytes })
+}

@@ -1,0 +1,270 @@
+//! `bench predict`: what trained networks say of images, as a submission file.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::export::{Model, models_in};
+use super::failure::{Exit, Failure};
+use super::model_arguments::{CombineChoice, PredictArguments};
+use super::run::engine_on;
+use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings};
+use crate::engine::Engine;
+use crate::engine::model_file::card_of;
+use crate::record::Probabilities;
+use crate::runner::Ballot;
+use crate::spec::settings::Combine;
+use crate::store::atomic;
+
+/// Images side by side on a gallery.
+const COLUMNS: usize = 10;
+
+pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
+    let engine = engine_on(&arguments.device)?;
+    let models = models(arguments)?;
+    let card = &models[0].card;
+    let [height, width, channels] = card.image;
+    let input = data::read_input(
+        &arguments.input,
+        &InputSettings {
+            shape: ImageShape { height, width, channels },
+            is_resized: card.settings.dataset.image_size.is_some(),
+            classes: &card.classes,
+            label: arguments.label.as_deref(),
+            id_column: arguments.id_column.as_deref(),
+        },
+    )?;
+    let combine = match arguments.combine {
+        Some(CombineChoice::Mean) => Combine::Mean,
+        Some(CombineChoice::Vote) => Combine::Vote,
+        None => card.settings.ensemble.combine,
+    };
+    let answers = Answers::of(&models, engine.as_ref(), &input, combine)?;
+    let ids = ids(arguments, &input);
+
+    let submission = answers.submission(arguments, &ids, &card.classes);
+    match &arguments.output {
+        None => print!("{submission}"),
+        Some(path) => write(path, submission.as_bytes())?,
+    }
+    if let Some(path) = &arguments.probabilities {
+        write(path, answers.probabilities(arguments, &ids, &card.classes).as_bytes())?;
+    }
+    let mistakes = (0..answers.classes.len())
+        .filter(|&image| answers.classes[image] != usize::from(input.images.labels[image]))
+        .count();
+    eprintln!(
+        "{} images predicted by {}{}",
+        answers.classes.len(),
+        if models.len() == 1 {
+            "one network".to_owned()
+        } else {
+            format!("{} networks", models.len())
+        },
+        arguments.output.as_ref().map_or(String::new(), |path| format!(" to `{}`", path.display())),
+    );
+    if input.is_labelled {
+        let images = answers.classes.len();
+        eprintln!(
+            "accuracy {:.2} %: {} of {images} right, {mistakes} wrong",
+            100.0 * (images - mistakes) as f64 / images.max(1) as f64,
+            images - mistakes,
+        );
+    }
+    if let Some(path) = &arguments.gallery {
+        draw(arguments, path, &input, &answers, &card.classes)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    atomic::write(path, bytes).map_err(|error| {
+        Failure::internal("cannot write the predictions").because(&error).hint(error.hint())
+    })
+}
+
+/// Reads the networks that are to answer, and checks that they answer the same question.
+fn models(arguments: &PredictArguments) -> Result<Vec<Model>, Failure> {
+    let path = &arguments.model;
+    let models = if path.join("manifest.json").is_file() {
+        models_in(path, &arguments.choice)?
+    } else {
+        files(path)?.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?
+    };
+    let first = &models[0].card;
+    if let Some(other) = models
+        .iter()
+        .find(|model| model.card.classes != first.classes || model.card.image != first.image)
+    {
+        return Err(Failure::input(format!("cannot combine the networks in `{}`", path.display()))
+            .because_of(format!(
+                "network {} takes {}×{} pixels for {} classes, network {} takes {}×{} for {}",
+                other.card.member,
+                other.card.image[0],
+                other.card.image[1],
+                other.card.classes.len(),
+                first.member,
+                first.image[0],
+                first.image[1],
+                first.classes.len(),
+            )));
+    }
+    Ok(models)
+}
+
+/// Returns the model files that `path` means, in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let cannot = || {
+        Failure::input(format!("cannot read networks from `{}`", path.display()))
+            .hint(Some("give a file or folder written by `bench export`, or a results folder"))
+    };
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| cannot().because(&error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|ending| ending == "safetensors"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(
+            cannot().because_of("it holds neither a `manifest.json` nor a `.safetensors` file")
+        );
+    }
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<Model, Failure> {
+    let cannot = || Failure::input(format!("cannot read the network `{}`", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| cannot().because(&error))?;
+    let card = card_of(&bytes).map_err(|error| cannot().because(&error))?;
+    Ok(Model { card, bytes })
+}
+
+/// What the networks say of every image.
+struct Answers {
+    classes: Vec<usize>,
+    /// Mean probabilities, one row an image.
+    means: Vec<Vec<f64>>,
+}
+
+impl Answers {
+    fn of(
+        models: &[Model],
+        engine: &(dyn Engine + Send + Sync),
+        input: &Input,
+        combine: Combine,
+    ) -> Result<Self, Failure> {
+        let images = &input.images;
+        let indices: Vec<u32> = (0..images.len() as u32).collect();
+        let of_model = |model: &Model| -> Result<Probabilities, Failure> {
+            engine.predict(&model.card.settings, images, &indices, &model.bytes).map_err(|error| {
+                Failure::input(format!("cannot predict with network {}", model.card.member))
+                    .because(&error)
+            })
+        };
+        let predicted: Vec<Probabilities> =
+            models.par_iter().map(of_model).collect::<Result<_, _>>()?;
+        let mut ballot = Ballot::new(models.len(), images.classes.len());
+        let mut answers = Self { classes: Vec::new(), means: Vec::new() };
+        for image in 0..images.len() {
+            ballot.clear();
+            for probabilities in &predicted {
+                let classes = probabilities.classes;
+                ballot.add(&probabilities.values[image * classes..][..classes]);
+            }
+            answers.classes.push(ballot.winner(combine));
+            answers.means.push(ballot.mean().to_vec());
+        }
+        Ok(answers)
+    }
+
+    fn submission(
+        &self,
+        arguments: &PredictArguments,
+        ids: &[String],
+        classes: &[String],
+    ) -> String {
+        let mut text =
+            format!("{},{}\n", quoted(&arguments.id_name), quoted(&arguments.label_name));
+        for (id, &class) in ids.iter().zip(&self.classes) {
+            writeln!(text, "{},{}", quoted(id), quoted(&classes[class]))
+                .expect("text takes what is written to it");
+        }
+        text
+    }
+
+    fn probabilities(
+        &self,
+        arguments: &PredictArguments,
+        ids: &[String],
+        classes: &[String],
+    ) -> String {
+        let heads: Vec<String> = classes.iter().map(|class| quoted(class)).collect();
+        let mut text = format!("{},{}\n", quoted(&arguments.id_name), heads.join(","));
+        for (id, row) in ids.iter().zip(&self.means) {
+            let values: Vec<String> = row.iter().map(ToString::to_string).collect();
+            writeln!(text, "{},{}", quoted(id), values.join(","))
+                .expect("text takes what is written to it");
+        }
+        text
+    }
+}
+
+/// Returns what each image is called: as in its file, or by its number.
+fn ids(arguments: &PredictArguments, input: &Input) -> Vec<String> {
+    match (&input.names, arguments.first_id) {
+        (Some(names), None) => names.clone(),
+        (_, first) => {
+            let first = first.unwrap_or(1);
+            (first..first + input.images.len() as u64).map(|id| id.to_string()).collect()
+        }
+    }
+}
+
+/// Returns a cell of a CSV table.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn draw(
+    arguments: &PredictArguments,
+    path: &Path,
+    input: &Input,
+    answers: &Answers,
+    classes: &[String],
+) -> Result<(), Failure> {
+    let shown = |image: usize| {
+        let (said, is) = (answers.classes[image], usize::from(input.images.labels[image]));
+        let is_mistake = input.is_labelled && said != is;
+        let caption = if is_mistake {
+            format!("{} not {}", classes[said], classes[is])
+        } else {
+            classes[said].clone()
+        };
+        GalleryImage { index: image as u32, caption, is_mistake }
+    };
+    let images: Vec<GalleryImage> = (0..answers.classes.len())
+        .map(shown)
+        .filter(|image| image.is_mistake || !arguments.mistakes)
+        .take(arguments.gallery_count)
+        .collect();
+    if images.is_empty() {
+        let why = if input.is_labelled {
+            "no mistake"
+        } else {
+            "no true label: name their column with `--label`"
+        };
+        eprintln!("no gallery drawn: there is {why}");
+        return Ok(());
+    }
+    write(path, &data::gallery(&input.images, &images, COLUMNS)?)?;
+    eprintln!("{} images drawn to `{}`", images.len(), path.display());
+    Ok(())
+}

@@ -1,0 +1,109 @@
+use super::super::testing::{Silent, StopAfter, every_layer, job, quarters, settings, splits};
+use super::super::{CpuKernels, DeviceChoice, Engine, build_with};
+use super::*;
+use crate::record::Selection;
+use crate::spec::settings::{PatienceSettings, Retrain};
+
+fn engine() -> Box<dyn Engine + Send + Sync> {
+    build_with(DeviceChoice::Cpu, CpuKernels::Auto).unwrap()
+}
+
+fn retraining() -> Settings {
+    let mut settings = settings(every_layer());
+    settings.train.epochs = 3;
+    settings.train.retrain = Some(Retrain::All);
+    settings
+}
+
+fn whole(settings: &Settings) -> TrainOutput {
+    let (dataset, splits) = (quarters(100), splits(100));
+    engine().train(&job(settings, &dataset, &splits, 0), &mut Silent).unwrap()
+}
+
+/// Everything but times.
+fn comparable(mut output: TrainOutput) -> TrainOutput {
+    output.epochs.iter_mut().for_each(|record| record.train_seconds = 0.0);
+    if let Some(summary) = &mut output.summary {
+        summary.metrics.retain(|metric, _| !metric.is_measured_cost());
+    }
+    output
+}
+
+#[test]
+fn the_second_training_is_one_of_its_own_on_training_and_validation_images() {
+    let settings = retraining();
+    let both = whole(&settings);
+    let (dataset, all) = (quarters(100), together(&splits(100)));
+    assert_eq!(all.train, (0..80).collect::<Vec<u32>>());
+    let alone = Settings {
+        train: crate::spec::settings::TrainSettings { retrain: None, ..settings.train.clone() },
+        ..settings.clone()
+    };
+    let second = engine().train(&job(&alone, &dataset, &all, 0), &mut Silent).unwrap();
+    assert_eq!(both.weights, second.weights);
+    let first = whole(&alone);
+    let (both, first, second) = (comparable(both), comparable(first), comparable(second));
+    let predictions = both.predictions.unwrap();
+    assert_eq!(predictions.test, second.predictions.unwrap().test);
+    assert_eq!(predictions.validation, first.predictions.unwrap().validation);
+    assert_eq!(both.epochs[..3], first.epochs);
+    let numbers: Vec<u32> = both.epochs.iter().map(|record| record.epoch).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+    let summary = both.summary.unwrap();
+    assert_eq!((summary.epochs, summary.images_trained), (6, 3 * 60 + 3 * 80));
+    let before = &first.summary.unwrap().metrics;
+    for metric in [Metric::ValidationAccuracy, Metric::ValidationLoss] {
+        assert_eq!(summary.metrics.get(&metric), before.get(&metric));
+    }
+}
+
+#[test]
+fn rules_that_watch_the_validation_images_give_the_number_of_epochs() {
+    let mut settings = retraining();
+    settings.train.epochs = 8;
+    settings.train.stop.restore_best = true;
+    settings.train.stop.patience =
+        Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 1, min_delta: 10.0 });
+    // An improvement of ten nats never comes, so the first epoch stays the best.
+    let summary = whole(&settings).summary.unwrap();
+    assert_eq!((summary.epochs, summary.selected_epoch), (2 + 1, 3));
+    assert_eq!(summary.selection, Selection::BestOnValidation);
+}
+
+#[test]
+fn a_target_for_the_training_accuracy_is_asked_for_again() {
+    let mut settings = retraining();
+    settings.train.epochs = 30;
+    settings.train.stop.train_accuracy = Some(0.7);
+    let epochs = whole(&settings).epochs;
+    let reached: Vec<usize> =
+        (0..epochs.len()).filter(|&at| epochs[at].train_accuracy >= 0.7).collect();
+    assert_eq!(reached.len(), 2, "{reached:?}");
+    assert_eq!(reached[1], epochs.len() - 1);
+}
+
+#[test]
+fn a_resumed_training_equals_one_never_interrupted_wherever_it_was_stopped() {
+    let settings = retraining();
+    let undisturbed = comparable(whole(&settings));
+    let (dataset, splits) = (quarters(100), splits(100));
+    for epoch in 1..=6 {
+        let mut stop = StopAfter::new(epoch);
+        let first = engine().train(&job(&settings, &dataset, &splits, 0), &mut stop).unwrap();
+        assert_eq!((first.outcome, first.epochs.len()), (Outcome::Interrupted, epoch as usize));
+        let rest =
+            TrainJob { checkpoint: Some(&stop.checkpoint), ..job(&settings, &dataset, &splits, 0) };
+        let resumed = engine().train(&rest, &mut Silent).unwrap();
+        assert_eq!(comparable(resumed), undisturbed, "stopped after epoch {epoch}");
+    }
+}
+
+#[test]
+fn half_a_checkpoint_is_an_error() {
+    let settings = retraining();
+    let (dataset, splits) = (quarters(100), splits(100));
+    let bytes = [MARK, &9_u64.to_le_bytes(), b"short"].concat();
+    let job = TrainJob { checkpoint: Some(&bytes), ..job(&settings, &dataset, &splits, 0) };
+    let error = engine().train(&job, &mut Silent).unwrap_err();
+    assert!(matches!(error, EngineError::Checkpoint(_)), "{error}");
+}
