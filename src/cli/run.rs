@@ -18,7 +18,7 @@ use crate::report::{self, Format, Page, Subject};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
-use crate::store::Store;
+use crate::store::{Store, atomic};
 use crate::tables::{self, ExperimentResults};
 
 /// Asks the run of this process to stop.
