@@ -11,6 +11,7 @@ mod escalating;
 mod formats;
 mod gate;
 mod packs;
+mod pages;
 mod readme;
 mod running;
 mod seeds;

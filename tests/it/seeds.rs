@@ -181,6 +181,7 @@ fn seed_002_training_stops_at_its_target_and_begins_again_on_everything() {
         "dataset.source=digits",
         "dataset.image-size=28",
         "dataset.train-limit=400",
+        "dataset.split.validation=0.2",
         "model.width=0.1",
         "train.epochs=12",
         "train.stop.train-accuracy=0.9",
