@@ -7,6 +7,9 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 use super::feed::{By, Feed, evaluation_batches};
 use super::member::{Ended, Member};
 use super::network::{Network, StepInput, StepResult};
@@ -127,6 +130,8 @@ struct Lockstep {
     results: Vec<StepResult>,
     /// Whether the network holds the images.
     holds: bool,
+    /// Threads that vary images for a device while the thread that owns it waits.
+    threads: Option<ThreadPool>,
 }
 
 /// Steps whose results have not been looked at.
@@ -142,7 +147,37 @@ impl Lockstep {
             feeds: (0..models).map(|_| Feed::default()).collect(),
             results: vec![StepResult::default(); models],
             holds,
+            // A CPU is busy with its trainings.
+            threads: (holds && models > 1).then(|| ThreadPoolBuilder::new().build().ok()).flatten(),
         }
+    }
+
+    /// Takes the next batch of every live member, and returns how many images each has.
+    fn advance(
+        &mut self,
+        streams: &mut [Option<Batches<'_>>],
+        members: &[Member<'_>],
+        by: By,
+    ) -> Result<Option<usize>, EngineError> {
+        let alive = members.iter().map(|member| member.ended.is_none());
+        let mut work: Vec<_> = (streams.iter_mut().zip(&mut self.feeds).zip(alive))
+            .filter_map(|((stream, feed), alive)| Some((stream.as_mut().filter(|_| alive)?, feed)))
+            .collect();
+        let next = |(stream, feed): &mut (&mut Batches<'_>, &mut Feed)| feed.advance(stream, by);
+        let counts: Vec<usize> = match &self.threads {
+            Some(threads) if by == By::Pixel => {
+                threads.install(|| work.par_iter_mut().map(next).collect())
+            }
+            _ => work.iter_mut().map(next).collect(),
+        };
+        let mut counts = counts.into_iter();
+        let first = counts.next();
+        if counts.any(|count| Some(count) != first) {
+            return Err(EngineError::Unsupported(
+                "members of a pack need equally many training images".to_owned(),
+            ));
+        }
+        Ok(first)
     }
 
     /// Trains every live member for one epoch. Members that have ended keep their place in the
@@ -169,19 +204,7 @@ impl Lockstep {
         let readings = network.steps_between_readings();
         let (mut step_in_epoch, mut unread) = (0u64, Unread::default());
         loop {
-            let mut images = None;
-            for ((stream, feed), member) in streams.iter_mut().zip(&mut self.feeds).zip(&*members) {
-                if member.ended.is_none() {
-                    let Some(stream) = stream else { continue };
-                    let count = feed.advance(stream, by);
-                    if images.is_some_and(|images| images != count) {
-                        return Err(EngineError::Unsupported(
-                            "members of a pack need equally many training images".to_owned(),
-                        ));
-                    }
-                    images = Some(count);
-                }
-            }
+            let images = self.advance(&mut streams, members, by)?;
             let (Some(images @ 1..), Some(first)) = (images, live(members).next()) else { break };
             let inputs: Vec<StepInput<'_>> = (0..members.len())
                 .map(|place| {

@@ -36,6 +36,16 @@ extern "C" __global__ void pixels(float *out, const unsigned char *images, const
     out[value] = (float)images[image * features + stored(place.feature, features, channels)] / 255.0f;
 }
 
+// Pixels as the host sends them: (models, batch, row, column, channel).
+extern "C" __global__ void sent(float *out, const float *from, u32 models, u32 features, u32 batch,
+                                u32 channels) {
+    u64 value = thread_index();
+    if (value >= (u64)models * features * batch) return;
+    Place place = place_of(value, features, batch);
+    u64 image = (u64)place.model * batch + place.image;
+    out[value] = from[image * features + stored(place.feature, features, channels)];
+}
+
 extern "C" __global__ void targets(float *out, const unsigned short *labels, const u32 *chosen,
                                    u32 models, u32 classes, u32 batch) {
     u64 value = thread_index();

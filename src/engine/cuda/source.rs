@@ -25,7 +25,7 @@ use crate::data::Dataset;
 
 const CODE: &str = include_str!("kernels.cu");
 const MODULE: &str = "gridbench";
-const KERNELS: [&str; 3] = ["pixels", "targets", "masks"];
+const KERNELS: [&str; 4] = ["pixels", "sent", "targets", "masks"];
 
 /// Purposes of buffers; masks count on from the last.
 const PIXELS: usize = 0;
@@ -159,6 +159,21 @@ impl Source<Cuda> for KernelSource {
                     (from.0, from.1, from.2, sizes[0], sizes[1], sizes[2], sizes[3]),
                 )
             }
+        })
+    }
+
+    fn sent(
+        &mut self,
+        pixels: &[&[f32]],
+        input: Volume,
+        images: usize,
+    ) -> Result<Packed<Cuda>, CudaError> {
+        let from = self.driver.htod_copy(pixels.concat())?;
+        let shape = (pixels.len(), input.features(), images);
+        let sizes = [pixels.len(), input.features(), images, input.channels].map(|s| s as u32);
+        self.made((PIXELS, "sent"), shape, |Launch { function, config, out }| {
+            // SAFETY: both sides have `models · features · images` values.
+            unsafe { function.launch(config, (out, &from, sizes[0], sizes[1], sizes[2], sizes[3])) }
         })
     }
 

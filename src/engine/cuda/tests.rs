@@ -69,6 +69,13 @@ fn gpu_pixels_targets_and_masks_are_those_of_the_host_to_the_bit() {
         }
     }
     assert_eq!(source.pixels(&indices, input).unwrap().as_vec(), pixels);
+    let of_list = |list: &[u32]| -> Vec<f32> {
+        let images = list.iter().flat_map(|&at| dataset.image(at as usize));
+        images.map(|&pixel| f32::from(pixel) / 255.0).collect()
+    };
+    let from_host = [of_list(&first), of_list(&second)];
+    let sent = source.sent(&[&from_host[0], &from_host[1]], input, 7).unwrap();
+    assert_eq!(sent.as_vec(), pixels);
     assert_eq!(source.targets(&indices, 4).unwrap().as_vec(), targets);
     let volume = Volume { channels: 5, height: 3, width: 2 };
     let mask = |member, rate| DropoutMask::new(&SeedPath::member(Seed(7), 0, member), 12, 3, rate);

@@ -177,6 +177,9 @@ impl<D: Backend> PortableNetwork<D> {
     /// Sends `images × height × width × channels` pixels of every model.
     fn upload(&mut self, pixels: &[&[f32]], images: usize) -> Result<Packed<D>, D::Err> {
         let input = self.plan.input;
+        if let Some(source) = &mut self.source {
+            return source.sent(pixels, input, images);
+        }
         let packed = packed_pixels(pixels, input, images);
         self.uploads.send(PIXELS, (pixels.len(), input.features(), images), &packed)
     }

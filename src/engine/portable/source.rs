@@ -18,6 +18,14 @@ pub(crate) trait Source<D: Backend> {
     /// Returns pixels from 0 to 1 of the held images of these indices, one list a model.
     fn pixels(&mut self, indices: &[&[u32]], input: Volume) -> Result<Packed<D>, D::Err>;
 
+    /// Returns the packed form of pixels from the host, `images × height × width × channels` a model.
+    fn sent(
+        &mut self,
+        pixels: &[&[f32]],
+        input: Volume,
+        images: usize,
+    ) -> Result<Packed<D>, D::Err>;
+
     /// Returns 1 at the class of every image, else 0.
     fn targets(&mut self, indices: &[&[u32]], classes: usize) -> Result<Packed<D>, D::Err>;
 

@@ -43,6 +43,16 @@ impl Source<Cpu> for HostSource {
         self.device.try_tensor_from_vec(packed, (indices.len(), *size, images))
     }
 
+    fn sent(
+        &mut self,
+        pixels: &[&[f32]],
+        input: Volume,
+        images: usize,
+    ) -> Result<Packed<Cpu>, CpuError> {
+        let packed = packed_pixels(pixels, input, images);
+        self.device.try_tensor_from_vec(packed, (pixels.len(), input.features(), images))
+    }
+
     fn targets(&mut self, indices: &[&[u32]], classes: usize) -> Result<Packed<Cpu>, CpuError> {
         let (_, labels, _) = self.held.as_ref().unwrap();
         let chosen: Vec<Vec<u16>> =
