@@ -135,7 +135,7 @@ struct Lockstep {
 }
 
 /// Steps whose results have not been looked at.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Unread {
     steps: u64,
     images: usize,
@@ -197,10 +197,8 @@ impl Lockstep {
             totals[place].learning_rate = member.learning_rate();
             streams.push(member.ended.is_none().then(|| member.training_batches()));
         }
-        let by = match streams.iter().flatten().any(Batches::varies) {
-            false if self.holds => By::Index,
-            _ => By::Pixel,
-        };
+        let varies = streams.iter().flatten().any(Batches::varies);
+        let by = if self.holds && !varies { By::Index } else { By::Pixel };
         let readings = network.steps_between_readings();
         let (mut step_in_epoch, mut unread) = (0u64, Unread::default());
         loop {

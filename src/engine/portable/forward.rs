@@ -71,12 +71,11 @@ impl<D: Backend> PortableNetwork<D> {
                     let masks: Vec<DropoutMask> = (self.seed_paths.iter().zip(rates))
                         .map(|(path, &rate)| DropoutMask::new(path, step, *layer, rate))
                         .collect();
-                    let factors = match &mut self.source {
-                        Some(source) => source.masks(*layer, &masks, *volume, shape.2)?,
-                        None => {
-                            let factors = packed_masks(&masks, *volume, shape.2);
-                            self.uploads.send(MASKS + layer, shape, &factors)?
-                        }
+                    let factors = if let Some(source) = &mut self.source {
+                        source.masks(*layer, &masks, *volume, shape.2)?
+                    } else {
+                        let factors = packed_masks(&masks, *volume, shape.2);
+                        self.uploads.send(MASKS + layer, shape, &factors)?
                     };
                     x.try_mul(factors)?
                 }

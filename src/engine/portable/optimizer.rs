@@ -128,9 +128,8 @@ struct StepSize {
 pub(super) fn memories(settings: &OptimizerSettings) -> usize {
     match settings {
         OptimizerSettings::Sgd { .. } => 1,
-        OptimizerSettings::Adam { .. } | OptimizerSettings::AdamW { .. } => 2,
         OptimizerSettings::RmsProp { .. } if by_dfdx(settings) => 3,
-        OptimizerSettings::RmsProp { .. } => 2,
+        _ => 2,
     }
 }
 
