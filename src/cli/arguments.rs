@@ -165,8 +165,12 @@ pub(super) enum Format {
     Markdown,
     /// The cells table.
     Csv,
+    /// One page with charts that needs no other file.
+    Html,
     /// Everything, for scripts.
     Json,
+    /// Tables for a paper.
+    Latex,
 }
 
 #[derive(Debug, Args)]
@@ -176,9 +180,21 @@ pub(super) struct ReportArguments {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub(super) format: Format,
-    /// Write to this file instead of standard output.
+    /// Write to this file instead of standard output; beside Markdown, a folder `charts` with its
+    /// charts and images.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Show the confusion matrix of the best cell, also where the experiment does not ask for it.
+    #[arg(long)]
+    pub(super) confusion: bool,
+    /// Show so many images that the best cell gets wrong [default: the experiment's].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(super) gallery: Option<u16>,
+    /// Show the images of one confusion, for example `7→2` or `7->2`; may be repeated.
+    #[arg(long, value_name = "PAIR")]
+    pub(super) gallery_of: Vec<String>,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
 }
 
 #[derive(Debug, Args)]

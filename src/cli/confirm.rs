@@ -16,7 +16,7 @@ use crate::report::compare::CompareFormat;
 use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
 use crate::runner::RunOptions;
 use crate::store::{Repeats, atomic};
-use crate::tables::{self, ExperimentResults};
+use crate::tables::ExperimentResults;
 
 /// Index of the first fresh repeat: beyond any that an experiment or an escalation gets to, so that
 /// a grid may grow later and the fresh trials stay fresh.
@@ -51,8 +51,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         },
     };
     let (store, summary) = train(&loaded, &plan, &mut images, &out, how, terminal)?;
-    let fresh = tables::assemble(&plan, &store);
-    write_derived(&fresh, &out)?;
+    let fresh = write_derived(&plan, &store, &mut images)?;
     if summary.interrupted {
         return Err(Failure::interrupted("stopped before everything was confirmed")
             .hint(Some("run the same command again to go on")));

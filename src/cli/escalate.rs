@@ -17,7 +17,6 @@ use crate::engine::Engine;
 use crate::grid::Cell;
 use crate::runner::RunOptions;
 use crate::store::Repeats;
-use crate::tables;
 
 /// An experiment whose results folder is given more repeats, look by look.
 ///
@@ -120,7 +119,7 @@ impl<'a> Escalation<'a> {
         };
         let (store, summary) =
             train(&self.loaded, &plan, &mut self.images, &self.folder, how, self.terminal)?;
-        write_derived(&tables::assemble(&plan, &store), &self.folder)?;
+        write_derived(&plan, &store, &mut self.images)?;
         if summary.interrupted {
             return Err(Failure::interrupted("stopped before the verdict")
                 .hint(Some("run the same command again to go on")));

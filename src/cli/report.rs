@@ -3,37 +3,134 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Format as Wanted, ReportArguments};
-use super::experiment::Loaded;
+use super::derived;
+use super::evidence;
+use super::experiment::{Images, Loaded};
 use super::failure::{Exit, Failure};
+use super::folders::data_folders;
 use super::terminal::Terminal;
 use crate::plan::Plan;
-use crate::report::{self, Format, Page};
+use crate::report::predicted::Predicted;
+use crate::report::{self, Format, Page, Subject};
+use crate::spec::experiment::ConfusionPair;
 use crate::store::{Manifest, Store, StoreError, atomic};
-use crate::tables::{self, ExperimentResults, TablesError};
+use crate::tables::{self, ExperimentResults, TablesError, View};
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
-    let results = results_below(&arguments.folder)?;
     let format = match arguments.format {
         Wanted::Terminal => Format::Terminal,
         Wanted::Markdown => Format::Markdown,
+        Wanted::Html => Format::Html,
         Wanted::Csv => Format::Csv,
         Wanted::Json => Format::Json,
+        Wanted::Latex => Format::Latex,
     };
-    let color = terminal.color && arguments.output.is_none();
-    let text = report::render(&results, format, Page { width: terminal.width, colour: color });
-    match &arguments.output {
-        None => print!("{text}"),
-        Some(path) => atomic::write(path, text.as_bytes()).map_err(|error| {
-            Failure::internal("cannot write the report").because(&error).hint(error.hint())
-        })?,
+    let pairs = pairs(&arguments.gallery_of)?;
+    let ask = |view: &mut View| {
+        view.confusion |= arguments.confusion;
+        view.gallery = arguments.gallery.map_or(view.gallery, usize::from);
+        view.gallery_of.extend_from_slice(&pairs);
+    };
+    // Reading predictions takes time, so only pages and what asks for them do.
+    let shows = |view: &View| match format {
+        Format::Html | Format::Json => true,
+        Format::Markdown => {
+            let asks = view.confusion || view.gallery > 0 || !view.gallery_of.is_empty();
+            asks || arguments.output.is_some()
+        }
+        Format::Terminal | Format::Csv | Format::Latex => false,
+    };
+    let mut images = Images::new(data_folders(&arguments.data));
+    let mut found = Vec::new();
+    for folder in folders_below(&arguments.folder)? {
+        found.push(with_evidence(&folder, &ask, &shows, &mut images)?);
+    }
+    let subjects: Vec<Subject<'_>> = found
+        .iter()
+        .map(|(results, predicted)| Subject { results, predicted: predicted.as_ref() })
+        .collect();
+    let Some(path) = &arguments.output else {
+        let page = Page { width: terminal.width, colour: terminal.color };
+        print!("{}", report::render(&subjects, format, page));
+        return Ok(Exit::Done);
+    };
+    if format == Format::Markdown {
+        write_markdown(&subjects, path)?;
+    } else {
+        let page = Page { width: terminal.width, colour: false };
+        write(path, report::render(&subjects, format, page).as_bytes())?;
     }
     Ok(Exit::Done)
 }
 
+/// Returns the results in `folder`, with what their predictions say where it is shown.
+fn with_evidence(
+    folder: &Path,
+    ask: &dyn Fn(&mut View),
+    shows: &dyn Fn(&View) -> bool,
+    images: &mut Images,
+) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
+    let has_journal = folder.join("journal").is_dir();
+    if !has_journal || derived::are_fresh(folder) {
+        let mut results = results_in(folder)?;
+        ask(&mut results.facts.view);
+        let has_predictions = has_journal && folder.join("predictions").is_dir();
+        if !has_predictions || !shows(&results.facts.view) {
+            return Ok((results, None));
+        }
+        if results.curves.len() > evidence::MOST_MEMBERS {
+            let predicted = evidence::too_many(results.curves.len());
+            return Ok((results, Some(predicted)));
+        }
+    }
+    let (store, plan) = store_and_plan(folder)?;
+    let mut results = tables::assemble(&plan, &store);
+    ask(&mut results.facts.view);
+    let predicted = shows(&results.facts.view)
+        .then(|| evidence::predicted(&results, &plan, &store, images))
+        .flatten();
+    Ok((results, predicted))
+}
+
+fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {
+    let pair = |text: &String| {
+        ConfusionPair::parse(text).ok_or_else(|| {
+            Failure::input(format!(
+                "`--gallery-of` is `{text}`, expected {}",
+                ConfusionPair::EXPECTED
+            ))
+        })
+    };
+    texts.iter().map(pair).collect()
+}
+
+/// Writes a Markdown report with its charts and images beside it.
+pub(super) fn write_markdown(subjects: &[Subject<'_>], path: &Path) -> Result<(), Failure> {
+    let (text, attachments) = report::illustrated_markdown(subjects);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for attachment in attachments {
+        write(&folder.join(&attachment.path), &attachment.bytes)?;
+    }
+    write(path, text.as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let cannot = || Failure::internal("cannot write the report");
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| cannot().because(&error))?;
+    }
+    atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+}
+
 /// Returns the results in `folder`, or in every folder directly below it, sorted by name.
 pub(super) fn results_below(folder: &Path) -> Result<Vec<ExperimentResults>, Failure> {
+    folders_below(folder)?.iter().map(|folder| results_in(folder)).collect()
+}
+
+/// Returns `folder` if it holds results, else every folder directly below it that does, sorted.
+fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     if is_results_folder(folder) {
-        return Ok(vec![results_in(folder)?]);
+        return Ok(vec![folder.to_owned()]);
     }
     let cannot = || format!("cannot report `{}`", folder.display());
     let entries = std::fs::read_dir(folder).map_err(|error| {
@@ -51,14 +148,14 @@ pub(super) fn results_below(folder: &Path) -> Result<Vec<ExperimentResults>, Fai
             .because_of("neither it nor a folder in it holds a `manifest.json`")
             .hint(Some("run `bench run FILE` first, or name a folder under `results/`")));
     }
-    folders.iter().map(|folder| results_in(folder)).collect()
+    Ok(folders)
 }
 
 /// Returns the results of one experiment: from its journal, or where there is none (committed
 /// results) from its tables.
 pub(super) fn results_in(folder: &Path) -> Result<ExperimentResults, Failure> {
     let cannot = || format!("cannot read the results in `{}`", folder.display());
-    if folder.join("journal").is_dir() {
+    if folder.join("journal").is_dir() && !derived::are_fresh(folder) {
         let (store, plan) = store_and_plan(folder)?;
         return Ok(tables::assemble(&plan, &store));
     }

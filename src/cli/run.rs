@@ -4,15 +4,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::RunArguments;
+use super::derived;
+use super::evidence;
 use super::experiment::{Images, Loaded, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::progress::{Channel, Progress};
-use super::report::{store_failure, tables_failure};
+use super::report::{store_failure, tables_failure, write_markdown};
 use super::terminal::Terminal;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
-use crate::report::{self, Format, Page};
+use crate::report::{self, Format, Page, Subject};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
@@ -71,7 +73,8 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         channel,
     };
     let (store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
-    finish(arguments, terminal, &plan, &store, &summary)
+    let results = write_derived(&plan, &store, &mut images)?;
+    finish(arguments, terminal, &plan, &store, (&results, &summary))
 }
 
 /// Trains what `plan` lacks in `folder`, until it is done or a person stops it.
@@ -119,19 +122,17 @@ fn listen_for_interrupts() -> Result<(), Failure> {
         .map_err(|error| Failure::internal("cannot listen for Ctrl-C").because(&error))
 }
 
-/// Writes tables and report, prints what a person wants to see, and says how it went.
+/// Prints what a person wants to see, and says how it went.
 fn finish(
     arguments: &RunArguments,
     terminal: Terminal,
     plan: &Plan,
     store: &Store,
-    summary: &RunSummary,
+    (results, summary): (&ExperimentResults, &RunSummary),
 ) -> Result<Exit, Failure> {
-    let results = tables::assemble(plan, store);
-    write_derived(&results, store.folder())?;
     if !arguments.json {
         let page = Page { width: terminal.width, colour: terminal.color };
-        print!("{}", report::render(std::slice::from_ref(&results), Format::Terminal, page));
+        print!("{}", report::render(&[Subject::from(results)], Format::Terminal, page));
     }
     if !arguments.quiet {
         let reused = match summary.members_reused {
@@ -166,15 +167,22 @@ fn finish(
     Ok(Exit::Done)
 }
 
-/// Replaces the tables and the Markdown report.
-pub(super) fn write_derived(results: &ExperimentResults, folder: &Path) -> Result<(), Failure> {
+/// Replaces the tables and the Markdown report with its charts, and returns the results in them.
+pub(super) fn write_derived(
+    plan: &Plan,
+    store: &Store,
+    images: &mut Images,
+) -> Result<ExperimentResults, Failure> {
+    let folder = store.folder();
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
-    tables::write(&tables::frames(results), &folder.join("tables"))
+    let results = tables::assemble(plan, store);
+    tables::write(&tables::frames(&results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
-    let page = Page { width: 100, colour: false };
-    let text = report::render(std::slice::from_ref(results), Format::Markdown, page);
-    atomic::write(&folder.join("report.md"), text.as_bytes())
-        .map_err(|error| Failure::internal(cannot()).because(&error).hint(error.hint()))
+    let predicted = evidence::predicted(&results, plan, store, images);
+    let subject = Subject { results: &results, predicted: predicted.as_ref() };
+    write_markdown(&[subject], &folder.join("report.md"))?;
+    derived::stamp(store);
+    Ok(results)
 }
 
 /// Writes the class names in label order, and what of the images was left out, one file a dataset.

@@ -41,6 +41,6 @@ pub use gallery::{GalleryImage, gallery};
 pub use info::{ClassInfo, DatasetInfo, Geometry, Spread, Suggestion, info};
 pub use input::{Input, InputSettings, read_input};
 pub use load::{MAX_SIDE, load, source_name};
-pub use preview::preview;
+pub use preview::{picture, preview};
 pub use sources::{SourceInfo, SourcePlace, list};
 pub use split::split;

@@ -71,6 +71,35 @@ pub fn preview(
     sheet.encode().map_err(|error| problem(error.to_string()))
 }
 
+/// Returns one image as a PNG, in its own size: grey, or in colour where it has three channels.
+///
+/// # Errors
+/// If there is no such image, or it is too large for a PNG.
+pub fn picture(dataset: &Dataset, index: usize) -> Result<Vec<u8>, DataError> {
+    let problem = |problem: String| DataError::Preview { dataset: dataset.name.clone(), problem };
+    if index >= dataset.len() {
+        let images = dataset.len();
+        return Err(problem(format!("no image {index}, expected one below {images}")));
+    }
+    let shape = dataset.shape;
+    let image = dataset.image(index);
+    let (pixels, color) = match shape.channels {
+        3 => (image.to_vec(), ExtendedColorType::Rgb8),
+        channels => {
+            let grey = |values: &[u8]| {
+                let sum: usize = values.iter().map(|&value| usize::from(value)).sum();
+                (sum / channels) as u8
+            };
+            (image.chunks_exact(channels).map(grey).collect(), ExtendedColorType::L8)
+        }
+    };
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(&pixels, shape.width as u32, shape.height as u32, color)
+        .map_err(|error| problem(error.to_string()))?;
+    Ok(png)
+}
+
 /// Returns the images of every class that has any, in label order.
 fn images_by_class(dataset: &Dataset) -> Vec<Vec<u32>> {
     let mut images = vec![Vec::new(); dataset.classes.len()];
@@ -189,6 +218,20 @@ mod tests {
         };
         assert_eq!(bright(0), 0);
         assert!((1..10).filter(|&column| bright(column) > 0).count() > 5);
+    }
+
+    #[test]
+    fn a_picture_is_the_image_itself() {
+        let picture = decode(&picture(&dataset(), 3).unwrap());
+        assert_eq!(picture.dimensions(), (28, 28));
+        assert!(picture.pixels().all(|pixel| pixel.0 == [120]));
+        let colour = ImageShape { height: 1, width: 2, channels: 3 };
+        let pixels = vec![1, 2, 3, 40, 50, 60];
+        let dataset =
+            Dataset::new("rgb", colour, vec!["a".to_owned()], pixels.clone(), vec![0], None);
+        let png = super::picture(&dataset, 0).unwrap();
+        assert_eq!(image::load_from_memory(&png).unwrap().into_rgb8().into_raw(), pixels);
+        assert!(super::picture(&dataset, 1).is_err());
     }
 
     #[test]

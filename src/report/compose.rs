@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Role, Section, Spread,
-    Statistics,
+    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Noise, Role, Section,
+    Spread, Statistics,
 };
 use super::labels::{short_labels, short_values};
 use super::pivot::Layout;
-use super::{reference, warnings};
+use super::predicted::Predicted;
+use super::{curves, effects, reference, rivals, warnings};
 use crate::base::{Direction, Metric};
 use crate::record::Outcome;
 use crate::stats::{self, Summary};
@@ -19,9 +20,27 @@ const ALPHA: f64 = 0.05;
 /// Power of the smallest detectable difference.
 const POWER: f64 = 0.8;
 
+/// Trials up to which the document lists every value.
+const LISTED_TRIALS: usize = 5_000;
+
+/// How much a section says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Depth {
+    /// What the texts print.
+    Text,
+    /// What the charts show as well: effects and curves.
+    Charts,
+    /// Everything: every cell against the best one too, which takes resampling.
+    Full,
+}
+
 /// Says what `results` show, laid out as their view asks.
 #[must_use]
-pub(super) fn section(results: &ExperimentResults) -> Section {
+pub(super) fn section(
+    results: &ExperimentResults,
+    predicted: Option<Predicted>,
+    depth: Depth,
+) -> Section {
     let view = &results.facts.view;
     let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
     let labels = short_labels(&keys);
@@ -69,6 +88,11 @@ pub(super) fn section(results: &ExperimentResults) -> Section {
         histogram_edges: edges,
         warnings: Vec::new(),
         reference: None,
+        effects: Vec::new(),
+        grid_variances: Vec::new(),
+        curves: Vec::new(),
+        predicted,
+        selection: selection(results),
         cost: cost(results),
         origin: results.facts.origin.clone(),
     };
@@ -78,7 +102,54 @@ pub(super) fn section(results: &ExperimentResults) -> Section {
         .and_then(reference::find)
         .map(|table| reference::compare(&table, results, &section));
     section.warnings = warnings::warnings(results, &section);
+    if depth >= Depth::Charts {
+        add_charted(&mut section, results, &samples);
+    }
+    if depth >= Depth::Full {
+        let comparisons = rivals::against_best(&section, &samples);
+        for (cell, comparison) in section.cells.iter_mut().zip(comparisons) {
+            cell.against_best = comparison;
+        }
+    }
     section
+}
+
+/// Adds what charts show beyond the texts.
+fn add_charted(section: &mut Section, results: &ExperimentResults, samples: &[Vec<f64>]) {
+    section.effects = effects::axis_effects(section, samples);
+    section.grid_variances = effects::grid_variances(&section.grids, samples);
+    section.curves = curves::curves(results);
+    if section.counts.completed <= LISTED_TRIALS {
+        for (cell, sample) in section.cells.iter_mut().zip(samples) {
+            cell.trials.clone_from(sample);
+        }
+    }
+}
+
+/// Says which weights were evaluated, where all cells agree.
+fn selection(results: &ExperimentResults) -> Option<String> {
+    const KEY: &str = "train.stop.restore-best";
+    let base = &results.facts.base;
+    if results.axes.iter().any(|axis| axis.key == KEY) {
+        return None;
+    }
+    match base.get(KEY).map(String::as_str) {
+        Some("true") => Some("the weights of the epoch best on the validation images".to_owned()),
+        Some("false") => Some("the weights after the last epoch".to_owned()),
+        _ => None,
+    }
+}
+
+fn noise(results: &ExperimentResults, metric: Metric, found: &Statistics) -> Option<Noise> {
+    let images = results.test_images().filter(|_| metric == Metric::TestAccuracy)? as usize;
+    let predicted_sd = stats::predicted_accuracy_sd(1.0 - found.mean, images)?;
+    let ratio = found.sd? / predicted_sd;
+    ratio.is_finite().then(|| Noise {
+        predicted_sd,
+        ratio,
+        is_unstable: ratio > warnings::UNSTABLE,
+        test_set_interval95: stats::wilson(found.mean * images as f64, images, 0.95),
+    })
 }
 
 /// Returns whether larger values of `metric` are better.
@@ -101,15 +172,19 @@ fn line(results: &ExperimentResults, cell: &CellResults, metric: Metric) -> Cell
         unfinished: 0,
     };
     counts.unfinished = counts.planned.saturating_sub(counts.completed + counts.lost());
+    let summary = metrics.get(&metric.column()).copied();
     CellLine {
         id: cell.id.clone(),
         name: cell.name.clone(),
         values: cell.values.clone(),
         counts,
-        summary: metrics.get(&metric.column()).copied(),
+        summary,
         inseparable_from_best: false,
         inseparable_in_grid: false,
         histogram: Vec::new(),
+        trials: Vec::new(),
+        noise: summary.and_then(|found| noise(results, metric, &found)),
+        against_best: None,
         metrics,
     }
 }
@@ -124,6 +199,8 @@ impl From<Summary> for Statistics {
             interval95: summary.interval95,
             interval_method: summary.interval_method,
             median: summary.median,
+            interquartile_mean: summary.interquartile_mean,
+            expected_max: summary.expected_max,
             min: summary.min,
             max: summary.max,
         }
@@ -272,13 +349,34 @@ fn cost(results: &ExperimentResults) -> Cost {
     } else {
         from_curves
     };
+    let (first, later) = epoch_seconds(results);
     Cost {
         members: results.curves.len(),
         train_seconds,
         images_per_second: of(Metric::ImagesPerSecond),
         seconds_per_trial: of(Metric::TrainSeconds),
         peak_memory_mib: sample(Metric::PeakMemory).into_iter().max_by(f64::total_cmp),
+        first_epoch_seconds: first,
+        later_epoch_seconds: later,
     }
+}
+
+/// Returns the seconds of first epochs, and the mean seconds of the later ones, over all members.
+fn epoch_seconds(results: &ExperimentResults) -> (Option<Statistics>, Option<Statistics>) {
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    for curve in &results.curves {
+        if let [warm_up, rest @ ..] = curve.epochs.as_slice()
+            && !rest.is_empty()
+        {
+            first.push(warm_up.train_seconds);
+            let sum: f64 = rest.iter().map(|epoch| epoch.train_seconds).sum();
+            later.push(sum / rest.len() as f64);
+        }
+    }
+    let of = |values: &[f64]| {
+        Summary::with_interval(values, stats::IntervalMethod::StudentT).map(Statistics::from)
+    };
+    (of(&first), of(&later))
 }
 
 impl AxisLine {
@@ -294,6 +392,16 @@ impl Section {
     /// Returns the axes that differ between cells, with their index.
     pub fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
         self.axes.iter().enumerate().filter(|(_, axis)| axis.role != Role::Fixed)
+    }
+
+    /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
+    #[must_use]
+    pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
+        let texts = axes.iter().map(|axis| {
+            let value = self.cells[cell].values[*axis].as_deref();
+            value.map_or(super::pivot::ABSENT, |value| self.axes[*axis].show(value))
+        });
+        texts.collect::<Vec<_>>().join("/")
     }
 
     /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.

@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::curves::CurveGroup;
+use super::effects::{AxisEffect, GridVariance};
+use super::predicted::Predicted;
+use super::rivals::AgainstBest;
 use crate::base::Metric;
 use crate::stats::IntervalMethod;
 use crate::tables::{DatasetFacts, Origin};
@@ -62,6 +66,16 @@ pub struct Section {
     pub warnings: Vec<Warning>,
     /// Published numbers beside ours.
     pub reference: Option<ReferenceComparison>,
+    /// What each axis does, over all cells.
+    pub effects: Vec<AxisEffect>,
+    /// What rows, columns and their interaction explain in each grid.
+    pub grid_variances: Vec<GridVariance>,
+    /// Training curves of the networks behind the cells.
+    pub curves: Vec<CurveGroup>,
+    /// What the stored predictions say; absent where none are at hand.
+    pub predicted: Option<Predicted>,
+    /// Which weights were evaluated, and what chose them.
+    pub selection: Option<String>,
     /// What the experiment cost.
     pub cost: Cost,
     /// Code and machine behind the numbers.
@@ -163,6 +177,12 @@ pub struct CellLine {
     pub inseparable_in_grid: bool,
     /// Trials in each bin of the shared edges.
     pub histogram: Vec<usize>,
+    /// Value of the report's metric in every completed trial, by repeat; empty in large experiments.
+    pub trials: Vec<f64>,
+    /// The spread that the test set alone would cause, for test accuracies.
+    pub noise: Option<Noise>,
+    /// Comparison with the best cell; absent for itself, for single trials and in texts.
+    pub against_best: Option<AgainstBest>,
     /// Statistics of every metric, by column name.
     pub metrics: BTreeMap<String, Statistics>,
 }
@@ -184,10 +204,27 @@ pub struct Statistics {
     pub interval_method: Option<IntervalMethod>,
     /// Median.
     pub median: f64,
+    /// Mean without the lowest and highest quarter.
+    pub interquartile_mean: f64,
+    /// Largest value expected of so many draws from a normal distribution; absent for one trial.
+    pub expected_max: Option<f64>,
     /// Smallest value.
     pub min: f64,
     /// Largest value.
     pub max: f64,
+}
+
+/// The spread of a cell that its test images alone would cause.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Noise {
+    /// √(error / (2 · test images)).
+    pub predicted_sd: f64,
+    /// The standard deviation seen over that.
+    pub ratio: f64,
+    /// Whether training adds more spread than 1.5 times that.
+    pub is_unstable: bool,
+    /// 95 % Wilson interval of the mean on the test images alone.
+    pub test_set_interval95: Option<(f64, f64)>,
 }
 
 /// What can be concluded from the grids.
@@ -363,4 +400,8 @@ pub struct Cost {
     pub seconds_per_trial: Option<Statistics>,
     /// Largest memory seen, in mebibytes.
     pub peak_memory_mib: Option<f64>,
+    /// Seconds of a member's first epoch, which warms caches up; over all members.
+    pub first_epoch_seconds: Option<Statistics>,
+    /// Mean seconds of a member's later epochs, over all members.
+    pub later_epoch_seconds: Option<Statistics>,
 }

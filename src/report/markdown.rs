@@ -1,21 +1,68 @@
 //! The report as Markdown, for repositories and pull requests.
+//!
+//! Alone it is text; with attachments it shows the charts and images that are written beside it.
 
+use super::Attachment;
 use super::document::{ReportDocument, Section};
+use super::html::images;
 use super::layout::escape;
+use super::numbers::counted;
 use super::present::{Presenter, grid_title};
 use super::reference::notes;
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
 const DETAILS: usize = 1000;
 
-/// Renders every section.
+/// Images of a gallery beside each other.
+const GALLERY_COLUMNS: usize = 8;
+/// Folder of the attachments beside the report.
+const FOLDER: &str = "charts";
+
+/// Renders every section; charts and images go to `attachments`, where there is a place for them.
 #[must_use]
-pub(super) fn render(document: &ReportDocument) -> String {
-    let sections: Vec<String> = document.experiments.iter().map(section).collect();
+pub(super) fn render(
+    document: &ReportDocument,
+    attachments: Option<&mut Vec<Attachment>>,
+) -> String {
+    let mut album = Album { attachments, prefix: String::new() };
+    let several = document.experiments.len() > 1;
+    let mut sections = Vec::new();
+    for found in &document.experiments {
+        album.prefix = if several { format!("{}-", file_name(&found.name)) } else { String::new() };
+        sections.push(section(found, &mut album));
+    }
     sections.join("\n")
 }
 
-fn section(section: &Section) -> String {
+/// Where charts and images go.
+struct Album<'a> {
+    attachments: Option<&'a mut Vec<Attachment>>,
+    /// Keeps the files of several experiments apart.
+    prefix: String,
+}
+
+impl Album<'_> {
+    fn is_open(&self) -> bool {
+        self.attachments.is_some()
+    }
+
+    /// Takes a file in and returns the line that shows it.
+    fn add(&mut self, name: &str, alternative: &str, bytes: Vec<u8>) -> Option<String> {
+        let attachments = self.attachments.as_mut()?;
+        let path = format!("{FOLDER}/{}{name}", self.prefix);
+        let line = format!("![{}]({path})", escape(alternative));
+        attachments.push(Attachment { path, bytes });
+        Some(line)
+    }
+}
+
+/// Returns a name that is safe in paths and links.
+fn file_name(name: &str) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    name.chars().map(keep).collect()
+}
+
+fn section(section: &Section, album: &mut Album<'_>) -> String {
     let presenter = Presenter::of(section);
     let title = presenter.title();
     let mut lines = vec![format!("# {}", escape(&section.name)), String::new()];
@@ -46,6 +93,11 @@ fn section(section: &Section) -> String {
         lines.pop();
         lines.push(String::new());
     }
+    if album.is_open() {
+        figures(section, album, &mut lines);
+    }
+    confusion(section, &mut lines);
+    galleries(section, album, &mut lines);
     let (table, left_out) = presenter.details(DETAILS);
     lines.extend([format!("## Per cell, {}", escape(&presenter.metric())), String::new()]);
     lines.extend(table.markdown());
@@ -63,6 +115,86 @@ fn section(section: &Section) -> String {
     list(&mut lines, &presenter.origin());
     lines.pop();
     lines.join("\n") + "\n"
+}
+
+/// Shows the charts, those of a kind under one heading.
+fn figures(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) {
+    let mut heading = "";
+    for chart in super::charts::charts(section) {
+        if chart.heading != heading {
+            heading = chart.heading;
+            lines.extend([format!("## {heading}"), String::new()]);
+        }
+        let alternative = format!("{}. {}", chart.title, chart.description);
+        let name = format!("{}.svg", chart.name);
+        lines.extend(album.add(&name, &alternative, chart.file().into_bytes()));
+        lines.push(String::new());
+        if !chart.notes.is_empty() {
+            lines.extend([escape(&chart.notes.join(" ")), String::new()]);
+        }
+    }
+}
+
+fn confusion(section: &Section, lines: &mut Vec<String>) {
+    let Some(predicted) = &section.predicted else { return };
+    for note in &predicted.notes {
+        lines.extend([format!("> **Note:** {}", escape(note)), String::new()]);
+    }
+    let Some(found) = &predicted.confusion else { return };
+    lines.extend(["## Confusions".to_owned(), String::new()]);
+    lines.extend([
+        format!(
+            "Test images of each true class (row) by predicted class (column), and the share of the \
+             row; means over {} of the best cell.",
+            counted(found.trials, "trial")
+        ),
+        String::new(),
+    ]);
+    let classes: Vec<String> = found.classes.iter().map(|class| escape(class)).collect();
+    lines.push(format!("| true ↓ predicted → | {} | images |", classes.join(" | ")));
+    lines.push(format!("| :-- |{} --: |", " --: |".repeat(classes.len())));
+    for (truth, class) in classes.iter().enumerate() {
+        let entry = |predicted: usize| match found.counts[truth][predicted] {
+            0 => "0".to_owned(),
+            _ => {
+                let share = 100.0 * found.share(truth, predicted).unwrap_or(0.0);
+                format!("{} ({share:.1} %)", images::mean_count(found, truth, predicted))
+            }
+        };
+        let entries: Vec<String> = (0..classes.len()).map(entry).collect();
+        let images = found.images_of(truth);
+        lines.push(format!("| **{class}** | {} | {images} |", entries.join(" | ")));
+    }
+    lines.push(String::new());
+}
+
+fn galleries(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) {
+    let Some(predicted) = &section.predicted else { return };
+    for (place, gallery) in predicted.galleries.iter().enumerate() {
+        lines.extend([format!("## {}", escape(&images::heading(gallery))), String::new()]);
+        lines.extend([escape(&images::introduction(section, gallery)), String::new()]);
+        let mut row = Vec::new();
+        for (item, found) in gallery.items.iter().enumerate() {
+            let (pair, times) = images::reading(gallery, item);
+            let name = format!("gallery-{}-{}.png", place + 1, item + 1);
+            let alternative = format!("test image {}, {pair}", found.row);
+            let picture =
+                found.picture.as_ref().and_then(|png| album.add(&name, &alternative, png.clone()));
+            let picture = picture.map(|line| format!("{line}<br>")).unwrap_or_default();
+            row.push(format!("{picture}{} <br>{times}", escape(&pair)));
+        }
+        if row.is_empty() {
+            continue;
+        }
+        let width = row.len().min(GALLERY_COLUMNS);
+        lines.push(format!("|{}", " |".repeat(width)));
+        lines.push(format!("|{}", " :-: |".repeat(width)));
+        for part in row.chunks(width) {
+            let holes = " |".repeat(width - part.len());
+            lines.push(format!("| {} |{holes}", part.join(" | ")));
+        }
+        lines.push(String::new());
+    }
 }
 
 fn list(lines: &mut Vec<String>, entries: &[(String, String)]) {
@@ -88,7 +220,8 @@ fn reference(presenter: &Presenter<'_>, lines: &mut Vec<String>) {
     list(lines, &notes);
 }
 
-fn sentence(text: &str) -> String {
+/// Makes a sentence of a line.
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{first}{}.", chars.as_str())

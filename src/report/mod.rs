@@ -6,20 +6,28 @@
 //! results give the same text.
 
 mod captions;
+mod charts;
 pub mod compare;
 mod compose;
 pub mod confirm;
+mod curves;
 mod details;
 mod document;
+mod effects;
+mod html;
 mod labels;
+mod latex;
 mod layout;
 mod markdown;
+mod markup;
 mod numbers;
 mod origin;
 mod pivot;
+pub mod predicted;
 mod present;
 mod published;
 pub mod reference;
+mod rivals;
 mod spark;
 pub mod tensorboard;
 mod terminal;
@@ -31,13 +39,18 @@ use std::str::FromStr;
 
 use crate::tables::{self, ExperimentResults};
 
-pub use numbers::duration;
+use compose::Depth;
+use predicted::Predicted;
 
+pub use curves::{Band, CurveGroup, EpochPoint};
 pub use document::{
-    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, PivotGrid,
-    ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, ReportDocument, Role,
-    SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
+    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, Noise,
+    PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
+    ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
 };
+pub use effects::{AxisEffect, GridVariance, Level};
+pub use numbers::duration;
+pub use rivals::AgainstBest;
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +63,16 @@ pub enum Format {
     Csv,
     /// The [`ReportDocument`].
     Json,
+    /// One page that needs no other file and no network.
+    Html,
+    /// Tables for a paper.
+    Latex,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Terminal, Self::Markdown, Self::Csv, Self::Json];
+    pub const ALL: [Self; 6] =
+        [Self::Terminal, Self::Markdown, Self::Html, Self::Csv, Self::Json, Self::Latex];
 
     /// Returns the name used on the command line.
     #[must_use]
@@ -64,6 +82,8 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Csv => "csv",
             Self::Json => "json",
+            Self::Html => "html",
+            Self::Latex => "latex",
         }
     }
 }
@@ -99,35 +119,83 @@ impl Default for Page {
     }
 }
 
-/// Says what the experiments show, each as its view asks, in the order of their names.
-#[must_use]
-pub fn compose(results: &[ExperimentResults]) -> ReportDocument {
-    ReportDocument {
-        format: "gridbench-report",
-        version: SCHEMA_VERSION,
-        experiments: by_name(results).into_iter().map(compose::section).collect(),
+/// What is reported of one experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its results.
+    pub results: &'a ExperimentResults,
+    /// What its stored predictions say, where they are at hand.
+    pub predicted: Option<&'a Predicted>,
+}
+
+impl<'a> From<&'a ExperimentResults> for Subject<'a> {
+    fn from(results: &'a ExperimentResults) -> Self {
+        Self { results, predicted: None }
     }
 }
 
-/// Renders a report over `results`; the text ends with a line break.
+/// A file that a report refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Path from the report's folder, parts joined by `/`.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Says everything that the experiments show, each as its view asks, in the order of their names.
+#[must_use]
+pub fn compose(subjects: &[Subject<'_>]) -> ReportDocument {
+    document(subjects, Depth::Full)
+}
+
+fn document(subjects: &[Subject<'_>], depth: Depth) -> ReportDocument {
+    let section = |subject: &Subject<'_>| {
+        compose::section(subject.results, subject.predicted.cloned(), depth)
+    };
+    ReportDocument {
+        format: "gridbench-report",
+        version: SCHEMA_VERSION,
+        experiments: by_name(subjects).into_iter().map(section).collect(),
+    }
+}
+
+/// Renders a report; the text ends with a line break and needs no other file.
 ///
 /// # Panics
 /// Never: every document is valid JSON.
 #[must_use]
-pub fn render(results: &[ExperimentResults], format: Format, page: Page) -> String {
+pub fn render(subjects: &[Subject<'_>], format: Format, page: Page) -> String {
+    let text = || document(subjects, Depth::Text);
     match format {
-        Format::Terminal => terminal::render(&compose(results), page.width, page.colour),
-        Format::Markdown => markdown::render(&compose(results)),
-        Format::Csv => tables::cells_csv(&by_name(results)),
+        Format::Terminal => terminal::render(&text(), page.width, page.colour),
+        Format::Markdown => markdown::render(&text(), None),
+        Format::Csv => {
+            let sorted = by_name(subjects);
+            let results: Vec<&ExperimentResults> =
+                sorted.iter().map(|subject| subject.results).collect();
+            tables::cells_csv(&results)
+        }
         Format::Json => {
-            let text = serde_json::to_string_pretty(&compose(results));
+            let text = serde_json::to_string_pretty(&compose(subjects));
             text.expect("a report has text keys only") + "\n"
         }
+        Format::Html => html::render(&compose(subjects)),
+        Format::Latex => latex::render(&text()),
     }
 }
 
-fn by_name(results: &[ExperimentResults]) -> Vec<&ExperimentResults> {
-    let mut sorted: Vec<&ExperimentResults> = results.iter().collect();
-    sorted.sort_by(|a, b| a.facts.name.cmp(&b.facts.name));
+/// Renders a report as Markdown that shows charts and images, and returns them with it; they
+/// belong in the folder `charts` beside it.
+#[must_use]
+pub fn illustrated_markdown(subjects: &[Subject<'_>]) -> (String, Vec<Attachment>) {
+    let mut attachments = Vec::new();
+    let text = markdown::render(&document(subjects, Depth::Charts), Some(&mut attachments));
+    (text, attachments)
+}
+
+fn by_name<'s, 'a>(subjects: &'s [Subject<'a>]) -> Vec<&'s Subject<'a>> {
+    let mut sorted: Vec<&Subject<'a>> = subjects.iter().collect();
+    sorted.sort_by(|a, b| a.results.facts.name.cmp(&b.results.facts.name));
     sorted
 }

@@ -31,6 +31,12 @@ impl Scale {
         Self { factor, decimals, unit, difference_unit }
     }
 
+    /// Returns a value as it is printed, for places on a chart.
+    #[must_use]
+    pub(super) fn shown(&self, value: f64) -> f64 {
+        value * self.factor
+    }
+
     /// Prints a value without its unit.
     #[must_use]
     pub(super) fn value(&self, value: f64) -> String {

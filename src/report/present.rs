@@ -223,6 +223,56 @@ impl Presenter<'_> {
         }
     }
 
+    /// Says everything about a cell in a line, for readers who point at it.
+    #[must_use]
+    pub(super) fn cell_title(&self, place: usize) -> String {
+        let cell = &self.section.cells[place];
+        let scale = &self.scale;
+        let name = match self.section.describe(place) {
+            name if name.is_empty() => String::new(),
+            name => format!("{name}: "),
+        };
+        let Some(found) = &cell.summary else {
+            return format!("{name}no completed trial of {}", cell.counts.planned);
+        };
+        let mut parts = vec![format!("{}{}", with_spread(scale, found), scale.unit())];
+        if found.n > 1 {
+            parts.push(format!("n = {}", found.n));
+        }
+        parts.extend(found.interval95.map(|ends| format!("95 % {}", scale.interval(ends))));
+        if found.n > 1 {
+            parts.push(format!("median {}", scale.value(found.median)));
+            parts.push(format!("{} to {}", scale.value(found.min), scale.value(found.max)));
+        }
+        let is_best = self.section.findings.best.is_some_and(|best| best.cell == place);
+        if is_best && self.section.cells.len() > 1 {
+            parts.push("best mean".to_owned());
+        } else if self.mark(cell) == MARK {
+            parts.push("not distinguishable from the best".to_owned());
+        }
+        if cell.counts.lost() > 0 {
+            parts.push(format!("{} lost", counted(cell.counts.lost(), "trial")));
+        }
+        if cell.counts.unfinished > 0 {
+            parts.push(format!("{} to be done", counted(cell.counts.unfinished, "trial")));
+        }
+        format!("{name}{}", parts.join(", "))
+    }
+
+    /// Says how many cells cannot be told apart from the best; empty where nothing was compared.
+    #[must_use]
+    pub(super) fn inseparable_sentence(&self) -> String {
+        let findings = &self.section.findings;
+        match findings.best {
+            Some(best) if findings.comparisons > 0 => format!(
+                "{} of {} cannot be told apart from the best.",
+                best.inseparable,
+                counted(self.section.cells.len(), "cell")
+            ),
+            _ => String::new(),
+        }
+    }
+
     /// Returns the axes that have one value only, for example `ensemble.size 15`.
     #[must_use]
     pub(super) fn fixed(&self) -> Option<String> {

@@ -5,8 +5,20 @@ use crate::base::Metric;
 use crate::stats::IntervalMethod;
 use crate::tables::fixture::{self, HandMade};
 
+fn text(results: &[ExperimentResults], format: Format, page: Page) -> String {
+    render(&subjects(results), format, page)
+}
+
+fn subjects(results: &[ExperimentResults]) -> Vec<Subject<'_>> {
+    results.iter().map(Subject::from).collect()
+}
+
+fn sections(results: &[ExperimentResults]) -> Vec<Section> {
+    compose(&subjects(results)).experiments
+}
+
 fn terminal(results: &ExperimentResults, width: usize) -> String {
-    render(std::slice::from_ref(results), Format::Terminal, Page { width, colour: false })
+    text(std::slice::from_ref(results), Format::Terminal, Page { width, colour: false })
 }
 
 /// Two ensemble sizes × two optimizers × three shifts by seven rotations.
@@ -61,7 +73,7 @@ fn sampled() -> ExperimentResults {
 }
 
 fn all_renderings(results: &[ExperimentResults]) -> Vec<String> {
-    Format::ALL.into_iter().map(|format| render(results, format, Page::default())).collect()
+    Format::ALL.into_iter().map(|format| text(results, format, Page::default())).collect()
 }
 
 #[test]
@@ -76,7 +88,7 @@ fn panels_share_rows_and_columns_and_the_published_grid_stands_beside_them() {
 
 #[test]
 fn the_markdown_report_holds_the_same() {
-    insta::assert_snapshot!(render(&[fixture::augment_grid()], Format::Markdown, Page::default()));
+    insta::assert_snapshot!(text(&[fixture::augment_grid()], Format::Markdown, Page::default()));
 }
 
 #[test]
@@ -84,17 +96,17 @@ fn the_markdown_report_compares_with_published_numbers() {
     let mut results = panels();
     results.cells.truncate(2);
     results.cells[1].values[0] = Some("15".to_owned());
-    insta::assert_snapshot!(render(&[results], Format::Markdown, Page::default()));
+    insta::assert_snapshot!(text(&[results], Format::Markdown, Page::default()));
 }
 
 #[test]
 fn the_json_report_follows_its_schema() {
-    insta::assert_snapshot!(render(&[fixture::augment_grid()], Format::Json, Page::default()));
+    insta::assert_snapshot!(text(&[fixture::augment_grid()], Format::Json, Page::default()));
 }
 
 #[test]
 fn the_csv_report_is_the_cells_table() {
-    insta::assert_snapshot!(render(&[fixture::augment_grid()], Format::Csv, Page::default()));
+    insta::assert_snapshot!(text(&[fixture::augment_grid()], Format::Csv, Page::default()));
 }
 
 #[test]
@@ -123,7 +135,7 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn colour_adds_nothing_but_escape_codes() {
     let results = [fixture::augment_grid(), panels()];
-    let painted = render(&results, Format::Terminal, Page { width: 100, colour: true });
+    let painted = text(&results, Format::Terminal, Page { width: 100, colour: true });
     let mut plain = String::new();
     let mut rest = painted.as_str();
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
@@ -132,14 +144,13 @@ fn colour_adds_nothing_but_escape_codes() {
     }
     plain.push_str(rest);
     assert_ne!(painted, plain);
-    assert_eq!(plain, render(&results, Format::Terminal, Page { width: 100, colour: false }));
+    assert_eq!(plain, text(&results, Format::Terminal, Page { width: 100, colour: false }));
 }
 
 #[test]
 fn sections_are_sorted_by_name_and_rendered_the_same_every_time() {
     let results = [panels(), fixture::augment_grid()];
-    let names: Vec<String> =
-        compose(&results).experiments.into_iter().map(|section| section.name).collect();
+    let names: Vec<String> = sections(&results).into_iter().map(|section| section.name).collect();
     assert_eq!(names, ["augment_grid", "seed_001"]);
     assert_eq!(all_renderings(&results), all_renderings(&results));
 }
@@ -159,7 +170,7 @@ fn the_view_decides_rows_columns_and_metric() {
     results.facts.view.rows = Some("augment.zoom".to_owned());
     results.facts.view.columns = Some("augment.shift".to_owned());
     results.facts.view.metric = Metric::TrainSeconds;
-    let section = &compose(&[results.clone()]).experiments[0];
+    let section = &sections(&[results.clone()])[0];
     assert_eq!(section.grids.len(), 1);
     assert_eq!(section.grids[0].rows.labels, ["zoom", "rotation"]);
     assert_eq!(section.grids[0].columns.as_ref().unwrap().labels, ["shift"]);
@@ -167,7 +178,7 @@ fn the_view_decides_rows_columns_and_metric() {
     assert_eq!(section.findings.best.unwrap().cell, 4);
     assert_eq!(section.findings.extreme.unwrap().value.to_bits(), 2.5_f64.to_bits());
     results.facts.view.rows = Some("augment.zom".to_owned());
-    let section = &compose(&[results]).experiments[0];
+    let section = &sections(&[results])[0];
     assert!(
         section
             .warnings
@@ -182,7 +193,7 @@ fn the_view_decides_rows_columns_and_metric() {
 #[test]
 fn every_cell_stands_in_exactly_one_place_of_the_grids() {
     for results in [fixture::augment_grid(), panels(), sampled()] {
-        let section = &compose(std::slice::from_ref(&results)).experiments[0];
+        let section = &sections(std::slice::from_ref(&results))[0];
         let mut places: Vec<usize> = section
             .grids
             .iter()
@@ -203,7 +214,7 @@ fn conditional_axes_and_their_absence_get_places_of_their_own() {
         (&[Some("adam"), None], &[3, 4, 4]),
     ];
     let results = fixture::experiment("conditional", &axes, &cells);
-    let section = &compose(&[results]).experiments[0];
+    let section = &sections(&[results])[0];
     let rows = &section.grids[0].rows;
     assert_eq!(section.grids.len(), 1);
     assert_eq!(rows.labels, ["optimizer", "momentum"]);
@@ -212,7 +223,7 @@ fn conditional_axes_and_their_absence_get_places_of_their_own() {
 
 #[test]
 fn statistics_of_a_cell_are_those_of_its_sample() {
-    let section = &compose(&[fixture::augment_grid()]).experiments[0];
+    let section = &sections(&[fixture::augment_grid()])[0];
     let summary = section.cells[0].summary.unwrap();
     // x = 1 - np.array([12, 14, 13]) / 360; scipy.stats.t.interval(.95, 2, x.mean(), sem(x))
     assert!((summary.mean - 0.963_888_888_888_889).abs() < 1e-14);
@@ -233,7 +244,7 @@ fn published_spreads_are_compared_by_welch() {
     {
         results.facts.base.insert(key.to_owned(), value.to_owned());
     }
-    let section = &compose(&[results]).experiments[0];
+    let section = &sections(&[results])[0];
     let comparison = section.reference.as_ref().unwrap();
     assert_eq!(comparison.matches.len(), 2);
     let found = &comparison.matches[0];
@@ -250,7 +261,7 @@ fn published_spreads_are_compared_by_welch() {
 fn an_unknown_reference_is_a_warning_that_lists_the_known_ones() {
     let mut results = fixture::augment_grid();
     results.facts.view.reference = Some("seed-999".to_owned());
-    let section = &compose(&[results]).experiments[0];
+    let section = &sections(&[results])[0];
     let warning = section.warnings.iter().find(|one| one.kind == WarningKind::Reference).unwrap();
     assert!(warning.text.contains("`seed-999`") && warning.text.contains("mnist-records"));
 }
@@ -260,7 +271,7 @@ fn an_unknown_format_names_the_known_ones() {
     assert_eq!("json".parse(), Ok(Format::Json));
     assert_eq!(
         "pdf".parse::<Format>().unwrap_err().to_string(),
-        "unknown report format `pdf`, expected one of terminal, markdown, csv, json"
+        "unknown report format `pdf`, expected one of terminal, markdown, html, csv, json, latex"
     );
 }
 
@@ -270,7 +281,7 @@ fn a_hundred_thousand_trials_are_reported() {
     let results = [fixture::large(1000, 100)];
     for format in Format::ALL {
         let clock = std::time::Instant::now();
-        let text = render(&results, format, Page::default());
+        let text = text(&results, format, Page::default());
         println!(
             "{:>10} {:.3} s, {} bytes",
             format.name(),
@@ -299,7 +310,7 @@ fn settings_are_called_by_their_name_and_explained_below() {
 fn twenty_trials_have_bootstrap_intervals() {
     let errors: Vec<u32> = (0..20).map(|repeat| 3 + repeat % 5).collect();
     let results = fixture::experiment("many", &[], &[(&[], &errors)]);
-    let section = &compose(std::slice::from_ref(&results)).experiments[0];
+    let section = &sections(std::slice::from_ref(&results))[0];
     let summary = section.cells[0].summary.unwrap();
     assert_eq!(summary.interval_method, Some(IntervalMethod::BcaBootstrap));
     let cost = section.cells[0].metrics["train_seconds"];

@@ -10,7 +10,7 @@ use crate::tables::{ExperimentResults, View};
 /// Fewest trials that give a spread worth the name.
 const FEW: usize = 3;
 /// How much larger than predicted a spread may be before training counts as unstable (Jordan 2024).
-const UNSTABLE: f64 = 1.5;
+pub(super) const UNSTABLE: f64 = 1.5;
 
 /// Returns the warnings for a section that is otherwise complete.
 pub(super) fn warnings(results: &ExperimentResults, section: &Section) -> Vec<Warning> {

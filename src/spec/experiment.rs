@@ -117,6 +117,39 @@ pub struct ReportSettings {
     pub columns: Option<String>,
     /// Name of a published table to stand beside ours.
     pub reference: Option<String>,
+    /// Whether the confusion matrix of the best cell is shown.
+    #[serde(default)]
+    pub confusion: bool,
+    /// Misclassified test images of the best cell that are shown; 0 for none.
+    #[serde(default)]
+    pub gallery: usize,
+    /// Confusions of which test images of the best cell are shown.
+    #[serde(default)]
+    pub gallery_of: Vec<ConfusionPair>,
+}
+
+/// Two classes that are mistaken for each other, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ConfusionPair {
+    /// The true class.
+    pub truth: String,
+    /// The class predicted instead.
+    pub predicted: String,
+}
+
+impl ConfusionPair {
+    /// What [`ConfusionPair::parse`] reads, in words.
+    pub const EXPECTED: &str = "two different class names, the true one first, such as \"7→2\"";
+
+    /// Reads `7→2` or `7->2`; nothing without two different names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (truth, predicted) = text.split_once('→').or_else(|| text.split_once("->"))?;
+        let (truth, predicted) = (truth.trim(), predicted.trim());
+        let sound = !truth.is_empty() && !predicted.is_empty() && truth != predicted;
+        sound.then(|| Self { truth: truth.to_owned(), predicted: predicted.to_owned() })
+    }
 }
 
 /// What the gate tolerates.

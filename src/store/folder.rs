@@ -26,12 +26,15 @@ pub struct Store {
     folder: PathBuf,
     manifest: Manifest,
     view: View,
+    /// Bytes of each journal that the view covers, this writer's own aside.
+    extent: BTreeMap<String, u64>,
     writer: Option<Writer>,
 }
 
 /// The writing half of a store, shared by all workers of a process.
 pub struct Writer {
     folder: PathBuf,
+    name: String,
     journal: Journal,
     session: Mutex<Option<Session>>,
     _lock: Lock,
@@ -47,9 +50,9 @@ impl Store {
         create_folder(folder)?;
         let lock = Lock::acquire(&folder.join("lock"), folder)?;
         let manifest = next_manifest(folder, run)?;
-        let view = read_view(folder)?;
+        let read = read_view(folder)?;
         manifest.write(folder)?;
-        Self::with_writer(folder, manifest, view, lock, "main")
+        Self::with_writer(folder, manifest, read, lock, "main")
     }
 
     /// Opens an existing folder as one of several writers; each has a journal of its own, named
@@ -62,8 +65,8 @@ impl Store {
         engine.clone_into(&mut manifest.run.engine);
         create_folder(&folder.join("journal"))?;
         let lock = Lock::acquire(&folder.join("journal").join(format!("{worker}.lock")), folder)?;
-        let view = read_view(folder)?;
-        Self::with_writer(folder, manifest, view, lock, worker)
+        let read = read_view(folder)?;
+        Self::with_writer(folder, manifest, read, lock, worker)
     }
 
     /// Opens a folder for reading; nothing in it is touched, also while another process writes.
@@ -72,28 +75,30 @@ impl Store {
     /// If it has no manifest, or a file is damaged or of a later version.
     pub fn open_reader(folder: &Path) -> Result<Self, StoreError> {
         let manifest = existing_manifest(folder)?;
-        let view = read_view(folder)?;
-        Ok(Self { folder: folder.to_owned(), manifest, view, writer: None })
+        let (view, extent) = read_view(folder)?;
+        Ok(Self { folder: folder.to_owned(), manifest, view, extent, writer: None })
     }
 
     fn with_writer(
         folder: &Path,
         manifest: Manifest,
-        view: View,
+        (view, mut extent): (View, BTreeMap<String, u64>),
         lock: Lock,
         worker: &str,
     ) -> Result<Self, StoreError> {
         let journals = folder.join("journal");
         create_folder(&journals)?;
-        let path = journals.join(format!("{worker}.jsonl"));
+        let name = format!("{worker}.jsonl");
+        let path = journals.join(&name);
+        extent.remove(&name);
         // The file was just read as part of the view; its length is read again rather than kept
         // because the lock makes this process the only one that changes it.
         let valid_length = journal::read(&path)?.valid_length;
         let journal = Journal::open(&path, valid_length)?;
         atomic::sync_folder(&journals).map_err(StoreError::io("flush", &journals))?;
         let session = Mutex::new(Some(Session::begin(&manifest.run.engine)));
-        let writer = Writer { folder: folder.to_owned(), journal, session, _lock: lock };
-        Ok(Self { folder: folder.to_owned(), manifest, view, writer: Some(writer) })
+        let writer = Writer { folder: folder.to_owned(), name, journal, session, _lock: lock };
+        Ok(Self { folder: folder.to_owned(), manifest, view, extent, writer: Some(writer) })
     }
 
     /// Returns the folder.
@@ -112,6 +117,15 @@ impl Store {
     #[must_use]
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Returns the bytes of each journal file that the view covers, by name: a journal that is
+    /// longer holds news.
+    #[must_use]
+    pub fn extent(&self) -> BTreeMap<String, u64> {
+        let mut extent = self.extent.clone();
+        extent.extend(self.writer.iter().map(|one| (one.name.clone(), one.journal.length())));
+        extent
     }
 
     /// Returns the latest record of every member.
@@ -377,29 +391,48 @@ fn next_manifest(folder: &Path, run: ManifestDraft) -> Result<Manifest, StoreErr
     }
 }
 
-/// Reads all journals in the order of their names.
-fn read_view(folder: &Path) -> Result<View, StoreError> {
+/// Reads all journals in the order of their names, and says how many bytes of each.
+fn read_view(folder: &Path) -> Result<(View, BTreeMap<String, u64>), StoreError> {
+    let mut view = View::default();
+    let mut extent = BTreeMap::new();
+    for (name, path) in journal_files(folder)? {
+        let content = journal::read(&path)?;
+        content.entries.into_iter().for_each(|entry| view.add(entry));
+        extent.insert(name, content.valid_length);
+    }
+    Ok((view, extent))
+}
+
+/// Returns the length in bytes of each journal file of a folder, by name.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn journal_lengths(folder: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
+    let length = |(name, path): (String, PathBuf)| {
+        let facts = fs::metadata(&path).map_err(StoreError::io("read", &path))?;
+        Ok((name, facts.len()))
+    };
+    journal_files(folder)?.into_iter().map(length).collect()
+}
+
+/// Returns the journal files of a folder by name; none where it has no journals.
+fn journal_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StoreError> {
     let journals = folder.join("journal");
     let entries = match fs::read_dir(&journals) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(View::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(StoreError::io("read the folder", &journals)(error)),
     };
-    let mut paths = Vec::new();
+    let mut files = BTreeMap::new();
     for entry in entries {
         let path = entry.map_err(StoreError::io("read the folder", &journals))?.path();
-        if path.extension() == Some(OsStr::new("jsonl")) {
-            paths.push(path);
+        if path.extension() == Some(OsStr::new("jsonl"))
+            && let Some(name) = path.file_name()
+        {
+            files.insert(name.to_string_lossy().into_owned(), path);
         }
     }
-    paths.sort();
-    let mut view = View::default();
-    for path in paths {
-        for entry in journal::read(&path)?.entries {
-            view.add(entry);
-        }
-    }
-    Ok(view)
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -252,3 +252,16 @@ fn a_folder_of_format_version_1_is_written_on() {
     assert_eq!(store.manifest().created, "2026-01-02T03:04:05Z");
     assert_eq!(Store::open_reader(folder.path()).unwrap().members().len(), 4);
 }
+
+#[test]
+fn the_extent_of_a_store_is_the_length_of_its_journals() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open_writer(folder.path(), draft("a")).unwrap();
+    store.append_member(member("1", Outcome::Completed, 1), None).unwrap();
+    assert_eq!(store.extent(), journal_lengths(folder.path()).unwrap());
+    let reader = Store::open_reader(folder.path()).unwrap();
+    let before = reader.extent();
+    assert_eq!(before, store.extent());
+    store.append_member(member("2", Outcome::Completed, 1), None).unwrap();
+    assert_ne!(before, journal_lengths(folder.path()).unwrap());
+}

@@ -192,6 +192,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Returns its bytes, flushed or not.
+    pub(super) fn length(&self) -> u64 {
+        lock(&self.lines).length
+    }
+
     /// Appends entries in order, not yet flushed: a killed process loses none of them, a machine
     /// that loses power may.
     pub(super) fn append(&self, entries: &[Entry]) -> Result<Position, StoreError> {

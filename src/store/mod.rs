@@ -19,7 +19,7 @@ mod view;
 mod weights;
 
 pub use error::StoreError;
-pub use folder::{Store, Writer};
+pub use folder::{Store, Writer, journal_lengths};
 pub use journal::{Ended, Entry, Position};
 pub use lock::Lock;
 pub use manifest::{DatasetFacts, MANIFEST_VERSION, Manifest, ManifestDraft, Repeats};

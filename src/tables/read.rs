@@ -117,12 +117,13 @@ impl Table<'_> {
         self.optional(name).ok_or_else(|| self.damaged(Problem::Column(name.to_owned())))
     }
 
-    /// Parses every value of a column; an empty value is an error.
-    fn parsed<T: std::str::FromStr>(
-        &self,
-        name: &str,
-        expected: &'static str,
-    ) -> Result<Vec<T>, TablesError> {
+    /// Returns every value of a column of counts; an empty value is an error.
+    fn counts(&self, name: &str, expected: &'static str) -> Result<Vec<u32>, TablesError> {
+        let column = self.frame.column(name).ok();
+        let typed = column.and_then(|column| column.u32().ok()).filter(|it| it.null_count() == 0);
+        if let Some(typed) = typed {
+            return Ok(typed.iter().flatten().collect());
+        }
         let texts = self.texts(name)?;
         let parse = |row: usize| {
             let value = texts.values[row].as_deref().and_then(|text| text.parse().ok());
@@ -147,31 +148,50 @@ impl Table<'_> {
         (0..texts.values.len()).map(parse).collect()
     }
 
+    /// Returns a column as text, without a copy of every value.
+    fn text_column(&self, name: &str) -> Result<Column, TablesError> {
+        let column = self.frame.column(name).and_then(|column| column.cast(&DataType::String));
+        column.map_err(|_| self.damaged(Problem::Column(name.to_owned())))
+    }
+
+    /// Looks every text of a column up; neighbours are often alike.
+    fn looked_up<T: Copy>(
+        &self,
+        name: &str,
+        expected: &'static str,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, TablesError> {
+        let column = self.text_column(name)?;
+        let texts = column.str().expect("the column was made text");
+        let mut last: Option<(&str, T)> = None;
+        let mut values = Vec::with_capacity(texts.len());
+        for (row, text) in texts.iter().enumerate() {
+            let text = text.unwrap_or_default();
+            let value = match last {
+                Some((known, value)) if known == text => Some(value),
+                _ => find(text),
+            };
+            let value = value.ok_or_else(|| self.wrong(&Texts::of(&column), row, expected))?;
+            last = Some((text, value));
+            values.push(value);
+        }
+        Ok(values)
+    }
+
     fn outcomes(&self) -> Result<Vec<Outcome>, TablesError> {
-        let texts = self.texts("outcome")?;
-        let parse = |row: usize| {
-            let text = texts.values[row].as_deref().unwrap_or_default();
-            OUTCOMES
-                .into_iter()
-                .find(|outcome| outcome.name() == text)
-                .ok_or_else(|| self.wrong(&texts, row, "an outcome such as `completed`"))
-        };
-        (0..texts.values.len()).map(parse).collect()
+        self.looked_up("outcome", "an outcome such as `completed`", |text| {
+            OUTCOMES.into_iter().find(|outcome| outcome.name() == text)
+        })
     }
 
     fn places(&self, places: &HashMap<String, usize>) -> Result<Vec<usize>, TablesError> {
-        let texts = self.texts("cell")?;
-        let find = |row: usize| {
-            let place = places.get(texts.values[row].as_deref().unwrap_or_default()).copied();
-            place.ok_or_else(|| self.wrong(&texts, row, "a cell of the cells table"))
-        };
-        (0..texts.values.len()).map(find).collect()
+        self.looked_up("cell", "a cell of the cells table", |text| places.get(text).copied())
     }
 
     /// Returns the axes' keys and the cells without their trials.
     fn cells(&self) -> Result<(Vec<String>, Vec<CellResults>), TablesError> {
         let names = self.texts("cell")?;
-        let planned = self.parsed::<u32>("n_planned", "a count")?;
+        let planned = self.counts("n_planned", "a count")?;
         let ids = self.optional("cell_id");
         let keys: Vec<String> = self
             .frame
@@ -200,7 +220,7 @@ impl Table<'_> {
         cells: &mut [CellResults],
     ) -> Result<(), TablesError> {
         let places = self.places(places)?;
-        let repeats = self.parsed::<u32>("repeat", "a count from 0")?;
+        let repeats = self.counts("repeat", "a count from 0")?;
         let ids = self.texts("trial")?;
         let outcomes = self.outcomes()?;
         let reasons = self.texts("reason")?;
@@ -230,12 +250,13 @@ impl Table<'_> {
     }
 
     fn curves(&self, places: &HashMap<String, usize>) -> Result<Vec<MemberCurve>, TablesError> {
-        let ids = self.texts("member")?;
+        let ids = self.text_column("member")?;
+        let mut ids = ids.str().expect("the column was made text").iter();
         let places = self.places(places)?;
-        let repeats = self.parsed::<u32>("repeat", "a count from 0")?;
-        let members = self.parsed::<u32>("member_index", "a count from 0")?;
+        let repeats = self.counts("repeat", "a count from 0")?;
+        let members = self.counts("member_index", "a count from 0")?;
         let outcomes = self.outcomes()?;
-        let epochs = self.parsed::<u32>("epoch", "a count from 1")?;
+        let epochs = self.counts("epoch", "a count from 1")?;
         let learning_rates = self.numbers("learning_rate")?;
         let train_losses = self.numbers("train_loss")?;
         let train_accuracies = self.numbers("train_accuracy")?;
@@ -244,7 +265,7 @@ impl Table<'_> {
         let seconds = self.numbers("train_seconds")?;
         let mut curves: Vec<MemberCurve> = Vec::new();
         for row in 0..self.frame.height() {
-            let id = ids.values[row].as_deref().unwrap_or_default();
+            let id = ids.next().flatten().unwrap_or_default();
             if curves.last().is_none_or(|curve| curve.id != id) {
                 curves.push(MemberCurve {
                     id: id.to_owned(),

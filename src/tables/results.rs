@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Metric;
 use crate::record::{EpochRecord, Outcome};
+use crate::spec::experiment::ConfusionPair;
 
 /// Everything the tables and reports say of one experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +59,15 @@ pub struct View {
     pub columns: Option<String>,
     /// Name of a published table.
     pub reference: Option<String>,
+    /// Whether the confusion matrix of the best cell is shown.
+    #[serde(default)]
+    pub confusion: bool,
+    /// Misclassified images of the best cell that are shown.
+    #[serde(default)]
+    pub gallery: usize,
+    /// Confusions of which images of the best cell are shown.
+    #[serde(default)]
+    pub gallery_of: Vec<ConfusionPair>,
 }
 
 impl Default for View {
@@ -68,6 +78,9 @@ impl Default for View {
             rows: None,
             columns: None,
             reference: None,
+            confusion: false,
+            gallery: 0,
+            gallery_of: Vec::new(),
         }
     }
 }

@@ -22,7 +22,11 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
     ("stats", &[], &["statrs", "rayon", "rand", "rand_chacha"]),
     ("tables", &["base", "spec", "grid", "plan", "record", "stats", "store"], &["polars"]),
-    ("report", &["base", "spec", "record", "stats", "store", "tables"], &["unicode_width"]),
+    (
+        "report",
+        &["base", "spec", "record", "stats", "store", "tables"],
+        &["base64", "unicode_width"],
+    ),
     ("check", &["base", "spec", "record", "stats", "store"], &[]),
     (
         "cli",
@@ -36,6 +40,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
 
 /// Crates that may only be named where [`MODULES`] says so.
 const HEAVY: &[&str] = &[
+    "base64",
     "clap",
     "csv",
     "ctrlc",

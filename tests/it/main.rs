@@ -10,6 +10,7 @@ mod data;
 mod escalating;
 mod formats;
 mod gate;
+mod pages;
 mod readme;
 mod running;
 mod seeds;

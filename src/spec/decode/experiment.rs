@@ -2,7 +2,7 @@
 
 use super::grid;
 use crate::base::{Metric, Seed};
-use crate::spec::experiment::{CheckSettings, Match, ReportSettings};
+use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
 use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number};
 use crate::spec::tree::{Data, Node, Origin};
 
@@ -23,6 +23,10 @@ const KEYS: &[&str] = &[
     "report",
     "check",
 ];
+const GALLERY: Limits = Limits {
+    expected: "a whole number of images from 0 to 1000",
+    holds: |x| (0.0..=1000.0).contains(&x),
+};
 const LEVEL: Limits =
     Limits { expected: "a level above 0 and below 0.5", holds: |x| x > 0.0 && x < 0.5 };
 
@@ -91,7 +95,8 @@ pub(in crate::spec) struct TypedReport {
 
 /// Reads `[report]`.
 pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> TypedReport {
-    let keys = &["metric", "also", "rows", "columns", "reference"];
+    let keys =
+        &["metric", "also", "rows", "columns", "reference", "confusion", "gallery", "gallery-of"];
     let section = Section::open(node, "report", keys, findings);
     let origin = |key| section.get(key).map(|node: &Node| node.origin);
     TypedReport {
@@ -101,9 +106,30 @@ pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> T
             rows: section.text("rows", findings).map(str::to_owned),
             columns: section.text("columns", findings).map(str::to_owned),
             reference: section.text("reference", findings).map(str::to_owned),
+            confusion: section.flag("confusion", false, findings),
+            gallery: section.whole("gallery", GALLERY, findings).unwrap_or(0),
+            gallery_of: section
+                .get("gallery-of")
+                .map(|node| pairs(node, findings))
+                .unwrap_or_default(),
         },
         rows: origin("rows"),
         columns: origin("columns"),
+    }
+}
+
+/// Reads one confusion such as `"7→2"`, or a list of them.
+fn pairs(node: &Node, findings: &mut Findings) -> Vec<ConfusionPair> {
+    let mut pair = |node: &Node| {
+        let found = node.text().and_then(ConfusionPair::parse);
+        if found.is_none() {
+            findings.wrong("report.gallery-of", node, ConfusionPair::EXPECTED);
+        }
+        found
+    };
+    match &node.data {
+        Data::List(items) => items.iter().filter_map(pair).collect(),
+        _ => pair(node).into_iter().collect(),
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{SMALL, read};
 use crate::base::{Metric, Seed};
+use crate::spec::experiment::ConfusionPair;
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{
     Combine, Fill, LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, Schedule,
@@ -70,6 +71,20 @@ reference = "seed-001-ensemble"
 [check]
 tolerance = 0.10
 "#;
+
+#[test]
+fn a_gallery_of_one_confusion_may_be_typed_with_either_arrow() {
+    let report = |gallery: &str| {
+        let document = read_small(&format!("[report]\ngallery-of = {gallery}\n"));
+        document.experiment().report.gallery_of.clone()
+    };
+    let pair = |truth: &str, predicted: &str| ConfusionPair {
+        truth: truth.to_owned(),
+        predicted: predicted.to_owned(),
+    };
+    assert_eq!(report("\"7→2\""), [pair("7", "2")]);
+    assert_eq!(report("[\"cat -> dog\", \"4→9\"]"), [pair("cat", "dog"), pair("4", "9")]);
+}
 
 #[test]
 fn the_example_of_the_design_means_what_it_says() {

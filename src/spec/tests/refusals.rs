@@ -247,6 +247,20 @@ fn grids_that_mean_nothing_are_refused() {
 }
 
 #[test]
+fn reports_that_mean_nothing_are_refused() {
+    let page = page(&[
+        ("a matrix is shown or not", "[report]\nconfusion = \"yes\"\n"),
+        ("galleries are counted", "[report]\ngallery = -3\n"),
+        ("galleries end somewhere", "[report]\ngallery = 100000\n"),
+        ("a confusion has two classes", "[report]\ngallery-of = \"7\"\n"),
+        ("that differ", "[report]\ngallery-of = [\"7→2\", \"3→3\"]\n"),
+        ("and are texts", "[report]\ngallery-of = [72]\n"),
+        ("keys are spelt out", "[report]\ngalery = 3\n"),
+    ]);
+    insta::assert_snapshot!(page);
+}
+
+#[test]
 fn overrides_that_mean_nothing_are_refused() {
     let grid = "[[grid]]\naxes = { \"train.epochs\" = [1, 2] }\n[[grid]]\naxes = { \"train.epochs\" = [3] }\n";
     let page: Vec<String> = [

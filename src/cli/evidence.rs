@@ -1,0 +1,88 @@
+//! What the stored predictions of an experiment say, with pictures where the dataset is at hand.
+
+use super::experiment::Images;
+use crate::data;
+use crate::plan::Plan;
+use crate::record::Outcome;
+use crate::report::predicted::{self, Predicted, Stored, TrialMembers};
+use crate::store::Store;
+use crate::tables::ExperimentResults;
+
+/// Most networks whose predictions are read: beyond them a report would take minutes.
+pub(super) const MOST_MEMBERS: usize = 4_000;
+
+/// Reads the predictions of all completed trials; nothing where none are stored.
+pub(super) fn predicted(
+    results: &ExperimentResults,
+    plan: &Plan,
+    store: &Store,
+    images: &mut Images,
+) -> Option<Predicted> {
+    let trials = plan.trials.iter().filter(|trial| {
+        let record = store.trials().get(&trial.id);
+        record.is_some_and(|record| record.outcome == Outcome::Completed)
+    });
+    let trials: Vec<TrialMembers> = trials
+        .map(|trial| TrialMembers { cell: trial.cell, members: trial.members.clone() })
+        .collect();
+    let stored = |member: usize| store.view().predictions(&plan.members[member].id).is_some();
+    let count = (0..plan.members.len()).filter(|member| stored(*member)).count();
+    if trials.is_empty() || count == 0 {
+        return None;
+    }
+    if count > MOST_MEMBERS {
+        return Some(too_many(count));
+    }
+    let classes = store.manifest().run.datasets.first().map(|facts| facts.classes.clone());
+    let mut found = predicted::examine(
+        results,
+        Stored {
+            trials,
+            combine: plan.cells.iter().map(|cell| cell.settings.ensemble.combine).collect(),
+            classes: classes.unwrap_or_default(),
+            read: &mut |member| store.predictions(&plan.members[member].id).ok(),
+        },
+    )?;
+    if found.galleries.iter().any(|gallery| !gallery.items.is_empty())
+        && let Err(problem) = add_pictures(&mut found, plan, images)
+    {
+        found.notes.push(format!("the galleries have no pictures: {problem}"));
+    }
+    Some(found)
+}
+
+/// Says that there are too many predictions to be read.
+pub(super) fn too_many(count: usize) -> Predicted {
+    Predicted {
+        notes: vec![format!(
+            "the predictions of {count} networks are more than a report reads ({MOST_MEMBERS}), so \
+             it shows no ensembles, confusions or galleries"
+        )],
+        ..Predicted::default()
+    }
+}
+
+/// Adds the images of the galleries, read from the dataset of their cell.
+fn add_pictures(
+    found: &mut Predicted,
+    plan: &Plan,
+    images: &mut Images,
+) -> Result<(), data::DataError> {
+    for gallery in &mut found.galleries {
+        let settings = &plan.cells[gallery.cell].settings.dataset;
+        let dataset = images.load(settings)?;
+        let trial = plan.trials.iter().find(|trial| trial.cell == gallery.cell);
+        let Some(member) = trial.and_then(|trial| trial.members.first()) else { continue };
+        let path = plan.members[*member].seed_path;
+        // The test images depend on no seed, so those of any network are those of all.
+        let test = data::split(&dataset, &settings.split, settings.train_limit, path)?.test;
+        for item in &mut gallery.items {
+            let image = test.get(item.row).map(|image| *image as usize);
+            if let Some(image) = image {
+                let is_same = usize::from(dataset.labels[image]) == item.truth;
+                item.picture = if is_same { Some(data::picture(&dataset, image)?) } else { None };
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Accuracy by ensemble size, read off the stored predictions.
+
+use super::effects::mark;
+use super::scale::{Linear, robust_range};
+use super::svg::{Anchor, Chart, Drawing, fitted, text_width};
+use super::trellis::Frame;
+use crate::base::{Direction, Metric};
+use crate::report::document::Section;
+use crate::report::numbers::{Scale, counted};
+use crate::report::predicted::EnsembleGroup;
+use crate::report::present::Presenter;
+use crate::stats::EnsemblePoint;
+
+/// Groups that are drawn: those of the best cells.
+const MOST: usize = 6;
+
+/// Draws the mean test accuracy of disjoint ensembles by their size.
+pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
+    let section = presenter.section;
+    let predicted = section.predicted.as_ref()?;
+    let mut groups: Vec<&EnsembleGroup> = predicted.ensembles.iter().collect();
+    let sign = if section.metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let rank = |group: &EnsembleGroup| {
+        let means = group.cells.iter().filter_map(|cell| section.cells[*cell].summary);
+        means.map(|found| sign * found.mean).fold(f64::NEG_INFINITY, f64::max)
+    };
+    groups.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+    let all = groups.len();
+    groups.truncate(MOST);
+    let largest = groups.iter().flat_map(|group| &group.points).map(|point| point.size).max()?;
+    let pooled = section.findings.pooled_sd.filter(|_| section.metric == Metric::TestAccuracy);
+    let scale = Scale::of(Metric::TestAccuracy, pooled);
+    let shown = |value: f64| scale.shown(value);
+    let reach = |point: &EnsemblePoint| point.sd.unwrap_or(0.0);
+    let values = groups
+        .iter()
+        .flat_map(|group| &group.points)
+        .flat_map(|point| [point.mean - reach(point), point.mean + reach(point)]);
+    let range = robust_range(values.map(shown))?;
+    let names: Vec<String> = groups.iter().map(|group| name(section, group)).collect();
+    let legend = names.iter().map(|name| text_width(name)).fold(80.0, f64::max).min(300.0) + 40.0;
+    let frame = Frame { left: 56.0, top: 12.0, width: 880.0 - legend, height: 220.0 };
+    let x = Linear::exact((0.5, largest as f64 + 0.5), (frame.left, frame.right()));
+    let y = Linear::rounded(range, (frame.bottom(), frame.top), 5);
+    let mut drawing = Drawing::default();
+    drawing.rect("frame", (frame.left, frame.top), (frame.width, frame.height));
+    for tick in y.ticks() {
+        drawing.line("grid", (frame.left, y.at(tick)), (frame.right(), y.at(tick)));
+        drawing.text("q", (frame.left - 6.0, y.at(tick) + 4.0), Anchor::End, &y.label(tick));
+    }
+    let every = largest.div_ceil(16).max(1);
+    for size in (1..=largest).step_by(every) {
+        let at = (x.at(size as f64), frame.bottom() + 15.0);
+        drawing.text("q", at, Anchor::Middle, &size.to_string());
+    }
+    let below = (0.5 * (frame.left + frame.right()), frame.bottom() + 32.0);
+    drawing.text("q", below, Anchor::Middle, "networks per ensemble");
+    for (line, (group, name)) in groups.iter().zip(&names).enumerate() {
+        let at = |value: f64, point: &EnsemblePoint| (x.at(point.size as f64), y.at(shown(value)));
+        let of = |pick: &dyn Fn(&EnsemblePoint) -> f64| -> Vec<(f64, f64)> {
+            group.points.iter().map(|point| at(pick(point), point)).collect()
+        };
+        if line == 0 {
+            let upper = of(&|point| point.mean + reach(point));
+            drawing.band("band f0", &upper, &of(&|point| point.mean - reach(point)));
+        }
+        drawing.polyline(&format!("s{line}"), &of(&|point| point.mean));
+        for point in &group.points {
+            drawing.open("", &format!("{name}: {}", point_text(&scale, point)));
+            mark(&mut drawing, line, at(point.mean, point));
+            drawing.close();
+        }
+        let at = (frame.right() + 14.0, frame.top + 10.0 + 18.0 * line as f64);
+        drawing.line(&format!("s{line}"), at, (at.0 + 18.0, at.1));
+        mark(&mut drawing, line, (at.0 + 9.0, at.1));
+        drawing.text("", (at.0 + 24.0, at.1 + 4.0), Anchor::Start, &fitted(name, 300.0));
+    }
+    let size = (frame.right() + legend, frame.bottom() + 40.0);
+    let mut chart = Chart::new("ensembles", "Ensembles", size, drawing);
+    let part = if all > groups.len() {
+        format!(", the best {} of {}", groups.len(), counted(all, "setting"))
+    } else {
+        String::new()
+    };
+    chart.title = format!("Test accuracy % by the number of networks that decide together{part}");
+    let first = groups.first()?;
+    let ends = [first.points.first()?, first.points.last()?].map(|point| point_text(&scale, point));
+    chart.description = format!("The best setting, {}: {}; {}.", names[0], ends[0], ends[1]);
+    chart.notes.push(
+        "Read off the stored predictions: the networks of all repeats are shared out to disjoint \
+         ensembles of each size. The band is ± SD between those of the best cell; large ensembles are \
+         few, and a single one has no spread."
+            .to_owned(),
+    );
+    Some(chart)
+}
+
+fn name(section: &Section, group: &EnsembleGroup) -> String {
+    let cell = group.cells[0];
+    let is_shared =
+        |axes: &[usize]| axes.iter().all(|axis| section.axes[*axis].key.starts_with("ensemble."));
+    let parts: Vec<String> = section
+        .effects
+        .iter()
+        .filter(|effect| !is_shared(&effect.axes))
+        .map(|effect| format!("{} {}", effect.label, section.show_joined(cell, &effect.axes)))
+        .collect();
+    if parts.is_empty() { "all networks".to_owned() } else { parts.join(", ") }
+}
+
+/// Says what ensembles of one size reach.
+fn point_text(scale: &Scale, point: &EnsemblePoint) -> String {
+    let spread = point.sd.map_or_else(
+        || " (one ensemble, no spread)".to_owned(),
+        |sd| format!(" ± {} (n = {})", scale.value(sd), point.ensembles),
+    );
+    format!("{} of {}{spread}", scale.value(point.mean), counted(point.size, "network"))
+}

@@ -1,0 +1,158 @@
+//! Small multiples in the shape of the grids: one panel a cell, rows and columns as in the tables.
+
+use super::svg::{Anchor, Drawing, fitted, text_width};
+use crate::report::document::{Heading, PivotGrid, Section};
+use crate::report::pivot::ABSENT;
+
+/// Panels beside each other where the grid only lists its cells.
+const LISTED_COLUMNS: usize = 5;
+/// Width that a chart aims at.
+const PAGE: f64 = 940.0;
+/// Space between panels.
+const GAP: f64 = 8.0;
+/// Panels up to which all grids of a section are drawn.
+pub(in crate::report) const MOST_PANELS: usize = 400;
+
+/// A rectangle to draw in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Frame {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+impl Frame {
+    pub(super) fn right(&self) -> f64 {
+        self.left + self.width
+    }
+
+    pub(super) fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
+}
+
+/// What the axes of all panels show.
+pub(super) struct Sides<'a> {
+    /// Values at the left and right end of every panel.
+    pub(super) horizontal: (String, String),
+    /// What they are.
+    pub(super) horizontal_title: &'a str,
+    /// Values at the bottom and top of every panel.
+    pub(super) vertical: (String, String),
+}
+
+/// Draws one panel for every cell of a grid, and returns the drawing with its size.
+pub(super) fn draw(
+    section: &Section,
+    grid: &PivotGrid,
+    sides: &Sides<'_>,
+    panel: &mut dyn FnMut(&mut Drawing, Frame, usize),
+) -> (Drawing, (f64, f64)) {
+    match &grid.columns {
+        Some(columns) => crossed(grid, columns, sides, panel),
+        None => listed(section, grid, sides, panel),
+    }
+}
+
+fn joined(values: &[Option<String>]) -> String {
+    let texts: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(ABSENT)).collect();
+    texts.join("/")
+}
+
+fn crossed(
+    grid: &PivotGrid,
+    heading: &Heading,
+    sides: &Sides<'_>,
+    panel: &mut dyn FnMut(&mut Drawing, Frame, usize),
+) -> (Drawing, (f64, f64)) {
+    let mut drawing = Drawing::default();
+    let rows: Vec<String> = grid.rows.values.iter().map(|values| joined(values)).collect();
+    let row_title = format!("{} ↓", grid.rows.labels.join("/"));
+    let widest = rows.iter().map(|text| text_width(text)).fold(text_width(&row_title), f64::max);
+    let labels = widest.clamp(30.0, 170.0);
+    let scale = text_width(&sides.vertical.0).max(text_width(&sides.vertical.1)) + 8.0;
+    let left = labels + 10.0 + scale;
+    let columns = heading.values.len().max(1) as f64;
+    let width = ((PAGE - left) / columns - GAP).clamp(72.0, 168.0);
+    let height = (0.56 * width).clamp(48.0, 84.0);
+    let top = 40.0;
+    drawing.text("q", (0.0, top - 8.0), Anchor::Start, &fitted(&row_title, labels));
+    let column_title = format!("{} →", heading.labels.join("/"));
+    drawing.text("q", (left, 12.0), Anchor::Start, &column_title);
+    for (place, values) in heading.values.iter().enumerate() {
+        let middle = left + place as f64 * (width + GAP) + 0.5 * width;
+        let text = fitted(&joined(values), width);
+        drawing.text("b", (middle, top - 8.0), Anchor::Middle, &text);
+    }
+    for (row, entries) in grid.entries.iter().enumerate() {
+        let y = top + row as f64 * (height + GAP);
+        let name = fitted(&rows[row], labels);
+        drawing.text("b", (0.0, y + 0.5 * height + 4.0), Anchor::Start, &name);
+        drawing.text("q", (left - 5.0, y + height), Anchor::End, &sides.vertical.0);
+        drawing.text("q", (left - 5.0, y + 9.0), Anchor::End, &sides.vertical.1);
+        for (column, cell) in entries.iter().enumerate() {
+            let x = left + column as f64 * (width + GAP);
+            let frame = Frame { left: x, top: y, width, height };
+            if let Some(cell) = cell {
+                drawing.rect("frame", (x, y), (width, height));
+                panel(&mut drawing, frame, *cell);
+            }
+        }
+    }
+    let bottom = top + grid.entries.len() as f64 * (height + GAP) - GAP;
+    let right = left + columns * (width + GAP) - GAP;
+    ends(&mut drawing, (left, left + width), bottom + 14.0, sides);
+    drawing.text("q", (right, bottom + 14.0), Anchor::End, sides.horizontal_title);
+    (drawing, (right + 4.0, bottom + 22.0))
+}
+
+/// Writes the values at the ends of the first panel of a row, if they fit below it.
+fn ends(drawing: &mut Drawing, (left, right): (f64, f64), y: f64, sides: &Sides<'_>) {
+    let (low, high) = (&sides.horizontal.0, &sides.horizontal.1);
+    drawing.text("q", (left, y), Anchor::Start, low);
+    if text_width(low) + text_width(high) + 6.0 < right - left {
+        drawing.text("q", (right, y), Anchor::End, high);
+    }
+}
+
+fn listed(
+    section: &Section,
+    grid: &PivotGrid,
+    sides: &Sides<'_>,
+    panel: &mut dyn FnMut(&mut Drawing, Frame, usize),
+) -> (Drawing, (f64, f64)) {
+    let mut drawing = Drawing::default();
+    let cells: Vec<usize> = grid.entries.iter().flatten().flatten().copied().collect();
+    let columns = cells.len().clamp(1, LISTED_COLUMNS);
+    let scale = text_width(&sides.vertical.0).max(text_width(&sides.vertical.1)) + 8.0;
+    let width = ((PAGE - scale) / LISTED_COLUMNS as f64 - GAP).floor();
+    let (height, label) = (72.0, 20.0);
+    for (place, cell) in cells.iter().enumerate() {
+        let (row, column) = ((place / columns) as f64, (place % columns) as f64);
+        let x = scale + column * (width + GAP);
+        let y = label + row * (height + GAP + label);
+        let name = section.describe(*cell);
+        drawing.text("b", (x, y - 6.0), Anchor::Start, &fitted(&name, width));
+        if place % columns == 0 {
+            drawing.text("q", (scale - 5.0, y + height), Anchor::End, &sides.vertical.0);
+            drawing.text("q", (scale - 5.0, y + 9.0), Anchor::End, &sides.vertical.1);
+        }
+        drawing.rect("frame", (x, y), (width, height));
+        panel(&mut drawing, Frame { left: x, top: y, width, height }, *cell);
+    }
+    let rows = cells.len().div_ceil(columns) as f64;
+    let bottom = rows * (height + GAP + label) - GAP;
+    let right = scale + columns as f64 * (width + GAP) - GAP;
+    ends(&mut drawing, (scale, scale + width), bottom + 14.0, sides);
+    let title = sides.horizontal_title;
+    let y = if columns > 2 { bottom + 14.0 } else { bottom + 28.0 };
+    drawing.text("q", (right.max(text_width(title)), y), Anchor::End, title);
+    (drawing, (right.max(text_width(title)) + 4.0, y + 8.0))
+}
+
+/// Names what the cells of a grid share, for titles.
+pub(super) fn grid_name(grid: &PivotGrid) -> String {
+    let title = crate::report::present::grid_title(grid);
+    if title.is_empty() { title } else { format!(", {title}") }
+}
