@@ -36,8 +36,9 @@ impl Looks {
         let information: Vec<f64> = (0..self.count)
             .map(|look| 1.0 / (fixed + 1.0 / f64::from(self.repeats(look).max(1))))
             .collect();
-        // Looks whose information does not grow (a count beyond what a u32 holds) are no looks.
-        obrien_fleming(alpha, &information).unwrap_or_else(|| vec![alpha; self.count])
+        // Where counts are beyond a u32 the information stands still; Bonferroni is safe even then.
+        obrien_fleming(alpha, &information)
+            .unwrap_or_else(|| vec![alpha / self.count as f64; self.count])
     }
 }
 

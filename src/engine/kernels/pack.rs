@@ -101,7 +101,6 @@ impl Kernel for PackBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    #[expect(clippy::needless_range_loop, reason = "iterator adapters would become calls here")]
     unsafe fn run<S: Simd>(self) {
         let WeightShape { places, inputs, outputs, stride } = self.shape;
         let depth = places * outputs;
