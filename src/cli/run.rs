@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     };
     let (store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
     let results = write_derived(&plan, &store, &mut images)?;
-    finish(arguments, terminal, &plan, &store, (&results, &summary))
+    Ok(finish(arguments, terminal, &plan, &store, (&results, &summary)))
 }
 
 /// Trains what `plan` lacks in `folder`, until it is done or a person stops it.
@@ -129,7 +129,7 @@ fn finish(
     plan: &Plan,
     store: &Store,
     (results, summary): (&ExperimentResults, &RunSummary),
-) -> Result<Exit, Failure> {
+) -> Exit {
     if !arguments.json {
         let page = Page { width: terminal.width, colour: terminal.color };
         print!("{}", report::render(&[Subject::from(results)], Format::Terminal, page));
@@ -152,7 +152,7 @@ fn finish(
             "interrupted: {} trials are left; run it again to go on",
             summary.trials_outstanding
         );
-        return Ok(Exit::Interrupted);
+        return Exit::Interrupted;
     }
     if summary.trials_failed > 0 {
         eprintln!(
@@ -162,9 +162,9 @@ fn finish(
             plan.trials.len(),
             store.folder().join("tables/trials.csv").display(),
         );
-        return Ok(Exit::TrialsFailed);
+        return Exit::TrialsFailed;
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// Replaces the tables and the Markdown report with its charts, and returns the results in them.

@@ -93,7 +93,9 @@ pub(super) fn curves(results: &ExperimentResults) -> Vec<CurveGroup> {
     }
     let mut group_of = vec![0; results.cells.len()];
     for (place, cells) in groups.iter().enumerate() {
-        cells.iter().for_each(|cell| group_of[*cell] = place);
+        for cell in cells {
+            group_of[*cell] = place;
+        }
     }
     let mut members: Vec<Vec<&[EpochRecord]>> = vec![Vec::new(); groups.len()];
     for curve in results.curves.iter().filter(|curve| !curve.epochs.is_empty()) {
@@ -112,7 +114,7 @@ pub(super) fn curves(results: &ExperimentResults) -> Vec<CurveGroup> {
 }
 
 fn points(members: &[&[EpochRecord]]) -> Vec<EpochPoint> {
-    let last = members.iter().flat_map(|epochs| epochs.last()).map(|epoch| epoch.epoch).max();
+    let last = members.iter().filter_map(|epochs| epochs.last()).map(|epoch| epoch.epoch).max();
     let point = |epoch: u32| {
         let at: Vec<&EpochRecord> = members
             .iter()

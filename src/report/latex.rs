@@ -66,31 +66,27 @@ fn table(presenter: &Presenter<'_>, place: usize) -> String {
 }
 
 fn head(presenter: &Presenter<'_>, grid: &PivotGrid, keys: usize) -> Vec<String> {
-    match &grid.columns {
-        Some(heading) => {
-            let corner = escape(&grid.rows.labels.join("/"));
-            let count = heading.values.len();
-            let across = escape(&heading.labels.join("/"));
-            let values: Vec<String> =
-                heading.values.iter().map(|values| escape(&join(values))).collect();
-            let before = if keys > 0 { " & " } else { "" };
-            let rule = format!("\\cmidrule(lr){{{}-{}}}", keys + 1, keys + count);
-            vec![
-                format!("{before}\\multicolumn{{{count}}}{{c}}{{{across}}} \\\\"),
-                rule,
-                format!(
-                    "{}{before}{} \\\\",
-                    if keys > 0 { corner } else { String::new() },
-                    values.join(" & ")
-                ),
-            ]
-        }
-        None => {
-            let mut labels: Vec<String> =
-                grid.rows.labels.iter().map(|label| escape(label)).collect();
-            labels.push(escape(&presenter.metric()));
-            vec![format!("{} \\\\", labels.join(" & "))]
-        }
+    if let Some(heading) = &grid.columns {
+        let corner = escape(&grid.rows.labels.join("/"));
+        let count = heading.values.len();
+        let across = escape(&heading.labels.join("/"));
+        let values: Vec<String> =
+            heading.values.iter().map(|values| escape(&join(values))).collect();
+        let before = if keys > 0 { " & " } else { "" };
+        let rule = format!("\\cmidrule(lr){{{}-{}}}", keys + 1, keys + count);
+        vec![
+            format!("{before}\\multicolumn{{{count}}}{{c}}{{{across}}} \\\\"),
+            rule,
+            format!(
+                "{}{before}{} \\\\",
+                if keys > 0 { corner } else { String::new() },
+                values.join(" & ")
+            ),
+        ]
+    } else {
+        let mut labels: Vec<String> = grid.rows.labels.iter().map(|label| escape(label)).collect();
+        labels.push(escape(&presenter.metric()));
+        vec![format!("{} \\\\", labels.join(" & "))]
     }
 }
 

@@ -154,12 +154,12 @@ fn confusion(section: &Section, lines: &mut Vec<String>) {
     lines.push(format!("| true ↓ predicted → | {} | images |", classes.join(" | ")));
     lines.push(format!("| :-- |{} --: |", " --: |".repeat(classes.len())));
     for (truth, class) in classes.iter().enumerate() {
-        let entry = |predicted: usize| match found.counts[truth][predicted] {
-            0 => "0".to_owned(),
-            _ => {
-                let share = 100.0 * found.share(truth, predicted).unwrap_or(0.0);
-                format!("{} ({share:.1} %)", images::mean_count(found, truth, predicted))
+        let entry = |predicted: usize| {
+            if found.counts[truth][predicted] == 0 {
+                return "0".to_owned();
             }
+            let share = 100.0 * found.share(truth, predicted).unwrap_or(0.0);
+            format!("{} ({share:.1} %)", images::mean_count(found, truth, predicted))
         };
         let entries: Vec<String> = (0..classes.len()).map(entry).collect();
         let images = found.images_of(truth);

@@ -134,7 +134,9 @@ fn a_report_reads_fresh_tables_and_stale_ones_give_way_to_the_journal() {
     place.file("results/fake/journal/main.jsonl", &longer);
     place.file("results/fake/tables/trials.parquet", "stale");
     assert_eq!(report(), from_tables);
-    place.file("results/fake/journal/main.jsonl", vec![b'x'; journal.len() + 1]);
+    let mut damaged = vec![b'x'; journal.len()];
+    damaged.push(b'\n');
+    place.file("results/fake/journal/main.jsonl", damaged);
     assert_eq!(place.bench(&["report", "results/fake"]).code, 2);
 }
 

@@ -55,14 +55,13 @@ fn heat_map(presenter: &Presenter<'_>, grid: &PivotGrid, range: Option<(f64, f64
     );
     let row_labels = &grid.rows.labels;
     let joined = grid.columns.is_some();
-    match &grid.columns {
-        Some(columns) => {
-            let rows = if row_labels.is_empty() {
-                String::new()
-            } else {
-                format!("{} ↓", row_labels.join("/"))
-            };
-            write!(
+    if let Some(columns) = &grid.columns {
+        let rows = if row_labels.is_empty() {
+            String::new()
+        } else {
+            format!("{} ↓", row_labels.join("/"))
+        };
+        write!(
                 out,
                 "<tr><th rowspan=\"2\" scope=\"col\">{}</th><th colspan=\"{}\" scope=\"colgroup\">{} →</th></tr>\n<tr>",
                 escape(&rows),
@@ -70,20 +69,18 @@ fn heat_map(presenter: &Presenter<'_>, grid: &PivotGrid, range: Option<(f64, f64
                 escape(&columns.labels.join("/"))
             )
             .expect("text takes text");
-            for values in &columns.values {
-                write!(out, "<th scope=\"col\">{}</th>", escape(&join(values)))
-                    .expect("text takes text");
-            }
-            out.push_str("</tr>");
-        }
-        None => {
-            out.push_str("<tr>");
-            for label in row_labels {
-                write!(out, "<th scope=\"col\">{}</th>", escape(label)).expect("text takes text");
-            }
-            write!(out, "<th scope=\"col\">{}</th></tr>", escape(&presenter.metric()))
+        for values in &columns.values {
+            write!(out, "<th scope=\"col\">{}</th>", escape(&join(values)))
                 .expect("text takes text");
         }
+        out.push_str("</tr>");
+    } else {
+        out.push_str("<tr>");
+        for label in row_labels {
+            write!(out, "<th scope=\"col\">{}</th>", escape(label)).expect("text takes text");
+        }
+        write!(out, "<th scope=\"col\">{}</th></tr>", escape(&presenter.metric()))
+            .expect("text takes text");
     }
     out.push_str("</thead>\n<tbody>\n");
     for (row, entries) in grid.entries.iter().enumerate() {

@@ -77,9 +77,9 @@ fn matrix(section: &Section, found: &Confusion) -> String {
             .expect("text takes text");
         }
         let right = found.share(truth, truth);
-        write!(
+        writeln!(
             out,
-            "<td class=\"r\">{}</td><td class=\"r\">{}</td></tr>\n",
+            "<td class=\"r\">{}</td><td class=\"r\">{}</td></tr>",
             grouped(found.images_of(truth) as f64, 0),
             right.map_or_else(|| "—".to_owned(), |share| format!("{:.2} %", 100.0 * share))
         )

@@ -15,7 +15,9 @@ pub(super) fn classify(members: &[&Predictions], combine: Combine) -> Option<Vec
     let mut tally = Tally::new(classes, combine);
     let classify = |image: usize| {
         tally.clear();
-        members.iter().for_each(|member| tally.add(row(member, image)));
+        for member in members {
+            tally.add(row(member, image));
+        }
         tally.winner()
     };
     Some((0..images).map(classify).collect())
@@ -93,11 +95,13 @@ pub(super) fn ensembles(members: &[&Predictions], combine: Combine) -> Vec<Ensem
         .collect();
     let mut tally = Tally::new(classes, combine);
     for (image, label) in labels.iter().enumerate().take(images) {
-        for size in 1..=members.len() {
+        for (size, right) in right.iter_mut().enumerate().skip(1) {
             for (place, ensemble) in members.chunks_exact(size).enumerate() {
                 tally.clear();
-                ensemble.iter().for_each(|member| tally.add(row(member, image)));
-                right[size][place] += u32::from(tally.winner() == *label);
+                for member in ensemble {
+                    tally.add(row(member, image));
+                }
+                right[place] += u32::from(tally.winner() == *label);
             }
         }
     }

@@ -159,6 +159,7 @@ pub struct GalleryItem {
     pub picture: Option<Vec<u8>>,
 }
 
+#[expect(clippy::ref_option, reason = "serde's `serialize_with` passes a reference to the field")]
 fn data_uri<S: Serializer>(png: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&png.as_deref().map(super::markup::data_uri).unwrap_or_default())
 }
