@@ -82,9 +82,10 @@ fn rows(words: &[String], word: &dyn Fn(&str) -> Option<String>) -> Vec<Row> {
     let mut rows = Vec::new();
     for preset in if is_default { PRESETS.to_vec() } else { asked } {
         let in_full = preset == PRESETS[0] || !is_default;
-        let (packs, batches) = match in_full {
-            true => (vec![1, 2, 4, 8, 16, 32, 64], vec![64, 256, 1024]),
-            false => (vec![1, 16], vec![64]),
+        let (packs, batches) = if in_full {
+            (vec![1, 2, 4, 8, 16, 32, 64], vec![64, 256, 1024])
+        } else {
+            (vec![1, 16], vec![64])
         };
         for batch in numbers("--batch").unwrap_or(batches) {
             for pack in numbers("--pack").unwrap_or_else(|| packs.clone()) {
@@ -118,7 +119,8 @@ fn speed(device: DeviceChoice, row: &Row, images: usize) -> Result<(f64, usize),
     let train: Vec<u32> = (0..count as u32).collect();
     let splits = Splits { test: train[..row.batch].to_vec(), train, ..Splits::default() };
     let most = NonZeroUsize::new(row.pack);
-    let engine = build_for_packs(device, CpuKernels::Dfdx, most).map_err(|e| e.to_string())?;
+    let engine =
+        build_for_packs(device, CpuKernels::Dfdx, most).map_err(|error| error.to_string())?;
     let jobs: Vec<TrainJob<'_>> = (0..row.pack as u32)
         .map(|member| TrainJob {
             settings: &settings,
