@@ -133,8 +133,13 @@ impl Row {
         let seed_path = SeedPath::member(Seed(1), 0, 0);
         let network = fused::build(path, settings, shape, 10, seed_path)
             .expect("every preset has a fused path");
-        let pixels = (0..batch * shape.len()).map(|at| (at * 37 % 256) as f32 / 255.0).collect();
-        let labels = (0..batch).map(|image| (image % 10) as u16).collect();
+        // One batch of noise again and again, as the peers train on.
+        let noise = |at: usize| {
+            (at as u32 + 1).wrapping_mul(0x9E37_79B1).rotate_left(11).wrapping_mul(0x85EB_CA6B) >> 8
+        };
+        let pixels =
+            (0..batch * shape.len()).map(|at| noise(at) as f32 / (1 << 24) as f32).collect();
+        let labels = (0..batch).map(|image| (noise(image) % 10) as u16).collect();
         Self { path, network, batch, pixels, labels, step: 0, training: vec![], prediction: vec![] }
     }
 

@@ -88,12 +88,13 @@ impl Loaded {
 
     /// Resolves every cell, checks its network against its images, and draws the plan.
     pub(super) fn plan(&self, images: &mut Images) -> Result<Plan, Failure> {
-        self.plan_with(&mut |settings| Ok(images.load(settings)?.checksum))
+        self.plan_with(ENGINE_REVISION, &mut |settings| Ok(images.load(settings)?.checksum))
     }
 
-    /// Draws the plan of results that are there, without looking at images.
+    /// Draws the plan of results that are there, also of an older engine's, without looking at
+    /// images.
     pub(super) fn plan_of_results(&self, manifest: &Manifest) -> Result<Plan, Failure> {
-        self.plan_with(&mut |settings| {
+        self.plan_with(&manifest.run.engine_revision, &mut |settings| {
             manifest.checksum_of(settings).ok_or_else(|| {
                 Failure::input("the manifest does not know the dataset of every cell")
                     .hint(Some("run the experiment again: finished trials are kept"))
@@ -103,6 +104,7 @@ impl Loaded {
 
     fn plan_with(
         &self,
+        engine_revision: &str,
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, Failure>,
     ) -> Result<Plan, Failure> {
         let experiment = self.document.experiment();
@@ -122,7 +124,7 @@ impl Loaded {
             let (id, name) = (self.grid.id(cell), self.grid.name(cell));
             Ok((CellDraft { id, name, assignment, settings }, repeats))
         });
-        Plan::from_repeats(experiment.seed, ENGINE_REVISION, cells, checksum_of).map_err(|error| {
+        Plan::from_repeats(experiment.seed, engine_revision, cells, checksum_of).map_err(|error| {
             match error {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
             }

@@ -109,7 +109,11 @@ pub(super) fn train(
         events: &|event| progress.tell(event),
     });
     progress.finish();
-    Ok((store, summary.map_err(|error| run_failure(&error))?))
+    let summary = summary.map_err(|error| run_failure(&error))?;
+    store.name_paths().map_err(|error| {
+        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
+    })?;
+    Ok((store, summary))
 }
 
 /// Turns Ctrl-C into a request to stop; a process listens once.

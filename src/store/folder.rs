@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::atomic::{self, Durability};
 use super::checkpoint;
@@ -165,6 +165,27 @@ impl Store {
             Some(writer) => Ok((writer, &mut self.view)),
             None => Err(StoreError::ReadOnly { folder: self.folder.clone() }),
         }
+    }
+
+    /// Names, in the manifest, the numerical paths the members really took: what an engine says of
+    /// itself cannot know every network and precision.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn name_paths(&mut self) -> Result<(), StoreError> {
+        let summaries = self.view.members().values().filter_map(|member| member.summary.as_ref());
+        let paths: BTreeSet<&str> = summaries.map(|summary| summary.path.as_str()).collect();
+        let Some((device, _)) = self.manifest.run.engine.split_once(", ") else { return Ok(()) };
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<&str> = paths.into_iter().collect();
+        let engine = format!("{device}, {}", paths.join(" and "));
+        if engine != self.manifest.run.engine {
+            self.manifest.run.engine = engine;
+            self.manifest.write(&self.folder)?;
+        }
+        Ok(())
     }
 
     /// Stores one attempt at a member, its predictions first; on the disk when it returns.

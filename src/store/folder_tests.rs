@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::base::{CellId, Seed, SeedPath};
-use crate::record::{Outcome, Probabilities};
+use crate::record::{MemberSummary, Outcome, Probabilities, Selection};
 
 fn draft(name: &str) -> ManifestDraft {
     ManifestDraft {
@@ -264,4 +264,30 @@ fn the_extent_of_a_store_is_the_length_of_its_journals() {
     assert_eq!(before, store.extent());
     store.append_member(member("2", Outcome::Completed, 1), None).unwrap();
     assert_ne!(before, journal_lengths(folder.path()).unwrap());
+}
+
+#[test]
+fn the_manifest_names_the_paths_the_members_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = ManifestDraft { engine: "cpu, fused avx512".to_owned(), ..draft("paths") };
+    let mut store = Store::open_writer(folder.path(), run).unwrap();
+    store.name_paths().unwrap();
+    assert_eq!(store.manifest().run.engine, "cpu, fused avx512");
+    for (name, path) in [("a", "fused amx-bf16"), ("b", "portable f32"), ("c", "fused amx-bf16")] {
+        let summary = MemberSummary {
+            epochs: 1,
+            selected_epoch: 1,
+            selection: Selection::Last,
+            metrics: BTreeMap::new(),
+            trainable_parameters: 1,
+            path: path.to_owned(),
+            images_trained: 1,
+        };
+        let record = MemberRecord { summary: Some(summary), ..member(name, Outcome::Completed, 1) };
+        store.append_member(record, Some(&predictions())).unwrap();
+    }
+    store.name_paths().unwrap();
+    drop(store);
+    let read = Manifest::read(folder.path()).unwrap().unwrap();
+    assert_eq!(read.run.engine, "cpu, fused amx-bf16 and portable f32");
 }

@@ -147,6 +147,22 @@ fn a_failed_trial_is_recorded_and_the_rest_goes_on() {
 }
 
 #[test]
+fn results_are_read_by_the_engine_revision_they_were_made_with() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml"]);
+    let manifest = place.read("results/fake/manifest.json");
+    let line = manifest.lines().find(|line| line.contains("\"engine-revision\"")).expect("a line");
+    let other = manifest.replace(line, "    \"engine-revision\": \"another\",");
+    std::fs::remove_file(place.path("results/fake/derived.json")).expect("a stamp");
+    let before = place.done(&["report", "results/fake"]);
+    assert!(!before.contains("still to be done"), "{before}");
+    place.file("results/fake/manifest.json", other);
+    let report = place.done(&["report", "results/fake"]);
+    assert!(report.contains("18 of 18 trials are still to be done"), "{report}");
+}
+
+#[test]
 fn a_diverged_trial_is_a_result() {
     let place = Place::new();
     let accident = "spread = 0.004\naccidents = [{ kind = \"diverge\", repeat = 0, epoch = 3 }]";

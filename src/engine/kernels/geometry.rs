@@ -205,6 +205,8 @@ pub struct Runs {
     list: Vec<Run>,
     places: usize,
     stretches: usize,
+    /// The first source and the first output of each stretch and those after it.
+    begins: Vec<(usize, usize)>,
     /// One past the last source and the last output of each stretch and those before it.
     ends: Vec<(usize, usize)>,
     sources: usize,
@@ -251,9 +253,19 @@ impl Runs {
             }
             ends.push(end);
         }
+        let mut begins = Vec::with_capacity(stretches);
+        let mut begin = end;
+        for lists in lists.chunks(places).rev() {
+            for run in lists.iter().flatten() {
+                begin.0 = begin.0.min(run.source as usize);
+                begin.1 = begin.1.min(run.output as usize);
+            }
+            begins.push(begin);
+        }
+        begins.reverse();
         let last_source = end.0.saturating_sub(1);
         let sources = window.inputs();
-        Self { starts, list: runs, places, stretches, ends, sources, outputs, last_source }
+        Self { starts, list: runs, places, stretches, begins, ends, sources, outputs, last_source }
     }
 
     /// Returns the number of places in the window.
@@ -284,6 +296,23 @@ impl Runs {
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Returns the most sources and the most outputs to be kept at a time when those of a stretch
+    /// are kept until no later one needs them.
+    pub(super) fn spans(&self) -> (usize, usize) {
+        let mut spans = (0, 0);
+        for (begin, end) in self.begins.iter().zip(&self.ends) {
+            spans.0 = spans.0.max(end.0.saturating_sub(begin.0));
+            spans.1 = spans.1.max(end.1.saturating_sub(begin.1));
+        }
+        spans
+    }
+
+    /// Returns the first source and the first output met from the start of a stretch on.
+    #[inline(always)]
+    pub(super) fn begins(&self, stretch: usize) -> (usize, usize) {
+        self.begins[stretch]
     }
 
     /// Returns one past the last source and the last output met up to the end of a stretch.
@@ -365,5 +394,15 @@ mod tests {
         assert_eq!(runs.stretches(), 1);
         assert_eq!(runs.of(0, 4), [Run { source: 0, output: 0, len: 16 }]);
         assert_eq!(runs.of(0, 3).len(), 4);
+    }
+
+    #[test]
+    fn a_stretch_of_one_row_keeps_three_rows_of_sources() {
+        let runs = Runs::new(&same_3x3(4), 4);
+        assert_eq!(runs.stretches(), 4);
+        let of = |stretch| (runs.begins(stretch), runs.ends(stretch));
+        assert_eq!(of(0), ((0, 0), (8, 4)));
+        assert_eq!(of(2), ((4, 8), (16, 12)));
+        assert_eq!(runs.spans(), (12, 4));
     }
 }

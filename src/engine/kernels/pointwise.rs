@@ -144,9 +144,11 @@ impl<E: Activation> Kernel for Apply<'_, E> {
         // SAFETY: every place below lies inside the checked buffers.
         unsafe {
             let zero = S::splat(0.0);
-            for group in 0..extent.groups(images) {
+            // Backwards: the values written last are still in the cache, and those the next stage
+            // reads first are written last.
+            for group in (0..extent.groups(images)).rev() {
                 let rows = extent.rows(images, group);
-                for pixel in 0..extent.pixels {
+                for pixel in (0..extent.pixels).rev() {
                     let place = extent.place(group * extent.group, pixel);
                     let mut channel = 0;
                     while channel < extent.stride {

@@ -107,7 +107,7 @@ fn chart(
         },
         vertical: texts.clone(),
     };
-    let (mut drawing, size) = trellis::draw(section, grid, &sides, &mut |drawing, frame, cell| {
+    let (mut drawing, size) = trellis::draw(grid, &sides, &mut |drawing, frame, cell| {
         if let Some(group) = group_of.get(&cell) {
             panel(presenter, drawing, frame, &section.curves[*group], kind, (range, last));
         }

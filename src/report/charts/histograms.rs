@@ -26,7 +26,7 @@ pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
     };
     let several = section.grids.len() > 1;
     let draw = |(place, grid)| {
-        let (drawing, size) = trellis::draw(section, grid, &sides, &mut |drawing, frame, cell| {
+        let (drawing, size) = trellis::draw(grid, &sides, &mut |drawing, frame, cell| {
             panel(presenter, drawing, frame, cell, (*low, *high), tallest);
         });
         let name =

@@ -1,7 +1,7 @@
 //! Small multiples in the shape of the grids: one panel a cell, rows and columns as in the tables.
 
 use super::svg::{Anchor, Drawing, fitted, text_width};
-use crate::report::document::{Heading, PivotGrid, Section};
+use crate::report::document::{Heading, PivotGrid};
 use crate::report::pivot::ABSENT;
 
 /// Panels beside each other where the grid only lists its cells.
@@ -44,14 +44,13 @@ pub(super) struct Sides<'a> {
 
 /// Draws one panel for every cell of a grid, and returns the drawing with its size.
 pub(super) fn draw(
-    section: &Section,
     grid: &PivotGrid,
     sides: &Sides<'_>,
     panel: &mut dyn FnMut(&mut Drawing, Frame, usize),
 ) -> (Drawing, (f64, f64)) {
     match &grid.columns {
         Some(columns) => crossed(grid, columns, sides, panel),
-        None => listed(section, grid, sides, panel),
+        None => listed(grid, sides, panel),
     }
 }
 
@@ -117,23 +116,26 @@ fn ends(drawing: &mut Drawing, (left, right): (f64, f64), y: f64, sides: &Sides<
 }
 
 fn listed(
-    section: &Section,
     grid: &PivotGrid,
     sides: &Sides<'_>,
     panel: &mut dyn FnMut(&mut Drawing, Frame, usize),
 ) -> (Drawing, (f64, f64)) {
     let mut drawing = Drawing::default();
-    let cells: Vec<usize> = grid.entries.iter().flatten().flatten().copied().collect();
+    let names = grid.rows.values.iter().map(|values| joined(values));
+    let cells: Vec<(String, usize)> = names
+        .zip(&grid.entries)
+        .flat_map(|(name, cells)| cells.iter().flatten().map(move |cell| (name.clone(), *cell)))
+        .collect();
     let columns = cells.len().clamp(1, LISTED_COLUMNS);
     let scale = text_width(&sides.vertical.0).max(text_width(&sides.vertical.1)) + 8.0;
     let width = ((PAGE - scale) / LISTED_COLUMNS as f64 - GAP).floor();
-    let (height, label) = (72.0, 20.0);
-    for (place, cell) in cells.iter().enumerate() {
+    let (height, label, head) = (72.0, 20.0, 16.0);
+    drawing.text("q", (scale, 12.0), Anchor::Start, &grid.rows.labels.join("/"));
+    for (place, (name, cell)) in cells.iter().enumerate() {
         let (row, column) = ((place / columns) as f64, (place % columns) as f64);
         let x = scale + column * (width + GAP);
-        let y = label + row * (height + GAP + label);
-        let name = section.describe(*cell);
-        drawing.text("b", (x, y - 6.0), Anchor::Start, &fitted(&name, width));
+        let y = head + label + row * (height + GAP + label);
+        drawing.text("b", (x, y - 6.0), Anchor::Start, &fitted(name, width - GAP));
         if place % columns == 0 {
             drawing.text("q", (scale - 5.0, y + height), Anchor::End, &sides.vertical.0);
             drawing.text("q", (scale - 5.0, y + 9.0), Anchor::End, &sides.vertical.1);
@@ -142,7 +144,7 @@ fn listed(
         panel(&mut drawing, Frame { left: x, top: y, width, height }, *cell);
     }
     let rows = cells.len().div_ceil(columns) as f64;
-    let bottom = rows * (height + GAP + label) - GAP;
+    let bottom = head + rows * (height + GAP + label) - GAP;
     let right = scale + columns as f64 * (width + GAP) - GAP;
     ends(&mut drawing, (scale, scale + width), bottom + 14.0, sides);
     let title = sides.horizontal_title;

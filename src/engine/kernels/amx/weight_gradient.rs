@@ -28,47 +28,68 @@ pub(super) fn weight_gradient(gradient: WeightGradient<'_, '_, bf16>, scratch: &
         "tiles need whole rows, found {inputs:?} and {outputs:?}"
     );
     inputs.assert_hold_steps(runs.last_source(), 32);
-    let (transposed, paired) = scratch.split_at_mut(inputs.extent.group_len());
-    assert!(paired.len() >= outputs.group_len(), "scratch holds a group of both");
-    let (transposed, paired) = (transposed.as_mut_ptr(), paired.as_mut_ptr());
+    let (mut source_span, output_span) = runs.spans();
+    if inputs.are_within() {
+        source_span = 1;
+    }
+    let input_size = inputs.extent.group * inputs.extent.stride;
+    let output_size = outputs.group * outputs.stride;
+    // Twice the span: what later stretches need moves to the front once a span, not once a stretch.
+    let room = (2 * source_span).min(inputs.extent.pixels);
+    let (transposed, paired) = scratch.split_at_mut(room * input_size);
+    assert!(paired.len() >= output_span * output_size, "scratch holds a stretch");
+    let paired = &mut paired[..output_span * output_size];
     for group in 0..outputs.groups(images) {
         let input = &input[group * inputs.extent.group_len()..][..inputs.extent.group_len()];
         let delta = &gradient[group * outputs.group_len()..][..outputs.group_len()];
-        let weights = weights.as_mut_ptr();
-        let sums = GroupSums { shape, inputs, outputs, transposed, paired, weights };
         // What a stretch adds is rearranged just before, so that it is still in the cache.
-        let (mut ready_inputs, mut ready_outputs) = (0, 0);
+        let (mut kept, mut ready) = (0, 0);
         for stretch in 0..runs.stretches() {
+            let (mut first_input, first_output) = runs.begins(stretch);
             let (mut last_input, last_output) = runs.ends(stretch);
             if inputs.are_within() {
-                last_input = 1;
+                (first_input, last_input) = (0, 1);
+            }
+            if last_input - kept > room {
+                let still = first_input.min(ready) - kept..ready - kept;
+                transposed.copy_within(still.start * input_size..still.end * input_size, 0);
+                (kept, ready) = (first_input, ready.max(first_input));
             }
             // SAFETY: only AMX paths come here; all lengths were just checked.
             unsafe {
-                let pixels = ready_inputs..last_input;
-                each_pixel(input, &inputs.extent, transposed, pixels, transpose_images);
-                each_pixel(delta, &outputs, paired, ready_outputs..last_output, interleave_images);
+                let fresh = &mut transposed[(ready - kept) * input_size..];
+                each_pixel(input, &inputs.extent, fresh, ready..last_input, transpose_images);
+                let pixels = first_output..last_output;
+                each_pixel(delta, &outputs, paired, pixels, interleave_images);
+                let sums = GroupSums {
+                    shape,
+                    inputs,
+                    outputs,
+                    first: [kept, first_output],
+                    transposed: transposed.as_ptr(),
+                    paired: paired.as_ptr(),
+                    weights: weights.as_mut_ptr(),
+                };
                 sums.add(runs, stretch, !accumulate && group == 0 && stretch == 0);
             }
-            (ready_inputs, ready_outputs) =
-                (ready_inputs.max(last_input), ready_outputs.max(last_output));
+            ready = ready.max(last_input);
         }
     }
 }
 
-/// Rearranges the images and channels of some pixels.
+/// Rearranges the images and channels of some pixels, one after another from the start of `to`.
 unsafe fn each_pixel(
     from: &[bf16],
     extent: &Extent,
-    to: *mut bf16,
+    to: &mut [bf16],
     pixels: Range<usize>,
     rearrange: unsafe fn(*const bf16, usize, *mut bf16),
 ) {
     let size = extent.group * extent.stride;
-    for pixel in pixels {
+    for (pixel, to) in pixels.zip(to.chunks_exact_mut(size)) {
         let from = &from[pixel * size..][..size];
         // SAFETY: both sides hold 32 images of `stride` channels a pixel.
-        unsafe { rearrange(from.as_ptr(), extent.stride, to.add(pixel * size)) }
+        unsafe { rearrange(from.as_ptr(), extent.stride, to.as_mut_ptr()) }
     }
 }
 
@@ -76,6 +97,8 @@ struct GroupSums {
     shape: WeightShape,
     inputs: Sources,
     outputs: Extent,
+    /// The first source in `transposed` and the first output in `paired`.
+    first: [usize; 2],
     transposed: *const bf16,
     paired: *const bf16,
     weights: *mut f32,
@@ -125,8 +148,10 @@ impl GroupSums {
                 unit.clear();
             }
             for run in runs.of(stretch, place) {
-                let mut left = self.transposed.add(run.source as usize * left_step + input * 32);
-                let mut right = self.paired.add(run.output as usize * right_step + channel * 32);
+                let [source, output] =
+                    [run.source as usize - self.first[0], run.output as usize - self.first[1]];
+                let mut left = self.transposed.add(source * left_step + input * 32);
+                let mut right = self.paired.add(output * right_step + channel * 32);
                 for _ in 0..run.len {
                     unit.multiply([left, left.add(TILE_VALUES)], 64, right);
                     left = left.add(left_step);
