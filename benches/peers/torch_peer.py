@@ -29,22 +29,13 @@ def conv_block(inputs, outputs, kernel, **more):
     return [nn.Conv2d(inputs, outputs, kernel, **more), nn.ReLU(), nn.BatchNorm2d(outputs)]
 
 
-def deotte_cnn():
-    # Keras' "same" at stride 2 pads one row before and two after.
+def deotte_cnn(is_symmetric=False):
+    # Keras' "same" at stride 2 pads one row before and two after; torch's own padding of two on
+    # either side saves torch a copy.
     def halve(channels):
+        if is_symmetric:
+            return conv_block(channels, channels, 5, stride=2, padding=2)
         return [nn.ZeroPad2d((1, 2, 1, 2)), *conv_block(channels, channels, 5, stride=2)]
-
-    return nn.Sequential(
-        *conv_block(1, 32, 3), *conv_block(32, 32, 3), *halve(32), nn.Dropout(0.4),
-        *conv_block(32, 64, 3), *conv_block(64, 64, 3), *halve(64), nn.Dropout(0.4),
-        *conv_block(64, 128, 4), nn.Flatten(), nn.Dropout(0.4), nn.Linear(128, 10),
-    )
-
-
-def deotte_cnn_symmetric():
-    """The same with torch's own padding of two on either side, which saves torch a copy."""
-    def halve(channels):
-        return conv_block(channels, channels, 5, stride=2, padding=2)
 
     return nn.Sequential(
         *conv_block(1, 32, 3), *conv_block(32, 32, 3), *halve(32), nn.Dropout(0.4),
@@ -88,7 +79,7 @@ def two_conv():
 
 
 PRESETS = {
-    "deotte-cnn": deotte_cnn, "deotte-cnn-symmetric": deotte_cnn_symmetric,
+    "deotte-cnn": deotte_cnn, "deotte-cnn-symmetric": lambda: deotte_cnn(is_symmetric=True),
     "augment-cnn": augment_cnn, "mlp": mlp, "simple-cnn": simple_cnn, "two-conv": two_conv,
 }
 

@@ -72,7 +72,7 @@ fn with_evidence(
 ) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
     let has_journal = folder.join("journal").is_dir();
     if !has_journal || derived::are_fresh(folder) {
-        let mut results = results_in(folder)?;
+        let mut results = from_tables(folder)?;
         ask(&mut results.facts.view);
         let has_predictions = has_journal && folder.join("predictions").is_dir();
         if !has_predictions || !shows(&results.facts.view) {
@@ -154,17 +154,22 @@ fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// Returns the results of one experiment: from its journal, or where there is none (committed
 /// results) from its tables.
 pub(super) fn results_in(folder: &Path) -> Result<ExperimentResults, Failure> {
-    let cannot = || format!("cannot read the results in `{}`", folder.display());
     if folder.join("journal").is_dir() && !derived::are_fresh(folder) {
         let (store, plan) = store_and_plan(folder)?;
         return Ok(tables::assemble(&plan, &store));
     }
-    let manifest = Manifest::read(folder)
-        .map_err(|error| store_failure(cannot(), &error))?
-        .ok_or_else(|| Failure::input(cannot()).because_of("it holds no `manifest.json`"))?;
+    from_tables(folder)
+}
+
+/// Returns the results that the tables in `folder` hold.
+fn from_tables(folder: &Path) -> Result<ExperimentResults, Failure> {
+    let manifest = manifest_in(folder)?;
     let facts = tables::facts(&manifest);
-    tables::read(&folder.join("tables"), facts, &tables::declared_axes(&manifest))
-        .map_err(|error| tables_failure(cannot(), &error))
+    tables::read(&folder.join("tables"), facts, &tables::declared_axes(&manifest)).map_err(
+        |error| {
+            tables_failure(format!("cannot read the results in `{}`", folder.display()), &error)
+        },
+    )
 }
 
 /// Opens a results folder for reading, with the plan of the experiment it was made with.

@@ -35,8 +35,6 @@ mod terminal;
 mod tests;
 mod warnings;
 
-use std::str::FromStr;
-
 use crate::tables::{self, ExperimentResults};
 
 use compose::Depth;
@@ -73,35 +71,6 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 6] =
         [Self::Terminal, Self::Markdown, Self::Html, Self::Csv, Self::Json, Self::Latex];
-
-    /// Returns the name used on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Terminal => "terminal",
-            Self::Markdown => "markdown",
-            Self::Csv => "csv",
-            Self::Json => "json",
-            Self::Html => "html",
-            Self::Latex => "latex",
-        }
-    }
-}
-
-/// Says that a text names no format.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown report format `{found}`, expected one of {}", Format::ALL.map(Format::name).join(", "))]
-pub struct ParseFormatError {
-    found: String,
-}
-
-impl FromStr for Format {
-    type Err = ParseFormatError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|format| format.name() == text);
-        found.ok_or_else(|| ParseFormatError { found: text.to_owned() })
-    }
 }
 
 /// What a rendering may assume of where it is shown.

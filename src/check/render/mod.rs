@@ -33,33 +33,6 @@ pub enum Form {
     GithubActionBenchmark,
 }
 
-impl Form {
-    /// Every form.
-    pub const ALL: [Self; 7] = [
-        Self::Terminal,
-        Self::Json,
-        Self::Markdown,
-        Self::Junit,
-        Self::Github,
-        Self::Bmf,
-        Self::GithubActionBenchmark,
-    ];
-
-    /// Returns the name used on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Terminal => "terminal",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-            Self::Junit => "junit",
-            Self::Github => "github",
-            Self::Bmf => "bmf",
-            Self::GithubActionBenchmark => "github-action-benchmark",
-        }
-    }
-}
-
 /// What the forms say beside the report.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
