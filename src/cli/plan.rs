@@ -5,7 +5,7 @@ use serde_json::json;
 use super::arguments::PlanArguments;
 use super::experiment::{Images, Loaded, split_sizes, validate};
 use super::failure::{Exit, Failure};
-use super::folders::{data_folders, results_folder};
+use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::power::Wanted;
 use super::report::store_failure;
 use crate::data::Dataset;
@@ -17,9 +17,6 @@ use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
 use crate::stats;
 use crate::store::{Store, StoreError, View};
 
-/// Multiply-accumulates per second of one core, for models never measured: a cautious figure for
-/// the portable path, so that estimates err on the long side.
-const ASSUMED_RATE: f64 = 4e9;
 /// Test accuracy assumed where nothing was measured, for the predicted spread.
 const ASSUMED_ERROR: f64 = 0.01;
 pub(super) const ALPHA: f64 = 0.05;
@@ -97,11 +94,14 @@ impl Outlook {
         };
         let rates = measured_rates(plan, &view);
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let kernels = cpu_kernels()?;
         let facts = Facts {
             sizes: &size_of,
             measured: &|settings| rates.rate(settings),
             multiply_accumulates: &operations,
-            multiply_accumulates_per_second: ASSUMED_RATE,
+            multiply_accumulates_per_second: &|settings| {
+                kernels.assumed_rate(settings.train.precision)
+            },
             workers,
         };
         let test_images = sizes.first().map_or(0, |(_, sizes)| sizes.test);

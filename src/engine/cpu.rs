@@ -86,6 +86,17 @@ impl CpuKernels {
         Path::new(isa).map(Some).map_err(refused)
     }
 
+    /// Returns the multiply-accumulates per second to expect of a training on one core: about half
+    /// of what a server of 2023 shows, so that estimates err on the long side.
+    #[must_use]
+    pub fn assumed_rate(self, precision: Precision) -> f64 {
+        match self.path(precision).ok().flatten().map(Path::isa) {
+            None | Some(Isa::Portable) => 4e9,
+            Some(isa) if isa.is_bf16() => 1e11,
+            Some(_) => 25e9,
+        }
+    }
+
     /// Returns what the manifest says of the CPU.
     pub(super) fn description(self) -> String {
         match self.path(Precision::Auto) {

@@ -25,7 +25,7 @@ pub struct Facts<'a> {
     /// Multiply-accumulates of one forward pass over one image, if the network is known.
     pub multiply_accumulates: &'a dyn Fn(&Settings) -> Option<u64>,
     /// Multiply-accumulates per second of one worker, for models never measured.
-    pub multiply_accumulates_per_second: f64,
+    pub multiply_accumulates_per_second: &'a dyn Fn(&Settings) -> f64,
     /// Members trained side by side.
     pub workers: usize,
 }
@@ -105,7 +105,7 @@ impl Cost {
         let measured = (facts.measured)(settings).filter(|rate| *rate > 0.0);
         let modelled = || {
             let operations = (facts.multiply_accumulates)(settings)? as f64 * PASSES;
-            Some(images as f64 * operations / facts.multiply_accumulates_per_second)
+            Some(images as f64 * operations / (facts.multiply_accumulates_per_second)(settings))
         };
         Self {
             images,

@@ -155,7 +155,7 @@ fn the_cost_of_members_adds_up() {
         sizes: &sizes,
         measured,
         multiply_accumulates: &|_| Some(1_000),
-        multiply_accumulates_per_second: 1e6,
+        multiply_accumulates_per_second: &|_| 1e6,
         workers: 2,
     };
     // 2 × 20 × (3 + 5) images; 30 rows of 2 probabilities and a label, 2 bytes each, 4 times.
