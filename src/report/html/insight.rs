@@ -170,8 +170,11 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
         one of the cell; a difference is meaningful where that is beyond chance and may reach 0.75 \
         (Bouthillier et al. 2021). ε min below 0.5 calls the best almost stochastically larger (Dror \
         et al. 2019). Trials needed: per cell, to find a true difference of this size with 80 % \
-        power. The 40 nearest cells are resampled."
+        power."
         .to_owned();
+    if rows.iter().any(|row| row.2.superiority_of_best.is_none()) {
+        notes += " P and ε min are resampled at the cells nearest to the best only.";
+    }
     if left_out > 0 {
         notes = format!("{notes} {} left out.", counted(left_out, "farther cell"));
     }
