@@ -67,6 +67,7 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
         let depth = length.div_ceil(TILE_STEP);
         let place_step = depth * 2 * TILE_VALUES;
         let row_bytes = extent.stride * size_of::<bf16>();
+        let chunk = self.chunk();
         let mut sums = Sums([0.0; 1024]);
         // SAFETY: only AMX paths come here; every tile lies inside the checked buffers, which
         // hold whole groups. Where `length` is no multiple of a tile row, rows reach into what
@@ -74,35 +75,38 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
         unsafe {
             let unit = Unit::configure();
             let mut waiting = Waiting { rows: 0, part: PARTS, at: At::default() };
-            for block in 0..targets.stride / 32 {
-                let weights =
-                    gather.weights.as_ptr().add(block * gather.taps.places() * place_step);
-                for group in 0..targets.groups(gather.images) {
-                    let rows = targets.rows(gather.images, group);
-                    let input = gather.input.as_ptr().add(group * extent.group_len());
-                    for pixel in 0..targets.pixels {
-                        unit.clear();
-                        for tap in gather.taps.of(pixel) {
-                            let mut left = input.add(tap.source as usize * step);
-                            let mut right = weights.add(tap.place as usize * place_step);
-                            for _ in 0..depth {
-                                let lower = left.byte_add(TILE_ROWS * row_bytes);
-                                unit.multiply([left, lower], row_bytes, right);
-                                left = left.add(32);
-                                right = right.add(2 * TILE_VALUES);
+            for group in 0..targets.groups(gather.images) {
+                let rows = targets.rows(gather.images, group);
+                let input = gather.input.as_ptr().add(group * extent.group_len());
+                for begin in (0..targets.pixels).step_by(chunk) {
+                    let end = (begin + chunk).min(targets.pixels);
+                    for block in 0..targets.stride / 32 {
+                        let weights =
+                            gather.weights.as_ptr().add(block * gather.taps.places() * place_step);
+                        for pixel in begin..end {
+                            unit.clear();
+                            for tap in gather.taps.of(pixel) {
+                                let mut left = input.add(tap.source as usize * step);
+                                let mut right = weights.add(tap.place as usize * place_step);
+                                for _ in 0..depth {
+                                    let lower = left.byte_add(TILE_ROWS * row_bytes);
+                                    unit.multiply([left, lower], row_bytes, right);
+                                    left = left.add(32);
+                                    right = right.add(2 * TILE_VALUES);
+                                }
+                                // The unit multiplies while the vectors finish the pixel before.
+                                self.finish::<S>(&sums, &mut waiting);
                             }
-                            // The unit multiplies while the vectors finish the pixel before.
-                            self.finish::<S>(&sums, &mut waiting);
+                            while waiting.part < PARTS {
+                                self.finish::<S>(&sums, &mut waiting);
+                            }
+                            unit.store(&mut sums);
+                            let image = group * targets.group;
+                            let channel = block * 32;
+                            let offset = targets.place(image, pixel) + channel;
+                            let at = At { offset, image, pixel, channel };
+                            waiting = Waiting { rows, part: 0, at };
                         }
-                        while waiting.part < PARTS {
-                            self.finish::<S>(&sums, &mut waiting);
-                        }
-                        unit.store(&mut sums);
-                        let image = group * targets.group;
-                        let channel = block * 32;
-                        let offset = targets.place(image, pixel) + channel;
-                        let at = At { offset, image, pixel, channel };
-                        waiting = Waiting { rows, part: 0, at };
                     }
                 }
             }
@@ -112,6 +116,10 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
         }
     }
 }
+
+/// Bytes of input that should stay in the second cache while every block of channels is summed
+/// over it.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Tiles of sums of a pixel.
 const PARTS: usize = 4;
@@ -125,6 +133,15 @@ struct Waiting {
 }
 
 impl<P: Epilogue> Tiles<'_, P> {
+    /// Returns the number of target pixels summed for one block of channels after another.
+    fn chunk(&self) -> usize {
+        let extent = self.gather.sources.extent;
+        let pixel = extent.group * extent.stride * size_of::<bf16>();
+        // Targets lie as dense as sources, or denser where they are gradients of larger inputs.
+        let bytes = pixel * extent.pixels.div_ceil(self.targets.pixels.max(1)).max(1);
+        (CHUNK_BYTES / bytes).max(1)
+    }
+
     /// Hands the next tile of stored sums to the epilogue.
     #[inline(always)]
     unsafe fn finish<S: Simd>(&self, sums: &Sums, waiting: &mut Waiting) {

@@ -111,9 +111,10 @@ impl GroupSums {
         // SAFETY: the caller's promise.
         unsafe {
             let unit = Unit::configure();
-            for channel in (0..stride).step_by(32) {
-                for place in 0..places {
-                    for input in (0..inputs).step_by(32) {
+            // Channels innermost: the inputs of a block stay in the first cache for all of them.
+            for place in 0..places {
+                for input in (0..inputs).step_by(32) {
+                    for channel in (0..stride).step_by(32) {
                         self.block(&unit, runs, [stretch, place], [input, channel], is_fresh);
                     }
                 }
