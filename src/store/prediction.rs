@@ -231,7 +231,9 @@ mod tests {
             let mut values = values;
             for row in values.chunks_exact_mut(4) {
                 let total: f32 = row.iter().sum();
-                row.iter_mut().for_each(|value| *value /= total);
+                for value in row {
+                    *value /= total;
+                }
             }
             // The second row differs by less than a half-precision step, the hard case.
             for (place, value) in values[4..8].iter_mut().enumerate() {
