@@ -14,13 +14,14 @@ pub const RESAMPLES: usize = 10_000;
 pub const RESAMPLE_SEED: u64 = 0x6772_6964_6265_6e63;
 
 /// Returns `statistic` of each of `resamples` streams of `seed`, in the order of the streams.
-pub fn resample<F>(resamples: usize, seed: u64, statistic: F) -> Vec<f64>
+pub fn resample<T, F>(resamples: usize, seed: u64, statistic: F) -> Vec<T>
 where
-    F: Fn(&mut Draws) -> f64 + Sync,
+    T: Send,
+    F: Fn(&mut Draws) -> T + Sync,
 {
     (0..resamples)
         .into_par_iter()
-        .with_min_len(256)
+        .with_min_len(32)
         .map(|index| statistic(&mut Draws::keyed(seed, index as u64)))
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::bootstrap::{percentile_interval, resample};
+use super::bootstrap::{RESAMPLE_SEED, percentile_interval, resample};
 use super::moments::Moments;
 
 /// Resamples of the two-way bootstrap: each visits every run and image.
@@ -108,6 +108,10 @@ pub struct EnsemblePoint {
     pub mean: f64,
     /// Standard deviation between them; absent for a single one.
     pub sd: Option<f64>,
+    /// What 95 % of ensembles of this size reach whose members are drawn anew, with replacement, from
+    /// those there are; absent where that was not asked for. Large ensembles then hold some
+    /// members twice, which makes them a little worse than real ones.
+    pub resampled95: Option<(f64, f64)>,
 }
 
 /// Measures ensembles of 1 to `members` members, disjoint so that they are independent: members
@@ -124,9 +128,30 @@ pub fn ensemble_curve(
         .filter_map(|size| {
             let scores: Vec<f64> = all.chunks_exact(size).map(&mut score).collect();
             let Moments { n, mean, sd } = Moments::of(&scores)?;
-            Some(EnsemblePoint { size, ensembles: n, mean, sd })
+            Some(EnsemblePoint { size, ensembles: n, mean, sd, resampled95: None })
         })
         .collect()
+}
+
+/// Resamples the members of an [`ensemble_curve`]: `score` measures, for a sequence of members
+/// drawn with replacement, the ensembles of its first, its first two, … members.
+///
+/// # Panics
+/// If there is no member, or `score` does not return one value a size.
+pub fn resample_members(
+    points: &mut [EnsemblePoint],
+    members: usize,
+    resamples: usize,
+    score: impl Fn(&[usize]) -> Vec<f64> + Sync,
+) {
+    let drawn = resample(resamples, RESAMPLE_SEED, |draws| {
+        let order: Vec<usize> = (0..members).map(|_| draws.index(members)).collect();
+        score(&order)
+    });
+    for point in points {
+        let mut scores: Vec<f64> = drawn.iter().map(|scores| scores[point.size - 1]).collect();
+        point.resampled95 = Some(percentile_interval(&mut scores, 0.95));
+    }
 }
 
 #[cfg(test)]
@@ -217,5 +242,21 @@ mod tests {
         assert_close(curve[1].mean, 3.0, 1e-15);
         assert_close(curve[1].sd.unwrap(), 8.0_f64.sqrt(), 1e-15);
         assert_eq!(curve[2].sd, None);
+    }
+
+    #[test]
+    fn members_drawn_anew_give_the_percentiles_of_their_means() {
+        // An ensemble scores the mean of its members' indices. Of single members 0 to 9, drawn
+        // evenly, 95 % lie from 0 to 9; means of ten have a standard deviation of
+        // √(8.25 / 10) = 0.908 around 4.5.
+        let mean = |members: &[usize]| members.iter().sum::<usize>() as f64 / members.len() as f64;
+        let mut curve = ensemble_curve(10, mean);
+        resample_members(&mut curve, 10, 4_000, |order| {
+            (1..=order.len()).map(|size| mean(&order[..size])).collect()
+        });
+        assert_eq!(curve[0].resampled95, Some((0.0, 9.0)));
+        let (low, high) = curve[9].resampled95.unwrap();
+        assert_close(low, 4.5 - 1.96 * 0.908, 0.12);
+        assert_close(high, 4.5 + 1.96 * 0.908, 0.12);
     }
 }

@@ -34,8 +34,8 @@ pub use correlation::{Correlation, pearson};
 pub use dominance::{StochasticOrder, almost_stochastic_order};
 pub use draws::Draws;
 pub use examples::{
-    EnsemblePoint, TwoWayDifference, VarianceSplit, ensemble_curve, split_variance,
-    two_way_bootstrap,
+    EnsemblePoint, TwoWayDifference, VarianceSplit, ensemble_curve, resample_members,
+    split_variance, two_way_bootstrap,
 };
 pub use groups::{against_mean_of, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};

@@ -89,7 +89,8 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     chart.notes.push(
         "Read off the stored predictions: the networks of all repeats are shared out to disjoint \
          ensembles of each size. The band is ± SD between those of the best cell; large ensembles are \
-         few, and a single one has no spread."
+         few, and a single one has no spread. Points also say what 95 % of ensembles reach whose \
+         networks are drawn anew, with replacement, from those there are."
             .to_owned(),
     );
     Some(chart)
@@ -114,5 +115,8 @@ fn point_text(scale: &Scale, point: &EnsemblePoint) -> String {
         || " (one ensemble, no spread)".to_owned(),
         |sd| format!(" ± {} (n = {})", scale.value(sd), point.ensembles),
     );
-    format!("{} of {}{spread}", scale.value(point.mean), counted(point.size, "network"))
+    let drawn = point.resampled95.map_or_else(String::new, |(low, high)| {
+        format!("; 95 % of ensembles drawn anew: {}–{}", scale.value(low), scale.value(high))
+    });
+    format!("{} of {}{spread}{drawn}", scale.value(point.mean), counted(point.size, "network"))
 }

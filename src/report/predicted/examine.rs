@@ -50,10 +50,12 @@ pub fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Option<Pr
     let mut predicted = Predicted::default();
     let mut answers: Vec<Option<CellAnswers>> = results.cells.iter().map(|_| None).collect();
     let mut missing = 0;
-    for cells in sharing_groups(results) {
+    let groups = sharing_groups(results);
+    let count = groups.len();
+    for cells in groups {
         let pool = read_group(&mut stored, &cells, &mut answers, &mut missing);
         let members: Vec<&Predictions> = pool.iter().collect();
-        let points = ensembles(&members, stored.combine[cells[0]]);
+        let points = ensembles(&members, stored.combine[cells[0]], count);
         if points.len() > 1 {
             predicted.ensembles.push(EnsembleGroup { cells, members: members.len(), points });
         }

@@ -61,15 +61,13 @@ impl Tally {
     }
 
     fn winner(&self) -> u16 {
-        let place = match self.combine {
-            Combine::Mean => first_largest(&self.sums),
-            Combine::Vote => {
-                let ballots: Vec<(u32, f64)> =
-                    self.votes.iter().copied().zip(self.sums.iter().copied()).collect();
-                first_largest(&ballots)
-            }
+        let better = |a: usize, b: usize| match self.combine {
+            Combine::Mean => self.sums[a] > self.sums[b],
+            Combine::Vote => (self.votes[a], self.sums[a]) > (self.votes[b], self.sums[b]),
         };
-        place as u16
+        let best =
+            (1..self.sums.len()).fold(0, |best, at| if better(at, best) { at } else { best });
+        best as u16
     }
 }
 
@@ -84,9 +82,45 @@ pub(super) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
     best
 }
 
-/// Measures disjoint ensembles of every size among `members`.
+/// Members times images times resamples over all groups: a second or two on two cores.
+const RESAMPLED_WORK: usize = 100_000_000;
+/// Fewest resamples that are worth an interval, and most that are drawn.
+const RESAMPLES: std::ops::RangeInclusive<usize> = 100..=1_000;
+
+/// Measures disjoint ensembles of every size among `members`, one of `groups` of members, and what
+/// ensembles of members drawn anew reach, where there is time for it.
 #[must_use]
-pub(super) fn ensembles(members: &[&Predictions], combine: Combine) -> Vec<EnsemblePoint> {
+pub(super) fn ensembles(
+    members: &[&Predictions],
+    combine: Combine,
+    groups: usize,
+) -> Vec<EnsemblePoint> {
+    let mut points = disjoint(members, combine);
+    let Some((images, classes)) = common_shape(members) else { return points };
+    let resamples = RESAMPLED_WORK / (groups * members.len() * images).max(1);
+    if points.len() < 2 || resamples < *RESAMPLES.start() {
+        return points;
+    }
+    let labels = &members[0].test_labels;
+    let score = |order: &[usize]| {
+        let mut right = vec![0_u32; order.len()];
+        let mut tally = Tally::new(classes, combine);
+        for (image, label) in labels.iter().enumerate() {
+            tally.clear();
+            for (right, &member) in right.iter_mut().zip(order) {
+                tally.add(row(members[member], image));
+                *right += u32::from(tally.winner() == *label);
+            }
+        }
+        right.into_iter().map(|right| f64::from(right) / images as f64).collect()
+    };
+    let resamples = resamples.min(*RESAMPLES.end());
+    stats::resample_members(&mut points, members.len(), resamples, score);
+    points
+}
+
+/// Measures disjoint ensembles of every size.
+fn disjoint(members: &[&Predictions], combine: Combine) -> Vec<EnsemblePoint> {
     let Some((images, classes)) = common_shape(members) else { return Vec::new() };
     let labels = &members[0].test_labels;
     // Right answers by size and ensemble, filled in one pass over the images.

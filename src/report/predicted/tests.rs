@@ -71,6 +71,8 @@ fn ensembles_of_every_size_come_from_the_networks_of_all_repeats() {
     assert!((group.points[0].mean - 20.0 / 24.0).abs() < 1e-12);
     // Pairs, mean of the ones: (.1 .35 .9 .55), (.1 .4 .9 .9), (.45 .2 .9 .9).
     assert!((group.points[1].mean - 1.0).abs() < 1e-12, "{:?}", group.points[1]);
+    // Networks drawn anew: single ones get 3 or 4 right.
+    assert_eq!(group.points[0].resampled95, Some((0.75, 1.0)));
 }
 
 #[test]
