@@ -60,7 +60,12 @@ pub fn find(name: &str) -> Option<ReferenceTable> {
             name: "seed-003",
             title: "multi-layer perceptron and three-layer network; one run of 10 epochs each",
             source: "MLP and CNN notebook after Chollet (seed 003)",
-            conditions: texts(&[("dataset.source", "mnist"), ("train.epochs", "10")]),
+            conditions: texts(&[
+                ("dataset.source", "mnist"),
+                ("train.epochs", "10"),
+                ("train.optimizer", "{name=rmsprop, convention=keras}"),
+                ("ensemble.size", "1"),
+            ]),
             entries: vec![
                 single(None, &[("model.preset", "mlp")], Metric::ValidationAccuracy, 0.9785),
                 single(None, &[("model.preset", "simple-cnn")], Metric::TestAccuracy, 0.9919),

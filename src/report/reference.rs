@@ -190,7 +190,14 @@ fn same(key: &str, ours: &str, published: &str) -> bool {
         (Some(ours), Some(published)) => {
             (ours - published).abs() <= 1e-9 * published.abs().max(1.0)
         }
-        (None, None) => named(ours).unwrap_or(ours).eq_ignore_ascii_case(published),
+        // A name alone means whatever details the other side gives.
+        (None, None) => {
+            let equal = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+            // A name alone means whatever details the other side gives.
+            equal(ours, published)
+                || named(ours).is_some_and(|name| equal(name, published))
+                || named(published).is_some_and(|name| equal(ours, name))
+        }
         _ => false,
     }
 }
@@ -258,5 +265,13 @@ mod tests {
         assert!(same("train.optimizer", "{name=adamw, beta1=0.9}", "adamw"));
         assert!(!same("train.optimizer", "adam", "adamw"));
         assert!(!same("augment.shift", "none", "0"));
+    }
+
+    #[test]
+    fn a_name_alone_fits_every_setting_of_that_name_and_details_fit_only_themselves() {
+        let keras = "{name=rmsprop, convention=keras}";
+        let is_same = |ours, published| same("train.optimizer", ours, published);
+        assert!(is_same("RMSprop", keras) && is_same(keras, "rmsprop") && is_same(keras, keras));
+        assert!(!is_same("{name=rmsprop, convention=dfdx}", keras) && !is_same("adam", keras));
     }
 }
