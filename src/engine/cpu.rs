@@ -49,8 +49,8 @@ impl FromStr for CpuKernels {
 impl CpuKernels {
     /// Returns the path of a precision, or nothing for dfdx's operations.
     ///
-    /// `Precision::Auto` means 32-bit floats: bfloat16 has to be asked for until its accuracy is
-    /// shown to be the same on full studies.
+    /// `Precision::Auto` means 32-bit floats: a file then gives comparable numbers on machines with
+    /// and without AMX.
     ///
     /// # Errors
     /// If this machine lacks the instructions, or kernels and precision contradict each other.
