@@ -6,7 +6,8 @@ use super::kernels::Isa;
 use super::network::{Network, NetworkState};
 use super::portable::PortableNetwork;
 use super::testing::{
-    Silent, StopAfter, conv, dense, every_layer, job, quarters, settings, splits, without_times,
+    Silent, StopAfter, conv, dense, every_layer, job, optimizers, quarters, settings, splits,
+    without_times,
 };
 use super::weights::from_safetensors;
 use super::*;
@@ -14,9 +15,7 @@ use crate::base::{Metric, Seed};
 use crate::data::{DataFolders, load, split};
 use crate::record::Selection;
 use crate::spec::layers::{LayerSettings, Padding};
-use crate::spec::settings::{
-    OptimizerSettings, PatienceSettings, RmsPropConvention, Schedule, Source,
-};
+use crate::spec::settings::{PatienceSettings, Schedule, Source};
 
 fn cpu_with(kernels: CpuKernels) -> Box<dyn Engine + Send + Sync> {
     build_with(DeviceChoice::Cpu, kernels).unwrap()
@@ -51,25 +50,6 @@ fn eventful() -> Settings {
     settings.train.stop.restore_best = true;
     settings.augment.rotation = 10.0;
     settings
-}
-
-fn optimizers() -> Vec<OptimizerSettings> {
-    let rmsprop = |momentum, convention| OptimizerSettings::RmsProp {
-        alpha: 0.9,
-        epsilon: 1e-7,
-        momentum,
-        convention,
-        weight_decay: 1e-4,
-    };
-    vec![
-        OptimizerSettings::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-4 },
-        OptimizerSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 },
-        OptimizerSettings::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.01 },
-        rmsprop(0.0, RmsPropConvention::Keras),
-        rmsprop(0.5, RmsPropConvention::Keras),
-        rmsprop(0.5, RmsPropConvention::Torch),
-        rmsprop(0.5, RmsPropConvention::Dfdx),
-    ]
 }
 
 #[test]

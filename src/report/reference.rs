@@ -190,7 +190,6 @@ fn same(key: &str, ours: &str, published: &str) -> bool {
         (Some(ours), Some(published)) => {
             (ours - published).abs() <= 1e-9 * published.abs().max(1.0)
         }
-        // A name alone means whatever details the other side gives.
         (None, None) => {
             let equal = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
             // A name alone means whatever details the other side gives.

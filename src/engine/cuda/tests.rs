@@ -8,13 +8,13 @@ use super::super::network::{Network, StepInput, StepResult};
 use super::super::portable::Source;
 use super::super::testing::against::{Tolerance, cases, compare, random_case};
 use super::super::testing::{
-    Silent, conv, dense, every_layer, job, quarters, settings, splits, without_times,
+    Silent, conv, dense, every_layer, job, optimizers, quarters, settings, splits, without_times,
 };
 use super::super::{CpuKernels, DeviceChoice, Engine, build_with};
 use super::*;
 use crate::base::{Metric, Seed, SeedPath};
 use crate::spec::layers::{LayerSettings, Padding};
-use crate::spec::settings::{OptimizerSettings, RmsPropConvention, Settings};
+use crate::spec::settings::Settings;
 
 /// Products in 32-bit floats summed in another order.
 const GPU: Tolerance = Tolerance { values: 2e-5, gradients: 2e-4 };
@@ -88,26 +88,6 @@ fn gpu_pixels_targets_and_masks_are_those_of_the_host_to_the_bit() {
         }
     }
     assert_eq!(source.masks(3, &masks, volume, 9).unwrap().as_vec(), expected);
-}
-
-fn optimizers() -> Vec<OptimizerSettings> {
-    let rmsprop = |momentum, convention| OptimizerSettings::RmsProp {
-        alpha: 0.9,
-        epsilon: 1e-7,
-        momentum,
-        convention,
-        weight_decay: 1e-4,
-    };
-    let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-7);
-    vec![
-        OptimizerSettings::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-4 },
-        OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay: 0.0 },
-        OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay: 0.01 },
-        rmsprop(0.0, RmsPropConvention::Keras),
-        rmsprop(0.5, RmsPropConvention::Keras),
-        rmsprop(0.5, RmsPropConvention::Torch),
-        rmsprop(0.5, RmsPropConvention::Dfdx),
-    ]
 }
 
 #[test]

@@ -4,7 +4,7 @@ use dfdx::prelude::*;
 
 use super::super::dropout::DropoutMask;
 use super::network::PortableNetwork;
-use super::ops::{Backend, Packed, average_pool};
+use super::ops::{Backend, Packed, PerChannel, average_pool};
 use super::plan::Operation;
 use super::source::packed_masks;
 use super::uploads::MASKS;
@@ -40,13 +40,10 @@ impl<D: Backend> PortableNetwork<D> {
                 }
                 Operation::BatchNorm { scale, shift, statistics, momentum, epsilon } => {
                     let x = input(&mut pixels, &mut taped);
-                    let shape @ (models, features, images) = *x.shape();
-                    let channels = self.plan.statistics[*statistics].channels;
-                    let rows = (models, channels, features / channels * images);
-                    let scale =
-                        self.weights[*scale].clone().try_reshape_like(&(models, channels))?;
-                    let shift =
-                        self.weights[*shift].clone().try_reshape_like(&(models, channels))?;
+                    let shape = *x.shape();
+                    let rows = self.rows_of_channels(*statistics, shape);
+                    let scale = self.by_channel(*scale, rows)?;
+                    let shift = self.by_channel(*shift, rows)?;
                     let (y, mean, variance) =
                         D::batch_norm(x.try_reshape_like(&rows)?, &scale, &shift, *epsilon)?;
                     let [running_mean, running_variance] = &mut self.statistics[*statistics];
@@ -84,6 +81,25 @@ impl<D: Backend> PortableNetwork<D> {
         Ok(input(&mut pixels, &mut taped))
     }
 
+    /// Returns `(models, channels, values of a channel)` of activations that are normalised.
+    fn rows_of_channels(
+        &self,
+        statistics: usize,
+        (models, features, images): (usize, usize, usize),
+    ) -> (usize, usize, usize) {
+        let channels = self.plan.statistics[statistics].channels;
+        (models, channels, features / channels * images)
+    }
+
+    /// Returns a weight that has one value a channel.
+    fn by_channel(
+        &self,
+        weight: usize,
+        (models, channels, _): (usize, usize, usize),
+    ) -> Result<PerChannel<D>, D::Err> {
+        self.weights[weight].clone().try_reshape_like(&(models, channels))
+    }
+
     /// Returns the logits under running statistics and without dropout.
     pub(super) fn forward_eval(&self, mut x: Packed<D>) -> Result<Packed<D>, D::Err> {
         for operation in &self.plan.operations {
@@ -102,13 +118,10 @@ impl<D: Backend> PortableNetwork<D> {
                         .try_reshape_like(&(models, *output, images))?
                 }
                 Operation::BatchNorm { scale, shift, statistics, epsilon, .. } => {
-                    let shape @ (models, features, images) = *x.shape();
-                    let channels = self.plan.statistics[*statistics].channels;
-                    let rows = (models, channels, features / channels * images);
-                    let scale =
-                        self.weights[*scale].clone().try_reshape_like(&(models, channels))?;
-                    let shift =
-                        self.weights[*shift].clone().try_reshape_like(&(models, channels))?;
+                    let shape = *x.shape();
+                    let rows = self.rows_of_channels(*statistics, shape);
+                    let scale = self.by_channel(*scale, rows)?;
+                    let shift = self.by_channel(*shift, rows)?;
                     let [mean, variance] = &self.statistics[*statistics];
                     let deviation = variance.clone().try_add(*epsilon as f32)?.try_sqrt()?;
                     let factor = scale.try_div(deviation)?;

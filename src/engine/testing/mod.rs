@@ -13,9 +13,9 @@ use crate::record::EpochRecord;
 use crate::spec::layers::{Init, LayerSettings, Padding};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
-    LearningRateSettings, ModelSettings, OptimizerSettings, Precision, Schedule, Settings,
-    ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings, TrainerSettings,
-    ZoomSettings,
+    LearningRateSettings, ModelSettings, OptimizerSettings, Precision, RmsPropConvention, Schedule,
+    Settings, ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings,
+    TrainerSettings, ZoomSettings,
 };
 
 /// Two epochs of plain SGD with batches of 16.
@@ -206,4 +206,24 @@ impl EpochObserver for StopAfter {
         self.checkpoint = state.checkpoint();
         ControlFlow::Break(())
     }
+}
+
+/// Every kind of update rule, momentum and conventions included.
+pub(crate) fn optimizers() -> Vec<OptimizerSettings> {
+    let rmsprop = |momentum, convention| OptimizerSettings::RmsProp {
+        alpha: 0.9,
+        epsilon: 1e-7,
+        momentum,
+        convention,
+        weight_decay: 1e-4,
+    };
+    vec![
+        OptimizerSettings::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-4 },
+        OptimizerSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 },
+        OptimizerSettings::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.01 },
+        rmsprop(0.0, RmsPropConvention::Keras),
+        rmsprop(0.5, RmsPropConvention::Keras),
+        rmsprop(0.5, RmsPropConvention::Torch),
+        rmsprop(0.5, RmsPropConvention::Dfdx),
+    ]
 }
