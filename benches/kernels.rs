@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use gridbench::engine::kernels::{
     Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Moments, Path, Runs, Sources,
-    Storage, Taps, WeightGradient, WeightShape, Window, peak_flops,
+    Storage, Taps, Tiled, WeightGradient, WeightShape, Window, peak_flops,
 };
 
 /// Images in a batch.
@@ -64,6 +64,11 @@ fn layers() -> Vec<(&'static str, Window, usize, usize)> {
     ]
 }
 
+/// Returns a layer product by product, then in tiles.
+fn both<T: Copy>(layer: T) -> [(T, bool); 2] {
+    [(layer, false), (layer, true)]
+}
+
 /// Returns the seconds of the fastest of several calls.
 fn fastest(mut work: impl FnMut()) -> f64 {
     let mut best = f64::MAX;
@@ -84,7 +89,7 @@ fn kernels<E: Storage>(path: Path) {
         peak / 1e9
     );
     println!("{:32} {:>16} {:>16} {:>16}", "layer", "forward", "input gradient", "weight gradient");
-    for (name, window, channels, filters) in layers() {
+    for ((name, window, channels, filters), is_tiled) in layers().into_iter().flat_map(both) {
         let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
         let inputs = extent(window.inputs(), channels);
         let outputs = extent(window.outputs(), filters);
@@ -96,17 +101,22 @@ fn kernels<E: Storage>(path: Path) {
         };
         let weights = vec![0.01; shape.len()];
         let sources = Sources::pixels(inputs);
+        let tiled = if is_tiled { E::tiled(&window, &sources, &outputs) } else { Tiled::default() };
+        if is_tiled && tiled.forward.is_none() && tiled.backward.is_none() {
+            continue;
+        }
+        let name = if is_tiled { format!("{name}, tiled") } else { name.to_owned() };
         let input = Aligned::<E>::zeros(inputs.len(BATCH));
         let mut input_gradient = Aligned::<E>::zeros(inputs.len(BATCH));
         let mut output = Aligned::<E>::zeros(outputs.len(BATCH));
-        let mut forward = Aligned::<E>::zeros(E::forward_len(&shape));
-        let mut backward = Aligned::<E>::zeros(E::backward_len(&shape, inputs.stride));
+        let mut forward = Aligned::<E>::zeros(E::forward_len(&shape, &tiled));
+        let mut backward = Aligned::<E>::zeros(E::backward_len(&shape, &tiled, inputs.stride));
         let mut gradient = Aligned::<f32>::zeros(shape.len());
-        let mut scratch = Aligned::<E>::zeros(E::scratch_len(&sources, &outputs));
+        let mut scratch = Aligned::<E>::zeros(E::scratch_len(&tiled, &sources, &outputs));
         let zeros = vec![0.0; outputs.stride];
         let (mut sums, mut squares) = (zeros.clone(), zeros.clone());
-        E::pack_forward(path, shape, &weights, &mut forward);
-        E::pack_backward(path, shape, inputs.stride, &weights, &mut backward);
+        E::pack_forward(path, shape, &tiled, &weights, &mut forward);
+        E::pack_backward(path, shape, &tiled, inputs.stride, &weights, &mut backward);
         let (taps, back) = (Taps::forward(&window), Taps::backward(&window));
         let runs = Runs::new(&window, E::stretch(&sources, &outputs));
         let flops = 2.0 * (taps.len() * channels * filters * BATCH) as f64;
@@ -119,6 +129,7 @@ fn kernels<E: Storage>(path: Path) {
                         sources,
                         input: &input,
                         weights: &forward,
+                        winograd: tiled.forward.as_ref(),
                         images: BATCH,
                     },
                     ForwardEpilogue {
@@ -134,6 +145,7 @@ fn kernels<E: Storage>(path: Path) {
                         affine: None,
                         relu_after: false,
                     },
+                    &mut scratch,
                 );
             }),
             fastest(|| {
@@ -144,6 +156,7 @@ fn kernels<E: Storage>(path: Path) {
                         sources: Sources::pixels(outputs),
                         input: &output,
                         weights: &backward,
+                        winograd: tiled.backward.as_ref(),
                         images: BATCH,
                     },
                     BackwardEpilogue {
@@ -155,6 +168,7 @@ fn kernels<E: Storage>(path: Path) {
                         sums: None,
                         products: None,
                     },
+                    &mut scratch,
                 );
             }),
             fastest(|| {
@@ -162,6 +176,7 @@ fn kernels<E: Storage>(path: Path) {
                     path,
                     WeightGradient {
                         runs: &runs,
+                        winograd: tiled.forward.as_ref(),
                         images: BATCH,
                         inputs: sources,
                         input: &input,

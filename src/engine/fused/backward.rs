@@ -197,6 +197,7 @@ impl<E: Storage> Backward<'_, E> {
             self.path,
             WeightGradient {
                 runs: &linear.runs,
+                winograd: linear.tiled.forward.as_ref(),
                 images,
                 inputs: layer.sources,
                 input: chunk.of(&layer.inputs, input),
@@ -227,9 +228,10 @@ impl<E: Storage> Backward<'_, E> {
                     sources: Sources::pixels(layer.middle),
                     input: delta,
                     weights: &linear.packed_backward,
+                    winograd: linear.tiled.backward.as_ref(),
                     images,
                 };
-                E::backward(path, &gather, epilogue);
+                E::backward(path, &gather, epilogue, self.scratch);
             }
             (None, Some(pool)) if layer.stage.is_bare() => {
                 let winners = pool.is_max.then(|| chunk.of(&layer.outputs, &pool.winners[..]));

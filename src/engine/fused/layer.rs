@@ -1,7 +1,7 @@
 //! One stage at run time: its tables, buffers and place among the parameters.
 
 use super::super::kernels::{
-    Aligned, Extent, Inside, Runs, Sources, Storage, Taps, WeightShape, Window,
+    Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
 };
 use super::parameters::Slots;
 use super::stages::{Linear, Norm, Pool, Stage};
@@ -67,6 +67,7 @@ pub(super) struct LinearLayer<E: Storage> {
     pub(super) forward: Taps,
     pub(super) backward: Taps,
     pub(super) runs: Runs,
+    pub(super) tiled: Tiled,
     pub(super) packed_forward: Aligned<E>,
     pub(super) packed_backward: Aligned<E>,
     /// Index among the slots.
@@ -235,15 +236,20 @@ impl<E: Storage> LinearLayer<E> {
         let bias = linear.bias.then(|| {
             slots.vector(format!("{}.bias", linear.prefix), middle.channels, middle.stride)
         });
-        let backward =
-            if needs_input_gradient { E::backward_len(&shape, sources.extent.stride) } else { 0 };
+        let tiled = E::tiled(window, sources, middle);
+        let backward = if needs_input_gradient {
+            E::backward_len(&shape, &tiled, sources.extent.stride)
+        } else {
+            0
+        };
         Self {
             shape,
             forward: Taps::forward(window),
             backward: Taps::backward(window),
             runs: Runs::new(window, E::stretch(sources, middle)),
-            packed_forward: Aligned::zeros(E::forward_len(&shape)),
+            packed_forward: Aligned::zeros(E::forward_len(&shape, &tiled)),
             packed_backward: Aligned::zeros(backward),
+            tiled,
             weights,
             bias,
             bias_values: vec![0.0; middle.stride],

@@ -34,7 +34,7 @@ pub(super) struct Trunk<E: Storage> {
     pub(super) logits: Aligned<f32>,
     /// Gradient of the logits.
     pub(super) delta: Aligned<E>,
-    /// Room for weight gradients.
+    /// Room for what kernels keep for themselves.
     pub(super) scratch: Aligned<E>,
     /// Most images in a batch.
     pub(super) capacity: usize,
@@ -67,8 +67,10 @@ impl<E: Storage> Trunk<E> {
             .iter()
             .map(|layer: &Layer<E>| Aligned::zeros(layer.inputs.len(capacity)))
             .collect();
-        let scratch =
-            planned.iter().map(|layer| E::scratch_len(&layer.sources, &layer.middle)).max();
+        let scratch = planned.iter().filter_map(|layer| {
+            let linear = layer.linear.as_ref()?;
+            Some(E::scratch_len(&linear.tiled, &layer.sources, &layer.middle))
+        });
         let last = planned.last().expect("a network has a last stage");
         let outputs = last.outputs.len(capacity);
         Ok(Self {
@@ -77,7 +79,7 @@ impl<E: Storage> Trunk<E> {
             activations,
             logits: Aligned::zeros(outputs),
             delta: Aligned::zeros(outputs),
-            scratch: Aligned::zeros(scratch.unwrap_or(0)),
+            scratch: Aligned::zeros(scratch.max().unwrap_or(0)),
             capacity,
             images: 0,
             is_packed: false,
@@ -108,10 +110,10 @@ impl<E: Storage> Trunk<E> {
             let Some(linear) = &mut layer.linear else { continue };
             let weights = &parameters[self.slots.slots[linear.weights].range()];
             let stride = layer.inputs.stride;
-            E::pack_forward(self.path, linear.shape, weights, &mut linear.packed_forward);
+            let LinearLayer { shape, tiled, packed_forward, packed_backward, .. } = linear;
+            E::pack_forward(self.path, *shape, tiled, weights, packed_forward);
             if layer.needs_input_gradient {
-                let packed = &mut linear.packed_backward;
-                E::pack_backward(self.path, linear.shape, stride, weights, packed);
+                E::pack_backward(self.path, *shape, tiled, stride, weights, packed_backward);
             }
             if let Some(bias) = linear.bias {
                 let bias = &parameters[self.slots.slots[bias].range()];
@@ -153,21 +155,21 @@ impl<E: Storage> Trunk<E> {
                 norm.normalise_running(scale, shift);
             }
             if index + 1 == count {
-                layer.finish(self.path, input, &mut self.logits, images);
+                layer.finish(self.path, input, &mut self.logits, images, &mut self.scratch);
                 continue;
             }
             let output = &mut after[0];
             let dropout = layer.dropout(mode);
             match (&layer.norm, mode) {
                 (Some(_), Mode::Training(_)) => {
-                    layer.accumulate(self.path, input, images);
+                    layer.accumulate(self.path, input, images, &mut self.scratch);
                     let norm = layer.norm.as_mut().expect("just seen");
                     let [scale, shift] =
                         [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
                     norm.normalise_batch((images * layer.middle.pixels) as f64, scale, shift);
                     layer.normalise(self.path, output, images, dropout);
                 }
-                _ => layer.direct(self.path, input, output, images, dropout),
+                _ => layer.direct(self.path, input, output, images, dropout, &mut self.scratch),
             }
         }
     }
@@ -198,7 +200,14 @@ impl<E: Storage> Layer<E> {
     }
 
     /// The last stage: products, or nothing, straight into the logits.
-    fn finish(&mut self, path: Path, input: &[E], logits: &mut [f32], images: usize) {
+    fn finish(
+        &mut self,
+        path: Path,
+        input: &[E],
+        logits: &mut [f32],
+        images: usize,
+        scratch: &mut [E],
+    ) {
         let zeros = vec![0.0; self.middle.stride];
         let epilogue = ForwardEpilogue {
             extent: self.outputs,
@@ -209,11 +218,11 @@ impl<E: Storage> Layer<E> {
             affine: None,
             relu_after: false,
         };
-        products(path, self.linear.as_ref(), self.sources, input, images, epilogue);
+        products(path, self.linear.as_ref(), self.sources, input, images, epilogue, scratch);
     }
 
     /// Training with batch normalisation, first half: sums and their moments.
-    fn accumulate(&mut self, path: Path, input: &[E], images: usize) {
+    fn accumulate(&mut self, path: Path, input: &[E], images: usize, scratch: &mut [E]) {
         let norm = self.norm.as_mut().expect("the stage normalises");
         let zeros = vec![0.0; self.middle.stride];
         let [sums, squares] = &mut norm.moments;
@@ -228,7 +237,7 @@ impl<E: Storage> Layer<E> {
             affine: None,
             relu_after: false,
         };
-        products(path, self.linear.as_ref(), self.sources, input, images, epilogue);
+        products(path, self.linear.as_ref(), self.sources, input, images, epilogue, scratch);
     }
 
     /// Training with batch normalisation, second half: normalise, pool, drop.
@@ -271,6 +280,7 @@ impl<E: Storage> Layer<E> {
         output: &mut [E],
         images: usize,
         dropout: Option<Dropout>,
+        scratch: &mut [E],
     ) {
         let zeros = vec![0.0; self.middle.stride];
         for chunk in self.chunks(images) {
@@ -297,7 +307,15 @@ impl<E: Storage> Layer<E> {
                 affine,
                 relu_after: self.stage.relu_after,
             };
-            products(path, self.linear.as_ref(), self.sources, input, chunk.images, epilogue);
+            products(
+                path,
+                self.linear.as_ref(),
+                self.sources,
+                input,
+                chunk.images,
+                epilogue,
+                scratch,
+            );
             match &mut self.pool {
                 Some(pool) => {
                     let winners = chunk.of_mut(&self.outputs, &mut pool.winners);
@@ -392,9 +410,16 @@ fn products<E: Storage, T: Activation>(
     input: &[E],
     images: usize,
     epilogue: ForwardEpilogue<'_, T>,
+    scratch: &mut [E],
 ) {
     let Some(linear) = linear else { return pass_forward(path, input, images, epilogue) };
-    let gather =
-        Gather { taps: &linear.forward, sources, input, weights: &linear.packed_forward, images };
-    E::forward(path, &gather, epilogue);
+    let gather = Gather {
+        taps: &linear.forward,
+        sources,
+        input,
+        weights: &linear.packed_forward,
+        winograd: linear.tiled.forward.as_ref(),
+        images,
+    };
+    E::forward(path, &gather, epilogue, scratch);
 }

@@ -62,6 +62,13 @@ impl Window {
         self.kernel_height * self.kernel_width
     }
 
+    /// Returns the number of places of all outputs that are not padding.
+    pub(super) fn taps(&self) -> usize {
+        let mut count = 0;
+        self.visit(|_, _, _| count += 1);
+        count
+    }
+
     /// Returns the input pixel under place (`row`, `column`) of the window at output
     /// (`out_row`, `out_column`), unless that is padding.
     fn source(

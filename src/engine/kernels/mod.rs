@@ -39,6 +39,7 @@ mod storage;
 mod tests;
 mod tile;
 mod weight_gradient;
+mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -59,5 +60,6 @@ pub use pointwise::{
     transform, transform_in_place,
 };
 pub use pool::{MOST_PLACES, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
-pub use storage::Storage;
+pub use storage::{Storage, Tiled};
 pub use weight_gradient::{WeightGradient, weight_gradient};
+pub use winograd::Winograd;

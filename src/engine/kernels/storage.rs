@@ -3,10 +3,12 @@
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::{self, Gather};
+use super::geometry::Window;
 use super::isa::Path;
 use super::layout::{CHANNEL_STEP, Extent, Sources};
 use super::pack::{self, WeightShape};
 use super::weight_gradient::{self, WeightGradient};
+use super::winograd::{self, Winograd};
 
 /// A number type in which a whole network can be stored and multiplied.
 pub trait Storage: Activation {
@@ -15,26 +17,37 @@ pub trait Storage: Activation {
     /// Channels are stored in multiples of this.
     const STEP: usize;
 
+    /// Returns how a layer's outputs, and the gradients of its inputs, are computed in tiles,
+    /// where that is faster than product by product.
+    fn tiled(window: &Window, inputs: &Sources, outputs: &Extent) -> Tiled;
+
     /// Returns the number of packed values [`Storage::forward`] reads.
-    fn forward_len(shape: &WeightShape) -> usize;
+    fn forward_len(shape: &WeightShape, tiled: &Tiled) -> usize;
 
     /// Returns the number of packed values [`Storage::backward`] reads.
-    fn backward_len(shape: &WeightShape, input_stride: usize) -> usize;
+    fn backward_len(shape: &WeightShape, tiled: &Tiled, input_stride: usize) -> usize;
 
     /// Returns how many output pixels of a group should be summed into all weights at a time, so
     /// that they stay in a near cache.
     fn stretch(inputs: &Sources, outputs: &Extent) -> usize;
 
-    /// Returns the number of values of scratch [`Storage::weight_gradient`] needs.
-    fn scratch_len(inputs: &Sources, outputs: &Extent) -> usize;
+    /// Returns the number of values of scratch that a layer's kernels need.
+    fn scratch_len(tiled: &Tiled, inputs: &Sources, outputs: &Extent) -> usize;
 
     /// Packs weights for [`Storage::forward`].
-    fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [Self]);
+    fn pack_forward(
+        path: Path,
+        shape: WeightShape,
+        tiled: &Tiled,
+        weights: &[f32],
+        packed: &mut [Self],
+    );
 
     /// Packs weights for [`Storage::backward`].
     fn pack_backward(
         path: Path,
         shape: WeightShape,
+        tiled: &Tiled,
         input_stride: usize,
         weights: &[f32],
         packed: &mut [Self],
@@ -45,26 +58,61 @@ pub trait Storage: Activation {
         path: Path,
         gather: &Gather<'_, Self>,
         epilogue: ForwardEpilogue<'_, T>,
+        scratch: &mut [Self],
     );
 
     /// Computes the gradient with respect to a layer's input.
-    fn backward(path: Path, gather: &Gather<'_, Self>, epilogue: BackwardEpilogue<'_, Self>);
+    fn backward(
+        path: Path,
+        gather: &Gather<'_, Self>,
+        epilogue: BackwardEpilogue<'_, Self>,
+        scratch: &mut [Self],
+    );
 
     /// Computes the gradient of a layer's weights. Rows of images that are not there must be
     /// zero in the output gradients and finite in the inputs.
     fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, Self>, scratch: &mut [Self]);
 }
 
+/// A layer's outputs, and the gradients of its inputs, in tiles of fewer products.
+#[derive(Debug, Clone, Default)]
+pub struct Tiled {
+    /// Outputs, and with them the gradients of the weights.
+    pub forward: Option<Winograd>,
+    /// Gradients of the inputs.
+    pub backward: Option<Winograd>,
+}
+
+/// Fewest channels on either side for which transforms are made up for.
+const TILED_CHANNELS: usize = 16;
+
 impl Storage for f32 {
     const GROUP: usize = 16;
     const STEP: usize = CHANNEL_STEP;
 
-    fn forward_len(shape: &WeightShape) -> usize {
-        shape.len()
+    fn tiled(window: &Window, inputs: &Sources, outputs: &Extent) -> Tiled {
+        if inputs.length().min(outputs.channels) < TILED_CHANNELS {
+            return Tiled::default();
+        }
+        let worthwhile = |tiles: &Winograd| tiles.is_worthwhile(window);
+        Tiled {
+            forward: Winograd::forward(window).filter(worthwhile),
+            backward: Winograd::backward(window).filter(worthwhile),
+        }
     }
 
-    fn backward_len(shape: &WeightShape, input_stride: usize) -> usize {
-        shape.places * shape.outputs * input_stride
+    fn forward_len(shape: &WeightShape, tiled: &Tiled) -> usize {
+        match tiled.forward {
+            Some(_) => winograd::packed_len(shape.inputs, shape.stride),
+            None => shape.len(),
+        }
+    }
+
+    fn backward_len(shape: &WeightShape, tiled: &Tiled, input_stride: usize) -> usize {
+        match tiled.backward {
+            Some(_) => winograd::packed_len(shape.outputs, input_stride),
+            None => shape.places * shape.outputs * input_stride,
+        }
     }
 
     fn stretch(inputs: &Sources, outputs: &Extent) -> usize {
@@ -73,37 +121,70 @@ impl Storage for f32 {
         .max(1)
     }
 
-    fn scratch_len(_inputs: &Sources, _outputs: &Extent) -> usize {
-        0
+    fn scratch_len(tiled: &Tiled, inputs: &Sources, outputs: &Extent) -> usize {
+        let (inputs, forward) = (&inputs.extent, tiled.forward.as_ref());
+        let forward = forward.map(|tiles| {
+            tiles.scratch_len(inputs, outputs).max(tiles.gradient_scratch_len(inputs, outputs))
+        });
+        let backward = tiled.backward.as_ref().map(|tiles| tiles.scratch_len(outputs, inputs));
+        forward.max(backward).unwrap_or(0)
     }
 
-    fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [f32]) {
-        pack::pack_forward(path, shape, weights, packed);
+    fn pack_forward(
+        path: Path,
+        shape: WeightShape,
+        tiled: &Tiled,
+        weights: &[f32],
+        packed: &mut [f32],
+    ) {
+        match tiled.forward {
+            Some(_) => winograd::pack_forward(path, shape, weights, packed),
+            None => pack::pack_forward(path, shape, weights, packed),
+        }
     }
 
     fn pack_backward(
         path: Path,
         shape: WeightShape,
+        tiled: &Tiled,
         input_stride: usize,
         weights: &[f32],
         packed: &mut [f32],
     ) {
-        pack::pack_backward(path, shape, input_stride, weights, packed);
+        match tiled.backward {
+            Some(_) => winograd::pack_backward(path, shape, input_stride, weights, packed),
+            None => pack::pack_backward(path, shape, input_stride, weights, packed),
+        }
     }
 
     fn forward<T: Activation>(
         path: Path,
         gather: &Gather<'_, f32>,
         epilogue: ForwardEpilogue<'_, T>,
+        scratch: &mut [f32],
     ) {
-        gather::gather_forward(path, gather, epilogue);
+        match gather.winograd {
+            Some(tiles) => winograd::forward(path, tiles, gather, epilogue, scratch),
+            None => gather::gather_forward(path, gather, epilogue),
+        }
     }
 
-    fn backward(path: Path, gather: &Gather<'_, f32>, epilogue: BackwardEpilogue<'_, f32>) {
-        gather::gather_backward(path, gather, epilogue);
+    fn backward(
+        path: Path,
+        gather: &Gather<'_, f32>,
+        epilogue: BackwardEpilogue<'_, f32>,
+        scratch: &mut [f32],
+    ) {
+        match gather.winograd {
+            Some(tiles) => winograd::backward(path, tiles, gather, epilogue, scratch),
+            None => gather::gather_backward(path, gather, epilogue),
+        }
     }
 
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>, _scratch: &mut [f32]) {
-        weight_gradient::weight_gradient(path, gradient);
+    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>, scratch: &mut [f32]) {
+        match gradient.winograd {
+            Some(tiles) => winograd::weight_gradient(path, tiles, gradient, scratch),
+            None => weight_gradient::weight_gradient(path, gradient),
+        }
     }
 }

@@ -16,6 +16,8 @@ struct Case {
     inputs: Extent,
     outputs: Extent,
     shape: WeightShape,
+    /// 3×3 windows in tiles, also where they are too small to make up for it.
+    tiled: Tiled,
     values: Vec<f64>,
     weights: Vec<f64>,
     bias: Vec<f64>,
@@ -23,7 +25,13 @@ struct Case {
 
 impl Case {
     fn random<E: Storage>(numbers: &mut Numbers) -> Self {
-        let window = numbers.window();
+        let is_tiled = numbers.between(0, 1) == 1;
+        let window = if is_tiled { numbers.window_of_three() } else { numbers.window() };
+        let tiled = if is_tiled {
+            Tiled { forward: Winograd::forward(&window), backward: Winograd::backward(&window) }
+        } else {
+            Tiled::default()
+        };
         let images = numbers.between(1, 2 * E::GROUP + 1);
         let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
         let inputs = extent(window.inputs(), numbers.between(1, 70));
@@ -40,6 +48,7 @@ impl Case {
             inputs,
             outputs,
             shape,
+            tiled,
             values: numbers.values(images * inputs.pixels * inputs.channels),
             weights: numbers.values(shape.places * shape.inputs * shape.outputs),
             bias: numbers.values(outputs.channels),
@@ -109,6 +118,11 @@ impl Case {
         (input, weights)
     }
 
+    fn scratch<E: Storage>(&self) -> Vec<E> {
+        let len = E::scratch_len(&self.tiled, &Sources::pixels(self.inputs), &self.outputs);
+        vec![E::default(); len]
+    }
+
     fn padded(&self, values: &[f64]) -> Vec<f32> {
         padded_rows(values, self.outputs.channels, self.outputs.stride)
     }
@@ -150,8 +164,8 @@ fn forward_sums_equal_the_naive_convolution_with_relu_moments_and_affine() {
 fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let (stride, channels) = (case.outputs.stride, case.outputs.channels);
-    let mut packed = vec![E::default(); E::forward_len(&case.shape)];
-    E::pack_forward(path, case.shape, &case.padded(&case.weights), &mut packed);
+    let mut packed = vec![E::default(); E::forward_len(&case.shape, &case.tiled)];
+    E::pack_forward(path, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
     let center = numbers.values(channels);
     let (scale, shift) = (numbers.values(channels), numbers.values(channels));
     let mut sums = vec![0.0; stride];
@@ -165,6 +179,7 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
+            winograd: case.tiled.forward.as_ref(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -180,6 +195,7 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
             affine: Some(Affine { scale: &case.padded(&scale), shift: &case.padded(&shift) }),
             relu_after: is_second,
         },
+        &mut case.scratch::<E>(),
     );
     let mut expected = case.forward();
     if is_first {
@@ -212,8 +228,8 @@ fn surplus_channels_of_a_layer_stay_zero() {
 
 fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
-    let mut packed = vec![E::default(); E::forward_len(&case.shape)];
-    E::pack_forward(path, case.shape, &case.padded(&case.weights), &mut packed);
+    let mut packed = vec![E::default(); E::forward_len(&case.shape, &case.tiled)];
+    E::pack_forward(path, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     E::forward(
         path,
@@ -222,6 +238,7 @@ fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
+            winograd: case.tiled.forward.as_ref(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -233,6 +250,7 @@ fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
             affine: None,
             relu_after: false,
         },
+        &mut case.scratch::<E>(),
     );
     for row in output.chunks_exact(case.outputs.stride) {
         assert!(
@@ -251,9 +269,10 @@ fn input_gradients_equal_the_naive_transposed_convolution() {
 fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
-    let mut packed = vec![E::default(); E::backward_len(&case.shape, case.inputs.stride)];
+    let mut packed =
+        vec![E::default(); E::backward_len(&case.shape, &case.tiled, case.inputs.stride)];
     let weights = case.padded(&case.weights);
-    E::pack_backward(path, case.shape, case.inputs.stride, &weights, &mut packed);
+    E::pack_backward(path, case.shape, &case.tiled, case.inputs.stride, &weights, &mut packed);
     let normalised = numbers.values(case.values.len());
     let center = numbers.values(case.inputs.channels);
     let center_padded = padded_rows(&center, case.inputs.channels, case.inputs.stride);
@@ -268,6 +287,7 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
             weights: &packed,
+            winograd: case.tiled.backward.as_ref(),
             images: case.images,
         },
         BackwardEpilogue {
@@ -283,6 +303,7 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
                 sums: &mut products,
             }),
         },
+        &mut case.scratch::<E>(),
     );
     let (mut expected, _) = case.backward(&delta);
     let channels = case.inputs.channels;
@@ -313,13 +334,13 @@ fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut weights = vec![7.0; case.shape.len()];
     let stretch = numbers.between(1, 30);
-    let mut scratch =
-        vec![E::default(); E::scratch_len(&Sources::pixels(case.inputs), &case.outputs)];
+    let mut scratch = case.scratch::<E>();
     for accumulate in [false, true] {
         E::weight_gradient(
             path,
             WeightGradient {
                 runs: &Runs::new(&case.window, stretch),
+                winograd: case.tiled.forward.as_ref(),
                 images: case.images,
                 inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),
@@ -366,8 +387,9 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     };
     pad_images(path, &inside, &extent, &images, &mut padded);
     let shape = WeightShape { places: window.kernel_height, inputs: length, ..case.shape };
-    let mut packed = vec![E::default(); E::forward_len(&shape)];
-    E::pack_forward(path, shape, &case.padded(&case.weights), &mut packed);
+    let tiled = Tiled::default();
+    let mut packed = vec![E::default(); E::forward_len(&shape, &tiled)];
+    E::pack_forward(path, shape, &tiled, &case.padded(&case.weights), &mut packed);
     let mut output = vec![0.0_f32; case.outputs.len(case.images)];
     E::forward(
         path,
@@ -376,6 +398,7 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
             sources,
             input: &padded,
             weights: &packed,
+            winograd: None,
             images: case.images,
         },
         ForwardEpilogue {
@@ -387,16 +410,18 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
             affine: None,
             relu_after: false,
         },
+        &mut [],
     );
     let what = case.what(path);
     assert_close(&plain(&case.outputs, case.images, &output), &case.forward(), ROUNDING, &what);
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut weights = vec![7.0; shape.len()];
-    let mut scratch = vec![E::default(); E::scratch_len(&sources, &case.outputs)];
+    let mut scratch = vec![E::default(); E::scratch_len(&tiled, &sources, &case.outputs)];
     E::weight_gradient(
         path,
         WeightGradient {
             runs: &Runs::new(&rows, numbers.between(1, 30)),
+            winograd: None,
             images: case.images,
             inputs: sources,
             input: &padded,

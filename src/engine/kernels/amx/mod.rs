@@ -16,10 +16,11 @@ use half::bf16;
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::Gather;
+use super::geometry::Window;
 use super::isa::Path;
 use super::layout::{Extent, Sources, TILE_STEP};
 use super::pack::WeightShape;
-use super::storage::Storage;
+use super::storage::{Storage, Tiled};
 use super::weight_gradient::WeightGradient;
 
 /// Images in a group.
@@ -40,11 +41,16 @@ impl Storage for bf16 {
     const GROUP: usize = GROUP;
     const STEP: usize = TILE_STEP;
 
-    fn forward_len(shape: &WeightShape) -> usize {
+    fn tiled(_: &Window, _: &Sources, _: &Extent) -> Tiled {
+        // Tiles are not short of products but of data, and bfloat16 too coarse for transforms.
+        Tiled::default()
+    }
+
+    fn forward_len(shape: &WeightShape, _: &Tiled) -> usize {
         shape.places * shape.inputs.next_multiple_of(TILE_STEP) * shape.stride
     }
 
-    fn backward_len(shape: &WeightShape, input_stride: usize) -> usize {
+    fn backward_len(shape: &WeightShape, _: &Tiled, input_stride: usize) -> usize {
         shape.places * shape.stride * input_stride
     }
 
@@ -52,11 +58,17 @@ impl Storage for bf16 {
         STRETCH
     }
 
-    fn scratch_len(inputs: &Sources, outputs: &Extent) -> usize {
+    fn scratch_len(_: &Tiled, inputs: &Sources, outputs: &Extent) -> usize {
         inputs.extent.group_len() + outputs.group_len()
     }
 
-    fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [bf16]) {
+    fn pack_forward(
+        path: Path,
+        shape: WeightShape,
+        _: &Tiled,
+        weights: &[f32],
+        packed: &mut [bf16],
+    ) {
         assert_amx(path);
         pack::pack_forward(shape, weights, packed);
     }
@@ -64,6 +76,7 @@ impl Storage for bf16 {
     fn pack_backward(
         path: Path,
         shape: WeightShape,
+        _: &Tiled,
         input_stride: usize,
         weights: &[f32],
         packed: &mut [bf16],
@@ -76,12 +89,18 @@ impl Storage for bf16 {
         path: Path,
         gather: &Gather<'_, bf16>,
         epilogue: ForwardEpilogue<'_, T>,
+        _: &mut [bf16],
     ) {
         assert_amx(path);
         gather::gather_forward(path, gather, epilogue);
     }
 
-    fn backward(path: Path, gather: &Gather<'_, bf16>, epilogue: BackwardEpilogue<'_, bf16>) {
+    fn backward(
+        path: Path,
+        gather: &Gather<'_, bf16>,
+        epilogue: BackwardEpilogue<'_, bf16>,
+        _: &mut [bf16],
+    ) {
         assert_amx(path);
         gather::gather_backward(path, gather, epilogue);
     }

@@ -200,12 +200,12 @@ fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut twice = [0, 1].map(|_| {
         let mut weights = vec![0.0; case.shape.len()];
-        let mut scratch =
-            vec![E::default(); E::scratch_len(&Sources::pixels(case.inputs), &case.outputs)];
+        let mut scratch = case.scratch::<E>();
         E::weight_gradient(
             path,
             WeightGradient {
                 runs: &Runs::new(&case.window, 8),
+                winograd: case.tiled.forward.as_ref(),
                 images: case.images,
                 inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),

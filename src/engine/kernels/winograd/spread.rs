@@ -1,0 +1,125 @@
+//! Tiles of an image at the points where they are multiplied.
+#![expect(unsafe_code, reason = "vector loads and stores through pointers")]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::super::isa::Path;
+use super::super::layout::Extent;
+use super::super::simd::{Kernel, Simd, run};
+use super::transforms::{Line, Square, columns};
+use super::{Block, OUTSIDE, POINTS, SIDE};
+
+/// Some channels of some tiles.
+pub(super) struct Values<'a> {
+    /// Extent of the values.
+    pub(super) extent: Extent,
+    /// All groups.
+    pub(super) groups: &'a [f32],
+    /// The channels to take, whole vectors of 16.
+    pub(super) channels: Range<usize>,
+    /// Pixels of the tiles, row by row.
+    pub(super) pixels: &'a [u32],
+}
+
+/// Transforms `TAKES × TAKES` pixels a tile and writes, for every point, the matrix
+/// (tiles × images) × channels; matrices lie `step` apart.
+///
+/// # Panics
+/// If a buffer is too small.
+pub(super) fn spread<L: Line<TAKES, SIDE>, const TAKES: usize>(
+    path: Path,
+    values: Values<'_>,
+    block: Block,
+    to: &mut [f32],
+    step: usize,
+) {
+    let Values { extent, groups, channels, pixels } = values;
+    let rows = block.tiles * block.rows;
+    let group = &groups[block.group * extent.group_len()..][..extent.group_len()];
+    assert_eq!(pixels.len(), block.tiles * TAKES * TAKES, "one pixel a place");
+    assert!(rows * channels.len() <= step && to.len() >= POINTS * step, "room for all points");
+    assert!(channels.end <= extent.stride && channels.len() % 16 == 0, "whole vectors of channels");
+    let tiles = Tiles::<'_, L, TAKES> {
+        extent,
+        group: group.as_ptr(),
+        channels,
+        pixels,
+        rows: block.rows,
+        to: to.as_mut_ptr(),
+        step,
+        line: PhantomData,
+    };
+    // SAFETY: all lengths were just checked; tables name pixels of the extent or `OUTSIDE`.
+    unsafe { run(path, tiles) }
+}
+
+struct Tiles<'a, L, const TAKES: usize> {
+    extent: Extent,
+    group: *const f32,
+    channels: Range<usize>,
+    pixels: &'a [u32],
+    rows: usize,
+    to: *mut f32,
+    step: usize,
+    line: PhantomData<L>,
+}
+
+/// What padding holds.
+static ZEROS: [f32; 16] = [0.0; 16];
+
+impl<L: Line<TAKES, SIDE>, const TAKES: usize> Kernel for Tiles<'_, L, TAKES> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let pixel_len = self.extent.group * self.extent.stride;
+        let width = self.channels.len();
+        for (tile, pixels) in self.pixels.chunks_exact(TAKES * TAKES).enumerate() {
+            let mut places =
+                Places::<TAKES> { from: [ZEROS.as_ptr(); POINTS], within: [0; POINTS], at: 0 };
+            for (place, &pixel) in pixels.iter().enumerate() {
+                if pixel != OUTSIDE {
+                    let at = pixel as usize * pixel_len + self.channels.start;
+                    // SAFETY: the pixel lies in the group.
+                    places.from[place] = unsafe { self.group.add(at) };
+                    places.within[place] = usize::MAX;
+                }
+            }
+            for row in 0..self.rows {
+                for column in (0..width).step_by(S::LANES) {
+                    places.at = row * self.extent.stride + column;
+                    let to = (tile * self.rows + row) * width + column;
+                    // SAFETY: row and channels lie in the pixel, the place in the matrices.
+                    unsafe {
+                        let rows = columns::<S, L, TAKES, SIDE>(&places);
+                        for y in 0..SIDE {
+                            let line = L::line::<S>(rows[y]);
+                            for x in 0..SIDE {
+                                S::store(self.to.add((y * SIDE + x) * self.step + to), line[x]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The pixels under a tile. Padding is read from one place, whatever the image and channel.
+struct Places<const TAKES: usize> {
+    from: [*const f32; POINTS],
+    /// All ones where there is a pixel, zero where there is padding.
+    within: [usize; POINTS],
+    /// Image and channel, from the start of a pixel.
+    at: usize,
+}
+
+impl<const TAKES: usize> Square for Places<TAKES> {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(&self, y: usize, x: usize) -> S::Vector {
+        let place = y * TAKES + x;
+        // SAFETY: the caller's promise.
+        unsafe { S::load(self.from[place].add(self.at & self.within[place])) }
+    }
+}
