@@ -102,7 +102,7 @@ fn kernels<E: Storage>(path: Path) {
         let weights = vec![0.01; shape.len()];
         let sources = Sources::pixels(inputs);
         let tiled = if is_tiled { E::tiled(&window, &sources, &outputs) } else { Tiled::default() };
-        if is_tiled && tiled.forward.is_none() && tiled.backward.is_none() {
+        if is_tiled && tiled.forward.is_none() && tiled.backward.is_empty() {
             continue;
         }
         let name = if is_tiled { format!("{name}, tiled") } else { name.to_owned() };
@@ -129,7 +129,7 @@ fn kernels<E: Storage>(path: Path) {
                         sources,
                         input: &input,
                         weights: &forward,
-                        winograd: tiled.forward.as_ref(),
+                        winograd: tiled.forward.as_slice(),
                         images: BATCH,
                     },
                     ForwardEpilogue {
@@ -156,7 +156,7 @@ fn kernels<E: Storage>(path: Path) {
                         sources: Sources::pixels(outputs),
                         input: &output,
                         weights: &backward,
-                        winograd: tiled.backward.as_ref(),
+                        winograd: &tiled.backward,
                         images: BATCH,
                     },
                     BackwardEpilogue {

@@ -228,7 +228,7 @@ impl<E: Storage> Backward<'_, E> {
                     sources: Sources::pixels(layer.middle),
                     input: delta,
                     weights: &linear.packed_backward,
-                    winograd: linear.tiled.backward.as_ref(),
+                    winograd: &linear.tiled.backward,
                     images,
                 };
                 E::backward(path, &gather, epilogue, self.scratch);

@@ -418,7 +418,7 @@ fn products<E: Storage, T: Activation>(
         sources,
         input,
         weights: &linear.packed_forward,
-        winograd: linear.tiled.forward.as_ref(),
+        winograd: linear.tiled.forward.as_slice(),
         images,
     };
     E::forward(path, &gather, epilogue, scratch);

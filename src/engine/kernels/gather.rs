@@ -25,8 +25,8 @@ pub struct Gather<'a, E> {
     pub input: &'a [E],
     /// Packed weights: places × channels of the sources × channels of the targets.
     pub weights: &'a [E],
-    /// The targets in tiles, if the weights are packed for them.
-    pub winograd: Option<&'a Winograd>,
+    /// The targets in tiles, if the weights are packed for them; else nothing.
+    pub winograd: &'a [Winograd],
     /// Number of images.
     pub images: usize,
 }

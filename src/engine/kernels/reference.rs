@@ -30,24 +30,6 @@ impl Numbers {
         (0..len).map(|_| half::bf16::from_f64(self.value()).to_f64()).collect()
     }
 
-    /// Returns a window of 3×3 and stride 1 with at least one output pixel.
-    pub(super) fn window_of_three(&mut self) -> Window {
-        let (top, left) = (self.between(0, 2), self.between(0, 2));
-        let (height, width) = (self.between(3 - top, 11), self.between(3 - left, 11));
-        let (bottom, right) = (self.between(0, top), self.between(0, left));
-        Window {
-            height,
-            width,
-            kernel_height: 3,
-            kernel_width: 3,
-            stride: 1,
-            top,
-            left,
-            out_height: height + top + bottom - 2,
-            out_width: width + left + right - 2,
-        }
-    }
-
     /// Returns a window with at least one output pixel.
     pub(super) fn window(&mut self) -> Window {
         loop {

@@ -79,8 +79,8 @@ pub trait Storage: Activation {
 pub struct Tiled {
     /// Outputs, and with them the gradients of the weights.
     pub forward: Option<Winograd>,
-    /// Gradients of the inputs.
-    pub backward: Option<Winograd>,
+    /// Gradients of the inputs, of some at a time; none if they are not computed in tiles.
+    pub backward: Vec<Winograd>,
 }
 
 /// Fewest channels on either side for which transforms are made up for.
@@ -94,24 +94,33 @@ impl Storage for f32 {
         if inputs.length().min(outputs.channels) < TILED_CHANNELS {
             return Tiled::default();
         }
-        let worthwhile = |tiles: &Winograd| tiles.is_worthwhile(window);
+        let forward = Some(Winograd::forward(window));
+        let backward = Winograd::backward(window);
         Tiled {
-            forward: Winograd::forward(window).filter(worthwhile),
-            backward: Winograd::backward(window).filter(worthwhile),
+            forward: forward
+                .filter(|one| Winograd::are_worthwhile(std::slice::from_ref(one), window)),
+            backward: if Winograd::are_worthwhile(&backward, window) {
+                backward
+            } else {
+                Vec::new()
+            },
         }
     }
 
     fn forward_len(shape: &WeightShape, tiled: &Tiled) -> usize {
-        match tiled.forward {
-            Some(_) => winograd::packed_len(shape.inputs, shape.stride),
+        match &tiled.forward {
+            Some(tiles) => winograd::packed_len(tiles, shape.inputs, shape.stride),
             None => shape.len(),
         }
     }
 
     fn backward_len(shape: &WeightShape, tiled: &Tiled, input_stride: usize) -> usize {
-        match tiled.backward {
-            Some(_) => winograd::packed_len(shape.outputs, input_stride),
-            None => shape.places * shape.outputs * input_stride,
+        match &tiled.backward[..] {
+            [] => shape.places * shape.outputs * input_stride,
+            tilings => tilings
+                .iter()
+                .map(|tiles| winograd::packed_len(tiles, shape.outputs, input_stride))
+                .sum(),
         }
     }
 
@@ -126,8 +135,8 @@ impl Storage for f32 {
         let forward = forward.map(|tiles| {
             tiles.scratch_len(inputs, outputs).max(tiles.gradient_scratch_len(inputs, outputs))
         });
-        let backward = tiled.backward.as_ref().map(|tiles| tiles.scratch_len(outputs, inputs));
-        forward.max(backward).unwrap_or(0)
+        let backward = tiled.backward.iter().map(|tiles| tiles.scratch_len(outputs, inputs));
+        forward.max(backward.max()).unwrap_or(0)
     }
 
     fn pack_forward(
@@ -137,8 +146,8 @@ impl Storage for f32 {
         weights: &[f32],
         packed: &mut [f32],
     ) {
-        match tiled.forward {
-            Some(_) => winograd::pack_forward(path, shape, weights, packed),
+        match &tiled.forward {
+            Some(tiles) => winograd::pack_forward(path, tiles, shape, weights, packed),
             None => pack::pack_forward(path, shape, weights, packed),
         }
     }
@@ -151,9 +160,11 @@ impl Storage for f32 {
         weights: &[f32],
         packed: &mut [f32],
     ) {
-        match tiled.backward {
-            Some(_) => winograd::pack_backward(path, shape, input_stride, weights, packed),
-            None => pack::pack_backward(path, shape, input_stride, weights, packed),
+        match &tiled.backward[..] {
+            [] => pack::pack_backward(path, shape, input_stride, weights, packed),
+            tilings => {
+                winograd::pack_backward(path, tilings, shape, input_stride, weights, packed);
+            }
         }
     }
 
@@ -164,8 +175,9 @@ impl Storage for f32 {
         scratch: &mut [f32],
     ) {
         match gather.winograd {
-            Some(tiles) => winograd::forward(path, tiles, gather, epilogue, scratch),
-            None => gather::gather_forward(path, gather, epilogue),
+            [] => gather::gather_forward(path, gather, epilogue),
+            [tiles] => winograd::forward(path, tiles, gather, epilogue, scratch),
+            _ => unreachable!("outputs are tiled all at once"),
         }
     }
 
@@ -176,8 +188,8 @@ impl Storage for f32 {
         scratch: &mut [f32],
     ) {
         match gather.winograd {
-            Some(tiles) => winograd::backward(path, tiles, gather, epilogue, scratch),
-            None => gather::gather_backward(path, gather, epilogue),
+            [] => gather::gather_backward(path, gather, epilogue),
+            tilings => winograd::backward(path, tilings, gather, epilogue, scratch),
         }
     }
 

@@ -13,9 +13,11 @@ pub(super) struct Multiplied<'a> {
     pub(super) values: &'a [f32],
     /// From one left matrix to the next.
     pub(super) values_step: usize,
-    /// From one row to the next.
+    /// Parts of a row.
+    pub(super) parts: usize,
+    /// From one part of a row to the next.
     pub(super) stride: usize,
-    /// Values summed over.
+    /// Values of a part summed over.
     pub(super) depth: usize,
     /// Rows.
     pub(super) rows: usize,
@@ -36,8 +38,8 @@ pub(super) fn multiply(
     sums: &mut [f32],
     step: usize,
 ) -> usize {
-    let Multiplied { values, values_step, stride, depth, rows, .. } = multiplied;
-    assert!(depth <= stride && rows * stride <= values_step, "rows fit their matrix");
+    let Multiplied { values, values_step, parts, stride, depth, rows, .. } = multiplied;
+    assert!(depth <= stride && rows * parts * stride <= values_step, "rows fit their matrix");
     assert!(values.len() >= POINTS * values_step && sums.len() >= POINTS * step, "36 matrices");
     // SAFETY: the lengths that depend on the width of a block are checked there.
     unsafe { run(path, Products { of: multiplied, sums, step }) }
@@ -57,7 +59,8 @@ impl Kernel for Products<'_, '_> {
         let wide = width::<S>(self.of.columns);
         let columns = wide * S::LANES;
         assert!(self.of.rows * columns <= self.step, "sums fit their matrix");
-        assert!(self.of.weights.len() >= POINTS * self.of.depth * columns, "36 packed matrices");
+        let packed = POINTS * self.of.parts * self.of.depth * columns;
+        assert!(self.of.weights.len() >= packed, "36 packed matrices");
         // SAFETY: all lengths are known to do.
         unsafe {
             match wide {
@@ -96,17 +99,20 @@ impl Products<'_, '_> {
         point: usize,
         row: usize,
     ) -> usize {
-        let Multiplied { values_step, stride, depth, .. } = self.of;
+        let Multiplied { values_step, parts, stride, depth, .. } = self.of;
         let columns = WIDE * S::LANES;
         // SAFETY: the point and the rows lie in the checked matrices.
         unsafe {
-            let mut value = self.of.values.as_ptr().add(point * values_step + row * stride);
-            let mut weights = self.of.weights.as_ptr().add(point * depth * columns);
+            let values = self.of.values.as_ptr().add(point * values_step + row * parts * stride);
+            let mut weights = self.of.weights.as_ptr().add(point * parts * depth * columns);
             let mut sums: Tile<S, WIDE, ROWS> = [[S::splat(0.0); ROWS]; WIDE];
-            for _ in 0..depth {
-                add_product::<S, WIDE, ROWS>(&mut sums, value, stride, weights);
-                value = value.add(1);
-                weights = weights.add(columns);
+            for part in 0..parts {
+                let mut value = values.add(part * stride);
+                for _ in 0..depth {
+                    add_product::<S, WIDE, ROWS>(&mut sums, value, parts * stride, weights);
+                    value = value.add(1);
+                    weights = weights.add(columns);
+                }
             }
             let to = self.sums.as_mut_ptr().add(point * self.step + row * columns);
             for (vector, sums) in sums.iter().enumerate() {
@@ -122,10 +128,8 @@ impl Products<'_, '_> {
 /// Sums over rows of (inputs × outputs), for all points.
 #[derive(Clone, Copy)]
 pub(super) struct Accumulated {
-    /// Inputs that mean something.
-    pub(super) inputs: usize,
     /// Values in a row of inputs.
-    pub(super) stride: usize,
+    pub(super) inputs: usize,
     /// From one matrix of inputs to the next.
     pub(super) values_step: usize,
     /// Values in a row of outputs.
@@ -153,8 +157,8 @@ pub(super) fn accumulate(
     gradients: &[f32],
     sums: &mut [f32],
 ) {
-    let Accumulated { inputs, stride, values_step, outputs, gradients_step } = accumulated;
-    assert!(inputs <= stride && rows * stride <= values_step, "rows fit their matrix");
+    let Accumulated { inputs, values_step, outputs, gradients_step } = accumulated;
+    assert!(rows * inputs <= values_step, "rows fit their matrix");
     assert!(rows * outputs <= gradients_step && outputs % 16 == 0, "rows fit their matrix");
     assert!(values.len() >= POINTS * values_step, "36 matrices of inputs");
     assert!(gradients.len() >= POINTS * gradients_step, "36 matrices of outputs");
@@ -226,7 +230,7 @@ impl OuterProducts {
         channel: usize,
         input: usize,
     ) -> usize {
-        let Accumulated { inputs, stride, values_step, outputs, gradients_step } = self.of;
+        let Accumulated { inputs, values_step, outputs, gradients_step } = self.of;
         // SAFETY: point, channels, inputs and rows lie in the checked matrices.
         unsafe {
             let mut value = self.values.add(point * values_step + input);
@@ -240,7 +244,7 @@ impl OuterProducts {
             }
             for _ in 0..self.rows {
                 add_product::<S, WIDE, INPUTS>(&mut sums, value, 1, gradient);
-                value = value.add(stride);
+                value = value.add(inputs);
                 gradient = gradient.add(outputs);
             }
             for (vector, sums) in sums.iter().enumerate() {

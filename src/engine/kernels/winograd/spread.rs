@@ -22,8 +22,19 @@ pub(super) struct Values<'a> {
     pub(super) pixels: &'a [u32],
 }
 
+/// Where a matrix lies, (tiles × images) × some columns for every point.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix {
+    /// The first of the columns.
+    pub(super) column: usize,
+    /// From one row to the next.
+    pub(super) stride: usize,
+    /// From one point's matrix to the next.
+    pub(super) step: usize,
+}
+
 /// Transforms `TAKES × TAKES` pixels a tile and writes, for every point, the matrix
-/// (tiles × images) × channels; matrices lie `step` apart.
+/// (tiles × images) × channels.
 ///
 /// # Panics
 /// If a buffer is too small.
@@ -32,13 +43,15 @@ pub(super) fn spread<L: Line<TAKES, SIDE>, const TAKES: usize>(
     values: Values<'_>,
     block: Block,
     to: &mut [f32],
-    step: usize,
+    matrix: Matrix,
 ) {
     let Values { extent, groups, channels, pixels } = values;
     let rows = block.tiles * block.rows;
     let group = &groups[block.group * extent.group_len()..][..extent.group_len()];
     assert_eq!(pixels.len(), block.tiles * TAKES * TAKES, "one pixel a place");
-    assert!(rows * channels.len() <= step && to.len() >= POINTS * step, "room for all points");
+    let Matrix { column, stride, step } = matrix;
+    assert!(column + channels.len() <= stride, "room for a row");
+    assert!(rows * stride <= step && to.len() >= POINTS * step, "room for all points");
     assert!(channels.end <= extent.stride && channels.len() % 16 == 0, "whole vectors of channels");
     let tiles = Tiles::<'_, L, TAKES> {
         extent,
@@ -47,7 +60,7 @@ pub(super) fn spread<L: Line<TAKES, SIDE>, const TAKES: usize>(
         pixels,
         rows: block.rows,
         to: to.as_mut_ptr(),
-        step,
+        matrix,
         line: PhantomData,
     };
     // SAFETY: all lengths were just checked; tables name pixels of the extent or `OUTSIDE`.
@@ -61,12 +74,12 @@ struct Tiles<'a, L, const TAKES: usize> {
     pixels: &'a [u32],
     rows: usize,
     to: *mut f32,
-    step: usize,
+    matrix: Matrix,
     line: PhantomData<L>,
 }
 
 /// What padding holds.
-static ZEROS: [f32; 16] = [0.0; 16];
+pub(super) static ZEROS: [f32; 16] = [0.0; 16];
 
 impl<L: Line<TAKES, SIDE>, const TAKES: usize> Kernel for Tiles<'_, L, TAKES> {
     type Output = ();
@@ -89,14 +102,18 @@ impl<L: Line<TAKES, SIDE>, const TAKES: usize> Kernel for Tiles<'_, L, TAKES> {
             for row in 0..self.rows {
                 for column in (0..width).step_by(S::LANES) {
                     places.at = row * self.extent.stride + column;
-                    let to = (tile * self.rows + row) * width + column;
+                    let to =
+                        (tile * self.rows + row) * self.matrix.stride + self.matrix.column + column;
                     // SAFETY: row and channels lie in the pixel, the place in the matrices.
                     unsafe {
                         let rows = columns::<S, L, TAKES, SIDE>(&places);
                         for y in 0..SIDE {
                             let line = L::line::<S>(rows[y]);
                             for x in 0..SIDE {
-                                S::store(self.to.add((y * SIDE + x) * self.step + to), line[x]);
+                                S::store(
+                                    self.to.add((y * SIDE + x) * self.matrix.step + to),
+                                    line[x],
+                                );
                             }
                         }
                     }

@@ -5,67 +5,80 @@ use super::super::isa::Path;
 use super::super::pack::WeightShape;
 use super::super::simd::{Kernel, Simd, run};
 use super::super::tile;
+use super::spread::ZEROS;
+use super::tiling::Part;
 use super::transforms::{AtPoints, Line, Square, WeightGradients, Weights, columns};
-use super::{KERNEL, POINTS, SIDE};
+use super::{KERNEL, OUTSIDE, POINTS, SIDE, Winograd};
 
 /// Channels transposed at a time.
 const SQUARE: usize = 16;
 
-/// Returns the number of packed values of a layer that sums over `depth` channels into `stride`.
-pub(in super::super) fn packed_len(depth: usize, stride: usize) -> usize {
-    POINTS * depth * stride
+/// Returns the number of packed values of targets that sum over `depth` channels into `stride`.
+pub(in super::super) fn packed_len(winograd: &Winograd, depth: usize, stride: usize) -> usize {
+    POINTS * winograd.parts().len() * depth * stride
 }
 
 /// Packs weights for [`super::forward`]: `G g Gᵀ`, for every block of columns of a register tile
-/// points × inputs × columns.
+/// points × parts × inputs × columns.
 ///
 /// # Panics
 /// If a buffer is too small.
 pub(in super::super) fn pack_forward(
     path: Path,
+    winograd: &Winograd,
     shape: WeightShape,
     weights: &[f32],
     packed: &mut [f32],
 ) {
-    let packed = &mut packed[..packed_len(shape.inputs, shape.stride)];
+    let packed = &mut packed[..packed_len(winograd, shape.inputs, shape.stride)];
     let weights = &weights[..shape.len()];
-    assert_eq!(shape.places, KERNEL * KERNEL, "a window of 3×3");
+    let parts = winograd.parts();
+    assert_places(parts, &shape);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, PackForward { shape, weights, packed }) }
+    unsafe { run(path, PackForward { parts, shape, weights, packed }) }
 }
 
-/// Packs weights for [`super::backward`]: turned about, transposed, and as [`pack_forward`].
+/// Packs weights for [`super::backward`]: transposed, otherwise as [`pack_forward`], one kind of
+/// targets after another.
 ///
 /// # Panics
 /// If a buffer is too small.
 pub(in super::super) fn pack_backward(
     path: Path,
+    tilings: &[Winograd],
     shape: WeightShape,
     input_stride: usize,
     weights: &[f32],
     packed: &mut [f32],
 ) {
-    let packed = &mut packed[..packed_len(shape.outputs, input_stride)];
     let weights = &weights[..shape.len()];
-    assert_eq!(shape.places, KERNEL * KERNEL, "a window of 3×3");
-    // SAFETY: all lengths were just checked.
-    unsafe { run(path, PackBackward { shape, input_stride, weights, packed }) }
+    let mut rest = packed;
+    for winograd in tilings {
+        let len = packed_len(winograd, shape.outputs, input_stride);
+        let (packed, after) = rest.split_at_mut(len);
+        rest = after;
+        let parts = winograd.parts();
+        assert_places(parts, &shape);
+        // SAFETY: all lengths were just checked.
+        unsafe { run(path, PackBackward { parts, shape, input_stride, weights, packed }) }
+    }
 }
 
-/// Nine vectors of weights, `step` apart, first to last or last to first.
+fn assert_places(parts: &[Part], shape: &WeightShape) {
+    let mut places = parts.iter().flat_map(|part| part.places).filter(|&place| place != OUTSIDE);
+    assert!(places.all(|place| (place as usize) < shape.places), "places of {shape:?}");
+}
+
+/// Nine vectors of weights.
 struct Nine {
-    from: *const f32,
-    step: usize,
-    is_turned: bool,
+    from: [*const f32; KERNEL * KERNEL],
 }
 
 impl Square for Nine {
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, y: usize, x: usize) -> S::Vector {
-        let place = y * KERNEL + x;
-        let place = if self.is_turned { KERNEL * KERNEL - 1 - place } else { place };
         // SAFETY: the caller's promise.
-        unsafe { S::load(self.from.add(place * self.step)) }
+        unsafe { S::load(self.from[y * KERNEL + x]) }
     }
 }
 
@@ -88,6 +101,7 @@ unsafe fn store_points<S: Simd>(weights: &Nine, to: *mut f32, step: usize) {
 }
 
 struct PackForward<'a> {
+    parts: &'a [Part],
     shape: WeightShape,
     weights: &'a [f32],
     packed: &'a mut [f32],
@@ -102,15 +116,21 @@ impl Kernel for PackForward<'_> {
         let mut channel = 0;
         while channel < stride {
             let width = tile::width::<S>(stride - channel) * S::LANES;
-            let packed = &mut self.packed[POINTS * inputs * channel..][..POINTS * inputs * width];
-            for input in 0..inputs {
+            let depth = self.parts.len() * inputs;
+            let packed = &mut self.packed[POINTS * depth * channel..][..POINTS * depth * width];
+            for (row, (part, input)) in pairs(self.parts, inputs).enumerate() {
                 for column in (0..width).step_by(S::LANES) {
-                    // SAFETY: input and column lie in the weights and in the block.
+                    let mut nine = Nine { from: [ZEROS.as_ptr(); KERNEL * KERNEL] };
+                    for (from, &place) in nine.from.iter_mut().zip(&part.places) {
+                        if place != OUTSIDE {
+                            let row = (place as usize * inputs + input) * stride;
+                            *from = self.weights[row + channel + column..][..S::LANES].as_ptr();
+                        }
+                    }
+                    // SAFETY: row and column lie in the block.
                     unsafe {
-                        let from = self.weights.as_ptr().add(input * stride + channel + column);
-                        let weights = Nine { from, step: inputs * stride, is_turned: false };
-                        let to = packed.as_mut_ptr().add(input * width + column);
-                        store_points::<S>(&weights, to, inputs * width);
+                        let to = packed.as_mut_ptr().add(row * width + column);
+                        store_points::<S>(&nine, to, depth * width);
                     }
                 }
             }
@@ -120,6 +140,7 @@ impl Kernel for PackForward<'_> {
 }
 
 struct PackBackward<'a> {
+    parts: &'a [Part],
     shape: WeightShape,
     input_stride: usize,
     weights: &'a [f32],
@@ -135,20 +156,24 @@ impl Kernel for PackBackward<'_> {
         let mut channel = 0;
         while channel < self.input_stride {
             let width = tile::width::<S>(self.input_stride - channel) * S::LANES;
-            let packed = &mut self.packed[POINTS * outputs * channel..][..POINTS * outputs * width];
-            for output in (0..outputs).step_by(SQUARE) {
-                for column in (0..width).step_by(SQUARE.min(width)) {
-                    let columns = SQUARE.min(width);
-                    let square = transposed(&self.shape, self.weights, channel + column, output);
-                    for row in 0..SQUARE.min(outputs - output) {
-                        for lane in (0..columns).step_by(S::LANES) {
-                            // SAFETY: row and columns lie in the square and in the block.
-                            unsafe {
-                                let from = square[0][row].as_ptr().add(lane);
-                                let weights = Nine { from, step: SQUARE * SQUARE, is_turned: true };
-                                let at = (output + row) * width + column + lane;
-                                let to = packed.as_mut_ptr().add(at);
-                                store_points::<S>(&weights, to, outputs * width);
+            let depth = self.parts.len() * outputs;
+            let packed = &mut self.packed[POINTS * depth * channel..][..POINTS * depth * width];
+            for (index, part) in self.parts.iter().enumerate() {
+                for output in (0..outputs).step_by(SQUARE) {
+                    for column in (0..width).step_by(SQUARE) {
+                        let corner = (channel + column, output);
+                        let square = transposed(part, &self.shape, self.weights, corner);
+                        for row in 0..SQUARE.min(outputs - output) {
+                            for lane in (0..SQUARE.min(width - column)).step_by(S::LANES) {
+                                let nine = Nine {
+                                    from: square.each_ref().map(|rows| rows[row][lane..].as_ptr()),
+                                };
+                                let at = (index * outputs + output + row) * width + column + lane;
+                                // SAFETY: row and columns lie in the block.
+                                unsafe {
+                                    let to = packed.as_mut_ptr().add(at);
+                                    store_points::<S>(&nine, to, depth * width);
+                                }
                             }
                         }
                     }
@@ -159,21 +184,25 @@ impl Kernel for PackBackward<'_> {
     }
 }
 
-/// Returns 16 outputs × 16 inputs of the weights of all places, zero where there are none.
+/// Returns 16 outputs × 16 inputs of the weights of a part, zero where there are none.
 #[inline(always)]
 fn transposed(
+    part: &Part,
     shape: &WeightShape,
     weights: &[f32],
-    first_input: usize,
-    first_output: usize,
+    (first_input, first_output): (usize, usize),
 ) -> [[[f32; SQUARE]; SQUARE]; KERNEL * KERNEL] {
     let mut square = [[[0.0; SQUARE]; SQUARE]; KERNEL * KERNEL];
     let inputs = SQUARE.min(shape.inputs.saturating_sub(first_input));
     let outputs = SQUARE.min(shape.outputs - first_output);
-    for (place, square) in square.iter_mut().enumerate() {
+    for (square, &place) in square.iter_mut().zip(&part.places) {
+        if place == OUTSIDE {
+            continue;
+        }
         for input in 0..inputs {
-            let row = (place * shape.inputs + first_input + input) * shape.stride + first_output;
-            for (output, &weight) in weights[row..][..outputs].iter().enumerate() {
+            let row = place as usize * shape.inputs + first_input + input;
+            let weights = &weights[row * shape.stride + first_output..][..outputs];
+            for (output, &weight) in weights.iter().enumerate() {
                 square[output][input] = weight;
             }
         }
@@ -181,9 +210,21 @@ fn transposed(
     square
 }
 
+/// Returns every part with every input.
+#[inline(always)]
+fn pairs(parts: &[Part], inputs: usize) -> impl Iterator<Item = (&Part, usize)> {
+    parts.iter().flat_map(move |part| (0..inputs).map(move |input| (part, input)))
+}
+
 /// Which weights some sums belong to.
 #[derive(Clone, Copy)]
 pub(super) struct Corner {
+    /// Places of the window, of a part.
+    pub(super) places: [u32; KERNEL * KERNEL],
+    /// First row of the sums.
+    pub(super) row: usize,
+    /// Rows of the sums in all.
+    pub(super) rows: usize,
     /// First input.
     pub(super) input: usize,
     /// Inputs.
@@ -196,7 +237,7 @@ pub(super) struct Corner {
     pub(super) accumulate: bool,
 }
 
-/// Turns sums, points × inputs × outputs, into gradients of the weights: `Gᵀ s G`.
+/// Turns sums, points × rows × outputs, into gradients of the weights: `Gᵀ s G`.
 ///
 /// # Panics
 /// If a buffer is too small.
@@ -207,10 +248,11 @@ pub(super) fn unpack(
     sums: &[f32],
     weights: &mut [f32],
 ) {
-    let Corner { input, inputs, channel, channels, .. } = corner;
-    assert_eq!(shape.places, KERNEL * KERNEL, "a window of 3×3");
+    let Corner { places, row, rows, input, inputs, channel, channels, .. } = corner;
+    let is_place = |place: u32| place == OUTSIDE || (place as usize) < shape.places;
+    assert!(places.into_iter().all(is_place) && row + inputs <= rows, "places and rows exist");
     assert!(input + inputs <= shape.inputs && channel + channels <= shape.stride, "weights exist");
-    assert!(sums.len() >= POINTS * inputs * channels && channels % 16 == 0, "one sum a pair");
+    assert!(sums.len() >= POINTS * rows * channels && channels % 16 == 0, "one sum a pair");
     let weights = &mut weights[..shape.len()];
     // SAFETY: all lengths were just checked.
     unsafe { run(path, Unpack { shape, corner, sums, weights }) }
@@ -228,19 +270,26 @@ impl Kernel for Unpack<'_, '_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Corner { input: first, inputs, channel, channels, accumulate } = self.corner;
-        let step = inputs * channels;
-        for input in 0..inputs {
+        let Corner { places, channel, channels, accumulate, .. } = self.corner;
+        for input in 0..self.corner.inputs {
             for column in (0..channels).step_by(S::LANES) {
-                // SAFETY: input and column lie in the sums and in the weights.
+                // SAFETY: row and column lie in the sums, places and inputs in the weights.
                 unsafe {
-                    let from = self.sums.as_ptr().add(input * channels + column);
-                    let points = AtPoints { from, step };
+                    let at = (self.corner.row + input) * channels + column;
+                    let points = AtPoints {
+                        from: self.sums.as_ptr().add(at),
+                        step: self.corner.rows * channels,
+                    };
                     let lines = columns::<S, WeightGradients, SIDE, KERNEL>(&points);
                     for y in 0..KERNEL {
                         let line = WeightGradients::line::<S>(lines[y]);
                         for x in 0..KERNEL {
-                            let row = (y * KERNEL + x) * self.shape.inputs + first + input;
+                            let place = places[y * KERNEL + x];
+                            if place == OUTSIDE {
+                                continue;
+                            }
+                            let row =
+                                place as usize * self.shape.inputs + self.corner.input + input;
                             let at = row * self.shape.stride + channel + column;
                             let to = self.weights.as_mut_ptr().add(at);
                             let sum =
