@@ -67,10 +67,11 @@ fn unfinished(section: &Section) -> Option<String> {
     let counts = section.counts;
     (counts.unfinished > 0).then(|| {
         format!(
-            "{} of {} are still to be done; cells marked …k/m have k of m: run the experiment again \
+            "{} of {} {} still to be done; cells marked …k/m have k of m: run the experiment again \
              to finish them",
             counts.unfinished,
             counted(counts.planned, "trial"),
+            if counts.unfinished == 1 { "is" } else { "are" },
         )
     })
 }
@@ -80,9 +81,10 @@ fn few(section: &Section) -> Option<String> {
     let few = completed.filter(|n| (1..FEW).contains(n)).count();
     (few > 0).then(|| {
         format!(
-            "{few} of {} have fewer than {FEW} completed trials: their spread is unknown or hardly \
+            "{few} of {} {} fewer than {FEW} completed trials: their spread is unknown or hardly \
              known; set `repeats` to {FEW} or more",
             counted(section.cells.len(), "cell"),
+            if few == 1 { "has" } else { "have" },
         )
     })
 }
