@@ -176,8 +176,7 @@ impl Storage for f32 {
     ) {
         match gather.winograd {
             [] => gather::gather_forward(path, gather, epilogue),
-            [tiles] => winograd::forward(path, tiles, gather, epilogue, scratch),
-            _ => unreachable!("outputs are tiled all at once"),
+            _ => winograd::forward(path, gather, epilogue, scratch),
         }
     }
 
@@ -189,7 +188,7 @@ impl Storage for f32 {
     ) {
         match gather.winograd {
             [] => gather::gather_backward(path, gather, epilogue),
-            tilings => winograd::backward(path, tilings, gather, epilogue, scratch),
+            _ => winograd::backward(path, gather, epilogue, scratch),
         }
     }
 

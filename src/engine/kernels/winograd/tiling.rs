@@ -120,6 +120,8 @@ impl Winograd {
                 let targets = (every(row, window.height), every(column, window.width));
                 Self::new(window, (&rows, &columns), outputs, targets, inputs)
             })
+            // An image smaller than the stride lacks some kinds.
+            .filter(|tiling| tiling.len() > 0)
             .collect()
     }
 
@@ -251,6 +253,22 @@ mod tests {
                 assert_eq!(taps(&tilings), backward, "{window:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_image_of_one_row_has_no_tiles_of_odd_rows() {
+        let window = Window {
+            kernel_height: 2,
+            kernel_width: 2,
+            stride: 2,
+            top: 1,
+            left: 0,
+            out_height: 1,
+            out_width: 4,
+            ..Window::whole(1, 8)
+        };
+        let lens: Vec<_> = Winograd::backward(&window).iter().map(Winograd::len).collect();
+        assert_eq!(lens, [1, 1]);
     }
 
     #[test]
