@@ -11,7 +11,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, digest_of};
-use crate::engine::ENGINE_REVISION;
 use crate::store::{Store, atomic, journal_lengths};
 
 /// Raised whenever tables come to mean something else.
@@ -25,8 +24,7 @@ const TABLES: [&str; 3] = ["cells.parquet", "trials.parquet", "epochs.parquet"];
 struct Stamp {
     #[serde(rename = "gridbench-derived")]
     version: u32,
-    /// Results of another revision do not count, so tables of another one say something else.
-    engine_revision: String,
+    /// Of the bytes of `manifest.json`, which names the engine revision the results count for.
     manifest: Digest,
     journals: BTreeMap<String, u64>,
     /// Bytes of each table.
@@ -42,7 +40,6 @@ impl Stamp {
         };
         Some(Self {
             version: VERSION,
-            engine_revision: ENGINE_REVISION.to_owned(),
             manifest: digest_of(&manifest),
             journals,
             tables: TABLES.into_iter().map(length).collect::<Option<_>>()?,
