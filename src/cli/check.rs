@@ -25,15 +25,20 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     candidate.complete().map_err(|cause| {
         cannot().because_of(cause).hint(Some("finish the run first: run the experiment again"))
     })?;
-    let cells = candidate.cells(u32::MAX);
-    let count = candidate.results.cells.len();
+    let (cells, empty): (Vec<CellSample>, Vec<CellSample>) =
+        candidate.cells(u32::MAX).into_iter().partition(|cell| !cell.values.is_empty());
+    let gated = cells.iter().filter(|cell| cell.metric == candidate.settings.metric).count();
+    for cell in empty.iter().filter(|cell| cell.metric == candidate.settings.metric) {
+        eprintln!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
+    }
     let metrics: Vec<&str> = candidate.metrics().map(Metric::name).collect();
     let baseline = Baseline::from_samples(candidate.origin.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
     atomic::write(&arguments.output, baseline.to_text().as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
     eprintln!(
-        "baseline of {count} cells ({}) written to `{}`; commit it",
+        "baseline of {gated} cell{} ({}) written to `{}`; commit it",
+        if gated == 1 { "" } else { "s" },
         metrics.join(", "),
         arguments.output.display()
     );
@@ -170,6 +175,19 @@ impl Candidate {
         Ok(Self { results, settings: experiment.check, repeats, more, origin })
     }
 
+    fn planned(&self) -> usize {
+        self.results.cells.iter().map(|cell| cell.planned as usize).sum()
+    }
+
+    /// Counts the trials that have an outcome, whatever it is.
+    fn ended(&self) -> usize {
+        let ended = |cell: &CellResults| {
+            let of_cell = cell.trials.iter();
+            of_cell.filter(|trial| trial.outcome != Outcome::Interrupted).count()
+        };
+        self.results.cells.iter().map(ended).sum()
+    }
+
     /// Says what keeps the results from being whole.
     fn complete(&self) -> Result<(), String> {
         let missing: Vec<_> = self
@@ -230,11 +248,15 @@ impl Candidate {
             _ => (0..self.looks_taken(looks)).map(|look| self.cells(looks.repeats(look))).collect(),
         };
         let slices: Vec<&[CellSample]> = taken.iter().map(Vec::as_slice).collect();
-        let report = check::check_looks(baseline, &slices, looks, &self.origin, &settings)
+        let mut report = check::check_looks(baseline, &slices, looks, &self.origin, &settings)
             .map_err(|error| {
                 Failure::input(format!("cannot check `{}`", arguments.folder.display()))
                     .because(&error)
             })?;
+        let (planned, ended) = (self.planned(), self.ended());
+        if ended < planned {
+            report.warnings.push(check::Warning::Unfinished { ended, planned });
+        }
         Ok((report, self.cells(u32::MAX)))
     }
 
@@ -273,7 +295,7 @@ impl Candidate {
             }
         };
         let cells = self.results.cells.iter().map(sample);
-        cells.filter(|cell| !cell.values.is_empty()).collect()
+        cells.filter(|cell| !cell.values.is_empty() || cell.not_completed > 0).collect()
     }
 }
 

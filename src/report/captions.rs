@@ -97,7 +97,7 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
             scale.value(se),
             scale.interval(interval)
         ),
-        _ => String::new(),
+        _ => format!(" (n = {})", summary.n),
     };
     let place = match presenter.section.describe(best.cell) {
         place if place.is_empty() => place,
