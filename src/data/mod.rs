@@ -33,7 +33,7 @@ mod synthetic;
 
 pub use augment::{AugmentKey, Augmenter};
 pub use batches::{BatchSettings, Batches, Order};
-pub use convert::{Form, convert};
+pub use convert::{Conversion, Form};
 pub use csv_lines::csv_cell;
 pub use dataset::{Dataset, ImageShape, Splits};
 pub use error::{DataError, FetchError, LoadError, MirrorFailure, Place, SplitError};
