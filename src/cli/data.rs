@@ -11,18 +11,21 @@ use super::arguments::{
 };
 use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
-use super::folders::{data_folders, download_folder};
+use super::folders::{data_folders, download_folder, refuse_leftovers};
 use super::terminal::Terminal;
 use crate::base::{Seed, SeedPath};
-use crate::data::{self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourcePlace, Spread};
+use crate::data::{
+    self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
+};
 use crate::engine::{self, DeviceChoice};
+use crate::report::{grouped, wrap_text};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
 use crate::store::atomic::{self, AtomicError, Durability};
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
-        DataCommand::List(arguments) => Ok(list(&arguments)),
+        DataCommand::List(arguments) => Ok(list(&arguments, terminal)),
         DataCommand::Fetch(arguments) => fetch(arguments, terminal),
         DataCommand::Info(arguments) => info(&arguments),
         DataCommand::Preview(arguments) => preview(&arguments),
@@ -42,34 +45,60 @@ pub(super) fn devices() -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn list(arguments: &DataListArguments) -> Exit {
+fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
         println!("{:#}", json!(sources));
         return Exit::Done;
     }
-    let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
-    println!(
-        "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  where",
-        "name", "images", "test", "pixels", "classes", "licence"
-    );
-    for source in sources {
-        let place = match &source.place {
-            SourcePlace::Embedded => "in the program".to_owned(),
-            SourcePlace::Folder(folder) => folder.display().to_string(),
-            SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
-        };
-        println!(
-            "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  {place}",
-            source.name,
-            source.images,
-            source.test_images,
-            format!("{0}×{0}", source.image_size),
-            source.classes,
-            source.licence,
-        );
-    }
+    sources_as_text(&sources, terminal.width).iter().for_each(|line| println!("{line}"));
     Exit::Done
+}
+
+/// Returns one line a dataset, or several where these would be wider than `width`.
+fn sources_as_text(sources: &[SourceInfo], width: usize) -> Vec<String> {
+    const INDENT: usize = 2;
+    let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
+    let counts = |[name, images, test, pixels, classes]: [&str; 5]| {
+        format!("{name:<14} {images:>7} {test:>7} {pixels:>7} {classes:>8}")
+    };
+    let head = counts(["name", "images", "test", "pixels", "classes"]);
+    let rows: Vec<(String, &str, String)> = sources
+        .iter()
+        .map(|source| {
+            let place = match &source.place {
+                SourcePlace::Embedded => "in the program".to_owned(),
+                SourcePlace::Folder(folder) => folder.display().to_string(),
+                SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
+            };
+            let [images, test, classes] =
+                [source.images, source.test_images, source.classes].map(count);
+            let side = format!("{0}×{0}", source.image_size);
+            (counts([source.name, &images, &test, &side, &classes]), source.licence, place)
+        })
+        .collect();
+    let mut lines = vec![format!("{head}  {:<widest$}  where", "licence")];
+    lines.extend(
+        rows.iter()
+            .map(|(counts, licence, place)| format!("{counts}  {licence:<widest$}  {place}")),
+    );
+    if lines.iter().all(|line| line.chars().count() <= width) {
+        return lines;
+    }
+    lines = vec![head];
+    for (counts, licence, place) in rows {
+        lines.push(counts);
+        for below in [licence, &place] {
+            let wrapped = wrap_text(below, width - INDENT, INDENT);
+            lines.extend(wrapped.iter().map(|line| format!("{:INDENT$}{line}", "")));
+        }
+    }
+    lines
+}
+
+/// Prints a count with commas between thousands.
+fn count(count: usize) -> String {
+    grouped(count as f64, 0)
 }
 
 fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -140,32 +169,36 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
     if arguments.json {
         println!("{:#}", json!(info));
     } else {
-        print_info(&info);
+        let path = SeedPath::experiment(Seed(0));
+        let splits = data::split(&dataset, &settings.split, settings.train_limit, path);
+        let held_out = splits.ok().map(|splits| splits.test.len());
+        print_info(&info, held_out);
     }
     Ok(Exit::Done)
 }
 
-fn print_info(info: &DatasetInfo) {
-    println!(
-        "{}   {} images of {}×{}×{}, {} of them for testing   sha256 {}",
-        info.name,
-        info.images,
-        info.height,
-        info.width,
-        info.channels,
-        info.test_images,
-        info.checksum
-    );
-    println!("\n  {:<16} {:>8} {:>8}", "class", "images", "test");
+/// Prints what a dataset looks like; `held_out` is the number of images a run tests on.
+fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
+    let (images, [height, width]) = (count(info.images), [info.height, info.width]);
+    println!("{}   {images} images of {height}×{width}×{}", info.name, info.channels);
+    let tested = match held_out {
+        Some(tested) => format!("a run tests on {}", count(tested)),
+        None => "a run cannot divide them as the experiment asks".to_owned(),
+    };
+    let tested = match info.test_images {
+        0 => format!("no test file of its own: {tested}"),
+        images => format!("{} of them in its test file; {tested}", count(images)),
+    };
+    println!("  {tested}\n  sha256 {}\n", info.checksum);
+    println!("  {:<16} {:>8} {:>8}", "class", "images", "test");
     for class in &info.classes {
-        println!("  {:<16} {:>8} {:>8}", class.name, class.images, class.test_images);
+        let [images, tested] = [class.images, class.test_images].map(count);
+        println!("  {:<16} {images:>8} {tested:>8}", class.name);
     }
     println!();
     let line = |what: &str, spread: &Spread, unit: &str| {
-        println!(
-            "  {what:<34} mean {:>8.3}   SD {:>7.3} {unit}",
-            spread.mean, spread.standard_deviation
-        );
+        let [mean, deviation] = [spread.mean, spread.standard_deviation].map(|v| grouped(v, 3));
+        println!("  {what:<35} mean {mean:>7}   SD {deviation:>6} {unit}");
     };
     line("grey value", &info.brightness, "of 1");
     let Some(geometry) = &info.geometry else { return };
@@ -173,10 +206,10 @@ fn print_info(info: &DatasetInfo) {
     line("centre of the box, down", &geometry.centre_down, "pixels");
     line("centre of mass, across", &geometry.mass_across, "pixels");
     line("centre of mass, down", &geometry.mass_down, "pixels");
-    line("slant", &geometry.slant, "degrees");
-    line("size against the mean", &geometry.size, "");
+    line("slant less the mean of the class", &geometry.slant, "degrees");
+    line("size over the mean of the class", &geometry.size, "times");
     if geometry.blank_images > 0 {
-        println!("  {} blank images left out", geometry.blank_images);
+        println!("  {} blank images left out", count(geometry.blank_images));
     }
     let suggested = &geometry.suggested;
     println!("\nranges that cover 95 % of the images, to start from:\n");
@@ -210,13 +243,39 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
         DataForm::Kaggle => data::Form::Kaggle,
         DataForm::Folder => data::Form::Folder,
     };
-    let written = data::convert(&dataset, &splits, form, arguments.limit, |name, bytes| {
-        // Whoever loses power converts again; a flush an image would take hours.
-        atomic::write_with(&arguments.output.join(name), bytes, Durability::Cached)
-    })
-    .map_err(|error: AtomicError| {
-        Failure::internal("cannot write the dataset").because(&error).hint(error.hint())
-    })?;
-    eprintln!("{written} images of `{}` written to `{}`", dataset.name, arguments.output.display());
+    let conversion = data::Conversion::new(&dataset, &splits, form, arguments.limit)?;
+    let output = &arguments.output;
+    if form == data::Form::Folder {
+        let written = conversion.files().iter().map(|file| output.join(file)).collect();
+        refuse_leftovers(output, 1, "png", &written)?;
+    }
+    conversion
+        .write(|name, bytes| {
+            // Whoever loses power converts again; a flush an image would take hours.
+            atomic::write_with(&output.join(name), bytes, Durability::Cached)
+        })
+        .map_err(|error: AtomicError| {
+            Failure::internal("cannot write the dataset").because(&error).hint(error.hint())
+        })?;
+    let images = count(conversion.images());
+    eprintln!("{images} images of `{}` written to `{}`", dataset.name, output.display());
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::DataFolders;
+
+    #[test]
+    fn the_list_of_datasets_keeps_to_the_width_of_the_terminal() {
+        let sources = data::list(&DataFolders::default());
+        for width in [60, 80, 100, 200] {
+            let lines = sources_as_text(&sources, width);
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
+            let words = |texts: &[String]| texts.join(" ").matches("CC BY-SA 4.0").count();
+            assert_eq!(words(&lines), 1, "{lines:#?}");
+        }
+        assert_eq!(sources_as_text(&sources, 200).len(), 1 + sources.len());
+    }
 }

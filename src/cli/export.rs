@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::failure::{Exit, Failure};
+use super::folders::refuse_leftovers;
 use super::model_arguments::{ChoiceArguments, ExportArguments};
 use super::report::{store_and_plan, store_failure};
 use crate::engine::model_file::{ModelCard, with_card};
@@ -30,10 +31,12 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
                 .hint(Some("choose one with `--member N`, or name a folder for all")));
         }
         (false, models) => {
+            let file =
+                |model: &Model| output.join(format!("member-{:02}.safetensors", model.card.member));
+            refuse_leftovers(output, 0, "safetensors", &models.iter().map(file).collect())?;
             for model in models {
-                let name = format!("member-{:02}", model.card.member);
-                write(&output.join(format!("{name}.safetensors")), &model.bytes)?;
-                write(&output.join(format!("{name}.json")), &pretty(&model.card))?;
+                write(&file(model), &model.bytes)?;
+                write(&file(model).with_extension("json"), &pretty(&model.card))?;
             }
         }
     }

@@ -245,7 +245,7 @@ pub(super) fn wrap_parts(
 
 /// Breaks `text` at spaces into lines of at most `width`; later lines are indented.
 #[must_use]
-pub(super) fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
+pub fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
     let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     wrap_parts(&words, " ", width, indent)
 }

@@ -12,6 +12,7 @@ mod formats;
 mod gate;
 mod packs;
 mod pages;
+mod predicting;
 mod readme;
 mod running;
 mod seeds;
