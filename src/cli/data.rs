@@ -34,10 +34,10 @@ pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Fai
 pub(super) fn devices() -> Result<Exit, Failure> {
     let cpu = engine::build(DeviceChoice::Cpu)
         .map_err(|error| Failure::internal("cannot set up the CPU").because(&error))?;
-    println!("cpu      {}", cpu.description());
+    outln!("cpu      {}", cpu.description());
     match engine::build(DeviceChoice::Cuda(0)) {
-        Ok(gpu) => println!("cuda:0   {}", gpu.description()),
-        Err(error) => println!("cuda     not available: {error}"),
+        Ok(gpu) => outln!("cuda:0   {}", gpu.description()),
+        Err(error) => outln!("cuda     not available: {error}"),
     }
     Ok(Exit::Done)
 }
@@ -45,13 +45,18 @@ pub(super) fn devices() -> Result<Exit, Failure> {
 fn list(arguments: &DataListArguments) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
-        println!("{:#}", json!(sources));
+        outln!("{:#}", json!(sources));
         return Exit::Done;
     }
     let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
-    println!(
+    outln!(
         "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  where",
-        "name", "images", "test", "pixels", "classes", "licence"
+        "name",
+        "images",
+        "test",
+        "pixels",
+        "classes",
+        "licence"
     );
     for source in sources {
         let place = match &source.place {
@@ -59,7 +64,7 @@ fn list(arguments: &DataListArguments) -> Exit {
             SourcePlace::Folder(folder) => folder.display().to_string(),
             SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
         };
-        println!(
+        outln!(
             "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  {place}",
             source.name,
             source.images,
@@ -90,21 +95,21 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
         ..FetchOptions::default()
     };
     let shown = data::fetch(&arguments.name, &folder, &options, &mut |progress| match progress {
-        FetchProgress::Present { file } => bar.suspend(|| eprintln!("{file}: there and whole")),
+        FetchProgress::Present { file } => bar.suspend(|| say!("{file}: there and whole")),
         FetchProgress::Started { file, url, resumed_at, total } => {
-            bar.suspend(|| eprintln!("{file}: from {url}"));
+            bar.suspend(|| say!("{file}: from {url}"));
             bar.set_message(file.to_owned());
             bar.set_length(total.unwrap_or(0));
             bar.set_position(resumed_at);
         }
         FetchProgress::Received { bytes, .. } => bar.set_position(bytes),
         FetchProgress::Failed { file, url, problem } => {
-            bar.suspend(|| eprintln!("{file}: {url} failed: {problem}"));
+            bar.suspend(|| say!("{file}: {url} failed: {problem}"));
         }
-        FetchProgress::Done { file } => bar.suspend(|| eprintln!("{file}: done")),
+        FetchProgress::Done { file } => bar.suspend(|| say!("{file}: done")),
     })?;
     bar.finish_and_clear();
-    println!("{}", shown.display());
+    outln!("{}", shown.display());
     Ok(Exit::Done)
 }
 
@@ -138,7 +143,7 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let info = data::info(&dataset);
     if arguments.json {
-        println!("{:#}", json!(info));
+        outln!("{:#}", json!(info));
     } else {
         print_info(&info);
     }
@@ -146,7 +151,7 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
 }
 
 fn print_info(info: &DatasetInfo) {
-    println!(
+    outln!(
         "{}   {} images of {}×{}×{}, {} of them for testing   sha256 {}",
         info.name,
         info.images,
@@ -156,15 +161,16 @@ fn print_info(info: &DatasetInfo) {
         info.test_images,
         info.checksum
     );
-    println!("\n  {:<16} {:>8} {:>8}", "class", "images", "test");
+    outln!("\n  {:<16} {:>8} {:>8}", "class", "images", "test");
     for class in &info.classes {
-        println!("  {:<16} {:>8} {:>8}", class.name, class.images, class.test_images);
+        outln!("  {:<16} {:>8} {:>8}", class.name, class.images, class.test_images);
     }
-    println!();
+    outln!();
     let line = |what: &str, spread: &Spread, unit: &str| {
-        println!(
+        outln!(
             "  {what:<34} mean {:>8.3}   SD {:>7.3} {unit}",
-            spread.mean, spread.standard_deviation
+            spread.mean,
+            spread.standard_deviation
         );
     };
     line("grey value", &info.brightness, "of 1");
@@ -176,16 +182,17 @@ fn print_info(info: &DatasetInfo) {
     line("slant", &geometry.slant, "degrees");
     line("size against the mean", &geometry.size, "");
     if geometry.blank_images > 0 {
-        println!("  {} blank images left out", geometry.blank_images);
+        outln!("  {} blank images left out", geometry.blank_images);
     }
     let suggested = &geometry.suggested;
-    println!("\nranges that cover 95 % of the images, to start from:\n");
-    println!("[augment]");
-    println!("rotation = {:.1}", suggested.rotation);
-    println!("zoom = {:.2}", suggested.zoom);
-    println!(
+    outln!("\nranges that cover 95 % of the images, to start from:\n");
+    outln!("[augment]");
+    outln!("rotation = {:.1}", suggested.rotation);
+    outln!("zoom = {:.2}", suggested.zoom);
+    outln!(
         "shift = {{ width = {:.2}, height = {:.2} }}",
-        suggested.shift_width, suggested.shift_height
+        suggested.shift_width,
+        suggested.shift_height
     );
 }
 
@@ -194,10 +201,9 @@ fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let augmenter = is_experiment.then(|| Augmenter::new(&augment, dataset.shape));
     let png = data::preview(&dataset, arguments.count, augmenter.as_ref())?;
-    atomic::write(&arguments.output, &png).map_err(|error| {
-        Failure::internal("cannot write the preview").because(&error).hint(error.hint())
-    })?;
-    eprintln!("{} images drawn to `{}`", arguments.count, arguments.output.display());
+    atomic::write_named(&arguments.output, &png)
+        .map_err(|error| Failure::unwritable("the preview", &error))?;
+    say!("{} images drawn to `{}`", arguments.count, arguments.output.display());
     Ok(Exit::Done)
 }
 
@@ -214,9 +220,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
         // Whoever loses power converts again; a flush an image would take hours.
         atomic::write_with(&arguments.output.join(name), bytes, Durability::Cached)
     })
-    .map_err(|error: AtomicError| {
-        Failure::internal("cannot write the dataset").because(&error).hint(error.hint())
-    })?;
-    eprintln!("{written} images of `{}` written to `{}`", dataset.name, arguments.output.display());
+    .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;
+    say!("{written} images of `{}` written to `{}`", dataset.name, arguments.output.display());
     Ok(Exit::Done)
 }
