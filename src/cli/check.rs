@@ -29,14 +29,14 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
         candidate.cells(u32::MAX).into_iter().partition(|cell| !cell.values.is_empty());
     let gated = cells.iter().filter(|cell| cell.metric == candidate.settings.metric).count();
     for cell in empty.iter().filter(|cell| cell.metric == candidate.settings.metric) {
-        eprintln!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
+        say!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
     }
     let metrics: Vec<&str> = candidate.metrics().map(Metric::name).collect();
     let baseline = Baseline::from_samples(candidate.origin.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
-    atomic::write(&arguments.output, baseline.to_text().as_bytes())
+    atomic::write_named(&arguments.output, baseline.to_text().as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
-    eprintln!(
+    say!(
         "baseline of {gated} cell{} ({}) written to `{}`; commit it",
         if gated == 1 { "" } else { "s" },
         metrics.join(", "),
@@ -48,6 +48,9 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
 pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let summary = arguments.summary.then(summary_file).transpose()?;
     let baseline = read_baseline(arguments)?;
+    for path in arguments.output.iter().chain(arguments.also.iter().map(|(_, path)| path)) {
+        atomic::probe(path).map_err(|error| Failure::unwritable("the verdict", &error))?;
+    }
     let mut candidate = Candidate::in_folder(&arguments.folder)?;
     let mut escalation = arguments
         .escalate
@@ -105,9 +108,8 @@ fn write_forms(
     summary: Option<&Path>,
 ) -> Result<(), Failure> {
     let write = |path: &Path, form: Form| {
-        atomic::write(path, render(report, context, form).as_bytes()).map_err(|error| {
-            Failure::internal("cannot write the verdict").because(&error).hint(error.hint())
-        })
+        atomic::write_named(path, render(report, context, form).as_bytes())
+            .map_err(|error| Failure::unwritable("the verdict", &error))
     };
     for (format, path) in &arguments.also {
         write(path, form(*format))?;
@@ -118,7 +120,7 @@ fn write_forms(
     let chosen = if arguments.json { Form::Json } else { form(arguments.format) };
     match &arguments.output {
         Some(path) => write(path, chosen)?,
-        None => print!("{}", render(report, context, chosen)),
+        None => out!("{}", render(report, context, chosen)),
     }
     Ok(())
 }
@@ -127,7 +129,7 @@ fn write_forms(
 /// is beyond the limit would make GitHub drop all of it.
 fn append_summary(path: &Path, report: &CheckReport, context: Context<'_>) -> Result<(), Failure> {
     let cannot = |error: &std::io::Error| {
-        Failure::internal(format!("cannot append to the job summary `{}`", path.display()))
+        Failure::input(format!("cannot append to the job summary `{}`", path.display()))
             .because(error)
     };
     let taken = std::fs::metadata(path).map_or(0, |facts| facts.len() as usize);

@@ -37,10 +37,10 @@ pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Fai
 pub(super) fn devices() -> Result<Exit, Failure> {
     let cpu = engine::build(DeviceChoice::Cpu)
         .map_err(|error| Failure::internal("cannot set up the CPU").because(&error))?;
-    println!("cpu      {}", cpu.description());
+    outln!("cpu      {}", cpu.description());
     match engine::build(DeviceChoice::Cuda(0)) {
-        Ok(gpu) => println!("cuda:0   {}", gpu.description()),
-        Err(error) => println!("cuda     not available: {error}"),
+        Ok(gpu) => outln!("cuda:0   {}", gpu.description()),
+        Err(error) => outln!("cuda     not available: {error}"),
     }
     Ok(Exit::Done)
 }
@@ -48,10 +48,10 @@ pub(super) fn devices() -> Result<Exit, Failure> {
 fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
-        println!("{:#}", json!(sources));
+        outln!("{:#}", json!(sources));
         return Exit::Done;
     }
-    sources_as_text(&sources, terminal.width).iter().for_each(|line| println!("{line}"));
+    sources_as_text(&sources, terminal.width).iter().for_each(|line| outln!("{line}"));
     Exit::Done
 }
 
@@ -119,21 +119,21 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
         ..FetchOptions::default()
     };
     let shown = data::fetch(&arguments.name, &folder, &options, &mut |progress| match progress {
-        FetchProgress::Present { file } => bar.suspend(|| eprintln!("{file}: there and whole")),
+        FetchProgress::Present { file } => bar.suspend(|| say!("{file}: there and whole")),
         FetchProgress::Started { file, url, resumed_at, total } => {
-            bar.suspend(|| eprintln!("{file}: from {url}"));
+            bar.suspend(|| say!("{file}: from {url}"));
             bar.set_message(file.to_owned());
             bar.set_length(total.unwrap_or(0));
             bar.set_position(resumed_at);
         }
         FetchProgress::Received { bytes, .. } => bar.set_position(bytes),
         FetchProgress::Failed { file, url, problem } => {
-            bar.suspend(|| eprintln!("{file}: {url} failed: {problem}"));
+            bar.suspend(|| say!("{file}: {url} failed: {problem}"));
         }
-        FetchProgress::Done { file } => bar.suspend(|| eprintln!("{file}: done")),
+        FetchProgress::Done { file } => bar.suspend(|| say!("{file}: done")),
     })?;
     bar.finish_and_clear();
-    println!("{}", shown.display());
+    outln!("{}", shown.display());
     Ok(Exit::Done)
 }
 
@@ -167,7 +167,7 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let info = data::info(&dataset);
     if arguments.json {
-        println!("{:#}", json!(info));
+        outln!("{:#}", json!(info));
     } else {
         let path = SeedPath::experiment(Seed(0));
         let splits = data::split(&dataset, &settings.split, settings.train_limit, path);
@@ -180,7 +180,7 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
 /// Prints what a dataset looks like; `held_out` is the number of images a run tests on.
 fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
     let (images, [height, width]) = (count(info.images), [info.height, info.width]);
-    println!("{}   {images} images of {height}×{width}×{}", info.name, info.channels);
+    outln!("{}   {images} images of {height}×{width}×{}", info.name, info.channels);
     let tested = match held_out {
         Some(tested) => format!("a run tests on {}", count(tested)),
         None => "a run cannot divide them as the experiment asks".to_owned(),
@@ -189,16 +189,16 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
         0 => format!("no test file of its own: {tested}"),
         images => format!("{} of them in its test file; {tested}", count(images)),
     };
-    println!("  {tested}\n  sha256 {}\n", info.checksum);
-    println!("  {:<16} {:>8} {:>8}", "class", "images", "test");
+    outln!("  {tested}\n  sha256 {}\n", info.checksum);
+    outln!("  {:<16} {:>8} {:>8}", "class", "images", "test");
     for class in &info.classes {
         let [images, tested] = [class.images, class.test_images].map(count);
-        println!("  {:<16} {images:>8} {tested:>8}", class.name);
+        outln!("  {:<16} {images:>8} {tested:>8}", class.name);
     }
-    println!();
+    outln!();
     let line = |what: &str, spread: &Spread, unit: &str| {
         let [mean, deviation] = [spread.mean, spread.standard_deviation].map(|v| grouped(v, 3));
-        println!("  {what:<35} mean {mean:>7}   SD {deviation:>6} {unit}");
+        outln!("  {what:<35} mean {mean:>7}   SD {deviation:>6} {unit}");
     };
     line("grey value", &info.brightness, "of 1");
     let Some(geometry) = &info.geometry else { return };
@@ -209,16 +209,17 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
     line("slant less the mean of the class", &geometry.slant, "degrees");
     line("size over the mean of the class", &geometry.size, "times");
     if geometry.blank_images > 0 {
-        println!("  {} blank images left out", count(geometry.blank_images));
+        outln!("  {} blank images left out", count(geometry.blank_images));
     }
     let suggested = &geometry.suggested;
-    println!("\nranges that cover 95 % of the images, to start from:\n");
-    println!("[augment]");
-    println!("rotation = {:.1}", suggested.rotation);
-    println!("zoom = {:.2}", suggested.zoom);
-    println!(
+    outln!("\nranges that cover 95 % of the images, to start from:\n");
+    outln!("[augment]");
+    outln!("rotation = {:.1}", suggested.rotation);
+    outln!("zoom = {:.2}", suggested.zoom);
+    outln!(
         "shift = {{ width = {:.2}, height = {:.2} }}",
-        suggested.shift_width, suggested.shift_height
+        suggested.shift_width,
+        suggested.shift_height
     );
 }
 
@@ -227,10 +228,9 @@ fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let augmenter = is_experiment.then(|| Augmenter::new(&augment, dataset.shape));
     let png = data::preview(&dataset, arguments.count, augmenter.as_ref())?;
-    atomic::write(&arguments.output, &png).map_err(|error| {
-        Failure::internal("cannot write the preview").because(&error).hint(error.hint())
-    })?;
-    eprintln!("{} images drawn to `{}`", arguments.count, arguments.output.display());
+    atomic::write_named(&arguments.output, &png)
+        .map_err(|error| Failure::unwritable("the preview", &error))?;
+    say!("{} images drawn to `{}`", arguments.count, arguments.output.display());
     Ok(Exit::Done)
 }
 
@@ -254,11 +254,9 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
             // Whoever loses power converts again; a flush an image would take hours.
             atomic::write_with(&output.join(name), bytes, Durability::Cached)
         })
-        .map_err(|error: AtomicError| {
-            Failure::internal("cannot write the dataset").because(&error).hint(error.hint())
-        })?;
+        .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;
     let images = count(conversion.images());
-    eprintln!("{images} images of `{}` written to `{}`", dataset.name, output.display());
+    say!("{images} images of `{}` written to `{}`", dataset.name, output.display());
     Ok(Exit::Done)
 }
 

@@ -15,9 +15,9 @@ use crate::store::{Build, Store, atomic};
 pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
     let models = models_in(&arguments.folder, &arguments.choice)?;
     let output = &arguments.output;
-    let cannot = || Failure::internal("cannot write the networks");
     let write = |path: &Path, bytes: &[u8]| {
-        atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+        atomic::write_named(path, bytes)
+            .map_err(|error| Failure::unwritable("the networks", &error))
     };
     let is_file = output.extension().is_some_and(|ending| ending == "safetensors");
     match (is_file, &models[..]) {
@@ -41,7 +41,7 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
         }
     }
     let card = &models[0].card;
-    eprintln!(
+    say!(
         "{} of cell `{}`, repeat {}: {} with {} trainable parameters, written to `{}`",
         if models.len() == 1 {
             "one network".to_owned()

@@ -46,7 +46,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
 
     let submission = answers.submission(arguments, &ids, &card.classes);
     match &arguments.output {
-        None => print!("{submission}"),
+        None => out!("{submission}"),
         Some(path) => write(path, submission.as_bytes())?,
     }
     if let Some(path) = &arguments.probabilities {
@@ -55,7 +55,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
     let mistakes = (0..answers.classes.len())
         .filter(|&image| answers.classes[image] != usize::from(input.images.labels[image]))
         .count();
-    eprintln!(
+    say!(
         "{} images predicted by {}{}",
         answers.classes.len(),
         if models.len() == 1 {
@@ -67,7 +67,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
     );
     if input.is_labelled {
         let images = answers.classes.len();
-        eprintln!(
+        say!(
             "accuracy {:.2} %: {} of {images} right, {mistakes} wrong",
             100.0 * (images - mistakes) as f64 / images.max(1) as f64,
             images - mistakes,
@@ -80,9 +80,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    atomic::write(path, bytes).map_err(|error| {
-        Failure::internal("cannot write the predictions").because(&error).hint(error.hint())
-    })
+    atomic::write_named(path, bytes).map_err(|error| Failure::unwritable("the predictions", &error))
 }
 
 /// Reads the networks that are to answer, and checks that they answer the same question.
@@ -274,10 +272,10 @@ fn draw(
         } else {
             "no true label: name their column with `--label`"
         };
-        eprintln!("no gallery drawn: there is {why}");
+        say!("no gallery drawn: there is {why}");
         return Ok(());
     }
     write(path, &data::gallery(&input.images, &images, COLUMNS)?)?;
-    eprintln!("{} images drawn to `{}`", images.len(), path.display());
+    say!("{} images drawn to `{}`", images.len(), path.display());
     Ok(())
 }
