@@ -13,7 +13,7 @@ lint:
 test:
     cargo test --release
 
-# The tests that need real MNIST: `just test-data ../shared/data`.
+# The tests that need real MNIST: `just test-data path/to/data`.
 test-data folder:
     BENCH_DATA_DIR={{folder}} cargo test --release -- --include-ignored real_data
 

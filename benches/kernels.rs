@@ -37,7 +37,7 @@ fn main() {
     }
 }
 
-/// Layers of the networks N1–N5 of `DESIGN.md`, and what each shows.
+/// Layers of the networks N1–N5 of `docs/performance.md`, and what each shows.
 fn layers() -> Vec<(&'static str, Window, usize, usize)> {
     let square = |side: usize, kernel: usize, stride: usize, before: usize, after: usize| {
         let out = (side + before + after - kernel) / stride + 1;

@@ -31,14 +31,16 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         view.gallery = arguments.gallery.map_or(view.gallery, usize::from);
         view.gallery_of.extend_from_slice(&pairs);
     };
-    // Reading predictions takes time, so only pages and what asks for them do.
-    let shows = |view: &View| match format {
+    // Reading many predictions takes time, so only pages and what asks for them do.
+    let shows = |results: &ExperimentResults| match format {
         Format::Html | Format::Json => true,
         Format::Markdown => {
+            let view = &results.facts.view;
             let asks = view.confusion || view.gallery > 0 || !view.gallery_of.is_empty();
-            asks || arguments.output.is_some()
+            asks || arguments.output.is_some() || results.curves.len() <= FEW_NETWORKS
         }
-        Format::Terminal | Format::Csv | Format::Latex => false,
+        Format::Terminal => results.curves.len() <= FEW_NETWORKS,
+        Format::Csv | Format::Latex => false,
     };
     let mut images = Images::new(data_folders(&arguments.data));
     let mut found = Vec::new();
@@ -64,11 +66,14 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     Ok(Exit::Done)
 }
 
+/// Networks up to which every text reads the predictions, for the table of ensembles.
+const FEW_NETWORKS: usize = 64;
+
 /// Returns the results in `folder`, with what their predictions say where it is shown.
 fn with_evidence(
     folder: &Path,
     ask: &dyn Fn(&mut View),
-    shows: &dyn Fn(&View) -> bool,
+    shows: &dyn Fn(&ExperimentResults) -> bool,
     images: &mut Images,
 ) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
     let has_journal = folder.join("journal").is_dir();
@@ -76,7 +81,7 @@ fn with_evidence(
         let mut results = from_tables(folder)?;
         ask(&mut results.facts.view);
         let has_predictions = has_journal && folder.join("predictions").is_dir();
-        if !has_predictions || !shows(&results.facts.view) {
+        if !has_predictions || !shows(&results) {
             return Ok((results, None));
         }
         if results.curves.len() > evidence::MOST_MEMBERS {
@@ -87,9 +92,8 @@ fn with_evidence(
     let (store, plan) = store_and_plan(folder)?;
     let mut results = tables::assemble(&plan, &store);
     ask(&mut results.facts.view);
-    let predicted = shows(&results.facts.view)
-        .then(|| evidence::predicted(&results, &plan, &store, images))
-        .flatten();
+    let predicted =
+        shows(&results).then(|| evidence::predicted(&results, &plan, &store, images)).flatten();
     Ok((results, predicted))
 }
 

@@ -1,6 +1,7 @@
 //! The lines below a grid: what its numbers and marks mean, and what may be concluded.
 
-use super::document::Section;
+use super::document::{Section, Statistics};
+use super::labels::left_unsaid;
 use super::numbers::{counted, grouped};
 use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
 
@@ -11,6 +12,7 @@ pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     lines.extend(fixed(presenter));
     lines.extend(shortened(presenter));
     lines.extend(spread_meaning(presenter));
+    lines.extend(deterministic(presenter));
     lines.extend(marks(presenter));
     if section.counts.lost() > 0 {
         lines.push((LOST, "trials that failed, diverged or took too long".to_owned()));
@@ -31,8 +33,9 @@ fn shortened(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let axes = presenter.section.axes.iter();
     let values = axes.flat_map(|axis| axis.values.iter().zip(&axis.shown));
     let texts: Vec<String> = values
-        .filter(|(value, shown)| value != shown)
-        .map(|(value, shown)| format!("{shown} is {value}"))
+        .map(|(value, shown)| (shown, left_unsaid(value, shown)))
+        .filter(|(_, unsaid)| !unsaid.is_empty())
+        .map(|(shown, unsaid)| format!("{shown} has {unsaid}"))
         .collect();
     (!texts.is_empty()).then(|| ("names", texts.join("; ")))
 }
@@ -46,6 +49,23 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         }
         _ => Some(("±", "standard deviation over the trials of a cell (n − 1)".to_owned())),
     }
+}
+
+/// Names the cells whose spread is no spread.
+fn deterministic(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let cells = &presenter.section.cells;
+    let found = (0..cells.len()).filter(|cell| cells[*cell].is_deterministic);
+    let names: Vec<String> = found.map(|cell| presenter.section.describe(cell)).collect();
+    let which = match names.as_slice() {
+        [] => return None,
+        _ if names.len() == cells.len() => "every cell".to_owned(),
+        [first, others @ ..] if others.len() > 3 => {
+            format!("{first} and {}", counted(others.len(), "other cell"))
+        }
+        names => names.join("; "),
+    };
+    let text = "deterministic, no spread: all trials gave the same results to the bit";
+    Some(("± 0", format!("{text} ({which})")))
 }
 
 fn marks(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
@@ -99,10 +119,7 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         ),
         _ => format!(" (n = {})", summary.n),
     };
-    let place = match presenter.section.describe(best.cell) {
-        place if place.is_empty() => place,
-        place => format!(" at {place}"),
-    };
+    let place = place_of_best(presenter.section, best.cell, summary);
     let others = if best.inseparable > 1 && findings.comparisons > 0 {
         let others = counted(best.inseparable - 1, "other cell");
         format!("; {others} cannot be told apart from it")
@@ -113,6 +130,34 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     Some(("best", text))
 }
 
+/// Says where the best mean is; cells that share it to the last digit are named with it.
+fn place_of_best(section: &Section, best: usize, summary: &Statistics) -> String {
+    let place = section.describe(best);
+    if place.is_empty() {
+        return place;
+    }
+    let ties = |cell: &usize| {
+        let found = section.cells[*cell].summary;
+        *cell != best && found.is_some_and(|found| (found.mean - summary.mean).abs() < 1e-12)
+    };
+    let ties: Vec<usize> = (0..section.cells.len()).filter(ties).collect();
+    let Some((last, others)) = ties.split_last() else { return format!(" at {place}") };
+    let varying: Vec<_> = section.varying().collect();
+    if let [(axis, line)] = varying.as_slice() {
+        let value = |cell: &usize| {
+            let value = section.cells[*cell].values[*axis].as_deref();
+            value.map_or(super::pivot::ABSENT, |value| line.show(value)).to_owned()
+        };
+        let first: Vec<String> = [best].iter().chain(others).map(value).collect();
+        return format!(" at {} {} and {}", line.label, first.join(", "), value(last));
+    }
+    let more = match ties.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "other cell")),
+    };
+    format!(" at {place}; the same mean at {}{more}", section.describe(ties[0]))
+}
+
 fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let findings = &presenter.section.findings;
     let scale = &presenter.scale;
@@ -121,11 +166,18 @@ fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let label = if maximizes { "max" } else { "min" };
     let expected = found.expected.map_or_else(String::new, |expected| {
         format!(
-            "; the best of so many draws from these cells is expected at {}",
-            scale.value(expected)
+            "; the best of so many draws from these cells is expected at {}{}",
+            scale.value(expected),
+            scale.unit()
         )
     });
-    let text = format!("{} of {}{expected}", scale.value(found.value), counted(found.of, "trial"));
+    let which = if maximizes { "highest" } else { "lowest" };
+    let text = format!(
+        "{which} of {}: {}{}{expected}",
+        counted(found.of, "trial"),
+        scale.value(found.value),
+        scale.unit()
+    );
     Some((label, text))
 }
 
@@ -137,8 +189,9 @@ fn sigma(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         String::new,
         |interval| {
             format!(
-                "; on other images of the kind the best mean may lie in {} (95 %, Wilson)",
-                scale.interval(interval)
+                "; on other images of the kind the best mean may lie in {}{} (95 %, Wilson)",
+                scale.interval(interval),
+                scale.unit()
             )
         },
     );
@@ -146,9 +199,9 @@ fn sigma(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         "σ",
         format!(
             "predicted {} from {} test images alone, seen {}{interval}",
-            scale.value(spread.predicted),
+            scale.size(spread.predicted),
             grouped(spread.test_images as f64, 0),
-            scale.value(spread.seen),
+            scale.size(spread.seen),
         ),
     ))
 }

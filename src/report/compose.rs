@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Noise, Role, Section,
-    Spread, Statistics,
+    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Noise, Role, Section, Spread,
+    Statistics,
 };
 use super::labels::{short_labels, short_values};
 use super::pivot::Layout;
 use super::predicted::Predicted;
-use super::{curves, effects, reference, rivals, warnings};
-use crate::base::{Direction, Metric};
+use super::{cost, curves, effects, reference, rivals, warnings};
+use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
 use crate::stats::{self, Summary};
 use crate::tables::{CellResults, ExperimentResults, shared_histogram, summarize};
@@ -93,7 +93,7 @@ pub(super) fn section(
         curves: Vec::new(),
         predicted,
         selection: selection(results),
-        cost: cost(results),
+        cost: cost::cost(results, &labels, &shown),
         origin: results.facts.origin.clone(),
     };
     section.reference = view
@@ -183,6 +183,7 @@ fn line(results: &ExperimentResults, cell: &CellResults, metric: Metric) -> Cell
         inseparable_in_grid: false,
         histogram: Vec::new(),
         trials: Vec::new(),
+        is_deterministic: is_deterministic(&metrics),
         noise: summary.and_then(|found| noise(results, metric, &found)),
         against_best: None,
         metrics,
@@ -329,54 +330,15 @@ fn spread(
     Some(Spread { predicted, seen: pooled_sd?, test_images })
 }
 
-fn cost(results: &ExperimentResults) -> Cost {
-    let sample = |metric| -> Vec<f64> {
-        results.cells.iter().flat_map(|cell| cell.sample(metric)).collect()
-    };
-    let of = |metric| {
-        // Hundreds of thousands of trials need no bootstrap for a line about cost.
-        let method = stats::IntervalMethod::StudentT;
-        Summary::with_interval(&sample(metric), method).map(Statistics::from)
-    };
-    let from_curves: f64 = results
-        .curves
-        .iter()
-        .flat_map(|curve| curve.epochs.iter().map(|epoch| epoch.train_seconds))
-        .filter(|seconds| seconds.is_finite())
-        .sum();
-    let train_seconds = if results.curves.is_empty() {
-        sample(Metric::TrainSeconds).iter().sum()
-    } else {
-        from_curves
-    };
-    let (first, later) = epoch_seconds(results);
-    Cost {
-        members: results.curves.len(),
-        train_seconds,
-        images_per_second: of(Metric::ImagesPerSecond),
-        seconds_per_trial: of(Metric::TrainSeconds),
-        peak_memory_mib: sample(Metric::PeakMemory).into_iter().max_by(f64::total_cmp),
-        first_epoch_seconds: first,
-        later_epoch_seconds: later,
-    }
-}
-
-/// Returns the seconds of first epochs, and the mean seconds of the later ones, over all members.
-fn epoch_seconds(results: &ExperimentResults) -> (Option<Statistics>, Option<Statistics>) {
-    let (mut first, mut later) = (Vec::new(), Vec::new());
-    for curve in &results.curves {
-        if let [warm_up, rest @ ..] = curve.epochs.as_slice()
-            && !rest.is_empty()
-        {
-            first.push(warm_up.train_seconds);
-            let sum: f64 = rest.iter().map(|epoch| epoch.train_seconds).sum();
-            later.push(sum / rest.len() as f64);
-        }
-    }
-    let of = |values: &[f64]| {
-        Summary::with_interval(values, stats::IntervalMethod::StudentT).map(Statistics::from)
-    };
-    (of(&first), of(&later))
+/// Returns whether all completed trials gave the same results to the bit, losses among them: equal
+/// accuracies alone happen by chance.
+fn is_deterministic(metrics: &BTreeMap<String, Statistics>) -> bool {
+    let of = |unit| Metric::ALL.into_iter().filter(move |metric: &Metric| metric.unit() == unit);
+    let found = |metric: Metric| metrics.get(&metric.column());
+    let same =
+        |metric: Metric| found(metric).is_none_or(|found| found.n > 1 && found.min == found.max);
+    let mut losses = of(Unit::Nats).filter(|metric| found(*metric).is_some()).peekable();
+    losses.peek().is_some() && losses.all(same) && of(Unit::Fraction).all(same)
 }
 
 impl AxisLine {

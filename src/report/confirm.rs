@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Page;
 use super::compare::CompareFormat;
 use super::labels::short_name;
-use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, wrap_text};
+use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
 use crate::record::Outcome;
@@ -249,10 +249,10 @@ pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String
         CompareFormat::Markdown => {
             let lines = table(found).markdown().join("\n");
             let notes: Vec<String> =
-                notes(found).iter().map(|note| format!("- {}\n", escape(note))).collect();
+                notes(found).iter().map(|note| format!("- {}\n", prose(note))).collect();
             let notes = notes.concat();
             let heading = escape(&heading(found));
-            format!("## {heading}\n\n{lines}\n\n{notes}\n**{}**\n", escape(&found.verdict))
+            format!("## {heading}\n\n{lines}\n\n{notes}\n**{}**\n", prose(&found.verdict))
         }
         CompareFormat::Terminal => {
             let mut out = format!("{}\n\n", Paint::Bold.on(&heading(found), page.colour));

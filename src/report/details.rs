@@ -28,20 +28,32 @@ impl Presenter<'_> {
         let mut columns = vec![
             of("n", Align::Right, &|cell| size(cell.counts)),
             of("mean ± SD", Align::Left, &|cell| {
-                summary(&|found| Some(with_spread(scale, found)), cell)
+                summary(&|found| Some(spread_of(scale, cell, found)), cell)
             }),
-            of("SE", Align::Right, &|cell| summary(&|found| Some(scale.value(found.se?)), cell)),
-            of("95 % interval", Align::Left, &|cell| {
-                summary(&|found| Some(scale.interval(found.interval95?)), cell)
-            }),
-            of("median", Align::Right, &|cell| {
-                summary(&|found| Some(scale.value(found.median)), cell)
-            }),
-            of("min", Align::Right, &|cell| summary(&|found| Some(scale.value(found.min)), cell)),
-            of("max", Align::Right, &|cell| summary(&|found| Some(scale.value(found.max)), cell)),
         ];
-        if !self.section.histogram_edges.is_empty() {
-            columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
+        // A single trial has no distribution to tell of.
+        if self.section.findings.n_max > 1 {
+            let varied = |cell: &CellLine, pick: &dyn Fn(&Statistics) -> Option<String>| {
+                if cell.is_deterministic { ABSENT.to_owned() } else { summary(pick, cell) }
+            };
+            columns.extend([
+                of("SE", Align::Right, &|cell| varied(cell, &|found| Some(scale.value(found.se?)))),
+                of("95 % interval", Align::Left, &|cell| {
+                    varied(cell, &|found| Some(scale.interval(found.interval95?)))
+                }),
+                of("median", Align::Right, &|cell| {
+                    summary(&|found| Some(scale.value(found.median)), cell)
+                }),
+                of("min", Align::Right, &|cell| {
+                    summary(&|found| Some(scale.value(found.min)), cell)
+                }),
+                of("max", Align::Right, &|cell| {
+                    summary(&|found| Some(scale.value(found.max)), cell)
+                }),
+            ]);
+            if !self.section.histogram_edges.is_empty() {
+                columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
+            }
         }
         columns.extend(self.also_columns(cells));
         columns.extend(cost_columns(cells));
@@ -115,7 +127,8 @@ impl Presenter<'_> {
             (true, true) => Some("BCa bootstrap from 20 trials, else Student's t"),
         };
         let edges = &self.section.histogram_edges;
-        let histograms = edges.first().zip(edges.last()).map(|(low, high)| {
+        let shown = edges.first().filter(|_| self.section.findings.n_max > 1);
+        let histograms = shown.zip(edges.last()).map(|(low, high)| {
             format!(
                 "histograms reach from {} to {} in bins of {}, the same for all cells",
                 self.scale.value(*low),
@@ -131,10 +144,10 @@ impl Presenter<'_> {
     #[must_use]
     pub(super) fn reference(&self) -> Option<TextTable> {
         let comparison = self.section.reference.as_ref()?;
-        let several = comparison
-            .matches
-            .iter()
-            .any(|found| found.published.metric != comparison.matches[0].published.metric);
+        // A number stands for the metric of the report unless its own is named.
+        let names_metric =
+            comparison.matches.iter().any(|found| found.published.metric != self.section.metric);
+        let any_test = comparison.matches.iter().any(|found| found.p.is_some());
         let of = |head: &str, align, text: &dyn Fn(&super::document::ReferenceMatch) -> String| {
             TextColumn::plain(head, align, comparison.matches.iter().map(text).collect())
         };
@@ -142,17 +155,17 @@ impl Presenter<'_> {
             if metric == self.section.metric { self.scale } else { Scale::of(metric, None) }
         };
         let mut keys = vec![of("published", Align::Left, &|found| found.published.label.clone())];
-        if several {
+        if names_metric {
             keys.push(of("metric", Align::Left, &|found| {
                 found.published.metric.name().replace('-', " ")
             }));
         }
-        let columns = vec![
+        let mut columns = vec![
             of("value", Align::Right, &|found| {
                 let published = &found.published;
                 let scale = scale(published.metric);
                 let spread = published.sd.map(|sd| format!(" ± {}", scale.value(sd)));
-                let n = published.n.map(|n| format!(" ({n})"));
+                let n = published.n.map(|n| format!(" (n = {n})"));
                 format!(
                     "{}{}{}",
                     scale.value(published.mean),
@@ -161,18 +174,32 @@ impl Presenter<'_> {
                 )
             }),
             of("ours", Align::Left, &|found| {
-                let text = with_spread(&scale(found.published.metric), &found.ours);
-                if found.ours.n > 1 { format!("{text} ({})", found.ours.n) } else { text }
+                let scale = scale(found.published.metric);
+                if found.ours.n < 2 {
+                    return with_spread(&scale, &found.ours);
+                }
+                let text = spread_of(&scale, &self.section.cells[found.cell], &found.ours);
+                format!("{text} (n = {})", found.ours.n)
             }),
             of("difference", Align::Right, &|found| {
                 scale(found.published.metric).signed(found.difference)
             }),
-            of("p (Holm)", Align::Right, &|found| {
-                found.p.map_or_else(|| ABSENT.to_owned(), probability)
-            }),
         ];
+        if any_test {
+            columns.push(of("p (Holm)", Align::Right, &|found| {
+                found.p.map_or_else(|| ABSENT.to_owned(), probability)
+            }));
+        }
         Some(TextTable { banner: None, keys, columns, split: Split::Full })
     }
+}
+
+/// Prints a mean with its spread, or why it has none.
+fn spread_of(scale: &Scale, cell: &CellLine, found: &Statistics) -> String {
+    if cell.is_deterministic {
+        return format!("{} (deterministic)", scale.value(found.mean));
+    }
+    with_spread(scale, found)
 }
 
 /// Prints completed trials, with the planned ones where they differ.

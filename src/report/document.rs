@@ -179,12 +179,21 @@ pub struct CellLine {
     pub histogram: Vec<usize>,
     /// Value of the report's metric in every completed trial, by repeat; empty in large experiments.
     pub trials: Vec<f64>,
+    /// Whether all trials, at least two, gave the same accuracies and losses to the bit: training
+    /// draws nothing here, so spread and intervals say nothing.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_deterministic: bool,
     /// The spread that the test set alone would cause, for test accuracies.
     pub noise: Option<Noise>,
     /// Comparison with the best cell; absent for itself, for single trials and in texts.
     pub against_best: Option<AgainstBest>,
     /// Statistics of every metric, by column name.
     pub metrics: BTreeMap<String, Statistics>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What is said of one metric over the completed trials of a cell.
@@ -388,20 +397,40 @@ pub struct ReferenceEntryLine {
 }
 
 /// What an experiment cost.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Cost {
     /// Members trained.
     pub members: usize,
     /// Seconds of training over all members, each counted once.
     pub train_seconds: f64,
-    /// Training images per second over the completed trials.
+    /// Training images per second over the members; absent where networks differ.
     pub images_per_second: Option<Statistics>,
-    /// Seconds of training a trial, members summed.
+    /// Seconds of training a trial, members summed; absent where networks or ensembles differ.
     pub seconds_per_trial: Option<Statistics>,
-    /// Largest memory seen, in mebibytes.
+    /// Largest computed size of one member's weights, optimizer state and buffers, in mebibytes.
     pub peak_memory_mib: Option<f64>,
-    /// Seconds of a member's first epoch, which warms caches up; over all members.
+    /// Seconds of a member's first epoch, which warms caches up; absent where networks differ.
     pub first_epoch_seconds: Option<Statistics>,
-    /// Mean seconds of a member's later epochs, over all members.
+    /// Mean seconds of a member's later epochs; absent where networks differ.
+    pub later_epoch_seconds: Option<Statistics>,
+    /// The same for each kind of network.
+    pub networks: Vec<NetworkCost>,
+}
+
+/// What the members of one kind of network cost, each counted once.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetworkCost {
+    /// What sets it apart from the other networks of the experiment, such as `preset mlp`; empty for
+    /// an only one.
+    pub network: String,
+    /// Training images of all members over their seconds, with the seconds between epochs.
+    pub images_per_second: Option<f64>,
+    /// The same member by member.
+    pub member_images_per_second: Option<Statistics>,
+    /// Seconds of training a member.
+    pub member_seconds: Option<Statistics>,
+    /// Seconds of a member's first epoch.
+    pub first_epoch_seconds: Option<Statistics>,
+    /// Mean seconds of a member's later epochs.
     pub later_epoch_seconds: Option<Statistics>,
 }

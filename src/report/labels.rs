@@ -52,16 +52,73 @@ pub(super) fn short_name(
 }
 
 /// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
-/// its name where no other value of the axis is.
+/// its name, with those of its settings in which it differs from others of that name.
 #[must_use]
 pub(super) fn short_values(values: &[String]) -> Vec<String> {
-    let name = |value: &str| named(value).unwrap_or(value).to_owned();
-    let names: Vec<String> = values.iter().map(|value| name(value)).collect();
-    let shorten = |(value, name): (&String, &String)| {
-        let alone = names.iter().filter(|other| *other == name).count() == 1;
-        if alone { name.clone() } else { value.clone() }
+    let parsed: Vec<Settings<'_>> = values.iter().map(|value| Settings::of(value)).collect();
+    let shorten = |settings: &Settings<'_>| {
+        let alike = || parsed.iter().filter(|other| other.name == settings.name);
+        let differs = |(key, value): &&(&str, &str)| {
+            alike().any(|other| !other.rest.contains(&(*key, *value)))
+        };
+        let own: Vec<String> = settings.rest.iter().filter(differs).map(part).collect();
+        [&[settings.name.to_owned()], own.as_slice()].concat().join(" ")
     };
-    values.iter().zip(&names).map(shorten).collect()
+    let short: Vec<String> = parsed.iter().map(shorten).collect();
+    let distinct: std::collections::BTreeSet<&String> = short.iter().collect();
+    if distinct.len() == values.len() { short } else { values.to_vec() }
+}
+
+/// Returns the settings of a value that its short form does not say, such as `momentum 0.9`.
+#[must_use]
+pub(super) fn left_unsaid(value: &str, short: &str) -> String {
+    if value == short {
+        return String::new();
+    }
+    let settings = Settings::of(value);
+    let said = short.strip_prefix(settings.name).unwrap_or_default();
+    let is_unsaid = |text: &String| !format!("{said} ").contains(&format!(" {text} "));
+    settings.rest.iter().map(part).filter(is_unsaid).collect::<Vec<_>>().join(", ")
+}
+
+/// Writes a value the way people do: `rmsprop keras` for `{name=rmsprop, convention=keras}`.
+#[must_use]
+pub(super) fn spoken(value: &str) -> String {
+    let settings = Settings::of(value);
+    let parts = settings.rest.iter().map(part);
+    [settings.name.to_owned()].into_iter().chain(parts).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes one setting; whose definition is followed needs no key.
+fn part((key, value): &(&str, &str)) -> String {
+    if *key == "convention" { (*value).to_owned() } else { format!("{key} {value}") }
+}
+
+/// A value as a name and the other settings of its table; other values are their own name.
+struct Settings<'a> {
+    name: &'a str,
+    rest: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Settings<'a> {
+    fn of(value: &'a str) -> Self {
+        let plain = Self { name: value, rest: Vec::new() };
+        let Some(inner) = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            return plain;
+        };
+        if inner.contains(['{', '[', '"']) {
+            return plain;
+        }
+        let entries: Vec<(&str, &str)> =
+            inner.split(", ").filter_map(|entry| entry.split_once('=')).collect();
+        match entries.iter().find(|(key, _)| *key == "name") {
+            None => plain,
+            Some((_, name)) => {
+                let rest = entries.iter().filter(|(key, _)| *key != "name").copied().collect();
+                Self { name, rest }
+            }
+        }
+    }
 }
 
 /// Returns the name inside a table of settings such as `{name=adam, beta1=0.9}`.
@@ -94,10 +151,15 @@ mod tests {
             short_values(&values)
         };
         assert_eq!(short(&["{name=sgd, momentum=0.9}", "adam"]), ["sgd", "adam"]);
-        assert_eq!(
-            short(&["{name=sgd, momentum=0.9}", "sgd"]),
-            ["{name=sgd, momentum=0.9}", "sgd"]
-        );
+        assert_eq!(short(&["{name=sgd, momentum=0.9}", "sgd"]), ["sgd momentum 0.9", "sgd"]);
+        let keras = "{name=rmsprop, alpha=0.9, convention=keras}";
+        let dfdx = "{name=rmsprop, alpha=0.9, convention=dfdx}";
+        assert_eq!(short(&[keras, dfdx]), ["rmsprop keras", "rmsprop dfdx"]);
+        assert_eq!(left_unsaid(keras, "rmsprop keras"), "alpha 0.9");
+        assert_eq!(left_unsaid("{name=adam}", "adam"), "");
+        assert_eq!(spoken(keras), "rmsprop alpha 0.9 keras");
+        let nested = "{name=a, inner={name=b}}";
+        assert_eq!(short(&[nested, "a"]), [nested, "a"]);
         assert_eq!(short(&["{width=0.1, height=0.2}", "0"]), ["{width=0.1, height=0.2}", "0"]);
     }
 }

@@ -222,6 +222,19 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// Makes a sentence harmless inside Markdown; what stands between backticks stays code.
+#[must_use]
+pub(super) fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) || text.contains(['\n', '\r', '|']) {
+        return escape(text);
+    }
+    let part = |(place, part): (usize, &&str)| {
+        if place % 2 == 1 { format!("`{part}`") } else { escape(part) }
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// Breaks `parts` into lines of at most `width`, joined by `separator`; later lines are indented.
 #[must_use]
 pub(super) fn wrap_parts(
@@ -313,6 +326,8 @@ mod tests {
     fn markdown_escapes_what_would_break_the_table() {
         assert_eq!(table().markdown()[0], r"| shift ↓ | a | b\|c |");
         assert_eq!(escape("a_b\n<i>"), r"a\_b \<i\>");
+        assert_eq!(prose("set `a_b` to *3*"), r"set `a_b` to \*3\*");
+        assert_eq!(prose("a ` alone_"), r"a \` alone\_");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use super::Attachment;
 use super::document::{ReportDocument, Section};
 use super::html::images;
-use super::layout::escape;
+use super::layout::{escape, prose};
 use super::numbers::counted;
 use super::present::{Presenter, grid_title};
 use super::reference::notes;
@@ -67,7 +67,7 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     let title = presenter.title();
     let mut lines = vec![format!("# {}", escape(&section.name)), String::new()];
     if let Some(question) = &section.question {
-        lines.extend([escape(question), String::new()]);
+        lines.extend([prose(question), String::new()]);
     }
     let parts: Vec<String> = title[1..].iter().map(|part| escape(part)).collect();
     lines.extend([parts.join(" · "), String::new()]);
@@ -87,7 +87,7 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     list(&mut lines, &presenter.captions());
     if !section.warnings.is_empty() {
         for warning in &section.warnings {
-            lines.push(format!("> **Warning:** {}", escape(&warning.text)));
+            lines.push(format!("> **Warning:** {}", prose(&warning.text)));
             lines.push(">".to_owned());
         }
         lines.pop();
@@ -96,6 +96,14 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     if album.is_open() {
         figures(section, album, &mut lines);
     }
+    if let Some(found) = presenter.ensembles() {
+        if !album.is_open() {
+            lines.extend(["## Ensembles".to_owned(), String::new()]);
+        }
+        lines.extend([sentence(&escape(&found.title)), String::new()]);
+        lines.extend(found.table.markdown());
+        lines.extend([String::new(), sentence(found.note), String::new()]);
+    }
     confusion(section, &mut lines);
     galleries(section, album, &mut lines);
     let (table, left_out) = presenter.details(DETAILS);
@@ -103,7 +111,7 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     lines.extend(table.markdown());
     lines.push(String::new());
     let notes: Vec<String> =
-        presenter.details_notes().iter().map(|note| sentence(&escape(note))).collect();
+        presenter.details_notes().iter().map(|note| sentence(&prose(note))).collect();
     if !notes.is_empty() {
         lines.extend([notes.join(" "), String::new()]);
     }
@@ -130,7 +138,7 @@ fn figures(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) {
         lines.extend(album.add(&name, &alternative, chart.file().into_bytes()));
         lines.push(String::new());
         if !chart.notes.is_empty() {
-            lines.extend([escape(&chart.notes.join(" ")), String::new()]);
+            lines.extend([prose(&chart.notes.join(" ")), String::new()]);
         }
     }
 }
@@ -138,7 +146,7 @@ fn figures(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) {
 fn confusion(section: &Section, lines: &mut Vec<String>) {
     let Some(predicted) = &section.predicted else { return };
     for note in &predicted.notes {
-        lines.extend([format!("> **Note:** {}", escape(note)), String::new()]);
+        lines.extend([format!("> **Note:** {}", prose(note)), String::new()]);
     }
     let Some(found) = &predicted.confusion else { return };
     lines.extend(["## Confusions".to_owned(), String::new()]);
@@ -199,7 +207,7 @@ fn galleries(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) 
 
 fn list(lines: &mut Vec<String>, entries: &[(String, String)]) {
     let entry =
-        |(label, text): &(String, String)| format!("- **{}** {}", escape(label), escape(text));
+        |(label, text): &(String, String)| format!("- **{}** {}", escape(label), prose(text));
     lines.extend(entries.iter().map(entry));
     lines.push(String::new());
 }

@@ -23,6 +23,20 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// Makes a sentence harmless inside HTML; what stands between backticks becomes code.
+#[must_use]
+pub(super) fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escape(text);
+    }
+    let part = |(place, part): (usize, &&str)| {
+        let text = escape(part);
+        if place % 2 == 1 { format!("<code>{text}</code>") } else { text }
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// Returns a PNG as an address that holds it.
 #[must_use]
 pub(super) fn data_uri(png: &[u8]) -> String {
@@ -39,6 +53,12 @@ mod tests {
             escape("<a b=\"c\" d='e'>&\u{0}"),
             "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;\u{fffd}"
         );
+    }
+
+    #[test]
+    fn backticks_become_code_where_they_come_in_pairs() {
+        assert_eq!(prose("set `a<b` to 3"), "set <code>a&lt;b</code> to 3");
+        assert_eq!(prose("a ` alone <"), "a ` alone &lt;");
     }
 
     #[test]

@@ -10,10 +10,12 @@ mod charts;
 pub mod compare;
 mod compose;
 pub mod confirm;
+mod cost;
 mod curves;
 mod details;
 mod document;
 mod effects;
+mod ensembles;
 mod html;
 mod labels;
 mod latex;
@@ -42,8 +44,8 @@ use predicted::Predicted;
 
 pub use curves::{Band, CurveGroup, EpochPoint};
 pub use document::{
-    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, Noise,
-    PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
+    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, NetworkCost,
+    Noise, PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
     ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};

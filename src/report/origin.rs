@@ -1,8 +1,29 @@
 //! The last lines of every report: what it cost and where its numbers come from.
 
-use super::document::Section;
+use super::document::{NetworkCost, Section};
 use super::numbers::{counted, duration, grouped};
 use super::present::Presenter;
+
+/// Kinds of networks up to which each has its speed printed.
+const MOST_SPEEDS: usize = 4;
+
+/// Says how fast the networks of a kind trained: all images over all seconds, then member by member.
+fn speed(network: &NetworkCost) -> Option<String> {
+    let rate = grouped(network.images_per_second?, 0);
+    let name = match network.network.as_str() {
+        "" => String::new(),
+        name => format!("{name} "),
+    };
+    let members = network.member_images_per_second.map_or_else(String::new, |found| {
+        if found.n == 1 {
+            return " (n = 1)".to_owned();
+        }
+        let [median, low, high] =
+            [found.median, found.min, found.max].map(|value| grouped(value, 0));
+        format!(" (median {median}, {low}–{high}, n = {})", found.n)
+    });
+    Some(format!("{name}{rate} images/s{members}"))
+}
 
 impl Presenter<'_> {
     /// Returns label and text of every line about where the numbers come from.
@@ -14,28 +35,34 @@ impl Presenter<'_> {
         if cost.train_seconds > 0.0 {
             let members = match cost.members {
                 0 => String::new(),
-                members => format!(" over {}", counted(members, "member")),
+                1 => " of 1 network".to_owned(),
+                members => format!(", summed over {}", counted(members, "network")),
             };
             costs.push(format!("{} of training{members}", duration(cost.train_seconds)));
         }
-        if let Some(found) = cost.images_per_second {
-            let spread = found.sd.map_or_else(
-                || " (n = 1, no spread)".to_owned(),
-                |sd| format!(" ± {} images/s (n = {})", grouped(sd, 0), found.n),
-            );
-            costs.push(format!("{}{spread}", grouped(found.mean, 0)));
+        if cost.networks.len() <= MOST_SPEEDS {
+            costs.extend(cost.networks.iter().filter_map(speed));
+        } else {
+            let rates = || cost.networks.iter().filter_map(|one| one.images_per_second);
+            let ends = rates().min_by(f64::total_cmp).zip(rates().max_by(f64::total_cmp));
+            costs.extend(ends.map(|(low, high)| {
+                let networks = counted(cost.networks.len(), "network");
+                let (low, high) = (grouped(low, 0), grouped(high, 0));
+                format!("{low} to {high} images/s, by kind of network ({networks} compared)")
+            }));
         }
         if let Some(memory) = cost.peak_memory_mib {
-            costs.push(format!("at most {} MiB", grouped(memory, 0)));
+            let memory = grouped(memory.ceil(), 0);
+            costs.push(format!("at most {memory} MiB a network (computed)"));
         }
         if !costs.is_empty() {
-            lines.push(("cost".to_owned(), costs.join(", ")));
+            lines.push(("cost".to_owned(), costs.join("; ")));
         }
         let mut code = vec![format!("seed {seed}")];
         code.extend(origin.commit.as_ref().map(|commit| format!("commit {commit}")));
         code.push(format!("bench {}", origin.bench_version));
         code.push(origin.toolchain.clone());
-        let machine = vec![origin.hardware.clone(), origin.engine.clone()];
+        let machine = vec![origin.hardware.clone(), self.engine()];
         let data = datasets.iter().map(|dataset| {
             let short: String = dataset.checksum.chars().take(12).collect();
             let images = counted(dataset.images as usize, "image");

@@ -50,14 +50,30 @@ impl<'a> Presenter<'a> {
             format!("{} {}", dataset.name, dataset.shape).trim().to_owned()
         };
         parts.extend(section.datasets.iter().map(image));
-        parts.push(section.model.clone());
-        parts.push(section.origin.engine.clone());
+        parts.push(self.networks());
+        parts.push(self.engine());
         parts.push(format!("seed {}", section.seed));
         if section.cost.train_seconds > 0.0 {
             parts.push(format!("{} of training", duration(section.cost.train_seconds)));
         }
         parts.retain(|part| !part.is_empty());
         parts
+    }
+
+    /// Returns the name of the network, or how many there are.
+    fn networks(&self) -> String {
+        let presets = self.section.axes.iter().find(|axis| axis.key == "model.preset");
+        match presets.map(|axis| axis.shown.as_slice()) {
+            None => self.section.model.clone(),
+            Some([one]) => one.clone(),
+            Some(several) => format!("{} networks", several.len()),
+        }
+    }
+
+    /// Returns the device and its numerical paths.
+    #[must_use]
+    pub(super) fn engine(&self) -> String {
+        self.section.origin.engine.replace(" and ", ", ")
     }
 
     /// Returns the name of the metric with its unit, for example `test accuracy %`.
@@ -239,7 +255,11 @@ impl Presenter<'_> {
         if found.n > 1 {
             parts.push(format!("n = {}", found.n));
         }
-        parts.extend(found.interval95.map(|ends| format!("95 % {}", scale.interval(ends))));
+        if cell.is_deterministic {
+            parts.push("deterministic".to_owned());
+        }
+        let interval = found.interval95.filter(|_| !cell.is_deterministic);
+        parts.extend(interval.map(|ends| format!("95 % {}", scale.interval(ends))));
         if found.n > 1 {
             parts.push(format!("median {}", scale.value(found.median)));
             parts.push(format!("{} to {}", scale.value(found.min), scale.value(found.max)));

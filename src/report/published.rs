@@ -52,14 +52,14 @@ pub fn find(name: &str) -> Option<ReferenceTable> {
         "seed-002" => ReferenceTable {
             name: "seed-002",
             title: "five-layer network that stops at 99.5 % training accuracy; one run of 6 epochs",
-            source: "TensorFlow CNN notebook on Kaggle's digits (seed 002)",
+            source: "TensorFlow CNN notebook on Kaggle's digits (study 002)",
             conditions: texts(&[("dataset.source", "mnist"), ("model.preset", "two-conv")]),
             entries: vec![single(Some("6 epochs"), &[], Metric::ValidationAccuracy, 0.9880)],
         },
         "seed-003" => ReferenceTable {
             name: "seed-003",
             title: "multi-layer perceptron and three-layer network; one run of 10 epochs each",
-            source: "MLP and CNN notebook after Chollet (seed 003)",
+            source: "MLP and CNN notebook after Chollet (study 003)",
             conditions: texts(&[
                 ("dataset.source", "mnist"),
                 ("train.epochs", "10"),
@@ -126,7 +126,7 @@ fn single(
     ReferenceEntry { label, assignment: texts(assignment), metric, mean, sd: None, n: Some(1) }
 }
 
-/// Seed 003 says "about 85 %, about 90 % with scaling" of both; for naive Bayes that is not so.
+/// Study 003 says "about 85 %, about 90 % with scaling" of both; for naive Bayes that is not so.
 fn baselines() -> ReferenceTable {
     let entry = |preset: &str, scaling: &str, label, mean| ReferenceEntry {
         label: Some(label),
@@ -139,7 +139,7 @@ fn baselines() -> ReferenceTable {
     ReferenceTable {
         name: "seed-003-baselines",
         title: "linear classifier and Gaussian naive Bayes, with and without scaling of the pixels",
-        source: "seed 003 (linear, rounded), and scikit-learn 1.9.1's GaussianNB on all of MNIST",
+        source: "study 003 (linear, rounded), and scikit-learn 1.9.1's GaussianNB on all of MNIST",
         conditions: texts(&[("dataset.source", "mnist")]),
         entries: vec![
             entry("logistic", "false", "SGD classifier, “about 85 %”", 0.85),
@@ -150,7 +150,7 @@ fn baselines() -> ReferenceTable {
     }
 }
 
-/// Seed 001: columns 0, 5, … 30 degrees with zoom = rotation / 100; the third row (shift 0.2) has
+/// Study 001: columns 0, 5, … 30 degrees with zoom = rotation / 100; the third row (shift 0.2) has
 /// the columns 10 and 15 only, both with the value `wide`.
 fn augmentation_grid(
     name: &'static str,
@@ -195,7 +195,7 @@ fn kernel_conditions(size: usize) -> Vec<(&'static str, String)> {
     conditions
 }
 
-/// Seed 001: the chosen setting, trained 100 times.
+/// Study 001: the chosen setting, trained 100 times.
 fn spread() -> ReferenceTable {
     let entry = |size: &str, mean, sd, n| ReferenceEntry {
         label: None,
@@ -224,7 +224,7 @@ fn spread() -> ReferenceTable {
 /// One published run: its settings, training accuracy and validation accuracy.
 type Run<'a> = (&'a [(&'static str, &'a str)], f64, f64);
 
-/// Seed 004: training and validation accuracy of single runs.
+/// Study 004: training and validation accuracy of single runs.
 fn phase(name: &'static str, title: &'static str, epochs: u32, runs: &[Run<'_>]) -> ReferenceTable {
     let entries = |(assignment, train, validation): &Run<'_>| {
         [
@@ -255,7 +255,7 @@ fn records() -> ReferenceTable {
     ReferenceTable {
         name: "mnist-records",
         title: "published records on the MNIST test images, by now a validation set",
-        source: "the lists in seeds 001 and 003",
+        source: "the lists in studies 001 and 003",
         conditions: texts(&[("dataset.source", "mnist")]),
         entries: [
             ("Capsules with max–min normalisation, majority vote of 3, Zhao et al. 2019", 99.83),
@@ -287,8 +287,8 @@ fn lecun() -> ReferenceTable {
     };
     ReferenceTable {
         name: "lecun",
-        title: "convolutional networks of LeCun's table (test errors of 1.7 to 0.23 %) and of seed 004",
-        source: "Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits; seed 004",
+        title: "convolutional networks of LeCun's table (test errors of 1.7 to 0.23 %) and of study 004",
+        source: "Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits; study 004",
         conditions: texts(&[("dataset.source", "mnist")]),
         entries: [
             ("error 1.7 %: LeNet-1, subsampled to 16×16, LeCun et al. 1998", 1.7),
@@ -303,7 +303,7 @@ fn lecun() -> ReferenceTable {
             ("error 0.35 %: large and deep, elastic, Cireșan et al. 2011", 0.35),
             ("error 0.27 %: committee of 7, elastic, Cireșan et al. 2011", 0.27),
             ("error 0.23 %: committee of 35, elastic, Cireșan et al. 2012", 0.23),
-            ("error 0.44 %: seed 004, 22 wrong of the last 5,000 test images", 0.44),
+            ("error 0.44 %: study 004, 22 wrong of the last 5,000 test images", 0.44),
         ]
         .into_iter()
         .map(entry)

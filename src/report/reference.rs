@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::document::{
     ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, Section, Statistics,
 };
-use super::labels::named;
+use super::labels::{named, spoken};
 use super::numbers::counted;
 pub use super::published::{NAMES, find};
 use crate::base::Metric;
@@ -92,8 +92,8 @@ pub fn compare(
         .filter_map(|(key, published)| {
             let ours = base_value(results, key)?;
             let is_axis = results.axes.iter().any(|axis| axis.key == *key);
-            (!is_axis && !same(key, ours, published))
-                .then(|| format!("{key} is {ours} here and {published} there"))
+            (!is_axis && !same(key, &ours, published))
+                .then(|| format!("{key} is {} here and {} there", spoken(&ours), spoken(published)))
         })
         .collect();
     ReferenceComparison {
@@ -126,7 +126,7 @@ fn matching(
         });
         conditions
             && entry.assignment.iter().all(|(key, published)| {
-                let ours = value(cell, key).or_else(|| base_value(results, key).map(str::to_owned));
+                let ours = value(cell, key).or_else(|| base_value(results, key));
                 ours.is_some_and(|ours| same(key, &ours, published))
             })
     };
@@ -172,16 +172,34 @@ fn adjust(matches: &mut [ReferenceMatch]) {
     }
 }
 
-/// Returns the base setting behind a typed key: tables of settings answer by their telling part.
-fn base_value<'a>(results: &'a ExperimentResults, key: &str) -> Option<&'a str> {
+/// Returns the base setting behind a typed key, as it is typed: tables of settings answer by their
+/// telling part.
+fn base_value(results: &ExperimentResults, key: &str) -> Option<String> {
     let base: &BTreeMap<String, String> = &results.facts.base;
-    let exact = base.get(key);
-    let parts = ["width", "kind", "name", "initial"];
-    let part = || parts.iter().find_map(|part| base.get(&format!("{key}.{part}")));
-    exact.or_else(part).map(String::as_str).or_else(|| {
-        (key == "model.preset" && !results.facts.model.is_empty())
-            .then_some(results.facts.model.as_str())
-    })
+    let of = |part: &str| base.get(&format!("{key}.{part}")).map(String::as_str);
+    if let (Some(exact), _) | (None, Some(exact)) =
+        (base.get(key).map(String::as_str), ["width", "kind"].iter().find_map(|part| of(part)))
+    {
+        return Some(exact.to_owned());
+    }
+    if let Some(name) = of("name") {
+        let name = typed(name);
+        return Some(match of("convention") {
+            Some(convention) => format!("{{name={name}, convention={convention}}}"),
+            None => name.to_owned(),
+        });
+    }
+    let model = (key == "model.preset").then(|| results.facts.model.clone());
+    of("initial").map(str::to_owned).or(model.filter(|model| !model.is_empty()))
+}
+
+/// Returns a name as it is typed, from the form in which manifests keep it.
+fn typed(name: &str) -> &str {
+    match name {
+        "rms-prop" => "rmsprop",
+        "adam-w" => "adamw",
+        name => name,
+    }
 }
 
 /// Returns whether two values of a setting mean the same, however they are typed.
@@ -236,6 +254,17 @@ pub(super) fn notes(comparison: &ReferenceComparison) -> Vec<(&'static str, Stri
         }
     }
     let tested = matches.iter().filter(|found| found.p.is_some()).count();
+    if tested == 0 && !matches.is_empty() {
+        let stated = matches.iter().any(|found| found.published.n.is_some());
+        notes.push((
+            "p",
+            if stated {
+                "no test: too few trials of ours to know their spread".to_owned()
+            } else {
+                "no test: the published values state neither n nor SD".to_owned()
+            },
+        ));
+    }
     if tested > 1 {
         let below = |p: &dyn Fn(&ReferenceMatch) -> Option<f64>| {
             matches.iter().filter(|found| p(found).is_some_and(|p| p <= ALPHA)).count()
@@ -256,6 +285,7 @@ pub(super) fn notes(comparison: &ReferenceComparison) -> Vec<(&'static str, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::fixture;
 
     #[test]
     fn values_are_compared_by_meaning() {
@@ -264,6 +294,28 @@ mod tests {
         assert!(same("train.optimizer", "{name=adamw, beta1=0.9}", "adamw"));
         assert!(!same("train.optimizer", "adam", "adamw"));
         assert!(!same("augment.shift", "none", "0"));
+    }
+
+    #[test]
+    fn the_base_setting_is_compared_as_it_is_typed_with_its_convention() {
+        let mut results = fixture::experiment("base", &[], &[(&[], &[5, 6, 7])]);
+        let mut put = |key: &str, value: &str| {
+            results.facts.base.insert(format!("train.optimizer.{key}"), value.to_owned());
+        };
+        // As manifests keep it: serde writes `RmsProp` as `rms-prop`.
+        put("name", "rms-prop");
+        put("convention", "keras");
+        let differences = |results: &crate::tables::ExperimentResults| {
+            let section = &crate::report::compose(&[results.into()]).experiments[0];
+            let found = compare(&find("seed-003").unwrap(), results, section).differences;
+            found.into_iter().filter(|text| text.contains("optimizer")).collect::<Vec<_>>()
+        };
+        assert!(differences(&results).is_empty(), "{:?}", differences(&results));
+        results.facts.base.insert("train.optimizer.convention".to_owned(), "torch".to_owned());
+        assert_eq!(
+            differences(&results),
+            ["train.optimizer is rmsprop torch here and rmsprop keras there"]
+        );
     }
 
     #[test]

@@ -45,6 +45,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
     for warning in &section.warnings {
         lines.extend(labelled_lines("warning", &warning.text, width, Paint::Yellow, colour));
     }
+    ensembles(&presenter, width, colour, &mut lines);
     details(&presenter, width, colour, &mut lines);
     reference(&presenter, width, colour, &mut lines);
     lines.push(String::new());
@@ -61,6 +62,17 @@ fn title(presenter: &Presenter<'_>, width: usize, colour: bool) -> Vec<String> {
         lines[0] = format!("{}{rest}", Paint::Bold.on(name, colour));
     }
     lines
+}
+
+fn ensembles(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Vec<String>) {
+    let Some(found) = presenter.ensembles() else { return };
+    lines.push(String::new());
+    let title = wrap_text(&found.title, width, 2);
+    lines.extend(title.iter().map(|line| Paint::Bold.on(line, colour)));
+    lines.push(String::new());
+    lines.extend(found.table.draw(width, colour));
+    lines.push(String::new());
+    lines.extend(wrap_text(found.note, width - 1, 0).iter().map(|line| format!(" {line}")));
 }
 
 fn details(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Vec<String>) {

@@ -293,6 +293,61 @@ fn settings_are_called_by_their_name_and_explained_below() {
 }
 
 #[test]
+fn a_single_trial_has_no_columns_of_a_distribution_and_ties_are_named() {
+    let axes: [(&str, &[&str]); 1] = [("ensemble.size", &["1", "2", "4"])];
+    let cells: [HandMade<'_>; 3] =
+        [(&[Some("1")], &[5]), (&[Some("2")], &[3]), (&[Some("4")], &[3])];
+    let text = terminal(&fixture::experiment("single", &axes, &cells), 100);
+    for absent in ["histogram", "95 %", " SE"] {
+        assert!(!text.contains(absent), "{absent}:\n{text}");
+    }
+    assert!(text.contains("at ensemble.size 2 and 4"), "{text}");
+}
+
+#[test]
+fn published_numbers_name_their_metric_and_number_of_trials() {
+    let mut results = fixture::experiment("two", &[], &[(&[], &[5, 6, 7])]);
+    results.facts.model = "two-conv".to_owned();
+    results.facts.view.reference = Some("seed-002".to_owned());
+    for trial in &mut results.cells[0].trials {
+        let accuracy = 0.98 + 0.001 * f64::from(trial.repeat);
+        trial.metrics.insert(Metric::ValidationAccuracy, accuracy);
+    }
+    let text = terminal(&results, 100);
+    assert!(text.contains("validation accuracy  98.80 (n = 1)  98.10 ± 0.10 (n = 3)"), "{text}");
+    results.facts.view.reference = Some("lecun".to_owned());
+    let text = terminal(&results, 100);
+    assert!(!text.contains("p (Holm)"), "{text}");
+    assert!(text.contains("no test: the published values state neither n nor SD"), "{text}");
+}
+
+#[test]
+fn trials_equal_to_the_bit_are_called_deterministic() {
+    let axes: [(&str, &[&str]); 1] = [("model.preset", &["naive-bayes", "mlp"])];
+    let cells: [HandMade<'_>; 2] =
+        [(&[Some("naive-bayes")], &[160, 160, 160]), (&[Some("mlp")], &[9, 9, 9])];
+    let mut results = fixture::experiment("same", &axes, &cells);
+    for (place, cell) in results.cells.iter_mut().enumerate() {
+        for trial in &mut cell.trials {
+            // Equal accuracies of networks happen; equal losses do not.
+            let loss = 0.5 + f64::from(place as u32 * trial.repeat) * 1e-9;
+            trial.metrics.insert(Metric::TestLoss, loss);
+        }
+    }
+    let text = terminal(&results, 100);
+    assert!(text.contains("55.56 (deterministic)") && !text.contains("97.50 (det"), "{text}");
+    assert!(text.contains("bit (preset naive-bayes)"), "{text}");
+}
+
+#[test]
+fn paths_of_the_engine_are_a_list() {
+    let mut results = fixture::augment_grid();
+    results.facts.origin.engine = "cpu, fused avx512 f32 and portable f32".to_owned();
+    let text = terminal(&results, 120);
+    assert_eq!(text.matches("cpu, fused avx512 f32, portable f32").count(), 2, "{text}");
+}
+
+#[test]
 fn twenty_trials_have_bootstrap_intervals() {
     let errors: Vec<u32> = (0..20).map(|repeat| 3 + repeat % 5).collect();
     let results = fixture::experiment("many", &[], &[(&[], &errors)]);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::scale::{Linear, robust_range};
-use super::svg::{Anchor, Chart, Drawing};
+use super::scale::{Linear, area_inside, inside, robust_range};
+use super::svg::{Anchor, Chart, Drawing, Towards};
 use super::trellis::{self, Frame, MOST_PANELS, Sides};
 use crate::base::Metric;
 use crate::report::curves::{Band, CurveGroup, EpochPoint};
@@ -133,7 +133,7 @@ fn chart(
     chart.notes.push(
         "Lines are means over the networks, bands reach from the lowest to the highest. Training \
          values are taken during the epoch, on augmented images and with dropout, so they may lie \
-         below validation. Values beyond the panel are drawn at its edge."
+         below validation. ▾ and ▴ stand where a line leaves its panel."
             .to_owned(),
     );
     Some(chart)
@@ -190,11 +190,21 @@ fn panel(
         let line = |pick: fn(&Band) -> f64| -> Vec<(f64, f64)> {
             found.iter().map(|(x, band)| (*x, y.at(scale.shown(pick(band))))).collect()
         };
+        let heights = (frame.top + 2.0, frame.bottom() - 2.0);
         if found.iter().any(|(_, band)| band.n > 1) {
-            let class = format!("band f{series}");
-            drawing.band(&class, &line(|band| band.max), &line(|band| band.min));
+            let (mut ring, lower) = (line(|band| band.max), line(|band| band.min));
+            ring.extend(lower.into_iter().rev());
+            drawing.area(&format!("band f{series}"), &area_inside(&ring, heights));
         }
-        drawing.polyline(&format!("s{series}"), &line(|band| band.mean));
+        let means = inside(&line(|band| band.mean), heights);
+        for piece in &means.pieces {
+            drawing.polyline(&format!("s{series}"), piece);
+        }
+        for gate in means.gates {
+            let is_high = gate.1 < 0.5 * (heights.0 + heights.1);
+            let towards = if is_high { Towards::Top } else { Towards::Bottom };
+            drawing.arrow(&format!("f{series}"), gate, towards);
+        }
     }
     drawing.close();
 }

@@ -1,7 +1,7 @@
 //! What each axis does: marginal means of its levels, and how rows and columns act together.
 
-use super::scale::{Linear, robust_range};
-use super::svg::{Anchor, Chart, Drawing, fitted, text_width};
+use super::scale::{Linear, full_range, inside, robust_range};
+use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use super::trellis::{Frame, grid_name};
 use crate::report::document::PivotGrid;
 use crate::report::effects::{AxisEffect, Level};
@@ -41,12 +41,13 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
     let left = left + 8.0;
     let gap = 22.0;
     let width = ((PAGE - left) / COLUMNS as f64 - gap).floor();
-    let (above, below) = (24.0, 38.0);
+    let (unit, above, below) = (18.0, 24.0, 38.0);
     let mut drawing = Drawing::default();
+    drawing.text("q", (0.0, 11.0), Anchor::Start, &presenter.metric());
     for (place, effect) in effects.iter().enumerate() {
         let frame = Frame {
             left: left + (place % columns) as f64 * (width + gap),
-            top: above + (place / columns) as f64 * (HEIGHT + above + below),
+            top: unit + above + (place / columns) as f64 * (HEIGHT + above + below),
             width,
             height: HEIGHT,
         };
@@ -60,7 +61,7 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
         drawing.text("b", (frame.left, frame.top - 9.0), Anchor::Start, &fitted(&title, width));
         levels(&mut drawing, presenter, frame, effect, &|value| y.at(shown(value)));
     }
-    let height = rows as f64 * (HEIGHT + above + below);
+    let height = unit + rows as f64 * (HEIGHT + above + below);
     let size = (left + columns as f64 * (width + gap), height);
     let mut chart = Chart::new("effects", "Effects of the axes", size, drawing);
     chart.title = format!(
@@ -82,12 +83,6 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
         );
     }
     Some(chart)
-}
-
-fn full_range(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
-    let low = values.clone().filter(|value| value.is_finite()).min_by(f64::total_cmp)?;
-    let high = values.filter(|value| value.is_finite()).max_by(f64::total_cmp)?;
-    Some((low, high))
 }
 
 /// Draws the ground of a panel with its ticks.
@@ -234,12 +229,14 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     let legend = legend.min(200.0) + 44.0;
     let count = columns.values.len();
     let width = (90.0 * count as f64).min(PAGE - left - legend - 20.0);
-    let frame = Frame { left: left + 8.0, top: 12.0, width, height: 200.0 };
+    let frame = Frame { left: left + 8.0, top: 24.0, width, height: 200.0 };
     let y = Linear::rounded(range, (frame.bottom(), frame.top), 5);
     let mut drawing = Drawing::default();
+    drawing.text("q", (0.0, 11.0), Anchor::Start, &presenter.metric());
     paper(&mut drawing, frame, &y, true);
     let step = width / count as f64;
     let spread = (0.5 * step).min(30.0) / rows.len() as f64;
+    let mut leaves_panel = false;
     for (row, entries) in grid.entries.iter().enumerate() {
         let shift = (row as f64 - 0.5 * (rows.len() - 1) as f64) * spread;
         let x = |place: usize| frame.left + (place as f64 + 0.5) * step + shift;
@@ -255,15 +252,24 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
                 Some((x(*place), y.at(shown(section.cells[*cell].summary?.mean))))
             })
             .collect();
-        drawing.polyline(&format!("s{row}"), &points);
+        for piece in inside(&points, (frame.top, frame.bottom())).pieces {
+            drawing.polyline(&format!("s{row}"), &piece);
+        }
         for (place, cell) in &found {
             let Some(summary) = section.cells[*cell].summary else { continue };
             drawing.open("", &presenter.cell_title(*cell));
+            let at = |value: f64| (x(*place), y.at(y.nearest(shown(value))));
             if let Some((low, high)) = summary.interval95 {
-                let class = format!("s{row}");
-                drawing.line(&class, (x(*place), y.at(shown(low))), (x(*place), y.at(shown(high))));
+                drawing.line(&format!("s{row}"), at(low), at(high));
             }
-            mark(&mut drawing, row, (x(*place), y.at(shown(summary.mean))));
+            if y.holds(shown(summary.mean)) {
+                mark(&mut drawing, row, at(summary.mean));
+            } else {
+                let is_low = shown(summary.mean) < y.ends().0;
+                leaves_panel = true;
+                let towards = if is_low { Towards::Bottom } else { Towards::Top };
+                drawing.arrow(&format!("f{row}"), at(summary.mean), towards);
+            }
             drawing.close();
         }
         let at = (frame.right() + 16.0, frame.top + 26.0 + 18.0 * row as f64);
@@ -296,6 +302,10 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
          that the effect of one depends on the other.",
         columns.labels.join("/")
     );
+    if leaves_panel {
+        let text = "Means beyond the panel are drawn as ▾ or ▴ at its edge.";
+        chart.notes.push(text.to_owned());
+    }
     Some(chart)
 }
 

@@ -1,11 +1,11 @@
 //! Accuracy by ensemble size, read off the stored predictions.
 
 use super::effects::mark;
-use super::scale::{Linear, robust_range};
+use super::scale::{Linear, full_range};
 use super::svg::{Anchor, Chart, Drawing, fitted, text_width};
 use super::trellis::Frame;
-use crate::base::{Direction, Metric};
 use crate::report::document::Section;
+use crate::report::ensembles;
 use crate::report::numbers::{Scale, counted};
 use crate::report::predicted::EnsembleGroup;
 use crate::report::present::Presenter;
@@ -17,32 +17,27 @@ const MOST: usize = 6;
 /// Draws the mean test accuracy of disjoint ensembles by their size.
 pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     let section = presenter.section;
-    let predicted = section.predicted.as_ref()?;
-    let mut groups: Vec<&EnsembleGroup> = predicted.ensembles.iter().collect();
-    let sign = if section.metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
-    let rank = |group: &EnsembleGroup| {
-        let means = group.cells.iter().filter_map(|cell| section.cells[*cell].summary);
-        means.map(|found| sign * found.mean).fold(f64::NEG_INFINITY, f64::max)
-    };
-    groups.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+    let mut groups = ensembles::ranked(section);
     let all = groups.len();
     groups.truncate(MOST);
     let largest = groups.iter().flat_map(|group| &group.points).map(|point| point.size).max()?;
-    let pooled = section.findings.pooled_sd.filter(|_| section.metric == Metric::TestAccuracy);
-    let scale = Scale::of(Metric::TestAccuracy, pooled);
+    let scale = ensembles::scale(section);
     let shown = |value: f64| scale.shown(value);
     let reach = |point: &EnsemblePoint| point.sd.unwrap_or(0.0);
     let values = groups
         .iter()
         .flat_map(|group| &group.points)
         .flat_map(|point| [point.mean - reach(point), point.mean + reach(point)]);
-    let range = robust_range(values.map(shown))?;
+    // Every mean and its band, whole: ensembles of one are the lowest and the most interesting.
+    let range = full_range(values.map(shown))?;
     let names: Vec<String> = groups.iter().map(|group| name(section, group)).collect();
     let legend = names.iter().map(|name| text_width(name)).fold(80.0, f64::max).min(300.0) + 40.0;
-    let frame = Frame { left: 56.0, top: 12.0, width: 880.0 - legend, height: 220.0 };
+    let frame = Frame { left: 56.0, top: 24.0, width: 880.0 - legend, height: 220.0 };
     let x = Linear::exact((0.5, largest as f64 + 0.5), (frame.left, frame.right()));
     let y = Linear::rounded(range, (frame.bottom(), frame.top), 5);
     let mut drawing = Drawing::default();
+    let unit = format!("test accuracy{}", scale.unit());
+    drawing.text("q", (0.0, 11.0), Anchor::Start, &unit);
     drawing.rect("frame", (frame.left, frame.top), (frame.width, frame.height));
     for tick in y.ticks() {
         drawing.line("grid", (frame.left, y.at(tick)), (frame.right(), y.at(tick)));

@@ -1,7 +1,7 @@
 //! Cells in order of their means, each with its interval and its trials.
 
 use super::scale::{Linear, robust_range};
-use super::svg::{Anchor, Chart, Drawing, fitted, text_width};
+use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use crate::base::Direction;
 use crate::report::document::{CellLine, Section};
 use crate::report::numbers::counted;
@@ -32,10 +32,12 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     order.truncate(MOST);
     let names: Vec<String> = order.iter().map(|(cell, _)| name(section, *cell)).collect();
     let title = axis_names(section);
-    let widest = names.iter().map(|text| text_width(text)).fold(text_width(&title), f64::max);
-    let (left, top) = (widest.clamp(40.0, 300.0) + 26.0, 26.0);
+    let any_mark = order.iter().any(|(cell, _)| !mark(presenter, *cell).is_empty());
+    let indent = if any_mark { 14.0 } else { 0.0 };
+    let widest = names.iter().map(|text| text_width(text)).fold(0.0, f64::max).min(300.0);
+    let (left, top) = (indent + widest + 24.0, 26.0);
     let bottom = top + ROW * order.len() as f64;
-    let right_text = 96.0;
+    let right_text = 110.0;
     let shown = |value: f64| presenter.scale.shown(value);
     let values = order.iter().flat_map(|(cell, _)| {
         let cell = &section.cells[*cell];
@@ -47,28 +49,33 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     let range = robust_range(values.map(shown))?;
     let x = Linear::rounded(range, (left, PAGE - right_text), 7);
     let mut drawing = Drawing::default();
-    drawing.text("q", (0.0, top - 9.0), Anchor::Start, &fitted(&title, left - 26.0));
-    drawing.text("q", (PAGE, top - 9.0), Anchor::End, "mean ± SD");
+    let room = PAGE - indent - right_text;
+    drawing.text("q", (indent, top - 11.0), Anchor::Start, &fitted(&title, room));
+    let several = section.findings.n_max > 1;
+    let head = if several { "mean ± SD" } else { "value" };
+    drawing.text("q", (PAGE, top - 11.0), Anchor::End, head);
     for tick in x.ticks() {
         drawing.line("grid", (x.at(tick), top - 4.0), (x.at(tick), bottom));
         drawing.text("q", (x.at(tick), bottom + 15.0), Anchor::Middle, &x.label(tick));
     }
     let metric = presenter.metric();
     drawing.text("q", (0.5 * (left + PAGE - right_text), bottom + 32.0), Anchor::Middle, &metric);
-    if let Some((_, best)) = order.first() {
+    if let Some((_, best)) = order.first().filter(|(_, best)| x.holds(shown(*best))) {
         drawing.line("best", (x.at(shown(*best)), top - 4.0), (x.at(shown(*best)), bottom));
     }
+    let mut leaves_chart = false;
     for (place, ((cell, mean), name)) in order.iter().zip(&names).enumerate() {
         let line = &section.cells[*cell];
         let y = top + ROW * (place as f64 + 0.5);
         let class = if line.inseparable_from_best { "near" } else { "far" };
         drawing.open(class, &presenter.cell_title(*cell));
         drawing.rect("hit", (0.0, y - 0.5 * ROW), (PAGE, ROW));
-        let mark = if line.inseparable_from_best { presenter.mark(line).trim() } else { "" };
-        drawing.text("", (0.0, y + 4.0), Anchor::Start, &fitted(name, left - 26.0));
-        drawing.text("", (left - 9.0, y + 4.0), Anchor::End, mark);
-        row(&mut drawing, line, y, &|value| x.at(shown(value)));
-        drawing.circle("mean", (x.at(shown(*mean)), y), 3.6);
+        drawing.text("", (0.0, y + 4.0), Anchor::Start, mark(presenter, *cell));
+        drawing.text("", (indent, y + 4.0), Anchor::Start, &fitted(name, widest));
+        leaves_chart |= row(&mut drawing, presenter, line, (y, &x));
+        if x.holds(shown(*mean)) {
+            drawing.circle("mean", (x.at(shown(*mean)), y), 3.6);
+        }
         let text = line.summary.map(|found| short_spread(presenter, &found)).unwrap_or_default();
         drawing.text("", (PAGE, y + 4.0), Anchor::End, &text);
         drawing.close();
@@ -79,7 +86,12 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     } else {
         counted(all, "cell")
     };
-    chart.title = format!("{metric}: {part}, best first, with the 95 % interval of each mean");
+    let has_intervals = section
+        .cells
+        .iter()
+        .any(|cell| cell.summary.is_some_and(|found| found.interval95.is_some()));
+    let with = if has_intervals { ", with the 95 % interval of each mean" } else { "" };
+    chart.title = format!("{metric}: {part}, best first{with}");
     let (first, last) = (order.first()?, order.last()?);
     let says = |(cell, _): &(usize, f64)| {
         let found = section.cells[*cell].summary.as_ref();
@@ -91,12 +103,19 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         says(last),
         presenter.inseparable_sentence()
     );
-    chart.notes = vec![
+    chart.notes = vec![if has_intervals {
         "Thick lines are 95 % intervals of the mean, faint dots single trials, the dotted line the \
-         best mean. Filled points (●) cannot be told apart from the best cell, hollow ones can. \
-         Overlapping intervals do not show that two cells are equal."
-            .to_owned(),
-    ];
+         best mean. Filled points and ● before the name: cannot be told apart from the best cell; \
+         hollow ones can. Overlapping intervals do not show that two cells are equal."
+            .to_owned()
+    } else {
+        "One trial a cell: the points have no spread, and differences may be luck. The dotted line \
+         is the best value."
+            .to_owned()
+    }];
+    if leaves_chart {
+        chart.notes.push("◂ and ▸ stand where something lies beyond the chart.".to_owned());
+    }
     if all > order.len() {
         let left_out = counted(all - order.len(), "worse cell");
         chart.notes.push(format!("{left_out} left out: see the table per cell."));
@@ -104,13 +123,44 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     Some(chart)
 }
 
-fn row(drawing: &mut Drawing, cell: &CellLine, y: f64, x: &dyn Fn(f64) -> f64) {
-    for value in cell.trials.iter().take(200) {
-        drawing.circle("dot", (x(*value), y), 2.0);
+fn mark(presenter: &Presenter<'_>, cell: usize) -> &'static str {
+    let cell = &presenter.section.cells[cell];
+    if cell.inseparable_from_best { presenter.mark(cell).trim() } else { "" }
+}
+
+/// Draws trials and interval, and returns whether some of it lies beyond the chart.
+fn row(
+    drawing: &mut Drawing,
+    presenter: &Presenter<'_>,
+    cell: &CellLine,
+    (y, x): (f64, &Linear),
+) -> bool {
+    let shown = |value: f64| presenter.scale.shown(value);
+    let (low, high) = x.ends();
+    let mut all: Vec<f64> = cell.trials.iter().copied().map(shown).collect();
+    for value in all.iter().filter(|value| x.holds(**value)).take(200) {
+        drawing.circle("dot", (x.at(*value), y), 2.0);
     }
-    if let Some((low, high)) = cell.summary.and_then(|found| found.interval95) {
-        drawing.line("whisker", (x(low), y), (x(high), y));
+    all.extend(cell.summary.map(|found| shown(found.mean)));
+    if let Some((from, to)) = cell.summary.and_then(|found| found.interval95) {
+        let ends = [shown(from), shown(to)];
+        all.extend(ends);
+        if ends[1] >= low && ends[0] <= high {
+            let [from, to] = ends.map(|end| x.at(x.nearest(end)));
+            drawing.line("whisker", (from, y), (to, y));
+        }
     }
+    let beyond = |end: f64, side: f64| {
+        all.iter().any(|value| side * (value - end) > 0.0 && !x.holds(*value))
+    };
+    let (is_below, is_above) = (beyond(low, -1.0), beyond(high, 1.0));
+    if is_below {
+        drawing.arrow("beyond", (x.at(low), y), Towards::Left);
+    }
+    if is_above {
+        drawing.arrow("beyond", (x.at(high), y), Towards::Right);
+    }
+    is_below || is_above
 }
 
 fn short_spread(presenter: &Presenter<'_>, found: &crate::report::Statistics) -> String {

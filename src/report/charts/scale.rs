@@ -31,11 +31,24 @@ impl Linear {
         Self { low, high, from, to, step }
     }
 
-    /// Returns the place of a value; values beyond an end stay on it.
+    /// Returns the place of a value; values beyond an end lie beyond it, so that none is ever shown
+    /// as another: who may meet one asks [`Linear::holds`], or cuts lines with [`inside`].
     #[must_use]
     pub(super) fn at(&self, value: f64) -> f64 {
-        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
-        self.from + share * (self.to - self.from)
+        self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
+    }
+
+    /// Returns whether a value lies on the scale.
+    #[must_use]
+    pub(super) fn holds(&self, value: f64) -> bool {
+        let slack = 1e-9 * (self.high - self.low);
+        (self.low - slack..=self.high + slack).contains(&value)
+    }
+
+    /// Returns the value of the scale that is nearest to a value.
+    #[must_use]
+    pub(super) fn nearest(&self, value: f64) -> f64 {
+        value.clamp(self.low, self.high)
     }
 
     /// Returns the lowest and the highest value.
@@ -80,6 +93,83 @@ fn round_step(step: f64) -> f64 {
         .map(|factor| factor * power)
         .find(|candidate| *candidate >= step * (1.0 - 1e-9))
         .unwrap_or(10.0 * power)
+}
+
+/// The parts of a line between two heights, and the places where it comes in or goes out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Inside {
+    /// Runs of points.
+    pub(super) pieces: Vec<Vec<(f64, f64)>>,
+    /// Places on the upper or lower height beyond which the line goes on.
+    pub(super) gates: Vec<(f64, f64)>,
+}
+
+/// Cuts the line through `points` at the heights `top` and `bottom` (which is the larger).
+#[must_use]
+pub(super) fn inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> Inside {
+    let is_inside = |y: f64| (top..=bottom).contains(&y);
+    let mut found = Inside::default();
+    let mut piece: Vec<(f64, f64)> =
+        points.iter().take(1).filter(|(_, y)| is_inside(*y)).copied().collect();
+    for pair in points.windows(2) {
+        let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+        let rise = y1 - y0;
+        let at = |share: f64| (x0 + share * (x1 - x0), y0 + share * rise);
+        // The shares of this stretch at which it comes in and goes out.
+        let (from, to) = if rise == 0.0 {
+            if is_inside(y0) { (0.0, 1.0) } else { (1.0, 0.0) }
+        } else {
+            let (one, other) = ((top - y0) / rise, (bottom - y0) / rise);
+            (one.min(other).max(0.0), one.max(other).min(1.0))
+        };
+        if from < to {
+            if from > 0.0 {
+                found.gates.push(at(from));
+                piece.push(at(from));
+            }
+            piece.push(if to < 1.0 { at(to) } else { (x1, y1) });
+        }
+        if to < 1.0 && !piece.is_empty() {
+            found.gates.extend(piece.last());
+            found.pieces.push(std::mem::take(&mut piece));
+        }
+    }
+    if !piece.is_empty() {
+        found.pieces.push(piece);
+    }
+    if found.pieces.is_empty() {
+        found.gates.extend(points.first().map(|(x, y)| (*x, y.clamp(top, bottom))));
+    }
+    found
+}
+
+/// Cuts the area within `points` at the heights `top` and `bottom`.
+#[must_use]
+pub(super) fn area_inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> Vec<(f64, f64)> {
+    // Sutherland and Hodgman's algorithm, one height after the other.
+    let cut = |points: &[(f64, f64)], height: f64, keeps: &dyn Fn(f64) -> bool| {
+        let mut out = Vec::with_capacity(points.len() + 4);
+        for (place, (x1, y1)) in points.iter().copied().enumerate() {
+            let (x0, y0) = points[(place + points.len() - 1) % points.len()];
+            if keeps(y0) != keeps(y1) {
+                out.push((x0 + (height - y0) / (y1 - y0) * (x1 - x0), height));
+            }
+            if keeps(y1) {
+                out.push((x1, y1));
+            }
+        }
+        out
+    };
+    let below = cut(points, top, &|y| y >= top);
+    cut(&below, bottom, &|y| y <= bottom)
+}
+
+/// Returns the range of all `values`.
+#[must_use]
+pub(super) fn full_range(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
+    let low = values.clone().filter(|value| value.is_finite()).min_by(f64::total_cmp)?;
+    let high = values.filter(|value| value.is_finite()).max_by(f64::total_cmp)?;
+    Some((low, high))
 }
 
 /// Returns the range of `values`, those far beyond the middle half left out: one failed training

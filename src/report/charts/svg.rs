@@ -28,23 +28,46 @@ impl Anchor {
     }
 }
 
-/// Mean width of a character at the size of the charts' text, in pixels.
-const CHARACTER: f64 = 6.4;
+/// Where an arrow points that says that something goes on beyond the panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Towards {
+    Left,
+    Right,
+    Top,
+    Bottom,
+}
+
+/// Returns about how wide a character is drawn at the size of the charts' text, in pixels: the
+/// widest of the usual fonts, since text that is cut off is worse than a gap.
+fn width_of(character: char) -> f64 {
+    match character {
+        ' ' | '.' | ',' | ':' | ';' | '\'' | '|' | '·' | 'i' | 'j' | 'l' | '/' => 3.9,
+        'f' | 't' | 'r' | 'I' | '(' | ')' | '[' | ']' | '-' | '"' => 4.8,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' | '→' | '↓' => 10.8,
+        '=' | '+' | '±' | '×' | '−' | '<' | '>' => 9.4,
+        character if character.is_uppercase() => 8.4,
+        _ => 7.2,
+    }
+}
 
 /// Returns about how wide `text` is drawn.
 #[must_use]
 pub(super) fn text_width(text: &str) -> f64 {
-    CHARACTER * text.chars().count() as f64
+    text.chars().map(width_of).sum()
 }
 
 /// Cuts `text` to about `width` pixels, with an ellipsis where something is lost.
 #[must_use]
 pub(super) fn fitted(text: &str, width: f64) -> String {
-    let most = (width / CHARACTER).floor().max(2.0) as usize;
-    if text.chars().count() <= most {
+    if text_width(text) <= width + 1e-9 {
         return text.to_owned();
     }
-    text.chars().take(most - 1).collect::<String>() + "…"
+    let mut used = width_of('…');
+    let kept = text.chars().enumerate().take_while(|(place, character)| {
+        used += width_of(*character);
+        *place == 0 || used <= width
+    });
+    kept.map(|(_, character)| character).collect::<String>() + "…"
 }
 
 /// Prints a coordinate with one decimal, none where it is 0.
@@ -119,6 +142,26 @@ impl Drawing {
         if points.len() > 1 {
             let d = trace(points);
             self.put(format_args!("<path class=\"{class}\" d=\"{d}\"/>"));
+        }
+    }
+
+    /// Draws a small arrow whose tip lies at a place on the edge of a panel.
+    pub(super) fn arrow(&mut self, class: &str, (x, y): (f64, f64), towards: Towards) {
+        let (long, half) = (5.0, 3.6);
+        let base = match towards {
+            Towards::Left => [(x + long, y - half), (x + long, y + half)],
+            Towards::Right => [(x - long, y - half), (x - long, y + half)],
+            Towards::Top => [(x - half, y + long), (x + half, y + long)],
+            Towards::Bottom => [(x - half, y - long), (x + half, y - long)],
+        };
+        self.area(class, &[(x, y), base[0], base[1]]);
+    }
+
+    /// Fills the area within `points`; nothing below three.
+    pub(super) fn area(&mut self, class: &str, points: &[(f64, f64)]) {
+        if points.len() > 2 {
+            let d = trace(points);
+            self.put(format_args!("<path class=\"{class}\" d=\"{d}Z\"/>"));
         }
     }
 

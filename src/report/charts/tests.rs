@@ -1,4 +1,4 @@
-use super::scale::{Linear, robust_range};
+use super::scale::{Linear, area_inside, inside, robust_range};
 use super::*;
 use crate::report::{Subject, compose};
 use crate::tables::{ExperimentResults, fixture};
@@ -45,15 +45,76 @@ fn the_interval_chart_looks_as_it_did() {
 }
 
 #[test]
-fn scales_end_on_round_numbers_and_keep_values_on_the_paper() {
+fn scales_end_on_round_numbers_and_show_no_value_as_another() {
     let scale = Linear::rounded((96.13, 98.44), (0.0, 100.0), 5);
     assert_eq!(scale.ends(), (96.0, 98.5));
     let labels: Vec<String> = scale.ticks().iter().map(|tick| scale.label(*tick)).collect();
     assert_eq!(labels, ["96.0", "96.5", "97.0", "97.5", "98.0", "98.5"]);
     assert!((scale.at(97.25) - 50.0).abs() < 1e-9);
-    assert!((scale.at(120.0) - 100.0).abs() < 1e-9);
+    assert!(scale.at(120.0) > 100.0 && !scale.holds(120.0) && scale.holds(98.5));
+    assert_eq!(scale.nearest(120.0), 98.5);
     let single = Linear::rounded((5.0, 5.0), (0.0, 1.0), 3);
     assert!((single.at(5.0) - 0.5).abs() < 0.2 && single.ticks().len() > 1);
+}
+
+#[test]
+fn lines_break_where_they_leave_the_panel_and_areas_are_cut_there() {
+    // Heights grow downwards; the panel reaches from 0 to 10.
+    let found = inside(&[(0.0, 30.0), (1.0, 20.0), (2.0, 0.0), (3.0, 5.0)], (0.0, 10.0));
+    assert_eq!(found.pieces, [vec![(1.5, 10.0), (2.0, 0.0), (3.0, 5.0)]]);
+    assert_eq!(found.gates, [(1.5, 10.0)]);
+    let through = inside(&[(0.0, -10.0), (2.0, 30.0)], (0.0, 10.0));
+    assert_eq!(through.pieces, [vec![(0.5, 0.0), (1.0, 10.0)]]);
+    assert_eq!(through.gates, [(0.5, 0.0), (1.0, 10.0)]);
+    let twice = inside(&[(0.0, 5.0), (1.0, 15.0), (2.0, 5.0)], (0.0, 10.0));
+    assert_eq!(twice.pieces.len(), 2);
+    let beyond = inside(&[(4.0, 30.0), (5.0, 20.0)], (0.0, 10.0));
+    assert_eq!((beyond.pieces.len(), beyond.gates), (0, vec![(4.0, 10.0)]));
+    let area = area_inside(&[(0.0, 5.0), (10.0, 5.0), (10.0, 20.0), (0.0, 20.0)], (0.0, 10.0));
+    assert!(area.iter().all(|(_, y)| (0.0..=10.0).contains(y)) && area.len() == 4, "{area:?}");
+    assert!(area_inside(&[(0.0, 15.0), (1.0, 12.0), (1.0, 20.0)], (0.0, 10.0)).is_empty());
+}
+
+/// A single network far below its ensembles, as with three networks of N4.
+#[test]
+fn the_ensembles_chart_holds_every_mean_and_its_whole_band() {
+    let cells: [fixture::HandMade<'_>; 1] = [(&[], &[5, 6, 7])];
+    let results = fixture::experiment("e", &[], &cells);
+    let point = |size: usize, mean, sd| crate::stats::EnsemblePoint {
+        size,
+        ensembles: 15 / size,
+        mean,
+        sd: Some(sd),
+        resampled95: None,
+    };
+    let later = (2..=15).map(|size| point(size, 0.994 + 1e-5 * size as f64, 0.0001));
+    let points: Vec<_> = [point(1, 0.991_65, 0.000_79)].into_iter().chain(later).collect();
+    let group = crate::report::predicted::EnsembleGroup { cells: vec![0], members: 15, points };
+    let predicted =
+        crate::report::predicted::Predicted { ensembles: vec![group], ..Default::default() };
+    let subject = Subject { results: &results, predicted: Some(&predicted) };
+    let charts = charts(&compose(&[subject]).experiments[0]);
+    let chart = charts.iter().find(|chart| chart.name == "ensembles").unwrap();
+    let file = chart.file();
+    let heights: Vec<f64> = file
+        .split("cy=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+        .collect();
+    // The panel reaches from 24 to 244 pixels; the lowest mean lies apart from the others in it.
+    assert!(heights.iter().all(|y| (24.0..244.0).contains(y)), "{heights:?}");
+    assert!(heights[0] > heights[1] + 100.0, "{heights:?}");
+    assert!(file.contains(">99.0</text>") || file.contains(">99.00</text>"), "{file}");
+}
+
+#[test]
+fn the_mark_stands_before_the_name_and_the_axes_have_units() {
+    let charts = charts_of(&fixture::augment_grid());
+    let intervals = charts[0].file();
+    assert!(intervals.contains("<text class=\"\" x=\"0\" "), "{intervals}");
+    for chart in charts.iter().filter(|chart| ["effects", "interaction"].contains(&&*chart.name)) {
+        assert!(chart.file().contains(">test accuracy %</text>"), "{}", chart.name);
+    }
 }
 
 #[test]

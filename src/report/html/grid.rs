@@ -46,8 +46,7 @@ fn shades(section: &Section) -> Option<(f64, f64)> {
 
 fn heat_map(presenter: &Presenter<'_>, grid: &PivotGrid, range: Option<(f64, f64)>) -> String {
     let title = grid_title(grid);
-    let caption =
-        if title.is_empty() { format!("{}, mean ± SD", presenter.metric()) } else { title };
+    let caption = if title.is_empty() { presenter.heading() } else { title };
     let mut out = format!(
         "<div class=\"scroll wide\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
          <table class=\"heat\">\n<caption>{0}</caption>\n<thead>",

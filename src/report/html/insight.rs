@@ -234,7 +234,7 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         .cells
         .iter()
         .enumerate()
-        .filter(|(_, cell)| cell.noise.is_some())
+        .filter(|(_, cell)| cell.noise.is_some() && !cell.is_deterministic)
         .take(2000)
         .collect();
     if rows.is_empty() {
@@ -302,36 +302,74 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
 /// Appends what the experiment cost.
 pub(super) fn cost(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     let cost = &presenter.section.cost;
-    let mut rows: Vec<(&str, String, String, String)> = Vec::new();
-    let mut add = |name, found: Option<Statistics>, decimals: usize, unit: &str| {
-        let Some(found) = found else { return };
-        let spread = found.sd.map_or_else(|| ABSENT.to_owned(), |sd| grouped(sd, decimals));
-        let mean = format!("{} {unit}", grouped(found.mean, decimals));
-        rows.push((name, mean, spread, found.n.to_string()));
+    // What, then the value, median, range and n.
+    let mut rows: Vec<(String, [String; 4])> = Vec::new();
+    let absent = || ABSENT.to_owned();
+    let mut add = |name: String, value: String, found: Option<Statistics>, decimals: usize| {
+        let members = found.map_or_else(
+            || [absent(), absent(), absent()],
+            |found| {
+                let [median, low, high] =
+                    [found.median, found.min, found.max].map(|value| grouped(value, decimals));
+                let n = found.n.to_string();
+                if found.n > 1 {
+                    [median, format!("{low}–{high}"), n]
+                } else {
+                    [absent(), absent(), n]
+                }
+            },
+        );
+        let [median, range, n] = members;
+        rows.push((name, [value, median, range, n]));
     };
-    add("training time of a trial", cost.seconds_per_trial, 2, "s");
-    add("first epoch of a network (warm-up)", cost.first_epoch_seconds, 3, "s");
-    add("a later epoch of a network", cost.later_epoch_seconds, 3, "s");
-    add("training images per second", cost.images_per_second, 0, "");
+    for network in &cost.networks {
+        let of = match network.network.as_str() {
+            "" => "a network".to_owned(),
+            name => name.to_owned(),
+        };
+        if let Some(rate) = network.images_per_second {
+            let found = network.member_images_per_second;
+            let name = format!("training images per second, {of}");
+            add(name, grouped(rate, 0), found, 0);
+        }
+        let times = [
+            ("seconds of training", network.member_seconds, 2),
+            ("seconds of the first epoch (warm-up)", network.first_epoch_seconds, 3),
+            ("seconds of a later epoch", network.later_epoch_seconds, 3),
+        ];
+        for (name, found, decimals) in times {
+            if let Some(found) = found {
+                let mean = grouped(found.mean, decimals);
+                add(format!("{name}, {of}"), mean, Some(found), decimals);
+            }
+        }
+    }
     if let Some(memory) = cost.peak_memory_mib {
-        let text = format!("{} MiB", grouped(memory, 0));
-        rows.push(("largest memory", text, ABSENT.to_owned(), ABSENT.to_owned()));
+        let name = "most memory of a network, computed".to_owned();
+        add(name, format!("{} MiB", grouped(memory.ceil(), 0)), None, 0);
     }
     if cost.train_seconds > 0.0 {
-        let total = duration(cost.train_seconds);
-        let members = if cost.members > 0 { cost.members.to_string() } else { ABSENT.to_owned() };
-        rows.push(("all training", total, ABSENT.to_owned(), members));
+        let name = match cost.members {
+            0 => "all training".to_owned(),
+            members => format!("all training, summed over {}", counted(members, "network")),
+        };
+        add(name, duration(cost.train_seconds), None, 0);
     }
     if rows.is_empty() {
         return;
     }
-    let keys = column("what", Left, &rows, |row| row.0.to_owned());
-    let columns = vec![
-        column("mean", Right, &rows, |row| row.1.trim().to_owned()),
-        column("SD", Right, &rows, |row| row.2.clone()),
-        column("n", Right, &rows, |row| row.3.clone()),
-    ];
+    let keys = column("what", Left, &rows, |row| row.0.clone());
+    let heads = ["overall", "median of networks", "lowest–highest", "n"];
+    let of = |(place, head): (usize, &&str)| column(head, Right, &rows, |row| row.1[place].clone());
+    let columns = heads.iter().enumerate().map(of).collect();
     page.open(prefix, "cost", "Cost");
     page.raw(&text_table(&table_of(keys, columns), "What the training cost", Sorting::Fixed, &[]));
+    page.paragraph(
+        "note",
+        "Overall: all training images over all seconds, and means of times; every network counts \
+         once, also where ensembles of several sizes use it. Seconds are summed over the networks: with \
+         several workers less time passes. Memory is the computed size of weights, optimizer state and \
+         buffers, without images and the rest of the process.",
+    );
     page.close();
 }

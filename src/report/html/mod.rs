@@ -13,7 +13,7 @@ mod tests;
 use super::charts::{self, CHART_STYLE, Chart};
 use super::document::{ReportDocument, Section};
 use super::markdown::sentence;
-use super::markup::escape;
+use super::markup::{escape, prose};
 use super::present::Presenter;
 use super::reference::notes;
 use table::{Sorting, text_table};
@@ -102,7 +102,7 @@ impl Page {
 
     fn paragraph(&mut self, class: &str, text: &str) {
         if !text.is_empty() {
-            self.raw(&format!("<p class=\"{class}\">{}</p>\n", escape(text)));
+            self.raw(&format!("<p class=\"{class}\">{}</p>\n", prose(text)));
         }
     }
 
@@ -113,7 +113,7 @@ impl Page {
         }
         self.raw("<dl>\n");
         for (label, text) in lines {
-            let (label, text) = (escape(label), escape(text));
+            let (label, text) = (escape(label), prose(text));
             self.raw(&format!("<div><dt>{label}</dt><dd>{text}</dd></div>\n"));
         }
         self.raw("</dl>\n");
@@ -128,7 +128,7 @@ impl Page {
             escape(&capitalised(&chart.title)),
             0.7 * chart.width(),
             chart.width().max(320.0),
-            escape(&chart.notes.join(" ")),
+            prose(&chart.notes.join(" ")),
             if chart.width() <= HALF && is_one_of_several { " class=\"half\"" } else { "" }
         ));
     }
@@ -149,7 +149,7 @@ fn experiment(page: &mut Page, section: &Section, place: usize) {
     for warning in &section.warnings {
         page.raw(&format!(
             "<p class=\"warning\"><strong>Warning:</strong> {}</p>\n",
-            escape(&warning.text)
+            prose(&warning.text)
         ));
     }
     grid::grids(page, &presenter, &prefix);
@@ -194,6 +194,13 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         }
         match first.name.as_str() {
             "effects" => insight::effects(page, presenter),
+            "ensembles" => {
+                if let Some(found) = presenter.ensembles() {
+                    let title = capitalised(&found.title);
+                    page.raw(&text_table(&found.table, &title, Sorting::Fixed, &[]));
+                    page.paragraph("note", &sentence(found.note));
+                }
+            }
             name if name.starts_with("interaction") => insight::variances(page, presenter),
             _ => {}
         }

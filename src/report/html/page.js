@@ -38,6 +38,14 @@
       });
     });
   });
+  // Boxes that hold more than they show say so; without scripts the bar of the browser does.
+  function mark() {
+    document.querySelectorAll(".scroll").forEach(function (box) {
+      box.classList.toggle("over", box.scrollWidth > box.clientWidth + 8);
+    });
+  }
+  mark();
+  window.addEventListener("resize", mark);
   // Titles become a tip that appears at once; without scripts the browser shows them itself.
   var tip = document.createElement("div");
   tip.id = "tip";
