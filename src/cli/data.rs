@@ -51,7 +51,9 @@ fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
         println!("{:#}", json!(sources));
         return Exit::Done;
     }
-    sources_as_text(&sources, terminal.width).iter().for_each(|line| println!("{line}"));
+    for line in sources_as_text(&sources, terminal.width) {
+        println!("{line}");
+    }
     Exit::Done
 }
 
