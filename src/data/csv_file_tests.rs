@@ -15,8 +15,8 @@ fn read_bytes(name: &str, content: &[u8], skipping: &mut Skipping) -> Result<Poo
 
 /// Reads a table of these labels, every image `1 2 3 4`.
 fn of_labels(labels: &[&str], skipping: &mut Skipping) -> Result<Pool, String> {
-    let rows: String = labels.iter().map(|label| format!("{label},1,2,3,4\n")).collect();
-    read_bytes("t.csv", format!("{HEAD}\n{rows}").as_bytes(), skipping)
+    let rows: Vec<String> = labels.iter().map(|label| format!("{label},1,2,3,4")).collect();
+    read_bytes("t.csv", format!("{HEAD}\n{}", rows.join("\n")).as_bytes(), skipping)
 }
 
 fn strictly(labels: &[&str]) -> Result<Pool, String> {

@@ -20,8 +20,10 @@ pub(super) struct CsvText {
 impl CsvText {
     /// Returns whether `path` ends like a CSV file: `.csv`, plain or packed as `.csv.gz`.
     pub(super) fn is_meant(path: &Path) -> bool {
-        let name = path.to_string_lossy().to_ascii_lowercase();
-        name.ends_with(".csv") || name.ends_with(".csv.gz")
+        let ends_in = |path: &Path, ending: &str| {
+            path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+        };
+        ends_in(path, "csv") || ends_in(path, "gz") && ends_in(&path.with_extension(""), "csv")
     }
 
     /// Reads a file, unpacking it where its name ends in `.gz`.

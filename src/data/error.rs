@@ -194,9 +194,13 @@ impl LoadError {
     fn input_hint(&self, input: &Path) -> &'static str {
         match self {
             Self::Size { .. } => "bring the images to that size, or choose another network",
-            Self::Content { place: Some(_), .. } | Self::Skippable(_) => "repair or remove it",
+            Self::Skippable(_) => "repair or remove it",
+            Self::Content { place: Some(_), .. } => "repair the file",
             Self::Content { path, .. } | Self::Read { path, .. } if path != input => {
                 "repair or remove it"
+            }
+            Self::Content { .. } if input.is_dir() => {
+                "give a folder of PNG images, or of folders of them named like the classes"
             }
             Self::Content { .. } if CsvText::is_meant(input) => {
                 "check the file, and what `--label` and `--id-column` name"

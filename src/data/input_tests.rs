@@ -157,11 +157,14 @@ fn the_hint_suits_what_is_wrong() {
         Place::with(name, content).raw(path, |_| {}).unwrap_err().hint().unwrap()
     };
     let kinds = "give a CSV file of pixels, an IDX file of images or a folder of PNG images";
+    let folder = "give a folder of PNG images, or of folders of them named like the classes";
     let table = "check the file, and what `--label` and `--id-column` name";
     let size = "bring the images to that size, or choose another network";
     for (name, content, path, expected) in [
         ("t.csv", b"a,b,c,d\n1,2,3\n".as_slice(), "t.csv", "repair or remove it"),
+        ("t.csv", b"1,2,3,0\n1,2,3,4\n", "t.csv", "repair the file"),
         ("images/a.png", b"no image", "images", "repair or remove it"),
+        ("images/hat/a.txt", b"no image", "images/hat", folder),
         ("t.csv", b"a,b,c\n1,2,3\n", "t.csv", table),
         ("t.csv", b"a\n1\n", "t.csv", size),
         ("notes.txt", b"no image", "notes.txt", kinds),

@@ -34,7 +34,7 @@ fn networks_of_several_ensembles_never_answer_together() {
         &place,
         &export("ensemble.size=1", "both"),
         "it holds an older file that would join the new ones: `member-01.safetensors`\n  \
-         hint: name another folder, or remove it first",
+         hint: name another folder, or remove this one first",
     );
     place.done(&export("ensemble.size=1", "one"));
     std::fs::copy(place.path("one/member-00.safetensors"), place.path("both/other.safetensors"))
