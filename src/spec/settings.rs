@@ -107,6 +107,16 @@ pub struct SplitSettings {
     pub seed: SplitSeed,
 }
 
+impl SplitSettings {
+    /// Returns whether fractions are of the whole pool: training and test images are both drawn
+    /// from it as fractions. Else validation and training fractions are of what test leaves.
+    #[must_use]
+    pub fn shares_the_pool(&self) -> bool {
+        let is_fraction = |share| matches!(share, Some(Share::Fraction(_)));
+        is_fraction(self.train) && is_fraction(self.test)
+    }
+}
+
 /// A part of a pool of images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -404,7 +414,7 @@ pub struct EnsembleSettings {
 }
 
 /// How the predictions of an ensemble are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {
     /// Mean of the class probabilities.
