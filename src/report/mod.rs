@@ -47,7 +47,8 @@ pub use document::{
     ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
-pub use numbers::duration;
+pub use layout::wrap_parts;
+pub use numbers::{counted, duration, grouped};
 pub use rivals::AgainstBest;
 
 /// How a report is written.

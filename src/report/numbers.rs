@@ -73,7 +73,7 @@ impl Scale {
 
 /// Prints a number with `decimals` places, a true minus sign and commas between thousands.
 #[must_use]
-pub(super) fn grouped(value: f64, decimals: usize) -> String {
+pub fn grouped(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "NaN".to_owned() } else { format!("{value}") };
     }
@@ -121,7 +121,7 @@ pub(super) fn probability(p: f64) -> String {
 
 /// Prints a count with the noun, adding `s` unless it is one.
 #[must_use]
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count as f64, 0))
 }
