@@ -388,7 +388,8 @@ pub enum Fill {
     Constant(f64),
     /// Mirrored with the edge pixel repeated: `d c b a | a b c d | d c b a`.
     Reflect,
-    /// Tiled, the last pixel lying on the first of the next tile, as SciPy and Keras have it.
+    /// Tiled: as SciPy has it, the last pixel lying on the first of the next tile, or for the layers
+    /// as TensorFlow has it.
     Wrap,
 }
 
