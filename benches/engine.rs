@@ -50,6 +50,7 @@ fn main() {
         seed_path,
         attempt: 1,
         checkpoint: None,
+        earlier: None,
     };
     let engine = build(DeviceChoice::Cpu).expect("a CPU");
     let output = engine.train(&job, &mut Silent).expect("a training");

@@ -131,7 +131,7 @@ impl Row {
         let shape = ImageShape { height: 28, width: 28, channels: 1 };
         let batch = settings.train.batch_size;
         let seed_path = SeedPath::member(Seed(1), 0, 0);
-        let network = fused::build(path, settings, shape, 10, seed_path)
+        let network = fused::build(path, settings, shape, 10, seed_path, batch)
             .expect("every preset has a fused path");
         // One batch of noise again and again, as the peers train on.
         let noise = |at: usize| {

@@ -129,6 +129,7 @@ fn speed(device: DeviceChoice, row: &Row, images: usize) -> Result<(f64, usize),
             seed_path: SeedPath::member(Seed(1), 0, member),
             attempt: 1,
             checkpoint: None,
+            earlier: None,
         })
         .collect();
     let capacity = engine.pack_capacity(&jobs[0]).min(row.pack);

@@ -12,9 +12,13 @@ use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Grid};
 use crate::plan::{CellDraft, Plan, PlanError};
 use crate::spec::architecture::Architecture;
+use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
 use crate::spec::{Document, Override, SpecError};
 use crate::store::{DatasetFacts, Manifest, ManifestDraft, Repeats};
+
+/// The most networks that the trials of a plan may have, shared ones counted again.
+const MOST_NETWORKS: u64 = 10_000_000;
 
 /// An experiment file with its grid.
 pub(super) struct Loaded {
@@ -86,9 +90,15 @@ impl Loaded {
         Ok(Self { document, grid, repeats: Repeats::AsTyped })
     }
 
-    /// Resolves every cell, checks its network against its images, and draws the plan.
+    /// Resolves every cell and draws the plan, in which no cell means the same as another.
     pub(super) fn plan(&self, images: &mut Images) -> Result<Plan, Failure> {
-        self.plan_with(ENGINE_REVISION, &mut |settings| Ok(images.load(settings)?.checksum))
+        let mut checksum = |settings: &DatasetSettings| Ok(images.load(settings)?.checksum);
+        let plan = self.plan_with(ENGINE_REVISION, &mut checksum)?;
+        plan.refuse_twins().map_err(|twins| {
+            let file = self.document.file_name();
+            Failure::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
+        })?;
+        Ok(plan)
     }
 
     /// Draws the plan of results that are there, also of an older engine's, without looking at
@@ -112,6 +122,7 @@ impl Loaded {
             let repeats = self.repeats.of_cell(&self.grid.id(cell), experiment.repeats)?;
             Some((cell, repeats))
         });
+        let mut networks = 0u64;
         let cells = cells.map(|(cell, repeats)| {
             let assignment: Vec<_> = self
                 .grid
@@ -121,6 +132,13 @@ impl Loaded {
             let settings = self
                 .document
                 .settings_for(assignment.iter().map(|(key, value)| (key.as_str(), value)))?;
+            networks += repeats.len() as u64 * u64::from(settings.ensemble.size);
+            if networks > MOST_NETWORKS {
+                let file = self.document.file_name();
+                return Err(Failure::input(format!("cannot plan `{file}`"))
+                    .because_of("its trials have more than 10,000,000 networks in all")
+                    .hint(Some("lower `repeats` or `ensemble.size`, or draw some of the cells with `sample`")));
+            }
             let (id, name) = (self.grid.id(cell), self.grid.name(cell));
             Ok((CellDraft { id, name, assignment, settings }, repeats))
         });
@@ -232,13 +250,19 @@ pub(super) fn validate(plan: &Plan, images: &mut Images) -> Result<(), Failure> 
     let mut seen = std::collections::HashSet::new();
     for cell in &plan.cells {
         let settings = &cell.settings;
-        let key = format!("{:?} {:?}", settings.dataset, settings.model.layers);
+        let (batch_size, drop_last) = (settings.train.batch_size, settings.train.drop_last);
+        let key = format!(
+            "{:?} {:?} {:?}",
+            settings.dataset,
+            settings.model.layers,
+            drop_last.then_some(batch_size)
+        );
         if !seen.insert(key) {
             continue;
         }
         let dataset = images.load(&settings.dataset)?;
         let seed = plan.members.first().map_or(Seed(0), |m| m.seed_path.master);
-        let [_, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
+        let [train, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
         let cannot = || Failure::input(format!("cannot train cell `{}`", cell.name));
         if matches!(settings.trainer, TrainerSettings::Dfdx) {
             let shape = dataset.shape;
@@ -253,6 +277,15 @@ pub(super) fn validate(plan: &Plan, images: &mut Images) -> Result<(), Failure> 
                     dataset.name, shape.height, shape.width
                 )))
             })?;
+            let is_fitted = LayerSettings::are_fitted(&settings.model.layers);
+            if drop_last && train < batch_size && !is_fitted {
+                return Err(cannot()
+                    .because_of(format!(
+                        "`train.drop-last` leaves nothing: the {train} training images do not \
+                         fill a batch of {batch_size}"
+                    ))
+                    .hint(Some("lower `train.batch-size`, or set `train.drop-last` to false")));
+            }
         }
         if needs_validation(settings) && validation == 0 {
             return Err(cannot()

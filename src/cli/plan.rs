@@ -8,9 +8,10 @@ use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::power::Wanted;
 use super::report::store_failure;
+use super::terminal::width;
 use crate::data::Dataset;
 use crate::plan::{Basis, Estimate, Facts, Plan, SplitSizes, estimate, outstanding};
-use crate::report::duration;
+use crate::report::{counted, duration, grouped, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
@@ -49,6 +50,10 @@ struct Outlook {
     trials_left: usize,
     workers: usize,
     test_images: usize,
+    /// Images of a dataset, and how many of them are in no part of its split: the most of any.
+    unused: (usize, usize),
+    /// Fewest and most trials of a cell.
+    repeats: (usize, usize),
     predicted_sd: Option<f64>,
     detectable: Option<f64>,
     wanted: Option<Wanted>,
@@ -72,12 +77,17 @@ impl Outlook {
             }
         };
         let left = outstanding(plan, &StoreProgress::new(&view, 1));
-        let mut sizes = Vec::new();
+        let (mut sizes, mut unused) = (Vec::new(), (0, 0));
         for cell in &plan.cells {
             let settings = &cell.settings.dataset;
             if sizes.iter().all(|(known, _)| known != settings) {
                 let dataset = images.load(settings)?;
-                sizes.push((settings.clone(), sizes_of(settings, &dataset, loaded)?));
+                let of_split = sizes_of(settings, &dataset, loaded)?;
+                let used = of_split.train + of_split.validation + of_split.test;
+                if dataset.len() - used > unused.1 {
+                    unused = (dataset.len(), dataset.len() - used);
+                }
+                sizes.push((settings.clone(), of_split));
             }
         }
         let size_of = |settings: &DatasetSettings| {
@@ -106,15 +116,20 @@ impl Outlook {
         };
         let test_images = sizes.first().map_or(0, |(_, sizes)| sizes.test);
         let predicted_sd = stats::predicted_accuracy_sd(ASSUMED_ERROR, test_images);
-        let repeats = experiment.repeats as usize;
+        let mut repeats_of = vec![0; plan.cells.len()];
+        plan.trials.iter().for_each(|trial| repeats_of[trial.cell] += 1);
+        let fewest = repeats_of.iter().copied().min().unwrap_or(0);
+        let repeats = (fewest, repeats_of.into_iter().max().unwrap_or(0));
         Ok(Self {
             estimate: estimate(plan, &left.members, &facts),
             trials_left: left.trials.len(),
             workers,
             test_images,
+            unused,
+            repeats,
             predicted_sd,
             detectable: predicted_sd
-                .and_then(|sd| stats::smallest_detectable_difference(sd, repeats, ALPHA, POWER)),
+                .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, ALPHA, POWER)),
             wanted: arguments
                 .difference
                 .map(|difference| {
@@ -142,6 +157,7 @@ impl Outlook {
             "members": plan.members.len(),
             "members-outstanding": self.estimate.members,
             "training-images": self.estimate.training_images,
+            "unused-images": self.unused.1,
             "seconds": self.estimate.seconds,
             "seconds-basis": basis(self.estimate.basis),
             "workers": self.workers,
@@ -152,6 +168,22 @@ impl Outlook {
         })
     }
 
+    /// Returns the time that is left, in words.
+    fn time(&self) -> String {
+        match self.estimate.seconds {
+            None => "an unknown time".to_owned(),
+            // A rough guess has no decimals.
+            Some(seconds) if (1.0..60.0).contains(&seconds) && self.is_guess() => {
+                format!("about {seconds:.0} s")
+            }
+            Some(seconds) => format!("about {}", duration(seconds)),
+        }
+    }
+
+    fn is_guess(&self) -> bool {
+        self.estimate.basis == Basis::Modelled
+    }
+
     fn print(&self, loaded: &Loaded, plan: &Plan) {
         let experiment = loaded.document.experiment();
         outln!("{}   seed {}", experiment.name, experiment.seed.0);
@@ -159,57 +191,94 @@ impl Outlook {
             outln!("{question}");
         }
         outln!();
+        let width = width();
         for axis in &loaded.grid.axes {
-            let values: Vec<_> = axis.values.iter().map(ToString::to_string).collect();
-            outln!("  {:<28} {}", axis.key, values.join(", "));
+            let mut values: Vec<_> = axis.values.iter().map(ToString::to_string).collect();
+            let last = values.len().saturating_sub(1);
+            values[..last].iter_mut().for_each(|value| value.push(','));
+            let head = format!("{:<28}", axis.key);
+            print_within(width, &[vec![head], values].concat());
         }
         outln!();
         for cell in plan.cells.iter().take(MOST_CELLS_LISTED) {
-            outln!("  {}", cell.name);
+            print_within(width, &words(&cell.name));
         }
         if plan.cells.len() > MOST_CELLS_LISTED {
-            outln!("  … and {} more", plan.cells.len() - MOST_CELLS_LISTED);
+            outln!("  … and {} more", whole(plan.cells.len() - MOST_CELLS_LISTED));
         }
         outln!();
-        outln!(
-            "{} cells × {} repeats = {} trials, {} distinct members",
-            plan.cells.len(),
-            experiment.repeats,
-            plan.trials.len(),
-            plan.members.len()
-        );
-        outln!(
-            "finished already: {} trials, {} members",
-            plan.trials.len() - self.trials_left,
-            plan.members.len() - self.estimate.members
-        );
-        let time = match self.estimate.seconds {
-            Some(seconds) => format!("about {}", duration(seconds)),
-            None => "an unknown time".to_owned(),
+        let repeats = match self.repeats {
+            (fewest, most) if fewest == most => counted(most, "repeat"),
+            (fewest, most) => format!("{} to {}", whole(fewest), counted(most, "repeat")),
         };
-        outln!(
-            "to do: {} members on {} training images, {time} with {} workers ({}), {:.1} MB of \
-             predictions",
-            self.estimate.members,
-            self.estimate.training_images,
-            self.workers,
+        print_text(&format!(
+            "{} × {repeats} = {}, {}",
+            counted(plan.cells.len(), "cell"),
+            counted(plan.trials.len(), "trial"),
+            counted(plan.members.len(), "distinct member"),
+        ));
+        print_text(&format!(
+            "finished already: {}, {}",
+            counted(plan.trials.len() - self.trials_left, "trial"),
+            counted(plan.members.len() - self.estimate.members, "member"),
+        ));
+        print_text(&format!(
+            "to do: {} on {}, {} with {} ({}), {} MiB of predictions",
+            counted(self.estimate.members, "member"),
+            counted(self.estimate.training_images as usize, "training image"),
+            self.time(),
+            counted(self.workers, "worker"),
             basis(self.estimate.basis),
-            self.estimate.prediction_bytes as f64 / 1e6,
-        );
+            grouped(self.estimate.prediction_bytes as f64 / f64::from(1 << 20), 1),
+        ));
+        if let (images, unused @ 1..) = self.unused {
+            print_text(&format!(
+                "unused: {} of {} images are in no part of the split",
+                whole(unused),
+                whole(images)
+            ));
+        }
         let detectable = match self.detectable {
             Some(difference) => format!("{:.2} points", 100.0 * difference),
             None => "none: a single trial shows no difference".to_owned(),
         };
-        outln!(
-            "at 99 % accuracy on {} test images: σ of a single network at least {:.2} points, \
-             smallest difference two cells can show {detectable} (80 % power, α {ALPHA}, two-sided)",
-            self.test_images,
+        print_text(&format!(
+            "σ of a single network {:.2} points, typical of {} at an assumed accuracy of 99 %; real \
+             trainings may spread less or more",
             100.0 * self.predicted_sd.unwrap_or(f64::NAN),
-        );
+            counted(self.test_images, "test image"),
+        ));
+        print_text(&format!(
+            "with it, the smallest difference two cells can show: {detectable} (80 % power, α {ALPHA}, \
+             two-sided)"
+        ));
         if let Some(wanted) = &self.wanted {
             wanted.print();
         }
     }
+}
+
+/// Prints parts beside each other, in lines that the terminal holds.
+fn print_within(width: usize, parts: &[String]) {
+    for line in wrap_parts(parts, " ", width - 2, 4) {
+        outln!("  {line}");
+    }
+}
+
+/// Prints a sentence in lines that the terminal holds.
+pub(super) fn print_text(text: &str) {
+    for line in wrap_parts(&words(text), " ", width(), 2) {
+        outln!("{line}");
+    }
+}
+
+/// Cuts a text at spaces.
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn whole(count: usize) -> String {
+    grouped(count as f64, 0)
 }
 
 fn basis(basis: Basis) -> &'static str {

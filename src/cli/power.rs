@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
-use super::plan::ALPHA;
+use super::plan::{ALPHA, print_text};
 use super::report::results_in;
 use crate::base::{Metric, Unit};
 use crate::plan::Plan;
@@ -116,7 +116,7 @@ impl Wanted {
         for need in &self.needs {
             let basis = match need.trials {
                 Some(trials) => format!("seen in {trials} trials"),
-                None => "predicted, which no training gets below".to_owned(),
+                None => "predicted; real trainings may spread less or more".to_owned(),
             };
             let count = |repeats: Option<usize>| {
                 repeats.map_or("more repeats than can be counted".to_owned(), |n| {
@@ -130,11 +130,11 @@ impl Wanted {
                 ),
                 None => String::new(),
             };
-            outln!(
-                "  σ = {:.3}{unit} {basis}: {} a cell between two cells chosen beforehand{all}",
+            print_text(&format!(
+                "σ = {:.3}{unit} {basis}: {} a cell between two cells chosen beforehand{all}",
                 need.sd * scale,
                 count(need.two_cells)
-            );
+            ));
         }
     }
 }

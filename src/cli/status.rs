@@ -9,6 +9,7 @@ use super::failure::{Exit, Failure};
 use super::report::store_and_plan;
 use crate::plan::outstanding;
 use crate::record::Outcome;
+use crate::report::counted;
 use crate::runner::StoreProgress;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
@@ -45,10 +46,10 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     outln!(
-        "{name}   {} cells, {} trials, {} members",
-        plan.cells.len(),
-        plan.trials.len(),
-        plan.members.len()
+        "{name}   {}, {}, {}",
+        counted(plan.cells.len(), "cell"),
+        counted(plan.trials.len(), "trial"),
+        counted(plan.members.len(), "member")
     );
     outln!("  members trained     {trained:>8} of {}", plan.members.len());
     for (outcome, count) in &outcomes {

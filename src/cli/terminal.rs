@@ -38,7 +38,7 @@ impl Terminal {
 }
 
 /// Returns `COLUMNS` where it is set, else the width of the terminal, else the usual one.
-fn width() -> usize {
+pub(super) fn width() -> usize {
     let told = std::env::var_os("COLUMNS").and_then(|text| text.to_str()?.parse::<usize>().ok());
     let seen = || {
         let (_, columns) = console::Term::stdout().size_checked()?;

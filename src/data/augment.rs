@@ -10,10 +10,11 @@
 //!   is passed over. Keras 2 has no layer for shear; here the generator's shear stands before the
 //!   translation.
 //!
-//! Both read bilinearly (`order=1` of `scipy.ndimage.affine_transform`), with the fill modes `nearest`,
-//! `reflect` and `wrap` of SciPy (whose `wrap` lays the last pixel on the first: its period is one
-//! less than the size). A constant fill is SciPy's `constant` for the generator and `grid-constant`
-//! (blended with the edge pixel) for the layers.
+//! Both read bilinearly (`order=1` of `scipy.ndimage.affine_transform`), with the fill modes `nearest`
+//! and `reflect` of SciPy. `wrap` is SciPy's for the generator (it lays the last pixel on the first: its
+//! period is one less than the size) and TensorFlow's for the layers (its period is the size). A
+//! constant fill is SciPy's `constant` for the generator and `grid-constant` (blended with the edge
+//! pixel) for the layers.
 //!
 //! What is drawn for an image depends on its key alone, each quantity on a draw of its own, so a wider
 //! range of one leaves the others as they were.
@@ -69,7 +70,8 @@ impl Augmenter {
         let outside = match (settings.fill, settings.convention) {
             (Fill::Nearest, _) => Outside::Nearest,
             (Fill::Reflect, _) => Outside::Reflect,
-            (Fill::Wrap, _) => Outside::Wrap,
+            (Fill::Wrap, Convention::KerasGenerator) => Outside::Wrap,
+            (Fill::Wrap, Convention::KerasLayers) => Outside::LayersWrap,
             (Fill::Constant(value), Convention::KerasGenerator) => Outside::Constant(value as f32),
             (Fill::Constant(value), Convention::KerasLayers) => Outside::GridConstant(value as f32),
         };

@@ -12,6 +12,8 @@ pub(super) enum Outside {
     Reflect,
     /// `wrap`: period one less than the size, the last pixel lying on the first.
     Wrap,
+    /// `WRAP` of TensorFlow's `ImageProjectiveTransformV3`, which the layers call.
+    LayersWrap,
     /// `constant`: this value wherever the position is outside the pixel centres.
     Constant(f32),
     /// `grid-constant`: this value beyond the edge, blended with the edge pixel in between.
@@ -146,6 +148,7 @@ impl Resampler {
         match self.outside {
             Outside::Reflect if !inside => self.locate_folded(line, limits, reflect),
             Outside::Wrap if !inside => self.locate_folded(line, limits, wrap),
+            Outside::LayersWrap if !inside => self.locate_folded(line, limits, wrap_of_layers),
             _ => self.locate_folded(line, limits, |at, _| at),
         }
     }
@@ -206,10 +209,52 @@ fn reflect(at: f32, limit: f32) -> f32 {
     turned.min(period - turned) - 0.5
 }
 
+/// Folds a position beyond 0 … `limit` back as TensorFlow does: by whole images of `limit` + 1 pixels,
+/// as many as `limit` goes into the distance; what is outside still goes to the edge.
+#[inline]
+fn wrap_of_layers(at: f32, limit: f32) -> f32 {
+    let images = |distance: f32| (distance / limit) as i32 as f32;
+    if at < 0.0 {
+        at + (limit + 1.0) * (images(-at) + 1.0)
+    } else if at > limit {
+        at - (limit + 1.0) * images(at)
+    } else {
+        at
+    }
+}
+
 /// Folds a position beyond 0 … `limit` back with period `limit`.
 #[inline]
 fn wrap(at: f32, limit: f32) -> f32 {
     let turned = at - limit * floor(at / limit);
     // Of an image one pixel wide `turned` is not a number, and the edge is read.
     if (0.0..=limit).contains(&at) { at } else { turned }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layers_wrap_positions_as_tensorflow_maps_them() {
+        // By hand after `MapCoordinate<…, FILL_WRAP>` of `image_ops.h` for four pixels: below 0
+        // `at + 4 · (⌊−at / 3⌋ + 1)`, above 3 `at − 4 · ⌊at / 3⌋`, then clamped to 0 … 3.
+        for (at, expected) in [
+            (0.0, 0.0),
+            (2.75, 2.75),
+            (3.0, 3.0),
+            (3.5, 0.0),
+            (4.5, 0.5),
+            (5.75, 1.75),
+            (6.0, 0.0),
+            (-0.25, 3.0),
+            (-1.5, 2.5),
+            (-2.5, 1.5),
+            (-3.0, 3.0),
+            (-6.5, 3.0),
+        ] {
+            let found = wrap_of_layers(at, 3.0).clamp(0.0, 3.0);
+            assert!((found - expected).abs() < 1e-6, "{at} goes to {found}, not {expected}");
+        }
+    }
 }

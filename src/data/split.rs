@@ -3,8 +3,9 @@
 //! - Explicit ranges are taken first, as typed, over the whole pool.
 //! - **Test**: by default the dataset's own test file, else a fifth of the pool. A share of it is a
 //!   share of the whole pool, drawn from what the ranges leave.
-//! - **Validation** and **train**: a fraction is one of the images that test leaves. Train is by
-//!   default all that is left.
+//! - **Validation** and **train**: a fraction is one of the images that test leaves, or of the whole
+//!   pool where train and test are both fractions. Train is by default all that is left; fractions
+//!   that add up to 1 leave no image out.
 //! - `train-limit` keeps so many of the training images, drawn at random, not the first of the file:
 //!   files are often sorted by class.
 //!
@@ -91,14 +92,15 @@ fn divide(
     let draw = |draw: Draw, path: SeedPath| Counter::new(path.word(Stream::Split, draw as u64));
     let stratify = settings.stratify;
     owners.draw_share(Split::Test, Some(test), images, stratify, draw(Draw::Test, fixed))?;
-    let base = images - owners.count(Some(Split::Test));
+    let of_pool = settings.shares_the_pool();
+    let base = if of_pool { images } else { images - owners.count(Some(Split::Test)) };
     let validation = draw(Draw::Validation, varied);
     owners.draw_share(Split::Validation, settings.validation, base, stratify, validation)?;
     if settings.train.is_none() {
         owners.rest_to_train();
     } else {
-        let train = draw(Draw::Train, varied);
-        owners.draw_share(Split::Train, settings.train, base, stratify, train)?;
+        let train = whole_images(settings, base, &owners).or(settings.train);
+        owners.draw_share(Split::Train, train, base, stratify, draw(Draw::Train, varied))?;
     }
     let mut splits = owners.into_splits();
     if let Some(limit) = train_limit.filter(|&limit| limit < splits.train.len()) {
@@ -109,6 +111,26 @@ fn divide(
         return Err(SplitError::NoTraining { images });
     }
     Ok(splits)
+}
+
+/// Returns the training images where fractions share the pool: what the sum of all comes to, less
+/// those of the others, so that rounding each neither loses an image nor wants one too many.
+fn whole_images(settings: &SplitSettings, base: usize, owners: &Owners<'_>) -> Option<Share> {
+    let fraction = |share| match share {
+        Some(Share::Fraction(fraction)) => Some(fraction),
+        _ => None,
+    };
+    let (train, validation) = (fraction(settings.train)?, fraction(settings.validation));
+    if settings.shares_the_pool() {
+        let sum = train + validation.unwrap_or(0.0) + fraction(settings.test)?;
+        let others = owners.count(Some(Split::Test))
+            + validation.map_or(0, |_| owners.count(Some(Split::Validation)));
+        let wanted = ((sum * base as f64).round() as usize).saturating_sub(others);
+        return Some(Share::Count(wanted)).filter(|_| wanted > 0);
+    }
+    // Two halves of an odd number are both rounded up.
+    let (wanted, left) = ((train * base as f64).round() as usize, owners.count(None));
+    validation.filter(|_| wanted == left + 1 && left > 0).map(|_| Share::Count(left))
 }
 
 /// Who has each image of the pool: one part at most, which is what keeps the parts disjoint.

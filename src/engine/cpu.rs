@@ -114,7 +114,14 @@ impl CpuKernels {
         let (shape, classes) = (first.dataset.shape, first.dataset.classes.len());
         let precision = first.settings.train.precision;
         if let ([job], Some(path)) = (jobs, self.path(precision)?) {
-            match fused::build(path, job.settings, shape, classes, job.seed_path) {
+            match fused::build(
+                path,
+                job.settings,
+                shape,
+                classes,
+                job.seed_path,
+                job.largest_batch(),
+            ) {
                 Err(EngineError::Unsupported(_)) if precision != Precision::Bf16 => {}
                 built => return built,
             }

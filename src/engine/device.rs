@@ -126,7 +126,7 @@ fn prediction_job<'a>(
     splits: &'a Splits,
 ) -> TrainJob<'a> {
     let seed_path = SeedPath::experiment(Seed(0));
-    TrainJob { settings, dataset, splits, seed_path, attempt: 1, checkpoint: None }
+    TrainJob { settings, dataset, splits, seed_path, attempt: 1, checkpoint: None, earlier: None }
 }
 
 /// Makes networks on one device.
@@ -242,7 +242,7 @@ impl<N: Networks> Engine for Trainers<N> {
         if naive_bayes::asked_for(settings).is_some() {
             return naive_bayes::predict(dataset, indices, &weights);
         }
-        let splits = Splits::default();
+        let splits = Splits { test: indices.to_vec(), ..Splits::default() };
         self.networks.predict(&prediction_job(settings, dataset, &splits), indices, &weights)
     }
 }

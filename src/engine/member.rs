@@ -47,7 +47,10 @@ impl<'a> Member<'a> {
         model: usize,
         job: &'a TrainJob<'a>,
     ) -> Result<Self, EngineError> {
-        let stopping = Stopping::new(&job.settings.train, !job.splits.validation.is_empty())?;
+        let mut stopping = Stopping::new(&job.settings.train, !job.splits.validation.is_empty())?;
+        if let Some(epochs) = job.earlier.and_then(|earlier| earlier.best_epoch) {
+            stopping = stopping.ending_after(epochs);
+        }
         let (records, best) = (Vec::new(), None);
         let mut member = Self { job, stopping, records, step: 0, best, ended: None };
         if let Some(bytes) = job.checkpoint {
@@ -113,8 +116,8 @@ impl<'a> Member<'a> {
             return;
         }
         let Some(allowed) = self.job.settings.train.time_limit else { return };
-        let seconds = self.train_seconds() + epoch_seconds;
-        if seconds > allowed {
+        let earlier = self.job.earlier.map_or(0.0, |earlier| earlier.seconds);
+        if earlier + self.train_seconds() + epoch_seconds > allowed {
             self.ended = Some(Ended::TimedOut(format!(
                 "training took more than `train.time-limit`, {allowed} s, in epoch {epoch}"
             )));

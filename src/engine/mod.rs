@@ -62,6 +62,28 @@ pub struct TrainJob<'a> {
     pub attempt: u32,
     /// State saved by an interrupted attempt, as [`Snapshot::checkpoint`] gave it.
     pub checkpoint: Option<&'a [u8]>,
+    /// What an earlier training of the same member came to; absent: this is the first.
+    pub earlier: Option<Earlier>,
+}
+
+/// What an earlier training of the same member came to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Earlier {
+    /// The epoch it found to be the best, after which this one ends; absent: the rules are asked
+    /// again. Schedules still run over all epochs of the settings.
+    pub best_epoch: Option<u32>,
+    /// Seconds it took, which count towards the time limit.
+    pub seconds: f64,
+}
+
+impl TrainJob<'_> {
+    /// Returns the most images that ever meet in one batch.
+    #[must_use]
+    pub fn largest_batch(&self) -> usize {
+        let Splits { train, validation, test } = self.splits;
+        let images = train.len().max(validation.len()).max(test.len());
+        self.settings.train.batch_size.min(images).max(1)
+    }
 }
 
 /// In-flight training state that can be saved between two epochs.

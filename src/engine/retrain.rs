@@ -1,13 +1,15 @@
 //! Training twice: a first time to find the end, a second time on all images that do not test.
 //!
 //! The second training begins with the initial weights. Rules that watch the validation images
-//! cannot be asked again, since these are now trained on; they give the number of epochs instead.
+//! cannot be asked again, since these are now trained on; they give the number of epochs instead, and
+//! step sizes change as in the first training up to there. The time limit is one for both.
 //! Invariants: validation numbers are the first training's and test numbers the second's; an
 //! interrupted second training goes on where it was, behind the same first one.
 
 use std::ops::ControlFlow;
 
-use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
+use super::stopping::Stopping;
+use super::{Earlier, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::Metric;
 use crate::data::Splits;
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
@@ -45,23 +47,28 @@ pub(super) fn train(
         return Ok(first);
     }
     let finished = first.summary.as_ref().expect("a completed training has a summary");
-    let settings = again(job.settings, finished);
+    let best_epoch = Stopping::best_of(&job.settings.train, &first.epochs)?;
+    let settings = again(job.settings, best_epoch);
     let splits = together(job.splits);
-    let second_job =
-        TrainJob { settings: &settings, splits: &splits, checkpoint: second_state, ..*job };
+    let seconds = first.epochs.iter().map(|record| record.train_seconds).sum();
+    let second_job = TrainJob {
+        settings: &settings,
+        splits: &splits,
+        checkpoint: second_state,
+        earlier: Some(Earlier { best_epoch, seconds }),
+        ..*job
+    };
     let offset = finished.epochs;
     let second = once(&second_job, &mut Second { observer, offset, first: &last })?;
     Ok(joined(first, second))
 }
 
 /// Returns the settings of the second training.
-fn again(settings: &Settings, first: &MemberSummary) -> Settings {
+fn again(settings: &Settings, best_epoch: Option<u32>) -> Settings {
     let mut settings = settings.clone();
-    let train = &mut settings.train;
-    train.retrain = None;
-    if train.stop.patience.is_some() || train.stop.restore_best {
-        train.epochs = first.selected_epoch;
-        train.stop = StopSettings::default();
+    settings.train.retrain = None;
+    if best_epoch.is_some() {
+        settings.train.stop = StopSettings::default();
     }
     settings
 }

@@ -71,6 +71,47 @@ fn rules_that_watch_the_validation_images_give_the_number_of_epochs() {
 }
 
 #[test]
+fn patience_alone_gives_the_number_of_the_best_epoch_not_of_the_last() {
+    let mut settings = retraining();
+    settings.train.epochs = 8;
+    settings.train.stop.patience =
+        Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 3, min_delta: 10.0 });
+    let summary = whole(&settings).summary.unwrap();
+    assert_eq!((summary.epochs, summary.selected_epoch), (4 + 1, 5));
+}
+
+#[test]
+fn the_second_training_hears_what_the_first_came_to() {
+    let mut settings = retraining();
+    settings.train.time_limit = Some(1e6);
+    let (dataset, splits) = (quarters(100), splits(100));
+    let (mut heard, mut seconds) = (Vec::new(), Vec::new());
+    let output = train(&job(&settings, &dataset, &splits, 0), &mut Silent, &mut |job, observer| {
+        heard.push(job.earlier);
+        let mut alone = job.settings.clone();
+        alone.train.retrain = None;
+        let output = engine().train(&TrainJob { settings: &alone, ..*job }, observer)?;
+        seconds.push(output.epochs.iter().map(|record| record.train_seconds).sum::<f64>());
+        Ok(output)
+    });
+    assert_eq!(output.unwrap().outcome, Outcome::Completed);
+    assert_eq!(heard, [None, Some(Earlier { best_epoch: None, seconds: seconds[0] })]);
+}
+
+#[test]
+fn the_time_limit_is_one_for_both_trainings() {
+    let mut settings = settings(every_layer());
+    settings.train.time_limit = Some(1e6);
+    let (dataset, splits) = (quarters(100), splits(100));
+    let outcome = |seconds| {
+        let earlier = Some(Earlier { best_epoch: None, seconds });
+        let job = TrainJob { earlier, ..job(&settings, &dataset, &splits, 0) };
+        engine().train(&job, &mut Silent).unwrap().outcome
+    };
+    assert_eq!((outcome(0.0), outcome(1e6)), (Outcome::Completed, Outcome::TimedOut));
+}
+
+#[test]
 fn a_target_for_the_training_accuracy_is_asked_for_again() {
     let mut settings = retraining();
     settings.train.epochs = 30;

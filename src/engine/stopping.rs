@@ -64,6 +64,11 @@ impl Stopping {
         })
     }
 
+    /// Ends after so many epochs at the latest, whatever the settings say.
+    pub(super) fn ending_after(self, epochs: u32) -> Self {
+        Self { epochs: epochs.min(self.epochs), ..self }
+    }
+
     /// Takes note of a finished epoch; returns whether its weights are to be kept as the best.
     pub(super) fn observe(&mut self, record: &EpochRecord) -> bool {
         let state = &mut self.state;
@@ -102,6 +107,25 @@ impl Stopping {
         } else {
             (self.state.finished, Selection::Last)
         }
+    }
+
+    /// Returns the best of these epochs by a rule that watches the validation images; nothing where
+    /// there is no such rule.
+    ///
+    /// # Errors
+    /// As [`Stopping::new`].
+    pub(super) fn best_of(
+        settings: &TrainSettings,
+        records: &[EpochRecord],
+    ) -> Result<Option<u32>, EngineError> {
+        if settings.stop.patience.is_none() && !settings.stop.restore_best {
+            return Ok(None);
+        }
+        let mut rules = Self::new(settings, true)?;
+        for record in records {
+            rules.observe(record);
+        }
+        Ok(Some(rules.state.best_epoch).filter(|&epoch| epoch > 0))
     }
 
     /// Returns what must be remembered between epochs.

@@ -210,6 +210,34 @@ fn a_training_over_its_time_limit_ends_as_timed_out() {
 }
 
 #[test]
+fn a_batch_larger_than_the_data_takes_memory_for_the_data_alone() {
+    for kernels in all_kernels() {
+        let (dataset, splits) = (quarters(100), splits(100));
+        let whole = |batch_size| {
+            let mut settings = settings(every_layer());
+            settings.train.batch_size = batch_size;
+            train_with(kernels, &job(&settings, &dataset, &splits, 0))
+        };
+        let (fitting, endless) = (whole(60), whole(usize::MAX));
+        let memory = |output: &TrainOutput| {
+            output.summary.as_ref().map(|summary| summary.metrics[&Metric::PeakMemory])
+        };
+        assert_eq!(memory(&fitting), memory(&endless));
+        assert_eq!(without_times(fitting), without_times(endless));
+    }
+}
+
+#[test]
+fn what_an_earlier_training_came_to_ends_this_one_but_squeezes_no_schedule() {
+    let settings = eventful();
+    let (dataset, splits) = (quarters(100), splits(100));
+    let whole = without_times(train(&job(&settings, &dataset, &splits, 0)));
+    let earlier = Some(Earlier { best_epoch: Some(2), seconds: 0.0 });
+    let short = train(&TrainJob { earlier, ..job(&settings, &dataset, &splits, 0) });
+    assert_eq!(without_times(short).epochs, whole.epochs[..2]);
+}
+
+#[test]
 fn predictions_are_those_of_the_best_epoch_where_it_is_restored() {
     for kernels in all_kernels() {
         let mut settings = eventful();

@@ -1,5 +1,6 @@
 //! One block, compiled: its dimensions, conditions and exclusions over the union of axes.
 
+use std::cell::Cell as Met;
 use std::collections::HashMap;
 
 use super::{Axis, Cell};
@@ -64,6 +65,8 @@ pub(super) struct Block {
     /// Dimensions so that conditions come before what depends on them.
     order: Vec<usize>,
     excluded: Vec<Vec<Condition>>,
+    /// Which of the exclusions have met a cell.
+    met: Vec<Met<bool>>,
     /// Number of axes of the whole grid.
     width: usize,
 }
@@ -94,14 +97,15 @@ impl Block {
                 }
             }
         }
-        let excluded = block
+        let excluded: Vec<Vec<Condition>> = block
             .exclude
             .iter()
             .map(|matches| matches.iter().map(|one| compile_match(one, axes)).collect())
             .collect();
         let order = dependency_order(&dimensions)
             .map_err(|stuck| Circular(axes.list[dimensions[stuck].axes[0].0].key.clone()))?;
-        Ok(Self { dimensions, order, excluded, width: 0 })
+        let met = excluded.iter().map(|_| Met::new(false)).collect();
+        Ok(Self { dimensions, order, excluded, met, width: 0 })
     }
 
     /// Says how many axes the whole grid has.
@@ -207,10 +211,19 @@ impl Block {
     }
 
     fn is_excluded(&self, choices: &[Option<u32>]) -> bool {
-        let matches = |all: &Vec<Condition>| {
-            !all.is_empty() && all.iter().all(|condition| condition.holds(choices))
-        };
-        self.excluded.iter().any(matches)
+        let mut is_excluded = false;
+        for (all, met) in self.excluded.iter().zip(&self.met) {
+            if !all.is_empty() && all.iter().all(|condition| condition.holds(choices)) {
+                met.set(true);
+                is_excluded = true;
+            }
+        }
+        is_excluded
+    }
+
+    /// Returns the first exclusion that has met no cell so far.
+    pub(super) fn idle_exclusion(&self) -> Option<usize> {
+        self.met.iter().position(|met| !met.get())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::block::{Axes, Block, Circular};
 use super::{Cell, Grid, sample};
-use crate::spec::experiment::Experiment;
+use crate::spec::experiment::{Experiment, Match};
 use crate::spec::value::Value;
 
 /// The most cells a grid may have: beyond, draw a sample.
@@ -26,6 +26,16 @@ pub enum GridError {
         count: usize,
         /// The first few, each with both its places.
         named: Vec<String>,
+    },
+    /// An exclusion leaves out nothing.
+    #[error(
+        "block {block} has no cell to exclude with {values}\n  hint: correct the          `[[grid.exclude]]`, or remove it"
+    )]
+    IdleExclusion {
+        /// Index of the block, from 1.
+        block: usize,
+        /// What the cells would have, in words.
+        values: String,
     },
     /// Nothing is left.
     #[error("the grid has no cells: everything is excluded\n  hint: remove an `[[grid.exclude]]`")]
@@ -96,10 +106,15 @@ pub fn expand(experiment: &Experiment) -> Result<Grid, GridError> {
                     })?;
                 cells.extend(drawn);
             }
-            None if has_product => block.each(&mut |cell| {
-                cells.push(cell);
-                cells.len() <= MOST_CELLS
-            }),
+            None if has_product => {
+                block.each(&mut |cell| {
+                    cells.push(cell);
+                    cells.len() <= MOST_CELLS
+                });
+                if let (true, Some(idle)) = (cells.len() <= MOST_CELLS, block.idle_exclusion()) {
+                    return Err(idle_exclusion(index, &settings.exclude[idle]));
+                }
+            }
             _ => {}
         }
         for (place, include) in included[index].iter().enumerate() {
@@ -130,6 +145,15 @@ pub fn expand(experiment: &Experiment) -> Result<Grid, GridError> {
     let grid = Grid::new(axes.list, cells);
     refuse_duplicates(&grid, &sources)?;
     Ok(grid)
+}
+
+fn idle_exclusion(block: usize, matches: &[Match]) -> GridError {
+    let values = matches.iter().map(|one| {
+        let values: Vec<String> = one.values.iter().map(ToString::to_string).collect();
+        format!("`{}` = {}", one.key, values.join(" or "))
+    });
+    let values = values.collect::<Vec<_>>().join(" and ");
+    GridError::IdleExclusion { block: block + 1, values }
 }
 
 fn choose(key: &str, value: &Value, axes: &mut Axes) -> (usize, u32) {

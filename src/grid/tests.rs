@@ -140,6 +140,23 @@ fn duplicate_cells_name_both_their_places() {
 }
 
 #[test]
+fn an_exclusion_that_meets_no_cell_is_refused() {
+    let of = |condition: &str| {
+        expand(&experiment(&format!(
+            "[[grid]]\n[[grid.zip]]\n\"augment.shift\" = [0, 0.1]\n\"augment.zoom\" = [0, 0.2]\n\
+             [[grid.exclude]]\n\"augment.shift\" = 0.1\n[[grid.exclude]]\n{condition}\n"
+        )))
+    };
+    let error = of("\"augment.shift\" = 0\n\"augment.zoom\" = 0.2").unwrap_err();
+    insta::assert_snapshot!(error, @r"
+    block 1 has no cell to exclude with `augment.shift` = 0 and `augment.zoom` = 0.2
+      hint: correct the `[[grid.exclude]]`, or remove it
+    ");
+    // What another exclusion leaves out already is met all the same.
+    assert!(of("\"augment.zoom\" = 0.2").is_ok());
+}
+
+#[test]
 fn a_grid_without_cells_is_refused() {
     let text = "[[grid]]\naxes = { \"augment.shift\" = [0] }\nexclude = { \"augment.shift\" = 0 }";
     assert_eq!(expand(&experiment(text)), Err(GridError::Empty));

@@ -1,6 +1,7 @@
 //! What the outstanding members will cost, before any is trained.
 
 use super::Plan;
+use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{DatasetSettings, Settings};
 
 /// Sizes of the splits of a dataset.
@@ -100,7 +101,10 @@ struct Cost {
 impl Cost {
     fn of(settings: &Settings, facts: &Facts<'_>) -> Self {
         let sizes = (facts.sizes)(&settings.dataset);
-        let images = sizes.train as u64 * u64::from(settings.train.epochs);
+        let is_fitted = LayerSettings::are_fitted(&settings.model.layers);
+        let epochs = if is_fitted { 1 } else { u64::from(settings.train.epochs) };
+        let again = settings.train.retrain.map_or(0, |_| sizes.train + sizes.validation);
+        let images = (sizes.train + again) as u64 * epochs;
         let rows = (sizes.validation + sizes.test) as u64;
         let measured = (facts.measured)(settings).filter(|rate| *rate > 0.0);
         let modelled = || {

@@ -4,6 +4,9 @@
 //! no white space. Left out because they decide no weight: the name of the model, the ensemble, the
 //! time limit (a member that ran out of time is tried again anyway) and file paths (the checksum of
 //! the images says more).
+//!
+//! A mend that changes what a few trainings come to is a part of its own, hashed for those alone: they
+//! are other members than they were, and all others stay valid.
 
 use std::path::PathBuf;
 
@@ -11,7 +14,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::base::{CellId, ContentHasher, Digest, MemberId, SeedPath, TrialId, digest_of};
-use crate::spec::settings::{Combine, DatasetSettings, EnsembleSettings, Settings, Source};
+use crate::spec::settings::{
+    Combine, Convention, DatasetSettings, EnsembleSettings, Fill, Schedule, Settings, Source,
+};
 
 /// Hashes the parts of settings that decide weights, seeds aside.
 ///
@@ -93,8 +98,32 @@ impl<'a> TrainingIdentity<'a> {
             .part("augment", sections.augment.bytes())
             .part("trainer", sections.trainer.bytes())
             .part("hyperparameters", sections.hyperparameters.bytes());
+        for mend in mends(settings) {
+            hasher.part("mend", mend.as_bytes());
+        }
         hasher.finish()
     }
+}
+
+/// Returns the mends that change what `settings` come to.
+pub(super) fn mends(settings: &Settings) -> impl Iterator<Item = &'static str> {
+    let Settings { dataset, train, augment, .. } = settings;
+    let stop = &train.stop;
+    let watches = stop.patience.is_some() || stop.restore_best;
+    let is_cosine = matches!(train.learning_rate.schedule, Schedule::Cosine { .. });
+    let ends_elsewhere = stop.patience.is_some() && !stop.restore_best;
+    let is_varied = augment.rotation > 0.0
+        || augment.shear > 0.0
+        || augment.zoom.height + augment.zoom.width > 0.0
+        || augment.shift.height + augment.shift.width > 0.0;
+    let wraps = augment.convention == Convention::KerasLayers && augment.fill == Fill::Wrap;
+    [
+        (dataset.split.shares_the_pool(), "fractions of the pool"),
+        (train.retrain.is_some() && watches && (ends_elsewhere || is_cosine), "best epoch"),
+        (is_varied && wraps, "wrap of the layers"),
+    ]
+    .into_iter()
+    .filter_map(|(applies, mend)| applies.then_some(mend))
 }
 
 /// Returns the id of the member that trains `training` with the seeds of `seed_path`.

@@ -13,6 +13,7 @@ mod outstanding;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use draw::{CellDraft, PlanError};
 pub use estimate::{Basis, Estimate, Facts, SplitSizes, estimate};
 pub use identity::TrainingIdentity;
 pub use outstanding::{MemberStanding, Outstanding, Progress, TrialStanding, outstanding};
+pub use twins::Twins;
 
 /// Everything an experiment trains and scores, in the order of its grid.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -6,10 +6,15 @@ use proptest::prelude::*;
 
 use super::testing::{cell, plan, plan_of};
 use super::*;
+use crate::base::Metric;
 use crate::base::{Seed, digest_of};
 use crate::grid::expand;
 use crate::spec::Document;
-use crate::spec::settings::{Combine, FakeSettings, Share, Source, SplitSeed, TrainerSettings};
+use crate::spec::layers::LayerSettings;
+use crate::spec::settings::{
+    Combine, Convention, FakeSettings, Fill, PatienceSettings, Retrain, Schedule, Share, Source,
+    SplitSeed, TrainerSettings,
+};
 
 fn member_ids(plan: &Plan, trial: usize) -> Vec<MemberId> {
     plan.trials[trial].members.iter().map(|&place| plan.members[place].id).collect()
@@ -103,6 +108,65 @@ fn what_decides_weights_makes_another_member() {
 }
 
 #[test]
+fn mends_make_other_members_of_the_trainings_they_change_and_of_no_others() {
+    assert_eq!(only_member(|_| {}).to_string(), "ab399a93f6ed2ec4ad7b809e054028ee");
+    let mends = |change: &dyn Fn(&mut Settings)| {
+        let mut settings = super::testing::settings();
+        change(&mut settings);
+        super::identity::mends(&settings).count()
+    };
+    let fraction = Some(Share::Fraction(0.1));
+    let patience = || PatienceSettings { monitor: Metric::TestLoss, epochs: 2, min_delta: 0.0 };
+    let retrained = |settings: &mut Settings| {
+        settings.train.retrain = Some(Retrain::All);
+        settings.train.stop.train_accuracy = Some(0.99);
+        settings.train.learning_rate.schedule = Schedule::Cosine { last: 0.0 };
+    };
+    let varied = |settings: &mut Settings| {
+        settings.augment.rotation = 10.0;
+        settings.augment.fill = Fill::Wrap;
+    };
+    let layers = |settings: &mut Settings| {
+        settings.augment.convention = Convention::KerasLayers;
+        settings.augment.fill = Fill::Wrap;
+    };
+    let unchanged: [&dyn Fn(&mut Settings); 6] = [
+        &|settings| settings.dataset.split.test = fraction,
+        &|settings| settings.dataset.split.train = fraction,
+        &retrained,
+        &|settings| {
+            settings.train.retrain = Some(Retrain::All);
+            settings.train.stop.restore_best = true;
+        },
+        &varied,
+        &layers,
+    ];
+    assert_eq!(unchanged.map(mends), [0; 6]);
+    let changed: [&dyn Fn(&mut Settings); 4] = [
+        &|settings| {
+            settings.dataset.split.test = fraction;
+            settings.dataset.split.train = fraction;
+        },
+        &|settings| {
+            retrained(settings);
+            settings.train.stop.restore_best = true;
+        },
+        &|settings| {
+            settings.train.retrain = Some(Retrain::All);
+            settings.train.stop.patience = Some(patience());
+        },
+        &|settings| {
+            varied(settings);
+            layers(settings);
+        },
+    ];
+    assert_eq!(changed.map(mends), [1; 4]);
+    for change in changed {
+        assert_ne!(only_member(change), only_member(|_| {}));
+    }
+}
+
+#[test]
 fn a_member_depends_on_the_content_of_files_and_not_on_their_place() {
     let member = |path: &str, content: &'static [u8]| {
         let folder = Source::Folder { path: PathBuf::from(path), test_path: None };
@@ -176,6 +240,68 @@ fn the_cost_of_members_adds_up() {
     let modelled = estimate(&plan, &members, &facts(&|_| None));
     assert!((modelled.seconds.unwrap() - 0.48).abs() < 1e-12);
     assert_eq!(modelled.basis, Basis::Modelled);
+}
+
+#[test]
+fn a_training_costs_the_images_it_sees() {
+    let images = |change: &dyn Fn(&mut Settings)| {
+        let plan = plan(1, [cell(1, change)]);
+        let facts = Facts {
+            sizes: &|_| SplitSizes { train: 20, validation: 10, test: 20, classes: 2 },
+            measured: &|_| Some(1.0),
+            multiply_accumulates: &|_| None,
+            multiply_accumulates_per_second: &|_| 1e6,
+            workers: 1,
+        };
+        estimate(&plan, &[0], &facts).training_images
+    };
+    // Three epochs; with `retrain` three more of training and validation images.
+    assert_eq!(images(&|_| {}), 60);
+    assert_eq!(images(&|settings| settings.train.retrain = Some(Retrain::All)), 60 + 90);
+    let bayes = LayerSettings::NaiveBayes { smoothing: 0.0, scaling: false };
+    let fitted = |settings: &mut Settings| {
+        settings.model.layers = vec![LayerSettings::Flatten, bayes.clone()]
+    };
+    assert_eq!(images(&fitted), 20);
+}
+
+fn twins(grid: &str) -> Result<(), Twins> {
+    let head = "name = \"x\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"logistic\"\n";
+    drawn(&format!("{head}{grid}")).refuse_twins()
+}
+
+#[test]
+fn cells_that_mean_the_same_under_different_names_are_refused() {
+    let blocks = "[[grid]]\naxes = { \"augment.shift\" = [0, 0.1] }\n\
+                  [[grid]]\naxes = { \"augment.rotation\" = [0, 10] }\n\
+                  [[grid.include]]\n\"train.batch-size\" = 64\n";
+    insta::assert_snapshot!(twins(blocks).unwrap_err(), @r"
+    2 of the cells train the same networks as another
+      `augment.rotation=0` means `augment.shift=0`
+      `train.batch-size=64` means `augment.shift=0`
+      hint: exclude one of each pair, or let an axis exist only where it matters with `[[grid.when]]`
+    ");
+    let shorthand = "[[grid]]\naxes = { \"train.optimizer\" = [\"adam\", { name = \"adam\" }] }";
+    assert_eq!(twins(shorthand).unwrap_err().count, 1);
+    let ensembles = "[[grid]]\n[grid.axes]\n\"ensemble.size\" = [1, 3]\n\
+                     \"ensemble.combine\" = [\"mean\", \"vote\"]\n";
+    assert_eq!(twins(ensembles), Ok(()));
+}
+
+#[test]
+fn training_steps_make_no_difference_to_naive_bayes() {
+    let models = "[[grid]]\n[grid.axes]\n\"model.preset\" = [\"logistic\", \"naive-bayes\"]\n";
+    assert_eq!(twins(models), Ok(()));
+    let epochs = format!("{models}\"train.epochs\" = [3, 5]\n");
+    insta::assert_snapshot!(twins(&epochs).unwrap_err(), @r"
+    1 of the cells trains the same networks as another
+      `model.preset=naive-bayes train.epochs=5` means `model.preset=naive-bayes train.epochs=3`
+      hint: exclude one of each pair, or let an axis exist only where it matters with `[[grid.when]]`
+    ");
+    let when =
+        "[[grid.when]]\naxes = [\"train.epochs\"]\nif = { \"model.preset\" = \"logistic\" }\n";
+    assert_eq!(twins(&format!("{epochs}{when}")), Ok(()));
+    assert_eq!(twins(&format!("{models}\"augment.rotation\" = [3, 5]\n")), Ok(()));
 }
 
 fn drawn(text: &str) -> Plan {

@@ -237,12 +237,7 @@ pub(super) fn prose(text: &str) -> String {
 
 /// Breaks `parts` into lines of at most `width`, joined by `separator`; later lines are indented.
 #[must_use]
-pub(super) fn wrap_parts(
-    parts: &[String],
-    separator: &str,
-    width: usize,
-    indent: usize,
-) -> Vec<String> {
+pub fn wrap_parts(parts: &[String], separator: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts.iter().filter(|part| !part.is_empty()) {
         match lines.last_mut() {

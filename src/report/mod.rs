@@ -49,8 +49,8 @@ pub use document::{
     ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
-pub use layout::wrap_text;
-pub use numbers::{duration, grouped};
+pub use layout::{wrap_parts, wrap_text};
+pub use numbers::{counted, duration, grouped};
 pub use rivals::AgainstBest;
 
 /// How a report is written.

@@ -121,7 +121,7 @@ pub(super) fn probability(p: f64) -> String {
 
 /// Prints a count with the noun, adding `s` unless it is one.
 #[must_use]
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count as f64, 0))
 }

@@ -57,6 +57,7 @@ impl Attempt {
             seed_path: self.seed_path,
             attempt: self.number,
             checkpoint: self.checkpoint.as_deref(),
+            earlier: None,
         }
     }
 

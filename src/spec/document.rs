@@ -61,6 +61,7 @@ impl Document {
         let report = decode::experiment::report(node("report"), &mut findings);
         let check = decode::experiment::check(node("check"), report.settings.metric, &mut findings);
         validate::grids(&tree, &base, &blocks, &mut findings);
+        validate::steps(&tree, &base, &blocks, &mut findings);
         validate::report(&report, &blocks, &mut findings);
         validate::check(&check, &blocks, &mut findings);
         if !findings.list.is_empty() {

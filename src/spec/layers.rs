@@ -89,6 +89,12 @@ pub enum LayerSettings {
 }
 
 impl LayerSettings {
+    /// Returns whether a network of these layers is fitted in one pass instead of trained by steps.
+    #[must_use]
+    pub fn are_fitted(layers: &[Self]) -> bool {
+        matches!(layers, [Self::Flatten, Self::NaiveBayes { .. }])
+    }
+
     /// Every kind as typed in experiment files.
     pub const KINDS: [&str; 10] = [
         "conv",

@@ -107,6 +107,16 @@ pub struct SplitSettings {
     pub seed: SplitSeed,
 }
 
+impl SplitSettings {
+    /// Returns whether fractions are of the whole pool: training and test images are both drawn
+    /// from it as fractions. Else validation and training fractions are of what test leaves.
+    #[must_use]
+    pub fn shares_the_pool(&self) -> bool {
+        let is_fraction = |share| matches!(share, Some(Share::Fraction(_)));
+        is_fraction(self.train) && is_fraction(self.test)
+    }
+}
+
 /// A part of a pool of images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -378,7 +388,8 @@ pub enum Fill {
     Constant(f64),
     /// Mirrored with the edge pixel repeated: `d c b a | a b c d | d c b a`.
     Reflect,
-    /// Tiled, the last pixel lying on the first of the next tile, as SciPy and Keras have it.
+    /// Tiled: as SciPy has it, the last pixel lying on the first of the next tile, or for the layers
+    /// as TensorFlow has it.
     Wrap,
 }
 
@@ -404,7 +415,7 @@ pub struct EnsembleSettings {
 }
 
 /// How the predictions of an ensemble are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {
     /// Mean of the class probabilities.

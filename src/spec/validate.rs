@@ -3,9 +3,10 @@
 use super::decode::experiment::{TypedCheck, TypedReport};
 use super::decode::grid::{TypedAxis, TypedBlock};
 use super::document::{Item, settings_with};
+use super::layers::LayerSettings;
 use super::problem::{nearest, one_of};
 use super::reader::Findings;
-use super::settings::Settings;
+use super::settings::{Settings, TrainerSettings};
 use super::tree::{Data, Entry, Node, Origin, find};
 
 /// Values of one axis that are checked; of more, an even selection with both ends.
@@ -208,6 +209,52 @@ fn axis_keys(blocks: &[TypedBlock]) -> Vec<&str> {
         }
     }
     keys
+}
+
+/// Keys of `[train]` that do nothing in a model that is fitted in one pass.
+const KEYS_OF_STEPS: [&str; 8] = [
+    "epochs",
+    "batch-size",
+    "drop-last",
+    "optimizer",
+    "learning-rate",
+    "precision",
+    "stop",
+    "time-limit",
+];
+
+/// Refuses settings of training steps where every cell is fitted in one pass.
+///
+/// Where some cells are trained by steps the keys are shared; cells in which they then vary for
+/// nothing mean the same, and are found as that.
+pub(super) fn steps(
+    tree: &[Entry],
+    base: &Settings,
+    blocks: &[TypedBlock],
+    findings: &mut Findings,
+) {
+    let chooses_model = |key: &str| {
+        matches!(key, "model" | "trainer" | "trainer.engine" | "model.preset")
+            || key.starts_with("model.layers")
+    };
+    let is_fitted = base.trainer == TrainerSettings::Dfdx
+        && LayerSettings::are_fitted(&base.model.layers)
+        && !axis_keys(blocks).into_iter().any(chooses_model);
+    if !is_fitted {
+        return;
+    }
+    let train = find(tree, "train").and_then(|entry| entry.node.entries()).unwrap_or_default();
+    let typed = train.iter().map(|entry| (format!("train.{}", entry.key), entry.origin));
+    let axes = every_axis(blocks).map(|axis| (axis.key.clone(), axis.origin));
+    for (key, origin) in typed.chain(axes) {
+        let mut parts = key.split('.');
+        let is_of_steps = parts.next() == Some("train")
+            && parts.next().is_none_or(|part| KEYS_OF_STEPS.contains(&part));
+        if is_of_steps {
+            let message = format!("`{key}` does nothing in `naive-bayes`, which takes no steps");
+            findings.advise(origin, message, "remove it".to_owned());
+        }
+    }
 }
 
 /// Checks that the axes a gate names exist and take a value it names.

@@ -137,7 +137,7 @@ pub fn repeats_for(
     (n..).find(|&n| reaches(n))
 }
 
-/// Returns the spread of test accuracy that no training setting gets below:
+/// Returns the spread of test accuracy to expect of a network that is calibrated over its trainings:
 /// √(error / (2 · test images)) (Jordan 2024, <https://arxiv.org/abs/2304.01910>).
 ///
 /// Nothing without test images or for an error outside 0 to 1.

@@ -60,6 +60,16 @@ fn bad_experiment_files_have_one_clear_message() {
          stop = { monitor = \"validation-accuracy\", patience = 3 }\n",
     );
     add(&mut page, &place, "early stopping without validation", &["run", "stop.toml"]);
+    let small = "name = \"small\"\n[dataset]\nsource = \"digits\"\ntrain-limit = 40\n[model]\n\
+                 preset = \"logistic\"\n";
+    place.file("small.toml", small);
+    let drop = ["plan", "small.toml", "--set", "train.drop-last=true"];
+    add(&mut page, &place, "no batch is full", &drop);
+    let many = ["plan", "small.toml", "--set", "ensemble.size=1000000000"];
+    add(&mut page, &place, "more networks than can be planned", &many);
+    let twins =
+        ["plan", "small.toml", "--set", "grid.axes.\"train.optimizer\"=[\"adam\",{name=\"adam\"}]"];
+    add(&mut page, &place, "cells that mean the same", &twins);
     insta::assert_snapshot!(page);
 }
 

@@ -40,6 +40,8 @@ fn escalation_trains_until_every_cell_is_judged() {
     assert_eq!((answer.code, &report["looks-taken"]), (4, &2.into()), "{report:#}");
     assert!(answer.stderr.contains("2 of 2 cells go on to 8 repeats"), "{}", answer.stderr);
     assert_eq!(column(&place.read("now/tables/cells.csv"), "n_trials"), ["8", "8"]);
+    let plan = place.done(&["plan", "now.toml", "--out", "now"]);
+    assert!(plan.contains("2 cells × 8 repeats = 16 trials, 16 distinct members"), "{plan}");
 }
 
 #[test]

@@ -279,3 +279,26 @@ fn tables(place: &Place, name: &str) -> Vec<Vec<u8>> {
     files.sort();
     files.iter().map(|file| std::fs::read(file).expect("a table")).collect()
 }
+
+#[test]
+fn a_plan_fits_the_terminal_and_tells_images_without_a_part() {
+    let place = Place::new();
+    let split = "source = \"synthetic\"\nsplit = { train = 0.5, validation = 0.1, test = 0.1 }";
+    let sgd = "{ name = \"sgd\", momentum = 0.9, nesterov = true, weight-decay = 0.0001 }";
+    let adam = sgd.replace("sgd", "adam").replace("momentum = 0.9, nesterov = true", "beta1 = 0.8");
+    let axes = format!("[grid.axes]\n\"train.optimizer\" = [{sgd}, {adam}]");
+    place.file(
+        "fake.toml",
+        FAKE.replace("source = \"synthetic\"", split).replace("[grid.axes]", &axes),
+    );
+    let shown = place.done(&["plan", "fake.toml"]);
+    assert!(shown.contains("36 members on 72,000 training images"), "{shown}");
+    assert!(shown.contains("unused: 300 of 1,000 images are in no part"), "{shown}");
+    assert!(shown.contains("typical of 100 test images at an assumed accuracy"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+    let status = {
+        place.done(&["run", "fake.toml", "--quiet"]);
+        place.done(&["status", "results/fake"])
+    };
+    assert!(status.starts_with("fake   12 cells, 36 trials, 36 members"), "{status}");
+}

@@ -52,6 +52,34 @@ fn a_test_file_tests_and_fractions_are_of_the_rest() {
 }
 
 #[test]
+fn fractions_of_all_parts_are_of_the_whole_pool() {
+    let sizes = |images, train, validation: Option<f64>, test| {
+        let pool = pool(&cycle(images, 10), None);
+        let settings = SplitSettings {
+            train: Some(Share::Fraction(train)),
+            ..settings(validation.map(Share::Fraction), Some(Share::Fraction(test)))
+        };
+        let splits = divide(&pool, &settings, None, trial(0, 0)).unwrap();
+        [splits.train.len(), splits.validation.len(), splits.test.len()]
+    };
+    // 0.8, 0.1 and 0.1 of 1,797 are 1,437.6, 179.7 and 179.7, which would round to 1,798.
+    assert_eq!(sizes(1797, 0.8, Some(0.1), 0.1), [1437, 180, 180]);
+    assert_eq!(sizes(1000, 0.5, Some(0.2), 0.1), [500, 200, 100]);
+    assert_eq!(sizes(1000, 0.7, None, 0.3), [700, 0, 300]);
+    assert_eq!(sizes(1000, 0.5, None, 0.3), [500, 0, 300]);
+}
+
+#[test]
+fn fractions_beside_a_test_file_are_of_the_rest_and_fill_it() {
+    let pool = pool(&cycle(100, 10), Some(85));
+    let half = Some(Share::Fraction(0.5));
+    let settings = SplitSettings { train: half, ..settings(half, None) };
+    let splits = divide(&pool, &settings, None, trial(0, 0)).unwrap();
+    // Both halves of 85 round to 43.
+    assert_eq!((splits.train.len(), splits.validation.len(), splits.test.len()), (42, 43, 15));
+}
+
+#[test]
 fn the_test_images_are_those_of_every_trial_member_and_master_seed() {
     let pool = pool(&cycle(500, 10), None);
     let settings = SplitSettings {

@@ -29,7 +29,7 @@ pub(super) struct FusedNetwork<E: Storage> {
     classes: usize,
 }
 
-/// Builds one model on `path`.
+/// Builds one model on `path` that takes batches of up to `capacity` images.
 ///
 /// # Errors
 /// If the layers do not fit the images, or one of them has no kernel.
@@ -39,15 +39,17 @@ pub fn build(
     shape: ImageShape,
     classes: usize,
     seed_path: SeedPath,
+    capacity: usize,
 ) -> Result<Box<dyn Network>, EngineError> {
     let image = (shape.height, shape.width, shape.channels);
     let architecture = Architecture::of(&settings.model.layers, image, classes)?;
     #[cfg(target_arch = "x86_64")]
     if path.isa().is_bf16() {
-        let network = FusedNetwork::<half::bf16>::new(path, settings, &architecture, seed_path)?;
+        let network =
+            FusedNetwork::<half::bf16>::new(path, settings, &architecture, seed_path, capacity)?;
         return Ok(Box::new(network));
     }
-    Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path)?))
+    Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path, capacity)?))
 }
 
 impl<E: Storage> FusedNetwork<E> {
@@ -56,10 +58,10 @@ impl<E: Storage> FusedNetwork<E> {
         settings: &Settings,
         architecture: &Architecture,
         seed_path: SeedPath,
+        capacity: usize,
     ) -> Result<Self, EngineError> {
         let layers = &settings.model.layers;
-        let capacity = settings.train.batch_size.max(1);
-        let trunk = Trunk::<E>::new(path, layers, architecture, capacity)?;
+        let trunk = Trunk::<E>::new(path, layers, architecture, capacity.max(1))?;
         let optimizer = settings.train.optimizer.clone();
         let len = trunk.slots.len;
         let needed = rule(&optimizer, 0.0, 0).needs();

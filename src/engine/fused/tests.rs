@@ -125,7 +125,7 @@ fn seed_path() -> SeedPath {
 }
 
 fn fused(path: Path, settings: &Settings) -> Box<dyn Network> {
-    build(path, settings, SHAPE, CLASSES, seed_path()).unwrap()
+    build(path, settings, SHAPE, CLASSES, seed_path(), settings.train.batch_size).unwrap()
 }
 
 fn portable(settings: &Settings) -> Box<dyn Network> {

@@ -38,8 +38,5 @@ pub(crate) fn working_bytes(job: &TrainJob<'_>) -> Result<u64, EngineError> {
     let layers = &job.settings.model.layers;
     let architecture = Architecture::of(layers, image, job.dataset.classes.len())?;
     let plan = plan::Plan::<dfdx::tensor::Cpu>::new(layers, &architecture);
-    Ok(plan.working_bytes(
-        job.settings.train.batch_size,
-        optimizer::memories(&job.settings.train.optimizer),
-    ))
+    Ok(plan.working_bytes(job.largest_batch(), optimizer::memories(&job.settings.train.optimizer)))
 }

@@ -67,7 +67,7 @@ impl<D: Backend> PortableNetwork<D> {
         seed_paths: Vec<SeedPath>,
     ) -> Result<Self, EngineError> {
         let models: Vec<_> = seed_paths.into_iter().map(|path| (settings, path)).collect();
-        Self::pack(device, &models, shape, classes)
+        Self::pack(device, &models, shape, classes, settings.train.batch_size)
     }
 
     /// Builds the network of a pack of jobs that [agree](crate::engine::pack::agree).
@@ -76,7 +76,8 @@ impl<D: Backend> PortableNetwork<D> {
     /// If the layers do not fit the images or the device fails.
     pub(crate) fn of_jobs(device: D, jobs: &[TrainJob<'_>]) -> Result<Self, EngineError> {
         let models: Vec<_> = jobs.iter().map(|job| (job.settings, job.seed_path)).collect();
-        Self::pack(device, &models, jobs[0].dataset.shape, jobs[0].dataset.classes.len())
+        let (shape, classes) = (jobs[0].dataset.shape, jobs[0].dataset.classes.len());
+        Self::pack(device, &models, shape, classes, jobs[0].largest_batch())
     }
 
     fn pack(
@@ -84,6 +85,7 @@ impl<D: Backend> PortableNetwork<D> {
         models: &[(&Settings, SeedPath)],
         shape: ImageShape,
         classes: usize,
+        batch_size: usize,
     ) -> Result<Self, EngineError> {
         let settings = models[0].0;
         let seed_paths: Vec<SeedPath> = models.iter().map(|(_, path)| *path).collect();
@@ -115,7 +117,6 @@ impl<D: Backend> PortableNetwork<D> {
             .map_err(device_error)?;
         let optimizer =
             Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
-        let batch_size = settings.train.batch_size;
         let uploads = Uploads { device: device.clone(), tensors: BTreeMap::new() };
         let mut network = Self {
             device,

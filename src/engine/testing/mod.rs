@@ -160,6 +160,7 @@ pub(crate) fn job<'a>(
         seed_path: SeedPath::member(Seed(42), 0, member),
         attempt: 1,
         checkpoint: None,
+        earlier: None,
     }
 }
 

@@ -25,15 +25,15 @@ const CONVENTIONS: &[(&str, Convention)] =
 /// Reads `[augment]`.
 pub(super) fn augment(node: Option<&Node>, findings: &mut Findings) -> AugmentSettings {
     let section = Section::open(node, "augment", KEYS, findings);
+    let convention =
+        section.choice("convention", CONVENTIONS, findings).unwrap_or(Convention::KerasGenerator);
     AugmentSettings {
         rotation: section.get("rotation").map_or(0.0, |node| rotation(node, findings)),
-        zoom: zoom(section.get("zoom"), findings),
+        zoom: zoom(section.get("zoom"), convention, findings),
         shift: shift(section.get("shift"), findings),
         shear: section.number("shear", SHEAR, 0.0, findings),
         fill: section.get("fill").map_or(Fill::Nearest, |node| fill(node, findings)),
-        convention: section
-            .choice("convention", CONVENTIONS, findings)
-            .unwrap_or(Convention::KerasGenerator),
+        convention,
     }
 }
 
@@ -48,8 +48,13 @@ fn rotation(node: &Node, findings: &mut Findings) -> f64 {
     number("augment.rotation", node, DEGREES_OR_TURNS, findings).unwrap_or(0.0)
 }
 
-fn zoom(node: Option<&Node>, findings: &mut Findings) -> ZoomSettings {
-    let both = |range| ZoomSettings { height: range, width: range, uniform: false };
+fn zoom(node: Option<&Node>, convention: Convention, findings: &mut Findings) -> ZoomSettings {
+    // `RandomZoom` with one factor keeps the aspect ratio, `ImageDataGenerator` does not.
+    let both = |range| ZoomSettings {
+        height: range,
+        width: range,
+        uniform: convention == Convention::KerasLayers && range > 0.0,
+    };
     match node {
         Some(node) if !matches!(node.data, Data::Table(_)) => {
             both(number("augment.zoom", node, BELOW_ONE, findings).unwrap_or(0.0))

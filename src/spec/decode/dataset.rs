@@ -116,19 +116,23 @@ fn split(node: Option<&Node>, findings: &mut Findings) -> SplitSettings {
         seed: section.get("seed").map_or(SplitSeed::Trial, |node| split_seed(node, findings)),
     };
     let shares = [("train", split.train), ("validation", split.validation), ("test", split.test)];
-    let fractions: f64 = shares
-        .iter()
-        .filter_map(|(_, share)| match share {
-            Some(Share::Fraction(fraction)) => Some(*fraction),
-            _ => None,
-        })
-        .sum();
+    let fraction = |share: Option<Share>| match share {
+        Some(Share::Fraction(fraction)) => Some(fraction),
+        _ => None,
+    };
+    let of_rest = [split.train, split.validation].into_iter().filter_map(fraction).sum::<f64>();
+    let fractions = match fraction(split.test) {
+        Some(test) if split.shares_the_pool() => of_rest + test,
+        _ => of_rest,
+    };
     // Three tenths typed as 0.1 + 0.2 + 0.7 sum to a little more than 1.
-    let is_too_much = fractions > 1.0 + 1e-9 || (split.train.is_none() && fractions > 1.0 - 1e-9);
-    if is_too_much {
+    if fractions > 1.0 + 1e-9 {
+        let of = if split.shares_the_pool() { "the images" } else { "what test leaves" };
         findings.say(
             section.origin(),
-            format!("the fractions of `dataset.split` add up to {fractions}, which leaves no image to train on"),
+            format!(
+                "the fractions of `dataset.split` add up to {fractions} of {of}, expected at most 1"
+            ),
         );
     }
     for (place, (name, share)) in shares.iter().enumerate() {

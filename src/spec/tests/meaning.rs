@@ -327,3 +327,28 @@ proptest! {
         prop_assert_eq!(&typed.experiment().base, &changed.experiment().base);
     }
 }
+
+#[test]
+fn one_factor_of_zoom_keeps_the_aspect_ratio_in_the_layers_alone() {
+    let uniform = |augment: &str| base(&format!("[augment]\n{augment}\n")).augment.zoom.uniform;
+    assert!(uniform("zoom = 0.4\nconvention = \"keras-layers\""));
+    assert!(!uniform("zoom = 0.4"));
+    assert!(!uniform("zoom = { height = 0.4, width = 0.4 }\nconvention = \"keras-layers\""));
+    assert!(!uniform("zoom = 0\nconvention = \"keras-layers\""));
+}
+
+#[test]
+fn fractions_apart_from_test_may_be_of_what_test_leaves() {
+    let split = base("[dataset.split]\nvalidation = 0.5\ntest = 0.5\n").dataset.split;
+    assert_eq!(
+        (split.validation, split.test),
+        (Some(Share::Fraction(0.5)), Some(Share::Fraction(0.5)))
+    );
+    assert!(!split.shares_the_pool());
+}
+
+#[test]
+fn training_settings_may_be_shared_with_a_model_that_takes_no_steps() {
+    let text = "[train]\nepochs = 3\n[[grid]]\n[grid.axes]\n\"model.preset\" = [\"logistic\", \"naive-bayes\"]\n";
+    assert_eq!(read_small(text).experiment().base.train.epochs, 3);
+}

@@ -128,6 +128,16 @@ fn settings_that_mean_nothing_are_refused() {
 }
 
 #[test]
+fn steps_of_a_model_that_takes_none_are_refused() {
+    let more = "[dataset.split]\nvalidation = 0.1\n[train]\nepochs = 30\nretrain = \"all\"\n\
+                learning-rate = { initial = 0.1 }\n[[grid]]\n[grid.axes]\n\
+                \"train.batch-size\" = [32, 64]\n\"train.learning-rate.initial\" = [0.1, 0.2]\n\
+                \"model.smoothing\" = [0, 0.1]\n";
+    let page = refusal(&format!("{SMALL}{more}"), &["model.preset=\"naive-bayes\""]);
+    insta::assert_snapshot!(page);
+}
+
+#[test]
 fn datasets_that_mean_nothing_are_refused() {
     let page: Vec<String> = [
         "source = \"idx\"",
@@ -136,7 +146,7 @@ fn datasets_that_mean_nothing_are_refused() {
         "source = \"synthetic\"\nclasses = 1\nimages = 0",
         "source = \"digits\"\nimage-size = 0\nsplit = 0.1",
         "source = \"digits\"\nsplit = { train = 0.5, validation = 0.3, test = 0.3 }",
-        "source = \"digits\"\nsplit = { validation = 0.8, test = 0.2 }",
+        "source = \"digits\"\nsplit = { train = 0.5, validation = 0.6, test = 200 }",
         "source = \"digits\"\nsplit = { train = [0, 100], validation = [50, 150], test = [200, 200] }",
         "source = \"digits\"\nsplit = { train = 0, test = [0, 1, 2], seed = -1 }",
     ]
