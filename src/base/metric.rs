@@ -128,6 +128,15 @@ impl Metric {
         }
     }
 
+    /// Returns the smallest and largest value there can be.
+    #[must_use]
+    pub fn range(self) -> (f64, f64) {
+        match self.unit() {
+            Unit::Fraction => (0.0, 1.0),
+            _ => (0.0, f64::INFINITY),
+        }
+    }
+
     /// Returns which way is better.
     #[must_use]
     pub fn direction(self) -> Direction {

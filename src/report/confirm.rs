@@ -74,9 +74,9 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    fn of(values: &[f64]) -> Option<Self> {
+    fn of(values: &[f64], metric: Metric) -> Option<Self> {
         let Summary { n, mean, sd, interval95, .. } =
-            Summary::with_interval(values, IntervalMethod::StudentT)?;
+            Summary::with_interval(values, IntervalMethod::StudentT)?.within(metric.range());
         Some(Self { n, mean, sd, interval95 })
     }
 }
@@ -92,7 +92,7 @@ pub fn best_cells(results: &ExperimentResults, metric: Metric, top: usize) -> Ve
         .cells
         .iter()
         .enumerate()
-        .filter_map(|(place, cell)| Some((place, Estimate::of(&cell.sample(metric))?.mean)))
+        .filter_map(|(place, cell)| Some((place, Estimate::of(&cell.sample(metric), metric)?.mean)))
         .collect();
     means.sort_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
     means.into_iter().take(top).map(|(place, _)| place).collect()
@@ -123,8 +123,8 @@ pub fn confirmation(
         .zip(marks)
         .filter_map(|((&place, sample), inseparable_from_best)| {
             let cell = &first.cells[place];
-            let hoped = Estimate::of(&cell.sample(metric))?;
-            let confirmed = Estimate::of(sample);
+            let hoped = Estimate::of(&cell.sample(metric), metric)?;
+            let confirmed = Estimate::of(sample, metric);
             Some(ConfirmedCell {
                 name: cell.name.clone(),
                 label: short_name(&first.axes, &cell.values, None),

@@ -42,7 +42,7 @@ pub struct Summary {
     /// Standard error of the mean, SD / √n; absent for a single value.
     pub se: Option<f64>,
     /// 95 % interval of the mean, low then high; absent for a single value and for values without
-    /// any spread. Bounds of a fraction are not cut at 0 and 1.
+    /// any spread.
     pub interval95: Option<(f64, f64)>,
     /// How that interval was found; absent with it.
     pub interval_method: Option<IntervalMethod>,
@@ -113,6 +113,15 @@ impl Summary {
             max,
             expected_max: sd.map(|sd| expected_max(mean, sd, n)),
         })
+    }
+}
+
+impl Summary {
+    /// Cuts the interval where there can be no values; it holds the mean as often as before.
+    #[must_use]
+    pub fn within(mut self, (least, most): (f64, f64)) -> Self {
+        self.interval95 = self.interval95.map(|(low, high)| (low.max(least), high.min(most)));
+        self
     }
 }
 

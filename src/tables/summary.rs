@@ -26,5 +26,5 @@ pub fn summarize(
     let bootstrap =
         metric == results.facts.view.metric && sample.len() >= BOOTSTRAP_FROM && affordable();
     let method = if bootstrap { IntervalMethod::BcaBootstrap } else { IntervalMethod::StudentT };
-    Summary::with_interval(&sample, method)
+    Some(Summary::with_interval(&sample, method)?.within(metric.range()))
 }

@@ -88,7 +88,7 @@ fn gated<'a>(
         })
         .filter_map(|cell| {
             let summary = Summary::with_interval(&cell.values, IntervalMethod::StudentT)?;
-            Some((cell, Printed::of(cell.metric), summary))
+            Some((cell, Printed::of(cell.metric), summary.within(cell.metric.range())))
         })
 }
 

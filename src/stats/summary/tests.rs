@@ -47,6 +47,14 @@ fn from_twenty_values_the_interval_is_a_bootstrap() {
 }
 
 #[test]
+fn an_interval_ends_where_values_do() {
+    let found = Summary::of(&[0.95, 0.99]).unwrap();
+    assert!(found.interval95.unwrap().1 > 1.0);
+    let (low, high) = found.within((0.0, 1.0)).interval95.unwrap();
+    assert!(low > 0.7 && high >= 1.0 && high <= 1.0, "{low} {high}");
+}
+
+#[test]
 fn a_single_value_has_no_spread() {
     let found = Summary::of(&[0.7]).unwrap();
     assert_eq!((found.n, found.sd, found.se, found.interval95), (1, None, None, None));
