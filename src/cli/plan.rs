@@ -173,9 +173,8 @@ impl Outlook {
         match self.estimate.seconds {
             None => "an unknown time".to_owned(),
             // A rough guess has no decimals.
-            Some(seconds) if (1.0..60.0).contains(&seconds) && self.is_guess() => {
-                format!("about {seconds:.0} s")
-            }
+            Some(seconds) if seconds < 1.0 && self.is_guess() => "less than a second".to_owned(),
+            Some(seconds) if seconds < 60.0 && self.is_guess() => format!("about {seconds:.0} s"),
             Some(seconds) => format!("about {}", duration(seconds)),
         }
     }

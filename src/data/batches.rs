@@ -95,7 +95,7 @@ impl<'a> Batches<'a> {
     /// Returns the pool indices of the next batch and goes past it; nothing is left at the end.
     pub fn next_indices(&mut self) -> &[u32] {
         let first = self.next;
-        self.next = self.end.min(first + self.batch_size);
+        self.next = self.end.min(first.saturating_add(self.batch_size));
         &self.order[first..self.next]
     }
 
@@ -104,7 +104,7 @@ impl<'a> Batches<'a> {
     ///
     /// Allocates only where the two are too small.
     pub fn next_into(&mut self, pixels: &mut Vec<f32>, labels: &mut Vec<u16>) -> Option<usize> {
-        let batch = &self.order[self.next..self.end.min(self.next + self.batch_size)];
+        let batch = &self.order[self.next..self.end.min(self.next.saturating_add(self.batch_size))];
         if batch.is_empty() {
             return None;
         }

@@ -29,7 +29,8 @@ pub enum GridError {
     },
     /// An exclusion leaves out nothing.
     #[error(
-        "block {block} has no cell to exclude with {values}\n  hint: correct the          `[[grid.exclude]]`, or remove it"
+        "block {block} has no cell to exclude with {values}\n  hint: correct the \
+         `[[grid.exclude]]`, or remove it"
     )]
     IdleExclusion {
         /// Index of the block, from 1.

@@ -260,7 +260,7 @@ fn a_training_costs_the_images_it_sees() {
     assert_eq!(images(&|settings| settings.train.retrain = Some(Retrain::All)), 60 + 90);
     let bayes = LayerSettings::NaiveBayes { smoothing: 0.0, scaling: false };
     let fitted = |settings: &mut Settings| {
-        settings.model.layers = vec![LayerSettings::Flatten, bayes.clone()]
+        settings.model.layers = vec![LayerSettings::Flatten, bayes.clone()];
     };
     assert_eq!(images(&fitted), 20);
 }
