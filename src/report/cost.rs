@@ -64,7 +64,9 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
     }
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
     for curve in results.curves.iter().filter(|curve| !curve.epochs.is_empty()) {
-        curves.entry((group_of[curve.cell], curve.repeat)).or_default().push(curve);
+        if let Some(group) = group_of.get(curve.cell) {
+            curves.entry((*group, curve.repeat)).or_default().push(curve);
+        }
     }
     let mut found = Vec::new();
     for (group, cells) in groups.iter().enumerate() {
