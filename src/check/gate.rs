@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::baseline::{Baseline, CellSample, Origin};
 use super::looks::Looks;
-use super::rule::{Contest, Family, Ruling};
+use super::rule::{Contest, Family, Lost, Ruling};
 use super::speed;
 use super::verdict::{CellVerdict, CheckReport};
 use super::warning::warnings;
@@ -54,9 +54,9 @@ pub enum CheckError {
         /// The ratio.
         found: f64,
     },
-    /// Gated cells have no completed trial in the candidate.
+    /// Gated cells have no finished trial in the candidate.
     #[error(
-        "{} of {gated} gated cells have no completed trial in the candidate: {}; run the \
+        "{} of {gated} gated cells have no finished trial in the candidate: {}; run the \
          experiment to its end, or write the baseline again if they were dropped on purpose",
         cells.len(),
         cells.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
@@ -94,15 +94,17 @@ pub enum CheckError {
 /// regressed.
 ///
 /// Where neither side has any spread the difference alone decides, and a loss of exactly δ is ok.
-/// A single trial on a side is inconclusive, and so is a cell that would be ok but lost a larger
-/// share of its trials to divergence, failure or time than the baseline did.
+/// A single trial on a side is inconclusive, and so is a cell that would be ok but lost more of its
+/// trials to divergence, failure or time than the baseline did, beyond chance (Fisher's exact test at
+/// the level of the second claim). Where the candidate lost all of them, that test takes the place
+/// of Welch's in the second claim.
 ///
 /// Training speed, where it is gated, is a family of its own: the same rule on the logarithms of
 /// images per second, with −ln(smallest ratio) as δ.
 ///
 /// # Errors
 /// If the settings are no tolerance and level, the baseline has nothing to gate, a gated cell has
-/// no completed trial in the candidate, or a value is not finite.
+/// no finished trial in the candidate, or a value is not finite.
 pub fn check(
     baseline: &Baseline,
     candidate: &[CellSample],
@@ -181,10 +183,9 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Returns whether a larger share of the candidate's trials has no value.
-    pub(super) fn lost_more(&self) -> bool {
-        let (before, now) = (self.baseline.not_completed, self.candidate.not_completed);
-        now * (before + self.baseline.values.len()) > before * (now + self.candidate.values.len())
+    fn lost(&self) -> Lost {
+        let of = |cell: &CellSample| (cell.not_completed, cell.not_completed + cell.values.len());
+        Lost::of(of(self.baseline), of(self.candidate))
     }
 }
 
@@ -228,7 +229,8 @@ fn pair<'a>(
 ) -> Result<Vec<Pair<'a>>, CheckError> {
     let measured: BTreeMap<&BTreeMap<String, String>, &CellSample> = candidate
         .iter()
-        .filter(|cell| cell.metric == metric && !cell.values.is_empty())
+        .filter(|cell| cell.metric == metric)
+        .filter(|cell| !cell.values.is_empty() || cell.not_completed > 0)
         .map(|cell| (&cell.assignment, cell))
         .collect();
     let mut pairs = Vec::with_capacity(gated.len());
@@ -278,19 +280,14 @@ impl Gate {
                 Direction::Minimize => values.iter().map(|value| -value).collect(),
             }
         };
-        Contest::of(
-            &turned(&pair.baseline.values),
-            &turned(&pair.candidate.values),
-            pair.lost_more(),
-        )
-        .expect("paired samples have finite values")
+        Contest::of(&turned(&pair.baseline.values), &turned(&pair.candidate.values), pair.lost())
+            .expect("paired samples have finite values")
     }
 
     fn verdict(&self, pair: &Pair<'_>, ruling: &Ruling) -> CellVerdict {
-        let mean = |cell: &CellSample| {
-            Moments::of(&cell.values).expect("paired samples have finite values").mean
-        };
-        let (before, now) = (mean(pair.baseline), mean(pair.candidate));
+        let mean = |cell: &CellSample| Moments::of(&cell.values).map(|moments| moments.mean);
+        let before = mean(pair.baseline).expect("a baseline has finite values");
+        let now = mean(pair.candidate);
         let turn = |(low, high): (f64, f64)| match self.metric.direction() {
             Direction::Maximize => (low, high),
             Direction::Minimize => (-high, -low),
@@ -309,7 +306,7 @@ impl Gate {
             lost_candidate: pair.candidate.not_completed,
             mean_baseline: before,
             mean_candidate: now,
-            difference: now - before,
+            difference: now.map(|now| now - before),
             interval95: ruling.interval95.map(turn),
             bounds: ruling.bounds.map(turn),
             levels: ruling.bounds.map(|_| swap(ruling.levels)),

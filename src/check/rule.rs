@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::looks::Looks;
 use super::verdict::{Note, Verdict};
 use crate::stats::{
-    MeanDifference, Moments, Sides, pooled_sd, repeats_for, step_down_levels, welch,
+    MeanDifference, Moments, Sides, fisher_more, pooled_sd, repeats_for, step_down_levels, welch,
 };
 
 /// The chance that the repeats advised for an inconclusive cell settle it.
@@ -18,24 +18,59 @@ const SETTLING_POWER: f64 = 0.8;
 /// Both samples of a cell at one look.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Contest {
-    /// Mean of the candidate minus mean of the baseline.
-    pub(super) difference: f64,
+    /// Mean of the candidate minus mean of the baseline; NaN where the candidate has no value.
+    difference: f64,
     /// Welch's comparison; absent with a single trial on a side.
-    pub(super) gain: Option<MeanDifference>,
+    gain: Option<MeanDifference>,
     /// Spread pooled over both sides; absent where neither has two trials.
     sd: Option<f64>,
     /// A difference this close to the tolerance is the tolerance.
     slack: f64,
     n_baseline: usize,
     n_candidate: usize,
-    /// Whether a larger share of the candidate's trials has no value.
-    lost_more: bool,
+    lost: Lost,
+}
+
+/// Trials of both sides that have no value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Lost {
+    /// Whether it is a larger share of the candidate's trials.
+    pub(super) more: bool,
+    /// p of as many more in the candidate, if both are equally prone.
+    pub(super) p: f64,
+}
+
+impl Lost {
+    /// Says nothing of lost trials.
+    pub(super) const UNKNOWN: Self = Self { more: false, p: 1.0 };
+
+    /// Compares `lost` of `all` trials before and now.
+    pub(super) fn of(before: (usize, usize), now: (usize, usize)) -> Self {
+        Self {
+            more: now.0 * before.1 > before.0 * now.1,
+            p: fisher_more(before.0, before.1, now.0, now.1),
+        }
+    }
 }
 
 impl Contest {
-    /// Compares two samples; nothing if one is empty or holds a value that is not finite.
-    pub(super) fn of(before: &[f64], now: &[f64], lost_more: bool) -> Option<Self> {
-        let (was, is) = (Moments::of(before)?, Moments::of(now)?);
+    /// Compares two samples; nothing if the baseline's is empty or a value is not finite.
+    pub(super) fn of(before: &[f64], now: &[f64], lost: Lost) -> Option<Self> {
+        let was = Moments::of(before)?;
+        if now.is_empty() {
+            let (n_baseline, n_candidate) = (was.n, 0);
+            let (difference, slack) = (f64::NAN, 0.0);
+            return Some(Self {
+                difference,
+                gain: None,
+                sd: None,
+                slack,
+                n_baseline,
+                n_candidate,
+                lost,
+            });
+        }
+        let is = Moments::of(now)?;
         Some(Self {
             difference: is.mean - was.mean,
             gain: welch(now, before),
@@ -43,8 +78,19 @@ impl Contest {
             slack: 1e-12 * was.mean.abs().max(is.mean.abs()),
             n_baseline: was.n,
             n_candidate: is.n,
-            lost_more,
+            lost,
         })
+    }
+
+    /// Returns p of "this cell is no worse": by its values or, where the candidate has none, by
+    /// how many trials it lost.
+    fn p_no_worse(&self) -> f64 {
+        match &self.gain {
+            Some(gain) => gain.p_at_least(0.0),
+            None if self.n_candidate == 0 => self.lost.p,
+            // A cell that cannot be tested still counts.
+            None => 1.0,
+        }
     }
 }
 
@@ -90,13 +136,12 @@ impl Family {
                 .collect();
             // A rejected claim has left its family; a decided cell whose other claim was never
             // rejected stays in it and is not tested again.
-            let p_values = |rejected: Verdict, p: &dyn Fn(&MeanDifference) -> f64| -> Vec<f64> {
+            let p_values = |rejected: Verdict, p: &dyn Fn(&Contest) -> f64| -> Vec<f64> {
                 (0..cells)
                     .map(|cell| match standing[cell] {
                         Some(verdict) if verdict == rejected => f64::NAN,
                         Some(_) => 1.0,
-                        // A cell that cannot be tested still counts.
-                        None => contests[cell].gain.as_ref().map_or(1.0, p),
+                        None => p(&contests[cell]),
                     })
                     .collect()
             };
@@ -105,8 +150,10 @@ impl Family {
                     self.level(&known, look, remaining, contests[cell].n_baseline)
                 })
             };
-            let low = levels(&p_values(Verdict::Ok, &|gain| gain.p_at_most(-self.margin)));
-            let high = levels(&p_values(Verdict::Regressed, &|gain| gain.p_at_least(0.0)));
+            let p_harmful =
+                |it: &Contest| it.gain.as_ref().map_or(1.0, |gain| gain.p_at_most(-self.margin));
+            let low = levels(&p_values(Verdict::Ok, &p_harmful));
+            let high = levels(&p_values(Verdict::Regressed, &Contest::p_no_worse));
             for cell in 0..cells {
                 if standing[cell].is_none() {
                     let levels = (low[cell], high[cell]);
@@ -137,12 +184,21 @@ impl Family {
                 (self.without_spread(contest), Some(Note::NoSpread))
             }
             (Some(gain), Some(bounds)) => (self.decide(gain.difference, bounds), None),
+            _ if contest.n_candidate == 0 && contest.lost.p <= levels.1 => {
+                (Verdict::Regressed, Some(Note::AllLost))
+            }
+            _ if contest.n_candidate == 0 => (Verdict::Inconclusive, Some(Note::AllLost)),
             _ => (Verdict::Inconclusive, Some(Note::SingleTrial)),
         };
-        let more_lost = verdict == Verdict::Ok && contest.lost_more;
-        let (verdict, note) =
-            if more_lost { (Verdict::Inconclusive, Some(Note::MoreLost)) } else { (verdict, note) };
-        let repeats_to_settle = (verdict == Verdict::Inconclusive && !more_lost)
+        let (verdict, note) = match verdict {
+            Verdict::Ok if contest.lost.more && contest.lost.p <= levels.1 => {
+                (Verdict::Inconclusive, Some(Note::MoreLost))
+            }
+            Verdict::Ok if contest.lost.more => (verdict, Some(Note::SomeLost)),
+            _ => (verdict, note),
+        };
+        let may_settle = !matches!(note, Some(Note::MoreLost | Note::AllLost));
+        let repeats_to_settle = (verdict == Verdict::Inconclusive && may_settle)
             .then(|| self.repeats_to_settle(contest, levels))
             .flatten();
         Ruling {

@@ -6,7 +6,7 @@
 use super::baseline::{Baseline, CellSample, Origin};
 use super::gate::{CheckError, Pair, Pairs};
 use super::looks::Looks;
-use super::rule::{Contest, Family, Ruling};
+use super::rule::{Contest, Family, Lost, Ruling};
 use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};
 use crate::base::Metric;
 use crate::spec::experiment::CheckSettings;
@@ -45,29 +45,33 @@ fn contest(pair: &Pair<'_>) -> Result<Contest, CheckError> {
     let logarithms =
         |cell: &CellSample| -> Vec<f64> { cell.values.iter().map(|v| v.ln()).collect() };
     // A speed of 0 has no logarithm; a lost trial says nothing of speed.
-    Contest::of(&logarithms(pair.baseline), &logarithms(pair.candidate), false).ok_or_else(|| {
-        let not_positive = |cell: &&CellSample| cell.values.iter().any(|value| *value <= 0.0);
-        let cell = Some(pair.candidate).filter(not_positive).unwrap_or(pair.baseline);
-        let value = cell.values.iter().copied().find(|value| *value <= 0.0).unwrap_or(f64::NAN);
-        CheckError::NotFinite { name: cell.name.clone(), value }
-    })
+    Contest::of(&logarithms(pair.baseline), &logarithms(pair.candidate), Lost::UNKNOWN).ok_or_else(
+        || {
+            let not_positive = |cell: &&CellSample| cell.values.iter().any(|value| *value <= 0.0);
+            let cell = Some(pair.candidate).filter(not_positive).unwrap_or(pair.baseline);
+            let value = cell.values.iter().copied().find(|value| *value <= 0.0).unwrap_or(f64::NAN);
+            CheckError::NotFinite { name: cell.name.clone(), value }
+        },
+    )
 }
 
 fn verdict(pair: &Pair<'_>, ruling: &Ruling, comparable: bool) -> SpeedVerdict {
     let geometric = |values: &[f64]| {
         (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
     };
+    let candidate = &pair.candidate.values;
     let ratios = |(low, high): (f64, f64)| (low.exp(), high.exp());
-    let (before, now) = (geometric(&pair.baseline.values), geometric(&pair.candidate.values));
+    let before = geometric(&pair.baseline.values);
+    let now = (!candidate.is_empty()).then(|| geometric(candidate));
     SpeedVerdict {
         name: pair.baseline.name.clone(),
         assignment: pair.baseline.assignment.clone(),
         verdict: if comparable { ruling.verdict } else { Verdict::Inconclusive },
         n_baseline: pair.baseline.values.len(),
-        n_candidate: pair.candidate.values.len(),
+        n_candidate: candidate.len(),
         mean_baseline: before,
         mean_candidate: now,
-        ratio: now / before,
+        ratio: now.map(|now| now / before),
         interval95: ruling.interval95.map(ratios),
         bounds: ruling.bounds.map(ratios),
         levels: ruling.bounds.map(|_| ruling.levels),
@@ -120,7 +124,7 @@ mod tests {
         // b = np.log([1010, 990, 1000, 1005, 995]); a = np.log(.8 * np.exp(b) + 3)
         // r = scipy.stats.ttest_ind(a, b, equal_var=False)
         // np.exp(a.mean() - b.mean()), np.exp(r.confidence_interval(.95))
-        assert!((cell.ratio - 0.803_000_149_732_495_2).abs() < 1e-12, "{}", cell.ratio);
+        assert!((cell.ratio.unwrap() - 0.803_000_149_732_495_2).abs() < 1e-12, "{:?}", cell.ratio);
         let (low, high) = cell.interval95.unwrap();
         assert!((low - 0.793_811_473_777_147_9).abs() < 1e-10, "{low}");
         assert!((high - 0.812_295_188_178_939_6).abs() < 1e-10, "{high}");

@@ -46,9 +46,14 @@ pub enum Note {
     SingleTrial,
     /// Neither side has any spread: the difference alone decided.
     NoSpread,
-    /// The values alone are ok, but a larger share of the candidate's trials than of the
-    /// baseline's diverged, failed or ran out of time: the rest may be a flattering choice.
+    /// The values alone are ok, but more of the candidate's trials than of the baseline's, beyond
+    /// chance (Fisher's exact test), diverged, failed or ran out of time: the rest may be a
+    /// flattering choice.
     MoreLost,
+    /// More of the candidate's trials were lost, which may be chance.
+    SomeLost,
+    /// The candidate ended its trials without a single value.
+    AllLost,
     /// Speed was measured on another machine than the baseline's, or on one of them nobody knows.
     OtherHardware,
 }
@@ -73,10 +78,10 @@ pub struct CellVerdict {
     pub lost_candidate: usize,
     /// Mean of the baseline.
     pub mean_baseline: f64,
-    /// Mean of the candidate.
-    pub mean_candidate: f64,
+    /// Mean of the candidate; absent where it has no value.
+    pub mean_candidate: Option<f64>,
     /// Mean of the candidate minus mean of the baseline, whichever way is better.
-    pub difference: f64,
+    pub difference: Option<f64>,
     /// Two-sided 95 % Welch interval of the difference, of this cell by itself; absent with a
     /// single trial on a side.
     pub interval95: Option<(f64, f64)>,
@@ -110,10 +115,10 @@ pub struct SpeedVerdict {
     pub n_candidate: usize,
     /// Geometric mean of the baseline.
     pub mean_baseline: f64,
-    /// Geometric mean of the candidate.
-    pub mean_candidate: f64,
+    /// Geometric mean of the candidate; absent where it has no value.
+    pub mean_candidate: Option<f64>,
     /// Candidate / baseline.
-    pub ratio: f64,
+    pub ratio: Option<f64>,
     /// Two-sided 95 % interval of the ratio, of this cell by itself (Welch on logarithms); absent
     /// with a single trial on a side.
     pub interval95: Option<(f64, f64)>,
@@ -181,8 +186,10 @@ impl CheckReport {
 
     /// Returns the axis values of the cells, by accuracy or by speed, that more trials may settle.
     pub fn undecided(&self) -> impl Iterator<Item = &BTreeMap<String, String>> {
-        let open =
-            |verdict: Verdict, note| !verdict.is_decided() && note != Some(Note::OtherHardware);
+        let hopeless = [Note::OtherHardware, Note::MoreLost, Note::AllLost];
+        let open = move |verdict: Verdict, note: Option<Note>| {
+            !verdict.is_decided() && note.is_none_or(|note| !hopeless.contains(&note))
+        };
         let speeds = self.speed.iter().flat_map(|speed| &speed.cells);
         self.cells
             .iter()

@@ -42,6 +42,13 @@ pub enum Warning {
         /// Path of the candidate.
         candidate: String,
     },
+    /// The candidate has not ended all of its trials.
+    Unfinished {
+        /// Trials that ended.
+        ended: usize,
+        /// Trials planned.
+        planned: usize,
+    },
     /// The machines differ, and a cost measured on them is gated.
     Hardware {
         /// Machine of the baseline.
@@ -57,6 +64,10 @@ impl fmt::Display for Warning {
             checksum.as_ref().map_or("none".to_owned(), |text| text.chars().take(12).collect())
         };
         match self {
+            Self::Unfinished { ended, planned } => write!(
+                f,
+                "only {ended} of {planned} planned trials have ended; run the experiment again to go on"
+            ),
             Self::Experiment { baseline, candidate } => {
                 write!(f, "the baseline is of experiment `{baseline}`, not `{candidate}`")
             }

@@ -25,15 +25,20 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     candidate.complete().map_err(|cause| {
         cannot().because_of(cause).hint(Some("finish the run first: run the experiment again"))
     })?;
-    let cells = candidate.cells(u32::MAX);
-    let count = candidate.results.cells.len();
+    let (cells, empty): (Vec<CellSample>, Vec<CellSample>) =
+        candidate.cells(u32::MAX).into_iter().partition(|cell| !cell.values.is_empty());
+    let gated = cells.iter().filter(|cell| cell.metric == candidate.settings.metric).count();
+    for cell in empty.iter().filter(|cell| cell.metric == candidate.settings.metric) {
+        say!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
+    }
     let metrics: Vec<&str> = candidate.metrics().map(Metric::name).collect();
     let baseline = Baseline::from_samples(candidate.origin.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
-    atomic::write(&arguments.output, baseline.to_text().as_bytes())
+    atomic::write_named(&arguments.output, baseline.to_text().as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
-    eprintln!(
-        "baseline of {count} cells ({}) written to `{}`; commit it",
+    say!(
+        "baseline of {gated} cell{} ({}) written to `{}`; commit it",
+        if gated == 1 { "" } else { "s" },
         metrics.join(", "),
         arguments.output.display()
     );
@@ -43,6 +48,9 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
 pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let summary = arguments.summary.then(summary_file).transpose()?;
     let baseline = read_baseline(arguments)?;
+    for path in arguments.output.iter().chain(arguments.also.iter().map(|(_, path)| path)) {
+        atomic::probe(path).map_err(|error| Failure::unwritable("the verdict", &error))?;
+    }
     let mut candidate = Candidate::in_folder(&arguments.folder)?;
     let mut escalation = arguments
         .escalate
@@ -100,9 +108,8 @@ fn write_forms(
     summary: Option<&Path>,
 ) -> Result<(), Failure> {
     let write = |path: &Path, form: Form| {
-        atomic::write(path, render(report, context, form).as_bytes()).map_err(|error| {
-            Failure::internal("cannot write the verdict").because(&error).hint(error.hint())
-        })
+        atomic::write_named(path, render(report, context, form).as_bytes())
+            .map_err(|error| Failure::unwritable("the verdict", &error))
     };
     for (format, path) in &arguments.also {
         write(path, form(*format))?;
@@ -113,7 +120,7 @@ fn write_forms(
     let chosen = if arguments.json { Form::Json } else { form(arguments.format) };
     match &arguments.output {
         Some(path) => write(path, chosen)?,
-        None => print!("{}", render(report, context, chosen)),
+        None => out!("{}", render(report, context, chosen)),
     }
     Ok(())
 }
@@ -122,7 +129,7 @@ fn write_forms(
 /// is beyond the limit would make GitHub drop all of it.
 fn append_summary(path: &Path, report: &CheckReport, context: Context<'_>) -> Result<(), Failure> {
     let cannot = |error: &std::io::Error| {
-        Failure::internal(format!("cannot append to the job summary `{}`", path.display()))
+        Failure::input(format!("cannot append to the job summary `{}`", path.display()))
             .because(error)
     };
     let taken = std::fs::metadata(path).map_or(0, |facts| facts.len() as usize);
@@ -168,6 +175,19 @@ impl Candidate {
         let more = matches!(manifest.run.repeats, Repeats::More(_));
         let repeats = experiment.repeats;
         Ok(Self { results, settings: experiment.check, repeats, more, origin })
+    }
+
+    fn planned(&self) -> usize {
+        self.results.cells.iter().map(|cell| cell.planned as usize).sum()
+    }
+
+    /// Counts the trials that have an outcome, whatever it is.
+    fn ended(&self) -> usize {
+        let ended = |cell: &CellResults| {
+            let of_cell = cell.trials.iter();
+            of_cell.filter(|trial| trial.outcome != Outcome::Interrupted).count()
+        };
+        self.results.cells.iter().map(ended).sum()
     }
 
     /// Says what keeps the results from being whole.
@@ -230,11 +250,15 @@ impl Candidate {
             _ => (0..self.looks_taken(looks)).map(|look| self.cells(looks.repeats(look))).collect(),
         };
         let slices: Vec<&[CellSample]> = taken.iter().map(Vec::as_slice).collect();
-        let report = check::check_looks(baseline, &slices, looks, &self.origin, &settings)
+        let mut report = check::check_looks(baseline, &slices, looks, &self.origin, &settings)
             .map_err(|error| {
                 Failure::input(format!("cannot check `{}`", arguments.folder.display()))
                     .because(&error)
             })?;
+        let (planned, ended) = (self.planned(), self.ended());
+        if ended < planned {
+            report.warnings.push(check::Warning::Unfinished { ended, planned });
+        }
         Ok((report, self.cells(u32::MAX)))
     }
 
@@ -273,7 +297,7 @@ impl Candidate {
             }
         };
         let cells = self.results.cells.iter().map(sample);
-        cells.filter(|cell| !cell.values.is_empty()).collect()
+        cells.filter(|cell| !cell.values.is_empty() || cell.not_completed > 0).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
 use super::progress::Channel;
 use super::report::{deliver, manifest_in, results_in};
-use super::run::{How, engine_on, train, workers, write_derived};
+use super::run::{How, conclude, engine_on, train, workers, write_derived};
 use super::terminal::Terminal;
 use crate::base::CellId;
 use crate::report::Page;
@@ -35,6 +35,9 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     }
     let loaded = fresh_experiment(&folder, &first, &chosen, arguments)?;
     let out = arguments.out.clone().unwrap_or_else(|| beside(&folder));
+    if let Some(path) = &arguments.output {
+        atomic::probe(path).map_err(|error| Failure::unwritable("the confirmation", &error))?;
+    }
     let engine = engine_on(&arguments.training.device)?;
     let mut images = Images::new(data_folders(&arguments.training.data));
     let plan = loaded.plan(&mut images)?;
@@ -50,16 +53,18 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
             false => Channel::Lines,
         },
     };
-    let (store, summary) = train(&loaded, &plan, &mut images, &out, how, terminal)?;
+    let (mut store, summary) = train(&loaded, &plan, &mut images, &out, how, terminal)?;
     let fresh = write_derived(&plan, &store, &mut images)?;
     if summary.interrupted {
+        conclude(&plan, &mut store, &summary)?;
         return Err(Failure::interrupted("stopped before everything was confirmed")
             .hint(Some("run the same command again to go on")));
     }
     let found = confirmation(&first, &chosen, &fresh, metric);
     write(&found, &out, arguments, terminal)?;
+    conclude(&plan, &mut store, &summary)?;
     if summary.trials_failed > 0 {
-        eprintln!(
+        say!(
             "error: {} of {} fresh trials failed\n  hint: the reasons stand in `{}`",
             summary.trials_failed,
             plan.trials.len(),
@@ -132,9 +137,8 @@ fn write(
         [("confirm.md", CompareFormat::Markdown), ("confirm.json", CompareFormat::Json)]
     {
         let text = render(found, format, plain);
-        atomic::write(&out.join(file), text.as_bytes()).map_err(|error| {
-            Failure::internal("cannot write the confirmation").because(&error).hint(error.hint())
-        })?;
+        atomic::write(&out.join(file), text.as_bytes())
+            .map_err(|error| Failure::unwritable("the confirmation", &error))?;
     }
     let format = match arguments.format {
         TextFormat::Terminal => CompareFormat::Terminal,
@@ -144,6 +148,6 @@ fn write(
     let colour = terminal.color && arguments.output.is_none();
     let text = render(found, format, Page { width: terminal.width, colour });
     deliver(&text, arguments.output.as_ref(), "confirmation")?;
-    eprintln!("fresh trials, tables and `confirm.md` in `{}`", out.display());
+    say!("fresh trials, tables and `confirm.md` in `{}`", out.display());
     Ok(())
 }

@@ -11,18 +11,21 @@ use super::arguments::{
 };
 use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
-use super::folders::{data_folders, download_folder};
+use super::folders::{data_folders, download_folder, refuse_leftovers};
 use super::terminal::Terminal;
 use crate::base::{Seed, SeedPath};
-use crate::data::{self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourcePlace, Spread};
+use crate::data::{
+    self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
+};
 use crate::engine::{self, DeviceChoice};
+use crate::report::{grouped, wrap_text};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
 use crate::store::atomic::{self, AtomicError, Durability};
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
-        DataCommand::List(arguments) => Ok(list(&arguments)),
+        DataCommand::List(arguments) => Ok(list(&arguments, terminal)),
         DataCommand::Fetch(arguments) => fetch(arguments, terminal),
         DataCommand::Info(arguments) => info(&arguments),
         DataCommand::Preview(arguments) => preview(&arguments),
@@ -34,42 +37,68 @@ pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Fai
 pub(super) fn devices() -> Result<Exit, Failure> {
     let cpu = engine::build(DeviceChoice::Cpu)
         .map_err(|error| Failure::internal("cannot set up the CPU").because(&error))?;
-    println!("cpu      {}", cpu.description());
+    outln!("cpu      {}", cpu.description());
     match engine::build(DeviceChoice::Cuda(0)) {
-        Ok(gpu) => println!("cuda:0   {}", gpu.description()),
-        Err(error) => println!("cuda     not available: {error}"),
+        Ok(gpu) => outln!("cuda:0   {}", gpu.description()),
+        Err(error) => outln!("cuda     not available: {error}"),
     }
     Ok(Exit::Done)
 }
 
-fn list(arguments: &DataListArguments) -> Exit {
+fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
-        println!("{:#}", json!(sources));
+        outln!("{:#}", json!(sources));
         return Exit::Done;
     }
-    let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
-    println!(
-        "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  where",
-        "name", "images", "test", "pixels", "classes", "licence"
-    );
-    for source in sources {
-        let place = match &source.place {
-            SourcePlace::Embedded => "in the program".to_owned(),
-            SourcePlace::Folder(folder) => folder.display().to_string(),
-            SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
-        };
-        println!(
-            "{:<14} {:>7} {:>7} {:>7} {:>8}  {:<widest$}  {place}",
-            source.name,
-            source.images,
-            source.test_images,
-            format!("{0}×{0}", source.image_size),
-            source.classes,
-            source.licence,
-        );
-    }
+    sources_as_text(&sources, terminal.width).iter().for_each(|line| outln!("{line}"));
     Exit::Done
+}
+
+/// Returns one line a dataset, or several where these would be wider than `width`.
+fn sources_as_text(sources: &[SourceInfo], width: usize) -> Vec<String> {
+    const INDENT: usize = 2;
+    let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);
+    let counts = |[name, images, test, pixels, classes]: [&str; 5]| {
+        format!("{name:<14} {images:>7} {test:>7} {pixels:>7} {classes:>8}")
+    };
+    let head = counts(["name", "images", "test", "pixels", "classes"]);
+    let rows: Vec<(String, &str, String)> = sources
+        .iter()
+        .map(|source| {
+            let place = match &source.place {
+                SourcePlace::Embedded => "in the program".to_owned(),
+                SourcePlace::Folder(folder) => folder.display().to_string(),
+                SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
+            };
+            let [images, test, classes] =
+                [source.images, source.test_images, source.classes].map(count);
+            let side = format!("{0}×{0}", source.image_size);
+            (counts([source.name, &images, &test, &side, &classes]), source.licence, place)
+        })
+        .collect();
+    let mut lines = vec![format!("{head}  {:<widest$}  where", "licence")];
+    lines.extend(
+        rows.iter()
+            .map(|(counts, licence, place)| format!("{counts}  {licence:<widest$}  {place}")),
+    );
+    if lines.iter().all(|line| line.chars().count() <= width) {
+        return lines;
+    }
+    lines = vec![head];
+    for (counts, licence, place) in rows {
+        lines.push(counts);
+        for below in [licence, &place] {
+            let wrapped = wrap_text(below, width - INDENT, INDENT);
+            lines.extend(wrapped.iter().map(|line| format!("{:INDENT$}{line}", "")));
+        }
+    }
+    lines
+}
+
+/// Prints a count with commas between thousands.
+fn count(count: usize) -> String {
+    grouped(count as f64, 0)
 }
 
 fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -90,21 +119,21 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
         ..FetchOptions::default()
     };
     let shown = data::fetch(&arguments.name, &folder, &options, &mut |progress| match progress {
-        FetchProgress::Present { file } => bar.suspend(|| eprintln!("{file}: there and whole")),
+        FetchProgress::Present { file } => bar.suspend(|| say!("{file}: there and whole")),
         FetchProgress::Started { file, url, resumed_at, total } => {
-            bar.suspend(|| eprintln!("{file}: from {url}"));
+            bar.suspend(|| say!("{file}: from {url}"));
             bar.set_message(file.to_owned());
             bar.set_length(total.unwrap_or(0));
             bar.set_position(resumed_at);
         }
         FetchProgress::Received { bytes, .. } => bar.set_position(bytes),
         FetchProgress::Failed { file, url, problem } => {
-            bar.suspend(|| eprintln!("{file}: {url} failed: {problem}"));
+            bar.suspend(|| say!("{file}: {url} failed: {problem}"));
         }
-        FetchProgress::Done { file } => bar.suspend(|| eprintln!("{file}: done")),
+        FetchProgress::Done { file } => bar.suspend(|| say!("{file}: done")),
     })?;
     bar.finish_and_clear();
-    println!("{}", shown.display());
+    outln!("{}", shown.display());
     Ok(Exit::Done)
 }
 
@@ -138,34 +167,38 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let info = data::info(&dataset);
     if arguments.json {
-        println!("{:#}", json!(info));
+        outln!("{:#}", json!(info));
     } else {
-        print_info(&info);
+        let path = SeedPath::experiment(Seed(0));
+        let splits = data::split(&dataset, &settings.split, settings.train_limit, path);
+        let held_out = splits.ok().map(|splits| splits.test.len());
+        print_info(&info, held_out);
     }
     Ok(Exit::Done)
 }
 
-fn print_info(info: &DatasetInfo) {
-    println!(
-        "{}   {} images of {}×{}×{}, {} of them for testing   sha256 {}",
-        info.name,
-        info.images,
-        info.height,
-        info.width,
-        info.channels,
-        info.test_images,
-        info.checksum
-    );
-    println!("\n  {:<16} {:>8} {:>8}", "class", "images", "test");
+/// Prints what a dataset looks like; `held_out` is the number of images a run tests on.
+fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
+    let (images, [height, width]) = (count(info.images), [info.height, info.width]);
+    outln!("{}   {images} images of {height}×{width}×{}", info.name, info.channels);
+    let tested = match held_out {
+        Some(tested) => format!("a run tests on {}", count(tested)),
+        None => "a run cannot divide them as the experiment asks".to_owned(),
+    };
+    let tested = match info.test_images {
+        0 => format!("no test file of its own: {tested}"),
+        images => format!("{} of them in its test file; {tested}", count(images)),
+    };
+    outln!("  {tested}\n  sha256 {}\n", info.checksum);
+    outln!("  {:<16} {:>8} {:>8}", "class", "images", "test");
     for class in &info.classes {
-        println!("  {:<16} {:>8} {:>8}", class.name, class.images, class.test_images);
+        let [images, tested] = [class.images, class.test_images].map(count);
+        outln!("  {:<16} {images:>8} {tested:>8}", class.name);
     }
-    println!();
+    outln!();
     let line = |what: &str, spread: &Spread, unit: &str| {
-        println!(
-            "  {what:<34} mean {:>8.3}   SD {:>7.3} {unit}",
-            spread.mean, spread.standard_deviation
-        );
+        let [mean, deviation] = [spread.mean, spread.standard_deviation].map(|v| grouped(v, 3));
+        outln!("  {what:<35} mean {mean:>7}   SD {deviation:>6} {unit}");
     };
     line("grey value", &info.brightness, "of 1");
     let Some(geometry) = &info.geometry else { return };
@@ -173,19 +206,20 @@ fn print_info(info: &DatasetInfo) {
     line("centre of the box, down", &geometry.centre_down, "pixels");
     line("centre of mass, across", &geometry.mass_across, "pixels");
     line("centre of mass, down", &geometry.mass_down, "pixels");
-    line("slant", &geometry.slant, "degrees");
-    line("size against the mean", &geometry.size, "");
+    line("slant less the mean of the class", &geometry.slant, "degrees");
+    line("size over the mean of the class", &geometry.size, "times");
     if geometry.blank_images > 0 {
-        println!("  {} blank images left out", geometry.blank_images);
+        outln!("  {} blank images left out", count(geometry.blank_images));
     }
     let suggested = &geometry.suggested;
-    println!("\nranges that cover 95 % of the images, to start from:\n");
-    println!("[augment]");
-    println!("rotation = {:.1}", suggested.rotation);
-    println!("zoom = {:.2}", suggested.zoom);
-    println!(
+    outln!("\nranges that cover 95 % of the images, to start from:\n");
+    outln!("[augment]");
+    outln!("rotation = {:.1}", suggested.rotation);
+    outln!("zoom = {:.2}", suggested.zoom);
+    outln!(
         "shift = {{ width = {:.2}, height = {:.2} }}",
-        suggested.shift_width, suggested.shift_height
+        suggested.shift_width,
+        suggested.shift_height
     );
 }
 
@@ -194,10 +228,9 @@ fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let augmenter = is_experiment.then(|| Augmenter::new(&augment, dataset.shape));
     let png = data::preview(&dataset, arguments.count, augmenter.as_ref())?;
-    atomic::write(&arguments.output, &png).map_err(|error| {
-        Failure::internal("cannot write the preview").because(&error).hint(error.hint())
-    })?;
-    eprintln!("{} images drawn to `{}`", arguments.count, arguments.output.display());
+    atomic::write_named(&arguments.output, &png)
+        .map_err(|error| Failure::unwritable("the preview", &error))?;
+    say!("{} images drawn to `{}`", arguments.count, arguments.output.display());
     Ok(Exit::Done)
 }
 
@@ -210,13 +243,37 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
         DataForm::Kaggle => data::Form::Kaggle,
         DataForm::Folder => data::Form::Folder,
     };
-    let written = data::convert(&dataset, &splits, form, arguments.limit, |name, bytes| {
-        // Whoever loses power converts again; a flush an image would take hours.
-        atomic::write_with(&arguments.output.join(name), bytes, Durability::Cached)
-    })
-    .map_err(|error: AtomicError| {
-        Failure::internal("cannot write the dataset").because(&error).hint(error.hint())
-    })?;
-    eprintln!("{written} images of `{}` written to `{}`", dataset.name, arguments.output.display());
+    let conversion = data::Conversion::new(&dataset, &splits, form, arguments.limit)?;
+    let output = &arguments.output;
+    if form == data::Form::Folder {
+        let written = conversion.files().iter().map(|file| output.join(file)).collect();
+        refuse_leftovers(output, 1, "png", &written)?;
+    }
+    conversion
+        .write(|name, bytes| {
+            // Whoever loses power converts again; a flush an image would take hours.
+            atomic::write_with(&output.join(name), bytes, Durability::Cached)
+        })
+        .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;
+    let images = count(conversion.images());
+    say!("{images} images of `{}` written to `{}`", dataset.name, output.display());
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::DataFolders;
+
+    #[test]
+    fn the_list_of_datasets_keeps_to_the_width_of_the_terminal() {
+        let sources = data::list(&DataFolders::default());
+        for width in [60, 80, 100, 200] {
+            let lines = sources_as_text(&sources, width);
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
+            let words = |texts: &[String]| texts.join(" ").matches("CC BY-SA 4.0").count();
+            assert_eq!(words(&lines), 1, "{lines:#?}");
+        }
+        assert_eq!(sources_as_text(&sources, 200).len(), 1 + sources.len());
+    }
 }

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::folders::data_folders;
 use super::progress::Channel;
 use super::report::manifest_in;
-use super::run::{How, engine_on, train, workers, write_derived};
+use super::run::{How, conclude, engine_on, train, workers, write_derived};
 use super::terminal::Terminal;
 use crate::base::CellId;
 use crate::check::{CheckReport, Looks};
@@ -87,7 +87,7 @@ impl<'a> Escalation<'a> {
             Repeats::More(more) => more,
             Repeats::AsTyped | Repeats::Fresh { .. } => BTreeMap::new(),
         };
-        eprintln!(
+        say!(
             "look {} of {}: {} of {} cells go on to {wanted} repeats",
             report.looks_taken + 1,
             looks.count,
@@ -117,9 +117,10 @@ impl<'a> Escalation<'a> {
                 false => Channel::Lines,
             },
         };
-        let (store, summary) =
+        let (mut store, summary) =
             train(&self.loaded, &plan, &mut self.images, &self.folder, how, self.terminal)?;
         write_derived(&plan, &store, &mut self.images)?;
+        conclude(&plan, &mut store, &summary)?;
         if summary.interrupted {
             return Err(Failure::interrupted("stopped before the verdict")
                 .hint(Some("run the same command again to go on")));

@@ -206,12 +206,12 @@ fn tell_skipped(dataset: &Dataset) {
         return;
     }
     let all = skipped.len() + dataset.len();
-    eprintln!("{} of {all} images of `{}` left out:", skipped.len(), dataset.name);
+    say!("{} of {all} images of `{}` left out:", skipped.len(), dataset.name);
     for line in skipped.iter().take(MOST) {
-        eprintln!("  {line}");
+        say!("  {line}");
     }
     if skipped.len() > MOST {
-        eprintln!("  … and {} more", skipped.len() - MOST);
+        say!("  … and {} more", skipped.len() - MOST);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::failure::{Exit, Failure};
+use super::folders::refuse_leftovers;
 use super::model_arguments::{ChoiceArguments, ExportArguments};
 use super::report::{store_and_plan, store_failure};
 use crate::engine::model_file::{ModelCard, with_card};
@@ -14,9 +15,9 @@ use crate::store::{Build, Store, atomic};
 pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
     let models = models_in(&arguments.folder, &arguments.choice)?;
     let output = &arguments.output;
-    let cannot = || Failure::internal("cannot write the networks");
     let write = |path: &Path, bytes: &[u8]| {
-        atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+        atomic::write_named(path, bytes)
+            .map_err(|error| Failure::unwritable("the networks", &error))
     };
     let is_file = output.extension().is_some_and(|ending| ending == "safetensors");
     match (is_file, &models[..]) {
@@ -30,15 +31,17 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
                 .hint(Some("choose one with `--member N`, or name a folder for all")));
         }
         (false, models) => {
+            let file =
+                |model: &Model| output.join(format!("member-{:02}.safetensors", model.card.member));
+            refuse_leftovers(output, 0, "safetensors", &models.iter().map(file).collect())?;
             for model in models {
-                let name = format!("member-{:02}", model.card.member);
-                write(&output.join(format!("{name}.safetensors")), &model.bytes)?;
-                write(&output.join(format!("{name}.json")), &pretty(&model.card))?;
+                write(&file(model), &model.bytes)?;
+                write(&file(model).with_extension("json"), &pretty(&model.card))?;
             }
         }
     }
     let card = &models[0].card;
-    eprintln!(
+    say!(
         "{} of cell `{}`, repeat {}: {} with {} trainable parameters, written to `{}`",
         if models.len() == 1 {
             "one network".to_owned()

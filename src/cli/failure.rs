@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::store::atomic::AtomicError;
+
 /// The exit codes scripts rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -36,6 +38,11 @@ impl Failure {
     /// Says that the user's input stands in the way.
     pub(super) fn input(tried: impl Into<String>) -> Self {
         Self { exit: Exit::Input, tried: tried.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// Says that a place the user named cannot be written.
+    pub(super) fn unwritable(what: &str, error: &AtomicError) -> Self {
+        Self::input(format!("cannot write {what}")).because(error).hint(error.hint())
     }
 
     /// Says that the machine or the program failed.

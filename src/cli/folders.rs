@@ -1,6 +1,7 @@
-//! What the environment says: where results go, where data are looked for, which kernels compute and
-//! how large packs may be.
+//! Where results go and data are looked for, what else the environment says, and whether a folder is
+//! free of older files.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,40 @@ pub(super) fn download_folder(arguments: &DataFolderArguments) -> Option<PathBuf
 /// Returns the file that GitHub Actions shows as the summary of a job.
 pub(super) fn job_summary() -> Option<PathBuf> {
     named("GITHUB_STEP_SUMMARY")
+}
+
+/// Refuses a folder with files of this ending that are not about to be written: whoever reads the
+/// folder would take them for a part of it. `depth` says how many folders deep they may lie.
+pub(super) fn refuse_leftovers(
+    folder: &Path,
+    depth: usize,
+    ending: &str,
+    written: &BTreeSet<PathBuf>,
+) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    gather(folder, depth, ending, &mut found);
+    found.retain(|file| !written.contains(file));
+    found.sort();
+    let Some(first) = found.first() else { return Ok(()) };
+    let first = first.strip_prefix(folder).unwrap_or(first).display();
+    let stay = match found.len() {
+        1 => format!("it holds an older file that would join the new ones: `{first}`"),
+        more => format!("it holds {more} older files that would join the new ones: `{first}`, …"),
+    };
+    Err(Failure::input(format!("cannot write to `{}`", folder.display()))
+        .because_of(stay)
+        .hint(Some("name another folder, or remove this one first")))
+}
+
+fn gather(folder: &Path, depth: usize, ending: &str, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if path.is_dir() && depth > 0 {
+            gather(&path, depth - 1, ending, found);
+        } else if path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)) {
+            found.push(path);
+        }
+    }
 }
 
 fn named(variable: &str) -> Option<PathBuf> {

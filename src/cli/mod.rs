@@ -1,8 +1,9 @@
 //! Arguments, printing and exit codes: the only module that talks to a person.
 //!
 //! Owns the wording of failures and progress. Decides nothing about training, statistics or files.
-//! Invariant: standard output carries data, standard error everything else.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this module is what prints")]
+//! Invariant: standard output carries data, standard error everything else; both through `streams`.
+#[macro_use]
+mod streams;
 
 mod arguments;
 mod check;
@@ -24,6 +25,7 @@ mod predict;
 mod progress;
 mod report;
 mod run;
+mod signals;
 mod status;
 mod tensorboard;
 mod terminal;
@@ -47,10 +49,10 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let exit = panics::reported(|| carry_out(arguments)).unwrap_or_else(|failure| {
-        eprintln!("{failure}");
+        say!("{failure}");
         failure.exit()
     });
-    ExitCode::from(exit as u8)
+    ExitCode::from(streams::close(exit) as u8)
 }
 
 fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {

@@ -43,7 +43,8 @@ pub(super) enum CombineChoice {
 pub(super) struct PredictArguments {
     /// A file or folder written by `bench export`, or a results folder with weights.
     pub(super) model: PathBuf,
-    /// Images: a CSV file of pixels, an IDX file, or a folder of PNG images.
+    /// Images: a CSV file of pixels with a header, an IDX file (either also as `.gz`), a folder of PNG
+    /// images, or one of folders named like the classes.
     pub(super) input: PathBuf,
     #[command(flatten)]
     pub(super) choice: ChoiceArguments,

@@ -36,7 +36,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     }
     let outlook = Outlook::of(arguments, &loaded, &plan, &mut images)?;
     if arguments.json {
-        println!("{:#}", outlook.json(&loaded, &plan));
+        outln!("{:#}", outlook.json(&loaded, &plan));
     } else {
         outlook.print(&loaded, &plan);
     }
@@ -154,31 +154,31 @@ impl Outlook {
 
     fn print(&self, loaded: &Loaded, plan: &Plan) {
         let experiment = loaded.document.experiment();
-        println!("{}   seed {}", experiment.name, experiment.seed.0);
+        outln!("{}   seed {}", experiment.name, experiment.seed.0);
         if let Some(question) = &experiment.question {
-            println!("{question}");
+            outln!("{question}");
         }
-        println!();
+        outln!();
         for axis in &loaded.grid.axes {
             let values: Vec<_> = axis.values.iter().map(ToString::to_string).collect();
-            println!("  {:<28} {}", axis.key, values.join(", "));
+            outln!("  {:<28} {}", axis.key, values.join(", "));
         }
-        println!();
+        outln!();
         for cell in plan.cells.iter().take(MOST_CELLS_LISTED) {
-            println!("  {}", cell.name);
+            outln!("  {}", cell.name);
         }
         if plan.cells.len() > MOST_CELLS_LISTED {
-            println!("  … and {} more", plan.cells.len() - MOST_CELLS_LISTED);
+            outln!("  … and {} more", plan.cells.len() - MOST_CELLS_LISTED);
         }
-        println!();
-        println!(
+        outln!();
+        outln!(
             "{} cells × {} repeats = {} trials, {} distinct members",
             plan.cells.len(),
             experiment.repeats,
             plan.trials.len(),
             plan.members.len()
         );
-        println!(
+        outln!(
             "finished already: {} trials, {} members",
             plan.trials.len() - self.trials_left,
             plan.members.len() - self.estimate.members
@@ -187,7 +187,7 @@ impl Outlook {
             Some(seconds) => format!("about {}", duration(seconds)),
             None => "an unknown time".to_owned(),
         };
-        println!(
+        outln!(
             "to do: {} members on {} training images, {time} with {} workers ({}), {:.1} MB of \
              predictions",
             self.estimate.members,
@@ -200,7 +200,7 @@ impl Outlook {
             Some(difference) => format!("{:.2} points", 100.0 * difference),
             None => "none: a single trial shows no difference".to_owned(),
         };
-        println!(
+        outln!(
             "at 99 % accuracy on {} test images: σ of a single network at least {:.2} points, \
              smallest difference two cells can show {detectable} (80 % power, α {ALPHA}, two-sided)",
             self.test_images,
@@ -268,7 +268,7 @@ fn print_models(plan: &Plan, images: &mut Images, as_json: bool) -> Result<Exit,
         }
     }
     if as_json {
-        println!("{:#}", serde_json::Value::from(models));
+        outln!("{:#}", serde_json::Value::from(models));
     }
     Ok(Exit::Done)
 }
@@ -297,13 +297,18 @@ fn model_json(model: &str, cell: &str, architecture: &Architecture) -> serde_jso
 }
 
 fn print_model(model: &str, cell: &str, architecture: &Architecture) {
-    println!("{model}   first used by `{cell}`\n");
-    println!(
+    outln!("{model}   first used by `{cell}`\n");
+    outln!(
         "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",
-        "", "layer", "output", "trainable", "other", "MACs/image"
+        "",
+        "layer",
+        "output",
+        "trainable",
+        "other",
+        "MACs/image"
     );
     for (place, layer) in architecture.layers.iter().enumerate() {
-        println!(
+        outln!(
             "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",
             place + 1,
             layer.kind,
@@ -313,7 +318,7 @@ fn print_model(model: &str, cell: &str, architecture: &Architecture) {
             layer.multiply_accumulates,
         );
     }
-    println!(
+    outln!(
         "       {:<14} {:>14} {:>12} {:>8} {:>14}\n",
         "total",
         "",

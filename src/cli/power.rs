@@ -104,14 +104,14 @@ impl Wanted {
             Unit::Mebibytes => (1.0, " MiB"),
             Unit::Count => (1.0, ""),
         };
-        println!(
+        outln!(
             "to show a difference of {}{unit} in {} ({:.0} % power, α {ALPHA}, two-sided):",
             self.typed,
             self.metric.name().replace('-', " "),
             100.0 * self.power
         );
         if self.needs.is_empty() {
-            println!("  no spread is known: run a few repeats first, then ask again");
+            outln!("  no spread is known: run a few repeats first, then ask again");
         }
         for need in &self.needs {
             let basis = match need.trials {
@@ -130,7 +130,7 @@ impl Wanted {
                 ),
                 None => String::new(),
             };
-            println!(
+            outln!(
                 "  σ = {:.3}{unit} {basis}: {} a cell between two cells chosen beforehand{all}",
                 need.sd * scale,
                 count(need.two_cells)

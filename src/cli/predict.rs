@@ -9,12 +9,12 @@ use super::export::{Model, models_in};
 use super::failure::{Exit, Failure};
 use super::model_arguments::{CombineChoice, PredictArguments};
 use super::run::engine_on;
-use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings};
+use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings, csv_cell};
 use crate::engine::Engine;
 use crate::engine::model_file::card_of;
 use crate::record::Probabilities;
 use crate::runner::Ballot;
-use crate::spec::settings::Combine;
+use crate::spec::settings::{Combine, Source};
 use crate::store::atomic;
 
 /// Images side by side on a gallery.
@@ -29,6 +29,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
         &arguments.input,
         &InputSettings {
             shape: ImageShape { height, width, channels },
+            is_digits: matches!(card.settings.dataset.source, Source::Digits),
             is_resized: card.settings.dataset.image_size.is_some(),
             classes: &card.classes,
             label: arguments.label.as_deref(),
@@ -40,12 +41,12 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
         Some(CombineChoice::Vote) => Combine::Vote,
         None => card.settings.ensemble.combine,
     };
+    let ids = ids(arguments, &input)?;
     let answers = Answers::of(&models, engine.as_ref(), &input, combine)?;
-    let ids = ids(arguments, &input);
 
     let submission = answers.submission(arguments, &ids, &card.classes);
     match &arguments.output {
-        None => print!("{submission}"),
+        None => out!("{submission}"),
         Some(path) => write(path, submission.as_bytes())?,
     }
     if let Some(path) = &arguments.probabilities {
@@ -54,7 +55,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
     let mistakes = (0..answers.classes.len())
         .filter(|&image| answers.classes[image] != usize::from(input.images.labels[image]))
         .count();
-    eprintln!(
+    say!(
         "{} images predicted by {}{}",
         answers.classes.len(),
         if models.len() == 1 {
@@ -66,7 +67,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
     );
     if input.is_labelled {
         let images = answers.classes.len();
-        eprintln!(
+        say!(
             "accuracy {:.2} %: {} of {images} right, {mistakes} wrong",
             100.0 * (images - mistakes) as f64 / images.max(1) as f64,
             images - mistakes,
@@ -79,9 +80,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    atomic::write(path, bytes).map_err(|error| {
-        Failure::internal("cannot write the predictions").because(&error).hint(error.hint())
-    })
+    atomic::write_named(path, bytes).map_err(|error| Failure::unwritable("the predictions", &error))
 }
 
 /// Reads the networks that are to answer, and checks that they answer the same question.
@@ -90,7 +89,9 @@ fn models(arguments: &PredictArguments) -> Result<Vec<Model>, Failure> {
     let models = if path.join("manifest.json").is_file() {
         models_in(path, &arguments.choice)?
     } else {
-        files(path)?.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?
+        let models = files(path)?.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+        check_one_ensemble(path, &models)?;
+        models
     };
     let first = &models[0].card;
     if let Some(other) = models
@@ -111,6 +112,22 @@ fn models(arguments: &PredictArguments) -> Result<Vec<Model>, Failure> {
             )));
     }
     Ok(models)
+}
+
+/// Refuses files of several ensembles in one folder: only the networks of one repeat of one cell
+/// answer together.
+fn check_one_ensemble(path: &Path, models: &[Model]) -> Result<(), Failure> {
+    let whose = |model: &Model| {
+        let card = &model.card;
+        format!("repeat {} of cell `{}` of `{}`", card.repeat, card.cell, card.experiment)
+    };
+    let first = whose(&models[0]);
+    let Some(other) = models.iter().map(whose).find(|other| *other != first) else {
+        return Ok(());
+    };
+    Err(Failure::input(format!("cannot combine the networks in `{}`", path.display()))
+        .because_of(format!("it holds networks of {first} and of {other}"))
+        .hint(Some("export each into a folder of its own, or name one `.safetensors` file")))
 }
 
 /// Returns the model files that `path` means, in the order of their names.
@@ -188,9 +205,9 @@ impl Answers {
         classes: &[String],
     ) -> String {
         let mut text =
-            format!("{},{}\n", quoted(&arguments.id_name), quoted(&arguments.label_name));
+            format!("{},{}\n", csv_cell(&arguments.id_name), csv_cell(&arguments.label_name));
         for (id, &class) in ids.iter().zip(&self.classes) {
-            writeln!(text, "{},{}", quoted(id), quoted(&classes[class]))
+            writeln!(text, "{},{}", csv_cell(id), csv_cell(&classes[class]))
                 .expect("text takes what is written to it");
         }
         text
@@ -202,11 +219,11 @@ impl Answers {
         ids: &[String],
         classes: &[String],
     ) -> String {
-        let heads: Vec<String> = classes.iter().map(|class| quoted(class)).collect();
-        let mut text = format!("{},{}\n", quoted(&arguments.id_name), heads.join(","));
+        let heads: Vec<String> = classes.iter().map(|class| csv_cell(class)).collect();
+        let mut text = format!("{},{}\n", csv_cell(&arguments.id_name), heads.join(","));
         for (id, row) in ids.iter().zip(&self.means) {
             let values: Vec<String> = row.iter().map(ToString::to_string).collect();
-            writeln!(text, "{},{}", quoted(id), values.join(","))
+            writeln!(text, "{},{}", csv_cell(id), values.join(","))
                 .expect("text takes what is written to it");
         }
         text
@@ -214,23 +231,17 @@ impl Answers {
 }
 
 /// Returns what each image is called: as in its file, or by its number.
-fn ids(arguments: &PredictArguments, input: &Input) -> Vec<String> {
-    match (&input.names, arguments.first_id) {
-        (Some(names), None) => names.clone(),
-        (_, first) => {
-            let first = first.unwrap_or(1);
-            (first..first + input.images.len() as u64).map(|id| id.to_string()).collect()
-        }
+fn ids(arguments: &PredictArguments, input: &Input) -> Result<Vec<String>, Failure> {
+    if let (Some(names), None) = (&input.names, arguments.first_id) {
+        return Ok(names.clone());
     }
-}
-
-/// Returns a cell of a CSV table.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+    let (first, images) = (arguments.first_id.unwrap_or(1), input.images.len() as u64);
+    let end = first.checked_add(images).ok_or_else(|| {
+        Failure::input(format!("cannot number {images} images from {first} on"))
+            .because_of(format!("numbers end at {}", u64::MAX))
+            .hint(Some("choose a smaller `--first-id`"))
+    })?;
+    Ok((first..end).map(|id| id.to_string()).collect())
 }
 
 fn draw(
@@ -261,10 +272,10 @@ fn draw(
         } else {
             "no true label: name their column with `--label`"
         };
-        eprintln!("no gallery drawn: there is {why}");
+        say!("no gallery drawn: there is {why}");
         return Ok(());
     }
     write(path, &data::gallery(&input.images, &images, COLUMNS)?)?;
-    eprintln!("{} images drawn to `{}`", images.len(), path.display());
+    say!("{} images drawn to `{}`", images.len(), path.display());
     Ok(())
 }

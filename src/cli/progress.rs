@@ -2,7 +2,6 @@
 //! for scripts.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,9 +73,7 @@ impl Progress {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.learn(event, self.metric);
         if matches!(self.channel, Channel::Json) {
-            let line = serde_json::to_string(event).expect("events serialise");
-            // A closed pipe ends the listener's interest, not the run.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
+            outln!("{}", serde_json::to_string(event).expect("events serialise"));
         } else {
             self.complain(event);
         }
@@ -104,12 +101,15 @@ impl Progress {
             Event::PredictionsLost { member, reason } => self.say(&format!(
                 "warning: member {member} is trained again, its predictions are gone: {reason}"
             )),
+            Event::WeightsLost { member, reason } => self.say(&format!(
+                "warning: member {member} is trained again, its weights are gone: {reason}"
+            )),
             _ => {}
         }
     }
 
     fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| say!("{line}"));
     }
 
     fn draw(&self, state: &State, event: &Event<'_>) {
@@ -127,7 +127,7 @@ impl Progress {
         if (due && matches!(event, Event::MemberFinished { .. } | Event::Epoch { .. })) || milestone
         {
             state.last_line = Some(Instant::now());
-            eprintln!("{}", self.sentence(state));
+            say!("{}", self.sentence(state));
         }
     }
 
@@ -182,7 +182,10 @@ impl State {
                     entry.2 += 1;
                 }
             }
-            Event::PredictionsLost { .. } | Event::MemberStarted { .. } | Event::Ended { .. } => {}
+            Event::PredictionsLost { .. }
+            | Event::WeightsLost { .. }
+            | Event::MemberStarted { .. }
+            | Event::Ended { .. } => {}
         }
     }
 

@@ -53,10 +53,11 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         .collect();
     let Some(path) = &arguments.output else {
         let page = Page { width: terminal.width, colour: terminal.color };
-        print!("{}", report::render(&subjects, format, page));
+        out!("{}", report::render(&subjects, format, page));
         return Ok(Exit::Done);
     };
-    if format == Format::Markdown {
+    // Beside a device or a pipe there is no place for charts.
+    if format == Format::Markdown && !atomic::is_stream(path) {
         write_markdown(&subjects, path)?;
     } else {
         let page = Page { width: terminal.width, colour: false };
@@ -119,11 +120,7 @@ pub(super) fn write_markdown(subjects: &[Subject<'_>], path: &Path) -> Result<()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let cannot = || Failure::internal("cannot write the report");
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| cannot().because(&error))?;
-    }
-    atomic::write(path, bytes).map_err(|error| cannot().because(&error).hint(error.hint()))
+    atomic::write_named(path, bytes).map_err(|error| Failure::unwritable("the report", &error))
 }
 
 /// Returns the results in `folder`, or in every folder directly below it, sorted by name.
@@ -188,10 +185,9 @@ pub(super) fn store_and_plan(folder: &Path) -> Result<(Store, Plan), Failure> {
 /// Prints a text or writes it to a file.
 pub(super) fn deliver(text: &str, output: Option<&PathBuf>, what: &str) -> Result<(), Failure> {
     match output {
-        None => print!("{text}"),
-        Some(path) => atomic::write(path, text.as_bytes()).map_err(|error| {
-            Failure::internal(format!("cannot write the {what}")).because(&error).hint(error.hint())
-        })?,
+        None => out!("{text}"),
+        Some(path) => atomic::write_named(path, text.as_bytes())
+            .map_err(|error| Failure::unwritable(&format!("the {what}"), &error))?,
     }
     Ok(())
 }

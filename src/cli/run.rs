@@ -1,5 +1,6 @@
 //! `bench run`: trains what is missing, writes tables and report.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,9 +12,11 @@ use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::progress::{Channel, Progress};
 use super::report::{store_failure, tables_failure, write_markdown};
+use super::signals;
 use super::terminal::Terminal;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
+use crate::record::TrialRecord;
 use crate::report::{self, Format, Page, Subject};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
@@ -72,8 +75,9 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         save_weights: arguments.save_weights,
         channel,
     };
-    let (store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
+    let (mut store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
     let results = write_derived(&plan, &store, &mut images)?;
+    conclude(&plan, &mut store, &summary)?;
     Ok(finish(arguments, terminal, &plan, &store, (&results, &summary)))
 }
 
@@ -91,6 +95,7 @@ pub(super) fn train(
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
     write_lists(plan, images, folder)?;
+    tell_left_out(plan, &store);
     import_from_siblings(&mut store, plan, folder)?;
     listen_for_interrupts()?;
     let progress = Progress::new(how.channel, loaded.document.experiment().report.metric, terminal);
@@ -110,7 +115,7 @@ pub(super) fn train(
     });
     progress.finish();
     let summary = summary.map_err(|error| run_failure(&error))?;
-    store.name_paths().map_err(|error| {
+    store.check_place().and_then(|()| store.name_paths()).map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
     Ok((store, summary))
@@ -122,7 +127,7 @@ fn listen_for_interrupts() -> Result<(), Failure> {
     if LISTENING.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
-    ctrlc::set_handler(interrupt)
+    signals::listen(interrupt)
         .map_err(|error| Failure::internal("cannot listen for Ctrl-C").because(&error))
 }
 
@@ -136,14 +141,14 @@ fn finish(
 ) -> Exit {
     if !arguments.json {
         let page = Page { width: terminal.width, colour: terminal.color };
-        print!("{}", report::render(&[Subject::from(results)], Format::Terminal, page));
+        out!("{}", report::render(&[Subject::from(results)], Format::Terminal, page));
     }
     if !arguments.quiet {
         let reused = match summary.members_reused {
             0 => String::new(),
             count => format!(", {count} reused"),
         };
-        eprintln!(
+        say!(
             "{} members trained{reused}; {} of {} trials completed; tables and report in `{}`",
             summary.members_trained,
             summary.trials_completed,
@@ -152,14 +157,11 @@ fn finish(
         );
     }
     if summary.interrupted {
-        eprintln!(
-            "interrupted: {} trials are left; run it again to go on",
-            summary.trials_outstanding
-        );
+        say!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);
         return Exit::Interrupted;
     }
     if summary.trials_failed > 0 {
-        eprintln!(
+        say!(
             "error: {} of {} trials failed\n  hint: the reasons stand in `{}`; try them again with \
              `--retry-failed`",
             summary.trials_failed,
@@ -185,16 +187,30 @@ pub(super) fn write_derived(
     let predicted = evidence::predicted(&results, plan, store, images);
     let subject = Subject { results: &results, predicted: predicted.as_ref() };
     write_markdown(&[subject], &folder.join("report.md"))?;
-    derived::stamp(store);
     Ok(results)
+}
+
+/// Says, once everything is written, that the run came to its end and that its tables are fresh.
+pub(super) fn conclude(
+    plan: &Plan,
+    store: &mut Store,
+    summary: &RunSummary,
+) -> Result<(), Failure> {
+    if !summary.interrupted {
+        runner::conclude(plan, store, None).map_err(|error| {
+            let tried = format!("cannot write results to `{}`", store.folder().display());
+            store_failure(tried, &error)
+        })?;
+    }
+    derived::stamp(store);
+    Ok(())
 }
 
 /// Writes the class names in label order, and what of the images was left out, one file a dataset.
 fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Failure> {
     let write = |name: String, text: String| {
-        atomic::write(&folder.join(name), text.as_bytes()).map_err(|error| {
-            Failure::internal("cannot write the list of labels").because(&error).hint(error.hint())
-        })
+        atomic::write(&folder.join(name), text.as_bytes())
+            .map_err(|error| Failure::unwritable("the list of labels", &error))
     };
     for (place, planned) in plan.datasets.iter().enumerate() {
         let dataset = images.load(&planned.settings)?;
@@ -208,11 +224,37 @@ fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Fa
     Ok(())
 }
 
+/// Warns of repeats that the journal holds and nobody asks for any more: an escalation's stand in
+/// the manifest alone, so they are forgotten with it.
+fn tell_left_out(plan: &Plan, store: &Store) {
+    let mut planned = BTreeMap::new();
+    for trial in &plan.trials {
+        let last = planned.entry(plan.cells[trial.cell].id).or_insert(trial.repeat);
+        *last = trial.repeat.max(*last);
+    }
+    let is_beyond =
+        |trial: &&TrialRecord| planned.get(&trial.cell).is_some_and(|last| trial.repeat > *last);
+    let count = store.trials().values().filter(is_beyond).count();
+    if count > 0 {
+        say!(
+            "warning: {count} trials in the journal are repeats beyond those planned and are left \
+             out\n  hint: ask for them with `repeats`, or with `bench check --escalate` where they \
+             came from it"
+        );
+    }
+}
+
 /// Takes over what other experiments beside this one have trained already.
 ///
 /// Never from another folder of the same experiment: who runs it twice wants it trained twice.
 fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result<(), Failure> {
-    let Some(parent) = folder.parent() else { return Ok(()) };
+    let own = folder.canonicalize().ok();
+    let parent = match folder.parent() {
+        _ if folder.file_name().is_none() => own.as_deref().and_then(Path::parent),
+        Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
+        parent => parent,
+    };
+    let Some(parent) = parent else { return Ok(()) };
     let wanted = |store: &Store| {
         let left = outstanding(plan, &StoreProgress::new(store.view(), 0));
         left.members.into_iter().map(|place| plan.members[place].id).collect::<Vec<_>>()
@@ -222,7 +264,7 @@ fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result
     let mut siblings: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     siblings.sort();
     for sibling in siblings {
-        if sibling == folder || !sibling.join("journal").is_dir() {
+        if !sibling.join("journal").is_dir() || sibling.canonicalize().ok() == own {
             continue;
         }
         let missing = wanted(store);
@@ -238,7 +280,7 @@ fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result
             .import_from(&other, missing)
             .map_err(|error| store_failure("cannot take over finished members".into(), &error))?;
         if !imported.is_empty() {
-            eprintln!("{} members taken over from `{}`", imported.len(), sibling.display());
+            say!("{} members taken over from `{}`", imported.len(), sibling.display());
         }
     }
     Ok(())
@@ -246,11 +288,11 @@ fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result
 
 fn interrupt() {
     if STOP.is_requested() {
-        eprintln!("\nstopped at once: what was finished is kept, run it again to go on");
+        say!("\nstopped at once: what was finished is kept, run it again to go on");
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }
     STOP.request();
-    eprintln!("\nstopping after this epoch; press Ctrl-C again to stop at once");
+    say!("\nstopping after this epoch; press Ctrl-C again to stop at once");
 }
 
 fn cores() -> usize {

@@ -41,25 +41,25 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
             "members": plan.members.len(),
             "members-outstanding": left.members.len(),
         });
-        println!("{value:#}");
+        outln!("{value:#}");
         return Ok(Exit::Done);
     }
-    println!(
+    outln!(
         "{name}   {} cells, {} trials, {} members",
         plan.cells.len(),
         plan.trials.len(),
         plan.members.len()
     );
-    println!("  members trained     {trained:>8} of {}", plan.members.len());
+    outln!("  members trained     {trained:>8} of {}", plan.members.len());
     for (outcome, count) in &outcomes {
-        println!("  trials {outcome:<12} {count:>8} of {}", plan.trials.len());
+        outln!("  trials {outcome:<12} {count:>8} of {}", plan.trials.len());
     }
-    println!("  trials outstanding  {:>8} of {}", left.trials.len(), plan.trials.len());
+    outln!("  trials outstanding  {:>8} of {}", left.trials.len(), plan.trials.len());
     for (cell, repeat, outcome, reason) in &reasons {
-        println!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
+        outln!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
     }
     if !left.trials.is_empty() {
-        println!("run the experiment again to go on");
+        outln!("run the experiment again to go on");
     }
     Ok(Exit::Done)
 }

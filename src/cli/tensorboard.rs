@@ -18,11 +18,9 @@ pub(super) fn tensorboard(arguments: &TensorboardArguments) -> Result<Exit, Fail
             files += 1;
             atomic::write_with(&path.join(FILE_NAME), bytes, Durability::Cached)
         })
-        .map_err(|error: AtomicError| {
-            Failure::internal("cannot write event files").because(&error).hint(error.hint())
-        })?;
+        .map_err(|error: AtomicError| Failure::unwritable("event files", &error))?;
     }
-    eprintln!(
+    say!(
         "{files} runs written to `{0}`; look at them with `tensorboard --logdir {0}`",
         arguments.output.display()
     );

@@ -8,6 +8,8 @@ use super::arguments::Color;
 const USUAL_WIDTH: usize = 100;
 /// Narrowest width a table is laid out for.
 const LEAST_WIDTH: usize = 60;
+/// Widest width that is believed.
+const MOST_WIDTH: usize = 1000;
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +27,9 @@ impl Terminal {
     pub(super) fn of(color: Color) -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let color = match color {
-            Color::Auto => is_terminal && !refused,
+            Color::Auto => is_terminal && !refused && !is_dumb,
             Color::Always => true,
             Color::Never => false,
         };
@@ -41,5 +44,5 @@ fn width() -> usize {
         let (_, columns) = console::Term::stdout().size_checked()?;
         Some(usize::from(columns))
     };
-    told.or_else(seen).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH)
+    told.or_else(seen).unwrap_or(USUAL_WIDTH).clamp(LEAST_WIDTH, MOST_WIDTH)
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 
+use super::csv_lines::csv_cell;
 use super::dataset::{Dataset, Splits};
+use super::error::DataError;
 
 /// A form of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,39 +19,107 @@ pub enum Form {
     Folder,
 }
 
-/// Hands every file of `dataset` in `form` to `write`, with its path below the output folder.
+/// A dataset on its way into files.
 ///
-/// Kaggle's tables follow `splits`, validation images counting as training images; folders hold
-/// both parts, since whoever reads them splits again. At most `limit` images of each part are
-/// taken, evenly spaced. Images are grey; of several channels the first is written.
-///
-/// # Errors
-/// The first error of `write`.
-pub fn convert<E>(
-    dataset: &Dataset,
-    splits: &Splits,
+/// Kaggle's tables follow the splits, validation images counting as training images; folders hold
+/// both parts, since whoever reads them splits again. Images are grey; of several channels the first
+/// is written.
+pub struct Conversion<'d> {
+    dataset: &'d Dataset,
     form: Form,
-    limit: Option<usize>,
-    mut write: impl FnMut(&Path, &[u8]) -> Result<(), E>,
-) -> Result<usize, E> {
-    let mut train = [splits.train.as_slice(), &splits.validation].concat();
-    train.sort_unstable();
-    let (train, test) = (thinned(&train, limit), thinned(&splits.test, limit));
-    match form {
-        Form::Kaggle => {
-            write(Path::new("train.csv"), table(dataset, &train, true).as_bytes())?;
-            write(Path::new("test.csv"), table(dataset, &test, false).as_bytes())?;
-            write(Path::new("solution.csv"), solution(dataset, &test).as_bytes())?;
-        }
-        Form::Folder => {
-            for &index in train.iter().chain(&test) {
-                let class = &dataset.classes[usize::from(dataset.labels[index as usize])];
-                let name = PathBuf::from(class.replace(['/', '\\'], "_"));
-                write(&name.join(format!("{index:06}.png")), &png(dataset, index))?;
+    train: Vec<u32>,
+    test: Vec<u32>,
+    /// Folder of every class; none for tables.
+    folders: Vec<String>,
+}
+
+impl<'d> Conversion<'d> {
+    /// Takes at most `limit` images of each part, evenly spaced.
+    ///
+    /// # Errors
+    /// If the name of a class is no name of a folder that could be read again.
+    pub fn new(
+        dataset: &'d Dataset,
+        splits: &Splits,
+        form: Form,
+        limit: Option<usize>,
+    ) -> Result<Self, DataError> {
+        let folders = match form {
+            Form::Kaggle => Vec::new(),
+            Form::Folder => class_folders(dataset)?,
+        };
+        let mut train = [splits.train.as_slice(), &splits.validation].concat();
+        train.sort_unstable();
+        let (train, test) = (thinned(&train, limit), thinned(&splits.test, limit));
+        Ok(Self { dataset, form, train, test, folders })
+    }
+
+    /// Returns the number of images.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.train.len() + self.test.len()
+    }
+
+    /// Returns the path of every file below the output folder.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self.form {
+            Form::Kaggle => ["train.csv", "test.csv", "solution.csv"].map(PathBuf::from).to_vec(),
+            Form::Folder => {
+                self.train.iter().chain(&self.test).map(|&at| self.picture(at)).collect()
             }
         }
     }
-    Ok(train.len() + test.len())
+
+    fn picture(&self, index: u32) -> PathBuf {
+        let label = self.dataset.labels[index as usize];
+        Path::new(&self.folders[usize::from(label)]).join(format!("{index:06}.png"))
+    }
+
+    /// Hands every file to `write`, with its path below the output folder.
+    ///
+    /// # Errors
+    /// The first error of `write`.
+    pub fn write<E>(&self, mut write: impl FnMut(&Path, &[u8]) -> Result<(), E>) -> Result<(), E> {
+        let Self { dataset, train, test, .. } = self;
+        match self.form {
+            Form::Kaggle => {
+                write(Path::new("train.csv"), table(dataset, train, true).as_bytes())?;
+                write(Path::new("test.csv"), table(dataset, test, false).as_bytes())?;
+                write(Path::new("solution.csv"), solution(dataset, test).as_bytes())
+            }
+            Form::Folder => train
+                .iter()
+                .chain(test)
+                .try_for_each(|&index| write(&self.picture(index), &png(dataset, index))),
+        }
+    }
+}
+
+/// Returns the folder of every class: its name, `_` in place of what separates folders.
+fn class_folders(dataset: &Dataset) -> Result<Vec<String>, DataError> {
+    let mut folders: Vec<String> = Vec::with_capacity(dataset.classes.len());
+    for class in &dataset.classes {
+        let folder = class.replace(['/', '\\'], "_");
+        let taken = folders.iter().position(|taken| *taken == folder);
+        let problem = match (folder.as_str(), taken) {
+            ("", _) => "a class has no name".to_owned(),
+            (name, _) if name.starts_with('.') => {
+                format!("class `{class}` begins with a full stop, and such folders are passed over")
+            }
+            (_, Some(other)) => format!(
+                "classes `{}` and `{class}` would share the folder `{folder}`",
+                dataset.classes[other]
+            ),
+            _ => {
+                folders.push(folder);
+                continue;
+            }
+        };
+        let hint = "rename the class, or write tables with `--form kaggle`";
+        return Err(DataError::Convert { dataset: dataset.name.clone(), problem, hint });
+    }
+    Ok(folders)
 }
 
 fn thinned(indices: &[u32], limit: Option<usize>) -> Vec<u32> {
@@ -80,7 +150,7 @@ fn table(dataset: &Dataset, indices: &[u32], with_labels: bool) -> String {
             write!(row, "{value}").expect("text takes what is written to it");
         }
         let class = &dataset.classes[usize::from(dataset.labels[index as usize])];
-        let class = if with_labels { format!("{class},") } else { String::new() };
+        let class = if with_labels { format!("{},", csv_cell(class)) } else { String::new() };
         line(&mut text, &class, &row);
     }
     text
@@ -90,7 +160,8 @@ fn solution(dataset: &Dataset, indices: &[u32]) -> String {
     let mut text = "ImageId,Label\n".to_owned();
     for (place, &index) in indices.iter().enumerate() {
         let class = &dataset.classes[usize::from(dataset.labels[index as usize])];
-        writeln!(text, "{},{class}", place + 1).expect("text takes what is written to it");
+        writeln!(text, "{},{}", place + 1, csv_cell(class))
+            .expect("text takes what is written to it");
     }
     text
 }
@@ -118,13 +189,23 @@ mod tests {
         Dataset::new("tiny", shape, classes, vec![0, 7, 255, 9], vec![0, 1, 1, 0], Some(3))
     }
 
+    fn splits() -> Splits {
+        Splits { train: vec![0, 2], validation: vec![1], test: vec![3] }
+    }
+
     fn files(form: Form, limit: Option<usize>) -> Vec<(String, Vec<u8>)> {
-        let splits = Splits { train: vec![0, 2], validation: vec![1], test: vec![3] };
+        files_of(&dataset(), form, limit)
+    }
+
+    fn files_of(dataset: &Dataset, form: Form, limit: Option<usize>) -> Vec<(String, Vec<u8>)> {
+        let conversion = Conversion::new(dataset, &splits(), form, limit).unwrap();
         let mut files = Vec::new();
-        let Ok(_) = convert(&dataset(), &splits, form, limit, |path, bytes| {
+        let Ok(()) = conversion.write(|path, bytes| {
             files.push((path.display().to_string(), bytes.to_vec()));
             Ok::<(), Infallible>(())
         });
+        let announced = conversion.files().into_iter().map(|path| path.display().to_string());
+        assert!(announced.eq(files.iter().map(|(path, _)| path.clone())));
         files
     }
 
@@ -149,5 +230,42 @@ mod tests {
         let expected = ["hat/000000.png", "sock/000001.png", "sock/000002.png", "hat/000003.png"];
         assert_eq!(names, expected);
         assert_eq!(files(Form::Folder, Some(1)).len(), 2);
+    }
+
+    fn named(names: [&str; 2]) -> Dataset {
+        Dataset { classes: names.map(str::to_owned).to_vec(), ..dataset() }
+    }
+
+    #[test]
+    fn class_names_are_quoted_in_tables() {
+        let files = files_of(&named(["a,b", "say \"x\""]), Form::Kaggle, None);
+        let text = |at: usize| String::from_utf8(files[at].1.clone()).unwrap();
+        assert_eq!(text(0).lines().nth(1).unwrap(), "\"a,b\",0");
+        assert_eq!(text(0).lines().nth(2).unwrap(), "\"say \"\"x\"\"\",7");
+        assert_eq!(text(2).lines().nth(1).unwrap(), "1,\"a,b\"");
+    }
+
+    #[test]
+    fn classes_that_make_no_folder_of_their_own_are_refused() {
+        let problem = |names| {
+            let dataset = named(names);
+            match Conversion::new(&dataset, &splits(), Form::Folder, None) {
+                Ok(_) => "none".to_owned(),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert_eq!(problem(["a/b", "a b"]), "none");
+        for (names, expected) in [
+            (["a/b", "a_b"], "classes `a/b` and `a_b` would share the folder `a_b`"),
+            (["..", "x"], "class `..` begins with a full stop"),
+            (["x", ".y"], "class `.y` begins with a full stop"),
+            (["", "x"], "a class has no name"),
+        ] {
+            let found = problem(names);
+            let expected = format!("cannot convert dataset `tiny` to folders: {expected}");
+            assert!(found.starts_with(&expected), "{found}");
+        }
+        let dataset = named(["..", "x"]);
+        assert!(Conversion::new(&dataset, &splits(), Form::Kaggle, None).is_ok());
     }
 }

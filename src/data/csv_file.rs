@@ -1,10 +1,11 @@
 //! Kaggle-style CSV: a header, a label column found by its name, and one column a pixel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Position, ReaderBuilder, StringRecord};
+use csv::{ByteRecord, StringRecord};
 
+use super::csv_lines::CsvText;
 use super::dataset::ImageShape;
 use super::error::{LoadError, Place};
 use super::load::Pool;
@@ -16,8 +17,8 @@ const MAX_CLASSES: u16 = 1000;
 /// Reads a training file and, where there is one, a labelled test file.
 ///
 /// Every column but the label's is a pixel, row by row of a square image, a whole number from 0 to
-/// 255. If the first label is a whole number, all must be, and the classes are 0 up to the largest;
-/// otherwise labels are names, and the classes are the sorted names.
+/// 255. If more than half of the labels are whole numbers, all must be, and the classes are 0 up to
+/// the largest; otherwise labels are names, and the classes are the sorted names.
 pub(super) fn read(
     path: &Path,
     test: Option<&Path>,
@@ -27,7 +28,7 @@ pub(super) fn read(
     let columns = Columns { label: Some(label), id: None };
     let mut table = Table::read(path, columns, skipping)?;
     let names = table.class_names(skipping)?;
-    let mut labels = table.class_indices(&names, skipping)?;
+    let mut labels = table.class_indices(&names, "the training file", skipping)?;
     let train_images = labels.len();
     let mut test_from = None;
     if let Some(test) = test {
@@ -39,7 +40,7 @@ pub(super) fn read(
                 format!("{0}×{0}, as `{1}` has", table.side, table.path.display()),
             ));
         }
-        labels.extend(test.class_indices(&names, skipping)?);
+        labels.extend(test.class_indices(&names, "the training file", skipping)?);
         table.pixels.extend_from_slice(&test.pixels);
         test_from = Some(train_images);
     }
@@ -84,9 +85,18 @@ impl Table {
         columns: Columns<'_>,
         skipping: &mut Skipping,
     ) -> Result<Self, LoadError> {
-        let problem = |error: csv::Error| csv_problem(path, error);
-        let mut reader = ReaderBuilder::new().from_path(path).map_err(problem)?;
-        let header = reader.headers().map_err(problem)?.clone();
+        let text = CsvText::read(path)?;
+        let mut lines = text.lines();
+        let mut record = ByteRecord::new();
+        let (line, first) = lines
+            .next()
+            .ok_or_else(|| LoadError::content(path, "no line", "a header and one row an image"))?;
+        text.split(line, first, &mut record)?;
+        let header = StringRecord::from_byte_record(record.clone()).map_err(|error| {
+            let found = format!("bytes that are not text ({})", error.utf8_error());
+            text.problem(line, found, "UTF-8")
+        })?;
+        check_header(&text, line, &header)?;
         let place = |name: Option<&str>| name.map(|name| find(path, &header, name)).transpose();
         let (label, id) = (place(columns.label)?, place(columns.id)?);
         let side = side_of(path, &header, columns)?;
@@ -99,15 +109,14 @@ impl Table {
             ids: Vec::new(),
             labels: Vec::new(),
         };
-        let mut record = ByteRecord::new();
-        loop {
-            let row = match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => table.add(&record, &places),
-                // A file that cannot be read any further has no next row to go on with.
-                Err(error) if error.is_io_error() => return Err(problem(error)),
-                Err(error) => Err(problem(error)),
-            };
+        for (line, cells) in lines {
+            let row = text.split(line, cells, &mut record).and_then(|()| {
+                if record.len() == places.header.len() {
+                    return table.add(line, &record, &places);
+                }
+                let expected = format!("{}, as the header has", places.header.len());
+                Err(text.problem(line, format!("{} cells", record.len()), expected))
+            });
             skipping.pass(row)?;
         }
         if table.labels.is_empty() {
@@ -117,66 +126,72 @@ impl Table {
     }
 
     /// Adds one row, or nothing of it.
-    fn add(&mut self, record: &ByteRecord, places: &Places) -> Result<(), LoadError> {
-        let line = record.position().map_or(0, Position::line);
+    fn add(&mut self, line: u64, record: &ByteRecord, places: &Places) -> Result<(), LoadError> {
         let before = self.pixels.len();
         let (mut label, mut id) = (String::new(), None);
         for (at, cell) in record.iter().enumerate() {
             let cell = cell.trim_ascii();
-            if Some(at) == places.label {
+            let expected = if Some(at) == places.label {
                 label = String::from_utf8_lossy(cell).into_owned();
+                if !cell.is_empty() && cell == label.as_bytes() {
+                    continue;
+                }
+                "the name of a class"
             } else if Some(at) == places.id {
                 id = Some(String::from_utf8_lossy(cell).into_owned());
+                continue;
             } else if let Some(pixel) = parse_pixel(cell) {
                 self.pixels.push(pixel);
+                continue;
             } else {
-                self.pixels.truncate(before);
-                let found = match cell {
-                    [] => "an empty cell".to_owned(),
-                    cell => format!("`{}`", String::from_utf8_lossy(cell)),
-                };
-                let column = &places.header[at];
-                return Err(self.cell_problem(line, column, found, "a whole number from 0 to 255"));
-            }
+                "a whole number from 0 to 255"
+            };
+            self.pixels.truncate(before);
+            let found = match cell {
+                [] => "an empty cell".to_owned(),
+                cell => format!("`{}`", String::from_utf8_lossy(cell)),
+            };
+            return Err(self.cell_problem(line, &places.header[at], found, expected));
         }
         self.labels.push((label, line));
         self.ids.extend(id);
         Ok(())
     }
 
+    /// Returns the classes the labels make; of whole numbers, those too large are an error, or left
+    /// out.
     fn class_names(&mut self, skipping: &mut Skipping) -> Result<Vec<String>, LoadError> {
-        if self.labels[0].0.parse::<u64>().is_err() {
+        let numbers = self.labels.iter().filter(|(label, _)| label.parse::<u64>().is_ok()).count();
+        if 2 * numbers <= self.labels.len() {
             let names: BTreeSet<&String> = self.labels.iter().map(|(label, _)| label).collect();
             return Ok(names.into_iter().cloned().collect());
         }
-        let mut largest = 0;
         let expected = format!("a whole number from 0 to {}", MAX_CLASSES - 1);
         let kept = self.judged(skipping, |label| {
             let class = label.parse::<u16>().ok().filter(|&class| class < MAX_CLASSES);
             class.ok_or_else(|| expected.clone())
         })?;
-        for class in kept {
-            largest = class.max(largest);
-        }
+        let largest = kept.into_iter().max().unwrap_or(0);
         Ok((0..=largest).map(|class| class.to_string()).collect())
     }
 
-    /// Returns the class of every row; rows of other labels are an error, or left out.
+    /// Returns the place among `names` of every row's label, a whole number however it is written;
+    /// rows of other labels are an error, or left out. The names are those of `whose`.
     pub(super) fn class_indices(
         &mut self,
         names: &[String],
+        whose: &str,
         skipping: &mut Skipping,
     ) -> Result<Vec<u16>, LoadError> {
-        let numbers = names[0] == "0";
-        let last = names.last().expect("a file has at least one class");
-        let expected = format!("a class of the training file, `{}` to `{last}`", names[0]);
+        let places: BTreeMap<&str, u16> =
+            names.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
+        let expected = format!("a class of {whose}: {}", classes_listed(names));
         self.judged(skipping, |label| {
-            let index = if numbers {
-                label.parse().ok().filter(|&class: &usize| class < names.len())
-            } else {
-                names.binary_search_by(|name| name.as_str().cmp(label)).ok()
+            let as_number = || {
+                let number = label.parse::<u64>().ok()?;
+                places.get(number.to_string().as_str())
             };
-            index.map(|index| index as u16).ok_or_else(|| expected.clone())
+            places.get(label).or_else(as_number).copied().ok_or_else(|| expected.clone())
         })
     }
 
@@ -220,6 +235,32 @@ impl Table {
             expected: expected.to_owned(),
         }
     }
+}
+
+/// Returns the names of classes as messages show them.
+pub(super) fn classes_listed(classes: &[String]) -> String {
+    const MOST: usize = 12;
+    let are_numbers = classes.iter().zip(0_usize..).all(|(name, place)| *name == place.to_string());
+    if let (true, [first, .., last]) = (are_numbers, classes) {
+        return format!("`{first}` to `{last}`");
+    }
+    let mut names: Vec<String> =
+        classes.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    names.extend((classes.len() > MOST).then(|| "…".to_owned()));
+    names.join(", ")
+}
+
+/// Refuses a first line that is a row: nothing but pixels beside, at most, a label and an id.
+///
+/// Columns may be numbered, though, as pandas does it: such numbers go up by one.
+fn check_header(text: &CsvText, line: u64, header: &StringRecord) -> Result<(), LoadError> {
+    let pixels: Vec<u8> =
+        header.iter().filter_map(|name| parse_pixel(name.trim().as_bytes())).collect();
+    let goes_up = pixels.windows(2).all(|pair| u16::from(pair[1]) == u16::from(pair[0]) + 1);
+    if goes_up || header.len() - pixels.len() > 2 {
+        return Ok(());
+    }
+    Err(text.problem(line, "pixels", "a header that names the columns; add one"))
 }
 
 /// Returns the place of the one column of that name.
@@ -275,22 +316,6 @@ fn parse_pixel(cell: &[u8]) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-fn csv_problem(path: &Path, error: csv::Error) -> LoadError {
-    let line = error.position().map(Position::line);
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => LoadError::Read { path: path.to_owned(), source },
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => LoadError::Content {
-            path: path.to_owned(),
-            place: line.map(|line| Place { line, column: None }),
-            found: format!("{len} cells"),
-            expected: format!("{expected_len}, as the header has"),
-        },
-        csv::ErrorKind::Utf8 { err, .. } => LoadError::Content {
-            path: path.to_owned(),
-            place: line.map(|line| Place { line, column: None }),
-            found: format!("bytes that are not text ({err})"),
-            expected: "UTF-8".to_owned(),
-        },
-        other => LoadError::content(path, format!("{other:?}"), "comma-separated values"),
-    }
-}
+#[cfg(test)]
+#[path = "csv_file_tests.rs"]
+mod tests;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::csv_lines::CsvText;
 use super::known::KnownSet;
 use crate::base::Split;
 
@@ -46,6 +47,16 @@ pub enum DataError {
         #[source]
         source: Box<LoadError>,
     },
+    /// The dataset has no place in files of the form wanted.
+    #[error("cannot convert dataset `{dataset}` to folders: {problem}")]
+    Convert {
+        /// Short name of the dataset.
+        dataset: String,
+        /// What is wrong.
+        problem: String,
+        /// What helps.
+        hint: &'static str,
+    },
     /// The contact sheet could not be drawn.
     #[error("cannot draw a preview of dataset `{dataset}`: {problem}")]
     Preview {
@@ -64,10 +75,8 @@ impl DataError {
             Self::Load { dataset, source } => Some(source.hint(dataset)),
             Self::Split { source, .. } => Some(source.hint()),
             Self::Fetch { dataset, source } => Some(source.hint(dataset)),
-            Self::Input { .. } => Some(
-                "give a CSV file of pixels, an IDX file of images or a folder of PNG images"
-                    .to_owned(),
-            ),
+            Self::Input { path, source } => Some(source.input_hint(path).to_owned()),
+            Self::Convert { hint, .. } => Some((*hint).to_owned()),
             Self::Preview { .. } => None,
         }
     }
@@ -121,6 +130,20 @@ pub enum LoadError {
         /// What it should hold.
         expected: String,
     },
+    /// Images to predict are of another size than the network takes.
+    #[error(
+        "`{}` has images of {}×{} pixels, expected {}×{}, as the network was trained with; only a \
+         network trained with `dataset.image-size` takes other sizes",
+        path.display(), found.0, found.1, wanted.0, wanted.1
+    )]
+    Size {
+        /// The file or folder.
+        path: PathBuf,
+        /// Rows and columns of the images.
+        found: (usize, usize),
+        /// Rows and columns that the network takes.
+        wanted: (usize, usize),
+    },
     /// One bad image among others, which could be left out.
     #[error(transparent)]
     Skippable(Box<LoadError>),
@@ -165,6 +188,21 @@ impl LoadError {
 
     pub(super) fn of(self, dataset: &str) -> DataError {
         DataError::Load { dataset: dataset.to_owned(), source: Box::new(self) }
+    }
+
+    /// Returns what helps where this stands in the way of reading images to predict from `input`.
+    fn input_hint(&self, input: &Path) -> &'static str {
+        match self {
+            Self::Size { .. } => "bring the images to that size, or choose another network",
+            Self::Content { place: Some(_), .. } | Self::Skippable(_) => "repair or remove it",
+            Self::Content { path, .. } | Self::Read { path, .. } if path != input => {
+                "repair or remove it"
+            }
+            Self::Content { .. } if CsvText::is_meant(input) => {
+                "check the file, and what `--label` and `--id-column` name"
+            }
+            _ => "give a CSV file of pixels, an IDX file of images or a folder of PNG images",
+        }
     }
 
     fn hint(&self, dataset: &str) -> String {

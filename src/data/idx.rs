@@ -220,13 +220,18 @@ fn read_file(folder: &Path, file: &str) -> Result<Stored, LoadError> {
 fn read_stored(path: PathBuf) -> Result<Stored, LoadError> {
     let bytes =
         std::fs::read(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
-    if path.extension().is_none_or(|extension| extension != "gz") {
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("gz")) {
         return Ok(Stored { path, packed: None, content: bytes });
     }
     let content = unpack(&bytes).map_err(|problem| {
         LoadError::content(&path, problem, "a complete gzip stream and nothing after it")
     })?;
     Ok(Stored { path, packed: Some(bytes), content })
+}
+
+/// Reads a file, unpacking it where its name ends in `.gz`.
+pub(super) fn read_plain(path: &Path) -> Result<Vec<u8>, LoadError> {
+    Ok(read_stored(path.to_owned())?.content)
 }
 
 /// Unpacks a gzip file, or says what is wrong with it.

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use super::csv_file::{Columns, Table};
+use super::csv_file::{Columns, Table, classes_listed};
+use super::csv_lines::CsvText;
 use super::dataset::{Dataset, ImageShape};
+use super::digits::Setter;
 use super::error::{DataError, LoadError};
-use super::idx;
-use super::png_folder::{GreyImage, name_of, read, read_loose};
+use super::png_folder::{GreyImage, inner_folder, name_of, read_loose, read_named};
 use super::resize::Resizer;
 use super::skipping::Skipping;
+use super::{digits, idx};
 
 /// Images to predict, in the order they stand in their file.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,9 @@ pub struct InputSettings<'a> {
     /// Whether the images the network was trained on were resized to this shape, so that others may
     /// be too.
     pub is_resized: bool,
+    /// Whether the network was trained on `digits`: at 28×28 those are not resized but set like MNIST,
+    /// and so are 8×8 images to predict.
+    pub is_digits: bool,
     /// Names of the classes, in label order.
     pub classes: &'a [String],
     /// CSV: name of a column of labels.
@@ -37,8 +42,8 @@ pub struct InputSettings<'a> {
     pub id_column: Option<&'a str>,
 }
 
-/// Reads a CSV file, an IDX file of images (plain or `.gz`), a folder of PNG images, or a folder of
-/// such folders named like the classes, whose images then have labels.
+/// Reads a CSV file or an IDX file of images (plain or `.gz`), a folder of PNG images, or a folder of
+/// such folders named like the classes, whose images then have labels and are called `class/file`.
 ///
 /// # Errors
 /// If the file is missing, unreadable, or holds images of another size than the network takes.
@@ -65,10 +70,9 @@ fn read_any(path: &Path, settings: &InputSettings<'_>) -> Result<Input, LoadErro
             searched: vec![searched.unwrap_or(Path::new(".")).to_owned()],
         });
     }
-    let is_table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let raw = if path.is_dir() {
         from_folder(path, settings)?
-    } else if is_table {
+    } else if CsvText::is_meant(path) {
         from_table(path, settings)?
     } else {
         let (shape, pixels) = idx::read_images(path)?;
@@ -87,8 +91,10 @@ fn from_table(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, LoadErro
     let columns = Columns { label: settings.label, id: settings.id_column };
     let mut skipping = Skipping::default();
     let mut table = Table::read(path, columns, &mut skipping)?;
-    let labels =
-        settings.label.map(|_| table.class_indices(settings.classes, &mut skipping)).transpose()?;
+    let labels = match settings.label {
+        Some(_) => Some(table.class_indices(settings.classes, "the network", &mut skipping)?),
+        None => None,
+    };
     let shape = ImageShape { height: table.side, width: table.side, channels: 1 };
     let images = table.pixels.len() / shape.len();
     let names = settings.id_column.map(|_| table.ids);
@@ -98,6 +104,17 @@ fn from_table(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, LoadErro
 fn from_folder(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, LoadError> {
     let loose = read_loose(path)?;
     let Some(first) = loose.first() else { return from_class_folders(path, settings) };
+    if let Some(folder) = inner_folder(path)? {
+        return Err(LoadError::content(
+            path,
+            format!(
+                "images (`{}`) beside a folder of images (`{}`)",
+                name_of(&first.file),
+                name_of(&folder)
+            ),
+            "one or the other; move the images or the folders elsewhere",
+        ));
+    }
     let (side, named_after) = (first.side, first.file.clone());
     if let Some(other) = loose.iter().find(|image| image.side != side) {
         return Err(LoadError::content(
@@ -117,7 +134,7 @@ fn from_folder(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, LoadErr
 }
 
 fn from_class_folders(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, LoadError> {
-    let pool = read(path, None, &mut Skipping::default())?;
+    let (pool, files) = read_named(path, None, &mut Skipping::default())?;
     let class_of = |name: &String| {
         settings.classes.iter().position(|class| class == name).map(|at| at as u16).ok_or_else(
             || {
@@ -126,7 +143,7 @@ fn from_class_folders(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, 
                     format!("a folder `{name}`"),
                     format!(
                         "PNG images, or folders named like the classes of the network: {}",
-                        listed(settings.classes)
+                        classes_listed(settings.classes)
                     ),
                 )
             },
@@ -137,17 +154,17 @@ fn from_class_folders(path: &Path, settings: &InputSettings<'_>) -> Result<Raw, 
         shape: pool.shape,
         images: pool.labels.len(),
         pixels: pool.pixels,
+        names: Some(
+            files
+                .iter()
+                .zip(&pool.labels)
+                .map(|(file, &label)| {
+                    format!("{}/{}", pool.classes[usize::from(label)], name_of(file))
+                })
+                .collect(),
+        ),
         labels: Some(pool.labels.iter().map(|&label| classes[usize::from(label)]).collect()),
-        names: None,
     })
-}
-
-fn listed(classes: &[String]) -> String {
-    const MOST: usize = 12;
-    let mut names: Vec<String> =
-        classes.iter().take(MOST).map(|name| format!("`{name}`")).collect();
-    names.extend((classes.len() > MOST).then(|| "…".to_owned()));
-    names.join(", ")
 }
 
 /// Returns the pixels in the shape the network takes.
@@ -158,20 +175,20 @@ fn fitted(path: &Path, raw: &Raw, settings: &InputSettings<'_>) -> Result<Vec<u8
     }
     let is_square = |shape: ImageShape| shape.height == shape.width && shape.channels == 1;
     if !settings.is_resized || !is_square(found) || !is_square(wanted) {
-        return Err(LoadError::content(
-            path,
-            format!("images of {}×{} pixels", found.height, found.width),
-            format!(
-                "{}×{}, as the network was trained with; only a network trained with \
-                 `dataset.image-size` takes other sizes",
-                wanted.height, wanted.width
-            ),
-        ));
+        return Err(LoadError::Size {
+            path: path.to_owned(),
+            found: (found.height, found.width),
+            wanted: (wanted.height, wanted.width),
+        });
     }
-    let mut resizer = Resizer::new((found.height, found.width), (wanted.height, wanted.width));
     let mut pixels = Vec::with_capacity(raw.images * wanted.len());
-    for image in raw.pixels.chunks_exact(found.len()) {
-        resizer.append(image, &mut pixels);
+    let images = raw.pixels.chunks_exact(found.len());
+    if settings.is_digits && digits::is_set(found, wanted) {
+        let mut setter = Setter::new();
+        images.for_each(|image| setter.append(image, &mut pixels));
+    } else {
+        let mut resizer = Resizer::new((found.height, found.width), (wanted.height, wanted.width));
+        images.for_each(|image| resizer.append(image, &mut pixels));
     }
     Ok(pixels)
 }

@@ -8,13 +8,34 @@ const SHAPE: ImageShape = ImageShape { height: 2, width: 2, channels: 1 };
 struct Place(tempfile::TempDir);
 
 impl Place {
-    #[expect(clippy::disallowed_methods, reason = "a test's own files need not survive a crash")]
     fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
+        Self(tempfile::tempdir().unwrap()).and(name, content)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own files need not survive a crash")]
+    fn and(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.0.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
-        Self(folder)
+        self
+    }
+
+    fn raw(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut InputSettings<'_>),
+    ) -> Result<Input, DataError> {
+        let classes = ["0", "1"].map(str::to_owned);
+        let mut settings = InputSettings {
+            shape: SHAPE,
+            is_resized: false,
+            is_digits: false,
+            classes: &classes,
+            label: None,
+            id_column: None,
+        };
+        change(&mut settings);
+        read_input(&self.0.path().join(name), &settings)
     }
 
     fn read(
@@ -22,16 +43,7 @@ impl Place {
         name: &str,
         change: impl FnOnce(&mut InputSettings<'_>),
     ) -> Result<Input, String> {
-        let classes = ["0", "1"].map(str::to_owned);
-        let mut settings = InputSettings {
-            shape: SHAPE,
-            is_resized: false,
-            classes: &classes,
-            label: None,
-            id_column: None,
-        };
-        change(&mut settings);
-        read_input(&self.0.path().join(name), &settings).map_err(|error| {
+        self.raw(name, change).map_err(|error| {
             let cause = error.source().expect("a cause").to_string();
             cause.replace(&format!("{}/", self.0.path().display()), "")
         })
@@ -93,6 +105,7 @@ fn folders_named_like_classes_give_labels_and_others_are_refused() {
     let place = Place::with("images/1/a.png", png(2, 9));
     let input = place.read("images", |_| {}).unwrap();
     assert_eq!((input.images.labels, input.is_labelled), (vec![1], true));
+    assert_eq!(input.names.unwrap(), ["1/a.png"]);
     let place = Place::with("images/hat/a.png", png(2, 9));
     let error = place.read("images", |_| {}).unwrap_err();
     assert!(error.contains("a folder `hat`, expected PNG images, or folders named"), "{error}");
@@ -106,4 +119,54 @@ fn idx_images_need_no_labels() {
     assert_eq!(input.images.pixels, [10, 20, 30, 40]);
     let error = place.read("absent", |_| {}).unwrap_err();
     assert!(error.starts_with("`absent` is not in"), "{error}");
+}
+
+#[test]
+fn images_beside_folders_of_images_are_refused() {
+    let place = Place::with("images/1/a.png", png(2, 9)).and("images/loose.png", png(2, 9));
+    assert_eq!(
+        place.read("images", |_| {}).unwrap_err(),
+        "`images` has images (`loose.png`) beside a folder of images (`1`), expected one or the \
+         other; move the images or the folders elsewhere"
+    );
+    let place = Place::with("images/notes/a.txt", "no image").and("images/loose.png", png(2, 9));
+    assert_eq!(place.read("images", |_| {}).unwrap().images.len(), 1);
+}
+
+#[test]
+fn small_digits_are_set_for_a_network_of_large_ones_as_they_were_for_its_training() {
+    let [small, large] = [None, Some(28)].map(|side| digits::read(side).pixels);
+    let square = |side| ImageShape { height: side, width: side, channels: 1 };
+    let header: Vec<String> = (0..64).map(|pixel| format!("p{pixel}")).collect();
+    let row: Vec<String> = small[..64].iter().map(u8::to_string).collect();
+    let place = Place::with("digits.csv", format!("{}\n{}\n", header.join(","), row.join(",")));
+    let read = |is_digits| {
+        let input = place.read("digits.csv", |settings| {
+            (settings.shape, settings.is_resized) = (square(28), true);
+            settings.is_digits = is_digits;
+        });
+        input.unwrap().images.pixels
+    };
+    assert_eq!(read(true), large[..784]);
+    assert_ne!(read(false), large[..784]);
+}
+
+#[test]
+fn the_hint_suits_what_is_wrong() {
+    let hint = |name: &str, content: &[u8], path: &str| {
+        Place::with(name, content).raw(path, |_| {}).unwrap_err().hint().unwrap()
+    };
+    let kinds = "give a CSV file of pixels, an IDX file of images or a folder of PNG images";
+    let table = "check the file, and what `--label` and `--id-column` name";
+    let size = "bring the images to that size, or choose another network";
+    for (name, content, path, expected) in [
+        ("t.csv", b"a,b,c,d\n1,2,3\n".as_slice(), "t.csv", "repair or remove it"),
+        ("images/a.png", b"no image", "images", "repair or remove it"),
+        ("t.csv", b"a,b,c\n1,2,3\n", "t.csv", table),
+        ("t.csv", b"a\n1\n", "t.csv", size),
+        ("notes.txt", b"no image", "notes.txt", kinds),
+        ("t.csv", b"", "absent.csv", kinds),
+    ] {
+        assert_eq!(hint(name, content, path), expected, "{name}");
+    }
 }

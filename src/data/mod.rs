@@ -9,6 +9,7 @@ mod batches;
 mod convert;
 mod counter;
 mod csv_file;
+mod csv_lines;
 mod dataset;
 mod digits;
 mod error;
@@ -32,7 +33,8 @@ mod synthetic;
 
 pub use augment::{AugmentKey, Augmenter};
 pub use batches::{BatchSettings, Batches, Order};
-pub use convert::{Form, convert};
+pub use convert::{Conversion, Form};
+pub use csv_lines::csv_cell;
 pub use dataset::{Dataset, ImageShape, Splits};
 pub use error::{DataError, FetchError, LoadError, MirrorFailure, Place, SplitError};
 pub use fetch::{FetchOptions, FetchProgress, fetch};

@@ -22,15 +22,24 @@ pub(super) fn read(
     test: Option<&Path>,
     skipping: &mut Skipping,
 ) -> Result<Pool, LoadError> {
-    let folders = class_folders(path)?;
+    Ok(read_named(path, test, skipping)?.0)
+}
+
+/// Reads as [`read`] does, and returns the file of every image as well.
+pub(super) fn read_named(
+    path: &Path,
+    test: Option<&Path>,
+    skipping: &mut Skipping,
+) -> Result<(Pool, Vec<PathBuf>), LoadError> {
+    let mut folders = class_folders(path)?;
     let classes: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
     let mut images = Vec::new();
-    read_classes(&folders, &mut images, skipping)?;
-    let train_images = images.len();
+    read_classes(&folders, 0, &mut images, skipping)?;
     if let Some(test) = test {
-        let folders = class_folders(test)?;
-        check_classes(path, &classes, test, &folders)?;
-        read_classes(&folders, &mut images, skipping)?;
+        let test_folders = class_folders(test)?;
+        check_classes(path, &classes, test, &test_folders)?;
+        read_classes(&test_folders, classes.len(), &mut images, skipping)?;
+        folders.extend(test_folders);
     }
     let Some(side) = common_side(&images, skipping.is_on()) else {
         return Err(LoadError::content(
@@ -39,33 +48,44 @@ pub(super) fn read(
             "one folder of PNG images a class",
         ));
     };
-    let (mut pixels, mut labels, mut trained) = (Vec::new(), Vec::new(), 0);
+    let (mut pixels, mut labels, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let mut kept = vec![0; folders.len()];
     let first = images.iter().find(|image| image.side == side).map(|image| image.file.clone());
-    for (place, image) in images.into_iter().enumerate() {
+    let first = first.unwrap_or_default();
+    for image in images {
         let sized = if image.side == side {
             Ok(image)
         } else {
             Err(LoadError::content(
                 &image.file,
                 format!("{0}×{0} pixels", image.side),
-                format!("{side}×{side}, as `{}` has", first.clone().unwrap_or_default().display()),
+                format!("{side}×{side}, as `{}` has", first.display()),
             ))
         };
         if let Some(image) = skipping.pass(sized)? {
+            kept[image.folder] += 1;
             pixels.extend_from_slice(&image.grey);
-            labels.push(image.label);
-            trained += usize::from(place < train_images);
+            labels.push((image.folder % classes.len()) as u16);
+            files.push(image.file);
         }
     }
+    if let Some((folder, _)) = folders.iter().zip(&kept).find(|&(_, &kept)| kept == 0) {
+        return Err(LoadError::content(
+            folder,
+            "no `.png` file that can be used",
+            format!("images of {side}×{side} pixels, as `{}` has", first.display()),
+        ));
+    }
     let shape = ImageShape { height: side as usize, width: side as usize, channels: 1 };
-    let test_from = test.map(|_| trained);
-    Ok(Pool { shape, classes, pixels, labels, test_from })
+    let test_from = test.map(|_| kept[..classes.len()].iter().sum());
+    Ok((Pool { shape, classes, pixels, labels, test_from }, files))
 }
 
 /// An image as read.
 pub(super) struct GreyImage {
     pub(super) file: PathBuf,
-    pub(super) label: u16,
+    /// Place of its folder among the folders read.
+    folder: usize,
     pub(super) side: u32,
     pub(super) grey: Vec<u8>,
 }
@@ -74,6 +94,16 @@ pub(super) struct GreyImage {
 pub(super) fn read_loose(folder: &Path) -> Result<Vec<GreyImage>, LoadError> {
     let files = entries(folder)?.into_iter().filter(|file| file.is_file() && is_png(file));
     files.map(|file| read_image(file, 0)).collect()
+}
+
+/// Returns the first folder in `folder` that holds a `.png` file.
+pub(super) fn inner_folder(folder: &Path) -> Result<Option<PathBuf>, LoadError> {
+    for entry in entries(folder)?.into_iter().filter(|entry| entry.is_dir()) {
+        if entries(&entry)?.iter().any(|file| is_png(file)) {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
 }
 
 fn class_folders(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
@@ -113,18 +143,21 @@ fn check_classes(
     Ok(())
 }
 
+/// Reads the images of `folders`, counted on from `first`.
 fn read_classes(
     folders: &[PathBuf],
+    first: usize,
     images: &mut Vec<GreyImage>,
     skipping: &mut Skipping,
 ) -> Result<(), LoadError> {
-    for (label, folder) in folders.iter().enumerate() {
-        let before = images.len();
-        for file in entries(folder)?.into_iter().filter(|file| is_png(file)) {
-            images.extend(skipping.pass(read_image(file, label as u16))?);
-        }
-        if images.len() == before {
+    for (place, folder) in (first..).zip(folders) {
+        let files: Vec<PathBuf> =
+            entries(folder)?.into_iter().filter(|file| is_png(file)).collect();
+        if files.is_empty() {
             return Err(LoadError::content(folder, "no `.png` file", "the images of one class"));
+        }
+        for file in files {
+            images.extend(skipping.pass(read_image(file, place))?);
         }
     }
     Ok(())
@@ -142,7 +175,7 @@ fn common_side(images: &[GreyImage], commonest: bool) -> Option<u32> {
     counts.into_iter().max_by_key(|&(_, count)| count).map(|(side, _)| side)
 }
 
-fn read_image(file: PathBuf, label: u16) -> Result<GreyImage, LoadError> {
+fn read_image(file: PathBuf, folder: usize) -> Result<GreyImage, LoadError> {
     let image = ImageReader::open(&file)
         .and_then(ImageReader::with_guessed_format)
         .map_err(|source| LoadError::Read { path: file.clone(), source })?
@@ -157,7 +190,7 @@ fn read_image(file: PathBuf, label: u16) -> Result<GreyImage, LoadError> {
             "a square image",
         ));
     }
-    Ok(GreyImage { side: image.width(), grey: image.into_luma8().into_raw(), file, label })
+    Ok(GreyImage { side: image.width(), grey: image.into_luma8().into_raw(), file, folder })
 }
 
 /// Returns what a folder holds, hidden files aside, sorted by name.
@@ -181,4 +214,48 @@ pub(super) fn name_of(path: &Path) -> String {
 
 fn is_png(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own files need not survive a crash")]
+    fn put(folder: &Path, name: &str, side: u32) {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match side {
+            0 => std::fs::write(path, "no image").unwrap(),
+            _ => image::GrayImage::new(side, side).save(path).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_class_none_of_whose_images_can_be_used_is_an_error_though_bad_images_are_left_out() {
+        // Of another size than most, or unreadable, in the training or the test folder.
+        for (bad, side) in [("train/c", 5), ("train/c", 0), ("test/c", 5), ("test/c", 0)] {
+            let folder = tempfile::tempdir().unwrap();
+            for class in ["train/a", "train/b", "train/c", "test/a", "test/b", "test/c"] {
+                let side = if class == bad { side } else { 4 };
+                put(folder.path(), &format!("{class}/1.png"), side);
+                put(folder.path(), &format!("{class}/2.png"), side);
+            }
+            let [train, test] = ["train", "test"].map(|part| folder.path().join(part));
+            let mut skipping = Skipping::new(true);
+            let error = read(&train, Some(&test), &mut skipping).err().unwrap().to_string();
+            let found = error.replace(&format!("{}/", folder.path().display()), "");
+            assert_eq!(
+                found,
+                format!(
+                    "`{bad}` has no `.png` file that can be used, expected images of 4×4 pixels, as \
+                     `train/a/1.png` has"
+                )
+            );
+            assert_eq!(skipping.into_list().len(), 2);
+            put(folder.path(), &format!("{bad}/3.png"), 4);
+            let pool = read(&train, Some(&test), &mut Skipping::new(true)).unwrap();
+            let (first, second) = if bad == "train/c" { (5, 6) } else { (6, 5) };
+            assert_eq!((pool.test_from, pool.labels.len()), (Some(first), first + second));
+        }
+    }
 }

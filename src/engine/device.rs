@@ -196,7 +196,7 @@ impl<N: Networks> Engine for Trainers<N> {
             TrainerSettings::Dfdx if pack::is_packable(job.settings) => {
                 self.networks.capacity(job).max(1)
             }
-            TrainerSettings::Dfdx | TrainerSettings::Command { .. } => 1,
+            TrainerSettings::Dfdx => 1,
         }
     }
 
@@ -228,11 +228,6 @@ impl<N: Networks> Engine for Trainers<N> {
                 retrain::train(job, observer, &mut |job, observer| self.once(job, observer))
             }
             TrainerSettings::Dfdx => self.once(job, observer),
-            TrainerSettings::Command { command } => Err(EngineError::Unsupported(format!(
-                "cannot train with the program `{}`: `trainer.engine = \"command\"` is not \
-                 available yet; use \"dfdx\" or \"fake\"",
-                command.first().map_or("", String::as_str)
-            ))),
         }
     }
 
@@ -340,16 +335,6 @@ mod tests {
     fn asking_for_cuda_in_a_build_without_it_says_how_to_get_it() {
         let error = build(DeviceChoice::Cuda(0)).err().map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.contains("cargo build --release --features cuda")));
-    }
-
-    #[test]
-    fn a_foreign_program_is_refused_clearly() {
-        let mut settings = settings(vec![LayerSettings::Flatten, dense(None)]);
-        settings.trainer = TrainerSettings::Command { command: vec!["train.py".to_owned()] };
-        let (dataset, splits) = (quarters(20), splits(20));
-        let engine = build(DeviceChoice::Cpu).unwrap();
-        let error = engine.train(&job(&settings, &dataset, &splits, 0), &mut Silent).unwrap_err();
-        assert!(error.to_string().contains("not available yet"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::*;
 use crate::base::{Seed, digest_of};
 use crate::grid::expand;
 use crate::spec::Document;
-use crate::spec::settings::{Combine, Share, Source, SplitSeed, TrainerSettings};
+use crate::spec::settings::{Combine, FakeSettings, Share, Source, SplitSeed, TrainerSettings};
 
 fn member_ids(plan: &Plan, trial: usize) -> Vec<MemberId> {
     plan.trials[trial].members.iter().map(|&place| plan.members[place].id).collect()
@@ -88,7 +88,15 @@ fn what_decides_weights_makes_another_member() {
         |settings| settings.dataset.split.validation = Some(Share::Fraction(0.1)),
         |settings| settings.dataset.train_limit = Some(7),
         |settings| settings.dataset.source = Source::Digits,
-        |settings| settings.trainer = TrainerSettings::Command { command: vec!["x".to_owned()] },
+        |settings| {
+            settings.trainer = TrainerSettings::Fake(FakeSettings {
+                accuracy: 0.9,
+                spread: 0.0,
+                effects: BTreeMap::new(),
+                epoch_delay_ms: 0,
+                accidents: Vec::new(),
+            });
+        },
     ];
     let ids: BTreeSet<_> = changes.into_iter().map(only_member).collect();
     assert_eq!(ids.len(), 10);

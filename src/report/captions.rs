@@ -117,6 +117,7 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
             scale.value(se),
             scale.interval(interval)
         ),
+        _ if summary.n > 1 => format!(" (n = {})", summary.n),
         _ => String::new(),
     };
     let place = place_of_best(presenter.section, best.cell, summary);

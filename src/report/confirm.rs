@@ -11,6 +11,7 @@ use super::labels::short_name;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
+use crate::record::Outcome;
 use crate::stats::{self, IntervalMethod, Summary};
 use crate::tables::{CellResults, ExperimentResults};
 
@@ -51,6 +52,8 @@ pub struct ConfirmedCell {
     pub first: Estimate,
     /// The fresh estimate; absent without a completed trial.
     pub confirmed: Option<Estimate>,
+    /// Fresh trials that diverged, failed or ran out of time.
+    pub lost: usize,
     /// Fresh minus first mean.
     pub change: Option<f64>,
     /// Whether it cannot be told apart from the best confirmed cell (Welch, Holm, α 0.05).
@@ -66,7 +69,7 @@ pub struct Estimate {
     pub mean: f64,
     /// Standard deviation (n − 1); absent for one trial.
     pub sd: Option<f64>,
-    /// 95 % interval of the mean; absent for one trial.
+    /// 95 % interval of the mean; absent for one trial and without any spread.
     pub interval95: Option<(f64, f64)>,
 }
 
@@ -103,11 +106,14 @@ pub fn confirmation(
     fresh: &ExperimentResults,
     metric: Metric,
 ) -> Confirmation {
-    let again = |cell: &CellResults| -> Vec<f64> {
-        let found = fresh.cells.iter().find(|other| other.name == cell.name);
-        found.map(|cell| cell.sample(metric)).unwrap_or_default()
+    let again =
+        |place: usize| fresh.cells.iter().find(|other| other.name == first.cells[place].name);
+    let sample = |place: &usize| again(*place).map(|cell| cell.sample(metric)).unwrap_or_default();
+    let lost = |cell: &CellResults| -> usize {
+        let lost = [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut];
+        lost.into_iter().map(|outcome| cell.count(outcome)).sum()
     };
-    let samples: Vec<Vec<f64>> = chosen.iter().map(|&place| again(&first.cells[place])).collect();
+    let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
     let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
     let higher = metric.direction() == Direction::Maximize;
     let marks = stats::inseparable_from_best(&slices, higher, ALPHA);
@@ -124,6 +130,7 @@ pub fn confirmation(
                 label: short_name(&first.axes, &cell.values, None),
                 first: hoped,
                 confirmed,
+                lost: again(place).map_or(0, lost),
                 change: confirmed.map(|confirmed| confirmed.mean - hoped.mean),
                 inseparable_from_best,
             })
@@ -179,17 +186,19 @@ fn verdict(found: &Confirmation) -> String {
     let Some((cell, confirmed)) = best else {
         return "Nothing is confirmed: no fresh trial completed.".to_owned();
     };
-    let Some((low, high)) = confirmed.interval95 else {
-        return "Nothing is confirmed: a single fresh trial has no spread to judge by; confirm with \
-                at least 5 repeats."
-            .to_owned();
-    };
-    let spread = if low < high {
-        let sd = scale.value(confirmed.sd.unwrap_or(0.0));
-        let (low, high) = (scale.value(low), scale.value(high));
-        format!(" ± {sd} (n = {}, 95 % {low} to {high})", confirmed.n)
-    } else {
-        format!(" in each of {}, too few for a spread", counted(confirmed.n, "trial"))
+    let spread = match (confirmed.sd, confirmed.interval95) {
+        (Some(sd), Some((low, high))) => {
+            let (sd, low, high) = (scale.value(sd), scale.value(low), scale.value(high));
+            format!(" ± {sd} (n = {}, 95 % {low} to {high})", confirmed.n)
+        }
+        (Some(_), None) => {
+            format!(" in each of {}, too few for a spread", counted(confirmed.n, "trial"))
+        }
+        (None, _) => {
+            return "Nothing is confirmed: a single fresh trial has no spread to judge by; confirm \
+                    with at least 5 repeats."
+                .to_owned();
+        }
     };
     let mut text = format!(
         "Quote the confirmed numbers: `{}` reaches {}{}{spread}.",
@@ -197,31 +206,34 @@ fn verdict(found: &Confirmation) -> String {
         scale.value(confirmed.mean),
         scale.unit(),
     );
-    let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count();
-    if found.cells.len() > 1 {
-        text.extend([match alike - 1 {
-            0 => format!(
-                " It is better than the other {} in these trials (Holm).",
-                match found.cells.len() - 1 {
-                    1 => "one".to_owned(),
-                    others => format!("{others} confirmed"),
-                }
-            ),
-            _ if found.cells.len() == 2 => {
-                " The other one cannot be told apart from it, so which is best stays open."
-                    .to_owned()
-            }
-            others if others == found.cells.len() - 1 => format!(
-                " The other {others} cannot be told apart from it, so which of them is best stays open."
-            ),
-            others => format!(
-                " {others} of the other {} cannot be told apart from it, so which of them is best \
-                 stays open.",
-                found.cells.len() - 1
-            ),
-        }]);
+    let measured = found.cells.iter().filter(|cell| cell.confirmed.is_some()).count();
+    let others = measured - 1;
+    let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count() - 1;
+    text += &match (others, alike) {
+        (0, _) => String::new(),
+        (1, 0) => " It is better than the other one in these trials (Holm).".to_owned(),
+        (_, 0) => {
+            format!(" It is better than the other {others} confirmed in these trials (Holm).")
+        }
+        (1, _) => {
+            " The other one cannot be told apart from it, so which is best stays open.".to_owned()
+        }
+        (_, alike) if alike == others => format!(
+            " The other {others} cannot be told apart from it, so which of them is best stays open."
+        ),
+        (_, alike) => format!(
+            " {alike} of the other {others} cannot be told apart from it, so which of them is best \
+             stays open."
+        ),
+    };
+    match found.cells.len() - measured {
+        0 => text,
+        none => format!(
+            "{text} Of {} of the chosen no fresh trial completed: nothing is known of {}.",
+            counted(none, "cell"),
+            if none == 1 { "it" } else { "them" }
+        ),
     }
-    text
 }
 
 /// Writes a confirmation; the text ends with a line break.
@@ -290,7 +302,11 @@ fn table(found: &Confirmation) -> TextTable {
             column("first estimate", Align::Left, &|cell| estimate(&cell.first)),
             column("confirmed", Align::Left, &|cell| {
                 let mark = if cell.inseparable_from_best { " ●" } else { "" };
-                cell.confirmed.as_ref().map_or_else(missing, |it| estimate(it) + mark)
+                let lost = match cell.lost {
+                    0 => String::new(),
+                    lost => format!(", {lost} lost"),
+                };
+                cell.confirmed.as_ref().map_or_else(missing, estimate) + &lost + mark
             }),
             column("95 %", Align::Left, &|cell| {
                 let interval = cell.confirmed.and_then(|confirmed| confirmed.interval95);
@@ -361,6 +377,21 @@ mod tests {
         insta::assert_snapshot!(
             "confirm_markdown",
             render(&found, CompareFormat::Markdown, Page::default())
+        );
+    }
+
+    #[test]
+    fn cells_without_a_fresh_trial_are_not_beaten() {
+        let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[6, 7, 8]]);
+        let fresh = experiment("first-confirm", [&[], &[8, 9, 10, 9], &[]]);
+        let found = confirmation(&first, &[1, 2], &fresh, Metric::TestAccuracy);
+        assert!(!found.verdict.contains("better"), "{}", found.verdict);
+        assert!(
+            found.verdict.ends_with(
+                "Of 1 cell of the chosen no fresh trial completed: nothing is known of it."
+            ),
+            "{}",
+            found.verdict
         );
     }
 

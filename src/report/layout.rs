@@ -114,7 +114,8 @@ impl TextTable {
     /// Returns the columns of each part, as few parts as can be.
     fn parts(&self, width: usize) -> Vec<&[TextColumn]> {
         let fewest = self.parts_within(width);
-        if self.split == Split::Full {
+        // What fits at once is not evened out, however wide the page.
+        if self.split == Split::Full || fewest.len() == 1 {
             return fewest;
         }
         let narrower = (1..width).rev().map(|width| self.parts_within(width));
@@ -258,7 +259,7 @@ pub(super) fn wrap_parts(
 
 /// Breaks `text` at spaces into lines of at most `width`; later lines are indented.
 #[must_use]
-pub(super) fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
+pub fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
     let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     wrap_parts(&words, " ", width, indent)
 }
@@ -297,6 +298,11 @@ mod tests {
         let lines = table().draw(22, false);
         assert!(lines.iter().all(|line| line.width() <= 22), "{lines:#?}");
         assert_eq!(lines.iter().filter(|line| line.contains("shift ↓")).count(), 2);
+    }
+
+    #[test]
+    fn a_page_of_any_width_is_laid_out_at_once() {
+        assert_eq!(table().draw(usize::MAX, false), table().draw(80, false));
     }
 
     #[test]

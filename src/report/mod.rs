@@ -49,7 +49,8 @@ pub use document::{
     ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
-pub use numbers::duration;
+pub use layout::wrap_text;
+pub use numbers::{duration, grouped};
 pub use rivals::AgainstBest;
 
 /// How a report is written.

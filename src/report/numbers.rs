@@ -73,7 +73,7 @@ impl Scale {
 
 /// Prints a number with `decimals` places, a true minus sign and commas between thousands.
 #[must_use]
-pub(super) fn grouped(value: f64, decimals: usize) -> String {
+pub fn grouped(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "NaN".to_owned() } else { format!("{value}") };
     }

@@ -17,14 +17,16 @@ const RESAMPLED: usize = 40;
 const RESAMPLED_PAIRS: usize = 25_000;
 /// P(A > B) from which a difference is worth having (Bouthillier et al. 2021).
 const GAMMA: f64 = 0.75;
+/// Chance of any false finding over all cells.
+const LEVEL: f64 = 0.05;
 
 /// A cell against the best cell; differences are the cell's minus the best's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AgainstBest {
     /// Difference of means.
     pub difference: f64,
-    /// 95 % interval of it, Welch.
-    pub interval95: (f64, f64),
+    /// 95 % interval of it, Welch; absent where neither cell has any spread.
+    pub interval95: Option<(f64, f64)>,
     /// The difference as errors in 10,000 test images, for accuracies: positive is more errors.
     pub errors_per_10000: Option<f64>,
     /// Two-sided p of Welch's test.
@@ -39,13 +41,13 @@ pub struct AgainstBest {
     pub p_mann_whitney: Option<f64>,
     /// P(a trial of the best cell is better than one of this), with its bootstrap interval.
     pub superiority_of_best: Option<Superiority>,
-    /// Whether that is significant and may be as large as 0.75.
+    /// Whether that is beyond chance, over all cells too (Holm), and may be as large as 0.75.
     pub is_meaningful: Option<bool>,
     /// Almost stochastic order of the best over this cell, from five trials a side.
     pub stochastic_order: Option<StochasticOrder>,
     /// Cohen's d.
     pub cohens_d: Option<f64>,
-    /// Cliff's δ.
+    /// Cliff's δ: positive where this cell is the better one.
     pub cliffs_delta: Option<f64>,
     /// Trials a cell that would find a true difference of this size, 80 % power, level 0.05.
     pub repeats_needed: Option<usize>,
@@ -85,7 +87,7 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
         let pooled = stats::pooled_sd(&[sample, &samples[best]]).map(|(sd, _)| sd);
         Some(AgainstBest {
             difference: welch.difference,
-            interval95: welch.interval(0.95),
+            interval95: welch.has_spread().then(|| welch.interval(0.95)),
             errors_per_10000: is_fraction.then(|| -10_000.0 * welch.difference),
             p_welch: welch.p_two_sided,
             p_holm: holm[cell],
@@ -96,14 +98,16 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
             p_mann_whitney: stats::mann_whitney(sample, &samples[best])
                 .map(|found| found.p_two_sided),
             superiority_of_best: superiority,
-            is_meaningful: superiority.map(|found| found.is_meaningful(GAMMA)),
+            is_meaningful: superiority
+                .map(|found| found.is_meaningful(GAMMA) && holm[cell] <= LEVEL),
             stochastic_order: is_affordable
                 .then(|| stats::almost_stochastic_order(&top, &own, SEED))
                 .flatten(),
             cohens_d: stats::cohens_d(sample, &samples[best]),
-            cliffs_delta: stats::cliffs_delta(sample, &samples[best]),
+            cliffs_delta: stats::cliffs_delta(&own, &top),
             repeats_needed: pooled
-                .and_then(|sd| stats::repeats_needed(sd, welch.difference.abs(), 0.05, 0.8)),
+                .filter(|sd| *sd > 0.0)
+                .and_then(|sd| stats::repeats_needed(sd, welch.difference.abs(), LEVEL, 0.8)),
         })
     };
     found.into_iter().enumerate().map(compare).collect()
@@ -142,8 +146,9 @@ mod tests {
         // x, y = 1 - np.array([12, 14, 13]) / 360, 1 - np.array([4, 6, 5]) / 360
         // r = scipy.stats.ttest_ind(x, y, equal_var=False); r.pvalue, r.confidence_interval()
         assert!((found.p_welch - 0.000_608_184_944_463_346_4).abs() < 1e-10);
-        assert!((found.interval95.0 + 0.028_519_327_598_687_624).abs() < 1e-10);
-        assert!((found.interval95.1 + 0.015_925_116_845_756_884).abs() < 1e-10);
+        let (low, high) = found.interval95.unwrap();
+        assert!((low + 0.028_519_327_598_687_624).abs() < 1e-10);
+        assert!((high + 0.015_925_116_845_756_884).abs() < 1e-10);
         // The same test of cells 1, 2, 3 and 5, then Holm's rule by hand over the five and
         // scipy.stats.false_discovery_control(p)
         assert!((found.p_holm - 0.003_040_924_722_316_732).abs() < 1e-9);
@@ -153,6 +158,7 @@ mod tests {
         assert!((found.p_mann_whitney.unwrap() - 0.1).abs() < 1e-12);
         assert!((found.errors_per_10000.unwrap() - 80_000.0 / 360.0).abs() < 1e-9);
         assert!((found.superiority_of_best.unwrap().probability - 1.0).abs() < 1e-12);
+        assert_eq!(found.is_meaningful, Some(false), "three against three are 0.1 by their order");
         assert!((found.cohens_d.unwrap() + 8.0).abs() < 1e-9);
         assert!((found.cliffs_delta.unwrap() + 1.0).abs() < 1e-12);
         assert_eq!(found.stochastic_order, None, "three trials say too little about quantiles");

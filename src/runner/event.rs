@@ -32,6 +32,13 @@ pub enum Event<'a> {
         /// What is wrong with them.
         reason: &'a str,
     },
+    /// A finished member must be trained again because its weights, which were kept, are gone.
+    WeightsLost {
+        /// Which member.
+        member: MemberId,
+        /// What is wrong with them.
+        reason: &'a str,
+    },
     /// A worker took a member.
     MemberStarted {
         /// Which member.

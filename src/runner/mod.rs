@@ -4,8 +4,8 @@
 //! Invariants: a member is stored (predictions first, then its journal line, flushed) before its
 //! worker takes the next; a trial is scored from stored predictions only, and only when all of its
 //! members completed; results depend neither on the number of workers nor on the order in which
-//! they finish; a run killed at any moment and started again ends with the same results as one
-//! never disturbed.
+//! they finish; a run killed at any moment before [`conclude`] and started again ends with the same
+//! results as one never disturbed.
 
 mod board;
 mod combine;
@@ -37,7 +37,7 @@ use crate::store::{Store, StoreError};
 pub use combine::Ballot;
 pub use event::Event;
 pub use rates::measured_rates;
-pub use run::run;
+pub use run::{conclude, run};
 pub use score::predicted_classes;
 pub use standing::StoreProgress;
 pub use stop::StopSignal;

@@ -1,6 +1,8 @@
 //! Watches one member in training: reports epochs, saves its state, stops it.
 
+use std::any::Any;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::event::Event;
@@ -24,6 +26,8 @@ pub(super) struct MemberObserver<'a> {
     pub(super) saved: Instant,
     /// Why the state could not be saved.
     pub(super) error: Option<StoreError>,
+    /// What a listener panicked with: a bug of its own, not the outcome of the member.
+    pub(super) panic: Option<Box<dyn Any + Send>>,
 }
 
 impl MemberObserver<'_> {
@@ -43,8 +47,13 @@ impl MemberObserver<'_> {
 
 impl EpochObserver for MemberObserver<'_> {
     fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()> {
-        (self.events)(&Event::Epoch { member: self.member, record, images: self.images });
-        if self.stop.is_abort() || (self.is_failing)() {
+        let tell = || {
+            (self.events)(&Event::Epoch { member: self.member, record, images: self.images });
+        };
+        if self.panic.is_none() {
+            self.panic = catch_unwind(AssertUnwindSafe(tell)).err();
+        }
+        if self.panic.is_some() || self.stop.is_abort() || (self.is_failing)() {
             return ControlFlow::Break(());
         }
         if self.stop.is_requested() {

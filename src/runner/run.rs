@@ -13,7 +13,7 @@ use crate::data::{Dataset, split};
 use crate::plan::{MemberStanding, Outstanding, Plan, Progress, outstanding};
 use crate::record::Outcome;
 use crate::spec::settings::TrainerSettings;
-use crate::store::{Ended, Entry, StoreError, View, Writer};
+use crate::store::{Ended, Entry, Store, StoreError, View, Writer};
 
 /// Trains every outstanding member and scores every trial that can be scored.
 ///
@@ -50,9 +50,6 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     let (view, done) = shop.close()?;
     let interrupted = stop.is_requested()
         && !outstanding(plan, &StoreProgress::new(view, options.retries)).is_empty();
-    if !interrupted {
-        release_failed(plan, &todo.in_shard, writer, view)?;
-    }
     let summary = RunSummary {
         members_trained: done.members,
         members_reused,
@@ -64,10 +61,48 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     Ok(summary)
 }
 
+/// Says that a run that nobody interrupted came to its own end, so that a later one may try its
+/// failed members again.
+///
+/// To be called when everything made from its results is written: a run killed before is still the
+/// same run when it is started again, and must give the same.
+///
+/// # Errors
+/// If the results cannot be stored.
+pub fn conclude(
+    plan: &Plan,
+    store: &mut Store,
+    shard: Option<(u32, u32)>,
+) -> Result<(), StoreError> {
+    let (writer, view) = store.parts()?;
+    let failed: Vec<_> = members_of(plan, shard)
+        .into_iter()
+        .map(|place| plan.members[place].id)
+        .filter(|id| !view.failed_in_an_earlier_run(id))
+        .filter_map(|id| view.members().get(&id))
+        .filter(|record| matches!(record.outcome, Outcome::Failed | Outcome::TimedOut))
+        .map(|record| (record.id, record.attempt))
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let entry = Entry { ended: Some(Ended { failed }), ..Entry::default() };
+    let position = writer.append(std::slice::from_ref(&entry))?;
+    writer.flush(position)?;
+    view.add(entry);
+    Ok(())
+}
+
+/// Returns the members of a shard, or all.
+fn members_of(plan: &Plan, shard: Option<(u32, u32)>) -> BTreeSet<usize> {
+    match shard {
+        Some((index, count)) => plan.shard(index, count).into_iter().collect(),
+        None => (0..plan.members.len()).collect(),
+    }
+}
+
 /// What this run has to do.
 struct Todo {
-    /// Members of this run's shard, whatever their standing.
-    in_shard: BTreeSet<usize>,
     /// Members to train here.
     mine: Vec<usize>,
     /// Members that must be trained, here or in another shard.
@@ -83,23 +118,19 @@ impl Todo {
         options: &RunOptions,
         events: &(dyn Fn(&Event<'_>) + Sync),
     ) -> Self {
-        let in_shard = match options.shard {
-            Some((index, count)) => plan.shard(index, count).into_iter().collect(),
-            None => (0..plan.members.len()).collect::<BTreeSet<usize>>(),
-        };
         let Outstanding { members, mut trials } =
             outstanding(plan, &StoreProgress::new(view, options.retries));
         let mut untrained: BTreeSet<usize> = members.into_iter().collect();
         untrained.extend(lost(plan, view, writer, &trials, events));
         if options.save_weights {
-            let weightless = weightless(plan, view, writer);
+            let weightless = weightless(plan, view, writer, events);
             trials.extend(trials_of(plan, &weightless));
             trials.sort_unstable();
             trials.dedup();
             untrained.extend(weightless);
         }
-        let mine = untrained.intersection(&in_shard).copied().collect();
-        Self { in_shard, mine, untrained: untrained.into_iter().collect(), trials }
+        let mine = untrained.intersection(&members_of(plan, options.shard)).copied().collect();
+        Self { mine, untrained: untrained.into_iter().collect(), trials }
     }
 
     fn reused(&self, plan: &Plan, view: &View, retries: u32) -> usize {
@@ -143,17 +174,29 @@ fn lost(
     used.into_iter().filter(is_lost).collect()
 }
 
-/// Returns the completed members of networks whose weights are not there.
-fn weightless(plan: &Plan, view: &View, writer: &Writer) -> BTreeSet<usize> {
+/// Returns the completed members of networks whose weights are missing or damaged.
+fn weightless(
+    plan: &Plan,
+    view: &View,
+    writer: &Writer,
+    events: &(dyn Fn(&Event<'_>) + Sync),
+) -> BTreeSet<usize> {
     let is_weightless = |place: &usize| {
         let member = &plan.members[*place];
         let completed = view
             .members()
             .get(&member.id)
             .is_some_and(|record| record.outcome == Outcome::Completed);
-        completed
-            && matches!(member.settings.trainer, TrainerSettings::Dfdx)
-            && !(view.weights(&member.id).is_some() && writer.has_weights(&member.id))
+        if !completed || !matches!(member.settings.trainer, TrainerSettings::Dfdx) {
+            return false;
+        }
+        let kept = view.weights(&member.id);
+        let read = writer.read_weights(&member.id, kept);
+        if let (Some(_), Err(error)) = (kept, &read) {
+            let reason = with_causes(error);
+            events(&Event::WeightsLost { member: member.id, reason: &reason });
+        }
+        read.is_err()
     };
     (0..plan.members.len()).filter(is_weightless).collect()
 }
@@ -211,32 +254,6 @@ fn images_planned(plan: &Plan, members: &[usize], datasets: &[Option<Arc<Dataset
         total += images * u64::from(member.settings.train.epochs);
     }
     total
-}
-
-/// Marks the failed members as failed in a run that came to its own end, so that a later run may
-/// try them again.
-fn release_failed(
-    plan: &Plan,
-    members: &BTreeSet<usize>,
-    writer: &Writer,
-    view: &mut View,
-) -> Result<(), StoreError> {
-    let failed: Vec<_> = members
-        .iter()
-        .map(|&place| plan.members[place].id)
-        .filter(|id| !view.failed_in_an_earlier_run(id))
-        .filter_map(|id| view.members().get(&id))
-        .filter(|record| matches!(record.outcome, Outcome::Failed | Outcome::TimedOut))
-        .map(|record| (record.id, record.attempt))
-        .collect();
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let entry = Entry { ended: Some(Ended { failed }), ..Entry::default() };
-    let position = writer.append(std::slice::from_ref(&entry))?;
-    writer.flush(position)?;
-    view.add(entry);
-    Ok(())
 }
 
 fn count_trials(plan: &Plan, view: &View) -> RunSummary {

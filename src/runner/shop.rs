@@ -1,5 +1,6 @@
 //! What the workers share, and what one worker does.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -177,13 +178,20 @@ impl<'a> Shop<'a> {
                 every: self.options.checkpoint_every,
                 saved: started,
                 error: None,
+                panic: None,
             })
             .collect();
         let mut seen: Vec<&mut dyn EpochObserver> =
             observers.iter_mut().map(|observer| observer as &mut dyn EpochObserver).collect();
         let endings = train(self.engine, &attempts, &mut seen);
-        if let Some(error) = observers.into_iter().find_map(|observer| observer.error) {
-            return Err(error);
+        for observer in observers {
+            if let Some(panic) = observer.panic {
+                self.failing.store(true, Ordering::SeqCst);
+                resume_unwind(panic);
+            }
+            if let Some(error) = observer.error {
+                return Err(error);
+            }
         }
 
         let durability = if started.elapsed() < WORTH_FLUSHING {

@@ -70,7 +70,6 @@ pub const SETTING_KEYS: &[&str] = &[
     "ensemble.size",
     "ensemble.combine",
     "trainer.engine",
-    "trainer.command",
     "trainer.fake.accuracy",
     "trainer.fake.spread",
     "trainer.fake.effects",

@@ -421,11 +421,6 @@ pub enum TrainerSettings {
     Dfdx,
     /// Deterministic made-up curves, for testing everything but training.
     Fake(FakeSettings),
-    /// A program of the user's.
-    Command {
-        /// Program and arguments.
-        command: Vec<String>,
-    },
 }
 
 /// The script of the fake engine.

@@ -7,8 +7,8 @@ use super::moments::{Moments, pooled_sd};
 
 /// A difference of means and how sure it is.
 ///
-/// Where neither side has any spread, `se` is 0 and the difference counts as certain: p is 1 for
-/// no difference and 0 for any other, and every interval has no width.
+/// Where neither side has any spread, `se` is 0: every interval has no width, and p is 1 for no
+/// difference and otherwise that of the permutation test, which needs no spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MeanDifference {
     /// Mean of the first minus mean of the second.
@@ -26,6 +26,12 @@ impl MeanDifference {
         let mut found = Self { difference, se, degrees_of_freedom, p_two_sided: 1.0 };
         found.p_two_sided = t_two_sided(found.t(0.0), degrees_of_freedom);
         found
+    }
+
+    /// Returns whether there is any spread to judge the difference by.
+    #[must_use]
+    pub fn has_spread(&self) -> bool {
+        self.se > 0.0
     }
 
     /// Distance of the difference from `origin` in standard errors: 0 or infinite where the
@@ -96,7 +102,20 @@ pub fn welch_from_moments(a: &Moments, b: &Moments) -> Option<MeanDifference> {
         let (share_a, share_b) = ((se_a / se).powi(2), (se_b / se).powi(2));
         1.0 / (share_a.powi(2) / freedom_a + share_b.powi(2) / freedom_b)
     };
-    Some(MeanDifference::new(a.mean - b.mean, se, degrees_of_freedom))
+    let mut found = MeanDifference::new(a.mean - b.mean, se, degrees_of_freedom);
+    if se == 0.0 && found.difference != 0.0 {
+        found.p_two_sided = p_of_separation(a.n, b.n);
+    }
+    Some(found)
+}
+
+/// Returns p of the permutation test, two-sided, where all values of a side are equal and the
+/// sides differ: of all ways to divide the values only this one and, for sides of one size, the
+/// reverse are as far apart.
+fn p_of_separation(n: usize, m: usize) -> f64 {
+    let (few, many) = (n.min(m), n.max(m));
+    let ways: f64 = (1..=few).map(|i| (many + i) as f64 / i as f64).product();
+    (if n == m { 2.0 } else { 1.0 }) / ways
 }
 
 /// Compares the mean of `values` with a number known without error (one-sample t-test).
@@ -121,6 +140,7 @@ pub fn cohens_d(a: &[f64], b: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::permutation_test;
     use super::super::testing::assert_close;
     use super::*;
 
@@ -174,11 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn without_spread_the_difference_is_certain() {
+    fn without_spread_p_is_that_of_the_permutation_test() {
         let same = welch(&[0.5; 3], &[0.5; 2]).unwrap();
         assert_eq!((same.p_two_sided, same.interval(0.95)), (1.0, (0.0, 0.0)));
+        for (n, m) in [(2, 2), (3, 2), (3, 3), (5, 5), (2, 6)] {
+            let (a, b) = (vec![0.5; n], vec![0.25; m]);
+            let expected = permutation_test(&a, &b, 1).unwrap();
+            assert!(expected.exact);
+            assert_close(welch(&a, &b).unwrap().p_two_sided, expected.p_two_sided, 1e-12);
+        }
         let other = welch(&[0.5; 3], &[0.25; 2]).unwrap();
-        assert_eq!((other.p_two_sided, other.interval(0.95)), (0.0, (0.25, 0.25)));
+        assert_eq!((other.has_spread(), other.interval(0.95)), (false, (0.25, 0.25)));
         assert_eq!((other.p_at_most(0.0), other.p_at_least(0.0)), (0.0, 1.0));
         assert_eq!((other.p_at_most(0.25), other.p_at_least(0.25)), (0.5, 0.5));
     }

@@ -49,7 +49,7 @@ pub use power::{
     Sides, power_of_t_test, predicted_accuracy_sd, repeats_for, repeats_for_superiority,
     repeats_needed, smallest_detectable, smallest_detectable_difference,
 };
-pub use proportions::{McNemar, mcnemar, wilson};
+pub use proportions::{McNemar, fisher_more, mcnemar, wilson};
 pub use ranks::{MannWhitney, Superiority, cliffs_delta, mann_whitney, probability_of_superiority};
 pub use sequential::obrien_fleming;
 pub use summary::{BOOTSTRAP_FROM, IntervalMethod, Summary, expected_max};

@@ -82,8 +82,7 @@ fn ascending(p_values: &[f64]) -> Vec<usize> {
 ///
 /// The best itself is always marked. A sample of one value has no spread to judge by and is never
 /// told apart, nor is any sample from a best of one value. Samples that are empty or hold a value
-/// that is not finite are not marked and do not count. Samples without any spread are told apart
-/// by any difference.
+/// that is not finite are not marked. Only samples that can be tested count as comparisons.
 #[must_use]
 pub fn inseparable_from_best(samples: &[&[f64]], higher_is_better: bool, alpha: f64) -> Vec<bool> {
     let moments: Vec<Option<Moments>> = samples.iter().map(|sample| Moments::of(sample)).collect();
@@ -106,13 +105,13 @@ pub fn inseparable_from_best(samples: &[&[f64]], higher_is_better: bool, alpha: 
         .enumerate()
         .map(|(place, moments)| match moments {
             Some(moments) if place != best_place => {
-                welch_from_moments(moments, &best).map_or(1.0, |found| found.p_two_sided)
+                welch_from_moments(moments, &best).map_or(f64::NAN, |found| found.p_two_sided)
             }
             _ => f64::NAN,
         })
         .collect();
-    let adjusted = holm(&p_values);
-    (0..samples.len()).map(|place| place == best_place || adjusted[place] > alpha).collect()
+    let is_apart = holm(&p_values).into_iter().map(|adjusted| adjusted <= alpha);
+    moments.iter().zip(is_apart).map(|(moments, apart)| moments.is_some() && !apart).collect()
 }
 
 #[cfg(test)]
@@ -179,9 +178,23 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_spread_are_told_apart_by_any_difference() {
-        let marked = inseparable_from_best(&[&[0.5; 3], &[0.5; 4], &[0.4; 3]], true, 0.05);
+    fn samples_without_spread_are_told_apart_once_there_are_enough() {
+        let marked = inseparable_from_best(&[&[0.5; 2], &[0.4; 2]], true, 0.05);
+        assert_eq!(marked, [true, true], "one of three divisions of two pairs is as uneven");
+        let marked = inseparable_from_best(&[&[0.5; 5], &[0.5; 4], &[0.4; 5]], true, 0.05);
         assert_eq!(marked, [true, true, false]);
+    }
+
+    #[test]
+    fn a_sample_that_cannot_be_tested_is_no_comparison() {
+        // scipy.stats.ttest_ind(a, b, equal_var=False).pvalue is 0.0358: told apart by itself,
+        // not if Holm's rule counted two.
+        let best = [0.9822, 0.9810, 0.9830, 0.9818, 0.9826];
+        let next = [0.9806, 0.9799, 0.9817, 0.9803, 0.9811];
+        let alone = inseparable_from_best(&[&best, &next], true, 0.05);
+        let beside = inseparable_from_best(&[&best, &next, &[0.98]], true, 0.05);
+        assert_eq!((&alone[..], &beside[..2]), (&beside[..2], &alone[..]));
+        assert!(beside[2]);
     }
 
     proptest! {

@@ -6,6 +6,11 @@ use super::distributions::{noncentral_t_cdf, normal_quantile, t_quantile};
 /// distribution is used.
 const NORMAL_FROM: usize = 10;
 
+/// Tail of a two-sided test at 5 %; below it the approximation is not trusted.
+const USUAL_TAIL: f64 = 0.025;
+/// Beyond so many trials an arm a few more make no difference.
+const EXACT_UP_TO: usize = 2_000;
+
 /// Whether a test looks for a difference either way or one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sides {
@@ -91,8 +96,10 @@ fn answerable(sd: f64, alpha: f64, power: f64) -> bool {
 /// Returns how many trials each of two cells needs for a two-sided t-test at level `alpha` to find
 /// a true `difference` with probability `power`.
 ///
-/// The smallest n, at least 2, whose [`smallest_detectable_difference`] is no larger. Nothing for
-/// a difference that is not positive, or arguments that function refuses.
+/// The smallest n, at least 2, whose [`smallest_detectable_difference`] is no larger; at levels
+/// stricter than the usual ones, as Holm's rule asks for, where the normal approximation falls
+/// short by several trials, the smallest whose [`power_of_t_test`] suffices. Nothing for a
+/// difference that is not positive, or arguments that function refuses.
 #[must_use]
 pub fn repeats_needed(sd: f64, difference: f64, alpha: f64, power: f64) -> Option<usize> {
     repeats_for(sd, difference, alpha, power, Sides::Two)
@@ -120,7 +127,14 @@ pub fn repeats_for(
     let single =
         smallest_detectable(sd, NORMAL_FROM, alpha, power, sides)? * (NORMAL_FROM as f64).sqrt();
     let n = (single / difference).powi(2).ceil();
-    (n < 1e15).then_some((n as usize).max(NORMAL_FROM))
+    if n >= 1e15 {
+        return None;
+    }
+    let n = (n as usize).max(NORMAL_FROM);
+    if sides.tail(alpha) >= USUAL_TAIL || n > EXACT_UP_TO {
+        return Some(n);
+    }
+    (n..).find(|&n| reaches(n))
 }
 
 /// Returns the spread of test accuracy that no training setting gets below:
@@ -212,6 +226,17 @@ mod tests {
         // One-sided, 2 * ((norm.ppf(0.95) + norm.ppf(0.8)) * 0.047 / d) ** 2 = 10.9, 30.4, 68.3
         for (difference, expected) in [(0.05, 11), (0.03, 31), (0.02, 69)] {
             assert_eq!(repeats_for(0.047, difference, 0.05, 0.8, Sides::One), Some(expected));
+        }
+    }
+
+    #[test]
+    fn repeats_at_strict_levels_have_the_power_they_promise() {
+        // statsmodels TTestIndPower().power(d, n, 0.05 / 63, 1) first reaches 0.8 at these n
+        for (effect, expected) in [(1.5, 19), (1.8, 14), (2.0, 12)] {
+            let alpha = 0.05 / 63.0;
+            assert_eq!(repeats_needed(1.0, effect, alpha, 0.8), Some(expected));
+            let power = |n| power_of_t_test(effect, n, alpha, Sides::Two).unwrap();
+            assert!(power(expected) >= 0.8 && power(expected - 1) < 0.8);
         }
     }
 

@@ -23,6 +23,22 @@ pub fn wilson(successes: f64, n: usize, level: f64) -> Option<(f64, f64)> {
     Some(((centre - reach).max(0.0), (centre + reach).min(1.0)))
 }
 
+/// Returns p of Fisher's exact test, one-sided: the chance that the second of two groups holds at
+/// least `now` of the `before + now` cases, if both are equally prone (Fisher 1935).
+///
+/// # Panics
+/// If a group has more cases than members.
+#[must_use]
+pub fn fisher_more(before: usize, n_before: usize, now: usize, n_now: usize) -> f64 {
+    assert!(before <= n_before && now <= n_now, "{before} of {n_before}, {now} of {n_now}");
+    let factorial = |n: usize| ln_gamma(n as f64 + 1.0);
+    let ln_choose = |n: usize, k: usize| factorial(n) - factorial(k) - factorial(n - k);
+    let cases = before + now;
+    let all = ln_choose(n_before + n_now, cases);
+    let chance = |k: usize| (ln_choose(n_now, k) + ln_choose(n_before, cases - k) - all).exp();
+    (now..=cases.min(n_now)).map(chance).sum::<f64>().min(1.0)
+}
+
 /// `McNemar`'s test between two classifiers on the same images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct McNemar {
@@ -65,6 +81,20 @@ fn binomial_half(k: u64, n: u64) -> f64 {
 mod tests {
     use super::super::testing::assert_close;
     use super::*;
+
+    #[test]
+    fn fishers_test_agrees_with_scipy() {
+        // sum(comb(n, k) * comb(m, c - k) for k in range(now, c + 1)) / comb(n + m, c) with Python's
+        // math.comb and c = before + now: 1/252 for the first
+        for ((before, m, now, n), expected) in [
+            ((0, 5, 5, 5), 0.003_968_253_968_253_967),
+            ((0, 5, 1, 5), 0.5),
+            ((1, 20, 6, 10), 0.002_122_015_915_119_363),
+            ((0, 5, 0, 5), 1.0),
+        ] {
+            assert_close(fisher_more(before, m, now, n), expected, 1e-12);
+        }
+    }
 
     #[test]
     fn wilson_agrees_with_statsmodels() {

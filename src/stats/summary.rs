@@ -41,8 +41,8 @@ pub struct Summary {
     pub sd: Option<f64>,
     /// Standard error of the mean, SD / √n; absent for a single value.
     pub se: Option<f64>,
-    /// 95 % interval of the mean, low then high; absent for a single value. Bounds of a fraction
-    /// are not cut at 0 and 1.
+    /// 95 % interval of the mean, low then high; absent for a single value and for values without
+    /// any spread. Bounds of a fraction are not cut at 0 and 1.
     pub interval95: Option<(f64, f64)>,
     /// How that interval was found; absent with it.
     pub interval_method: Option<IntervalMethod>,
@@ -85,7 +85,8 @@ impl Summary {
         let se = sd.map(|sd| sd / (n as f64).sqrt());
         let (min, max) = (sorted[0], sorted[n - 1]);
         let mean = mean.clamp(min, max);
-        let interval = se.map(|se| {
+        // Without any spread there is nothing to say how far the mean may be off.
+        let interval = se.filter(|se| *se > 0.0).map(|se| {
             let bootstrap = match method {
                 IntervalMethod::BcaBootstrap => {
                     bca_interval_of_mean(&sorted, 0.95, RESAMPLES, RESAMPLE_SEED)

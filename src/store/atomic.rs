@@ -51,16 +51,107 @@ pub fn write_with(path: &Path, bytes: &[u8], durability: Durability) -> Result<(
     replace(path, durability, |file| file.write_all(bytes))
 }
 
+/// Writes a file that a person named: a link stays and its target is replaced, and what is no
+/// regular file (a device, a pipe) is written to.
+///
+/// # Errors
+/// If any step fails; the old content of a regular file stays.
+pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+    if is_stream(path) {
+        let opened = OpenOptions::new().append(true).open(path);
+        return opened
+            .and_then(|mut stream| stream.write_all(bytes))
+            .map_err(|source| AtomicError { action: "write to", path: path.to_owned(), source });
+    }
+    write(&behind_links(path), bytes)
+}
+
+/// Finds out whether [`write_named`] could write `path`, before hours are spent on its content;
+/// nothing is left behind.
+///
+/// # Errors
+/// If it is a folder, or its folder cannot be written.
+pub fn probe(path: &Path) -> Result<(), AtomicError> {
+    let problem = |source| AtomicError { action: "write", path: path.to_owned(), source };
+    // Opening a pipe would wait for its reader.
+    if is_stream(path) {
+        return Ok(());
+    }
+    let target = behind_links(path);
+    if target.is_dir() {
+        return Err(problem(io::ErrorKind::IsADirectory.into()));
+    }
+    let mut folder = folder_of(&target);
+    while !folder.exists() {
+        folder = folder_of(folder);
+    }
+    let temporary = temporary_beside(&target, folder);
+    OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(problem)?;
+    fs::remove_file(&temporary).map_err(problem)
+}
+
+/// Returns whether `path` is a device, a pipe or open already, so that it cannot be replaced.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    let Ok(facts) = fs::metadata(path) else { return false };
+    // What `/dev/stdout` and `/dev/fd/3` lead to was opened by somebody else.
+    let target = fs::read_link(path).unwrap_or_default();
+    let is_open = path.starts_with("/dev/fd") || target.starts_with("/proc");
+    !facts.is_dir() && (is_open || !facts.is_file())
+}
+
+/// Follows links, also one whose target is not there yet.
+fn behind_links(path: &Path) -> PathBuf {
+    // As many as Linux follows.
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = folder_of(&path).join(target);
+    }
+    path
+}
+
+/// Removes the temporary files that killed processes left in `folder`.
+pub(super) fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        // What stays only wastes space.
+        if name.to_str().and_then(writer_of).is_some_and(|process| !is_running(process)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Returns the process that a temporary file is named after.
+fn writer_of(name: &str) -> Option<u32> {
+    let mut parts = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplitn(3, '.');
+    let (count, process) = (parts.next()?, parts.next()?);
+    count.parse::<u64>().ok()?;
+    parts.next()?;
+    process.parse().ok()
+}
+
+fn is_running(process: u32) -> bool {
+    Path::new("/proc").join(process.to_string()).exists()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) => Path::new("."),
+        None => Path::new("/"),
+    }
+}
+
 fn replace(
     path: &Path,
     durability: Durability,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), AtomicError> {
     let problem = |action| move |source| AtomicError { action, path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let temporary = temporary_beside(path, folder);
     let open = || OpenOptions::new().write(true).create_new(true).open(&temporary);
     let mut file = match open() {
@@ -110,8 +201,8 @@ pub(super) fn hint_for(error: &io::Error, path: &Path) -> Option<String> {
                 .to_owned(),
         ),
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Some(format!(
-            "`{}` cannot be written by this user: choose another folder with `--out DIR`",
-            path.parent().unwrap_or(path).display()
+            "`{}` cannot be written by this user: name another place",
+            folder_of(path).display()
         )),
         _ => None,
     }
@@ -154,6 +245,55 @@ mod tests {
         assert!(error.hint().unwrap().contains("disk is full"));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["table.csv"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_link_stays_and_its_target_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write(&at("there/target"), b"old").unwrap();
+        std::os::unix::fs::symlink("there/target", at("link")).unwrap();
+        std::os::unix::fs::symlink("there/new", at("dangling")).unwrap();
+        for (link, target) in [("link", "there/target"), ("dangling", "there/new")] {
+            write_named(&at(link), b"new").unwrap();
+            assert_eq!(fs::read(at(target)).unwrap(), b"new");
+            assert!(at(link).is_symlink());
+        }
+        assert_eq!(names(folder.path()), ["dangling", "link", "there"]);
+        assert_eq!(names(&at("there")), ["new", "target"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_device_is_written_to_and_stays_one() {
+        write_named(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(is_stream(Path::new("/dev/null")));
+        let error = write_named(Path::new("/dev/full"), b"x").unwrap_err();
+        assert!(error.to_string().contains("cannot write to `/dev/full`"), "{error}");
+    }
+
+    #[test]
+    fn a_probe_finds_what_a_write_would_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("file"), b"old").unwrap();
+        probe(&folder.path().join("file")).unwrap();
+        probe(&folder.path().join("new/folders/file")).unwrap();
+        assert!(probe(folder.path()).is_err());
+        assert!(probe(&folder.path().join("file/below")).is_err());
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn temporary_files_of_dead_processes_alone_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = format!(".a.csv.{}.0.tmp", std::process::id());
+        // Linux has no process beyond 2²².
+        for name in [".a.csv.4194305.6.tmp", own.as_str(), ".x.tmp", "a.4194305.6.tmp"] {
+            write(&folder.path().join(name), b"x").unwrap();
+        }
+        sweep(folder.path());
+        assert_eq!(names(folder.path()), [own.as_str(), ".x.tmp", "a.4194305.6.tmp"]);
     }
 
     #[test]

@@ -70,6 +70,24 @@ pub enum StoreError {
         /// What was found and expected.
         problem: String,
     },
+    /// A damaged first line of a journal.
+    #[error("line 1 of `{path}` is damaged: {problem}", path = path.display())]
+    DamagedHeader {
+        /// The journal.
+        path: PathBuf,
+        /// What was found and expected.
+        problem: String,
+        /// The line that should stand there.
+        header: String,
+        /// Whether the line is an entry, so that the header is missing.
+        is_missing: bool,
+    },
+    /// The journal is no longer where it was opened.
+    #[error("the journal `{path}` was removed or moved while the run went on", path = path.display())]
+    Moved {
+        /// The journal.
+        path: PathBuf,
+    },
     /// A damaged manifest.
     #[error("`{path}` is damaged: {problem}", path = path.display())]
     DamagedManifest {
@@ -139,16 +157,28 @@ impl StoreError {
                  held is trained again",
                 path.display()
             )),
+            // Entries are kept: `c` changes the line, `i` puts one before it.
+            Self::DamagedHeader { path, header, is_missing, .. } => Some(format!(
+                "restore the line with `sed -i '1{}{header}' {}`",
+                if *is_missing { 'i' } else { 'c' },
+                path.display()
+            )),
+            Self::Moved { .. } => Some(
+                "leave the results folder alone while a run goes on; run again where it is now, and \
+                 what is missing is trained"
+                    .to_owned(),
+            ),
             Self::DamagedManifest { path, .. } => Some(format!(
-                "remove `{}` and run the experiment again: finished trials are in the journal",
+                "remove `{}` and run the experiment again: finished trials are in the journal; \
+                 repeats that `bench check --escalate` added must be asked for again",
                 path.display()
             )),
             Self::Predictions { .. } => {
                 Some("run the experiment again: the member is trained once more".to_owned())
             }
             Self::Weights { .. } => Some(
-                "run the experiment again with `--save-weights`: members without weights are \
-                 trained once more"
+                "run the experiment again with `--save-weights`: members without sound \
+                 weights are trained once more"
                     .to_owned(),
             ),
             Self::Broken { .. } | Self::ReadOnly { .. } => None,

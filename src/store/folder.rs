@@ -21,6 +21,9 @@ use super::weights;
 use crate::base::{Digest, MemberId, TrialId, digest_of};
 use crate::record::{MemberRecord, Predictions, TrialRecord};
 
+/// Where a killed writer leaves temporary files, below a results folder.
+const SWEPT: [&str; 6] = ["", "tables", "charts", "predictions", "weights", "checkpoints"];
+
 /// A results folder.
 pub struct Store {
     folder: PathBuf,
@@ -49,6 +52,7 @@ impl Store {
     pub fn open_writer(folder: &Path, run: ManifestDraft) -> Result<Self, StoreError> {
         create_folder(folder)?;
         let lock = Lock::acquire(&folder.join("lock"), folder)?;
+        SWEPT.iter().for_each(|name| atomic::sweep(&folder.join(name)));
         let manifest = next_manifest(folder, run)?;
         let read = read_view(folder)?;
         manifest.write(folder)?;
@@ -165,6 +169,14 @@ impl Store {
             Some(writer) => Ok((writer, &mut self.view)),
             None => Err(StoreError::ReadOnly { folder: self.folder.clone() }),
         }
+    }
+
+    /// Finds out whether the folder still is where it was opened.
+    ///
+    /// # Errors
+    /// If it was moved or removed, so that what is written next would stand alone.
+    pub fn check_place(&self) -> Result<(), StoreError> {
+        self.writer.as_ref().map_or(Ok(()), |writer| writer.journal.check_place())
     }
 
     /// Names, in the manifest, the numerical paths the members really took: what an engine says of
@@ -334,10 +346,16 @@ impl Writer {
         weights::write(&self.folder, member, weights, durability)
     }
 
-    /// Returns whether the weights of a member are in their place; their content is not looked at.
-    #[must_use]
-    pub fn has_weights(&self, member: &MemberId) -> bool {
-        weights::is_there(&self.folder, member)
+    /// Reads the weights of a member and holds them against their checksum.
+    ///
+    /// # Errors
+    /// If they were not kept, are missing or differ.
+    pub fn read_weights(
+        &self,
+        member: &MemberId,
+        checksum: Option<&Digest>,
+    ) -> Result<Vec<u8>, StoreError> {
+        weights::read(&self.folder, member, checksum)
     }
 
     /// Saves the state of an attempt between two epochs.
@@ -391,7 +409,9 @@ fn read_predictions(
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))
+    // `a/./` would be looked for below an `a` that is not there yet.
+    let plain: PathBuf = folder.components().collect();
+    fs::create_dir_all(plain).map_err(StoreError::io("create the folder", folder))
 }
 
 fn existing_manifest(folder: &Path) -> Result<Manifest, StoreError> {

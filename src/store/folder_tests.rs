@@ -197,6 +197,29 @@ fn finished_members_of_another_folder_are_imported_with_their_predictions() {
 }
 
 #[test]
+fn a_writer_removes_what_a_killed_one_left() {
+    let folder = tempfile::tempdir().unwrap();
+    // Linux has no process beyond 2²².
+    let left = folder.path().join("tables/.trials.csv.4194305.6.tmp");
+    atomic::write(&left, b"half").unwrap();
+    drop(Store::open_writer(folder.path(), draft("x")).unwrap());
+    assert!(!left.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_that_is_gone_takes_no_more_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open_writer(&folder.path().join("x"), draft("x")).unwrap();
+    store.append_member(member("a", Outcome::Failed, 1), None).unwrap();
+    store.check_place().unwrap();
+    fs::rename(folder.path().join("x"), folder.path().join("y")).unwrap();
+    let error = store.append_member(member("b", Outcome::Failed, 1), None).unwrap_err();
+    assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+    assert!(store.check_place().is_err());
+}
+
+#[test]
 fn later_and_damaged_manifests_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("manifest.json");

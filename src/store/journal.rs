@@ -95,7 +95,17 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Content, StoreError> {
             problem: error.to_string().replace(" at line 1 column", " at column"),
         };
         if place == 0 {
-            let header: Header = serde_json::from_slice(line).map_err(damaged)?;
+            let header: Header = serde_json::from_slice(line).map_err(|error| {
+                let entry = serde_json::from_slice::<Entry>(line);
+                StoreError::DamagedHeader {
+                    path: path.to_owned(),
+                    problem: error.to_string().replace(" at line 1 column", " at column"),
+                    header: String::from_utf8_lossy(&to_line(&Header { version: VERSION }))
+                        .trim_end()
+                        .to_owned(),
+                    is_missing: entry.is_ok_and(|entry| entry != Entry::default()),
+                }
+            })?;
             if header.version > VERSION {
                 return Err(StoreError::Newer {
                     path: path.to_owned(),
@@ -118,6 +128,10 @@ pub(super) trait Sink: Send + Sync {
     fn flusher(&self) -> io::Result<Box<dyn Flush>>;
     /// Cuts the content back to `length` bytes.
     fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// Returns what tells this file from any other of the machine, where there is such a thing.
+    fn identity(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// Flushes everything appended so far to the disk.
@@ -137,6 +151,10 @@ impl Sink for File {
     fn cut(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)
     }
+
+    fn identity(&self) -> Option<(u64, u64)> {
+        identity_of(&self.metadata().ok()?)
+    }
 }
 
 impl Flush for File {
@@ -151,6 +169,7 @@ pub(super) struct Journal {
     lines: Mutex<Lines>,
     flushed: Mutex<u64>,
     flusher: Box<dyn Flush>,
+    identity: Option<(u64, u64)>,
 }
 
 struct Lines {
@@ -180,6 +199,7 @@ impl Journal {
     fn over(path: &Path, sink: Box<dyn Sink>, length: u64) -> Result<Self, StoreError> {
         let flusher = sink.flusher().map_err(StoreError::io("open", path))?;
         let journal = Self {
+            identity: sink.identity(),
             path: path.to_owned(),
             lines: Mutex::new(Lines { sink, length, broken: false }),
             flushed: Mutex::new(length),
@@ -232,9 +252,34 @@ impl Journal {
                 return Err(StoreError::io("flush", &self.path)(error));
             }
             *flushed = written;
+            self.check_place()?;
         }
         Ok(())
     }
+
+    /// Finds out whether the file still is where it was opened: one that was moved or removed takes
+    /// entries all the same, and nobody will find them.
+    pub(super) fn check_place(&self) -> Result<(), StoreError> {
+        let found = fs::metadata(&self.path).ok().and_then(|facts| identity_of(&facts));
+        if found == self.identity || self.identity.is_none() {
+            return Ok(());
+        }
+        lock(&self.lines).broken = true;
+        Err(StoreError::Moved { path: self.path.clone() })
+    }
+}
+
+/// Returns device and number of a file.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn identity_of(facts: &fs::Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((facts.dev(), facts.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &fs::Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 fn to_line(value: &impl Serialize) -> Vec<u8> {

@@ -46,8 +46,3 @@ pub(super) fn read(
     }
     Ok(bytes)
 }
-
-/// Returns whether a file of weights is there, without reading it.
-pub(super) fn is_there(folder: &Path, member: &MemberId) -> bool {
-    path(folder, member).is_file()
-}

@@ -98,10 +98,8 @@ pub const TABLES: [&str; 4] = ["trials", "cells", "epochs", "histograms"];
 /// Returns the paths written.
 ///
 /// # Errors
-/// If the folder cannot be made or a file cannot be replaced.
+/// If a file cannot be replaced.
 pub fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|source| TablesError::Open { path: folder.to_owned(), source })?;
     let frames = [&frames.trials, &frames.cells, &frames.epochs, &frames.histograms];
     let mut paths = Vec::new();
     for (name, frame) in TABLES.into_iter().zip(frames) {

@@ -34,7 +34,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
             "base", "spec", "grid", "plan", "record", "data", "engine", "store", "runner", "stats",
             "tables", "report", "check",
         ],
-        &["clap", "indicatif", "ctrlc", "rayon"],
+        &["clap", "indicatif", "ctrlc", "rayon", "signal_hook"],
     ),
 ];
 
@@ -58,6 +58,7 @@ const HEAVY: &[&str] = &[
     "rust_decimal",
     "safetensors",
     "sha2",
+    "signal_hook",
     "sobol_burley",
     "statrs",
     "toml",

@@ -6,7 +6,9 @@ use crate::support::Place;
 fn the_embedded_digits_are_described() {
     let place = Place::new();
     let shown = place.done(&["data", "info", "digits"]);
-    assert!(shown.contains("1797 images of 8×8×1"), "{shown}");
+    assert!(shown.contains("digits   1,797 images of 8×8×1\n"), "{shown}");
+    assert!(shown.contains("no test file of its own: a run tests on 359"), "{shown}");
+    assert!(!shown.contains("-0.0") && !shown.contains("−0.000"), "{shown}");
     assert!(shown.contains("ranges that cover 95 %"), "{shown}");
 }
 
@@ -40,4 +42,27 @@ fn a_fetch_without_a_mirror_says_what_each_did() {
     assert_eq!(answer.code, 2, "{}", answer.stderr);
     assert!(answer.stderr.contains("error: cannot fetch dataset `mnist`"), "{}", answer.stderr);
     assert!(answer.stderr.contains("127.0.0.1:9"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_folder_of_an_earlier_conversion_takes_no_other() {
+    let place = Place::new();
+    let convert = |limit: &'static str| {
+        let form = ["data", "convert", "digits", "--form", "folder", "--output", "images"];
+        place.bench(&[form.as_slice(), &["--limit", limit]].concat())
+    };
+    assert_eq!(convert("20").code, 0);
+    assert_eq!(convert("20").code, 0, "the same images are written again");
+    let answer = convert("7");
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("older files that would join the new ones"),
+        "{}",
+        answer.stderr
+    );
+    let folders = std::fs::read_dir(place.path("images")).expect("a folder");
+    let images = folders.flat_map(|folder| {
+        std::fs::read_dir(folder.expect("an entry").path()).expect("a folder of a class")
+    });
+    assert_eq!(images.count(), 40);
 }

@@ -36,6 +36,11 @@ rows = "augment.shift"
 columns = "augment.rotation"
 "#;
 
+/// [`FAKE`] with epochs that take so many milliseconds.
+pub(crate) fn slow(delay: u32) -> String {
+    FAKE.replace("spread = 0.004", &format!("spread = 0.004\nepoch-delay-ms = {delay}"))
+}
+
 /// A folder of its own for one test.
 pub(crate) struct Place {
     folder: TempDir,

@@ -43,7 +43,7 @@ fn row(line: &Line<'_>) -> String {
         code(line.cell),
         line.means.0,
         line.means.1,
-        line.change,
+        line.change.as_deref().unwrap_or("—"),
         line.interval.as_deref().unwrap_or("—"),
         line.trials.1,
         line.trials.0,

@@ -1,7 +1,7 @@
 //! The verdict the way a person reads it: worst cells first.
 
 use super::Context;
-use super::wording::{headline, lines, method, way_out};
+use super::wording::{counted, headline, lines, method, way_out};
 use crate::check::verdict::CheckReport;
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
@@ -9,18 +9,17 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
     let with_speed = report.speed.is_some();
     for line in lines(report) {
         let gate = if with_speed { format!("{} of ", line.gate) } else { String::new() };
-        out.push(format!(
-            "  {:<12}  {gate}cell `{}`: {}",
-            line.verdict.name(),
-            line.cell,
-            line.sentence()
-        ));
+        out.push(format!("  {:<12}  {gate}cell `{}`", line.verdict.name(), line.cell));
+        for part in [line.found(), line.basis()] {
+            out.push(format!("{:16}{part}", ""));
+        }
     }
     for name in &report.new_cells {
         out.push(format!("  new, not gated: `{name}`"));
     }
     if !report.ungated_cells.is_empty() {
-        out.push(format!("  left out by `check.cells`: {} cells", report.ungated_cells.len()));
+        let left = counted(report.ungated_cells.len(), "cell");
+        out.push(format!("  left out by `check.cells`: {left}"));
     }
     for warning in &report.warnings {
         out.push(format!("  warning: {warning}"));

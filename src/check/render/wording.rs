@@ -12,8 +12,8 @@ pub(super) struct Line<'a> {
     pub(super) verdict: Verdict,
     /// Means before and after, as printed.
     pub(super) means: (String, String),
-    /// The change, with its unit.
-    pub(super) change: String,
+    /// The change, with its unit; absent where the candidate has no value.
+    pub(super) change: Option<String>,
     /// Its 95 % interval; absent with a single trial on a side.
     pub(super) interval: Option<String>,
     /// Trials of baseline and candidate.
@@ -27,23 +27,33 @@ pub(super) struct Line<'a> {
 impl Line<'_> {
     /// Returns everything but cell and verdict as one sentence.
     pub(super) fn sentence(&self) -> String {
+        format!("{}; {}", self.found(), self.basis())
+    }
+
+    /// Returns what was found: means, change and its interval.
+    pub(super) fn found(&self) -> String {
         let interval = match &self.interval {
-            Some(interval) => format!("95 % interval {interval}; "),
+            Some(interval) => format!(" (95 % interval {interval})"),
             None => String::new(),
         };
-        let remarks: Vec<String> =
-            self.remarks.iter().map(|remark| format!("; {remark}")).collect();
-        let remarks = remarks.concat();
-        format!(
-            "{} → {}, {} ({interval}{}; {} trials against {}){remarks}",
-            self.means.0, self.means.1, self.change, self.accepted, self.trials.1, self.trials.0,
-        )
+        let change = match &self.change {
+            Some(change) => format!(", {change}"),
+            None => String::new(),
+        };
+        format!("{} → {}{change}{interval}", self.means.0, self.means.1)
+    }
+
+    /// Returns what it was judged by.
+    pub(super) fn basis(&self) -> String {
+        let trials = format!("{} against {}", counted(self.trials.1, "trial"), self.trials.0);
+        let parts = [self.accepted.clone(), trials].into_iter().chain(self.remarks.iter().cloned());
+        parts.collect::<Vec<_>>().join("; ")
     }
 }
 
 /// Returns what is said of every gated cell, the worst first.
 pub(super) fn lines(report: &CheckReport) -> Vec<Line<'_>> {
-    let unit = Printed::of(report.metric);
+    let unit = Printed::in_report(report);
     let looks = report.looks_planned;
     let mut lines: Vec<Line<'_>> =
         report.cells.iter().map(|cell| accuracy_line(cell, report, &unit)).collect();
@@ -85,15 +95,17 @@ pub(super) fn headline(report: &CheckReport) -> String {
     }
 }
 
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Says how the verdict was reached.
 pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
-    let unit = Printed::of(report.metric);
+    let unit = Printed::in_report(report);
     let speed = match &report.speed {
-        Some(speed) => format!(", speed at least {:.2} of the baseline's", speed.smallest_ratio),
+        Some(speed) => {
+            format!(", speed at least {} of the baseline's", as_typed(speed.smallest_ratio))
+        }
         None => String::new(),
     };
     let looks = if report.looks_planned > 1 {
@@ -102,8 +114,8 @@ pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
         String::new()
     };
     format!(
-        "tolerance {:.2}{}{speed}, one-sided α {} over {} (Holm){looks}; baseline {baseline} ({})",
-        report.tolerance,
+        "tolerance {}{}{speed}, one-sided α {} over {} (Holm){looks}; baseline {baseline} ({})",
+        as_typed(report.tolerance),
         unit.spaced_name(),
         report.alpha,
         counted(report.cells.len(), "cell"),
@@ -119,6 +131,9 @@ pub(super) fn way_out(report: &CheckReport, folder: &str, baseline: &str) -> Opt
             "if the loss is intended, run `bench baseline {folder} --output {baseline}` and commit \
              the change"
         )),
+        Verdict::Inconclusive if has_lost_trials(report) && report.undecided().next().is_none() => {
+            Some(format!("see `bench status {folder}` for why trials were lost"))
+        }
         Verdict::Inconclusive if report.undecided().next().is_none() => Some(format!(
             "measure the baseline on this machine: run its commit here, then `bench baseline \
              {folder} --output {baseline}`"
@@ -130,11 +145,22 @@ pub(super) fn way_out(report: &CheckReport, folder: &str, baseline: &str) -> Opt
             Some("every look is taken: a baseline of more repeats would say more".to_owned())
         }
         Verdict::Inconclusive => Some(
-            "run it with `--escalate`, or more repeats with `--set repeats=N`, here and for the \
-             baseline"
+            "run more repeats with `--set repeats=N`, here and for the baseline; `--escalate` does so \
+             by itself, but ask for it from the start, since this look counts too"
                 .to_owned(),
         ),
     }
+}
+
+fn has_lost_trials(report: &CheckReport) -> bool {
+    let lost = [Some(Note::MoreLost), Some(Note::AllLost)];
+    report.cells.iter().any(|cell| lost.contains(&cell.note))
+}
+
+/// Writes what a user typed with two decimals, or with as many as it takes to say it.
+fn as_typed(value: f64) -> String {
+    let short = format!("{value:.2}");
+    if short.parse() == Ok(value) { short } else { value.to_string() }
 }
 
 fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed) -> Line<'a> {
@@ -142,13 +168,15 @@ fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed
         gate: metric_words(report.metric),
         cell: &cell.name,
         verdict: cell.verdict,
-        means: (unit.value(cell.mean_baseline), unit.value(cell.mean_candidate)),
-        change: format!("difference {}{}", unit.signed(cell.difference), unit.spaced_name()),
+        means: (unit.value(cell.mean_baseline), or_none(cell.mean_candidate, &|v| unit.value(v))),
+        change: cell.difference.map(|difference| {
+            format!("difference {}{}", unit.signed(difference), unit.spaced_name())
+        }),
         interval: cell
             .interval95
             .map(|(low, high)| format!("{} to {}", unit.signed(low), unit.signed(high))),
         trials: (cell.n_baseline, cell.n_candidate),
-        accepted: format!("tolerance {:.2}", report.tolerance),
+        accepted: format!("tolerance {}", as_typed(report.tolerance)),
         remarks: remarks(cell.repeats_to_settle, cell.note, cell.look, report.looks_planned),
     }
 }
@@ -159,13 +187,17 @@ fn speed_line<'a>(cell: &'a SpeedVerdict, speed: &SpeedReport, looks: usize) -> 
         gate: "training speed".to_owned(),
         cell: &cell.name,
         verdict: cell.verdict,
-        means: (images(cell.mean_baseline), images(cell.mean_candidate)),
-        change: format!("ratio {:.3}", cell.ratio),
+        means: (images(cell.mean_baseline), or_none(cell.mean_candidate, &images)),
+        change: cell.ratio.map(|ratio| format!("ratio {ratio:.3}")),
         interval: cell.interval95.map(|(low, high)| format!("{low:.3} to {high:.3}")),
         trials: (cell.n_baseline, cell.n_candidate),
-        accepted: format!("at least {:.2}", speed.smallest_ratio),
+        accepted: format!("at least {}", as_typed(speed.smallest_ratio)),
         remarks: remarks(cell.repeats_to_settle, cell.note, cell.look, looks),
     }
+}
+
+fn or_none(value: Option<f64>, print: &dyn Fn(f64) -> String) -> String {
+    value.map_or_else(|| "no value".to_owned(), print)
 }
 
 fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize) -> Vec<String> {
@@ -174,7 +206,13 @@ fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize)
         match note {
             Note::SingleTrial => "a single trial has no spread to judge by",
             Note::NoSpread => "no spread on either side, the difference alone decided",
-            Note::MoreLost => "more of its trials diverged, failed or ran out of time than before",
+            Note::MoreLost => {
+                "more of its trials diverged, failed or ran out of time than before, beyond chance"
+            }
+            Note::SomeLost => {
+                "more of its trials diverged, failed or ran out of time than before, which may be chance"
+            }
+            Note::AllLost => "every trial diverged, failed or ran out of time",
             Note::OtherHardware => "measured on other hardware than the baseline",
         }
         .to_owned()
@@ -188,6 +226,7 @@ pub(super) struct Printed {
     pub(super) scale: f64,
     pub(super) name: &'static str,
     sign: &'static str,
+    decimals: usize,
 }
 
 impl Printed {
@@ -200,11 +239,25 @@ impl Printed {
             Unit::Mebibytes => (1.0, "MiB", " MiB"),
             Unit::Count => (1.0, "", ""),
         };
-        Self { scale, name, sign }
+        Self { scale, name, sign, decimals: 2 }
+    }
+
+    /// Chooses as many decimals as the rule needs: two digits of the tolerance or, where that is
+    /// zero, of the narrowest interval.
+    fn in_report(report: &CheckReport) -> Self {
+        let printed = Self::of(report.metric);
+        let widths = report.cells.iter().filter_map(|cell| cell.interval95);
+        let narrowest = widths
+            .map(|(low, high)| 0.5 * (high - low) * printed.scale)
+            .filter(|half| *half > 0.0)
+            .reduce(f64::min);
+        let step = Some(report.tolerance).filter(|tolerance| *tolerance > 0.0).or(narrowest);
+        let decimals = step.map_or(2.0, |step| (1.0 - step.log10().floor()).clamp(2.0, 6.0));
+        Self { decimals: decimals as usize, ..printed }
     }
 
     fn value(&self, value: f64) -> String {
-        format!("{:.2}{}", value * self.scale, self.sign)
+        format!("{:.*}{}", self.decimals, value * self.scale, self.sign)
     }
 
     fn spaced_name(&self) -> String {
@@ -214,6 +267,6 @@ impl Printed {
     /// Writes a difference, which is in the unit of the metric.
     fn signed(&self, difference: f64) -> String {
         let sign = if difference < 0.0 { "−" } else { "+" };
-        format!("{sign}{:.2}", (difference * self.scale).abs())
+        format!("{sign}{:.*}", self.decimals, (difference * self.scale).abs())
     }
 }

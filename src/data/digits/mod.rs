@@ -36,8 +36,7 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
     let side = if field { FIELD } else { SIDE };
     let mut pixels = Vec::with_capacity(IMAGES * side * side);
     let mut labels = Vec::with_capacity(IMAGES);
-    let mut resizer = Resizer::new((SIDE, SIDE), (BOX, BOX));
-    let mut boxed = Vec::with_capacity(BOX * BOX);
+    let mut setter = Setter::new();
     for line in text.lines() {
         let cells: Vec<u16> =
             line.split(',').map(|cell| cell.parse().expect("cells are whole numbers")).collect();
@@ -45,9 +44,7 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
         let image: Vec<u8> =
             image.iter().map(|&value| ((value * 255 + FULL / 2) / FULL) as u8).collect();
         if field {
-            boxed.clear();
-            resizer.append(&image, &mut boxed);
-            pixels.extend(centred(&boxed));
+            setter.append(&image, &mut pixels);
         } else {
             pixels.extend(image);
         }
@@ -59,6 +56,33 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
         pixels,
         labels,
         test_from: None,
+    }
+}
+
+/// Returns whether images of the first shape become the second by a [`Setter`].
+pub(super) fn is_set(from: ImageShape, to: ImageShape) -> bool {
+    let square = |side| ImageShape { height: side, width: side, channels: 1 };
+    from == square(SIDE) && to == square(FIELD)
+}
+
+/// Sets 8×8 images like MNIST's 28×28.
+pub(super) struct Setter {
+    resizer: Resizer,
+    boxed: Vec<u8>,
+}
+
+impl Setter {
+    /// Prepares for any number of images.
+    pub(super) fn new() -> Self {
+        let resizer = Resizer::new((SIDE, SIDE), (BOX, BOX));
+        Self { resizer, boxed: Vec::with_capacity(BOX * BOX) }
+    }
+
+    /// Appends an image, set, to `pixels`.
+    pub(super) fn append(&mut self, image: &[u8], pixels: &mut Vec<u8>) {
+        self.boxed.clear();
+        self.resizer.append(image, &mut self.boxed);
+        pixels.extend(centred(&self.boxed));
     }
 }
 

@@ -316,7 +316,7 @@ fn every_way_a_table_can_be_bad_is_told() {
         with("label,p\n0,1\n1,-3\n", test),
         with("label,p\n0,\n", test),
         with("label,p\n0,1\n0,1,2\n", test),
-        with("label,p\n0,1\n1.5,1\n", test),
+        with("label,p\n0,1\n1.5,1\n1,2\n", test),
         with("label,p\n0,1\n4521,1\n", test),
         with("label,p\n0,1\n", "label,p\n0,1\n1,1\n"),
         with("label,p\na,1\n", "label,p\nb,1\n"),
@@ -334,8 +334,8 @@ fn every_way_a_table_can_be_bad_is_told() {
     `train.csv` line 3 has 3 cells, expected 2, as the header has
     `train.csv` line 3 column `label` has `1.5`, expected a whole number from 0 to 999
     `train.csv` line 3 column `label` has `4521`, expected a whole number from 0 to 999
-    `test.csv` line 3 column `label` has `1`, expected a class of the training file, `0` to `0`
-    `test.csv` line 2 column `label` has `b`, expected a class of the training file, `a` to `a`
+    `test.csv` line 3 column `label` has `1`, expected a class of the training file: `0`
+    `test.csv` line 2 column `label` has `b`, expected a class of the training file: `a`
     `test.csv` has 2×2 pixels a row, expected 1×1, as `train.csv` has
     ");
     assert!(Folder::new().cause(csv(None)).starts_with("`train.csv` is not in `.`"));

@@ -97,7 +97,10 @@ pub struct PairComparison {
     pub degrees_of_freedom: Option<f64>,
     /// Errors of A minus errors of B per 10,000 images, for accuracies.
     pub errors_per_ten_thousand: Option<f64>,
-    /// Two-sided p of Welch's test.
+    /// The same at the level of the comparison, 1 − α.
+    #[serde(skip)]
+    pub interval: Option<(f64, f64)>,
+    /// Two-sided p of Welch's test; of the permutation test where neither side has any spread.
     pub p: Option<f64>,
     /// The same adjusted by Holm over all pairs.
     pub p_holm: Option<f64>,
@@ -110,20 +113,21 @@ pub struct PairComparison {
     pub mann_whitney: Option<MannWhitney>,
     /// How often a run of A is better than a run of B.
     pub superiority: Option<Superiority>,
-    /// Whether that is meaningful at `gamma`, for the side whose mean is better.
+    /// Whether that is meaningful at `gamma`, for the side whose mean is better: its difference is
+    /// found over all pairs, and so is that order.
     pub meaningful: bool,
     /// Almost stochastic order, from five trials a side.
     pub order: Option<OrderComparison>,
     /// Cohen's d.
     pub cohens_d: Option<f64>,
-    /// Cliff's δ.
+    /// Cliff's δ, 2 P(A > B) − 1: positive where A is the better one.
     pub cliffs_delta: Option<f64>,
     /// Correlation over equal repeats of equal master seeds.
     pub seed_correlation: Option<Correlation>,
     /// Smallest difference so many trials find with 80 % power, by the smaller side.
     pub detectable: Option<f64>,
-    /// Trials a side that would find a difference of the size seen with 80 % power; absent unless
-    /// undecided.
+    /// Trials a side that would find a difference of the size seen with 80 % power, at the level
+    /// Holm's rule leaves this pair; absent unless undecided.
     pub repeats_to_settle: Option<usize>,
     /// The same test images, image by image.
     pub examples: Option<ExampleComparison>,

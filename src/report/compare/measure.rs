@@ -11,7 +11,7 @@ use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
 use crate::report::labels::short_name;
-use crate::stats::{self, Moments, Superiority};
+use crate::stats::{self, MeanDifference, Moments};
 use crate::tables::{CellResults, ExperimentResults};
 
 const POWER: f64 = 0.8;
@@ -36,18 +36,20 @@ pub(super) fn comparison(
         .map(|&cells| pair(a, b, question, cells, &pairing.shared, few.then_some(&mut *examples)))
         .collect();
     let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
+    let levels = stats::holm_levels(&raw, question.alpha);
     let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
     let overall = overall(a, b, question.metric, &pairing.pairs);
     let higher_is_better = question.metric.direction() == Direction::Maximize;
-    for (pair, (p_holm, q)) in pairs.iter_mut().zip(adjusted) {
+    for (pair, ((p_holm, q), level)) in pairs.iter_mut().zip(adjusted.zip(levels)) {
         (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
         pair.finding = finding(pair, question.alpha, higher_is_better);
-        let sd = pooled_sd(pair);
+        pair.meaningful &= matches!(pair.finding, Finding::A | Finding::B);
         if pair.finding == Finding::Undecided
-            && let (Some(sd), Some(difference)) = (sd, pair.difference)
+            && let (Some(sd), Some(difference)) = (pooled_sd(pair), pair.difference)
         {
+            let more = pair.a.n.min(pair.b.n) + 1;
             pair.repeats_to_settle =
-                stats::repeats_needed(sd, difference.abs(), question.alpha, POWER);
+                stats::repeats_needed(sd, difference.abs(), level, POWER).map(|n| n.max(more));
         }
     }
     let names = |results: &ExperimentResults, cells: &[usize]| {
@@ -73,13 +75,13 @@ pub(super) fn comparison(
     comparison
 }
 
-/// Returns the spread pooled over both sides.
+/// Returns the spread pooled over both sides; nothing where there is none.
 fn pooled_sd(pair: &PairComparison) -> Option<f64> {
     let side = |sample: &Sample| Some((sample.sd?, (sample.n - 1) as f64));
     let sides: Vec<(f64, f64)> = [side(&pair.a), side(&pair.b)].into_iter().flatten().collect();
     let freedom: f64 = sides.iter().map(|(_, own)| own).sum();
     let squares: f64 = sides.iter().map(|(sd, own)| sd * sd * own).sum();
-    (freedom > 0.0).then(|| (squares / freedom).sqrt())
+    (squares > 0.0).then(|| (squares / freedom).sqrt())
 }
 
 fn facts(side: Side<'_>, pairing: &Pairing, pick: impl Fn(&(usize, usize)) -> usize) -> SideFacts {
@@ -125,14 +127,18 @@ fn pair(
         }
     };
     let (better_x, better_y) = (turn(&x), turn(&y));
-    let superiority = stats::probability_of_superiority(&better_x, &better_y, seed);
+    let fewest = x.len().min(y.len());
+    // One trial has no place in an order of trials.
+    let is_order = fewest >= 2;
+    let superiority =
+        is_order.then(|| stats::probability_of_superiority(&better_x, &better_y, seed)).flatten();
+    let spread = welch.filter(MeanDifference::has_spread);
     let is_in_full = in_full.is_some();
     let order = |a: &[f64], b: &[f64]| {
         let order = is_in_full.then(|| stats::almost_stochastic_order(a, b, seed)).flatten();
         order.map(|order| order.epsilon_min)
     };
     let sd = stats::pooled_sd(&[&x, &y]).map(|(sd, _)| sd);
-    let fewest = x.len().min(y.len());
     let name: Vec<String> = shared
         .iter()
         .filter_map(|key| Some(format!("{key}={}", value(a.results, one, key)?)))
@@ -143,8 +149,9 @@ fn pair(
         label: short_name(&a.results.axes, &cell_a.values, Some(shared)),
         finding: Finding::TooFew,
         difference,
-        interval95: welch.map(|welch| welch.interval(0.95)),
-        degrees_of_freedom: welch.map(|welch| welch.degrees_of_freedom),
+        interval95: spread.map(|welch| welch.interval(0.95)),
+        interval: spread.map(|welch| welch.interval(1.0 - alpha)),
+        degrees_of_freedom: spread.map(|welch| welch.degrees_of_freedom),
         errors_per_ten_thousand: difference.filter(|_| accuracy).map(|found| -1e4 * found),
         p: welch.map(|welch| welch.p_two_sided),
         p_holm: None,
@@ -153,23 +160,19 @@ fn pair(
             .contains(&fewest)
             .then(|| stats::permutation_test(&x, &y, seed))
             .flatten(),
-        mann_whitney: stats::mann_whitney(&x, &y),
+        mann_whitney: is_order.then(|| stats::mann_whitney(&x, &y)).flatten(),
         meaningful: superiority.is_some_and(|found| {
-            // The other way round, both bounds are those of the complement.
-            let reverse = Superiority {
-                probability: 1.0 - found.probability,
-                interval95: found.interval95.map(|(low, high)| (1.0 - high, 1.0 - low)),
-            };
-            found.is_meaningful(gamma) || reverse.is_meaningful(gamma)
+            found.is_meaningful(gamma) || found.reversed().is_meaningful(gamma)
         }),
         superiority,
         order: order(&better_x, &better_y)
             .zip(order(&better_y, &better_x))
             .map(|(a_over_b, b_over_a)| OrderComparison { a_over_b, b_over_a }),
         cohens_d: stats::cohens_d(&x, &y),
-        cliffs_delta: stats::cliffs_delta(&x, &y),
+        cliffs_delta: is_order.then(|| stats::cliffs_delta(&better_x, &better_y)).flatten(),
         seed_correlation: seed_correlation(a.results, cell_a, b.results, cell_b, metric),
         detectable: sd
+            .filter(|sd| *sd > 0.0)
             .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, alpha, POWER)),
         repeats_to_settle: None,
         examples: in_full

@@ -33,6 +33,24 @@ pub enum PairingError {
          `--cell-a` and `--cell-b`"
     )]
     Nothing,
+    /// A cell has several partners.
+    #[error(
+        "cell `{cell}` could stand against {} cells of {side}: {}; choose one with \
+         `--cell-{} {axis}=…`",
+        partners.len(),
+        partners.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        side.to_lowercase()
+    )]
+    Several {
+        /// The cell.
+        cell: String,
+        /// Its possible partners.
+        partners: Vec<String>,
+        /// The side they belong to, `A` or `B`.
+        side: &'static str,
+        /// An axis that tells them apart.
+        axis: String,
+    },
     /// Both sides are the same cells.
     #[error(
         "A and B are the same cells; name two results folders, or different cells with `--cell-a` \
@@ -74,24 +92,49 @@ pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
     let identity = |results: &ExperimentResults, cell: usize| -> Vec<Option<String>> {
         shared.iter().map(|key| value(results, cell, key).map(str::to_owned)).collect()
     };
-    let mut partners: BTreeMap<Vec<Option<String>>, Vec<usize>> = BTreeMap::new();
+    let mut places: BTreeMap<Vec<Option<String>>, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    for &cell in &cells_a {
+        places.entry(identity(a.results, cell)).or_default().0.push(cell);
+    }
     for &cell in &cells_b {
-        partners.entry(identity(b.results, cell)).or_default().push(cell);
+        places.entry(identity(b.results, cell)).or_default().1.push(cell);
     }
     let mut pairing = Pairing { shared: shared.clone(), ..Pairing::default() };
-    for &cell in &cells_a {
-        let key = identity(a.results, cell);
-        match partners.get_mut(&key).filter(|waiting| !waiting.is_empty()) {
-            Some(waiting) => pairing.pairs.push((cell, waiting.remove(0))),
-            None => pairing.only_a.push(cell),
+    for (of_a, of_b) in places.into_values() {
+        match (&of_a[..], &of_b[..]) {
+            (_, []) => pairing.only_a.extend(of_a),
+            ([], _) => pairing.only_b.extend(of_b),
+            (&[one], &[other]) => pairing.pairs.push((one, other)),
+            (&[one], _) => return Err(several(&a.results.cells[one].name, &of_b, b, "B")),
+            _ => return Err(several(&b.results.cells[of_b[0]].name, &of_a, a, "A")),
         }
     }
-    pairing.only_b = partners.into_values().flatten().collect();
-    pairing.only_b.sort_unstable();
+    for cells in [&mut pairing.only_a, &mut pairing.only_b] {
+        cells.sort_unstable();
+    }
+    pairing.pairs.sort_unstable();
+    if std::ptr::eq(a.results, b.results) && pairing.pairs.iter().any(|(a, b)| a == b) {
+        return Err(PairingError::Same);
+    }
     if pairing.pairs.is_empty() {
         return Err(PairingError::Nothing);
     }
     Ok(pairing)
+}
+
+/// Says that `cell` has several `partners` among the cells of `of`.
+fn several(cell: &str, partners: &[usize], of: Side<'_>, side: &'static str) -> PairingError {
+    let differs = |key: &str| {
+        let first = value(of.results, partners[0], key);
+        partners.iter().any(|&cell| value(of.results, cell, key) != first)
+    };
+    let axis = of.results.axes.iter().find(|axis| differs(&axis.key));
+    PairingError::Several {
+        cell: cell.to_owned(),
+        partners: partners.iter().map(|&cell| of.results.cells[cell].name.clone()).collect(),
+        side,
+        axis: axis.map_or_else(|| "axis".to_owned(), |axis| axis.key.clone()),
+    }
 }
 
 /// Refuses an axis that only one side has, unless it has one value among the cells chosen.

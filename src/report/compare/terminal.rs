@@ -68,8 +68,7 @@ pub(super) fn side(facts: &SideFacts) -> String {
 pub(super) fn legend(comparison: &Comparison) -> String {
     format!(
         "difference of means with its 95 % Welch interval{}; p by Holm over {}; P(A>B) is how often \
-         a run of A is better than a run of B, with a bootstrap interval, bold where meaningful at \
-         {}",
+         a run of A is better than a run of B, with a bootstrap interval, * where meaningful at {}",
         match words::unit(comparison.metric) {
             "" => String::new(),
             unit => format!(", in {unit}"),
@@ -135,7 +134,8 @@ pub(super) fn table(comparison: &Comparison) -> TextTable {
                     let interval = found
                         .interval95
                         .map_or(String::new(), |(low, high)| format!(" ({low:.2}–{high:.2})"));
-                    format!("{:.2}{interval}", found.probability)
+                    let mark = if pair.meaningful { " *" } else { "" };
+                    format!("{:.2}{interval}{mark}", found.probability)
                 });
                 (text, if pair.meaningful { Paint::Green } else { Paint::Plain })
             }),
@@ -198,7 +198,8 @@ pub(super) fn details(
     }
     let effects: Vec<String> = [
         pair.cohens_d.map(|d| format!("Cohen's d {}", grouped(d, 2))),
-        pair.cliffs_delta.map(|delta| format!("Cliff's δ {}", grouped(delta, 2))),
+        pair.cliffs_delta
+            .map(|delta| format!("Cliff's δ {} (positive: A is better)", grouped(delta, 2))),
     ]
     .into_iter()
     .flatten()
@@ -256,7 +257,7 @@ pub(super) fn details(
 fn tests(pair: &PairComparison) -> String {
     let exactly = |exact: bool| if exact { "exact" } else { "drawn" };
     let tests: Vec<String> = [
-        pair.p.map(|p| format!("{} Welch", probability(p))),
+        pair.p.filter(|_| pair.interval95.is_some()).map(|p| format!("{} Welch", probability(p))),
         pair.permutation.map(|test| {
             format!("{} permutation ({})", probability(test.p_two_sided), exactly(test.exact))
         }),
@@ -273,11 +274,6 @@ fn tests(pair: &PairComparison) -> String {
 
 /// Prints a signed number of errors.
 fn count(errors: f64) -> String {
-    let rounded = errors.round();
-    let sign = match rounded {
-        below if below < 0.0 => "−",
-        above if above > 0.0 => "+",
-        _ => "",
-    };
-    format!("{sign}{:.0}", rounded.abs())
+    let sign = if errors.round() > 0.0 { "+" } else { "" };
+    format!("{sign}{}", grouped(errors, 0))
 }

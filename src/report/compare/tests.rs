@@ -126,13 +126,59 @@ fn other_images_are_never_compared_image_by_image() {
 
 #[test]
 fn cells_without_a_partner_are_named() {
-    let (grid, other) = (fixture::augment_grid(), fixture::augment_grid());
-    let (all, some) = (Selector::default(), selector("shift=0"));
+    let (grid, other) = (
+        optimizers(),
+        fixture::experiment(
+            "other",
+            &[("train.optimizer", &["adam"]), ("augment.shift", &["0", "0.2"])],
+            &[(&[Some("adam"), Some("0")], &[4, 5]), (&[Some("adam"), Some("0.2")], &[7, 8])],
+        ),
+    );
+    let all = Selector::default();
     let a = Side { name: "a", results: &grid, selector: &all };
-    let b = Side { name: "b", results: &other, selector: &some };
-    // The selector fixes the shift of B, so A's cells at any shift pair by rotation and zoom.
+    let b = Side { name: "b", results: &other, selector: &all };
     let found = compare(a, b, question(), &mut |_, _| None).unwrap();
-    assert_eq!((found.pairs.len(), found.only_a.len(), found.only_b.len()), (3, 4, 0));
+    assert_eq!((found.pairs.len(), found.only_a.len(), found.only_b.len()), (1, 3, 1));
+}
+
+#[test]
+fn a_cell_of_several_partners_or_against_itself_is_refused() {
+    let results = optimizers();
+    let all = Selector::default();
+    let refusal = |one: &str, other: Option<&str>| {
+        let (first, second) = (selector(one), other.map_or_else(Selector::default, selector));
+        let side = |selector| Side { name: "optimizers", results: &results, selector };
+        compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap_err()
+    };
+    insta::assert_snapshot!(refusal("shift=0", None), @"cell `train.optimizer=adam augment.shift=0` could stand against 2 cells of B: `train.optimizer=adam augment.shift=0`, `train.optimizer=adam augment.shift=0.1`; choose one with `--cell-b augment.shift=…`");
+    insta::assert_snapshot!(refusal("optimizer=adam,shift=0", Some("optimizer=sgd")), @"cell `train.optimizer=adam augment.shift=0` could stand against 2 cells of B: `train.optimizer=sgd augment.shift=0`, `train.optimizer=sgd augment.shift=0.1`; choose one with `--cell-b augment.shift=…`");
+    let (one, whole) = (selector("optimizer=adam,shift=0"), optimizers());
+    let a = Side { name: "whole", results: &whole, selector: &all };
+    let b = Side { name: "one", results: &results, selector: &one };
+    insta::assert_snapshot!(compare(a, b, question(), &mut |_, _| None).unwrap_err(), @"cell `train.optimizer=adam augment.shift=0` could stand against 4 cells of A: `train.optimizer=adam augment.shift=0`, `train.optimizer=adam augment.shift=0.1`, `train.optimizer=sgd augment.shift=0`, `train.optimizer=sgd augment.shift=0.1`; choose one with `--cell-a train.optimizer=…`");
+}
+
+#[test]
+fn differences_without_spread_are_not_certain() {
+    let found = |a: &'static [u32], b: &'static [u32]| {
+        let two = fixture::experiment(
+            "two",
+            &[("a.x", &["0", "1"])],
+            &[(&[Some("0")], a), (&[Some("1")], b)],
+        );
+        let (first, second) = (selector("x=0"), selector("x=1"));
+        let side = |selector| Side { name: "two", results: &two, selector };
+        compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap()
+    };
+    let two = found(&[3, 3], &[7, 7]);
+    let pair = &two.pairs[0];
+    assert_eq!((pair.finding, pair.meaningful), (Finding::Undecided, false));
+    assert_eq!((pair.interval95, pair.detectable, pair.repeats_to_settle), (None, None, None));
+    assert!((pair.p.unwrap() - 1.0 / 3.0).abs() < 1e-12);
+    insta::assert_snapshot!(two.verdict, @"A and B differ by +1.11 points, but neither has any spread to judge by: 2 trials against 2 may do so by chance (p = 0.333, permutation test).");
+    let five = found(&[3; 5], &[7; 5]);
+    assert_eq!((five.pairs[0].finding, five.pairs[0].meaningful), (Finding::A, true));
+    insta::assert_snapshot!(five.verdict, @"A is better on average by +1.11 points, p = 0.008. Of the trials seen, one of A beats one of B in 100 % of all pairings.");
 }
 
 #[test]
@@ -166,5 +212,5 @@ fn too_few_trials_conclude_nothing() {
     let side = |selector| Side { name: "one", results: &one, selector };
     let found = compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap();
     assert_eq!(found.pairs[0].finding, Finding::TooFew);
-    assert!(found.verdict.starts_with("A and B cannot be compared: 1 trial and 2 trials"));
+    insta::assert_snapshot!(found.verdict, @"A and B cannot be compared: A has a single trial and no spread to judge by; run at least 5 repeats of each.");
 }

@@ -93,14 +93,7 @@ pub(super) fn verdict(comparison: &Comparison) -> String {
 fn single(pair: &PairComparison, comparison: &Comparison) -> String {
     let (scale, unit) = (scale(comparison), unit(comparison.metric));
     let (better, worse) = match pair.finding {
-        Finding::TooFew => {
-            return format!(
-                "A and B cannot be compared: {} and {} have no spread to judge by; run at least 5 \
-                 repeats of each.",
-                counted(pair.a.n, "trial"),
-                counted(pair.b.n, "trial")
-            );
-        }
+        Finding::TooFew => return too_few(pair),
         Finding::Undecided => return undecided(pair, comparison),
         Finding::A => ("A", "B"),
         Finding::B => ("B", "A"),
@@ -125,6 +118,29 @@ fn single(pair: &PairComparison, comparison: &Comparison) -> String {
         )]);
     }
     text + &doubts(pair, comparison)
+}
+
+fn too_few(pair: &PairComparison) -> String {
+    let lacking: Vec<String> = [("A", &pair.a), ("B", &pair.b)]
+        .iter()
+        .filter(|(_, side)| side.n < 2)
+        .map(|(name, side)| match side.n {
+            0 => format!("{name} has no completed trial"),
+            _ => format!("{name} has a single trial"),
+        })
+        .collect();
+    let images = match &pair.examples {
+        Some(examples) if pair.a.n > 0 && pair.b.n > 0 => format!(
+            " Of these trials alone, on these images, McNemar's p is {}.",
+            probability(examples.mcnemar.p_two_sided)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "A and B cannot be compared: {} and no spread to judge by; run at least 5 repeats of \
+         each.{images}",
+        lacking.join(", ")
+    )
 }
 
 /// Returns the interval turned so that it belongs to the size of the difference.
@@ -163,13 +179,30 @@ fn doubts(pair: &PairComparison, comparison: &Comparison) -> String {
 fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
     let (scale, unit) = (scale(comparison), unit(comparison.metric));
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-    let Some((low, high)) = pair.interval95.filter(|(low, high)| low < high) else {
-        return "A and B are equal in every trial: no difference is seen, and no spread to say how \
-                small one may be."
-            .to_owned();
+    let Some((low, high)) = pair.interval else {
+        return match pair.difference {
+            Some(difference) if difference != 0.0 => format!(
+                "A and B differ by {}{unit}, but neither has any spread to judge by: {} against {} \
+                 may do so by chance (p {}, permutation test).",
+                scale.signed(difference),
+                counted(pair.a.n, "trial"),
+                pair.b.n,
+                p_text(&pair.p.map(probability).unwrap_or_default()),
+            ),
+            _ => {
+                "A and B are equal in every trial: no difference is seen, and no spread to say how \
+                  small one may be."
+                    .to_owned()
+            }
+        };
+    };
+    // The reader expects 95 %, and any other level only if the question asked for it.
+    let level = match 100.0 * (1.0 - comparison.alpha) {
+        95.0 => String::new(),
+        level => format!(" ({} %)", (1e9 * level).round() / 1e9),
     };
     let mut text = format!(
-        "A and B cannot be told apart: the difference may be anything from {} to {}{unit}.",
+        "A and B cannot be told apart: the difference may be anything from {} to {}{unit}{level}.",
         scale.signed(low),
         scale.signed(high),
     );

@@ -114,8 +114,11 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
     let mut columns = vec![
         column("difference", Right, &rows, |row| scale.signed(row.2.difference)),
         column("95 % interval", Left, &rows, |row| {
-            let (low, high) = row.2.interval95;
-            format!("{} to {}", scale.signed(low), scale.signed(high))
+            or_absent(
+                row.2
+                    .interval95
+                    .map(|(low, high)| format!("{} to {}", scale.signed(low), scale.signed(high))),
+            )
         }),
     ];
     if rows.iter().any(|row| row.2.errors_per_10000.is_some()) {
@@ -167,8 +170,8 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
     let mut notes = "Differences are the cell’s mean minus the best’s, intervals Welch’s. Holm keeps \
         the chance of any false finding over all cells at 5 %, Benjamini and Hochberg’s q the \
         expected share of false ones. P(best > cell) is the chance that one trial of the best beats \
-        one of the cell; a difference is meaningful where that is beyond chance and may reach 0.75 \
-        (Bouthillier et al. 2021). ε min below 0.5 calls the best almost stochastically larger (Dror \
+        one of the cell; a difference is meaningful where that is beyond chance, over all cells too, and \
+        may reach 0.75 (Bouthillier et al. 2021). ε min below 0.5 calls the best almost stochastically larger (Dror \
         et al. 2019). Trials needed: per cell, to find a true difference of this size with 80 % \
         power."
         .to_owned();

@@ -1,7 +1,10 @@
-use super::scripted::{Scripted, Turn, plan, results, run_once};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::scripted::{Scripted, Session, Turn, plan, results, run_once};
 use crate::plan::Plan;
 use crate::plan::testing::cell;
 use crate::record::Outcome;
+use crate::runner::{Event, RunOptions, StopSignal};
 
 fn three_cells() -> Plan {
     plan(2, (0..3).map(|x| cell(x, |settings| settings.ensemble.size = 2)))
@@ -33,6 +36,25 @@ fn errors_and_panics_stay_inside_their_trial() {
                 assert_eq!(record.outcome, Outcome::Completed);
             }
         }
+    }
+}
+
+#[test]
+fn a_listener_that_panics_is_a_bug_and_no_outcome() {
+    for pack in [1, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let session = Session {
+            plan: &three_cells(),
+            engine: &Scripted { pack, ..Scripted::flawless() },
+            folder: folder.path(),
+            options: RunOptions { workers: 2, ..RunOptions::default() },
+            stop: &StopSignal::new(),
+            events: &|event| assert!(!matches!(event, Event::Epoch { .. }), "a bug"),
+        };
+        let run = catch_unwind(AssertUnwindSafe(|| session.run().map(drop)));
+        assert!(run.is_err());
+        let stored = results(folder.path()).members;
+        assert!(stored.values().all(|record| record.outcome != Outcome::Failed), "{stored:?}");
     }
 }
 

@@ -16,7 +16,9 @@ use crate::record::{
     EpochRecord, MemberRecord, MemberSummary, Outcome, Predictions, Probabilities, Selection,
     TrialRecord,
 };
-use crate::runner::{Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, run};
+use crate::runner::{
+    Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, conclude, run,
+};
 use crate::store::{ManifestDraft, Store};
 
 /// What the script says about one epoch.
@@ -248,15 +250,21 @@ pub(super) struct Session<'a> {
 
 impl Session<'_> {
     pub(super) fn run(self) -> Result<RunSummary, RunError> {
-        run(RunRequest {
+        let mut store = open(self.folder);
+        let shard = self.options.shard;
+        let summary = run(RunRequest {
             plan: self.plan,
             engine: self.engine,
-            store: &mut open(self.folder),
+            store: &mut store,
             load: &mut |_| Ok(dataset()),
             options: self.options,
             stop: self.stop,
             events: self.events,
-        })
+        })?;
+        if !summary.interrupted {
+            conclude(self.plan, &mut store, shard)?;
+        }
+        Ok(summary)
     }
 }
 

@@ -61,8 +61,7 @@ pub(super) fn cross_check(
             findings.advise(
                 origin(&["hyperparameters"]),
                 "`hyperparameters` are not read by engine `dfdx`".to_owned(),
-                "vary a key of the settings, or set `trainer.engine` to \"fake\" or \"command\""
-                    .to_owned(),
+                "vary a key of the settings, or set `trainer.engine` to \"fake\"".to_owned(),
             );
         }
     }

@@ -7,7 +7,7 @@ use crate::spec::settings::{Accident, AccidentKind, FakeSettings, TrainerSetting
 use crate::spec::tree::{Data, Entry, Node};
 use crate::spec::value::Value;
 
-const KEYS: &[&str] = &["engine", "fake", "command"];
+const KEYS: &[&str] = &["engine", "fake"];
 const FAKE_KEYS: &[&str] = &["accuracy", "spread", "effects", "epoch-delay-ms", "accidents"];
 const ACCIDENT_KEYS: &[&str] = &["kind", "repeat", "member", "epoch", "when", "attempts"];
 const ACCIDENTS: &[(&str, AccidentKind)] = &[
@@ -18,48 +18,19 @@ const ACCIDENTS: &[(&str, AccidentKind)] = &[
 
 /// Reads `[trainer]`.
 pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSettings {
-    let engines = &[("dfdx", "dfdx"), ("fake", "fake"), ("command", "command")];
+    let engines = &[("dfdx", "dfdx"), ("fake", "fake")];
     let section = Section::open(node, "trainer", KEYS, findings);
     let engine = section.choice("engine", engines, findings).unwrap_or("dfdx");
-    for (key, owner) in [("fake", "fake"), ("command", "command")] {
-        if let (true, Some(entry)) = (engine != owner, section.entry(key)) {
-            findings.advise(
-                entry.origin,
-                format!("`trainer.{key}` is not read by engine `{engine}`"),
-                format!("set `engine = \"{owner}\"`, or remove `{key}`"),
-            );
-        }
+    if let (true, Some(entry)) = (engine != "fake", section.entry("fake")) {
+        findings.advise(
+            entry.origin,
+            format!("`trainer.fake` is not read by engine `{engine}`"),
+            "set `engine = \"fake\"`, or remove `fake`".to_owned(),
+        );
     }
     match engine {
         "fake" => TrainerSettings::Fake(fake(section.get("fake"), findings)),
-        "command" => {
-            if section.get("command").is_none() {
-                section.missing("command", "a list of a program and its arguments", findings);
-            }
-            let command = section.get("command").map(|node| command(node, findings));
-            TrainerSettings::Command { command: command.unwrap_or_default() }
-        }
         _ => TrainerSettings::Dfdx,
-    }
-}
-
-fn command(node: &Node, findings: &mut Findings) -> Vec<String> {
-    let parts = match &node.data {
-        Data::List(parts) => {
-            parts.iter().map(|part| part.text().map(str::to_owned)).collect::<Option<Vec<_>>>()
-        }
-        _ => None,
-    };
-    match parts {
-        Some(parts) if !parts.is_empty() => parts,
-        _ => {
-            findings.wrong(
-                "trainer.command",
-                node,
-                "a list of a program and its arguments, all text",
-            );
-            Vec::new()
-        }
     }
 }
 

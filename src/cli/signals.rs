@@ -1,0 +1,46 @@
+//! Ctrl-C and its like.
+
+use std::io;
+
+/// Calls `interrupt`, on a thread of its own, whenever the process is asked to end.
+///
+/// Hang-ups count unless they were ignored when the process began, as `nohup` has it.
+pub(super) fn listen(interrupt: fn()) -> io::Result<()> {
+    ctrlc::set_handler(interrupt).map_err(io::Error::other)?;
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGHUP, SIGTERM};
+
+        let mut wanted = vec![SIGTERM];
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if !is_ignored(SIGHUP, &status) {
+            wanted.push(SIGHUP);
+        }
+        let mut signals = signal_hook::iterator::Signals::new(wanted)?;
+        let listen = move || signals.forever().for_each(|_| interrupt());
+        std::thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
+    }
+    Ok(())
+}
+
+/// Returns whether Linux's `/proc/self/status` says that a signal is ignored; where there is no
+/// such file, none is.
+#[cfg(unix)]
+fn is_ignored(signal: i32, status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_the_bits_of_a_mask() {
+        // proc(5): bit n - 1 stands for signal n.
+        let status = "Name:\tbench\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+        assert!(is_ignored(1, status) && is_ignored(13, status));
+        assert!(!is_ignored(2, status) && !is_ignored(1, ""));
+    }
+}
