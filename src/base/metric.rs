@@ -65,7 +65,8 @@ pub enum Metric {
     TrainSeconds,
     /// Training images per second of training time.
     ImagesPerSecond,
-    /// Largest resident memory seen while a member trained.
+    /// Computed size of one member's weights, optimizer state and buffers, without images or the
+    /// process.
     #[serde(rename = "peak-memory-mib")]
     PeakMemory,
     /// Epochs trained, mean over the members.

@@ -16,7 +16,9 @@ pub(super) use verdicts::{
 #[derive(Debug, Parser)]
 #[command(name = "bench", version = crate::cli::VERSION, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done · 1 internal error · 2 bad arguments or input · \
-    3 some trials failed · 4 regression · 5 inconclusive · 130 interrupted")]
+    3 some trials failed · 4 regression · 5 inconclusive · 130 interrupted\n\
+    Environment: BENCH_DATA_DIR datasets · GRIDBENCH_ISA instruction set (portable, avx2, avx512, \
+    amx-bf16, dfdx) · GRIDBENCH_PACK most members of a pack · NO_COLOR · COLUMNS")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,

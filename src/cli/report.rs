@@ -37,9 +37,9 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         Format::Markdown => {
             let view = &results.facts.view;
             let asks = view.confusion || view.gallery > 0 || !view.gallery_of.is_empty();
-            asks || arguments.output.is_some() || results.curves.len() <= FEW_NETWORKS
+            asks || arguments.output.is_some() || has_few_ensembles(results)
         }
-        Format::Terminal => results.curves.len() <= FEW_NETWORKS,
+        Format::Terminal => has_few_ensembles(results),
         Format::Csv | Format::Latex => false,
     };
     let mut images = Images::new(data_folders(&arguments.data));
@@ -66,7 +66,7 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     Ok(Exit::Done)
 }
 
-/// Networks up to which every text reads the predictions, for the table of ensembles.
+/// Networks of ensembles up to which every text reads the predictions, for the table of ensembles.
 const FEW_NETWORKS: usize = 64;
 
 /// Returns the results in `folder`, with what their predictions say where it is shown.
@@ -95,6 +95,14 @@ fn with_evidence(
     let predicted =
         shows(&results).then(|| evidence::predicted(&results, &plan, &store, images)).flatten();
     Ok((results, predicted))
+}
+
+/// Returns whether an experiment is about ensembles, of so few networks that nobody waits long.
+fn has_few_ensembles(results: &ExperimentResults) -> bool {
+    const KEY: &str = "ensemble.size";
+    let is_axis = results.axes.iter().any(|axis| axis.key == KEY);
+    let is_set = results.facts.base.get(KEY).is_some_and(|size| size != "1");
+    (is_axis || is_set) && results.curves.len() <= FEW_NETWORKS
 }
 
 fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {

@@ -117,7 +117,8 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
             scale.value(se),
             scale.interval(interval)
         ),
-        _ => format!(" (n = {})", summary.n),
+        _ if summary.n > 1 => format!(" (n = {})", summary.n),
+        _ => String::new(),
     };
     let place = place_of_best(presenter.section, best.cell, summary);
     let others = if best.inseparable > 1 && findings.comparisons > 0 {

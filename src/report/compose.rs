@@ -335,8 +335,9 @@ fn spread(
 fn is_deterministic(metrics: &BTreeMap<String, Statistics>) -> bool {
     let of = |unit| Metric::ALL.into_iter().filter(move |metric: &Metric| metric.unit() == unit);
     let found = |metric: Metric| metrics.get(&metric.column());
-    let same =
-        |metric: Metric| found(metric).is_none_or(|found| found.n > 1 && found.min == found.max);
+    let same = |metric: Metric| {
+        found(metric).is_none_or(|found| found.n > 1 && found.min.to_bits() == found.max.to_bits())
+    };
     let mut losses = of(Unit::Nats).filter(|metric| found(*metric).is_some()).peekable();
     losses.peek().is_some() && losses.all(same) && of(Unit::Fraction).all(same)
 }

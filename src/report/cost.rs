@@ -28,9 +28,9 @@ pub(super) fn cost(results: &ExperimentResults, labels: &[String], shown: &[Vec<
         [one] => Some(one),
         _ => None,
     };
-    let sizes = results.cells.iter().map(|cell| ensemble_size(results, cell));
+    let mut sizes = results.cells.iter().map(|cell| ensemble_size(results, cell));
     let first_size = results.cells.first().map(|cell| ensemble_size(results, cell));
-    let same_size = sizes.into_iter().all(|size| Some(size) == first_size);
+    let same_size = sizes.all(|size| Some(size) == first_size);
     let seconds: Vec<f64> = trainings.iter().map(|training| training.seconds).collect();
     let from_curves: f64 = results.curves.iter().map(seconds_of).sum();
     let memory = results.cells.iter().flat_map(|cell| cell.sample(Metric::PeakMemory));
@@ -60,11 +60,15 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
     let groups = sharing_groups(results);
     let mut group_of = vec![0; results.cells.len()];
     for (place, cells) in groups.iter().enumerate() {
-        cells.iter().for_each(|cell| group_of[*cell] = place);
+        for cell in cells {
+            group_of[*cell] = place;
+        }
     }
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
     for curve in results.curves.iter().filter(|curve| !curve.epochs.is_empty()) {
-        curves.entry((group_of[curve.cell], curve.repeat)).or_default().push(curve);
+        if let Some(group) = group_of.get(curve.cell) {
+            curves.entry((*group, curve.repeat)).or_default().push(curve);
+        }
     }
     let mut found = Vec::new();
     for (group, cells) in groups.iter().enumerate() {

@@ -77,8 +77,11 @@ pub(super) fn left_unsaid(value: &str, short: &str) -> String {
     }
     let settings = Settings::of(value);
     let said = short.strip_prefix(settings.name).unwrap_or_default();
-    let is_unsaid = |text: &String| !format!("{said} ").contains(&format!(" {text} "));
-    settings.rest.iter().map(part).filter(is_unsaid).collect::<Vec<_>>().join(", ")
+    let is_unsaid =
+        |setting: &&(&str, &str)| !format!("{said} ").contains(&format!(" {} ", part(setting)));
+    let unsaid =
+        settings.rest.iter().filter(is_unsaid).map(|(key, value)| format!("{key} {value}"));
+    unsaid.collect::<Vec<_>>().join(", ")
 }
 
 /// Writes a value the way people do: `rmsprop keras` for `{name=rmsprop, convention=keras}`.
@@ -157,6 +160,8 @@ mod tests {
         assert_eq!(short(&[keras, dfdx]), ["rmsprop keras", "rmsprop dfdx"]);
         assert_eq!(left_unsaid(keras, "rmsprop keras"), "alpha 0.9");
         assert_eq!(left_unsaid("{name=adam}", "adam"), "");
+        let torch = "{name=rmsprop, convention=torch}";
+        assert_eq!(left_unsaid(torch, "rmsprop"), "convention torch");
         assert_eq!(spoken(keras), "rmsprop alpha 0.9 keras");
         let nested = "{name=a, inner={name=b}}";
         assert_eq!(short(&[nested, "a"]), [nested, "a"]);

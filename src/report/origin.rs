@@ -5,7 +5,7 @@ use super::numbers::{counted, duration, grouped};
 use super::present::Presenter;
 
 /// Kinds of networks up to which each has its speed printed.
-const MOST_SPEEDS: usize = 4;
+const MOST_SPEEDS: usize = 2;
 
 /// Says how fast the networks of a kind trained: all images over all seconds, then member by member.
 fn speed(network: &NetworkCost) -> Option<String> {

@@ -177,9 +177,8 @@ fn adjust(matches: &mut [ReferenceMatch]) {
 fn base_value(results: &ExperimentResults, key: &str) -> Option<String> {
     let base: &BTreeMap<String, String> = &results.facts.base;
     let of = |part: &str| base.get(&format!("{key}.{part}")).map(String::as_str);
-    if let (Some(exact), _) | (None, Some(exact)) =
-        (base.get(key).map(String::as_str), ["width", "kind"].iter().find_map(|part| of(part)))
-    {
+    let exact = base.get(key).map(String::as_str);
+    if let Some(exact) = exact.or_else(|| of("width")).or_else(|| of("kind")) {
         return Some(exact.to_owned());
     }
     if let Some(name) = of("name") {

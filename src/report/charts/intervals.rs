@@ -81,6 +81,19 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         drawing.close();
     }
     let mut chart = Chart::new("intervals", "Cells compared", (PAGE, bottom + 40.0), drawing);
+    put_in_words(&mut chart, presenter, (&order, all), leaves_chart);
+    Some(chart)
+}
+
+/// Adds title, description and notes to the chart of the cells in `order`, of `all`.
+fn put_in_words(
+    chart: &mut Chart,
+    presenter: &Presenter<'_>,
+    (order, all): (&[(usize, f64)], usize),
+    leaves_chart: bool,
+) {
+    let section = presenter.section;
+    let metric = presenter.metric();
     let part = if all > order.len() {
         format!("the best {} of {}", order.len(), counted(all, "cell"))
     } else {
@@ -92,7 +105,7 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         .any(|cell| cell.summary.is_some_and(|found| found.interval95.is_some()));
     let with = if has_intervals { ", with the 95 % interval of each mean" } else { "" };
     chart.title = format!("{metric}: {part}, best first{with}");
-    let (first, last) = (order.first()?, order.last()?);
+    let (Some(first), Some(last)) = (order.first(), order.last()) else { return };
     let says = |(cell, _): &(usize, f64)| {
         let found = section.cells[*cell].summary.as_ref();
         found.map(|found| with_spread(&presenter.scale, found)).unwrap_or_default()
@@ -120,7 +133,6 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         let left_out = counted(all - order.len(), "worse cell");
         chart.notes.push(format!("{left_out} left out: see the table per cell."));
     }
-    Some(chart)
 }
 
 fn mark(presenter: &Presenter<'_>, cell: usize) -> &'static str {
