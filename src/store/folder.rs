@@ -176,7 +176,7 @@ impl Store {
     /// # Errors
     /// If it was moved or removed, so that what is written next would stand alone.
     pub fn check_place(&self) -> Result<(), StoreError> {
-        self.writer.as_ref().map_or(Ok(()), |writer| writer.journal.check_place())
+        self.writer.as_ref().map_or(Ok(()), Writer::check_place)
     }
 
     /// Names, in the manifest, the numerical paths the members really took: what an engine says of
@@ -304,6 +304,14 @@ impl Writer {
     /// If the disk refuses.
     pub fn flush(&self, position: Position) -> Result<(), StoreError> {
         self.journal.flush(position)
+    }
+
+    /// Finds out whether the folder still is where it was opened.
+    ///
+    /// # Errors
+    /// If it was moved or removed.
+    pub fn check_place(&self) -> Result<(), StoreError> {
+        self.journal.check_place()
     }
 
     /// Writes the predictions of a member and returns the checksum for its journal entry.

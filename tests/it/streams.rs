@@ -120,7 +120,7 @@ fn outputs_that_cannot_be_written_are_bad_input_that_names_them() {
     ] {
         let answer = place.bench(&[call, &output].concat());
         assert_eq!(answer.code, 2, "{call:?}: {}", answer.stderr);
-        assert!(answer.stderr.contains("file/below"), "{call:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains("`file/"), "{call:?}: {}", answer.stderr);
     }
     // Found before anything is trained.
     let trials = place.read("worse/tables/trials.csv");
