@@ -91,10 +91,10 @@ impl Presenter<'_> {
             ),
             table: TextTable { banner: None, keys, columns, ..TextTable::default() },
             note: if is_drawn {
-                "n disjoint ensembles of each size; drawn anew: what 95 % of ensembles reach whose \
-                 networks are drawn from these, with replacement"
+                "disjoint ensembles of each size, n of them; drawn anew: what 95 % of ensembles reach \
+                 whose networks are drawn from these, with replacement"
             } else {
-                "n disjoint ensembles of each size"
+                "disjoint ensembles of each size, n of them"
             },
         })
     }
