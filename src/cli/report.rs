@@ -31,13 +31,15 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         view.gallery = arguments.gallery.map_or(view.gallery, usize::from);
         view.gallery_of.extend_from_slice(&pairs);
     };
+    // Beside a device or a pipe there is no place for charts.
+    let file = arguments.output.as_ref().filter(|path| !atomic::is_stream(path));
     // Reading many predictions takes time, so only pages and what asks for them do.
     let shows = |results: &ExperimentResults| match format {
         Format::Html | Format::Json => true,
         Format::Markdown => {
             let view = &results.facts.view;
             let asks = view.confusion || view.gallery > 0 || !view.gallery_of.is_empty();
-            asks || arguments.output.is_some() || has_few_ensembles(results)
+            asks || file.is_some() || has_few_ensembles(results)
         }
         Format::Terminal => has_few_ensembles(results),
         Format::Csv | Format::Latex => false,
@@ -56,12 +58,12 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         out!("{}", report::render(&subjects, format, page));
         return Ok(Exit::Done);
     };
-    // Beside a device or a pipe there is no place for charts.
-    if format == Format::Markdown && !atomic::is_stream(path) {
-        write_markdown(&subjects, path)?;
-    } else {
-        let page = Page { width: terminal.width, colour: false };
-        write(path, report::render(&subjects, format, page).as_bytes())?;
+    match file {
+        Some(file) if format == Format::Markdown => write_markdown(&subjects, file)?,
+        _ => {
+            let page = Page { width: terminal.width, colour: false };
+            write(path, report::render(&subjects, format, page).as_bytes())?;
+        }
     }
     Ok(Exit::Done)
 }
