@@ -209,7 +209,7 @@ fn verdict(found: &Confirmation) -> String {
     let measured = found.cells.iter().filter(|cell| cell.confirmed.is_some()).count();
     let others = measured - 1;
     let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count() - 1;
-    text += &match (others, alike) {
+    let standing = match (others, alike) {
         (0, _) => String::new(),
         (1, 0) => " It is better than the other one in these trials (Holm).".to_owned(),
         (_, 0) => {
@@ -226,6 +226,7 @@ fn verdict(found: &Confirmation) -> String {
              stays open."
         ),
     };
+    text += &standing;
     match found.cells.len() - measured {
         0 => text,
         none => format!(

@@ -69,6 +69,9 @@ pub(super) struct Pairing {
     pub(super) shared: Vec<String>,
 }
 
+/// Cells of A and of B in one place.
+type CellsOfBoth = (Vec<usize>, Vec<usize>);
+
 /// Pairs the selected cells: one cell against one whatever they are, several by the axes that no
 /// selector fixes.
 pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
@@ -92,7 +95,7 @@ pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
     let identity = |results: &ExperimentResults, cell: usize| -> Vec<Option<String>> {
         shared.iter().map(|key| value(results, cell, key).map(str::to_owned)).collect()
     };
-    let mut places: BTreeMap<Vec<Option<String>>, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    let mut places: BTreeMap<Vec<Option<String>>, CellsOfBoth> = BTreeMap::new();
     for &cell in &cells_a {
         places.entry(identity(a.results, cell)).or_default().0.push(cell);
     }
