@@ -52,7 +52,9 @@ impl Store {
     pub fn open_writer(folder: &Path, run: ManifestDraft) -> Result<Self, StoreError> {
         create_folder(folder)?;
         let lock = Lock::acquire(&folder.join("lock"), folder)?;
-        SWEPT.iter().for_each(|name| atomic::sweep(&folder.join(name)));
+        for name in SWEPT {
+            atomic::sweep(&folder.join(name));
+        }
         let manifest = next_manifest(folder, run)?;
         let read = read_view(folder)?;
         manifest.write(folder)?;
