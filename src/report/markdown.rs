@@ -96,7 +96,9 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     if album.is_open() {
         figures(section, album, &mut lines);
     }
-    if let Some(found) = presenter.ensembles() {
+    // Without charts only where ensembles are asked about, whether or not predictions were read.
+    let asks = section.axes.iter().any(|axis| axis.key == "ensemble.size");
+    if let Some(found) = presenter.ensembles().filter(|_| asks || album.is_open()) {
         if !album.is_open() {
             lines.extend(["## Ensembles".to_owned(), String::new()]);
         }
