@@ -316,7 +316,8 @@ pub(super) struct DataSourceArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct DataPreviewArguments {
-    /// A dataset's name, or an experiment file whose dataset and augmentation are meant.
+    /// A dataset's name, or an experiment file whose dataset and augmentation are meant: the last
+    /// cell's, where axes vary it.
     pub(super) source: String,
     #[command(flatten)]
     pub(super) data: DataFolderArguments,

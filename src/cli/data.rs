@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::arguments::{
     DataCommand, DataConvertArguments, DataFetchArguments, DataForm, DataListArguments,
-    DataPreviewArguments, DataSourceArguments, ExperimentArguments,
+    DataPreviewArguments, DataSourceArguments,
 };
 use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
@@ -139,29 +139,40 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// Reads what a command means by a dataset: an experiment's, or one by name.
+/// Reads what a command means by a dataset: an experiment's, which is returned too, or one by name.
 fn meant(
     source: &str,
     image_size: Option<usize>,
-) -> Result<(DatasetSettings, AugmentSettings, bool), Failure> {
-    let document = if is_experiment_file(source) {
-        let file = Path::new(source).to_owned();
-        Loaded::from_file(&ExperimentArguments { file, overrides: Vec::new(), skip_bad: false })?
-            .document
-    } else {
-        let quoted = serde_json::to_string(source).expect("text serialises");
-        let text =
-            format!("name = \"data\"\n[dataset]\nsource = {quoted}\n[model]\npreset = \"mlp\"\n");
-        Document::parse(&text, "dataset", &[]).map_err(|_| {
-            Failure::input(format!("cannot find dataset `{source}`"))
-                .because_of("it is neither a dataset that has a name nor an experiment file")
-                .hint(Some("see `bench data list`, or name a `.toml` file with a `[dataset]`"))
-        })?
+) -> Result<(DatasetSettings, Option<Loaded>), Failure> {
+    let sized = |mut dataset: DatasetSettings| {
+        dataset.image_size = image_size.or(dataset.image_size);
+        dataset
     };
-    let base = &document.experiment().base;
-    let mut dataset = base.dataset.clone();
-    dataset.image_size = image_size.or(dataset.image_size);
-    Ok((dataset, base.augment.clone(), is_experiment_file(source)))
+    if is_experiment_file(source) {
+        let loaded = Loaded::from_path(Path::new(source), &[])?;
+        return Ok((sized(loaded.document.experiment().base.dataset.clone()), Some(loaded)));
+    }
+    let quoted = serde_json::to_string(source).expect("text serialises");
+    let text =
+        format!("name = \"data\"\n[dataset]\nsource = {quoted}\n[model]\npreset = \"mlp\"\n");
+    let document = Document::parse(&text, "dataset", &[]).map_err(|_| {
+        Failure::input(format!("cannot find dataset `{source}`"))
+            .because_of("it is neither a dataset that has a name nor an experiment file")
+            .hint(Some("see `bench data list`, or name a `.toml` file with a `[dataset]`"))
+    })?;
+    Ok((sized(document.experiment().base.dataset.clone()), None))
+}
+
+/// Returns an experiment's augmentation and, where axes vary it, the name of the cell it is of: the
+/// last one, since grids go from little to much.
+fn augmentation(loaded: &Loaded) -> Result<(AugmentSettings, Option<String>), Failure> {
+    let Loaded { document, grid, .. } = loaded;
+    let varied = grid.axes.iter().any(|axis| axis.key.starts_with("augment."));
+    let Some(cell) = grid.cells().last().filter(|_| varied) else {
+        return Ok((document.experiment().base.augment.clone(), None));
+    };
+    let settings = document.settings_for(grid.assignment(cell))?;
+    Ok((settings.augment, Some(grid.name(cell))))
 }
 
 fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
@@ -229,13 +240,18 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
 }
 
 fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
-    let (settings, augment, is_experiment) = meant(&arguments.source, arguments.image_size)?;
+    let (settings, experiment) = meant(&arguments.source, arguments.image_size)?;
+    let found = experiment.as_ref().map(augmentation).transpose()?;
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
-    let augmenter = is_experiment.then(|| Augmenter::new(&augment, dataset.shape));
+    let augmenter = found.as_ref().map(|(augment, _)| Augmenter::new(augment, dataset.shape));
     let png = data::preview(&dataset, arguments.count, augmenter.as_ref())?;
     atomic::write_named(&arguments.output, &png)
         .map_err(|error| Failure::unwritable("the preview", &error))?;
-    say!("{} images drawn to `{}`", arguments.count, arguments.output.display());
+    let like = match found {
+        Some((_, Some(cell))) => format!(", varied as in cell `{cell}`"),
+        _ => String::new(),
+    };
+    say!("{} images drawn to `{}`{like}", arguments.count, arguments.output.display());
     Ok(Exit::Done)
 }
 

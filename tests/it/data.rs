@@ -35,6 +35,25 @@ fn a_preview_is_a_png() {
 }
 
 #[test]
+fn a_preview_of_a_grid_shows_its_last_augmentation() {
+    let place = Place::new();
+    let head = "name = \"shifts\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"mlp\"\n";
+    let shifts =
+        |values: &str| format!("{head}[[grid]]\n[grid.axes]\n\"augment.shift\" = {values}\n");
+    let sheet = |values: &str| {
+        place.file("shifts.toml", shifts(values));
+        let answer = place.bench(&["data", "preview", "shifts.toml", "--output", "sheet.png"]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        (std::fs::read(place.path("sheet.png")).expect("a file"), answer.stderr)
+    };
+    let (plain, words) = sheet("[0.3, 0]");
+    assert!(words.contains("varied as in cell `augment.shift=0`"), "{words}");
+    let (shifted, words) = sheet("[0, 0.3]");
+    assert!(words.contains("varied as in cell `augment.shift=0.3`"), "{words}");
+    assert_ne!(plain, shifted);
+}
+
+#[test]
 fn a_fetch_without_a_mirror_says_what_each_did() {
     let place = Place::new();
     let nobody = "http://127.0.0.1:9/";
