@@ -280,7 +280,6 @@ impl Candidate {
         let axes = &self.results.axes;
         let sample = |cell: &CellResults| {
             let trials = || cell.trials.iter().filter(|trial| trial.repeat < repeats);
-            let lost = [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut];
             CellSample {
                 name: cell.name.clone(),
                 assignment: axes
@@ -293,7 +292,7 @@ impl Candidate {
                     .filter(|trial| trial.outcome == Outcome::Completed)
                     .filter_map(|trial| trial.metrics.get(&metric).copied())
                     .collect(),
-                not_completed: trials().filter(|trial| lost.contains(&trial.outcome)).count(),
+                not_completed: trials().filter(|trial| trial.outcome.is_lost()).count(),
             }
         };
         let cells = self.results.cells.iter().map(sample);

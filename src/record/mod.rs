@@ -35,6 +35,12 @@ impl Outcome {
         matches!(self, Self::Completed | Self::Diverged)
     }
 
+    /// Returns whether it ended without a value.
+    #[must_use]
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Diverged | Self::Failed | Self::TimedOut)
+    }
+
     /// Returns the kebab-case name used in journals and tables.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -11,7 +11,6 @@ use super::labels::short_name;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
-use crate::record::Outcome;
 use crate::stats::{self, IntervalMethod, Summary};
 use crate::tables::{CellResults, ExperimentResults};
 
@@ -109,10 +108,6 @@ pub fn confirmation(
     let again =
         |place: usize| fresh.cells.iter().find(|other| other.name == first.cells[place].name);
     let sample = |place: &usize| again(*place).map(|cell| cell.sample(metric)).unwrap_or_default();
-    let lost = |cell: &CellResults| -> usize {
-        let lost = [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut];
-        lost.into_iter().map(|outcome| cell.count(outcome)).sum()
-    };
     let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
     let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
     let higher = metric.direction() == Direction::Maximize;
@@ -130,7 +125,7 @@ pub fn confirmation(
                 label: short_name(&first.axes, &cell.values, None),
                 first: hoped,
                 confirmed,
-                lost: again(place).map_or(0, lost),
+                lost: again(place).map_or(0, CellResults::lost),
                 change: confirmed.map(|confirmed| confirmed.mean - hoped.mean),
                 inseparable_from_best,
             })

@@ -159,6 +159,12 @@ impl CellResults {
         self.trials.iter().filter(|trial| trial.outcome == outcome).count()
     }
 
+    /// Returns how many trials ended without a value.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.trials.iter().filter(|trial| trial.outcome.is_lost()).count()
+    }
+
     /// Iterates over the completed trials, by repeat.
     pub fn completed(&self) -> impl Iterator<Item = &TrialRow> {
         self.trials.iter().filter(|trial| trial.outcome == Outcome::Completed)

@@ -9,7 +9,6 @@ use super::document::{
 use super::pairs::{Pairing, value};
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
-use crate::record::Outcome;
 use crate::report::labels::short_name;
 use crate::stats::{self, MeanDifference, Moments};
 use crate::tables::{CellResults, ExperimentResults};
@@ -186,11 +185,10 @@ fn pair(
 
 fn sample(cell: &CellResults, values: &[f64]) -> Sample {
     let moments = Moments::of(values);
-    let lost = [Outcome::Diverged, Outcome::Failed, Outcome::TimedOut];
     Sample {
         cell: cell.name.clone(),
         n: values.len(),
-        lost: lost.into_iter().map(|outcome| cell.count(outcome)).sum(),
+        lost: cell.lost(),
         mean: moments.map(|moments| moments.mean),
         sd: moments.and_then(|moments| moments.sd),
     }
