@@ -18,7 +18,7 @@ use crate::data::{
     self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
 };
 use crate::engine::{self, DeviceChoice};
-use crate::report::{grouped, wrap_text};
+use crate::report::{grouped, whole, wrap_text};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
 use crate::store::atomic::{self, AtomicError, Durability};
@@ -74,7 +74,7 @@ fn sources_as_text(sources: &[SourceInfo], width: usize) -> Vec<String> {
                 SourcePlace::Absent => format!("not here: bench data fetch {}", source.name),
             };
             let [images, test, classes] =
-                [source.images, source.test_images, source.classes].map(count);
+                [source.images, source.test_images, source.classes].map(whole);
             let side = format!("{0}×{0}", source.image_size);
             (counts([source.name, &images, &test, &side, &classes]), source.licence, place)
         })
@@ -96,11 +96,6 @@ fn sources_as_text(sources: &[SourceInfo], width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Prints a count with commas between thousands.
-fn count(count: usize) -> String {
-    grouped(count as f64, 0)
 }
 
 fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -192,15 +187,15 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
 
 /// Prints what a dataset looks like; `held_out` is the number of images a run tests on.
 fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
-    let (images, [height, width]) = (count(info.images), [info.height, info.width]);
+    let (images, [height, width]) = (whole(info.images), [info.height, info.width]);
     outln!("{}   {images} images of {height}×{width}×{}", info.name, info.channels);
     let tested = match held_out {
-        Some(tested) => format!("a run tests on {}", count(tested)),
+        Some(tested) => format!("a run tests on {}", whole(tested)),
         None => "a run cannot divide them as the experiment asks".to_owned(),
     };
     let tested = match info.test_images {
         0 => format!("no test file of its own: {tested}"),
-        images => format!("{} of them in its test file; {tested}", count(images)),
+        images => format!("{} of them in its test file; {tested}", whole(images)),
     };
     outln!("  {tested}\n  sha256 {}\n", info.checksum);
     let row = |name: &str, images: &str, tested: &str| match info.test_images {
@@ -209,7 +204,7 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
     };
     row("class", "images", "test");
     for class in &info.classes {
-        row(&class.name, &count(class.images), &count(class.test_images));
+        row(&class.name, &whole(class.images), &whole(class.test_images));
     }
     outln!();
     let line = |what: &str, spread: &Spread, unit: &str| {
@@ -225,7 +220,7 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
     line("slant less the mean of the class", &geometry.slant, "degrees");
     line("size over the mean of the class", &geometry.size, "times");
     if geometry.blank_images > 0 {
-        outln!("  {} blank images left out", count(geometry.blank_images));
+        outln!("  {} blank images left out", whole(geometry.blank_images));
     }
     let suggested = &geometry.suggested;
     outln!("\nranges that cover 95 % of the images, to start from:\n");
@@ -276,7 +271,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
             atomic::write_with(&output.join(name), bytes, Durability::Cached)
         })
         .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;
-    let images = count(conversion.images());
+    let images = whole(conversion.images());
     say!("{images} images of `{}` written to `{}`", dataset.name, output.display());
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use super::report::store_failure;
 use super::terminal::width;
 use crate::data::Dataset;
 use crate::plan::{Basis, Estimate, Facts, Plan, SplitSizes, estimate, outstanding};
-use crate::report::{counted, duration, grouped, wrap_parts};
+use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
@@ -274,10 +274,6 @@ pub(super) fn print_text(text: &str) {
 /// Cuts a text at spaces.
 fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
-}
-
-fn whole(count: usize) -> String {
-    grouped(count as f64, 0)
 }
 
 fn basis(basis: Basis) -> &'static str {

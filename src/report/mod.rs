@@ -50,7 +50,7 @@ pub use document::{
 };
 pub use effects::{AxisEffect, GridVariance, Level};
 pub use layout::{wrap_parts, wrap_text};
-pub use numbers::{counted, duration, grouped};
+pub use numbers::{counted, duration, grouped, whole};
 pub use rivals::AgainstBest;
 
 /// How a report is written.

@@ -119,11 +119,17 @@ pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
+/// Prints a count with commas between thousands.
+#[must_use]
+pub fn whole(count: usize) -> String {
+    grouped(count as f64, 0)
+}
+
 /// Prints a count with the noun, adding `s` unless it is one.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(count as f64, 0))
+    format!("{} {noun}{plural}", whole(count))
 }
 
 #[cfg(test)]

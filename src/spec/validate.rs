@@ -2,6 +2,7 @@
 
 use super::decode::experiment::{TypedCheck, TypedReport};
 use super::decode::grid::{TypedAxis, TypedBlock};
+use super::decode::train;
 use super::document::{Item, settings_with};
 use super::layers::LayerSettings;
 use super::problem::{nearest, one_of};
@@ -211,17 +212,8 @@ fn axis_keys(blocks: &[TypedBlock]) -> Vec<&str> {
     keys
 }
 
-/// Keys of `[train]` that do nothing in a model that is fitted in one pass.
-const KEYS_OF_STEPS: [&str; 8] = [
-    "epochs",
-    "batch-size",
-    "drop-last",
-    "optimizer",
-    "learning-rate",
-    "precision",
-    "stop",
-    "time-limit",
-];
+/// The one key of `[train]` that does something in a model that is fitted in one pass.
+const KEY_OF_FITS: &str = "retrain";
 
 /// Refuses settings of training steps where every cell is fitted in one pass.
 ///
@@ -243,13 +235,13 @@ pub(super) fn steps(
     if !is_fitted {
         return;
     }
-    let train = find(tree, "train").and_then(|entry| entry.node.entries()).unwrap_or_default();
-    let typed = train.iter().map(|entry| (format!("train.{}", entry.key), entry.origin));
+    let typed = find(tree, "train").and_then(|entry| entry.node.entries()).unwrap_or_default();
+    let typed = typed.iter().map(|entry| (format!("train.{}", entry.key), entry.origin));
     let axes = every_axis(blocks).map(|axis| (axis.key.clone(), axis.origin));
     for (key, origin) in typed.chain(axes) {
         let mut parts = key.split('.');
         let is_of_steps = parts.next() == Some("train")
-            && parts.next().is_none_or(|part| KEYS_OF_STEPS.contains(&part));
+            && parts.next().is_none_or(|part| part != KEY_OF_FITS && train::KEYS.contains(&part));
         if is_of_steps {
             let message = format!("`{key}` does nothing in `naive-bayes`, which takes no steps");
             findings.advise(origin, message, "remove it".to_owned());

@@ -6,7 +6,7 @@ pub(super) mod experiment;
 pub(super) mod grid;
 mod model;
 mod range;
-mod train;
+pub(super) mod train;
 mod trainer;
 
 use super::reader::Findings;

@@ -11,7 +11,8 @@ use crate::spec::settings::{
 };
 use crate::spec::tree::{Data, Node, find};
 
-const KEYS: &[&str] = &[
+/// Keys of `[train]`.
+pub(in crate::spec) const KEYS: &[&str] = &[
     "epochs",
     "batch-size",
     "drop-last",
