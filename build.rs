@@ -18,7 +18,7 @@ fn main() {
     println!("cargo::rustc-env=GRIDBENCH_TARGET={}", target.display());
     // Every change of the sources is a rebuild of the crate anyway; a commit is the other moment at
     // which the answers change.
-    for path in ["build.rs", "src", "Cargo.toml", "Cargo.lock"] {
+    for path in ["build.rs", "src", "crates", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
     }
     if let Some(log) = answer("git", &["rev-parse", "--git-path", "logs/HEAD"])

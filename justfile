@@ -13,6 +13,10 @@ lint:
 test:
     cargo test --release
 
+# Tests while writing: the package itself barely optimised and built incrementally, dependencies shared with `release`.
+quick *arguments:
+    CARGO_INCREMENTAL=1 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo nextest run --release {{arguments}}
+
 # The tests that need real MNIST: `just test-data path/to/data`.
 test-data folder:
     BENCH_DATA_DIR={{folder}} cargo test --release -- --include-ignored real_data
@@ -33,3 +37,7 @@ gate:
 # Accepts new snapshot files after looking at them.
 review:
     cargo insta review
+
+# Writes docs/file-map.md anew, from the first sentence of each file.
+file-map:
+    GRIDBENCH_WRITE_FILE_MAP=1 cargo test --release --test it the_file_map_matches_the_tree

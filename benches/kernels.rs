@@ -12,7 +12,7 @@
 
 use std::time::Instant;
 
-use gridbench::engine::kernels::{
+use gridbench_kernels::{
     Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Moments, Path, Runs, Sources,
     Storage, Taps, Tiled, WeightGradient, WeightShape, Window, peak_flops,
 };

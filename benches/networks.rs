@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::ImageShape;
 use gridbench::engine::fused;
-use gridbench::engine::kernels::Path;
 use gridbench::engine::network::{Network, StepInput, StepResult};
 use gridbench::spec::Document;
 use gridbench::spec::settings::Settings;
+use gridbench_kernels::Path;
 
 const PRESETS: [&str; 5] = ["deotte-cnn", "augment-cnn", "mlp", "simple-cnn", "two-conv"];
 

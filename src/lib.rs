@@ -12,6 +12,5 @@ pub mod record;
 pub mod report;
 pub mod runner;
 pub mod spec;
-pub mod stats;
 pub mod store;
 pub mod tables;

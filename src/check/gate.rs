@@ -10,7 +10,7 @@ use super::verdict::{CellVerdict, CheckReport};
 use super::warning::warnings;
 use crate::base::{Direction, Metric, Unit};
 use crate::spec::experiment::CheckSettings;
-use crate::stats::Moments;
+use gridbench_stats::Moments;
 
 /// Says why no verdict can be given.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! When an escalating check looks at its trials, and how strictly each time.
 
-use crate::stats::obrien_fleming;
+use gridbench_stats::obrien_fleming;
 
 /// Looks at a growing candidate: at n, 2n, 4n trials a cell and so on. The baseline stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

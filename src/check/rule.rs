@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::looks::Looks;
 use super::verdict::{Note, Verdict};
-use crate::stats::{
+use gridbench_stats::{
     MeanDifference, Moments, Sides, fisher_more, pooled_sd, repeats_for, step_down_levels, welch,
 };
 

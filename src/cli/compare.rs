@@ -14,9 +14,9 @@ use crate::report::compare::{
 };
 use crate::runner::predicted_classes;
 use crate::spec::settings::SplitSeed;
-use crate::stats::RESAMPLE_SEED;
 use crate::store::Store;
 use crate::tables::ExperimentResults;
+use gridbench_stats::RESAMPLE_SEED;
 
 pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let first = Source::open(&arguments.a)?;

@@ -9,7 +9,7 @@ use super::arguments::DataFolderArguments;
 use super::failure::Failure;
 use crate::data::DataFolders;
 use crate::engine::CpuKernels;
-use crate::engine::kernels::IsaError;
+use gridbench_kernels::IsaError;
 
 /// Returns the folder of an experiment's results: `--out`, else `results/<name>`.
 pub(super) fn results_folder(out: Option<&PathBuf>, name: &str) -> PathBuf {

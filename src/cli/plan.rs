@@ -15,8 +15,8 @@ use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
-use crate::stats;
 use crate::store::{Store, StoreError, View};
+use gridbench_stats as stats;
 
 /// Test accuracy assumed where nothing was measured, for the predicted spread.
 const ASSUMED_ERROR: f64 = 0.01;

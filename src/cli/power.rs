@@ -11,7 +11,7 @@ use super::report::results_in;
 use crate::base::{Metric, Unit};
 use crate::plan::Plan;
 use crate::spec::experiment::Experiment;
-use crate::stats;
+use gridbench_stats as stats;
 
 /// The repeats that show a difference, by every spread that is known.
 pub(super) struct Wanted {

@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use dfdx::tensor::Cpu;
 
-use super::kernels::{Isa, IsaError, Path};
 use super::network::Network;
 use super::portable::PortableNetwork;
 use super::{EngineError, TrainJob, fused};
 use crate::spec::settings::Precision;
+use gridbench_kernels::{Isa, IsaError, Path};
 
 /// What computes on the CPU; `GRIDBENCH_ISA` chooses one by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,8 +1,8 @@
 //! Dropout masks as a hash of a counter, so that no mask is stored and every path can make the
 //! same one: a value is kept or not by (member, step, layer, image, feature) alone.
 
-use super::kernels::Dropout;
 use crate::base::{SeedPath, Stream};
+use gridbench_kernels::Dropout;
 
 /// Layers a step can have without two of them sharing a key.
 const LAYERS_PER_STEP: u64 = 1 << 16;

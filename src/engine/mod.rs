@@ -16,7 +16,6 @@ mod feed;
 pub mod fused;
 mod geometry;
 pub mod init;
-pub mod kernels;
 mod member;
 pub mod model_file;
 mod naive_bayes;

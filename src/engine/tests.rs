@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use super::kernels::Isa;
 use super::network::{Network, NetworkState};
 use super::portable::PortableNetwork;
 use super::testing::{
@@ -16,6 +15,7 @@ use crate::data::{DataFolders, load, split};
 use crate::record::Selection;
 use crate::spec::layers::{LayerSettings, Padding};
 use crate::spec::settings::{PatienceSettings, Schedule, Source};
+use gridbench_kernels::Isa;
 
 fn cpu_with(kernels: CpuKernels) -> Box<dyn Engine + Send + Sync> {
     build_with(DeviceChoice::Cpu, kernels).unwrap()

@@ -12,8 +12,8 @@ use super::predicted::Predicted;
 use super::{cost, curves, effects, reference, rivals, warnings};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
-use crate::stats::{self, Summary};
 use crate::tables::{CellResults, ExperimentResults, shared_histogram, summarize};
+use gridbench_stats::{self as stats, Summary};
 
 /// Level of every test in a report.
 const ALPHA: f64 = 0.05;

@@ -11,8 +11,8 @@ use super::labels::short_name;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
-use crate::stats::{self, IntervalMethod, Summary};
 use crate::tables::{CellResults, ExperimentResults};
+use gridbench_stats::{self as stats, IntervalMethod, Summary};
 
 /// Version of the JSON schema.
 pub const SCHEMA_VERSION: u32 = 1;

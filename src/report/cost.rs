@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::curves::sharing_groups;
 use super::document::{Cost, NetworkCost, Statistics};
 use crate::base::Metric;
-use crate::stats::{IntervalMethod, Summary};
 use crate::tables::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use gridbench_stats::{IntervalMethod, Summary};
 
 /// Returns the cost of everything that was trained; `labels` and `shown` name the axes' values.
 #[must_use]

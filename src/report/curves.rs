@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::record::EpochRecord;
-use crate::stats::Moments;
 use crate::tables::ExperimentResults;
+use gridbench_stats::Moments;
 
 /// Most groups whose curves are kept: a page of more would be looked at by nobody.
 const MOST_GROUPS: usize = 400;

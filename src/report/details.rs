@@ -7,7 +7,7 @@ use super::pivot::ABSENT;
 use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
 use crate::base::Metric;
-use crate::stats::IntervalMethod;
+use gridbench_stats::IntervalMethod;
 
 impl Presenter<'_> {
     /// Returns one row a cell with everything known of it, at most `limit` rows, and how many

@@ -13,8 +13,8 @@ use super::effects::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
 use super::rivals::AgainstBest;
 use crate::base::Metric;
-use crate::stats::IntervalMethod;
 use crate::tables::{DatasetFacts, Origin};
+use gridbench_stats::IntervalMethod;
 
 /// Version of the JSON schema.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::document::{PivotGrid, Role, Section};
-use crate::stats::{self, MarginalMean, Observation, TwoWayAnova};
+use gridbench_stats::{self as stats, MarginalMean, Observation, TwoWayAnova};
 
 /// Confidence of the intervals of marginal means.
 const CONFIDENCE: f64 = 0.95;

@@ -7,7 +7,7 @@ use super::pivot::ABSENT;
 use super::predicted::EnsembleGroup;
 use super::present::Presenter;
 use crate::base::{Direction, Metric};
-use crate::stats::EnsemblePoint;
+use gridbench_stats::EnsemblePoint;
 
 /// Sizes that are listed, beside the experiment's own and the largest.
 const SIZES: [usize; 8] = [1, 2, 3, 5, 10, 15, 20, 25];

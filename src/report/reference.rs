@@ -11,8 +11,8 @@ use super::labels::{named, spoken};
 use super::numbers::counted;
 pub use super::published::{NAMES, find};
 use crate::base::Metric;
-use crate::stats::{self, Moments};
 use crate::tables::{CellResults, ExperimentResults};
+use gridbench_stats::{self as stats, Moments};
 
 /// Level at which a difference from a published number counts.
 const ALPHA: f64 = 0.05;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::document::Section;
 use crate::base::{Direction, Unit};
-use crate::stats::{self, Permutation, StochasticOrder, Superiority};
+use gridbench_stats::{self as stats, Permutation, StochasticOrder, Superiority};
 
 /// Seed of the resamplings: the same results give the same digits.
 const SEED: u64 = stats::RESAMPLE_SEED;

@@ -2,8 +2,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::base::Metric;
-use crate::stats::IntervalMethod;
 use crate::tables::fixture::{self, HandMade};
+use gridbench_stats::IntervalMethod;
 
 fn text(results: &[ExperimentResults], format: Format, page: Page) -> String {
     render(&subjects(results), format, page)

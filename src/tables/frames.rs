@@ -9,7 +9,7 @@ use super::shape::{AxisType, axis_types};
 use super::summary::summarize;
 use crate::base::{Metric, Unit};
 use crate::record::{EpochRecord, Outcome};
-use crate::stats::{self, Summary};
+use gridbench_stats::{self as stats, Summary};
 
 /// Most bins a histogram has.
 pub const HISTOGRAM_BINS: usize = 12;

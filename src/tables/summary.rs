@@ -2,7 +2,7 @@
 
 use super::results::{CellResults, ExperimentResults};
 use crate::base::Metric;
-use crate::stats::{BOOTSTRAP_FROM, IntervalMethod, Summary};
+use gridbench_stats::{BOOTSTRAP_FROM, IntervalMethod, Summary};
 
 /// Values beyond which intervals are Student's t throughout: ten thousand resamples of a hundred
 /// thousand trials would take longer than the rest of a report together.

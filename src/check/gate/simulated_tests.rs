@@ -4,7 +4,7 @@ use super::super::testing::{cell, origin};
 use super::tests::{baseline, settings};
 use super::*;
 use crate::check::Verdict;
-use crate::stats::{Draws, Sides, repeats_for};
+use gridbench_stats::{Draws, Sides, repeats_for};
 
 /// Draws accuracies as a test set of 10,000 images would give them: normal, rounded to 1e-4.
 fn accuracies(draws: &mut Draws, mean: f64, sd: f64, n: usize) -> Vec<f64> {

@@ -12,7 +12,7 @@ use super::wording::Printed;
 use crate::base::Metric;
 use crate::check::baseline::CellSample;
 use crate::check::verdict::CheckReport;
-use crate::stats::{IntervalMethod, Summary};
+use gridbench_stats::{IntervalMethod, Summary};
 
 /// Writes `{ benchmark: { measure: { value, lower_value, upper_value } } }`.
 pub(super) fn metric_format(report: &CheckReport, cells: &[CellSample]) -> String {

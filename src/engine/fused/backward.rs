@@ -5,13 +5,13 @@
 //! of its products, some groups at a time, sums the weight gradients while those lie in the cache,
 //! and writes the gradient of its input over its input in turn.
 
-use super::super::kernels::{
-    BackwardEpilogue, Extent, Gather, NormalisationGradient, Path, PoolBackward, Products, Sources,
-    Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
-};
 use super::layer::{Chunk, Layer};
 use super::parameters::Slots;
 use super::trunk::{Mode, Trunk};
+use gridbench_kernels::{
+    BackwardEpilogue, Extent, Gather, NormalisationGradient, Path, PoolBackward, Products, Sources,
+    Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
+};
 
 impl<E: Storage> Trunk<E> {
     /// Computes the gradient of every parameter from `delta`, the gradient of the logits of the

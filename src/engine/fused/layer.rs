@@ -1,10 +1,10 @@
 //! One stage at run time: its tables, buffers and place among the parameters.
 
-use super::super::kernels::{
-    Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
-};
 use super::parameters::Slots;
 use super::stages::{Linear, Norm, Pool, Stage};
+use gridbench_kernels::{
+    Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
+};
 
 /// Bytes of a stage's sums that should stay in the second cache between two passes over them.
 const CHUNK_BYTES: usize = 256 * 1024;

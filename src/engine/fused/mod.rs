@@ -1,7 +1,7 @@
 //! The fused CPU path: whole networks in hand-written kernels, one training a thread.
 //!
 //! Owns the plan of a network's stages, its buffers and the order of kernels in a step; the
-//! arithmetic is in [`super::kernels`]. Invariants: buffers are allocated once per training and
+//! arithmetic is in [`gridbench_kernels`]. Invariants: buffers are allocated once per training and
 //! nothing in the step; names, initial weights and dropout masks are those of the portable path,
 //! so that either can continue what the other began; the same seed on the same path gives the
 //! same bits, whatever else runs.

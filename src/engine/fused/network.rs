@@ -3,7 +3,6 @@
 use super::super::EngineError;
 use super::super::dropout::DropoutMask;
 use super::super::init::initial_weights;
-use super::super::kernels::{Aligned, BatchLoss, Path, Rule, Storage, cross_entropy, step};
 use super::super::network::{Network, NetworkState, StepInput, StepResult, find};
 use super::super::weights::NamedTensor;
 use super::rule::{initial_square, rule};
@@ -12,6 +11,7 @@ use crate::base::SeedPath;
 use crate::data::ImageShape;
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{OptimizerSettings, Settings};
+use gridbench_kernels::{Aligned, BatchLoss, Path, Rule, Storage, cross_entropy, step};
 
 /// Names of the optimizer's memories in files.
 const MEMORIES: [&str; 2] = ["first", "second"];

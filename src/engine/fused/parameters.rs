@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use super::super::EngineError;
-use super::super::kernels::WeightShape;
 use super::super::network::find;
 use super::super::weights::NamedTensor;
+use gridbench_kernels::WeightShape;
 
 /// One tensor's place in the row.
 #[derive(Debug, Clone, PartialEq)]

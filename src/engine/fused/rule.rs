@@ -1,7 +1,7 @@
 //! Optimizer settings as the update rule of one step.
 
-use super::super::kernels::Rule;
 use crate::spec::settings::{OptimizerSettings, RmsPropConvention};
+use gridbench_kernels::Rule;
 
 /// Returns the rule of step `step`, from 1, with this step size.
 pub(super) fn rule(settings: &OptimizerSettings, learning_rate: f64, step: u64) -> Rule {

@@ -6,9 +6,9 @@
 
 use super::super::EngineError;
 use super::super::geometry::Volume;
-use super::super::kernels::{MOST_PLACES, Window};
 use crate::spec::architecture::{Architecture, LayerSummary};
 use crate::spec::layers::LayerSettings;
+use gridbench_kernels::{MOST_PLACES, Window};
 
 /// One stage of a network.
 #[derive(Debug, Clone, PartialEq)]

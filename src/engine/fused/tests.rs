@@ -3,7 +3,6 @@
 
 use dfdx::tensor::Cpu;
 
-use super::super::kernels::{Isa, Path};
 use super::super::network::{Network, StepInput, StepResult};
 use super::super::portable::PortableNetwork;
 use super::super::testing::{conv, dense, every_layer, settings};
@@ -13,6 +12,7 @@ use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
 use crate::spec::layers::{LayerSettings, Padding};
 use crate::spec::settings::{OptimizerSettings, RmsPropConvention, Settings};
+use gridbench_kernels::{Isa, Path};
 
 const RELU: LayerSettings = LayerSettings::Relu;
 const NORM: LayerSettings = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };

@@ -4,16 +4,16 @@
 //! gradient is written over it (see [`super::backward`]).
 
 use super::super::EngineError;
-use super::super::kernels::{
-    Activation, Affine, Aligned, Dropout, Extent, ForwardEpilogue, Gather, Moments, Path,
-    PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,
-    spread_images, transform, transform_in_place,
-};
 use super::layer::{Chunk, Layer, LinearLayer};
 use super::parameters::Slots;
 use super::stages;
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
+use gridbench_kernels::{
+    Activation, Affine, Aligned, Dropout, Extent, ForwardEpilogue, Gather, Moments, Path,
+    PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,
+    spread_images, transform, transform_in_place,
+};
 
 /// How a forward pass treats normalisation and dropout.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use crate::report::ensembles;
 use crate::report::numbers::{Scale, counted};
 use crate::report::predicted::EnsembleGroup;
 use crate::report::present::Presenter;
-use crate::stats::EnsemblePoint;
+use gridbench_stats::EnsemblePoint;
 
 /// Groups that are drawn: those of the best cells.
 const MOST: usize = 6;

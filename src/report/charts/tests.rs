@@ -80,7 +80,7 @@ fn lines_break_where_they_leave_the_panel_and_areas_are_cut_there() {
 fn the_ensembles_chart_holds_every_mean_and_its_whole_band() {
     let cells: [fixture::HandMade<'_>; 1] = [(&[], &[5, 6, 7])];
     let results = fixture::experiment("e", &[], &cells);
-    let point = |size: usize, mean, sd| crate::stats::EnsemblePoint {
+    let point = |size: usize, mean, sd| gridbench_stats::EnsemblePoint {
         size,
         ensembles: 15 / size,
         mean,

@@ -6,7 +6,9 @@
 use serde::Serialize;
 
 use crate::base::Metric;
-use crate::stats::{Correlation, MannWhitney, McNemar, Permutation, Superiority, TwoWayDifference};
+use gridbench_stats::{
+    Correlation, MannWhitney, McNemar, Permutation, Superiority, TwoWayDifference,
+};
 
 /// Version of the JSON schema.
 pub const SCHEMA_VERSION: u32 = 1;

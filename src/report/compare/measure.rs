@@ -10,8 +10,8 @@ use super::pairs::{Pairing, value};
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::report::labels::short_name;
-use crate::stats::{self, MeanDifference, Moments};
 use crate::tables::{CellResults, ExperimentResults};
+use gridbench_stats::{self as stats, MeanDifference, Moments};
 
 const POWER: f64 = 0.8;
 /// With more pairs than this, images and stochastic order are not looked at: reading all predictions

@@ -10,7 +10,7 @@ use crate::report::numbers::{Scale, counted, duration, grouped, probability};
 use crate::report::pivot::ABSENT;
 use crate::report::present::{Presenter, grid_title};
 use crate::report::rivals::AgainstBest;
-use crate::stats::Effect;
+use gridbench_stats::Effect;
 
 /// Rows of the table of rivals.
 const RIVALS: usize = 200;

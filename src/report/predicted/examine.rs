@@ -9,8 +9,8 @@ use crate::base::{Direction, Metric};
 use crate::record::Predictions;
 use crate::report::curves::sharing_groups;
 use crate::report::numbers::counted;
-use crate::stats::{self, Moments};
 use crate::tables::ExperimentResults;
+use gridbench_stats::{self as stats, Moments};
 
 /// Cells, those nearest to the best, that are compared with it image by image.
 const RIVALS: usize = 6;

@@ -2,7 +2,7 @@
 
 use crate::record::Predictions;
 use crate::spec::settings::Combine;
-use crate::stats::{self, EnsemblePoint};
+use gridbench_stats::{self as stats, EnsemblePoint};
 
 /// Most networks of a group whose ensembles are measured.
 pub(super) const MOST_MEMBERS: usize = 32;

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::record::Predictions;
 use crate::spec::settings::Combine;
-use crate::stats::{EnsemblePoint, McNemar, TwoWayDifference, VarianceSplit};
+use gridbench_stats::{EnsemblePoint, McNemar, TwoWayDifference, VarianceSplit};
 
 pub use examine::examine;
 

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{EventFile, Hyperparameter, Kind};
 
 use crate::record::Outcome;
-use crate::stats;
 use crate::tables::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use gridbench_stats as stats;
 
 /// Name of every event file; the reader looks for `tfevents` in it.
 pub const FILE_NAME: &str = "events.out.tfevents.0000000000.bench";

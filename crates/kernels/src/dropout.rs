@@ -48,8 +48,8 @@ impl Dropout {
     }
 
     /// Returns what a device needs to make the mask: key, threshold and the bits of the scale.
-    #[cfg(feature = "cuda")]
-    pub(in crate::engine) fn words(&self) -> [u32; 4] {
+    #[must_use]
+    pub fn words(&self) -> [u32; 4] {
         [self.key[0], self.key[1], self.threshold, self.scale.to_bits()]
     }
 

@@ -130,7 +130,7 @@ impl Extent {
     }
 
     /// Zeroes the rows after image `images` in the group of the last image.
-    pub(in super::super) fn clear_after<T: Copy + Default>(&self, images: usize, values: &mut [T]) {
+    pub fn clear_after<T: Copy + Default>(&self, images: usize, values: &mut [T]) {
         let groups = self.groups(images);
         if groups * self.group == images {
             return;
