@@ -12,7 +12,7 @@ use super::run::engine_on;
 use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings, csv_cell};
 use crate::engine::Engine;
 use crate::engine::model_file::card_of;
-use crate::record::Probabilities;
+use crate::record::LogProbabilities;
 use crate::runner::Ballot;
 use crate::spec::settings::{Combine, Source};
 use crate::store::atomic;
@@ -176,24 +176,24 @@ impl Answers {
     ) -> Result<Self, Failure> {
         let images = &input.images;
         let indices: Vec<u32> = (0..images.len() as u32).collect();
-        let of_model = |model: &Model| -> Result<Probabilities, Failure> {
+        let of_model = |model: &Model| -> Result<LogProbabilities, Failure> {
             engine.predict(&model.card.settings, images, &indices, &model.bytes).map_err(|error| {
                 Failure::input(format!("cannot predict with network {}", model.card.member))
                     .because(&error)
             })
         };
-        let predicted: Vec<Probabilities> =
+        let predicted: Vec<LogProbabilities> =
             models.par_iter().map(of_model).collect::<Result<_, _>>()?;
         let mut ballot = Ballot::new(models.len(), images.classes.len());
         let mut answers = Self { classes: Vec::new(), means: Vec::new() };
         for image in 0..images.len() {
             ballot.clear();
-            for probabilities in &predicted {
-                let classes = probabilities.classes;
-                ballot.add(&probabilities.values[image * classes..][..classes]);
+            for logs in &predicted {
+                let classes = logs.classes;
+                ballot.add(&logs.values[image * classes..][..classes]);
             }
             answers.classes.push(ballot.winner(combine));
-            answers.means.push(ballot.mean().to_vec());
+            answers.means.push(ballot.mean());
         }
         Ok(answers)
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, Splits};
-use crate::record::Probabilities;
+use crate::record::LogProbabilities;
 use crate::spec::settings::{Precision, Settings, TrainerSettings};
 
 /// Where networks are trained.
@@ -158,7 +158,7 @@ pub(super) trait Networks: Sync {
         job: &TrainJob<'_>,
         indices: &[u32],
         weights: &[NamedTensor],
-    ) -> Result<Probabilities, EngineError>;
+    ) -> Result<LogProbabilities, EngineError>;
 }
 
 /// Sends each job to what its trainer settings name.
@@ -237,7 +237,7 @@ impl<N: Networks> Engine for Trainers<N> {
         dataset: &Dataset,
         indices: &[u32],
         weights: &[u8],
-    ) -> Result<Probabilities, EngineError> {
+    ) -> Result<LogProbabilities, EngineError> {
         let weights = from_safetensors(weights)?;
         if naive_bayes::asked_for(settings).is_some() {
             return naive_bayes::predict(dataset, indices, &weights);
@@ -293,7 +293,7 @@ impl Networks for CpuNetworks {
         job: &TrainJob<'_>,
         indices: &[u32],
         weights: &[NamedTensor],
-    ) -> Result<Probabilities, EngineError> {
+    ) -> Result<LogProbabilities, EngineError> {
         in_one_thread(|| {
             let mut network = self.kernels.network(std::slice::from_ref(job))?;
             training::predict_with(&mut *network, job, indices, weights)

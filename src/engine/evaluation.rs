@@ -1,6 +1,6 @@
 //! From logits to losses, accuracies and probabilities.
 
-use crate::record::Probabilities;
+use crate::record::LogProbabilities;
 
 /// Loss and accuracy of one model on one set of images.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -26,9 +26,18 @@ pub fn argmax(row: &[f32]) -> usize {
 /// Returns the cross-entropy of one row of logits against class `label`, in nats.
 #[must_use]
 pub fn cross_entropy(logits: &[f32], label: u16) -> f64 {
-    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
-    sum.ln() + largest - f64::from(logits[usize::from(label)])
+    let (largest, rest) = normalizer(logits);
+    rest + (largest - f64::from(logits[usize::from(label)]))
+}
+
+/// Returns the logarithm of the sum of exponentials in two parts, the largest logit and what the
+/// others add to it, so that a loss near 0 keeps its digits.
+fn normalizer(logits: &[f32]) -> (f64, f64) {
+    let best = argmax(logits);
+    let largest = f64::from(logits[best]);
+    let share = |(_, &logit): (usize, &f32)| (f64::from(logit) - largest).exp();
+    let others = logits.iter().enumerate().filter(|(index, _)| *index != best);
+    (largest, others.map(share).sum::<f64>().ln_1p())
 }
 
 /// Returns loss and accuracy of `logits`, one row of `classes` values an image.
@@ -50,21 +59,23 @@ pub fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evaluation {
     Evaluation { loss: loss / images, accuracy: correct as f64 / images }
 }
 
-/// Turns logits into class probabilities (softmax), row by row, in place.
+/// Turns logits into logarithms of class probabilities (log-softmax), row by row, in place.
+///
+/// Rounding never changes a prediction: where it would make two classes equal, the winner is moved
+/// up by one step.
 #[must_use]
-pub fn probabilities(mut logits: Vec<f32>, classes: usize) -> Probabilities {
+pub fn log_probabilities(mut logits: Vec<f32>, classes: usize) -> LogProbabilities {
     for row in logits.chunks_exact_mut(classes.max(1)) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut sum = 0.0;
+        let winner = argmax(row);
+        let (largest, rest) = normalizer(row);
         for value in &mut *row {
-            *value = (*value - largest).exp();
-            sum += *value;
+            *value = ((f64::from(*value) - largest) - rest) as f32;
         }
-        for value in &mut *row {
-            *value /= sum;
+        if argmax(row) != winner {
+            row[winner] = row[winner].next_up();
         }
     }
-    Probabilities { classes, values: logits }
+    LogProbabilities { classes, values: logits }
 }
 
 #[cfg(test)]
@@ -87,14 +98,37 @@ mod tests {
     }
 
     #[test]
-    fn probabilities_of_a_row_sum_to_one_and_keep_its_order() {
-        let rows = probabilities(vec![1.0, 2.0, 3.0, 1000.0, 0.0, -1000.0], 3);
-        for row in rows.rows() {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    fn a_loss_near_zero_keeps_its_digits() {
+        // mpmath.mp.dps = 40: log(1 + exp(-50)), log(1 + exp(-20))
+        for (margin, loss) in
+            [(50.0, 1.928_749_847_963_917_7e-22), (20.0, 2.061_153_620_314_380_7e-9)]
+        {
+            let found = cross_entropy(&[margin, 0.0], 0);
+            assert!((found / loss - 1.0).abs() < 1e-12, "{found:e} is not {loss:e}");
+            let stored = log_probabilities(vec![margin, 0.0], 2).values[0];
+            assert!((-f64::from(stored) / loss - 1.0).abs() < 1e-6, "{stored:e} is not {loss:e}");
         }
-        // scipy.special.softmax([1, 2, 3]) = [0.09003057, 0.24472847, 0.66524096]
-        assert!((rows.values[0] - 0.090_030_57).abs() < 1e-7);
-        assert_eq!(argmax(&rows.values[3..]), 0);
+    }
+
+    #[test]
+    fn log_probabilities_are_those_of_scipy() {
+        let rows = log_probabilities(vec![1.0, 2.0, 3.0, 1000.0, 0.0, -1000.0], 3);
+        // scipy.special.log_softmax([1, 2, 3]) = [-2.40760596, -1.40760596, -0.40760596]
+        for (found, expected) in
+            rows.values.iter().zip([-2.407_605_96, -1.407_605_96, -0.407_605_96])
+        {
+            assert!((found - expected).abs() < 1e-6);
+        }
+        assert_eq!(rows.values[3..], [0.0, -1000.0, -2000.0]);
+    }
+
+    #[test]
+    fn rounding_never_changes_which_class_wins() {
+        // Logits whose difference is lost when ln 2 is taken from them.
+        let logits = vec![1.0e-10, 1.1e-10, 1.2e-10, -3.0e-10, 0.0, 1.0e-12];
+        let winners: Vec<usize> = logits.chunks_exact(2).map(argmax).collect();
+        let stored = log_probabilities(logits, 2);
+        assert_eq!(stored.rows().map(argmax).collect::<Vec<_>>(), winners);
     }
 
     #[test]

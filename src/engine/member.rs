@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::checkpoint::Checkpoint;
-use super::evaluation::{evaluate, probabilities};
+use super::evaluation::{evaluate, log_probabilities};
 use super::feed;
 use super::network::Network;
 use super::schedule::learning_rate;
@@ -164,6 +164,11 @@ impl<'a> Member<'a> {
         let mut metrics = BTreeMap::new();
         if !test_labels.is_empty() {
             let test = evaluate(&test_logits, classes, &test_labels);
+            if !test.loss.is_finite() {
+                let reason = format!("test loss became {} after the last epoch", test.loss);
+                self.ended = Some(Ended::Diverged(reason));
+                return;
+            }
             metrics.insert(Metric::TestAccuracy, test.accuracy);
             metrics.insert(Metric::TestLoss, test.loss);
         }
@@ -199,10 +204,11 @@ impl<'a> Member<'a> {
             images_trained,
         };
         let predictions = Predictions {
-            validation: probabilities(validation_logits, classes),
+            validation: log_probabilities(validation_logits, classes),
             validation_labels,
-            test: probabilities(test_logits, classes),
+            test: log_probabilities(test_logits, classes),
             test_labels,
+            ..Predictions::default()
         };
         self.ended = Some(Ended::Completed(Box::new(TrainOutput {
             outcome: Outcome::Completed,

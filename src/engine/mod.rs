@@ -40,12 +40,12 @@ use std::ops::ControlFlow;
 
 use crate::base::SeedPath;
 use crate::data::{Dataset, Splits};
-use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions, Probabilities};
+use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
 use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
 
 /// Changes whenever an engine change alters numbers; part of every member's identity.
-pub const ENGINE_REVISION: &str = "4";
+pub const ENGINE_REVISION: &str = "5";
 
 /// Everything that decides one member.
 pub struct TrainJob<'a> {
@@ -168,7 +168,7 @@ pub trait Engine: Sync {
         observer: &mut dyn EpochObserver,
     ) -> Result<TrainOutput, EngineError>;
 
-    /// Returns the class probabilities of the images at `indices` under weights of a training with
+    /// Returns the logarithms of the class probabilities of the images at `indices` under weights of a training with
     /// these settings, as [`TrainOutput::weights`] gave them.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ pub trait Engine: Sync {
         _dataset: &Dataset,
         _indices: &[u32],
         _weights: &[u8],
-    ) -> Result<Probabilities, EngineError> {
+    ) -> Result<LogProbabilities, EngineError> {
         Err(EngineError::Unsupported(format!(
             "the engine `{}` keeps no weights to predict with; train with `trainer.engine = \"dfdx\"`",
             self.description()

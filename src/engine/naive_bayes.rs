@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::evaluation::{Evaluation, evaluate, probabilities};
+use super::evaluation::{Evaluation, evaluate, log_probabilities};
 use super::weights::{NamedTensor, find, to_safetensors};
 use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::Metric;
 use crate::data::{Augmenter, BatchSettings, Batches, Dataset, Order};
-use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions, Probabilities, Selection};
+use crate::record::{
+    EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions, Selection,
+};
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::Settings;
 
@@ -128,10 +130,11 @@ pub(super) fn train(
         }),
         epochs: vec![record],
         predictions: Some(Predictions {
-            validation: probabilities(validation_logits, classes),
+            validation: log_probabilities(validation_logits, classes),
             validation_labels,
-            test: probabilities(test_logits, classes),
+            test: log_probabilities(test_logits, classes),
             test_labels,
+            ..Predictions::default()
         }),
         weights: Some(to_safetensors(&weights)),
     })
@@ -145,7 +148,7 @@ pub(super) fn predict(
     dataset: &Dataset,
     indices: &[u32],
     weights: &[NamedTensor],
-) -> Result<Probabilities, EngineError> {
+) -> Result<LogProbabilities, EngineError> {
     let (classes, features) = (dataset.classes.len(), dataset.shape.len());
     let values = |role: &str, shape: &[usize]| {
         find(weights, &name(role), shape).map(|tensor| tensor.values.clone())
@@ -156,7 +159,7 @@ pub(super) fn predict(
         variances: values("variance", &[classes, features])?,
         log_shares: values("log-share", &[classes])?,
     };
-    Ok(probabilities(fitted.logits(dataset, indices), classes))
+    Ok(log_probabilities(fitted.logits(dataset, indices), classes))
 }
 
 fn name(role: &str) -> String {

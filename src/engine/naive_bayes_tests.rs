@@ -37,11 +37,11 @@ fn trained(smoothing: f64, scaling: bool) -> TrainOutput {
     train(&job(&settings, &dataset, &splits, 0), &mut Silent).unwrap()
 }
 
-fn assert_near(found: &Probabilities, expected: &[[f64; 3]]) {
+fn assert_near(found: &LogProbabilities, expected: &[[f64; 3]]) {
     assert_eq!(found.images(), expected.len());
     for (found, expected) in found.rows().zip(expected) {
         for (found, expected) in found.iter().zip(expected) {
-            assert!((f64::from(*found) - expected).abs() < 2e-5, "{found} is not {expected}");
+            assert!((f64::from(*found).exp() - expected).abs() < 2e-5, "{found} is not {expected}");
         }
     }
 }

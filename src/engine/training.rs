@@ -16,7 +16,7 @@ use super::network::{Network, StepInput, StepResult};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, evaluation};
 use crate::data::Batches;
-use crate::record::{EpochRecord, Probabilities};
+use crate::record::{EpochRecord, LogProbabilities};
 
 /// Trains the members of a pack to their ends, one model of `network` a job.
 ///
@@ -50,7 +50,7 @@ pub(super) fn train(
     }
 }
 
-/// Returns the class probabilities of the images at `indices` under `weights`.
+/// Returns the logarithms of the class probabilities of the images at `indices` under `weights`.
 ///
 /// # Errors
 /// If the weights are of another network or the device fails.
@@ -59,7 +59,7 @@ pub(super) fn predict_with(
     job: &TrainJob<'_>,
     indices: &[u32],
     weights: &[NamedTensor],
-) -> Result<Probabilities, EngineError> {
+) -> Result<LogProbabilities, EngineError> {
     network.load_weights(0, weights)?;
     let (mut feed, mut batches) = (Feed::default(), evaluation_batches(job, indices));
     let mut logits = [Vec::new()];
@@ -67,7 +67,7 @@ pub(super) fn predict_with(
         let images = feed.advance(&mut batches, By::Pixel);
         if images == 0 {
             let [logits] = logits;
-            return Ok(evaluation::probabilities(logits, job.dataset.classes.len()));
+            return Ok(evaluation::log_probabilities(logits, job.dataset.classes.len()));
         }
         network.predict(&[&feed.pixels], images, &mut logits)?;
     }

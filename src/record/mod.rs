@@ -155,16 +155,26 @@ pub struct TrialRecord {
     pub metrics: BTreeMap<Metric, f64>,
 }
 
-/// Class probabilities of one member, one row an image, in the order of the split's indices.
+/// Natural logarithms of the class probabilities of one member, one row per image, in the order of
+/// the split's indices.
+///
+/// Logarithms, because a 32-bit probability holds neither how near to 1 nor how near to 0 it is,
+/// and a loss is made of both.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Probabilities {
+pub struct LogProbabilities {
     /// Number of classes (columns).
     pub classes: usize,
     /// Row-major values, `images × classes`.
     pub values: Vec<f32>,
 }
 
-impl Probabilities {
+impl LogProbabilities {
+    /// Takes the logarithms of probabilities.
+    pub fn of_probabilities(classes: usize, values: impl IntoIterator<Item = f32>) -> Self {
+        let values = values.into_iter().map(|value| f64::from(value).ln() as f32).collect();
+        Self { classes, values }
+    }
+
     /// Returns the number of images (rows).
     #[must_use]
     pub fn images(&self) -> usize {
@@ -181,11 +191,24 @@ impl Probabilities {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Predictions {
     /// On the validation split; zero rows without one.
-    pub validation: Probabilities,
+    pub validation: LogProbabilities,
     /// True classes of the validation split.
     pub validation_labels: Vec<u16>,
     /// On the test split.
-    pub test: Probabilities,
+    pub test: LogProbabilities,
     /// True classes of the test split.
     pub test_labels: Vec<u16>,
+    /// How they were stored.
+    pub precision: PredictionPrecision,
+}
+
+/// How predictions were stored, and so what their losses are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PredictionPrecision {
+    /// 32-bit logarithms: a loss is exact to 1e-6 relative.
+    #[default]
+    Single,
+    /// 16-bit probabilities, of which losses were taken as if none were below 1e-7 (files written
+    /// before engine revision 5).
+    Half,
 }

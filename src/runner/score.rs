@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::combine::Ballot;
+use super::combine::{Ballot, mixture_loss};
 use crate::base::Metric;
-use crate::record::{MemberRecord, Predictions, Probabilities};
+use crate::record::{LogProbabilities, MemberRecord, Predictions};
 use crate::spec::settings::{Combine, SplitSeed};
-
-/// Smallest probability a loss is taken of: stored probabilities are 16-bit and may be 0 (Keras
-/// clips its cross-entropy at the same value).
-const SMALLEST: f64 = 1e-7;
 
 /// One completed member: what it cost, and what it predicts as stored.
 pub(super) struct Scored<'a> {
@@ -19,8 +15,10 @@ pub(super) struct Scored<'a> {
 
 /// Returns the metrics of a trial of these completed members, in ensemble order.
 ///
-/// The loss is that of the mean probabilities under either rule, since votes have none. Where every
-/// member has a validation split of its own, validation metrics are means over the members.
+/// What one network came to is what its evaluation said; only what several came to together is
+/// worked out from their predictions. The loss is that of the mean probabilities under either
+/// rule, since votes have none. Where every member has a validation split of its own, validation
+/// metrics are means over the members.
 ///
 /// # Errors
 /// Says what is wrong if the members were not tested on the same images.
@@ -29,35 +27,21 @@ pub(super) fn score(
     combine: Combine,
     split_seed: SplitSeed,
 ) -> Result<BTreeMap<Metric, f64>, String> {
-    let test: Vec<Part<'_>> =
-        members.iter().map(|member| Part::test(&member.predictions)).collect();
-    let validation: Vec<Part<'_>> =
-        members.iter().map(|member| Part::validation(&member.predictions)).collect();
+    let test = Split::test(members);
+    let validation = Split::validation(members);
     let mut metrics = BTreeMap::new();
 
-    let ensemble = evaluate(&test, combine)
+    let ensemble = test
+        .together(combine)
         .ok_or("its members were not tested on the same images, or on none")?;
     metrics.insert(Metric::TestAccuracy, ensemble.accuracy);
     metrics.insert(Metric::TestLoss, ensemble.loss);
-    let alone = |part: &Part<'_>| evaluate(std::slice::from_ref(part), combine);
-    insert(
-        &mut metrics,
-        Metric::MemberTestAccuracy,
-        mean_of(&test, |part| alone(part).map(|evaluation| evaluation.accuracy)),
-    );
+    insert(&mut metrics, Metric::MemberTestAccuracy, test.mean(|alone| alone.accuracy));
 
     if split_seed == SplitSeed::Member {
-        insert(
-            &mut metrics,
-            Metric::ValidationAccuracy,
-            mean_of(&validation, |part| alone(part).map(|evaluation| evaluation.accuracy)),
-        );
-        insert(
-            &mut metrics,
-            Metric::ValidationLoss,
-            mean_of(&validation, |part| alone(part).map(|evaluation| evaluation.loss)),
-        );
-    } else if let Some(ensemble) = evaluate(&validation, combine) {
+        insert(&mut metrics, Metric::ValidationAccuracy, validation.mean(|alone| alone.accuracy));
+        insert(&mut metrics, Metric::ValidationLoss, validation.mean(|alone| alone.loss));
+    } else if let Some(ensemble) = validation.together(combine) {
         metrics.insert(Metric::ValidationAccuracy, ensemble.accuracy);
         metrics.insert(Metric::ValidationLoss, ensemble.loss);
     }
@@ -73,7 +57,7 @@ pub(super) fn score(
 pub fn predicted_classes(members: &[Predictions], combine: Combine) -> Option<Vec<u16>> {
     let parts: Vec<Part<'_>> = members.iter().map(Part::test).collect();
     let mut classes = Vec::with_capacity(parts.first()?.labels.len());
-    visit(&parts, combine, |_, winner, _| classes.push(winner as u16))?;
+    visit(&parts, combine, |_, winner| classes.push(winner as u16))?;
     Some(classes)
 }
 
@@ -124,61 +108,115 @@ fn mean_of<T>(items: &[T], value: impl Fn(&T) -> Option<f64>) -> Option<f64> {
         .map(|values| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Predictions on one split.
+/// Predictions of one member on one split.
 struct Part<'a> {
-    probabilities: &'a Probabilities,
+    logs: &'a LogProbabilities,
     labels: &'a [u16],
+    /// What the member's evaluation came to, where its record says so.
+    stated: Option<Evaluation>,
 }
 
 impl<'a> Part<'a> {
     fn test(predictions: &'a Predictions) -> Self {
-        Self { probabilities: &predictions.test, labels: &predictions.test_labels }
+        Self { logs: &predictions.test, labels: &predictions.test_labels, stated: None }
     }
 
     fn validation(predictions: &'a Predictions) -> Self {
-        Self { probabilities: &predictions.validation, labels: &predictions.validation_labels }
+        Self { logs: &predictions.validation, labels: &predictions.validation_labels, stated: None }
+    }
+
+    fn row(&self, image: usize) -> &[f32] {
+        &self.logs.values[image * self.logs.classes..][..self.logs.classes]
+    }
+
+    /// Returns what this member comes to by itself.
+    fn alone(&self) -> Option<Evaluation> {
+        // One network decides alike under either rule.
+        self.stated.or_else(|| evaluate(std::slice::from_ref(self), Combine::Mean))
     }
 }
 
+/// Predictions of the members of a trial on one split.
+struct Split<'a>(Vec<Part<'a>>);
+
+impl<'a> Split<'a> {
+    fn test(members: &'a [Scored<'_>]) -> Self {
+        let stated = |member: &Scored<'_>| {
+            Evaluation::stated(member.record, Metric::TestAccuracy, Metric::TestLoss)
+        };
+        let part = |member| Part { stated: stated(member), ..Part::test(&member.predictions) };
+        Self(members.iter().map(part).collect())
+    }
+
+    fn validation(members: &'a [Scored<'_>]) -> Self {
+        let stated = |member: &Scored<'_>| {
+            Evaluation::stated(member.record, Metric::ValidationAccuracy, Metric::ValidationLoss)
+        };
+        let part =
+            |member| Part { stated: stated(member), ..Part::validation(&member.predictions) };
+        Self(members.iter().map(part).collect())
+    }
+
+    /// Returns what the members come to together.
+    fn together(&self, combine: Combine) -> Option<Evaluation> {
+        match &self.0[..] {
+            [only] if !only.labels.is_empty() => only.alone(),
+            parts => evaluate(parts, combine),
+        }
+    }
+
+    /// Returns the mean over the members of what each comes to by itself.
+    fn mean(&self, value: impl Fn(Evaluation) -> f64) -> Option<f64> {
+        mean_of(&self.0, |part| part.alone().map(&value))
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Evaluation {
     accuracy: f64,
     loss: f64,
 }
 
-/// Evaluates the ensemble of `parts`; `None` if they hold different images or none.
-fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
-    let images = parts.first()?.labels.len() as f64;
-    let (mut correct, mut loss, mut known) = (0usize, 0.0, true);
-    visit(parts, combine, |label, winner, mean| {
-        correct += usize::from(winner == label);
-        match mean.get(label) {
-            Some(probability) => loss -= probability.clamp(SMALLEST, 1.0).ln(),
-            None => known = false,
-        }
-    })?;
-    known.then_some(Evaluation { accuracy: correct as f64 / images, loss: loss / images })
+impl Evaluation {
+    fn stated(record: &MemberRecord, accuracy: Metric, loss: Metric) -> Option<Self> {
+        let stated = &record.summary.as_ref()?.metrics;
+        Some(Self { accuracy: *stated.get(&accuracy)?, loss: *stated.get(&loss)? })
+    }
 }
 
-/// Tells `see` the label of every image, the class the ensemble gives it and its mean
-/// probabilities; `None` if the parts hold different images or none.
-fn visit(
-    parts: &[Part<'_>],
-    combine: Combine,
-    mut see: impl FnMut(usize, usize, &[f64]),
-) -> Option<()> {
+/// Evaluates the ensemble of `parts`; `None` if they hold different images or none.
+fn evaluate(parts: &[Part<'_>], combine: Combine) -> Option<Evaluation> {
     let first = parts.first()?;
-    let (labels, classes) = (first.labels, first.probabilities.classes);
-    let same = |part: &Part<'_>| part.labels == labels && part.probabilities.classes == classes;
+    let classes = first.logs.classes;
+    if first.labels.iter().any(|&label| usize::from(label) >= classes) {
+        return None;
+    }
+    let (mut correct, mut loss) = (0usize, 0.0);
+    visit(parts, combine, |image, winner| {
+        let label = usize::from(first.labels[image]);
+        correct += usize::from(winner == label);
+        loss += mixture_loss(parts.iter().map(|part| f64::from(part.row(image)[label])));
+    })?;
+    let images = first.labels.len() as f64;
+    Some(Evaluation { accuracy: correct as f64 / images, loss: loss / images })
+}
+
+/// Tells `see` the index of every image and the class the ensemble gives it; `None` if the parts
+/// hold different images or none.
+fn visit(parts: &[Part<'_>], combine: Combine, mut see: impl FnMut(usize, usize)) -> Option<()> {
+    let first = parts.first()?;
+    let (labels, classes) = (first.labels, first.logs.classes);
+    let same = |part: &Part<'_>| part.labels == labels && part.logs.classes == classes;
     if labels.is_empty() || classes == 0 || !parts.iter().all(same) {
         return None;
     }
     let mut ballot = Ballot::new(parts.len(), classes);
-    for (image, &label) in labels.iter().enumerate() {
+    for image in 0..labels.len() {
         ballot.clear();
         for part in parts {
-            ballot.add(&part.probabilities.values[image * classes..][..classes]);
+            ballot.add(part.row(image));
         }
-        see(usize::from(label), ballot.winner(combine), ballot.mean());
+        see(image, ballot.winner(combine));
     }
     Some(())
 }

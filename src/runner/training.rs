@@ -202,8 +202,9 @@ fn check_predictions(
             ));
         }
     }
-    let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
-    if finite(&predictions.test.values) && finite(&predictions.validation.values) {
+    // A probability of 0 has the logarithm −∞.
+    let known = |values: &[f32]| values.iter().all(|&value| value < f32::INFINITY);
+    if known(&predictions.test.values) && known(&predictions.validation.values) {
         Ok(())
     } else {
         Err("the trainer predicted probabilities that are not finite".to_owned())

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::base::{CellId, Seed, SeedPath};
-use crate::record::{MemberSummary, Outcome, Probabilities, Selection};
+use crate::record::{LogProbabilities, MemberSummary, Outcome, PredictionPrecision, Selection};
 
 fn draft(name: &str) -> ManifestDraft {
     ManifestDraft {
@@ -37,7 +37,7 @@ fn member(name: &str, outcome: Outcome, attempt: u32) -> MemberRecord {
 
 fn predictions() -> Predictions {
     Predictions {
-        test: Probabilities { classes: 2, values: vec![0.25, 0.75] },
+        test: LogProbabilities::of_probabilities(2, [0.25, 0.75]),
         test_labels: vec![1],
         ..Predictions::default()
     }
@@ -258,9 +258,10 @@ fn a_folder_of_format_version_1_is_read() {
     assert_eq!(store.view().sessions()[0].engine, "cpu, portable f32");
 
     let predictions = store.predictions(&id("member-0")).unwrap();
-    assert_eq!(predictions.test.values, [0.75, 0.25, 0.5, 0.5]);
+    assert_eq!(predictions.precision, PredictionPrecision::Half);
+    assert_eq!(predictions.test, LogProbabilities::of_probabilities(2, [0.75, 0.25, 0.5, 0.5]));
     assert_eq!(predictions.test_labels, [0, 1]);
-    assert_eq!(predictions.validation.values, [0.125, 0.875]);
+    assert_eq!(predictions.validation, LogProbabilities::of_probabilities(2, [0.125, 0.875]));
     assert_eq!(predictions.validation_labels, [1]);
 }
 

@@ -1,23 +1,25 @@
 //! Predictions of one member as a safetensors file.
 //!
-//! Probabilities are stored as 16-bit floats. Rounding never changes a prediction: where it would
-//! make another class win, the winner is moved up by one step. The file has no checksum of its own;
-//! the journal holds it. A file that is missing or does not match is as good as absent: the member
-//! is trained again when a trial needs it.
+//! Logarithms of probabilities are stored as 32-bit floats, so that losses can be taken of them.
+//! Files of version 1 hold 16-bit probabilities; they are read and marked as such. The file has no
+//! checksum of its own; the journal holds it. A file that is missing or does not match is as good as
+//! absent: the member is trained again when a trial needs it.
 
 use std::collections::HashMap;
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::base::Digest;
-use crate::record::{Predictions, Probabilities};
+use crate::record::{LogProbabilities, PredictionPrecision, Predictions};
 
 /// Format version of prediction files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const VERSION_KEY: &str = "gridbench-predictions";
+
+/// Smallest probability of a file of version 1: its losses were taken as if none were below it.
+const SMALLEST_HALF: f32 = 1e-7;
 
 /// Why a prediction file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,14 +54,14 @@ pub enum PredictionsError {
 
 /// Returns the bytes of a prediction file; equal predictions give equal bytes.
 pub(super) fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
-    let (validation, test) = (halves(&predictions.validation), halves(&predictions.test));
+    let (validation, test) = (floats(&predictions.validation), floats(&predictions.test));
     let validation_labels = words(&predictions.validation_labels);
     let test_labels = words(&predictions.test_labels);
-    let matrix = |source: &Probabilities| vec![source.images(), source.classes];
+    let matrix = |source: &LogProbabilities| vec![source.images(), source.classes];
     let tensors = [
-        ("test", Dtype::F16, matrix(&predictions.test), &test),
+        ("test", Dtype::F32, matrix(&predictions.test), &test),
         ("test-labels", Dtype::U16, vec![predictions.test_labels.len()], &test_labels),
-        ("validation", Dtype::F16, matrix(&predictions.validation), &validation),
+        ("validation", Dtype::F32, matrix(&predictions.validation), &validation),
         (
             "validation-labels",
             Dtype::U16,
@@ -79,20 +81,22 @@ pub(super) fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
 pub(super) fn decode_predictions(bytes: &[u8]) -> Result<Predictions, PredictionsError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let version = header.metadata().as_ref().and_then(|metadata| metadata.get(VERSION_KEY));
-    match version.and_then(|text| text.parse::<u32>().ok()) {
-        Some(found) if found <= VERSION => {}
+    let precision = match version.and_then(|text| text.parse::<u32>().ok()) {
+        Some(1) => PredictionPrecision::Half,
+        Some(VERSION) => PredictionPrecision::Single,
         found => {
             let found = found.map_or("none".to_owned(), |found| found.to_string());
             let problem = format!("format version {found}, this `bench` reads up to {VERSION}");
             return Err(PredictionsError::Content(problem));
         }
-    }
+    };
     let tensors = SafeTensors::deserialize(bytes)?;
     let predictions = Predictions {
-        validation: matrix(&tensors, "validation")?,
+        validation: matrix(&tensors, "validation", precision)?,
         validation_labels: labels(&tensors, "validation-labels")?,
-        test: matrix(&tensors, "test")?,
+        test: matrix(&tensors, "test", precision)?,
         test_labels: labels(&tensors, "test-labels")?,
+        precision,
     };
     for (probabilities, labels) in [
         (&predictions.validation, &predictions.validation_labels),
@@ -109,32 +113,8 @@ pub(super) fn decode_predictions(bytes: &[u8]) -> Result<Predictions, Prediction
     Ok(predictions)
 }
 
-fn halves(probabilities: &Probabilities) -> Vec<u8> {
-    let mut rounded = vec![f16::ZERO; probabilities.values.len()];
-    rounded.convert_from_f32_slice(&probabilities.values);
-    let classes = probabilities.classes.max(1);
-    for (row, exact) in rounded.chunks_exact_mut(classes).zip(probabilities.rows()) {
-        keep_winner(row, exact);
-    }
-    rounded.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Makes the first largest value of `row` the one of `exact`.
-fn keep_winner(row: &mut [f16], exact: &[f32]) {
-    let (winner, loser) = (first_largest(exact), first_largest(row));
-    if winner != loser && row[winner].is_finite() {
-        row[winner] = f16::from_bits(row[loser].to_bits() + 1);
-    }
-}
-
-fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
-    let mut best = 0;
-    for (place, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = place;
-        }
-    }
-    best
+fn floats(logs: &LogProbabilities) -> Vec<u8> {
+    logs.values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 fn words(labels: &[u16]) -> Vec<u8> {
@@ -154,15 +134,27 @@ fn tensor<'a>(
     Ok((view.shape().to_vec(), view.data()))
 }
 
-fn matrix(tensors: &SafeTensors<'_>, name: &str) -> Result<Probabilities, PredictionsError> {
-    let (shape, bytes) = tensor(tensors, name, Dtype::F16)?;
+fn matrix(
+    tensors: &SafeTensors<'_>,
+    name: &str,
+    precision: PredictionPrecision,
+) -> Result<LogProbabilities, PredictionsError> {
+    let kind = match precision {
+        PredictionPrecision::Single => Dtype::F32,
+        PredictionPrecision::Half => Dtype::F16,
+    };
+    let (shape, bytes) = tensor(tensors, name, kind)?;
     let [_, classes] = shape[..] else {
         let problem = format!("tensor `{name}` has {} dimensions, expected 2", shape.len());
         return Err(PredictionsError::Content(problem));
     };
-    let values =
-        bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect();
-    Ok(Probabilities { classes, values })
+    let single = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+    let half = |two: &[u8]| f16::from_le_bytes([two[0], two[1]]).to_f32().max(SMALLEST_HALF).ln();
+    let values = match precision {
+        PredictionPrecision::Single => bytes.chunks_exact(4).map(single).collect(),
+        PredictionPrecision::Half => bytes.chunks_exact(2).map(half).collect(),
+    };
+    Ok(LogProbabilities { classes, values })
 }
 
 fn labels(tensors: &SafeTensors<'_>, name: &str) -> Result<Vec<u16>, PredictionsError> {
@@ -172,21 +164,20 @@ fn labels(tensors: &SafeTensors<'_>, name: &str) -> Result<Vec<u16>, Predictions
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn example() -> Predictions {
         Predictions {
-            validation: Probabilities { classes: 2, values: vec![0.25, 0.75] },
+            validation: LogProbabilities { classes: 2, values: vec![-1e-9, -20.7] },
             validation_labels: vec![1],
-            test: Probabilities { classes: 2, values: vec![1.0, 0.0, 0.5, 0.5] },
+            test: LogProbabilities { classes: 2, values: vec![0.0, f32::MIN, -0.7, -0.7] },
             test_labels: vec![0, 1],
+            precision: PredictionPrecision::Single,
         }
     }
 
     #[test]
-    fn predictions_that_half_precision_holds_survive_exactly() {
+    fn predictions_survive_exactly() {
         let bytes = encode_predictions(&example());
         assert_eq!(decode_predictions(&bytes).unwrap(), example());
         assert_eq!(bytes, encode_predictions(&example()));
@@ -195,7 +186,7 @@ mod tests {
     #[test]
     fn a_member_without_validation_images_is_stored_too() {
         let predictions = Predictions {
-            validation: Probabilities::default(),
+            validation: LogProbabilities::default(),
             validation_labels: vec![],
             ..example()
         };
@@ -215,43 +206,9 @@ mod tests {
     #[test]
     fn a_later_version_is_refused_with_both_versions_named() {
         let mut bytes = encode_predictions(&example());
-        let place = bytes.windows(3).position(|window| window == b"\"1\"").unwrap();
+        let place = bytes.windows(3).position(|window| window == b"\"2\"").unwrap();
         bytes[place + 1] = b'7';
         let message = decode_predictions(&bytes).unwrap_err().to_string();
-        assert_eq!(message, "format version 7, this `bench` reads up to 1");
-    }
-
-    proptest! {
-        #[test]
-        fn rounding_never_changes_which_class_wins(
-            values in prop::collection::vec(1.0e-6f32..1.0, 12),
-            near in 0.0f32..0.5,
-        ) {
-            // Probabilities sum to one: two of them are never both near one.
-            let mut values = values;
-            for row in values.chunks_exact_mut(4) {
-                let total: f32 = row.iter().sum();
-                for value in row {
-                    *value /= total;
-                }
-            }
-            // The second row differs by less than a half-precision step, the hard case.
-            for (place, value) in values[4..8].iter_mut().enumerate() {
-                *value = near + [0.0, 1e-7, 1e-6, 3e-5][place];
-            }
-            let probabilities = Probabilities { classes: 4, values };
-            let predictions = Predictions {
-                test_labels: vec![0; 3],
-                test: probabilities.clone(),
-                ..Predictions::default()
-            };
-            let back = decode_predictions(&encode_predictions(&predictions)).unwrap();
-            for (stored, exact) in back.test.rows().zip(probabilities.rows()) {
-                prop_assert_eq!(first_largest(stored), first_largest(exact));
-                for (stored, exact) in stored.iter().zip(exact) {
-                    prop_assert!((stored - exact).abs() <= 1.0e-3);
-                }
-            }
-        }
+        assert_eq!(message, "format version 7, this `bench` reads up to 2");
     }
 }

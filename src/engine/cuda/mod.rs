@@ -20,7 +20,7 @@ use super::device::{Networks, shared};
 use super::portable::{Backend, PortableNetwork, working_bytes};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, pack, training};
-use crate::record::Probabilities;
+use crate::record::LogProbabilities;
 use crate::spec::settings::Precision;
 use source::{Held, KernelSource};
 
@@ -153,7 +153,7 @@ impl Networks for CudaNetworks {
         job: &TrainJob<'_>,
         indices: &[u32],
         weights: &[NamedTensor],
-    ) -> Result<Probabilities, EngineError> {
+    ) -> Result<LogProbabilities, EngineError> {
         let mut network = self.network(std::slice::from_ref(job))?;
         training::predict_with(&mut network, job, indices, weights)
     }

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::keys::value_at;
 use crate::base::{SeedPath, Stream, StreamRng};
-use crate::record::Probabilities;
+use crate::record::LogProbabilities;
 use crate::spec::settings::{FakeSettings, Settings};
 
 /// Probability of a right answer, of a wrong one, and of the true class beside a wrong one: an
@@ -75,7 +75,7 @@ impl Course {
         accuracy: f64,
         labels: &[u16],
         classes: usize,
-    ) -> Probabilities {
+    ) -> LogProbabilities {
         predictions(&mut rng(&self.seed_path, TEST), accuracy, labels, classes)
     }
 
@@ -85,7 +85,7 @@ impl Course {
         accuracy: f64,
         labels: &[u16],
         classes: usize,
-    ) -> Probabilities {
+    ) -> LogProbabilities {
         predictions(&mut rng(&self.seed_path, VALIDATION), accuracy, labels, classes)
     }
 }
@@ -120,11 +120,11 @@ fn predictions(
     accuracy: f64,
     labels: &[u16],
     classes: usize,
-) -> Probabilities {
+) -> LogProbabilities {
     let images = labels.len();
     let mut wrong = images - correct_images(accuracy, images);
     if classes < 2 {
-        return Probabilities { classes, values: vec![1.0; images * classes] };
+        return LogProbabilities { classes, values: vec![0.0; images * classes] };
     }
     let runner_up = if classes == 2 { 1.0 - WRONG } else { RUNNER_UP };
     let share = |taken: f32, others: usize| (1.0 - taken) / others.max(1) as f32;
@@ -144,5 +144,5 @@ fn predictions(
             values[row + usize::from(label)] = RIGHT;
         }
     }
-    Probabilities { classes, values }
+    LogProbabilities::of_probabilities(classes, values)
 }

@@ -22,7 +22,7 @@ use super::schedule::learning_rate;
 use super::stopping::Stopping;
 use super::{Engine, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::Metric;
-use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions, Probabilities};
+use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
 use crate::spec::settings::{Accident, AccidentKind, FakeSettings, TrainerSettings};
 
 /// Made-up training images per second.
@@ -215,7 +215,13 @@ impl<'a> Member<'a> {
             reason: None,
             epochs: self.records,
             summary: Some(summary),
-            predictions: Some(Predictions { validation, validation_labels, test, test_labels }),
+            predictions: Some(Predictions {
+                validation,
+                validation_labels,
+                test,
+                test_labels,
+                ..Predictions::default()
+            }),
             weights: None,
         }
     }
@@ -248,11 +254,11 @@ fn loss_at(accuracy: f64) -> f64 {
     1.0 - accuracy
 }
 
-fn score(predicted: &Probabilities, labels: &[u16]) -> (f64, f64) {
+fn score(predicted: &LogProbabilities, labels: &[u16]) -> (f64, f64) {
     let (mut correct, mut loss) = (0usize, 0.0);
     for (row, &label) in predicted.rows().zip(labels) {
         correct += usize::from(argmax(row) == usize::from(label));
-        loss -= f64::from(row[usize::from(label)]).ln();
+        loss -= f64::from(row[usize::from(label)]);
     }
     let images = labels.len() as f64;
     (correct as f64 / images, loss / images)

@@ -82,7 +82,7 @@ fn predictions_agree_with_the_metrics() {
             .count();
         assert_close(metric(&output, name), right as f64 / labels.len() as f64);
         for row in predicted.rows() {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            assert!((row.iter().map(|log| log.exp()).sum::<f32>() - 1.0).abs() < 1e-5);
         }
     }
 }
@@ -122,7 +122,7 @@ fn an_ensemble_is_better_than_its_members() {
             let mut sum = vec![0.0; 4];
             for member in &members {
                 let row = &member.test.values[image * 4..][..4];
-                sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.exp());
             }
             argmax(&sum) == usize::from(labels[image])
         })

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::confusion::Answers;
-use super::members::{MOST_MEMBERS, classify, ensembles};
+use super::members::{MOST_MEMBERS, Network, classify, ensembles};
 use super::{CellVariance, EnsembleGroup, ImageComparison, Predicted, Stored, TrialMembers};
 use crate::base::{Direction, Metric};
-use crate::record::Predictions;
 use crate::report::curves::sharing_groups;
 use crate::report::numbers::counted;
 use crate::tables::ExperimentResults;
@@ -54,7 +53,7 @@ pub fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Option<Pr
     let count = groups.len();
     for cells in groups {
         let pool = read_group(&mut stored, &cells, &mut answers, &mut missing);
-        let members: Vec<&Predictions> = pool.iter().collect();
+        let members: Vec<&Network> = pool.iter().collect();
         let points = ensembles(&members, stored.combine[cells[0]], count);
         if points.len() > 1 {
             predicted.ensembles.push(EnsembleGroup { cells, members: members.len(), points });
@@ -98,7 +97,7 @@ fn read_group(
     cells: &[usize],
     answers: &mut [Option<CellAnswers>],
     missing: &mut usize,
-) -> Vec<Predictions> {
+) -> Vec<Network> {
     let mut repeats: BTreeMap<usize, (usize, Vec<&TrialMembers>)> = BTreeMap::new();
     for (order, trial) in stored.trials.iter().enumerate() {
         if let Some(first) = trial.members.first()
@@ -112,26 +111,26 @@ fn read_group(
     let mut pool = Vec::new();
     for (_, trials) in repeats {
         let mut order: Vec<usize> = Vec::new();
-        let mut read: HashMap<usize, Predictions> = HashMap::new();
+        let mut read: HashMap<usize, Network> = HashMap::new();
         for &member in trials.iter().flat_map(|trial| &trial.members) {
             if order.contains(&member) {
                 continue;
             }
             order.push(member);
             match (stored.read)(member) {
-                Some(found) => drop(read.insert(member, found)),
+                Some(found) => drop(read.insert(member, Network::of(&found))),
                 None => *missing += 1,
             }
         }
         for trial in trials {
-            let members: Option<Vec<&Predictions>> =
+            let members: Option<Vec<&Network>> =
                 trial.members.iter().map(|member| read.get(member)).collect();
             let Some(members) = members else { continue };
             let Some(classes) = classify(&members, stored.combine[trial.cell]) else { continue };
-            let labels = &members[0].test_labels;
+            let labels = members[0].labels();
             let answers = answers[trial.cell]
-                .get_or_insert_with(|| CellAnswers { labels: labels.clone(), trials: Vec::new() });
-            if answers.labels == *labels {
+                .get_or_insert_with(|| CellAnswers { labels: labels.to_vec(), trials: Vec::new() });
+            if answers.labels == labels {
                 answers.trials.push(classes);
             }
         }

@@ -7,16 +7,55 @@ use gridbench_stats::{self as stats, EnsemblePoint};
 /// Most networks of a group whose ensembles are measured.
 pub(super) const MOST_MEMBERS: usize = 32;
 
+/// What a network says of the test images, ready to be added up many times.
+pub(super) struct Network {
+    labels: Vec<u16>,
+    classes: usize,
+    /// Row-major, `images × classes`.
+    probabilities: Vec<f64>,
+    /// The class of every image.
+    votes: Vec<u16>,
+}
+
+/// What a network says of one image.
+struct Row<'a> {
+    probabilities: &'a [f64],
+    vote: u16,
+}
+
+impl Network {
+    /// Works out probabilities and votes.
+    pub(super) fn of(predictions: &Predictions) -> Self {
+        let Predictions { test, test_labels, .. } = predictions;
+        Self {
+            labels: test_labels.clone(),
+            classes: test.classes,
+            probabilities: test.values.iter().map(|&log| f64::from(log).exp()).collect(),
+            votes: test.rows().map(|row| first_largest(row) as u16).collect(),
+        }
+    }
+
+    /// Returns the true classes of the test images.
+    pub(super) fn labels(&self) -> &[u16] {
+        &self.labels
+    }
+
+    fn row(&self, image: usize) -> Row<'_> {
+        let probabilities = &self.probabilities[image * self.classes..][..self.classes];
+        Row { probabilities, vote: self.votes[image] }
+    }
+}
+
 /// Returns the class every test image is given by the ensemble of `members`; nothing where they
 /// were not tested on the same images.
 #[must_use]
-pub(super) fn classify(members: &[&Predictions], combine: Combine) -> Option<Vec<u16>> {
+pub(super) fn classify(members: &[&Network], combine: Combine) -> Option<Vec<u16>> {
     let (images, classes) = common_shape(members)?;
     let mut tally = Tally::new(classes, combine);
     let classify = |image: usize| {
         tally.clear();
         for member in members {
-            tally.add(row(member, image));
+            tally.add(&member.row(image));
         }
         tally.winner()
     };
@@ -24,46 +63,46 @@ pub(super) fn classify(members: &[&Predictions], combine: Combine) -> Option<Vec
 }
 
 /// Returns images and classes of networks tested on the same images.
-fn common_shape(members: &[&Predictions]) -> Option<(usize, usize)> {
+fn common_shape(members: &[&Network]) -> Option<(usize, usize)> {
     let first = members.first()?;
-    let (images, classes) = (first.test.images(), first.test.classes);
-    let same = |member: &&Predictions| {
-        member.test_labels == first.test_labels && member.test.classes == classes
-    };
+    let (images, classes) = (first.votes.len(), first.classes);
+    let same = |member: &&Network| member.labels == first.labels && member.classes == classes;
     (images > 0 && members.iter().all(same)).then_some((images, classes))
-}
-
-fn row(member: &Predictions, image: usize) -> &[f32] {
-    let classes = member.test.classes;
-    &member.test.values[image * classes..][..classes]
 }
 
 /// Probabilities and votes of the networks so far.
 struct Tally {
     combine: Combine,
+    added: usize,
     sums: Vec<f64>,
     votes: Vec<u32>,
 }
 
 impl Tally {
     fn new(classes: usize, combine: Combine) -> Self {
-        Self { combine, sums: vec![0.0; classes], votes: vec![0; classes] }
+        Self { combine, added: 0, sums: vec![0.0; classes], votes: vec![0; classes] }
     }
 
     fn clear(&mut self) {
+        self.added = 0;
         self.sums.fill(0.0);
         self.votes.fill(0);
     }
 
-    fn add(&mut self, row: &[f32]) {
-        self.votes[first_largest(row)] += 1;
-        self.sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+    /// Adds what a network says of one image.
+    fn add(&mut self, row: &Row<'_>) {
+        self.added += 1;
+        self.votes[usize::from(row.vote)] += 1;
+        self.sums.iter_mut().zip(row.probabilities).for_each(|(sum, value)| *sum += value);
     }
 
+    /// Returns the class of the networks so far; one alone decides as it votes.
     fn winner(&self) -> u16 {
         let better = |a: usize, b: usize| match self.combine {
-            Combine::Mean => self.sums[a] > self.sums[b],
-            Combine::Vote => (self.votes[a], self.sums[a]) > (self.votes[b], self.sums[b]),
+            Combine::Mean if self.added > 1 => self.sums[a] > self.sums[b],
+            Combine::Mean | Combine::Vote => {
+                (self.votes[a], self.sums[a]) > (self.votes[b], self.sums[b])
+            }
         };
         let best =
             (1..self.sums.len()).fold(0, |best, at| if better(at, best) { at } else { best });
@@ -91,7 +130,7 @@ const RESAMPLES: std::ops::RangeInclusive<usize> = 100..=1_000;
 /// ensembles of members drawn anew reach, where there is time for it.
 #[must_use]
 pub(super) fn ensembles(
-    members: &[&Predictions],
+    members: &[&Network],
     combine: Combine,
     groups: usize,
 ) -> Vec<EnsemblePoint> {
@@ -101,14 +140,14 @@ pub(super) fn ensembles(
     if points.len() < 2 || resamples < *RESAMPLES.start() {
         return points;
     }
-    let labels = &members[0].test_labels;
+    let labels = &members[0].labels;
     let score = |order: &[usize]| {
         let mut right = vec![0_u32; order.len()];
         let mut tally = Tally::new(classes, combine);
         for (image, label) in labels.iter().enumerate() {
             tally.clear();
             for (right, &member) in right.iter_mut().zip(order) {
-                tally.add(row(members[member], image));
+                tally.add(&members[member].row(image));
                 *right += u32::from(tally.winner() == *label);
             }
         }
@@ -120,9 +159,9 @@ pub(super) fn ensembles(
 }
 
 /// Measures disjoint ensembles of every size.
-fn disjoint(members: &[&Predictions], combine: Combine) -> Vec<EnsemblePoint> {
+fn disjoint(members: &[&Network], combine: Combine) -> Vec<EnsemblePoint> {
     let Some((images, classes)) = common_shape(members) else { return Vec::new() };
-    let labels = &members[0].test_labels;
+    let labels = &members[0].labels;
     // Right answers by size and ensemble, filled in one pass over the images.
     let mut right: Vec<Vec<u32>> = (0..=members.len())
         .map(|size| vec![0; members.len().checked_div(size).unwrap_or(0)])
@@ -133,7 +172,7 @@ fn disjoint(members: &[&Predictions], combine: Combine) -> Vec<EnsemblePoint> {
             for (place, ensemble) in members.chunks_exact(size).enumerate() {
                 tally.clear();
                 for member in ensemble {
-                    tally.add(row(member, image));
+                    tally.add(&member.row(image));
                 }
                 right[place] += u32::from(tally.winner() == *label);
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::Probabilities;
+use crate::record::LogProbabilities;
 use crate::spec::experiment::ConfusionPair;
 use crate::tables::ExperimentResults;
 use crate::tables::fixture::{self, HandMade};
@@ -7,10 +7,7 @@ use crate::tables::fixture::{self, HandMade};
 /// Two classes, four images of classes 0, 0, 1, 1; `ones` are the probabilities of class 1.
 fn network(ones: [f32; 4]) -> Predictions {
     Predictions {
-        test: Probabilities {
-            classes: 2,
-            values: ones.iter().flat_map(|one| [1.0 - one, *one]).collect(),
-        },
+        test: LogProbabilities::of_probabilities(2, ones.iter().flat_map(|one| [1.0 - one, *one])),
         test_labels: vec![0, 0, 1, 1],
         ..Predictions::default()
     }
@@ -145,7 +142,8 @@ fn the_nearest_cells_are_compared_image_by_image() {
 #[test]
 fn votes_decide_before_probabilities() {
     let members = [network([0.4; 4]), network([0.4; 4]), network([0.99; 4])];
-    let members: Vec<&Predictions> = members.iter().collect();
+    let members: Vec<members::Network> = members.iter().map(members::Network::of).collect();
+    let members: Vec<&members::Network> = members.iter().collect();
     assert_eq!(members::classify(&members, Combine::Mean).unwrap(), [1; 4]);
     assert_eq!(members::classify(&members, Combine::Vote).unwrap(), [0; 4]);
 }

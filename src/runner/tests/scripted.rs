@@ -13,7 +13,7 @@ use crate::engine::{Engine, EngineError, EpochObserver, Snapshot, TrainJob, Trai
 use crate::plan::testing::{plan_of, settings};
 use crate::plan::{CellDraft, Plan};
 use crate::record::{
-    EpochRecord, MemberRecord, MemberSummary, Outcome, Predictions, Probabilities, Selection,
+    EpochRecord, LogProbabilities, MemberRecord, MemberSummary, Outcome, Predictions, Selection,
     TrialRecord,
 };
 use crate::runner::{
@@ -179,12 +179,12 @@ fn predictions(job: &TrainJob<'_>, digest: u64, miscount: bool) -> Predictions {
             let is_right = mix(digest, u64::from(image)) % 100 < 70;
             if (label == 0) == is_right { [0.75, 0.25] } else { [0.25, 0.75] }
         });
-        (Probabilities { classes: 2, values: values.collect() }, labels)
+        (LogProbabilities::of_probabilities(2, values), labels)
     };
     let test = &job.splits.test[usize::from(miscount)..];
     let ((validation, validation_labels), (test, test_labels)) =
         (predict(&job.splits.validation), predict(test));
-    Predictions { validation, validation_labels, test, test_labels }
+    Predictions { validation, validation_labels, test, test_labels, ..Predictions::default() }
 }
 
 fn summary(job: &TrainJob<'_>, epochs: &[EpochRecord]) -> MemberSummary {
