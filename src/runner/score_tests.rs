@@ -109,7 +109,7 @@ fn metrics_of_a_small_ensemble_agree_with_hand_arithmetic() {
 #[test]
 fn an_over_confident_network_pays_for_its_mistakes_in_full() {
     // Nine of ten images certain and right, one wrong by 60 nats; a clip at 1e-7 gave 1.61.
-    let mut logs = vec![0.0, -60.0, -60.0].repeat(10);
+    let mut logs = [0.0, -60.0, -60.0].repeat(10);
     logs[27..].copy_from_slice(&[-60.0, 0.0, -60.0]);
     let one = Predictions {
         test: LogProbabilities { classes: 3, values: logs },
