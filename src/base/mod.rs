@@ -6,7 +6,9 @@
 mod id;
 mod metric;
 mod seed;
+mod text;
 
 pub use id::{CellId, ContentHasher, Digest, MemberId, TrialId, digest_of};
 pub use metric::{Direction, Metric, Split, Unit};
 pub use seed::{Seed, SeedPath, Stream, StreamRng};
+pub use text::grouped;

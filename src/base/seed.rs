@@ -85,15 +85,28 @@ impl SeedPath {
     /// Returns 32 bytes that depend on the path, the stream and `counter` (an epoch, a step, …).
     #[must_use]
     pub fn key(&self, stream: Stream, counter: u64) -> [u8; 32] {
+        self.keys(stream)(counter)
+    }
+
+    /// Returns [`SeedPath::key`] as a function of the counter: path and stream are hashed once.
+    fn keys(&self, stream: Stream) -> impl Fn(u64) -> [u8; 32] + use<> {
         let index = |part: Option<u32>| part.map_or(u64::MAX, u64::from).to_le_bytes();
         let mut hasher = ContentHasher::new();
         hasher
             .part("master", &self.master.0.to_le_bytes())
             .part("repeat", &index(self.repeat))
             .part("member", &index(self.member))
-            .part("stream", stream.name().as_bytes())
-            .part("counter", &counter.to_le_bytes());
-        *hasher.finish().bytes()
+            .part("stream", stream.name().as_bytes());
+        move |counter| *hasher.clone().part("counter", &counter.to_le_bytes()).finish().bytes()
+    }
+
+    /// Returns [`SeedPath::word`] as a function of the counter, for many words of one stream.
+    pub fn words(&self, stream: Stream) -> impl Fn(u64) -> u64 + use<> {
+        let key = self.keys(stream);
+        move |counter| {
+            let key = key(counter);
+            u64::from_le_bytes(std::array::from_fn(|at| key[at]))
+        }
     }
 
     /// Returns the generator of one stream at `counter`.
@@ -105,8 +118,7 @@ impl SeedPath {
     /// Returns a 64-bit key of one stream at `counter`, for counter hashes in kernels.
     #[must_use]
     pub fn word(&self, stream: Stream, counter: u64) -> u64 {
-        let key = self.key(stream, counter);
-        u64::from_le_bytes(std::array::from_fn(|at| key[at]))
+        self.words(stream)(counter)
     }
 }
 

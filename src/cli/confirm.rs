@@ -110,7 +110,7 @@ fn fresh_experiment(
         .iter()
         .filter_map(|&place| {
             let named = &first.cells[place].name;
-            grid.cells().iter().find(|cell| grid.name(cell) == *named).map(|cell| grid.id(cell))
+            grid.cells().find(|cell| grid.name(*cell) == *named).map(|cell| grid.id(cell))
         })
         .collect();
     let question =

@@ -163,7 +163,7 @@ fn meant(
 fn augmentation(loaded: &Loaded) -> Result<(AugmentSettings, Option<String>), Failure> {
     let Loaded { document, grid, .. } = loaded;
     let varied = grid.axes.iter().any(|axis| axis.key.starts_with("augment."));
-    let Some(cell) = grid.cells().last().filter(|_| varied) else {
+    let Some(cell) = grid.cells().next_back().filter(|_| varied) else {
         return Ok((document.experiment().base.augment.clone(), None));
     };
     let settings = document.settings_for(grid.assignment(cell))?;

@@ -74,15 +74,15 @@ impl<'a> Escalation<'a> {
         }
         let wanted = looks.repeats(report.looks_taken);
         let grid = &self.loaded.grid;
-        let is_undecided = |cell: &&Cell| {
+        let is_undecided = |cell: &Cell<'_>| {
             let own: BTreeMap<String, String> = grid
-                .assignment(cell)
+                .assignment(*cell)
                 .map(|(key, value)| (key.to_owned(), value.to_string()))
                 .collect();
             undecided.iter().any(|known| **known == own)
         };
         let chosen: Vec<CellId> =
-            grid.cells().iter().filter(is_undecided).map(|cell| grid.id(cell)).collect();
+            grid.cells().filter(is_undecided).map(|cell| grid.id(cell)).collect();
         let mut more = match std::mem::take(&mut self.loaded.repeats) {
             Repeats::More(more) => more,
             Repeats::AsTyped | Repeats::Fresh { .. } => BTreeMap::new(),

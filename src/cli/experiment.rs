@@ -118,7 +118,7 @@ impl Loaded {
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, Failure>,
     ) -> Result<Plan, Failure> {
         let experiment = self.document.experiment();
-        let cells = self.grid.cells().iter().filter_map(|cell| {
+        let cells = self.grid.cells().filter_map(|cell| {
             let repeats = self.repeats.of_cell(&self.grid.id(cell), experiment.repeats)?;
             Some((cell, repeats))
         });

@@ -1,9 +1,8 @@
-//! One block, compiled: its dimensions, conditions and exclusions over the union of axes.
+//! One block, compiled: dimensions that are combined, and what of their product is left out.
 
-use std::cell::Cell as Met;
 use std::collections::HashMap;
 
-use super::{Axis, Cell};
+use super::{ABSENT, Axis};
 use crate::spec::experiment::{GridBlock, Match};
 use crate::spec::value::Value;
 
@@ -11,219 +10,134 @@ use crate::spec::value::Value;
 #[derive(Default)]
 pub(super) struct Axes {
     pub(super) list: Vec<Axis>,
-    places: HashMap<String, usize>,
+    indices: HashMap<String, usize>,
     values: Vec<HashMap<String, u32>>,
 }
 
 impl Axes {
-    /// Returns the place of an axis, made if it is new.
-    pub(super) fn place(&mut self, key: &str) -> usize {
-        if let Some(&place) = self.places.get(key) {
-            return place;
+    /// Returns the index of an axis, made if it is new.
+    pub(super) fn index(&mut self, key: &str) -> usize {
+        if let Some(&index) = self.indices.get(key) {
+            return index;
         }
-        let place = self.list.len();
+        let index = self.list.len();
         self.list.push(Axis { key: key.to_owned(), values: Vec::new() });
         self.values.push(HashMap::new());
-        self.places.insert(key.to_owned(), place);
-        place
+        self.indices.insert(key.to_owned(), index);
+        index
     }
 
     /// Returns the index of a value on an axis, made if it is new.
-    pub(super) fn choice(&mut self, place: usize, value: &Value) -> u32 {
-        let values = &mut self.list[place].values;
-        *self.values[place].entry(value.canonical()).or_insert_with(|| {
+    pub(super) fn choice(&mut self, axis: usize, value: &Value) -> u32 {
+        let values = &mut self.list[axis].values;
+        *self.values[axis].entry(value.canonical()).or_insert_with(|| {
             values.push(value.clone());
             values.len() as u32 - 1
         })
     }
 }
 
+/// A combination of a block: of every dimension 0 where it does not exist, else its position from
+/// 1. Combinations in the order typed are sorted.
+pub(super) type Slots = [u32];
+
 /// Axes that move together; an independent axis is a dimension of its own.
-struct Dimension {
-    /// For each axis its place and the choice at every position.
+pub(super) struct Dimension {
+    /// Of each axis its index in the grid, and the choice at every position.
     axes: Vec<(usize, Vec<u32>)>,
-    length: u32,
+    pub(super) length: u32,
     /// The dimension exists where all of these hold.
-    conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition>,
 }
 
-/// `axis` takes one of `accepted`.
-struct Condition {
-    axis: usize,
-    accepted: Vec<u32>,
+/// `dimension` stands in one of the accepted slots.
+pub(super) struct Condition {
+    pub(super) dimension: usize,
+    accepted: Vec<bool>,
 }
 
 impl Condition {
-    fn holds(&self, choices: &[Option<u32>]) -> bool {
-        choices[self.axis].is_some_and(|choice| self.accepted.binary_search(&choice).is_ok())
+    /// Returns whether it holds; never where the dimension does not exist.
+    pub(super) fn holds(&self, slots: &Slots) -> bool {
+        slots.get(self.dimension).is_some_and(|slot| self.accepted[*slot as usize])
     }
 }
 
-/// A block ready for expansion.
+/// A block ready to be counted and expanded.
 pub(super) struct Block {
-    dimensions: Vec<Dimension>,
+    pub(super) dimensions: Vec<Dimension>,
     /// Dimensions so that conditions come before what depends on them.
-    order: Vec<usize>,
-    excluded: Vec<Vec<Condition>>,
-    /// Which of the exclusions have met a cell.
-    met: Vec<Met<bool>>,
-    /// Number of axes of the whole grid.
-    width: usize,
+    pub(super) order: Vec<usize>,
+    /// Combinations in which all conditions of one of these hold are left out.
+    pub(super) exclusions: Vec<Vec<Condition>>,
 }
 
 /// Says that conditions form a circle.
 pub(super) struct Circular(pub(super) String);
 
 impl Block {
-    /// Compiles a block whose axes are all known to `axes`.
+    /// Compiles a block; its axes and values are added to `axes`.
     pub(super) fn compile(block: &GridBlock, axes: &mut Axes) -> Result<Self, Circular> {
-        let mut dimensions: Vec<Dimension> = Vec::new();
-        for axis in &block.axes {
-            dimensions.push(Dimension::of(std::slice::from_ref(axis), axes));
-        }
-        for zip in &block.zips {
-            dimensions.push(Dimension::of(zip, axes));
-        }
+        let groups: Vec<&[Axis]> = block
+            .axes
+            .iter()
+            .map(std::slice::from_ref)
+            .chain(block.zips.iter().map(Vec::as_slice))
+            .collect();
+        let mut dimensions: Vec<Dimension> =
+            groups.iter().map(|group| Dimension::of(group, axes)).collect();
         for when in &block.when {
-            for dimension in &mut dimensions {
-                let concerned = dimension
-                    .axes
-                    .iter()
-                    .any(|(place, _)| when.keys.contains(&axes.list[*place].key));
-                if concerned {
-                    for condition in &when.matches {
-                        dimension.conditions.push(compile_match(condition, axes));
-                    }
+            for (dimension, group) in dimensions.iter_mut().zip(&groups) {
+                if group.iter().any(|axis| when.keys.contains(&axis.key)) {
+                    let conditions = when.matches.iter().map(|one| condition(one, &groups));
+                    dimension.conditions.extend(conditions);
                 }
             }
         }
-        let excluded: Vec<Vec<Condition>> = block
-            .exclude
-            .iter()
-            .map(|matches| matches.iter().map(|one| compile_match(one, axes)).collect())
-            .collect();
         let order = dependency_order(&dimensions)
-            .map_err(|stuck| Circular(axes.list[dimensions[stuck].axes[0].0].key.clone()))?;
-        let met = excluded.iter().map(|_| Met::new(false)).collect();
-        Ok(Self { dimensions, order, excluded, met, width: 0 })
+            .map_err(|stuck| Circular(groups[stuck][0].key.clone()))?;
+        let exclusion =
+            |matches: &Vec<Match>| matches.iter().map(|one| condition(one, &groups)).collect();
+        let exclusions = block.exclude.iter().map(exclusion).collect();
+        Ok(Self { dimensions, order, exclusions })
     }
 
-    /// Says how many axes the whole grid has.
-    pub(super) fn widen(&mut self, width: usize) {
-        self.width = width;
-    }
-
-    /// Returns the number of cells if nothing were excluded or conditional.
+    /// Returns the number of combinations if nothing were excluded or conditional.
     pub(super) fn product(&self) -> u128 {
         self.dimensions
             .iter()
             .fold(1, |product, dimension| product.saturating_mul(u128::from(dimension.length)))
     }
 
-    /// Returns the lengths of the dimensions, in the order typed.
-    pub(super) fn lengths(&self) -> impl Iterator<Item = u32> {
-        self.dimensions.iter().map(|dimension| dimension.length)
+    /// Returns whether every combination of the product is a cell.
+    pub(super) fn is_plain(&self) -> bool {
+        self.exclusions.is_empty() && self.dimensions.iter().all(|one| one.conditions.is_empty())
     }
 
-    /// Calls `visit` with every cell, in order, until it returns false.
-    pub(super) fn each(&self, visit: &mut dyn FnMut(Cell) -> bool) {
-        let is_typed_order = self.order.is_sorted();
-        let mut choices = vec![None; self.width];
-        if is_typed_order {
-            self.descend(&self.order, &mut choices, visit);
-            return;
-        }
-        let mut cells = Vec::new();
-        let mut is_wanted = true;
-        self.descend(&self.order, &mut choices, &mut |cell| {
-            cells.push(cell);
-            // The caller sees sorted cells, but says early when there are too many.
-            is_wanted = cells.len() <= super::MOST_CELLS;
-            is_wanted
-        });
-        cells.sort_by_cached_key(|cell| self.digits(cell));
-        for cell in cells {
-            if !visit(cell) {
-                return;
-            }
-        }
+    /// Returns whether a dimension exists among the slots of those before it in order.
+    pub(super) fn exists(&self, dimension: usize, slots: &Slots) -> bool {
+        self.dimensions[dimension].conditions.iter().all(|condition| condition.holds(slots))
     }
 
-    fn descend(
-        &self,
-        order: &[usize],
-        choices: &mut [Option<u32>],
-        visit: &mut dyn FnMut(Cell) -> bool,
-    ) -> bool {
-        let [first, rest @ ..] = order else {
-            return self.is_excluded(choices) || visit(Cell { choices: choices.into() });
+    /// Returns whether an exclusion leaves out this combination.
+    pub(super) fn is_excluded(&self, slots: &Slots) -> bool {
+        let holds = |all: &Vec<Condition>| {
+            !all.is_empty() && all.iter().all(|condition| condition.holds(slots))
         };
-        let dimension = &self.dimensions[*first];
-        if !dimension.exists(choices) {
-            return self.descend(rest, choices, visit);
-        }
-        for position in 0..dimension.length {
-            dimension.choose(position, choices);
-            if !self.descend(rest, choices, visit) {
-                return false;
+        self.exclusions.iter().any(holds)
+    }
+
+    /// Appends the row of a combination in a grid of `width` axes.
+    pub(super) fn append_row(&self, slots: &Slots, width: usize, rows: &mut Vec<u32>) {
+        let start = rows.len();
+        rows.resize(start + width, ABSENT);
+        for (dimension, slot) in self.dimensions.iter().zip(slots) {
+            if let Some(position) = slot.checked_sub(1) {
+                for (axis, choices) in &dimension.axes {
+                    rows[start + axis] = choices[position as usize];
+                }
             }
         }
-        for (place, _) in &dimension.axes {
-            choices[*place] = None;
-        }
-        true
-    }
-
-    /// Makes the cell at one position of every dimension; positions of dimensions that do not
-    /// exist there are disregarded. Returns nothing if it is excluded.
-    pub(super) fn cell_at(&self, positions: &[u32]) -> Option<Cell> {
-        let mut choices = vec![None; self.width];
-        for &place in &self.order {
-            let dimension = &self.dimensions[place];
-            if dimension.exists(&choices) {
-                dimension.choose(positions[place], &mut choices);
-            }
-        }
-        (!self.is_excluded(&choices)).then(|| Cell { choices: choices.into() })
-    }
-
-    /// Returns whether every dimension that does not exist in `cell` stands at position 0, so that
-    /// exactly one set of positions stands for each cell.
-    pub(super) fn is_plain(&self, cell: &Cell, positions: &[u32]) -> bool {
-        self.dimensions
-            .iter()
-            .zip(positions)
-            .all(|(dimension, position)| *position == 0 || dimension.exists(&cell.choices))
-    }
-
-    /// Returns the position of a cell in every dimension, absent ones first.
-    pub(super) fn digits(&self, cell: &Cell) -> Vec<u32> {
-        let digit = |dimension: &Dimension| {
-            let is_here = |position: &u32| {
-                dimension
-                    .axes
-                    .iter()
-                    .all(|(place, values)| cell.choices[*place] == Some(values[*position as usize]))
-            };
-            (0..dimension.length).find(is_here).map_or(0, |position| position + 1)
-        };
-        self.dimensions.iter().map(digit).collect()
-    }
-
-    fn is_excluded(&self, choices: &[Option<u32>]) -> bool {
-        let mut is_excluded = false;
-        for (all, met) in self.excluded.iter().zip(&self.met) {
-            if !all.is_empty() && all.iter().all(|condition| condition.holds(choices)) {
-                met.set(true);
-                is_excluded = true;
-            }
-        }
-        is_excluded
-    }
-
-    /// Returns the first exclusion that has met no cell so far.
-    pub(super) fn idle_exclusion(&self) -> Option<usize> {
-        self.met.iter().position(|met| !met.get())
     }
 }
 
@@ -233,53 +147,46 @@ impl Dimension {
         let compiled = group
             .iter()
             .map(|axis| {
-                let place = axes.place(&axis.key);
+                let index = axes.index(&axis.key);
                 let choices =
-                    axis.values[..length].iter().map(|value| axes.choice(place, value)).collect();
-                (place, choices)
+                    axis.values[..length].iter().map(|value| axes.choice(index, value)).collect();
+                (index, choices)
             })
             .collect();
         Self { axes: compiled, length: length as u32, conditions: Vec::new() }
     }
-
-    fn exists(&self, choices: &[Option<u32>]) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(choices))
-    }
-
-    fn choose(&self, position: u32, choices: &mut [Option<u32>]) {
-        for (place, values) in &self.axes {
-            choices[*place] = Some(values[position as usize]);
-        }
-    }
 }
 
-fn compile_match(condition: &Match, axes: &mut Axes) -> Condition {
-    let axis = axes.place(&condition.key);
-    let mut accepted: Vec<u32> =
-        condition.values.iter().map(|value| axes.choice(axis, value)).collect();
-    accepted.sort_unstable();
-    Condition { axis, accepted }
+/// Compiles a condition; one over an axis of no dimension never holds.
+fn condition(one: &Match, groups: &[&[Axis]]) -> Condition {
+    let found = groups.iter().enumerate().find_map(|(dimension, group)| {
+        group.iter().find(|axis| axis.key == one.key).map(|axis| (dimension, axis))
+    });
+    let Some((dimension, axis)) = found else {
+        return Condition { dimension: groups.len(), accepted: Vec::new() };
+    };
+    let accepted = axis.values.iter().map(|value| one.values.contains(value));
+    Condition { dimension, accepted: std::iter::once(false).chain(accepted).collect() }
 }
 
 /// Orders dimensions so that each comes after those its conditions name, in the order typed
 /// wherever that is free; fails with a dimension of a circle.
 fn dependency_order(dimensions: &[Dimension]) -> Result<Vec<usize>, usize> {
-    let mut order: Vec<usize> = Vec::with_capacity(dimensions.len());
-    while order.len() < dimensions.len() {
-        let is_ready = |place: &usize| {
-            !order.contains(place)
-                && dimensions[*place].conditions.iter().all(|condition| {
-                    let owner = dimensions.iter().position(|other| {
-                        other.axes.iter().any(|(axis, _)| *axis == condition.axis)
-                    });
-                    // A condition over an axis of no dimension never holds, and waits for nothing.
-                    owner.is_none_or(|owner| order.contains(&owner))
+    let count = dimensions.len();
+    let mut order: Vec<usize> = Vec::with_capacity(count);
+    let mut is_placed = vec![false; count];
+    while order.len() < count {
+        let is_ready = |index: &usize| {
+            !is_placed[*index]
+                && dimensions[*index].conditions.iter().all(|condition| {
+                    is_placed.get(condition.dimension).is_none_or(|placed| *placed)
                 })
         };
-        let Some(ready) = (0..dimensions.len()).find(is_ready) else {
-            let stuck = (0..dimensions.len()).find(|place| !order.contains(place));
+        let Some(ready) = (0..count).find(is_ready) else {
+            let stuck = (0..count).find(|index| !is_placed[*index]);
             return Err(stuck.expect("some dimension is not yet in order"));
         };
+        is_placed[ready] = true;
         order.push(ready);
     }
     Ok(order)

@@ -1,6 +1,7 @@
 //! Axes and cells: what an experiment's grids hold, before anything is trained.
 //!
-//! Owns the expansion of blocks into cells and the names and ids of cells. Pure. Invariants: no
+//! Owns the expansion of blocks into cells and the names and ids of cells. Pure. Grids are counted
+//! before they are built: whatever is typed, the work is bounded by [`MAX_CELLS`]. Invariants: no
 //! cell stands twice; a cell's id depends on its values alone, never on the order of axes or on
 //! other cells; the same experiment expands to the same cells in the same order.
 
@@ -9,61 +10,110 @@ mod expand;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-pub use expand::{GridError, MOST_CELLS, expand};
+pub use expand::{GridError, expand};
 
 use crate::base::{CellId, ContentHasher};
 pub use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
+
+/// The most cells an experiment may have: beyond, a sample is drawn.
+pub const MAX_CELLS: usize = 1_000_000;
 
 /// All cells of an experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
     /// Every key that any block varies, in order of first appearance, with its distinct values.
     pub axes: Vec<Axis>,
-    cells: Vec<Cell>,
-    /// Places of the axes, sorted by key.
+    /// The choices of all cells, one row per cell, one column per axis.
+    choices: Vec<u32>,
+    count: usize,
+    /// Indices of the axes, sorted by key.
     by_key: Vec<usize>,
 }
 
-/// One value per axis.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Cell {
-    /// Index of the value on each axis of the grid; absent where the axis does not exist in this
-    /// cell and the base value holds.
-    pub choices: Box<[Option<u32>]>,
+/// One value per axis, as a row of the grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell<'g> {
+    choices: &'g [u32],
+}
+
+/// The choice on an axis that does not exist in a cell, where the base value holds.
+const ABSENT: u32 = u32::MAX;
+
+impl<'g> Cell<'g> {
+    /// Returns the index of the value on an axis of the grid; nothing where the axis does not exist
+    /// in this cell and the base value holds.
+    #[must_use]
+    pub fn choice(self, axis: usize) -> Option<u32> {
+        Some(self.choices[axis]).filter(|choice| *choice != ABSENT)
+    }
+
+    /// Returns the choices on all axes as they are stored: equal where the cells agree.
+    pub(crate) fn row(self) -> &'g [u32] {
+        self.choices
+    }
 }
 
 impl Grid {
-    fn new(axes: Vec<Axis>, cells: Vec<Cell>) -> Self {
+    /// Assembles rows of one choice per axis; without axes there is one cell.
+    fn new(axes: Vec<Axis>, choices: Vec<u32>) -> Self {
         let mut by_key: Vec<usize> = (0..axes.len()).collect();
         by_key.sort_by(|a, b| axes[*a].key.cmp(&axes[*b].key));
-        Self { axes, cells, by_key }
+        let count = choices.len().checked_div(axes.len()).unwrap_or(1);
+        Self { axes, choices, count, by_key }
     }
 
-    /// Returns the cells in order: block by block, the last axis varying fastest.
+    /// Returns the number of cells.
     #[must_use]
-    pub fn cells(&self) -> &[Cell] {
-        &self.cells
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Returns whether there is no cell, which [`expand`] refuses.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the cell at `index`.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn cell(&self, index: usize) -> Cell<'_> {
+        assert!(index < self.count, "cell {index} of {} does not exist", self.count);
+        let width = self.axes.len();
+        Cell { choices: &self.choices[index * width..][..width] }
+    }
+
+    /// Iterates over the cells in order: block by block, the last axis varying fastest.
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = Cell<'_>> + DoubleEndedIterator {
+        (0..self.count).map(|index| self.cell(index))
     }
 
     /// Returns the value of `cell` on the axis with index `axis`, if the axis exists there.
     #[must_use]
-    pub fn value(&self, cell: &Cell, axis: usize) -> Option<&Value> {
-        cell.choices[axis].map(|choice| &self.axes[axis].values[choice as usize])
+    pub fn value(&self, cell: Cell<'_>, axis: usize) -> Option<&Value> {
+        cell.choice(axis).map(|choice| &self.axes[axis].values[choice as usize])
     }
 
     /// Iterates over the keys and values of a cell, in the order of the axes.
-    pub fn assignment<'g>(&'g self, cell: &Cell) -> impl Iterator<Item = (&'g str, &'g Value)> {
-        self.axes.iter().zip(&cell.choices).filter_map(|(axis, choice)| {
-            choice.map(|choice| (axis.key.as_str(), &axis.values[choice as usize]))
-        })
+    pub fn assignment<'g>(
+        &'g self,
+        cell: Cell<'g>,
+    ) -> impl Iterator<Item = (&'g str, &'g Value)> + use<'g> {
+        let exists = |(_, choice): &(&Axis, &u32)| **choice != ABSENT;
+        let named =
+            |(axis, choice): (&'g Axis, &u32)| (axis.key.as_str(), &axis.values[*choice as usize]);
+        self.axes.iter().zip(cell.choices).filter(exists).map(named)
     }
 
     /// Returns a name for people: `augment.rotation=10 augment.shift=0.1`, or `base` where no axis
     /// exists. Text that holds spaces or `=` is quoted.
     #[must_use]
-    pub fn name(&self, cell: &Cell) -> String {
+    pub fn name(&self, cell: Cell<'_>) -> String {
         let part = |(key, value): (&str, &Value)| {
             let quoted = value.as_text().filter(|text| {
                 text.is_empty()
@@ -80,7 +130,7 @@ impl Grid {
 
     /// Returns the id of a cell: a hash of its keys and values, sorted by key.
     #[must_use]
-    pub fn id(&self, cell: &Cell) -> CellId {
+    pub fn id(&self, cell: Cell<'_>) -> CellId {
         let mut hasher = ContentHasher::new();
         for &axis in &self.by_key {
             if let Some(value) = self.value(cell, axis) {

@@ -50,7 +50,7 @@ impl Plan {
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
     ) -> Result<Self, PlanError<SpecError, D>> {
         let experiment = document.experiment();
-        let cells = grid.cells().iter().map(|cell| {
+        let cells = grid.cells().map(|cell| {
             let assignment = || grid.assignment(cell);
             Ok(CellDraft {
                 id: grid.id(cell),

@@ -43,7 +43,7 @@ fn document() -> Document {
 fn plan(document: &Document) -> Plan {
     let experiment = document.experiment();
     let grid = grid::expand(experiment).unwrap();
-    let cells = grid.cells().iter().map(|cell| {
+    let cells = grid.cells().map(|cell| {
         let assignment: Vec<_> =
             grid.assignment(cell).map(|(key, value)| (key.to_owned(), value.clone())).collect();
         let settings = document.settings_for(grid.assignment(cell))?;

@@ -41,10 +41,11 @@ fn ids_of_every_experiment_file_are_as_they_were() {
     for path in experiments(&root) {
         let text = fs::read_to_string(&path).unwrap();
         let shown = path.strip_prefix(&root).unwrap().display().to_string().replace('\\', "/");
-        let document = Document::parse(&text, &shown, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let document =
+            Document::parse(&text, &shown, &[]).unwrap_or_else(|error| panic!("{error}"));
         let grid = expand(document.experiment()).unwrap();
-        let plan =
-            Plan::draw(&document, &grid, "1", &mut |_| Ok::<_, Never>(digest_of(b"images"))).unwrap();
+        let plan = Plan::draw(&document, &grid, "1", &mut |_| Ok::<_, Never>(digest_of(b"images")))
+            .unwrap();
         writeln!(
             page,
             "{shown}: {} cells {} {}, {} trials {}, {} members {}",

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::range;
+use crate::base::grouped;
 use crate::spec::experiment::{Axis, GridBlock, Match, Sample, SampleMethod, When};
 use crate::spec::keys::SETTING_KEYS;
 use crate::spec::problem::{nearest, one_of};
@@ -11,6 +12,8 @@ use crate::spec::tree::{Data, Entry, Node, Origin};
 use crate::spec::value::Value;
 
 const KEYS: &[&str] = &["axes", "zip", "when", "exclude", "include", "sample"];
+/// The most values of an axis: more than anyone would train, and few enough to check one by one.
+pub(super) const MAX_VALUES: usize = 100_000;
 const METHODS: &[(&str, SampleMethod)] =
     &[("random", SampleMethod::Random), ("sobol", SampleMethod::Sobol)];
 
@@ -176,6 +179,18 @@ fn read_axes(path: &str, node: &Node, findings: &mut Findings) -> Vec<TypedAxis>
                     entry.node.origin,
                     format!("axis `{key}` is empty, expected at least one value"),
                     "give it a value, or remove the axis".to_owned(),
+                );
+                continue;
+            }
+            Data::List(nodes) if nodes.len() > MAX_VALUES => {
+                findings.advise(
+                    entry.node.origin,
+                    format!(
+                        "axis `{key}` has {} values, at most {} are allowed",
+                        grouped(nodes.len() as u128),
+                        grouped(MAX_VALUES as u128)
+                    ),
+                    "take fewer values".to_owned(),
                 );
                 continue;
             }

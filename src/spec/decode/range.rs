@@ -2,12 +2,12 @@
 
 use rust_decimal::Decimal;
 
+use super::grid::MAX_VALUES;
+use crate::base::grouped;
 use crate::spec::reader::{COUNT, Findings, Section, whole};
 use crate::spec::tree::{Data, Entry, Node, Origin, find};
 
 const KEYS: &[&str] = &["from", "to", "step", "count", "scale"];
-/// More values than anyone would train, and few enough to hold in memory.
-const MOST_VALUES: usize = 1_000_000;
 /// Digits kept of values that have no short decimal form, such as thirds and logarithmic steps.
 const DIGITS: u32 = 12;
 
@@ -66,12 +66,8 @@ pub(super) fn expand(name: &str, node: &Node, findings: &mut Findings) -> Option
         },
         (None, Some(count)) => {
             let count = count?;
-            if count > MOST_VALUES {
-                return say(
-                    format!("has {count} values, at most {MOST_VALUES} are allowed"),
-                    "use fewer",
-                    findings,
-                );
+            if count > MAX_VALUES {
+                return say(too_many(count as u128), "lower `count`", findings);
             }
             if count == 1 && from != to {
                 return say(
@@ -124,6 +120,12 @@ fn end(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<Deci
     decimal.map(|value| value.normalize())
 }
 
+/// Says that a range has more values than an axis may have.
+fn too_many(count: u128) -> String {
+    let (count, most) = (grouped(count), grouped(MAX_VALUES as u128));
+    format!("has {count} values, at most {most} are allowed")
+}
+
 fn steps(from: Decimal, to: Decimal, step: Decimal) -> Result<Vec<Decimal>, String> {
     if step.is_zero() {
         return Err("has a step of 0".to_owned());
@@ -133,8 +135,8 @@ fn steps(from: Decimal, to: Decimal, step: Decimal) -> Result<Vec<Decimal>, Stri
     if ratio.is_sign_negative() && !ratio.is_zero() {
         return Err(format!("steps by {step}, which leads away from {to}"));
     }
-    if ratio >= Decimal::from(MOST_VALUES) {
-        return Err(format!("has more than {MOST_VALUES} values"));
+    if ratio >= Decimal::from(MAX_VALUES) {
+        return Err(too_many(ratio.trunc().as_i128().unsigned_abs() + 1));
     }
     let whole = ratio.trunc();
     let value = |index: usize| from + step * Decimal::from(index);
@@ -246,7 +248,7 @@ mod tests {
             ("0", "1", "step = 0.3", "does not reach 1 by steps of 0.3: its last value is 0.9"),
             ("0", "1", "step = -0.5", "steps by -0.5, which leads away from 1"),
             ("0", "1", "step = 0", "has a step of 0"),
-            ("0", "1", "step = 1e-9", "has more than 1000000 values"),
+            ("0", "1", "step = 1e-9", "has 1,000,000,001 values, at most 100,000 are allowed"),
             ("0", "1", "", "has neither `step` nor `count`"),
             ("0", "1", "step = 0.5\ncount = 3", "has both `step` and `count`"),
             ("0", "1", "count = 3\nscale = \"log\"", "expected ends above 0"),
