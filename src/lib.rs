@@ -10,6 +10,7 @@ pub mod grid;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod spec;
 pub mod store;

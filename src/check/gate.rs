@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::baseline::{Baseline, CellSample, Origin};
+use super::baseline::{Baseline, BaselineError};
 use super::looks::Looks;
 use super::rule::{Contest, Family, Lost, Ruling};
+use super::sample::{CellSample, Source};
 use super::speed;
 use super::verdict::{CellVerdict, CheckReport};
 use super::warning::warnings;
 use crate::base::{Direction, Metric, Unit};
 use crate::spec::experiment::CheckSettings;
+use crate::spec::value::Assignment;
 use gridbench_stats::Moments;
 
 /// Says why no verdict can be given.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CheckError {
+    /// The baseline does not say which cells it holds.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// The tolerance is negative or not a number.
     #[error("the tolerance is {found}, expected 0 or more; set `check.tolerance`")]
     Tolerance {
@@ -108,10 +113,10 @@ pub enum CheckError {
 pub fn check(
     baseline: &Baseline,
     candidate: &[CellSample],
-    candidate_origin: &Origin,
+    candidate_source: &Source,
     settings: &CheckSettings,
 ) -> Result<CheckReport, CheckError> {
-    check_looks(baseline, &[candidate], Looks::single(), candidate_origin, settings)
+    check_looks(baseline, &[candidate], Looks::single(), candidate_source, settings)
 }
 
 /// As [`check`], for a candidate that was looked at several times while it grew: `taken` holds its
@@ -127,11 +132,13 @@ pub fn check_looks(
     baseline: &Baseline,
     taken: &[&[CellSample]],
     looks: Looks,
-    candidate_origin: &Origin,
+    candidate_source: &Source,
     settings: &CheckSettings,
 ) -> Result<CheckReport, CheckError> {
     assert!((1..=looks.count).contains(&taken.len()), "{} of {} looks", taken.len(), looks.count);
     let gate = Gate::new(settings)?;
+    let last = *taken.last().expect("a look was taken");
+    let baseline = &*baseline.typed_like(last)?;
     let Pairs { gated, looks: paired, ungated } =
         Pairs::of(baseline, taken, settings.metric, settings)?;
     let contests: Vec<Vec<Contest>> =
@@ -145,9 +152,8 @@ pub fn check_looks(
         .collect();
     let speed = settings
         .images_per_second
-        .map(|ratio| speed::gate(baseline, taken, looks, candidate_origin, settings, ratio))
+        .map(|ratio| speed::gate(baseline, taken, looks, candidate_source, settings, ratio))
         .transpose()?;
-    let last = taken.last().expect("a look was taken");
     let new_cells = last
         .iter()
         .filter(|cell| cell.metric == gate.metric && settings.gates(&cell.assignment))
@@ -166,13 +172,13 @@ pub fn check_looks(
         new_cells,
         ungated_cells: ungated,
         warnings: warnings(
-            baseline.origin(),
-            candidate_origin,
+            baseline.source(),
+            candidate_source,
             gate.metric.is_measured_cost() || speed.is_some(),
         ),
         speed,
-        baseline: baseline.origin().clone(),
-        candidate: candidate_origin.clone(),
+        baseline: baseline.source().clone(),
+        candidate: candidate_source.clone(),
     })
 }
 
@@ -184,7 +190,7 @@ pub(super) struct Pair<'a> {
 
 impl Pair<'_> {
     fn lost(&self) -> Lost {
-        let of = |cell: &CellSample| (cell.not_completed, cell.not_completed + cell.values.len());
+        let of = |cell: &CellSample| (cell.lost, cell.lost + cell.values.len());
         Lost::of(of(self.baseline), of(self.candidate))
     }
 }
@@ -227,10 +233,10 @@ fn pair<'a>(
     candidate: &'a [CellSample],
     metric: Metric,
 ) -> Result<Vec<Pair<'a>>, CheckError> {
-    let measured: BTreeMap<&BTreeMap<String, String>, &CellSample> = candidate
+    let measured: BTreeMap<&Assignment, &CellSample> = candidate
         .iter()
         .filter(|cell| cell.metric == metric)
-        .filter(|cell| !cell.values.is_empty() || cell.not_completed > 0)
+        .filter(|cell| !cell.values.is_empty() || cell.lost > 0)
         .map(|cell| (&cell.assignment, cell))
         .collect();
     let mut pairs = Vec::with_capacity(gated.len());
@@ -302,8 +308,8 @@ impl Gate {
             verdict: ruling.verdict,
             n_baseline: pair.baseline.values.len(),
             n_candidate: pair.candidate.values.len(),
-            lost_baseline: pair.baseline.not_completed,
-            lost_candidate: pair.candidate.not_completed,
+            lost_baseline: pair.baseline.lost,
+            lost_candidate: pair.candidate.lost,
             mean_baseline: before,
             mean_candidate: now,
             difference: now.map(|now| now - before),

@@ -10,14 +10,16 @@ mod gate;
 mod looks;
 pub mod render;
 mod rule;
+mod sample;
 mod speed;
 #[cfg(test)]
 mod testing;
 mod verdict;
 mod warning;
 
-pub use baseline::{Baseline, BaselineError, CellSample, Origin};
+pub use baseline::{Baseline, BaselineError};
 pub use gate::{CheckError, check, check_looks};
 pub use looks::Looks;
+pub use sample::{CellSample, Source};
 pub use verdict::{CellVerdict, CheckReport, Note, SpeedReport, SpeedVerdict, Verdict};
 pub use warning::Warning;

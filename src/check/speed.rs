@@ -3,10 +3,11 @@
 //! Images per second mean nothing across machines: where baseline and candidate were not measured
 //! on the same hardware, every cell is inconclusive.
 
-use super::baseline::{Baseline, CellSample, Origin};
+use super::baseline::Baseline;
 use super::gate::{CheckError, Pair, Pairs};
 use super::looks::Looks;
 use super::rule::{Contest, Family, Lost, Ruling};
+use super::sample::{CellSample, Source};
 use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};
 use crate::base::Metric;
 use crate::spec::experiment::CheckSettings;
@@ -16,7 +17,7 @@ pub(super) fn gate(
     baseline: &Baseline,
     taken: &[&[CellSample]],
     looks: Looks,
-    candidate: &Origin,
+    candidate: &Source,
     settings: &CheckSettings,
     smallest_ratio: f64,
 ) -> Result<SpeedReport, CheckError> {
@@ -29,8 +30,8 @@ pub(super) fn gate(
         .map(|pairs| pairs.iter().map(contest).collect::<Result<_, _>>())
         .collect::<Result<_, _>>()?;
     let family = Family { margin: -smallest_ratio.ln(), alpha: settings.alpha, looks };
-    let known = &baseline.origin().hardware;
-    let comparable = !known.is_empty() && *known == candidate.hardware;
+    let known = &baseline.source().origin.hardware;
+    let comparable = !known.is_empty() && *known == candidate.origin.hardware;
     let cells: Vec<SpeedVerdict> = family
         .rule(&contests)
         .into_iter()
@@ -108,7 +109,7 @@ mod tests {
         let baseline =
             Baseline::from_samples(origin(), vec![accuracies.clone(), speed("a=1", &BEFORE)]);
         let mut candidate = origin();
-        hardware.clone_into(&mut candidate.hardware);
+        hardware.clone_into(&mut candidate.origin.hardware);
         let cells = [accuracies, speed("a=1", now)];
         let report = check(&baseline.unwrap(), &cells, &candidate, &settings(ratio)).unwrap();
         (report.verdict, report.speed.unwrap().cells.remove(0))
@@ -150,8 +151,8 @@ mod tests {
         let baseline = Baseline::from_samples(origin(), vec![accuracies.clone()]).unwrap();
         let cells = [accuracies];
         let error = check(&baseline, &cells, &origin(), &settings(0.9)).unwrap_err();
-        assert_eq!(error, CheckError::NothingGated { metric: Metric::ImagesPerSecond });
+        assert!(matches!(error, CheckError::NothingGated { metric: Metric::ImagesPerSecond }));
         let error = check(&baseline, &cells, &origin(), &settings(1.5)).unwrap_err();
-        assert_eq!(error, CheckError::Ratio { found: 1.5 });
+        assert!(matches!(error, CheckError::Ratio { found } if found > 1.4));
     }
 }

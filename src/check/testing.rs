@@ -2,21 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::{CellSample, Origin};
+use super::{CellSample, Source};
 use crate::base::{Metric, Seed, digest_of};
+use crate::results::Origin;
+use crate::spec::settings::SplitSeed;
+use crate::spec::value::Value;
 
-/// A plausible origin.
-pub(super) fn origin() -> Origin {
-    Origin {
-        experiment: "smoke".to_owned(),
-        seed: Seed(42),
+/// A plausible source.
+pub(super) fn origin() -> Source {
+    let origin = Origin {
         engine: "cpu, portable f32".to_owned(),
+        engine_revision: "4".to_owned(),
         hardware: "Imaginary CPU, 2 cores".to_owned(),
         version: "0.1.0".to_owned(),
         toolchain: "rustc 1.95.0".to_owned(),
         commit: Some("e67c846".to_owned()),
         date: "2026-01-02T03:04:05Z".to_owned(),
+    };
+    Source {
+        experiment: "smoke".to_owned(),
+        seed: Seed(42),
+        split_seed: Some(SplitSeed::Fixed(0)),
         datasets: BTreeMap::from([("digits".to_owned(), digest_of(b"digits"))]),
+        origin,
     }
 }
 
@@ -25,9 +33,10 @@ pub(super) fn cell(name: &str, values: &[f64]) -> CellSample {
     let (axis, value) = name.split_once('=').expect("a name has an axis and a value");
     CellSample {
         name: name.to_owned(),
-        assignment: BTreeMap::from([(axis.to_owned(), value.to_owned())]),
+        assignment: BTreeMap::from([(axis.to_owned(), Value::from_notation(value))]),
         metric: Metric::TestAccuracy,
         values: values.to_vec(),
-        not_completed: 0,
+        repeats: Some((0..values.len() as u32).collect()),
+        lost: 0,
     }
 }

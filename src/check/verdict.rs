@@ -1,12 +1,11 @@
 //! What the gate says: of one cell, and of a candidate.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::baseline::Origin;
+use super::sample::Source;
 use super::warning::Warning;
 use crate::base::Metric;
+use crate::spec::value::Assignment;
 
 /// What the gate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,8 +63,8 @@ pub enum Note {
 pub struct CellVerdict {
     /// The cell as printed.
     pub name: String,
-    /// Value of every axis as text, by dotted key.
-    pub assignment: BTreeMap<String, String>,
+    /// Value of every axis by dotted key.
+    pub assignment: Assignment,
     /// What the gate says.
     pub verdict: Verdict,
     /// Completed trials in the baseline.
@@ -105,8 +104,8 @@ pub struct CellVerdict {
 pub struct SpeedVerdict {
     /// The cell as printed.
     pub name: String,
-    /// Value of every axis as text, by dotted key.
-    pub assignment: BTreeMap<String, String>,
+    /// Value of every axis by dotted key.
+    pub assignment: Assignment,
     /// What the gate says.
     pub verdict: Verdict,
     /// Completed trials in the baseline.
@@ -173,9 +172,9 @@ pub struct CheckReport {
     /// Reasons to doubt the comparison.
     pub warnings: Vec<Warning>,
     /// Where the baseline came from.
-    pub baseline: Origin,
+    pub baseline: Source,
     /// Where the candidate came from.
-    pub candidate: Origin,
+    pub candidate: Source,
 }
 
 impl CheckReport {
@@ -185,7 +184,7 @@ impl CheckReport {
     }
 
     /// Returns the axis values of the cells, by accuracy or by speed, that more trials may settle.
-    pub fn undecided(&self) -> impl Iterator<Item = &BTreeMap<String, String>> {
+    pub fn undecided(&self) -> impl Iterator<Item = &Assignment> {
         let hopeless = [Note::OtherHardware, Note::MoreLost, Note::AllLost];
         let open = move |verdict: Verdict, note: Option<Note>| {
             !verdict.is_decided() && note.is_none_or(|note| !hopeless.contains(&note))

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::baseline::Origin;
+use super::sample::Source;
 use crate::base::Seed;
 
 /// A reason to doubt that baseline and candidate measure the same thing.
@@ -92,7 +92,7 @@ impl fmt::Display for Warning {
 
 /// Lists what differs between two origins and may explain a difference; machines only count where
 /// a cost measured on them is gated.
-pub(super) fn warnings(baseline: &Origin, candidate: &Origin, cost_is_gated: bool) -> Vec<Warning> {
+pub(super) fn warnings(baseline: &Source, candidate: &Source, cost_is_gated: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if baseline.experiment != candidate.experiment {
         warnings.push(Warning::Experiment {
@@ -115,16 +115,16 @@ pub(super) fn warnings(baseline: &Origin, candidate: &Origin, cost_is_gated: boo
     if baseline.seed != candidate.seed {
         warnings.push(Warning::Seed { baseline: baseline.seed, candidate: candidate.seed });
     }
-    if baseline.engine != candidate.engine {
+    if baseline.origin.engine != candidate.origin.engine {
         warnings.push(Warning::Engine {
-            baseline: baseline.engine.clone(),
-            candidate: candidate.engine.clone(),
+            baseline: baseline.origin.engine.clone(),
+            candidate: candidate.origin.engine.clone(),
         });
     }
-    if baseline.hardware != candidate.hardware && cost_is_gated {
+    if baseline.origin.hardware != candidate.origin.hardware && cost_is_gated {
         warnings.push(Warning::Hardware {
-            baseline: baseline.hardware.clone(),
-            candidate: candidate.hardware.clone(),
+            baseline: baseline.origin.hardware.clone(),
+            candidate: candidate.origin.hardware.clone(),
         });
     }
     warnings

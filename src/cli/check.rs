@@ -1,6 +1,5 @@
 //! `bench baseline` and `bench check`: the gate.
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,15 +8,15 @@ use super::arguments::{BaselineArguments, CheckArguments, CheckFormat};
 use super::escalate::Escalation;
 use super::failure::{Exit, Failure};
 use super::folders;
-use super::report::{manifest_in, results_in};
+use super::results::Reading;
 use super::terminal::Terminal;
-use crate::base::{Metric, Seed};
+use crate::base::Metric;
 use crate::check::render::{Context, Form, SUMMARY_LIMIT, markdown, render};
-use crate::check::{self, Baseline, CellSample, CheckReport, Looks, Origin, Verdict};
+use crate::check::{self, Baseline, CellSample, CheckReport, Looks, Source, Verdict};
 use crate::record::Outcome;
+use crate::results::{CellResults, ExperimentResults};
 use crate::spec::experiment::{CheckSettings, Experiment};
-use crate::store::{Manifest, Repeats, atomic};
-use crate::tables::{CellResults, ExperimentResults};
+use crate::store::{Repeats, atomic};
 
 pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     let candidate = Candidate::in_folder(&arguments.folder)?;
@@ -32,7 +31,7 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
         say!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
     }
     let metrics: Vec<&str> = candidate.metrics().map(Metric::name).collect();
-    let baseline = Baseline::from_samples(candidate.origin.clone(), cells)
+    let baseline = Baseline::from_samples(candidate.source.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
     atomic::write_named(&arguments.output, baseline.to_text().as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
@@ -157,24 +156,23 @@ struct Candidate {
     settings: CheckSettings,
     repeats: u32,
     more: bool,
-    origin: Origin,
+    source: Source,
 }
 
 impl Candidate {
     fn in_folder(folder: &Path) -> Result<Self, Failure> {
-        let results = results_in(folder)?;
+        let Reading { manifest, results, .. } = Reading::open(folder)?;
         let cannot = || format!("cannot read the results in `{}`", folder.display());
-        let manifest = manifest_in(folder)?;
         let experiment: Experiment = serde_json::from_value(manifest.run.experiment.clone())
             .map_err(|error| {
                 Failure::input(cannot())
                     .because(&error)
                     .hint(Some("run the experiment again with this version of `bench`"))
             })?;
-        let origin = origin(&manifest, experiment.seed, &results);
+        let source = Source::of(&results);
         let more = matches!(manifest.run.repeats, Repeats::More(_));
         let repeats = experiment.repeats;
-        Ok(Self { results, settings: experiment.check, repeats, more, origin })
+        Ok(Self { results, settings: experiment.check, repeats, more, source })
     }
 
     fn planned(&self) -> usize {
@@ -250,7 +248,7 @@ impl Candidate {
             _ => (0..self.looks_taken(looks)).map(|look| self.cells(looks.repeats(look))).collect(),
         };
         let slices: Vec<&[CellSample]> = taken.iter().map(Vec::as_slice).collect();
-        let mut report = check::check_looks(baseline, &slices, looks, &self.origin, &settings)
+        let mut report = check::check_looks(baseline, &slices, looks, &self.source, &settings)
             .map_err(|error| {
                 Failure::input(format!("cannot check `{}`", arguments.folder.display()))
                     .because(&error)
@@ -273,46 +271,6 @@ impl Candidate {
 
     /// Returns the samples of every gated metric over the repeats below `repeats`.
     fn cells(&self, repeats: u32) -> Vec<CellSample> {
-        self.metrics().flat_map(|metric| self.samples(metric, repeats)).collect()
-    }
-
-    fn samples(&self, metric: Metric, repeats: u32) -> Vec<CellSample> {
-        let axes = &self.results.axes;
-        let sample = |cell: &CellResults| {
-            let trials = || cell.trials.iter().filter(|trial| trial.repeat < repeats);
-            CellSample {
-                name: cell.name.clone(),
-                assignment: axes
-                    .iter()
-                    .zip(&cell.values)
-                    .filter_map(|(axis, value)| Some((axis.key.clone(), value.clone()?)))
-                    .collect(),
-                metric,
-                values: trials()
-                    .filter(|trial| trial.outcome == Outcome::Completed)
-                    .filter_map(|trial| trial.metrics.get(&metric).copied())
-                    .collect(),
-                not_completed: trials().filter(|trial| trial.outcome.is_lost()).count(),
-            }
-        };
-        let cells = self.results.cells.iter().map(sample);
-        cells.filter(|cell| !cell.values.is_empty() || cell.not_completed > 0).collect()
-    }
-}
-
-fn origin(manifest: &Manifest, seed: Seed, results: &ExperimentResults) -> Origin {
-    let known = &results.facts.origin;
-    let datasets: BTreeMap<_, _> =
-        manifest.run.datasets.iter().map(|one| (one.name.clone(), one.checksum)).collect();
-    Origin {
-        experiment: manifest.run.name.clone(),
-        seed,
-        engine: manifest.run.engine.clone(),
-        hardware: known.hardware.clone(),
-        version: manifest.build.version.clone(),
-        toolchain: known.toolchain.clone(),
-        commit: known.commit.clone(),
-        date: manifest.updated.clone(),
-        datasets,
+        self.metrics().flat_map(|metric| CellSample::all(&self.results, metric, repeats)).collect()
     }
 }

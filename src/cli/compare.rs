@@ -4,18 +4,15 @@ use std::path::Path;
 
 use super::arguments::{CompareArguments, TextFormat};
 use super::failure::{Exit, Failure};
-use super::report::{deliver, results_in, store_and_plan};
+use super::report::deliver;
+use super::results::Reading;
 use super::terminal::Terminal;
-use crate::plan::Plan;
 use crate::record::{Outcome, Predictions};
 use crate::report::Page;
-use crate::report::compare::{
-    self, CompareFormat, Examples, GAMMA, Question, Selector, Side, render,
-};
+use crate::report::compare::{self, CompareFormat, Examples, GAMMA, Question, Side, render};
 use crate::runner::predicted_classes;
+use crate::spec::selector::Selector;
 use crate::spec::settings::SplitSeed;
-use crate::store::Store;
-use crate::tables::ExperimentResults;
 use gridbench_stats::RESAMPLE_SEED;
 
 pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -24,19 +21,19 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
     let other = second.as_ref().unwrap_or(&first);
     let selector = |own: &[Selector]| {
         let mut selector = Selector::default();
-        arguments.cell.iter().chain(own).for_each(|part| selector.extend(part.clone()));
+        arguments.cells.iter().chain(own).for_each(|part| selector.extend(part.clone()));
         selector
     };
     let (of_a, of_b) = (selector(&arguments.cell_a), selector(&arguments.cell_b));
     let question = Question {
-        metric: arguments.metric.unwrap_or(first.results.facts.view.metric),
+        metric: arguments.metric.unwrap_or(first.reading.results.facts.report.metric),
         alpha: arguments.alpha,
         gamma: GAMMA,
         seed: RESAMPLE_SEED,
     };
     let comparison = compare::compare(
-        Side { name: &first.name, results: &first.results, selector: &of_a },
-        Side { name: &other.name, results: &other.results, selector: &of_b },
+        Side { name: &first.name, results: &first.reading.results, selector: &of_a },
+        Side { name: &other.name, results: &other.reading.results, selector: &of_b },
         question,
         &mut |a, b| Some((first.examples(a)?, other.examples(b)?)),
     )
@@ -52,24 +49,20 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
     Ok(Exit::Done)
 }
 
-/// A results folder with what can be looked up in it.
+/// A results folder with the name the user gave it.
 struct Source {
     name: String,
-    results: ExperimentResults,
-    /// Absent for committed results, which hold no predictions.
-    stored: Option<(Store, Plan)>,
+    reading: Reading,
 }
 
 impl Source {
     fn open(folder: &Path) -> Result<Self, Failure> {
-        let results = results_in(folder)?;
-        let stored = folder.join("journal").is_dir().then(|| store_and_plan(folder)).transpose()?;
-        Ok(Self { name: folder.display().to_string(), results, stored })
+        Ok(Self { name: folder.display().to_string(), reading: Reading::open(folder)? })
     }
 
     /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
     fn examples(&self, cell: usize) -> Option<Examples> {
-        let (store, plan) = self.stored.as_ref()?;
+        let (store, plan) = self.reading.stored().ok()??;
         let settings = &plan.cells[cell].settings;
         let split = &settings.dataset.split;
         let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;

@@ -7,7 +7,8 @@ use super::experiment::{Images, Loaded, is_experiment_file, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
 use super::progress::Channel;
-use super::report::{deliver, manifest_in, results_in};
+use super::report::deliver;
+use super::results::Reading;
 use super::run::{How, conclude, engine_on, train, workers, write_derived};
 use super::terminal::Terminal;
 use crate::base::CellId;
@@ -16,7 +17,6 @@ use crate::report::compare::CompareFormat;
 use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
 use crate::runner::RunOptions;
 use crate::store::{Repeats, atomic};
-use crate::tables::ExperimentResults;
 
 /// Index of the first fresh repeat: beyond any that an experiment or an escalation gets to, so that
 /// a grid may grow later and the fresh trials stay fresh.
@@ -24,16 +24,17 @@ const FIRST_FRESH: u32 = 1 << 24;
 
 pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let folder = results_of(&arguments.experiment)?;
-    let first = results_in(&folder)?;
-    let metric = arguments.metric.unwrap_or(first.facts.view.metric);
-    let chosen = best_cells(&first, metric, arguments.top as usize);
+    let reading = Reading::open(&folder)?;
+    let first = &reading.results;
+    let metric = arguments.metric.unwrap_or(first.facts.report.metric);
+    let chosen = best_cells(first, metric, arguments.top as usize);
     let cannot = || Failure::input(format!("cannot confirm the best of `{}`", folder.display()));
     if chosen.is_empty() {
         return Err(cannot()
             .because_of(format!("no completed trial has `{metric}`"))
             .hint(Some("run the experiment first")));
     }
-    let loaded = fresh_experiment(&folder, &first, &chosen, arguments)?;
+    let loaded = fresh_experiment(&folder, &reading, &chosen, arguments)?;
     let out = arguments.out.clone().unwrap_or_else(|| beside(&folder));
     if let Some(path) = &arguments.output {
         atomic::probe(path).map_err(|error| Failure::unwritable("the confirmation", &error))?;
@@ -60,7 +61,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         return Err(Failure::interrupted("stopped before everything was confirmed")
             .hint(Some("run the same command again to go on")));
     }
-    let found = confirmation(&first, &chosen, &fresh, metric);
+    let found = confirmation(first, &chosen, &fresh, metric);
     write(&found, &out, arguments, terminal)?;
     conclude(&plan, &mut store, &summary)?;
     if summary.trials_failed > 0 {
@@ -93,24 +94,24 @@ fn beside(folder: &Path) -> PathBuf {
 /// Returns the experiment of the chosen cells alone, under a name of its own and on fresh repeats.
 fn fresh_experiment(
     folder: &Path,
-    first: &ExperimentResults,
+    reading: &Reading,
     chosen: &[usize],
     arguments: &ConfirmArguments,
 ) -> Result<Loaded, Failure> {
-    let manifest = manifest_in(folder)?;
+    let (manifest, first) = (&reading.manifest, &reading.results);
     let name = &manifest.run.name;
     if matches!(manifest.run.repeats, Repeats::Fresh { .. }) {
         return Err(Failure::input(format!("cannot confirm `{}`", folder.display()))
             .because_of("it holds what `bench confirm` trained already")
             .hint(Some("name the folder of the first estimates; `--repeats N` adds to them")));
     }
-    let loaded = Loaded::from_manifest(&manifest)?;
+    let loaded = Loaded::from_manifest(manifest)?;
     let grid = &loaded.grid;
     let cells: Vec<CellId> = chosen
         .iter()
         .filter_map(|&place| {
-            let named = &first.cells[place].name;
-            grid.cells().find(|cell| grid.name(*cell) == *named).map(|cell| grid.id(cell))
+            let id = first.cells[place].id;
+            grid.cells().map(|cell| grid.id(cell)).find(|known| *known == id)
         })
         .collect();
     let question =

@@ -8,7 +8,7 @@ use super::experiment::{Images, Loaded, validate};
 use super::failure::Failure;
 use super::folders::data_folders;
 use super::progress::Channel;
-use super::report::manifest_in;
+use super::results::manifest_in;
 use super::run::{How, conclude, engine_on, train, workers, write_derived};
 use super::terminal::Terminal;
 use crate::base::CellId;
@@ -16,6 +16,7 @@ use crate::check::{CheckReport, Looks};
 use crate::engine::Engine;
 use crate::grid::Cell;
 use crate::runner::RunOptions;
+use crate::spec::value::Assignment;
 use crate::store::Repeats;
 
 /// An experiment whose results folder is given more repeats, look by look.
@@ -68,16 +69,16 @@ impl<'a> Escalation<'a> {
         report: &CheckReport,
         looks: &Looks,
     ) -> Result<bool, Failure> {
-        let undecided: Vec<&BTreeMap<String, String>> = report.undecided().collect();
+        let undecided: Vec<&Assignment> = report.undecided().collect();
         if undecided.is_empty() || report.looks_taken >= looks.count {
             return Ok(false);
         }
         let wanted = looks.repeats(report.looks_taken);
         let grid = &self.loaded.grid;
         let is_undecided = |cell: &Cell<'_>| {
-            let own: BTreeMap<String, String> = grid
+            let own: Assignment = grid
                 .assignment(*cell)
-                .map(|(key, value)| (key.to_owned(), value.to_string()))
+                .map(|(key, value)| (key.to_owned(), value.clone()))
                 .collect();
             undecided.iter().any(|known| **known == own)
         };

@@ -5,8 +5,8 @@ use crate::data;
 use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::report::predicted::{self, Predicted, Stored, TrialMembers};
+use crate::results::ExperimentResults;
 use crate::store::Store;
-use crate::tables::ExperimentResults;
 
 /// Most networks whose predictions are read: beyond them a report would take minutes.
 pub(super) const MOST_MEMBERS: usize = 4_000;

@@ -5,11 +5,13 @@ use std::path::Path;
 use super::failure::{Exit, Failure};
 use super::folders::refuse_leftovers;
 use super::model_arguments::{ChoiceArguments, ExportArguments};
-use super::report::{store_and_plan, store_failure};
+use super::results::{store_and_plan, store_failure};
 use crate::engine::model_file::{ModelCard, with_card};
 use crate::plan::{Plan, Trial};
 use crate::record::Outcome;
+use crate::results::{ExperimentResults, assemble};
 use crate::spec::architecture::Architecture;
+use crate::spec::selector::Selector;
 use crate::store::{Build, Store, atomic};
 
 pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
@@ -92,7 +94,7 @@ fn chosen<'p>(
     plan: &'p Plan,
     choice: &ChoiceArguments,
 ) -> Result<&'p Trial, Failure> {
-    let cell = chosen_cell(plan, choice.cell.as_deref())?;
+    let cell = chosen_cell(&assemble(plan, store), choice.cell.as_ref())?;
     let name = &plan.cells[cell].name;
     let trials: Vec<&Trial> = plan.trials.iter().filter(|trial| trial.cell == cell).collect();
     let trial = trials.iter().find(|trial| trial.repeat == choice.repeat).ok_or_else(|| {
@@ -109,39 +111,26 @@ fn chosen<'p>(
         .hint(Some("run the experiment again to finish it, or choose another `--repeat`")))
 }
 
-fn chosen_cell(plan: &Plan, wanted: Option<&str>) -> Result<usize, Failure> {
-    const MOST: usize = 12;
-    let listed = |cells: &[usize]| {
-        let shown = cells.iter().take(MOST).map(|&cell| format!("`{}`", plan.cells[cell].name));
-        let more = (cells.len() > MOST).then(|| "…".to_owned());
-        shown.chain(more).collect::<Vec<_>>().join("\n")
-    };
-    let all: Vec<usize> = (0..plan.cells.len()).collect();
-    let Some(wanted) = wanted else {
-        if plan.cells.len() == 1 {
-            return Ok(0);
-        }
-        return Err(Failure::input("cannot choose a cell")
-            .because_of(format!("the experiment has {} cells:\n{}", plan.cells.len(), listed(&all)))
-            .hint(Some("name one with `--cell`")));
-    };
-    if let Some(exact) = plan.cells.iter().position(|cell| cell.name == wanted) {
-        return Ok(exact);
+fn chosen_cell(results: &ExperimentResults, selector: Option<&Selector>) -> Result<usize, Failure> {
+    const MAX_LISTED: usize = 12;
+    let all = Selector::default();
+    let selector = selector.unwrap_or(&all);
+    let (_, cells) = results
+        .choose(selector)
+        .map_err(|error| Failure::input("cannot choose a cell").because(&error))?;
+    if let [cell] = cells[..] {
+        return Ok(cell);
     }
-    let fits = |name: &str| {
-        let words: Vec<&str> = name.split(' ').collect();
-        wanted.split_whitespace().all(|word| words.contains(&word))
+    let names = cells.iter().map(|&cell| format!("`{}`", results.cells[cell].name));
+    let more = (cells.len() > MAX_LISTED).then(|| "…".to_owned());
+    let listed: Vec<String> = names.take(MAX_LISTED).chain(more).collect();
+    let (who, hint) = match selector.is_empty() {
+        true => ("the experiment has".to_owned(), "name one with `--cell`"),
+        false => (format!("`{selector}` means"), "name more of the axes"),
     };
-    let found: Vec<usize> =
-        (0..plan.cells.len()).filter(|&cell| fits(&plan.cells[cell].name)).collect();
-    match found[..] {
-        [cell] => Ok(cell),
-        [] => Err(Failure::input(format!("cannot find cell `{wanted}`"))
-            .because_of(format!("the cells are\n{}", listed(&all)))),
-        _ => Err(Failure::input(format!("cannot choose a cell by `{wanted}`"))
-            .because_of(format!("{} cells are named like that:\n{}", found.len(), listed(&found)))
-            .hint(Some("give more of its words"))),
-    }
+    Err(Failure::input("cannot choose a cell")
+        .because_of(format!("{who} {} cells:\n{}", cells.len(), listed.join("\n")))
+        .hint(Some(hint)))
 }
 
 fn model(store: &Store, plan: &Plan, trial: &Trial, index: usize) -> Result<Model, Failure> {

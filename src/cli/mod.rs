@@ -24,6 +24,7 @@ mod power;
 mod predict;
 mod progress;
 mod report;
+mod results;
 mod run;
 mod signals;
 mod status;

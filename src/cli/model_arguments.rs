@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::spec::selector::Selector;
+
 /// Which trained networks of a results folder are meant.
 #[derive(Debug, Args)]
 pub(super) struct ChoiceArguments {
-    /// Cell by its name, or by enough of its `key=value` words to mean one; needed where there are
-    /// several.
-    #[arg(long, value_name = "CELL")]
-    pub(super) cell: Option<String>,
+    /// The cell with these axis values, such as `augment.shift=0.1,optimizer=adam`; needed where
+    /// there are several.
+    #[arg(long, value_name = "AXIS=VALUE,…")]
+    pub(super) cell: Option<Selector>,
     /// Repeat of the cell, from 0.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) repeat: u32,

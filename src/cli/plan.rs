@@ -7,7 +7,7 @@ use super::experiment::{Images, Loaded, split_sizes, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
 use super::power::Wanted;
-use super::report::store_failure;
+use super::results::store_failure;
 use super::terminal::width;
 use crate::data::Dataset;
 use crate::plan::{Basis, Estimate, Facts, Plan, SplitSizes, estimate, outstanding};

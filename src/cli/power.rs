@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::PlanArguments;
 use super::failure::Failure;
 use super::plan::{ALPHA, print_text};
-use super::report::results_in;
+use super::results::Reading;
 use crate::base::{Metric, Unit};
 use crate::plan::Plan;
 use crate::spec::experiment::Experiment;
@@ -65,7 +65,7 @@ impl Wanted {
             needs.push(need("predicted", None, sd));
         }
         if folder.join("manifest.json").is_file() {
-            let results = results_in(folder)?;
+            let results = Reading::open(folder)?.results;
             let samples: Vec<Vec<f64>> =
                 results.cells.iter().map(|cell| cell.sample(metric)).collect();
             let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();

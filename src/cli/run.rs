@@ -11,18 +11,20 @@ use super::experiment::{Images, Loaded, validate};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::progress::{Channel, Progress};
-use super::report::{store_failure, tables_failure, write_markdown};
+use super::report::write_markdown;
+use super::results::{store_failure, tables_failure};
 use super::signals;
 use super::terminal::Terminal;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
 use crate::record::TrialRecord;
-use crate::report::{self, Format, Page, Subject};
+use crate::report::{self, Format, Page, Subject, counted};
+use crate::results::{CellResults, ExperimentResults, assemble};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
 use crate::store::{Store, atomic};
-use crate::tables::{self, ExperimentResults};
+use crate::tables;
 
 /// Asks the run of this process to stop.
 static STOP: StopSignal = StopSignal::new();
@@ -160,13 +162,27 @@ fn finish(
         say!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);
         return Exit::Interrupted;
     }
+    let reasons = store.folder().join("tables/trials.csv");
     if summary.trials_failed > 0 {
         say!(
             "error: {} of {} trials failed\n  hint: the reasons stand in `{}`; try them again with \
              `--retry-failed`",
             summary.trials_failed,
             plan.trials.len(),
-            store.folder().join("tables/trials.csv").display(),
+            reasons.display(),
+        );
+        return Exit::TrialsFailed;
+    }
+    let cells = results.cells.iter();
+    let empty: Vec<&CellResults> = cells.filter(|cell| cell.ended_without_a_value()).collect();
+    if let Some(first) = empty.first() {
+        say!(
+            "error: {} of {} ended without any value, `{}` first\n  hint: the reasons stand in \
+             `{}`; change the setting, or leave it out with `[[grid.exclude]]`",
+            empty.len(),
+            counted(results.cells.len(), "cell"),
+            first.name,
+            reasons.display(),
         );
         return Exit::TrialsFailed;
     }
@@ -181,7 +197,7 @@ pub(super) fn write_derived(
 ) -> Result<ExperimentResults, Failure> {
     let folder = store.folder();
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
-    let results = tables::assemble(plan, store);
+    let results = assemble(plan, store);
     tables::write(&tables::frames(&results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
     let predicted = evidence::predicted(&results, plan, store, images);

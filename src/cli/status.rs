@@ -6,30 +6,30 @@ use serde_json::json;
 
 use super::arguments::StatusArguments;
 use super::failure::{Exit, Failure};
-use super::report::store_and_plan;
+use super::results::store_and_plan;
 use crate::plan::outstanding;
 use crate::record::Outcome;
 use crate::report::counted;
+use crate::results::{TrialRow, assemble};
 use crate::runner::StoreProgress;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
     let (store, plan) = store_and_plan(&arguments.folder)?;
     let left = outstanding(&plan, &StoreProgress::new(store.view(), 0));
+    let results = assemble(&plan, &store);
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut reasons = Vec::new();
-    for trial in &plan.trials {
-        let Some(record) = store.trials().get(&trial.id) else { continue };
-        *outcomes.entry(record.outcome.name()).or_default() += 1;
-        if record.outcome != Outcome::Completed {
-            let reason = record.reason.clone().unwrap_or_default();
-            reasons.push((
-                plan.cells[trial.cell].name.clone(),
-                trial.repeat,
-                record.outcome,
-                reason,
-            ));
+    let mut ended = 0;
+    for (cell, trial) in
+        results.cells.iter().flat_map(|cell| cell.trials.iter().map(move |t| (cell, t)))
+    {
+        *outcomes.entry(trial.outcome.name()).or_default() += 1;
+        ended += usize::from(trial.outcome != Outcome::Interrupted);
+        if trial.outcome != Outcome::Completed {
+            reasons.push((&cell.name, trial));
         }
     }
+    let trials_left = plan.trials.len() - ended;
     let name = &store.manifest().run.name;
     let trained = plan.members.len() - left.members.len();
     if arguments.json {
@@ -38,7 +38,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
             "cells": plan.cells.len(),
             "trials": plan.trials.len(),
             "trials-by-outcome": outcomes,
-            "trials-outstanding": left.trials.len(),
+            "trials-outstanding": trials_left,
             "members": plan.members.len(),
             "members-outstanding": left.members.len(),
         });
@@ -55,11 +55,12 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
     for (outcome, count) in &outcomes {
         outln!("  trials {outcome:<12} {count:>8} of {}", plan.trials.len());
     }
-    outln!("  trials outstanding  {:>8} of {}", left.trials.len(), plan.trials.len());
-    for (cell, repeat, outcome, reason) in &reasons {
+    outln!("  trials outstanding  {trials_left:>8} of {}", plan.trials.len());
+    for (cell, TrialRow { repeat, outcome, reason, .. }) in &reasons {
+        let reason = reason.as_deref().unwrap_or("no reason recorded");
         outln!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
     }
-    if !left.trials.is_empty() {
+    if trials_left > 0 {
         outln!("run the experiment again to go on");
     }
     Ok(Exit::Done)

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use super::arguments::TensorboardArguments;
 use super::failure::{Exit, Failure};
-use super::report::results_below;
+use super::results::{Reading, folders_below};
 use crate::report::tensorboard::{FILE_NAME, each_file};
 use crate::store::atomic::{self, AtomicError, Durability};
 
 pub(super) fn tensorboard(arguments: &TensorboardArguments) -> Result<Exit, Failure> {
-    let results = results_below(&arguments.folder)?;
     let mut files = 0;
-    for experiment in &results {
+    for folder in folders_below(&arguments.folder)? {
+        let experiment = &Reading::open(&folder)?.results;
         let root = arguments.output.join(&experiment.facts.name);
         each_file(experiment, &mut |folders, bytes| {
             let path: PathBuf = folders.iter().fold(root.clone(), |path, name| path.join(name));

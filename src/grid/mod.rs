@@ -110,33 +110,36 @@ impl Grid {
         self.axes.iter().zip(cell.choices).filter(exists).map(named)
     }
 
-    /// Returns a name for people: `augment.rotation=10 augment.shift=0.1`, or `base` where no axis
-    /// exists. Text that holds spaces or `=` is quoted.
+    /// Returns a name for people, as [`cell_name`] does.
     #[must_use]
     pub fn name(&self, cell: Cell<'_>) -> String {
-        let part = |(key, value): (&str, &Value)| {
-            let quoted = value.as_text().filter(|text| {
-                text.is_empty()
-                    || text.contains(|c: char| c.is_whitespace() || c == '=' || c == '"')
-            });
-            match quoted {
-                Some(text) => format!("{key}={text:?}"),
-                None => format!("{key}={value}"),
-            }
-        };
-        let name = self.assignment(cell).map(part).collect::<Vec<_>>().join(" ");
-        if name.is_empty() { "base".to_owned() } else { name }
+        cell_name(self.assignment(cell))
     }
 
-    /// Returns the id of a cell: a hash of its keys and values, sorted by key.
+    /// Returns the id of a cell, as [`cell_id`] does.
     #[must_use]
     pub fn id(&self, cell: Cell<'_>) -> CellId {
-        let mut hasher = ContentHasher::new();
-        for &axis in &self.by_key {
-            if let Some(value) = self.value(cell, axis) {
-                hasher.part(&self.axes[axis].key, value.canonical().as_bytes());
-            }
-        }
-        CellId::from(hasher.finish())
+        let sorted = self.by_key.iter().filter_map(|&axis| {
+            self.value(cell, axis).map(|value| (self.axes[axis].key.as_str(), value))
+        });
+        cell_id(sorted)
     }
+}
+
+/// Returns a name for people: `augment.rotation=10 augment.shift=0.1`, or `base` where no axis
+/// exists. Every value is in its [notation](Value::notation), so different cells have different
+/// names and a name selects its cell.
+pub fn cell_name<'v>(assignment: impl Iterator<Item = (&'v str, &'v Value)>) -> String {
+    let parts: Vec<String> =
+        assignment.map(|(key, value)| format!("{key}={}", value.notation())).collect();
+    if parts.is_empty() { "base".to_owned() } else { parts.join(" ") }
+}
+
+/// Returns the id of a cell: a hash of its keys and values, which come sorted by key.
+pub fn cell_id<'v>(sorted: impl Iterator<Item = (&'v str, &'v Value)>) -> CellId {
+    let mut hasher = ContentHasher::new();
+    for (key, value) in sorted {
+        hasher.part(key, value.canonical().as_bytes());
+    }
+    CellId::from(hasher.finish())
 }

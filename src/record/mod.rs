@@ -12,23 +12,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{CellId, MemberId, Metric, SeedPath, TrialId};
 
-/// How a member or a trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How a member or a trial ended, from the best to the worst that can befall a trial: that of the
+/// worst of its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Trained to its end; the metrics count.
     Completed,
     /// Loss became NaN, infinite or exploded; a fact about the setting, not a fault.
     Diverged,
-    /// An error or a panic ended it.
-    Failed,
     /// It took longer than allowed.
     TimedOut,
+    /// An error or a panic ended it.
+    Failed,
     /// A person or the system stopped it; it is trained again on the next run.
     Interrupted,
 }
 
 impl Outcome {
+    /// Every outcome, from the best to the worst.
+    pub const ALL: [Self; 5] =
+        [Self::Completed, Self::Diverged, Self::TimedOut, Self::Failed, Self::Interrupted];
+
     /// Returns whether a later run must train it again.
     #[must_use]
     pub fn is_final(self) -> bool {

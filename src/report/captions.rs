@@ -1,9 +1,10 @@
 //! The lines below a grid: what its numbers and marks mean, and what may be concluded.
 
-use super::document::{Section, Statistics};
+use super::document::Section;
 use super::labels::left_unsaid;
 use super::numbers::{counted, grouped};
 use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
+use gridbench_stats::Summary;
 
 /// Returns label and text of every line.
 pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
@@ -132,7 +133,7 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
 }
 
 /// Says where the best mean is; cells that share it to the last digit are named with it.
-fn place_of_best(section: &Section, best: usize, summary: &Statistics) -> String {
+fn place_of_best(section: &Section, best: usize, summary: &Summary) -> String {
     let place = section.describe(best);
     if place.is_empty() {
         return place;
@@ -145,10 +146,7 @@ fn place_of_best(section: &Section, best: usize, summary: &Statistics) -> String
     let Some((last, others)) = ties.split_last() else { return format!(" at {place}") };
     let varying: Vec<_> = section.varying().collect();
     if let [(axis, line)] = varying.as_slice() {
-        let value = |cell: &usize| {
-            let value = section.cells[*cell].values[*axis].as_deref();
-            value.map_or(super::pivot::ABSENT, |value| line.show(value)).to_owned()
-        };
+        let value = |cell: &usize| line.show_or_absent(section.cells[*cell].values[*axis].as_ref());
         let first: Vec<String> = [best].iter().chain(others).map(value).collect();
         return format!(" at {} {} and {}", line.label, first.join(", "), value(last));
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::document::{
     AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Noise, Role, Section, Spread,
-    Statistics,
 };
 use super::labels::{short_labels, short_values};
 use super::pivot::Layout;
@@ -12,7 +11,9 @@ use super::predicted::Predicted;
 use super::{cost, curves, effects, reference, rivals, warnings};
 use crate::base::{Direction, Metric, Unit};
 use crate::record::Outcome;
-use crate::tables::{CellResults, ExperimentResults, shared_histogram, summarize};
+use crate::results::{CellResults, ExperimentResults, shared_histogram};
+use crate::spec::experiment::Axis;
+use crate::spec::value::Value;
 use gridbench_stats::{self as stats, Summary};
 
 /// Level of every test in a report.
@@ -41,18 +42,18 @@ pub(super) fn section(
     predicted: Option<Predicted>,
     depth: Depth,
 ) -> Section {
-    let view = &results.facts.view;
+    let asked = &results.facts.report;
     let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
     let labels = short_labels(&keys);
-    let layout = Layout::choose(results, view);
+    let layout = Layout::choose(results, asked);
     let shown: Vec<Vec<String>> =
         results.axes.iter().map(|axis| short_values(&axis.values)).collect();
     let grids = layout.grids(results, &labels, &shown);
-    let metric = view.metric;
+    let metric = asked.metric;
     let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
     let (edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
     let mut cells: Vec<CellLine> =
-        results.cells.iter().map(|cell| line(results, cell, metric)).collect();
+        (0..results.cells.len()).map(|cell| line(results, cell, metric)).collect();
     for (cell, histogram) in cells.iter_mut().zip(histograms) {
         cell.histogram = histogram;
     }
@@ -64,7 +65,7 @@ pub(super) fn section(
             .iter()
             .map(|grid| grid.entries.iter().flatten().flatten().copied().collect::<Vec<_>>()),
     );
-    let axis = |(place, (facts, label)): (usize, (&crate::tables::AxisFacts, &String))| AxisLine {
+    let axis = |(place, (facts, label)): (usize, (&Axis, &String))| AxisLine {
         key: facts.key.clone(),
         label: label.clone(),
         values: facts.values.clone(),
@@ -80,7 +81,7 @@ pub(super) fn section(
         repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
         counts: total(&cells),
         metric,
-        also: view.also.clone(),
+        also: asked.also.clone(),
         axes: results.axes.iter().zip(&labels).enumerate().map(axis).collect(),
         grids,
         findings: findings(results, &cells, &samples, metric),
@@ -96,7 +97,7 @@ pub(super) fn section(
         cost: cost::cost(results, &labels, &shown),
         origin: results.facts.origin.clone(),
     };
-    section.reference = view
+    section.reference = asked
         .reference
         .as_deref()
         .and_then(reference::find)
@@ -129,19 +130,20 @@ fn add_charted(section: &mut Section, results: &ExperimentResults, samples: &[Ve
 /// Says which weights were evaluated, where all cells agree.
 fn selection(results: &ExperimentResults) -> Option<String> {
     const KEY: &str = "train.stop.restore-best";
-    let base = &results.facts.base;
-    if results.axes.iter().any(|axis| axis.key == KEY) {
+    if results.axis(KEY).is_some() {
         return None;
     }
-    match base.get(KEY).map(String::as_str) {
-        Some("true") => Some("the weights of the epoch best on the validation images".to_owned()),
-        Some("false") => Some("the weights after the last epoch".to_owned()),
+    match results.facts.base.get(KEY) {
+        Some(Value::Bool(true)) => {
+            Some("the weights of the epoch best on the validation images".to_owned())
+        }
+        Some(Value::Bool(false)) => Some("the weights after the last epoch".to_owned()),
         _ => None,
     }
 }
 
-fn noise(results: &ExperimentResults, metric: Metric, found: &Statistics) -> Option<Noise> {
-    let images = results.test_images().filter(|_| metric == Metric::TestAccuracy)? as usize;
+fn noise(results: &ExperimentResults, metric: Metric, found: &Summary) -> Option<Noise> {
+    let images = results.facts.test_images().filter(|_| metric == Metric::TestAccuracy)? as usize;
     let predicted_sd = stats::predicted_accuracy_sd(1.0 - found.mean, images)?;
     let ratio = found.sd? / predicted_sd;
     ratio.is_finite().then(|| Noise {
@@ -157,10 +159,11 @@ fn maximizes(metric: Metric) -> bool {
     metric.direction() == Direction::Maximize
 }
 
-fn line(results: &ExperimentResults, cell: &CellResults, metric: Metric) -> CellLine {
-    let metrics: BTreeMap<String, Statistics> = Metric::ALL
+fn line(results: &ExperimentResults, index: usize, metric: Metric) -> CellLine {
+    let cell: &CellResults = &results.cells[index];
+    let metrics: BTreeMap<String, Summary> = Metric::ALL
         .into_iter()
-        .filter_map(|metric| Some((metric.column(), summarize(results, cell, metric)?.into())))
+        .filter_map(|metric| Some((metric.column(), *results.summary(index, metric)?)))
         .collect();
     let count = |outcome| cell.count(outcome);
     let mut counts = Counts {
@@ -174,7 +177,7 @@ fn line(results: &ExperimentResults, cell: &CellResults, metric: Metric) -> Cell
     counts.unfinished = counts.planned.saturating_sub(counts.completed + counts.lost());
     let summary = metrics.get(&metric.column()).copied();
     CellLine {
-        id: cell.id.clone(),
+        id: cell.id,
         name: cell.name.clone(),
         values: cell.values.clone(),
         counts,
@@ -187,24 +190,6 @@ fn line(results: &ExperimentResults, cell: &CellResults, metric: Metric) -> Cell
         noise: summary.and_then(|found| noise(results, metric, &found)),
         against_best: None,
         metrics,
-    }
-}
-
-impl From<Summary> for Statistics {
-    fn from(summary: Summary) -> Self {
-        Self {
-            n: summary.n,
-            mean: summary.mean,
-            sd: summary.sd,
-            se: summary.se,
-            interval95: summary.interval95,
-            interval_method: summary.interval_method,
-            median: summary.median,
-            interquartile_mean: summary.interquartile_mean,
-            expected_max: summary.expected_max,
-            min: summary.min,
-            max: summary.max,
-        }
     }
 }
 
@@ -293,7 +278,7 @@ fn best(results: &ExperimentResults, cells: &[CellLine], metric: Metric) -> Opti
     }
     let (cell, mean) = best?;
     let test_images =
-        results.test_images().filter(|_| metric == Metric::TestAccuracy).map(|n| n as usize);
+        results.facts.test_images().filter(|_| metric == Metric::TestAccuracy).map(|n| n as usize);
     Some(Best {
         cell,
         inseparable: cells.iter().filter(|cell| cell.inseparable_from_best).count(),
@@ -323,7 +308,7 @@ fn spread(
     metric: Metric,
     pooled_sd: Option<f64>,
 ) -> Option<Spread> {
-    let test_images = results.test_images().filter(|_| metric == Metric::TestAccuracy)?;
+    let test_images = results.facts.test_images().filter(|_| metric == Metric::TestAccuracy)?;
     let values: Vec<f64> = samples.concat();
     let error = 1.0 - stats::Moments::of(&values)?.mean;
     let predicted = stats::predicted_accuracy_sd(error, test_images as usize)?;
@@ -332,7 +317,7 @@ fn spread(
 
 /// Returns whether all completed trials gave the same results to the bit, losses among them: equal
 /// accuracies alone happen by chance.
-fn is_deterministic(metrics: &BTreeMap<String, Statistics>) -> bool {
+fn is_deterministic(metrics: &BTreeMap<String, Summary>) -> bool {
     let of = |unit| Metric::ALL.into_iter().filter(move |metric: &Metric| metric.unit() == unit);
     let found = |metric: Metric| metrics.get(&metric.column());
     let same = |metric: Metric| {
@@ -345,9 +330,15 @@ fn is_deterministic(metrics: &BTreeMap<String, Statistics>) -> bool {
 impl AxisLine {
     /// Returns a value of the axis as the grids show it.
     #[must_use]
-    pub fn show<'a>(&'a self, value: &'a str) -> &'a str {
-        let place = self.values.iter().position(|known| known == value);
-        place.map_or(value, |place| &self.shown[place])
+    pub fn show(&self, value: &Value) -> String {
+        let index = self.values.iter().position(|known| known == value);
+        index.map_or_else(|| value.to_string(), |index| self.shown[index].clone())
+    }
+
+    /// Returns a value as the grids show it; a dash where the axis does not exist.
+    #[must_use]
+    pub fn show_or_absent(&self, value: Option<&Value>) -> String {
+        value.map_or_else(|| super::pivot::ABSENT.to_owned(), |value| self.show(value))
     }
 }
 
@@ -360,10 +351,9 @@ impl Section {
     /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
     #[must_use]
     pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
-        let texts = axes.iter().map(|axis| {
-            let value = self.cells[cell].values[*axis].as_deref();
-            value.map_or(super::pivot::ABSENT, |value| self.axes[*axis].show(value))
-        });
+        let texts = axes
+            .iter()
+            .map(|axis| self.axes[*axis].show_or_absent(self.cells[cell].values[*axis].as_ref()));
         texts.collect::<Vec<_>>().join("/")
     }
 
@@ -371,7 +361,7 @@ impl Section {
     #[must_use]
     pub fn describe(&self, cell: usize) -> String {
         let part = |(place, axis): (usize, &AxisLine)| {
-            let value = axis.show(self.cells[cell].values[place].as_deref()?);
+            let value = axis.show(self.cells[cell].values[place].as_ref()?);
             Some(format!("{} {value}", axis.label))
         };
         self.varying().filter_map(part).collect::<Vec<_>>().join(", ")

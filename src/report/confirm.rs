@@ -11,7 +11,7 @@ use super::labels::short_name;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
-use crate::tables::{CellResults, ExperimentResults};
+use crate::results::{CellResults, ExperimentResults};
 use gridbench_stats::{self as stats, IntervalMethod, Summary};
 
 /// Version of the JSON schema.
@@ -105,8 +105,7 @@ pub fn confirmation(
     fresh: &ExperimentResults,
     metric: Metric,
 ) -> Confirmation {
-    let again =
-        |place: usize| fresh.cells.iter().find(|other| other.name == first.cells[place].name);
+    let again = |place: usize| fresh.cells.iter().find(|other| other.id == first.cells[place].id);
     let sample = |place: &usize| again(*place).map(|cell| cell.sample(metric)).unwrap_or_default();
     let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
     let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
@@ -339,7 +338,7 @@ fn notes(found: &Confirmation) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::fixture;
+    use crate::results::fixture;
 
     fn experiment(name: &str, cells: [&[u32]; 3]) -> ExperimentResults {
         let values = [[Some("0")], [Some("1")], [Some("2")]];

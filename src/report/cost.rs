@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::curves::sharing_groups;
-use super::document::{Cost, NetworkCost, Statistics};
+use super::document::{Cost, NetworkCost};
 use crate::base::Metric;
-use crate::tables::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use crate::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use crate::spec::experiment::Axis;
+use crate::spec::value::Value;
 use gridbench_stats::{IntervalMethod, Summary};
 
 /// Returns the cost of everything that was trained; `labels` and `shown` name the axes' values.
@@ -100,10 +102,10 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
 
 fn ensemble_size(results: &ExperimentResults, cell: &CellResults) -> u32 {
     const KEY: &str = "ensemble.size";
-    let axis = results.axes.iter().position(|axis| axis.key == KEY);
+    let axis = results.axis(KEY);
     let value = axis.and_then(|axis| cell.values[axis].as_ref());
     let value = value.or_else(|| results.facts.base.get(KEY));
-    value.and_then(|value| value.parse().ok()).unwrap_or(1)
+    value.and_then(Value::as_whole).and_then(|size| size.try_into().ok()).unwrap_or(1)
 }
 
 /// Names the network of a cell by the axes that change what a step computes.
@@ -117,10 +119,10 @@ fn network_name(
         ["model.", "dataset.", "trainer."].iter().any(|part| key.starts_with(part))
             || key == "train.precision"
     };
-    let part = |(place, axis): (usize, &crate::tables::AxisFacts)| {
+    let part = |(place, axis): (usize, &Axis)| {
         let value = results.cells[cell].values[place].as_ref().filter(|_| is_network(&axis.key))?;
         let known = axis.values.iter().position(|known| known == value);
-        let value = known.map_or(value, |known| &shown[place][known]);
+        let value = known.map_or_else(|| value.to_string(), |known| shown[place][known].clone());
         (axis.values.len() > 1).then(|| format!("{} {value}", labels[place]))
     };
     results.axes.iter().enumerate().filter_map(part).collect::<Vec<_>>().join(", ")
@@ -175,16 +177,16 @@ fn epoch_seconds(trainings: &[&Training<'_>]) -> (Vec<f64>, Vec<f64>) {
     (first, later)
 }
 
-fn statistics(values: &[f64]) -> Option<Statistics> {
+fn statistics(values: &[f64]) -> Option<Summary> {
     // Hundreds of thousands of trials need no bootstrap for a line about cost.
-    Summary::with_interval(values, IntervalMethod::StudentT).map(Statistics::from)
+    Summary::with_interval(values, IntervalMethod::StudentT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::{Page, Subject, compose, render};
-    use crate::tables::fixture::{self, HandMade};
+    use crate::results::fixture::{self, HandMade};
 
     fn set(results: &mut ExperimentResults, cell: usize, seconds: f64, rate: f64) {
         let metrics = &mut results.cells[cell].trials[0].metrics;

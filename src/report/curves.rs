@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::record::EpochRecord;
-use crate::tables::ExperimentResults;
+use crate::results::ExperimentResults;
+use crate::spec::value::Value;
 use gridbench_stats::Moments;
 
 /// Most groups whose curves are kept: a page of more would be looked at by nobody.
@@ -71,10 +72,10 @@ pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
     let kept: Vec<usize> = (0..results.axes.len())
         .filter(|axis| !results.axes[*axis].key.starts_with("ensemble."))
         .collect();
-    let mut places: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
+    let mut places: HashMap<Vec<Option<&Value>>, usize> = HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (cell, facts) in results.cells.iter().enumerate() {
-        let key = kept.iter().map(|axis| facts.values[*axis].as_deref()).collect();
+        let key = kept.iter().map(|axis| facts.values[*axis].as_ref()).collect();
         let place = *places.entry(key).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
@@ -142,7 +143,7 @@ fn points(members: &[&[EpochRecord]]) -> Vec<EpochPoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::fixture::{self, HandMade};
+    use crate::results::fixture::{self, HandMade};
 
     #[test]
     fn networks_serve_every_ensemble_size_and_spread_shows_in_the_band() {

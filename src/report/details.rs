@@ -1,13 +1,13 @@
 //! The tables of details: one row a cell, one row a published number.
 
-use super::document::{CellLine, Counts, Role, Statistics};
+use super::document::{CellLine, Counts, Role};
 use super::layout::{Align, Split, TextColumn, TextTable};
 use super::numbers::{Scale, probability};
 use super::pivot::ABSENT;
 use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
 use crate::base::Metric;
-use gridbench_stats::IntervalMethod;
+use gridbench_stats::{IntervalMethod, Summary};
 
 impl Presenter<'_> {
     /// Returns one row a cell with everything known of it, at most `limit` rows, and how many
@@ -19,7 +19,7 @@ impl Presenter<'_> {
         let of = |head: &str, align, text: &dyn Fn(&CellLine) -> String| {
             TextColumn::plain(head, align, cells.iter().map(text).collect())
         };
-        let summary = |pick: &dyn Fn(&Statistics) -> Option<String>, cell: &CellLine| {
+        let summary = |pick: &dyn Fn(&Summary) -> Option<String>, cell: &CellLine| {
             cell.summary.as_ref().and_then(pick).unwrap_or_else(|| ABSENT.to_owned())
         };
         let scale = &self.scale;
@@ -33,7 +33,7 @@ impl Presenter<'_> {
         ];
         // A single trial has no distribution to tell of.
         if self.section.findings.n_max > 1 {
-            let varied = |cell: &CellLine, pick: &dyn Fn(&Statistics) -> Option<String>| {
+            let varied = |cell: &CellLine, pick: &dyn Fn(&Summary) -> Option<String>| {
                 if cell.is_deterministic { ABSENT.to_owned() } else { summary(pick, cell) }
             };
             columns.extend([
@@ -99,13 +99,11 @@ impl Presenter<'_> {
         let column = |group: &Vec<usize>| {
             let label: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
             let text = |cell: &CellLine| {
-                let value = |axis: &usize| {
-                    cell.values[*axis].as_deref().map_or(ABSENT, |value| axes[*axis].show(value))
-                };
+                let value = |axis: &usize| axes[*axis].show_or_absent(cell.values[*axis].as_ref());
                 group.iter().map(value).collect::<Vec<_>>().join("/")
             };
             let values = || group.iter().flat_map(|axis| &axes[*axis].values);
-            let numeric = group.len() == 1 && values().all(|value| value.parse::<f64>().is_ok());
+            let numeric = group.len() == 1 && values().all(|value| value.as_number().is_some());
             let align = if numeric { Align::Right } else { Align::Left };
             TextColumn::plain(label.join("/"), align, cells.iter().map(text).collect())
         };
@@ -195,7 +193,7 @@ impl Presenter<'_> {
 }
 
 /// Prints a mean with its spread, or why it has none.
-fn spread_of(scale: &Scale, cell: &CellLine, found: &Statistics) -> String {
+fn spread_of(scale: &Scale, cell: &CellLine, found: &Summary) -> String {
     if cell.is_deterministic {
         return format!("{} (deterministic)", scale.value(found.mean));
     }
@@ -224,7 +222,7 @@ fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
             let scale = Scale::of(metric, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| match of(cell) {
                 None => ABSENT.to_owned(),
-                Some(Statistics { mean, sd: Some(sd), .. }) => {
+                Some(Summary { mean, sd: Some(sd), .. }) => {
                     format!("{} ± {}", scale.value(mean), scale.value(sd))
                 }
                 Some(found) => format!("{} (n = 1)", scale.value(found.mean)),

@@ -12,9 +12,11 @@ use super::curves::CurveGroup;
 use super::effects::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
 use super::rivals::AgainstBest;
-use crate::base::Metric;
-use crate::tables::{DatasetFacts, Origin};
-use gridbench_stats::IntervalMethod;
+use crate::base::{CellId, Metric};
+use crate::results::Origin;
+use crate::spec::value::Value;
+use crate::store::DatasetFacts;
+use gridbench_stats::Summary;
 
 /// Version of the JSON schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -108,14 +110,14 @@ impl Counts {
 }
 
 /// One axis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AxisLine {
     /// Dotted key.
     pub key: String,
     /// Shortest form of the key that is clear within the experiment.
     pub label: String,
     /// Distinct values in grid order.
-    pub values: Vec<String>,
+    pub values: Vec<Value>,
     /// The values as the grids show them: settings with a name by that name.
     pub shown: Vec<String>,
     /// How the axis is laid out.
@@ -162,15 +164,15 @@ pub struct Heading {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellLine {
     /// Content id.
-    pub id: String,
+    pub id: CellId,
     /// Name.
     pub name: String,
     /// Value of every axis; absent where the axis does not exist in this cell.
-    pub values: Vec<Option<String>>,
+    pub values: Vec<Option<Value>>,
     /// How its trials ended.
     pub counts: Counts,
-    /// Statistics of the report's metric; absent without a completed trial.
-    pub summary: Option<Statistics>,
+    /// Summary of the report's metric; absent without a completed trial.
+    pub summary: Option<Summary>,
     /// Whether it cannot be told apart from the best cell of the experiment.
     pub inseparable_from_best: bool,
     /// Whether it cannot be told apart from the best cell of its own grid.
@@ -187,40 +189,13 @@ pub struct CellLine {
     pub noise: Option<Noise>,
     /// Comparison with the best cell; absent for itself, for single trials and in texts.
     pub against_best: Option<AgainstBest>,
-    /// Statistics of every metric, by column name.
-    pub metrics: BTreeMap<String, Statistics>,
+    /// Summary of every metric, by column name.
+    pub metrics: BTreeMap<String, Summary>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
-}
-
-/// What is said of one metric over the completed trials of a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Statistics {
-    /// Number of trials.
-    pub n: usize,
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation with n − 1; absent for one trial.
-    pub sd: Option<f64>,
-    /// Standard error of the mean; absent for one trial.
-    pub se: Option<f64>,
-    /// 95 % interval of the mean; absent for one trial.
-    pub interval95: Option<(f64, f64)>,
-    /// How that interval was found; absent with it.
-    pub interval_method: Option<IntervalMethod>,
-    /// Median.
-    pub median: f64,
-    /// Mean without the lowest and highest quarter.
-    pub interquartile_mean: f64,
-    /// Largest value expected of so many draws from a normal distribution; absent for one trial.
-    pub expected_max: Option<f64>,
-    /// Smallest value.
-    pub min: f64,
-    /// Largest value.
-    pub max: f64,
 }
 
 /// The spread of a cell that its test images alone would cause.
@@ -359,7 +334,7 @@ pub struct ReferenceMatch {
     /// Index into the section's cells.
     pub cell: usize,
     /// Ours, on the published metric.
-    pub ours: Statistics,
+    pub ours: Summary,
     /// Ours minus published.
     pub difference: f64,
     /// Two-sided p-value, by Holm over all matches; absent where spread or trials are unknown.
@@ -404,15 +379,15 @@ pub struct Cost {
     /// Seconds of training over all members, each counted once.
     pub train_seconds: f64,
     /// Training images per second over the members; absent where networks differ.
-    pub images_per_second: Option<Statistics>,
+    pub images_per_second: Option<Summary>,
     /// Seconds of training a trial, members summed; absent where networks or ensembles differ.
-    pub seconds_per_trial: Option<Statistics>,
+    pub seconds_per_trial: Option<Summary>,
     /// Largest computed size of one member's weights, optimizer state and buffers, in mebibytes.
     pub peak_memory_mib: Option<f64>,
     /// Seconds of a member's first epoch, which warms caches up; absent where networks differ.
-    pub first_epoch_seconds: Option<Statistics>,
+    pub first_epoch_seconds: Option<Summary>,
     /// Mean seconds of a member's later epochs; absent where networks differ.
-    pub later_epoch_seconds: Option<Statistics>,
+    pub later_epoch_seconds: Option<Summary>,
     /// The same for each kind of network.
     pub networks: Vec<NetworkCost>,
 }
@@ -426,11 +401,11 @@ pub struct NetworkCost {
     /// Training images of all members over their seconds, with the seconds between epochs.
     pub images_per_second: Option<f64>,
     /// The same member by member.
-    pub member_images_per_second: Option<Statistics>,
+    pub member_images_per_second: Option<Summary>,
     /// Seconds of training a member.
-    pub member_seconds: Option<Statistics>,
+    pub member_seconds: Option<Summary>,
     /// Seconds of a member's first epoch.
-    pub first_epoch_seconds: Option<Statistics>,
+    pub first_epoch_seconds: Option<Summary>,
     /// Mean seconds of a member's later epochs.
-    pub later_epoch_seconds: Option<Statistics>,
+    pub later_epoch_seconds: Option<Summary>,
 }

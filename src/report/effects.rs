@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::document::{PivotGrid, Role, Section};
+use crate::spec::value::Value;
 use gridbench_stats::{self as stats, MarginalMean, Observation, TwoWayAnova};
 
 /// Confidence of the intervals of marginal means.
@@ -61,8 +62,8 @@ pub(super) fn axis_effects(section: &Section, samples: &[Vec<f64>]) -> Vec<AxisE
     groups.iter().map(|group| effect(section, samples, group)).collect()
 }
 
-fn value(section: &Section, cell: usize, axis: usize) -> Option<&str> {
-    section.cells[cell].values[axis].as_deref()
+fn value(section: &Section, cell: usize, axis: usize) -> Option<&Value> {
+    section.cells[cell].values[axis].as_ref()
 }
 
 /// Returns whether each of two axes follows from the other in every cell.
@@ -80,7 +81,7 @@ fn move_together(section: &Section, a: usize, b: usize) -> bool {
 
 fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffect {
     let lead = &section.axes[group[0]];
-    let mut keys: Vec<Option<&str>> = lead.values.iter().map(|text| Some(text.as_str())).collect();
+    let mut keys: Vec<Option<&Value>> = lead.values.iter().map(Some).collect();
     if (0..section.cells.len()).any(|cell| value(section, cell, group[0]).is_none()) {
         keys.push(None);
     }
@@ -99,7 +100,7 @@ fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffec
         .map(|cells| cells.iter().map(|cell| samples[*cell].as_slice()).collect())
         .collect();
     let means = stats::marginal_means(&slices, CONFIDENCE);
-    let company = |cells: &Vec<usize>| -> BTreeSet<Vec<Option<&str>>> {
+    let company = |cells: &Vec<usize>| -> BTreeSet<Vec<Option<&Value>>> {
         let others = |cell: &usize| {
             let axes = (0..section.axes.len()).filter(|axis| !group.contains(axis));
             axes.map(|axis| value(section, *cell, axis)).collect()
@@ -109,7 +110,7 @@ fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffec
     let companies: Vec<_> = members.iter().map(company).collect();
     let name = |place: usize| match members[place].first() {
         Some(cell) => section.show_joined(*cell, group),
-        None => keys[place].map_or(super::pivot::ABSENT, |value| lead.show(value)).to_owned(),
+        None => lead.show_or_absent(keys[place]),
     };
     let levels = means.into_iter().enumerate().map(|(place, mean)| Level {
         value: name(place),
@@ -149,7 +150,7 @@ pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<G
 #[cfg(test)]
 mod tests {
     use crate::report::{Subject, compose};
-    use crate::tables::fixture::{self, HandMade};
+    use crate::results::fixture::{self, HandMade};
 
     #[test]
     fn axes_that_move_together_share_an_effect_and_holes_unbalance_it() {

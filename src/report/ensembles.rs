@@ -53,8 +53,10 @@ impl Presenter<'_> {
         let groups = ranked(section);
         let group = groups.first().filter(|group| group.points.len() > 1)?;
         let asked = section.axes.iter().filter(|axis| axis.key == "ensemble.size");
-        let asked: Vec<usize> =
-            asked.flat_map(|axis| &axis.values).filter_map(|value| value.parse().ok()).collect();
+        let asked: Vec<usize> = asked
+            .flat_map(|axis| &axis.values)
+            .filter_map(|value| value.as_whole()?.try_into().ok())
+            .collect();
         let largest = group.points.last()?.size;
         let is_listed = |point: &&EnsemblePoint| {
             [SIZES.as_slice(), &asked, &[largest]].concat().contains(&point.size)
@@ -103,7 +105,7 @@ impl Presenter<'_> {
 /// Describes a cell by what its networks share.
 fn networks(section: &Section, cell: usize) -> String {
     let part = |(place, axis): (usize, &super::document::AxisLine)| {
-        let value = section.cells[cell].values[place].as_deref()?;
+        let value = section.cells[cell].values[place].as_ref()?;
         let is_own = !axis.key.starts_with("ensemble.");
         is_own.then(|| format!("{} {}", axis.label, axis.show(value)))
     };
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
     use crate::report::predicted::Predicted;
     use crate::report::{Format, Page, Subject, render};
-    use crate::tables::fixture::{self, HandMade};
+    use crate::results::fixture::{self, HandMade};
 
     #[test]
     fn every_text_shows_the_ensembles_and_their_intervals() {

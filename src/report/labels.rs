@@ -1,6 +1,10 @@
 //! Short labels for dotted keys.
 
-use crate::tables::AxisFacts;
+use std::collections::BTreeSet;
+
+use crate::results::axis_texts;
+use crate::spec::experiment::Axis;
+use crate::spec::value::Value;
 
 /// Last parts of keys that say nothing without the part before them.
 const VAGUE: [&str; 12] = [
@@ -34,19 +38,20 @@ pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
 /// the axes named in `keys`, or from all.
 #[must_use]
 pub(super) fn short_name(
-    axes: &[AxisFacts],
-    values: &[Option<String>],
+    axes: &[Axis],
+    values: &[Option<Value>],
     keys: Option<&[String]>,
 ) -> String {
     let all: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
     let labels = short_labels(&all);
-    let part = |(place, value): (usize, &Option<String>)| {
-        let axis = &axes[place];
+    let part = |(index, value): (usize, &Option<Value>)| {
+        let axis = &axes[index];
         let wanted = keys.is_none_or(|keys| keys.contains(&axis.key));
         let value = value.as_ref().filter(|_| wanted)?;
-        let short = short_values(&axis.values);
         let at = axis.values.iter().position(|known| known == value);
-        Some(format!("{}={}", labels[place], at.map_or(value, |at| &short[at])))
+        let text =
+            at.map_or_else(|| value.to_string(), |at| short_values(&axis.values).swap_remove(at));
+        Some(format!("{}={text}", labels[index]))
     };
     values.iter().enumerate().filter_map(part).collect::<Vec<_>>().join(" ")
 }
@@ -54,31 +59,27 @@ pub(super) fn short_name(
 /// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
 /// its name, with those of its settings in which it differs from others of that name.
 #[must_use]
-pub(super) fn short_values(values: &[String]) -> Vec<String> {
-    let parsed: Vec<Settings<'_>> = values.iter().map(|value| Settings::of(value)).collect();
-    let shorten = |settings: &Settings<'_>| {
+pub(super) fn short_values(values: &[Value]) -> Vec<String> {
+    let parsed: Vec<Settings> = values.iter().map(Settings::of).collect();
+    let shorten = |settings: &Settings| {
         let alike = || parsed.iter().filter(|other| other.name == settings.name);
-        let differs = |(key, value): &&(&str, &str)| {
-            alike().any(|other| !other.rest.contains(&(*key, *value)))
-        };
+        let differs =
+            |setting: &&(String, String)| alike().any(|other| !other.rest.contains(setting));
         let own: Vec<String> = settings.rest.iter().filter(differs).map(part).collect();
-        [&[settings.name.to_owned()], own.as_slice()].concat().join(" ")
+        [std::slice::from_ref(&settings.name), own.as_slice()].concat().join(" ")
     };
     let short: Vec<String> = parsed.iter().map(shorten).collect();
-    let distinct: std::collections::BTreeSet<&String> = short.iter().collect();
-    if distinct.len() == values.len() { short } else { values.to_vec() }
+    let distinct: BTreeSet<&String> = short.iter().collect();
+    if distinct.len() == values.len() { short } else { axis_texts(values) }
 }
 
 /// Returns the settings of a value that its short form does not say, such as `momentum 0.9`.
 #[must_use]
-pub(super) fn left_unsaid(value: &str, short: &str) -> String {
-    if value == short {
-        return String::new();
-    }
+pub(super) fn left_unsaid(value: &Value, short: &str) -> String {
     let settings = Settings::of(value);
-    let said = short.strip_prefix(settings.name).unwrap_or_default();
+    let said = short.strip_prefix(&settings.name).unwrap_or_default();
     let is_unsaid =
-        |setting: &&(&str, &str)| !format!("{said} ").contains(&format!(" {} ", part(setting)));
+        |setting: &&(String, String)| !format!("{said} ").contains(&format!(" {} ", part(setting)));
     let unsaid =
         settings.rest.iter().filter(is_unsaid).map(|(key, value)| format!("{key} {value}"));
     unsaid.collect::<Vec<_>>().join(", ")
@@ -86,49 +87,45 @@ pub(super) fn left_unsaid(value: &str, short: &str) -> String {
 
 /// Writes a value the way people do: `rmsprop keras` for `{name=rmsprop, convention=keras}`.
 #[must_use]
-pub(super) fn spoken(value: &str) -> String {
+pub(super) fn spoken(value: &Value) -> String {
     let settings = Settings::of(value);
     let parts = settings.rest.iter().map(part);
-    [settings.name.to_owned()].into_iter().chain(parts).collect::<Vec<_>>().join(" ")
+    [settings.name].into_iter().chain(parts).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes one setting; whose definition is followed needs no key.
-fn part((key, value): &(&str, &str)) -> String {
-    if *key == "convention" { (*value).to_owned() } else { format!("{key} {value}") }
+fn part((key, value): &(String, String)) -> String {
+    if key == "convention" { value.clone() } else { format!("{key} {value}") }
 }
 
 /// A value as a name and the other settings of its table; other values are their own name.
-struct Settings<'a> {
-    name: &'a str,
-    rest: Vec<(&'a str, &'a str)>,
+struct Settings {
+    name: String,
+    rest: Vec<(String, String)>,
 }
 
-impl<'a> Settings<'a> {
-    fn of(value: &'a str) -> Self {
-        let plain = Self { name: value, rest: Vec::new() };
-        let Some(inner) = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-            return plain;
-        };
-        if inner.contains(['{', '[', '"']) {
-            return plain;
-        }
-        let entries: Vec<(&str, &str)> =
-            inner.split(", ").filter_map(|entry| entry.split_once('=')).collect();
-        match entries.iter().find(|(key, _)| *key == "name") {
-            None => plain,
-            Some((_, name)) => {
-                let rest = entries.iter().filter(|(key, _)| *key != "name").copied().collect();
-                Self { name, rest }
+impl Settings {
+    fn of(value: &Value) -> Self {
+        let is_plain = |value: &Value| !matches!(value, Value::List(_) | Value::Table(_));
+        match (named(value), value) {
+            (Some(name), Value::Table(entries))
+                if entries.iter().all(|(_, value)| is_plain(value)) =>
+            {
+                let rest = entries.iter().filter(|(key, _)| key != "name");
+                Self {
+                    name: name.to_owned(),
+                    rest: rest.map(|(key, value)| (key.clone(), value.to_string())).collect(),
+                }
             }
+            _ => Self { name: value.to_string(), rest: Vec::new() },
         }
     }
 }
 
 /// Returns the name inside a table of settings such as `{name=adam, beta1=0.9}`.
 #[must_use]
-pub(super) fn named(value: &str) -> Option<&str> {
-    let inner = value.strip_prefix('{')?.strip_suffix('}')?;
-    inner.split(", ").find_map(|entry| entry.strip_prefix("name="))
+pub(super) fn named(value: &Value) -> Option<&str> {
+    value.entry("name")?.as_text()
 }
 
 #[cfg(test)]
@@ -148,11 +145,12 @@ mod tests {
 
     #[test]
     fn a_table_of_settings_is_called_by_its_name_unless_another_shares_it() {
-        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
         let short = |values: &[&str]| -> Vec<String> {
-            let values: Vec<String> = texts(values);
+            let values: Vec<Value> = values.iter().map(|text| Value::from_notation(text)).collect();
             short_values(&values)
         };
+        let left_unsaid = |text: &str, short| left_unsaid(&Value::from_notation(text), short);
+        let spoken = |text: &str| spoken(&Value::from_notation(text));
         assert_eq!(short(&["{name=sgd, momentum=0.9}", "adam"]), ["sgd", "adam"]);
         assert_eq!(short(&["{name=sgd, momentum=0.9}", "sgd"]), ["sgd momentum 0.9", "sgd"]);
         let keras = "{name=rmsprop, alpha=0.9, convention=keras}";

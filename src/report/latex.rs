@@ -200,7 +200,7 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::{Format, Page, Subject, render as render_report};
-    use crate::tables::fixture;
+    use crate::results::fixture;
 
     #[test]
     fn signs_that_mean_something_to_latex_are_escaped() {

@@ -37,7 +37,8 @@ mod terminal;
 mod tests;
 mod warnings;
 
-use crate::tables::{self, ExperimentResults};
+use crate::results::ExperimentResults;
+use crate::tables;
 
 use compose::Depth;
 use predicted::Predicted;
@@ -46,7 +47,7 @@ pub use curves::{Band, CurveGroup, EpochPoint};
 pub use document::{
     AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, NetworkCost,
     Noise, PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
-    ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Statistics, Warning, WarningKind,
+    ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
 pub use layout::{wrap_parts, wrap_text};

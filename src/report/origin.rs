@@ -60,13 +60,14 @@ impl Presenter<'_> {
         }
         let mut code = vec![format!("seed {seed}")];
         code.extend(origin.commit.as_ref().map(|commit| format!("commit {commit}")));
-        code.push(format!("bench {}", origin.bench_version));
+        code.push(format!("bench {}", origin.version));
         code.push(origin.toolchain.clone());
         let machine = vec![origin.hardware.clone(), self.engine()];
         let data = datasets.iter().map(|dataset| {
-            let short: String = dataset.checksum.chars().take(12).collect();
-            let images = counted(dataset.images as usize, "image");
-            let split = [(dataset.test_images, "test"), (dataset.validation_images, "validation")];
+            let short: String = dataset.checksum.to_string().chars().take(12).collect();
+            let images = counted(dataset.images, "image");
+            let split =
+                [(dataset.test_images(), "test"), (dataset.validation_images(), "validation")];
             let split: Vec<String> = split
                 .iter()
                 .filter_map(|(count, name)| {

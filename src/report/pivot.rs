@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::document::{Heading, PivotGrid, Role};
-use crate::tables::{ExperimentResults, View};
+use crate::results::ExperimentResults;
+use crate::spec::experiment::ReportSettings;
+use crate::spec::value::Value;
 
 /// Columns beyond which the longer axis is turned into rows.
 const COMFORTABLE_COLUMNS: usize = 10;
@@ -29,15 +31,15 @@ struct Coded {
 impl Coded {
     fn of(results: &ExperimentResults) -> Self {
         let code = |axis: usize| {
-            let places: HashMap<&str, usize> = results.axes[axis]
+            let places: BTreeMap<&Value, usize> = results.axes[axis]
                 .values
                 .iter()
                 .enumerate()
-                .map(|(place, value)| (value.as_str(), place))
+                .map(|(place, value)| (value, place))
                 .collect();
             let absent = places.len();
-            let value = |cell: &crate::tables::CellResults| {
-                cell.values[axis].as_deref().map_or(absent, |value| places[value])
+            let value = |cell: &crate::results::CellResults| {
+                cell.values[axis].as_ref().map_or(absent, |value| places[value])
             };
             results.cells.iter().map(value).collect()
         };
@@ -68,9 +70,9 @@ impl Coded {
 }
 
 impl Layout {
-    /// Chooses a side for every axis, following `view` where it names axes.
+    /// Chooses a side for every axis, following what was asked for where it names axes.
     #[must_use]
-    pub(super) fn choose(results: &ExperimentResults, view: &View) -> Self {
+    pub(super) fn choose(results: &ExperimentResults, report: &ReportSettings) -> Self {
         let coded = Coded::of(results);
         let find = |key: &Option<String>| {
             let key = key.as_deref()?;
@@ -79,8 +81,8 @@ impl Layout {
         let varying: Vec<usize> =
             (0..results.axes.len()).filter(|axis| coded.distinct(*axis) > 1).collect();
         let asked = |key| find(key).filter(|axis| varying.contains(axis));
-        let rows = asked(&view.rows);
-        let columns = asked(&view.columns).filter(|axis| rows != Some(*axis));
+        let rows = asked(&report.rows);
+        let columns = asked(&report.columns).filter(|axis| rows != Some(*axis));
         let groups = group(&coded, &varying, [rows, columns]);
         let lead = |group: &[usize]| results.axes[group[0]].key.as_str();
         let mut free: Vec<&Vec<usize>> = groups

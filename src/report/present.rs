@@ -1,10 +1,11 @@
 //! Pieces that the text renderings share: grid, details and reference tables, caption lines.
 
-use super::document::{CellLine, Counts, Heading, PivotGrid, Section, Statistics};
+use super::document::{CellLine, Counts, Heading, PivotGrid, Section};
 use super::layout::{Align, Paint, Split, TextColumn, TextTable};
 use super::numbers::{Scale, counted, duration};
 use super::pivot::ABSENT;
 use super::{captions, layout};
+use gridbench_stats::Summary;
 
 /// Marks cells that cannot be told apart from the best.
 pub(super) const MARK: &str = "●";
@@ -46,8 +47,8 @@ impl<'a> Presenter<'a> {
                 counted(section.repeats as usize, "trial")
             ),
         ];
-        let image = |dataset: &crate::tables::DatasetFacts| {
-            format!("{} {}", dataset.name, dataset.shape).trim().to_owned()
+        let image = |dataset: &crate::store::DatasetFacts| {
+            format!("{} {}", dataset.name, dataset.shape_text()).trim().to_owned()
         };
         parts.extend(section.datasets.iter().map(image));
         parts.push(self.networks());
@@ -132,7 +133,7 @@ impl<'a> Presenter<'a> {
 
 /// Prints a mean with its spread; a single value says that it has none.
 #[must_use]
-pub(super) fn with_spread(scale: &Scale, found: &Statistics) -> String {
+pub(super) fn with_spread(scale: &Scale, found: &Summary) -> String {
     match found.sd {
         Some(sd) => format!("{} ± {}", scale.value(found.mean), scale.value(sd)),
         None => format!("{} (n = 1, no spread)", scale.value(found.mean)),
@@ -176,7 +177,7 @@ impl<'a> Entries<'a> {
     fn of(presenter: &'a Presenter<'a>, grid: &PivotGrid) -> Self {
         let cells =
             || grid.entries.iter().flatten().flatten().map(|cell| &presenter.section.cells[*cell]);
-        let width = |pick: &dyn Fn(&Statistics) -> Option<f64>| {
+        let width = |pick: &dyn Fn(&Summary) -> Option<f64>| {
             let texts = cells().filter_map(|cell| pick(cell.summary.as_ref()?));
             texts.map(|value| presenter.scale.value(value).chars().count()).max().unwrap_or(0)
         };

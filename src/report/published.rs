@@ -2,6 +2,7 @@
 
 use super::reference::{ReferenceEntry, ReferenceTable};
 use crate::base::Metric;
+use crate::spec::value::Value;
 
 /// Names of the tables.
 pub const NAMES: [&str; 11] = [
@@ -112,8 +113,8 @@ pub fn find(name: &str) -> Option<ReferenceTable> {
     })
 }
 
-fn texts(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
-    pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+fn texts(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, Value)> {
+    pairs.iter().map(|(key, value)| (*key, Value::from_notation(value))).collect()
 }
 
 /// One run without a spread.
@@ -166,9 +167,9 @@ fn augmentation_grid(
     let entry = |(shift, rotation, percent): (f64, usize, f64)| ReferenceEntry {
         label: None,
         assignment: vec![
-            ("augment.shift", shift.to_string()),
-            ("augment.rotation", rotation.to_string()),
-            ("augment.zoom", (rotation as f64 / 100.0).to_string()),
+            ("augment.shift", Value::Float(shift)),
+            ("augment.rotation", Value::Integer(rotation as i64)),
+            ("augment.zoom", Value::Float(rotation as f64 / 100.0)),
         ],
         metric: Metric::TestAccuracy,
         mean: percent / 100.0,
@@ -184,14 +185,14 @@ fn augmentation_grid(
     }
 }
 
-fn kernel_conditions(size: usize) -> Vec<(&'static str, String)> {
+fn kernel_conditions(size: usize) -> Vec<(&'static str, Value)> {
     let mut conditions = texts(&[
         ("dataset.source", "mnist"),
         ("model.preset", "deotte-cnn"),
         ("train.epochs", "30"),
         ("train.optimizer", "adam"),
     ]);
-    conditions.push(("ensemble.size", size.to_string()));
+    conditions.push(("ensemble.size", Value::Integer(size as i64)));
     conditions
 }
 
@@ -233,7 +234,7 @@ fn phase(name: &'static str, title: &'static str, epochs: u32, runs: &[Run<'_>])
         ]
     };
     let mut conditions = texts(&[("dataset.source", "mnist"), ("model.preset", "augment-cnn")]);
-    conditions.push(("train.epochs", epochs.to_string()));
+    conditions.push(("train.epochs", Value::Integer(epochs.into())));
     ReferenceTable {
         name,
         title,
@@ -336,7 +337,7 @@ mod tests {
                 entry
                     .assignment
                     .iter()
-                    .map(|(_, value)| value.as_str())
+                    .map(|(_, value)| value.notation())
                     .collect::<Vec<_>>()
                     .join(" ")
             })

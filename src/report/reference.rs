@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, Section, Statistics,
+    ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, Section,
 };
-use super::labels::{named, spoken};
+use super::labels::spoken;
 use super::numbers::counted;
 pub use super::published::{NAMES, find};
 use crate::base::Metric;
-use crate::tables::{CellResults, ExperimentResults};
-use gridbench_stats::{self as stats, Moments};
+use crate::results::ExperimentResults;
+use crate::spec::value::Value;
+use gridbench_stats::{self as stats, Moments, Summary};
 
 /// Level at which a difference from a published number counts.
 const ALPHA: f64 = 0.05;
@@ -27,7 +28,7 @@ pub struct ReferenceTable {
     /// Who published it.
     pub source: &'static str,
     /// Settings common to all entries: dotted key and value.
-    pub conditions: Vec<(&'static str, String)>,
+    pub conditions: Vec<(&'static str, Value)>,
     /// The numbers.
     pub entries: Vec<ReferenceEntry>,
 }
@@ -38,7 +39,7 @@ pub struct ReferenceEntry {
     /// What it is a number of, where the assignment does not say it.
     pub label: Option<&'static str>,
     /// Settings of its own: dotted key and value. An entry without any stands beside our best cell.
-    pub assignment: Vec<(&'static str, String)>,
+    pub assignment: Vec<(&'static str, Value)>,
     /// The metric.
     pub metric: Metric,
     /// The number, a fraction for accuracies.
@@ -51,7 +52,7 @@ pub struct ReferenceEntry {
 
 impl ReferenceEntry {
     fn line(&self) -> ReferenceEntryLine {
-        let part = |(key, value): &(&str, String)| {
+        let part = |(key, value): &(&str, Value)| {
             format!("{} {value}", key.rsplit('.').next().unwrap_or(key))
         };
         let assignment = || self.assignment.iter().map(part).collect::<Vec<_>>().join(", ");
@@ -91,8 +92,7 @@ pub fn compare(
         .iter()
         .filter_map(|(key, published)| {
             let ours = base_value(results, key)?;
-            let is_axis = results.axes.iter().any(|axis| axis.key == *key);
-            (!is_axis && !same(key, &ours, published))
+            (results.axis(key).is_none() && !same(key, &ours, published))
                 .then(|| format!("{key} is {} here and {} there", spoken(&ours), spoken(published)))
         })
         .collect();
@@ -116,30 +116,27 @@ fn matching(
     results: &ExperimentResults,
     section: &Section,
 ) -> Option<usize> {
-    let value = |cell: &'_ CellResults, key: &str| -> Option<String> {
-        let axis = results.axes.iter().position(|axis| axis.key == key)?;
-        cell.values[axis].clone()
-    };
-    let fits = |cell: &CellResults| {
+    let fits = |cell: usize| {
         let conditions = table.conditions.iter().all(|(key, published)| {
-            value(cell, key).is_none_or(|ours| same(key, &ours, published))
+            results.value(cell, key).is_none_or(|ours| same(key, ours, published))
         });
         conditions
             && entry.assignment.iter().all(|(key, published)| {
-                let ours = value(cell, key).or_else(|| base_value(results, key));
+                let ours = results.value(cell, key).cloned();
+                let ours = ours.or_else(|| base_value(results, key));
                 ours.is_some_and(|ours| same(key, &ours, published))
             })
     };
     if entry.assignment.is_empty() {
         return section.findings.best.map(|best| best.cell);
     }
-    let mut found = (0..results.cells.len()).filter(|cell| fits(&results.cells[*cell]));
+    let mut found = (0..results.cells.len()).filter(|cell| fits(*cell));
     // Two cells with the published settings differ in something the table does not know.
     let first = found.next()?;
     found.next().is_none().then_some(first)
 }
 
-fn beside(entry: &ReferenceEntry, cell: usize, ours: Statistics, sample: &[f64]) -> ReferenceMatch {
+fn beside(entry: &ReferenceEntry, cell: usize, ours: Summary, sample: &[f64]) -> ReferenceMatch {
     let tested = match (entry.sd, entry.n) {
         (Some(sd), Some(n)) => {
             let published = Moments { n, mean: entry.mean, sd: Some(sd) };
@@ -174,58 +171,62 @@ fn adjust(matches: &mut [ReferenceMatch]) {
 
 /// Returns the base setting behind a typed key, as it is typed: tables of settings answer by their
 /// telling part.
-fn base_value(results: &ExperimentResults, key: &str) -> Option<String> {
-    let base: &BTreeMap<String, String> = &results.facts.base;
-    let of = |part: &str| base.get(&format!("{key}.{part}")).map(String::as_str);
-    let exact = base.get(key).map(String::as_str);
-    if let Some(exact) = exact.or_else(|| of("width")).or_else(|| of("kind")) {
-        return Some(exact.to_owned());
+fn base_value(results: &ExperimentResults, key: &str) -> Option<Value> {
+    let base: &BTreeMap<String, Value> = &results.facts.base;
+    let of = |part: &str| base.get(&format!("{key}.{part}"));
+    if let Some(exact) = base.get(key).or_else(|| of("width")).or_else(|| of("kind")) {
+        return Some(exact.clone());
     }
     if let Some(name) = of("name") {
-        let name = typed(name);
+        let name = name.as_text().map_or_else(|| name.clone(), |name| Value::Text(typed(name)));
         return Some(match of("convention") {
-            Some(convention) => format!("{{name={name}, convention={convention}}}"),
-            None => name.to_owned(),
+            Some(convention) => Value::Table(vec![
+                ("name".to_owned(), name),
+                ("convention".to_owned(), convention.clone()),
+            ]),
+            None => name,
         });
     }
     let model = (key == "model.preset").then(|| results.facts.model.clone());
-    of("initial").map(str::to_owned).or(model.filter(|model| !model.is_empty()))
+    let model = model.filter(|model| !model.is_empty()).map(Value::Text);
+    of("initial").cloned().or(model)
 }
 
 /// Returns a name as it is typed, from the form in which manifests keep it.
-fn typed(name: &str) -> &str {
+fn typed(name: &str) -> String {
     match name {
         "rms-prop" => "rmsprop",
         "adam-w" => "adamw",
         name => name,
     }
+    .to_owned()
 }
 
 /// Returns whether two values of a setting mean the same, however they are typed.
-fn same(key: &str, ours: &str, published: &str) -> bool {
+fn same(key: &str, ours: &Value, published: &Value) -> bool {
     match (number(key, ours), number(key, published)) {
         (Some(ours), Some(published)) => {
             (ours - published).abs() <= 1e-9 * published.abs().max(1.0)
         }
         (None, None) => {
-            let equal = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+            let equal = |a: &Value, b: &Value| match (a.as_text(), b.as_text()) {
+                (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+                _ => a == b,
+            };
             // A name alone means whatever details the other side gives.
             equal(ours, published)
-                || named(ours).is_some_and(|name| equal(name, published))
-                || named(published).is_some_and(|name| equal(ours, name))
+                || ours.entry("name").is_some_and(|name| equal(name, published))
+                || published.entry("name").is_some_and(|name| equal(ours, name))
         }
         _ => false,
     }
 }
 
 /// Reads a number; rotations may be typed in turns: `{turns=0.05}`.
-fn number(key: &str, text: &str) -> Option<f64> {
-    let turns = text.strip_prefix("{turns=").and_then(|rest| rest.strip_suffix('}'));
-    match turns {
-        Some(turns) if key.ends_with("rotation") => {
-            turns.trim().parse::<f64>().ok().map(|turns| 360.0 * turns)
-        }
-        _ => text.parse().ok(),
+fn number(key: &str, value: &Value) -> Option<f64> {
+    match value.entry("turns").and_then(Value::as_number) {
+        Some(turns) if key.ends_with("rotation") => Some(360.0 * turns),
+        _ => value.as_number(),
     }
 }
 
@@ -284,7 +285,11 @@ pub(super) fn notes(comparison: &ReferenceComparison) -> Vec<(&'static str, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::fixture;
+    use crate::results::fixture;
+
+    fn same(key: &str, ours: &str, published: &str) -> bool {
+        super::same(key, &Value::from_notation(ours), &Value::from_notation(published))
+    }
 
     #[test]
     fn values_are_compared_by_meaning() {
@@ -299,18 +304,20 @@ mod tests {
     fn the_base_setting_is_compared_as_it_is_typed_with_its_convention() {
         let mut results = fixture::experiment("base", &[], &[(&[], &[5, 6, 7])]);
         let mut put = |key: &str, value: &str| {
-            results.facts.base.insert(format!("train.optimizer.{key}"), value.to_owned());
+            let key = format!("train.optimizer.{key}");
+            results.facts.base.insert(key, Value::from_notation(value));
         };
         // As manifests keep it: serde writes `RmsProp` as `rms-prop`.
         put("name", "rms-prop");
         put("convention", "keras");
-        let differences = |results: &crate::tables::ExperimentResults| {
+        let differences = |results: &crate::results::ExperimentResults| {
             let section = &crate::report::compose(&[results.into()]).experiments[0];
             let found = compare(&find("seed-003").unwrap(), results, section).differences;
             found.into_iter().filter(|text| text.contains("optimizer")).collect::<Vec<_>>()
         };
         assert!(differences(&results).is_empty(), "{:?}", differences(&results));
-        results.facts.base.insert("train.optimizer.convention".to_owned(), "torch".to_owned());
+        let torch = Value::Text("torch".to_owned());
+        results.facts.base.insert("train.optimizer.convention".to_owned(), torch);
         assert_eq!(
             differences(&results),
             ["train.optimizer is rmsprop torch here and rmsprop keras there"]

@@ -133,7 +133,7 @@ fn nearest(found: &[Option<stats::MeanDifference>], pairs: &dyn Fn(usize) -> usi
 #[cfg(test)]
 mod tests {
     use crate::report::{Subject, compose};
-    use crate::tables::fixture;
+    use crate::results::fixture;
 
     #[test]
     fn a_cell_is_held_against_the_best_by_every_measure() {

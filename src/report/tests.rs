@@ -2,7 +2,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::base::Metric;
-use crate::tables::fixture::{self, HandMade};
+use crate::results::fixture::{self, HandMade};
+use crate::spec::value::Value;
 use gridbench_stats::IntervalMethod;
 
 fn text(results: &[ExperimentResults], format: Format, page: Page) -> String {
@@ -50,9 +51,9 @@ fn panels() -> ExperimentResults {
     let mut results = fixture::experiment("seed_001", &axes, &made);
     results.facts.repeats = 6;
     results.cells.iter_mut().for_each(|cell| cell.planned = 6);
-    results.facts.view.reference = Some("seed-001-ensemble".to_owned());
-    results.facts.base.insert("train.epochs".to_owned(), "3".to_owned());
-    results.facts.base.insert("dataset.source.kind".to_owned(), "digits".to_owned());
+    results.facts.report.reference = Some("seed-001-ensemble".to_owned());
+    results.facts.base.insert("train.epochs".to_owned(), Value::Integer(3));
+    results.facts.base.insert("dataset.source.kind".to_owned(), Value::from_notation("digits"));
     results
 }
 
@@ -95,7 +96,7 @@ fn the_markdown_report_holds_the_same() {
 fn the_markdown_report_compares_with_published_numbers() {
     let mut results = panels();
     results.cells.truncate(2);
-    results.cells[1].values[0] = Some("15".to_owned());
+    results.cells[1].values[0] = Some(Value::Integer(15));
     insta::assert_snapshot!(text(&[results], Format::Markdown, Page::default()));
 }
 
@@ -167,9 +168,9 @@ fn tables_read_back_give_the_same_report() {
 #[test]
 fn the_view_decides_rows_columns_and_metric() {
     let mut results = fixture::augment_grid();
-    results.facts.view.rows = Some("augment.zoom".to_owned());
-    results.facts.view.columns = Some("augment.shift".to_owned());
-    results.facts.view.metric = Metric::TrainSeconds;
+    results.facts.report.rows = Some("augment.zoom".to_owned());
+    results.facts.report.columns = Some("augment.shift".to_owned());
+    results.facts.report.metric = Metric::TrainSeconds;
     let section = &sections(&[results.clone()])[0];
     assert_eq!(section.grids.len(), 1);
     assert_eq!(section.grids[0].rows.labels, ["zoom", "rotation"]);
@@ -177,7 +178,7 @@ fn the_view_decides_rows_columns_and_metric() {
     // Fewer seconds are better: 2 + errors / 8 is smallest where 4, 6 and 5 errors are.
     assert_eq!(section.findings.best.unwrap().cell, 4);
     assert_eq!(section.findings.extreme.unwrap().value.to_bits(), 2.5_f64.to_bits());
-    results.facts.view.rows = Some("augment.zom".to_owned());
+    results.facts.report.rows = Some("augment.zom".to_owned());
     let section = &sections(&[results])[0];
     assert!(
         section
@@ -238,11 +239,11 @@ fn published_spreads_are_compared_by_welch() {
     let axes: [(&str, &[&str]); 1] = [("ensemble.size", &["1", "15"])];
     let cells: [HandMade<'_>; 2] = [(&[Some("1")], &[2, 3, 4]), (&[Some("15")], &[1, 1, 2])];
     let mut results = fixture::experiment("spread", &axes, &cells);
-    results.facts.view.reference = Some("seed-001-spread".to_owned());
+    results.facts.report.reference = Some("seed-001-spread".to_owned());
     for (key, value) in
         [("augment.rotation", "10"), ("augment.zoom.width", "0.1"), ("augment.shift.width", "0.1")]
     {
-        results.facts.base.insert(key.to_owned(), value.to_owned());
+        results.facts.base.insert(key.to_owned(), Value::from_notation(value));
     }
     let section = &sections(&[results])[0];
     let comparison = section.reference.as_ref().unwrap();
@@ -260,7 +261,7 @@ fn published_spreads_are_compared_by_welch() {
 #[test]
 fn an_unknown_reference_is_a_warning_that_lists_the_known_ones() {
     let mut results = fixture::augment_grid();
-    results.facts.view.reference = Some("seed-999".to_owned());
+    results.facts.report.reference = Some("seed-999".to_owned());
     let section = &sections(&[results])[0];
     let warning = section.warnings.iter().find(|one| one.kind == WarningKind::Reference).unwrap();
     assert!(warning.text.contains("`seed-999`") && warning.text.contains("mnist-records"));
@@ -308,14 +309,14 @@ fn a_single_trial_has_no_columns_of_a_distribution_and_ties_are_named() {
 fn published_numbers_name_their_metric_and_number_of_trials() {
     let mut results = fixture::experiment("two", &[], &[(&[], &[5, 6, 7])]);
     results.facts.model = "two-conv".to_owned();
-    results.facts.view.reference = Some("seed-002".to_owned());
+    results.facts.report.reference = Some("seed-002".to_owned());
     for trial in &mut results.cells[0].trials {
         let accuracy = 0.98 + 0.001 * f64::from(trial.repeat);
         trial.metrics.insert(Metric::ValidationAccuracy, accuracy);
     }
     let text = terminal(&results, 100);
     assert!(text.contains("validation accuracy  98.80 (n = 1)  98.10 ± 0.10 (n = 3)"), "{text}");
-    results.facts.view.reference = Some("lecun".to_owned());
+    results.facts.report.reference = Some("lecun".to_owned());
     let text = terminal(&results, 100);
     assert!(!text.contains("p (Holm)"), "{text}");
     assert!(text.contains("no test: the published values state neither n nor SD"), "{text}");

@@ -5,7 +5,8 @@ use super::numbers::{Scale, counted};
 use super::reference;
 use crate::base::Metric;
 use crate::record::Outcome;
-use crate::tables::{ExperimentResults, View};
+use crate::results::ExperimentResults;
+use crate::spec::experiment::ReportSettings;
 
 /// Fewest trials that give a spread worth the name.
 const FEW: usize = 3;
@@ -14,7 +15,7 @@ pub(super) const UNSTABLE: f64 = 1.5;
 
 /// Returns the warnings for a section that is otherwise complete.
 pub(super) fn warnings(results: &ExperimentResults, section: &Section) -> Vec<Warning> {
-    let view = &results.facts.view;
+    let asked = &results.facts.report;
     let warn = |kind, text| Warning { kind, text };
     [
         lost(results, section).map(|text| warn(WarningKind::LostTrials, text)),
@@ -22,8 +23,8 @@ pub(super) fn warnings(results: &ExperimentResults, section: &Section) -> Vec<Wa
         few(section).map(|text| warn(WarningKind::FewTrials, text)),
         unstable(section).map(|text| warn(WarningKind::UnstableTraining, text)),
         test_chooses(section).map(|text| warn(WarningKind::TestSplitChooses, text)),
-        reference_problem(section, view).map(|text| warn(WarningKind::Reference, text)),
-        unknown_axes(section, view).map(|text| warn(WarningKind::View, text)),
+        reference_problem(section, asked).map(|text| warn(WarningKind::Reference, text)),
+        unknown_axes(section, asked).map(|text| warn(WarningKind::View, text)),
     ]
     .into_iter()
     .flatten()
@@ -116,8 +117,8 @@ fn test_chooses(section: &Section) -> Option<String> {
     })
 }
 
-fn reference_problem(section: &Section, view: &View) -> Option<String> {
-    let name = view.reference.as_deref()?;
+fn reference_problem(section: &Section, asked: &ReportSettings) -> Option<String> {
+    let name = asked.reference.as_deref()?;
     match &section.reference {
         None => Some(format!(
             "there is no reference table `{name}`; there are {}",
@@ -130,9 +131,9 @@ fn reference_problem(section: &Section, view: &View) -> Option<String> {
     }
 }
 
-fn unknown_axes(section: &Section, view: &View) -> Option<String> {
+fn unknown_axes(section: &Section, asked: &ReportSettings) -> Option<String> {
     let keys: Vec<&str> = section.axes.iter().map(|axis| axis.key.as_str()).collect();
-    let unknown: Vec<String> = [&view.rows, &view.columns]
+    let unknown: Vec<String> = [&asked.rows, &asked.columns]
         .into_iter()
         .flatten()
         .filter(|key| !keys.contains(&key.as_str()))

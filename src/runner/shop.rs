@@ -321,7 +321,7 @@ impl<'a> Shop<'a> {
         };
         let records = members.iter().map(|(record, _)| record);
         if let Some((index, worst)) =
-            records.enumerate().rev().max_by_key(|(_, record)| severity(record.outcome))
+            records.enumerate().rev().max_by_key(|(_, record)| record.outcome)
             && worst.outcome != Outcome::Completed
         {
             let reason = worst.reason.as_deref().unwrap_or(worst.outcome.name());
@@ -348,17 +348,6 @@ impl<'a> Shop<'a> {
             }
         }
         Ok(judged)
-    }
-}
-
-/// Orders outcomes from the best to the worst that can befall a trial.
-fn severity(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Completed => 0,
-        Outcome::Diverged => 1,
-        Outcome::TimedOut => 2,
-        Outcome::Failed => 3,
-        Outcome::Interrupted => 4,
     }
 }
 

@@ -59,11 +59,12 @@ impl Document {
         decode::cross_check(&base, &|path| origin_of(&tree, path), &mut findings);
         let blocks = decode::grid::grids(node("grid"), &mut findings);
         let report = decode::experiment::report(node("report"), &mut findings);
-        let check = decode::experiment::check(node("check"), report.settings.metric, &mut findings);
+        let mut check =
+            decode::experiment::check(node("check"), report.settings.metric, &mut findings);
         validate::grids(&tree, &base, &blocks, &mut findings);
         validate::steps(&tree, &base, &blocks, &mut findings);
         validate::report(&report, &blocks, &mut findings);
-        validate::check(&check, &blocks, &mut findings);
+        validate::check(&mut check, &head.name, &blocks, &mut findings);
         if !findings.list.is_empty() {
             return fail(findings);
         }
@@ -127,8 +128,7 @@ impl Document {
             .map(|(key, value)| Item { key, origin: Origin::Assigned, node: Node::assigned(value) })
             .collect();
         let cell = |items: &[Item<'_>]| {
-            let value =
-                |item: &Item<'_>| item.node.value().map_or(String::new(), |v| v.to_string());
+            let value = |item: &Item<'_>| item.node.value().map_or(String::new(), |v| v.notation());
             let parts: Vec<String> =
                 items.iter().map(|item| format!("{}={}", item.key, value(item))).collect();
             parts.join(" ")

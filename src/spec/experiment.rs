@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
-use super::value::Value;
+use super::value::{Assignment, Value};
 use crate::base::{Metric, Seed};
 
 /// An experiment as meant: base settings, axes, and what to do with the results.
@@ -128,6 +128,21 @@ pub struct ReportSettings {
     pub gallery_of: Vec<ConfusionPair>,
 }
 
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self {
+            metric: Metric::TestAccuracy,
+            also: Vec::new(),
+            rows: None,
+            columns: None,
+            reference: None,
+            confusion: false,
+            gallery: 0,
+            gallery_of: Vec::new(),
+        }
+    }
+}
+
 /// Two classes that are mistaken for each other, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,13 +186,11 @@ pub struct CheckSettings {
 }
 
 impl CheckSettings {
-    /// Returns whether the cell with these axis values, as text, is gated.
+    /// Returns whether the cell with these axis values is gated.
     #[must_use]
-    pub fn gates(&self, assignment: &std::collections::BTreeMap<String, String>) -> bool {
-        let holds = |one: &Match| {
-            let found = assignment.get(&one.key);
-            found.is_some_and(|found| one.values.iter().any(|value| value.to_string() == *found))
-        };
+    pub fn gates(&self, assignment: &Assignment) -> bool {
+        let holds =
+            |one: &Match| assignment.get(&one.key).is_some_and(|found| one.values.contains(found));
         self.cells.is_empty() || self.cells.iter().any(|matches| matches.iter().all(holds))
     }
 }

@@ -12,10 +12,12 @@ mod document;
 pub mod experiment;
 mod keys;
 pub mod layers;
+mod notation;
 mod overrides;
 pub mod presets;
 pub mod problem;
 mod reader;
+pub mod selector;
 pub mod settings;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,12 @@
 //! Checks the values of a grid as if each were typed at its key, and the axes a report names.
 
+use std::collections::BTreeSet;
+
 use super::decode::experiment::{TypedCheck, TypedReport};
 use super::decode::grid::{TypedAxis, TypedBlock};
 use super::decode::train;
 use super::document::{Item, settings_with};
+use super::experiment::Axis;
 use super::layers::LayerSettings;
 use super::problem::{nearest, one_of};
 use super::reader::Findings;
@@ -212,6 +215,24 @@ fn axis_keys(blocks: &[TypedBlock]) -> Vec<&str> {
     keys
 }
 
+/// Returns every axis with its distinct values.
+fn all_axes(blocks: &[TypedBlock]) -> Vec<Axis> {
+    let mut axes: Vec<Axis> = axis_keys(blocks)
+        .into_iter()
+        .map(|key| Axis { key: key.to_owned(), values: Vec::new() })
+        .collect();
+    for typed in every_axis(blocks) {
+        let axis = axes.iter_mut().find(|axis| axis.key == typed.key);
+        let Some(Axis { values, .. }) = axis else { continue };
+        values.extend(typed.nodes.iter().filter_map(Node::value));
+    }
+    for Axis { values, .. } in &mut axes {
+        let mut seen = BTreeSet::new();
+        values.retain(|value| seen.insert(value.clone()));
+    }
+    axes
+}
+
 /// The one key of `[train]` that does something in a model that is fitted in one pass.
 const KEY_OF_FITS: &str = "retrain";
 
@@ -249,8 +270,20 @@ pub(super) fn steps(
     }
 }
 
-/// Checks that the axes a gate names exist and take a value it names.
-pub(super) fn check(check: &TypedCheck, blocks: &[TypedBlock], findings: &mut Findings) {
+/// Checks that the axes a gate names exist and take a value it names, and resolves its selectors.
+pub(super) fn check(
+    check: &mut TypedCheck,
+    experiment: &str,
+    blocks: &[TypedBlock],
+    findings: &mut Findings,
+) {
+    let axes = all_axes(blocks);
+    for (selector, origin) in &check.selectors {
+        match selector.resolve(&axes, experiment) {
+            Ok(matches) => check.settings.cells.push(matches),
+            Err(error) => findings.say(*origin, format!("`check.cells`: {error}")),
+        }
+    }
     let keys = axis_keys(blocks);
     for (key, origin) in &check.axes {
         if keys.contains(&key.as_str()) {

@@ -1,15 +1,23 @@
 //! Values an axis can take.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// What a cell *is*: the value of every axis that exists in it, by dotted key.
+pub type Assignment = BTreeMap<String, Value>;
+
 /// A value as typed in TOML.
 ///
-/// Equality is equality of meaning: `1` equals `1.0`, and the order of a table's keys plays no
-/// part. Equal values have the same [`canonical`](Value::canonical) text.
+/// Equality is equality of meaning: `1` equals `1.0`, `-0.0` equals `0`, and the order of a table's
+/// keys plays no part; a text never equals a number, however alike they look. Equal values have the
+/// same [`canonical`](Value::canonical) text. The order puts truths before numbers, texts, lists and
+/// tables.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// `true` or `false`.
@@ -34,6 +42,49 @@ impl Value {
             Self::Integer(value) => Some(*value as f64),
             Self::Float(value) => Some(*value),
             _ => None,
+        }
+    }
+
+    /// Returns the whole number, if it is one that `i64` holds exactly.
+    #[must_use]
+    pub fn as_whole(&self) -> Option<i64> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            Self::Float(value) => whole(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns the truth, if it is one.
+    #[must_use]
+    pub fn as_truth(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a key, if this is a table that has it.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Table(entries) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the value with whole floats as integers, so that equal numbers are written alike.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        match self {
+            Self::Float(value) => whole(*value).map_or(Self::Float(*value), Self::Integer),
+            Self::List(values) => Self::List(values.iter().map(Self::plain).collect()),
+            Self::Table(entries) => Self::Table(
+                entries.iter().map(|(key, value)| (key.clone(), value.plain())).collect(),
+            ),
+            other => other.clone(),
         }
     }
 
@@ -76,10 +127,8 @@ impl Value {
                 Ok(())
             }
             Self::Table(entries) => {
-                let mut sorted: Vec<_> = entries.iter().collect();
-                sorted.sort_by(|a, b| a.0.cmp(&b.0));
                 text.push('{');
-                for (key, value) in sorted {
+                for (key, value) in sorted(entries) {
                     write!(text, "{key:?}=")?;
                     value.write_canonical(text)?;
                     text.push(',');
@@ -115,13 +164,61 @@ impl PartialEq for Value {
     }
 }
 
+impl Eq for Value {}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rank = |value: &Self| match value {
+            Self::Bool(_) => 0,
+            Self::Integer(_) | Self::Float(_) => 1,
+            Self::Text(_) => 2,
+            Self::List(_) => 3,
+            Self::Table(_) => 4,
+        };
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::List(a), Self::List(b)) => a.cmp(b),
+            (Self::Table(a), Self::Table(b)) => sorted(a).cmp(&sorted(b)),
+            _ => match (self.as_whole(), other.as_whole()) {
+                (Some(a), Some(b)) => a.cmp(&b),
+                _ => match (self.as_number(), other.as_number()) {
+                    // A number with a fraction is exact, so rounding the other keeps the order.
+                    (Some(a), Some(b)) => a.total_cmp(&b),
+                    _ => rank(self).cmp(&rank(other)),
+                },
+            },
+        }
+    }
+}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical().hash(state);
+    }
+}
+
+fn sorted(entries: &[(String, Value)]) -> Vec<&(String, Value)> {
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    sorted
+}
+
 impl fmt::Display for Value {
-    /// Writes the short form used in cell names and columns: `10`, `0.1`, `adam`, `{a=1, b=2}`.
+    /// Writes the short form that people read: `10`, `0.1`, `adam`, `{a=1, b=2}`. A text looks like
+    /// the number it spells; [`notation`](Value::notation) tells them apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
-            Self::Float(value) => write!(f, "{value}"),
+            // Adding 0 turns −0 into 0.
+            Self::Float(value) => write!(f, "{}", value + 0.0),
             Self::Text(value) => f.write_str(value),
             Self::List(values) => {
                 f.write_str("[")?;
@@ -237,6 +334,33 @@ mod tests {
         assert_eq!(Value::Float(-0.0).canonical(), "0");
         assert_ne!(Value::Integer(1), Value::Float(1.5));
         assert_ne!(Value::Text("1".into()).canonical(), Value::Integer(1).canonical());
+    }
+
+    #[test]
+    fn order_and_hash_follow_equality() {
+        let values = [
+            Value::Bool(false),
+            Value::Float(-1.5),
+            Value::Float(-0.0),
+            Value::Float(0.5),
+            Value::Float(1.0),
+            Value::Float(9_007_199_254_740_992.0),
+            Value::Integer(9_007_199_254_740_993),
+            Value::Float(1e300),
+            Value::Text("1".into()),
+            Value::List(vec![]),
+            table(&[]),
+        ];
+        for (place, a) in values.iter().enumerate() {
+            for (other, b) in values.iter().enumerate() {
+                assert_eq!(a.cmp(b), place.cmp(&other), "{a:?} {b:?}");
+                assert_eq!(a == b, place == other, "{a:?} {b:?}");
+                assert_eq!(a.canonical() == b.canonical(), place == other, "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(Value::Integer(0).cmp(&Value::Float(-0.0)), Ordering::Equal);
+        assert_eq!(Value::Float(-0.0).to_string(), "0");
+        assert_eq!(Value::Float(2.0).plain().to_string(), "2");
     }
 
     #[test]

@@ -108,6 +108,28 @@ pub struct DatasetFacts {
     pub splits: Option<[usize; 3]>,
 }
 
+impl DatasetFacts {
+    /// Returns the size of the images, such as `28×28`, with the channels where there are several.
+    #[must_use]
+    pub fn shape_text(&self) -> String {
+        let [height, width, channels] = self.shape;
+        let channels = if channels == 1 { String::new() } else { format!("×{channels}") };
+        format!("{height}×{width}{channels}")
+    }
+
+    /// Returns the number of images in the test split, where it is known.
+    #[must_use]
+    pub fn test_images(&self) -> Option<u64> {
+        self.splits.map(|[.., test]| test as u64)
+    }
+
+    /// Returns the number of images in the validation split; absent without one.
+    #[must_use]
+    pub fn validation_images(&self) -> Option<u64> {
+        self.splits.map(|[_, validation, _]| validation as u64).filter(|images| *images > 0)
+    }
+}
+
 /// `manifest.json`. Every later run of the experiment replaces it and keeps `created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -9,7 +9,7 @@ use polars::prelude::{
 };
 
 use super::frames::{Frames, cells_frame};
-use super::results::ExperimentResults;
+use crate::results::ExperimentResults;
 use crate::store::{StoreError, atomic};
 
 /// Why tables could not be written or read.

@@ -2,17 +2,18 @@
 //!
 //! Rows follow the grid, then the repeat: the order in which trials finished leaves no trace.
 
+use std::collections::BTreeMap;
+
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use super::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
-use super::shape::{AxisType, axis_types};
-use super::summary::summarize;
 use crate::base::{Metric, Unit};
 use crate::record::{EpochRecord, Outcome};
-use gridbench_stats::{self as stats, Summary};
-
-/// Most bins a histogram has.
-pub const HISTOGRAM_BINS: usize = 12;
+use crate::results::{
+    AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts, shared_histogram,
+};
+use crate::spec::experiment::Axis;
+use crate::spec::value::Value;
+use gridbench_stats::Summary;
 
 /// Outcomes that the cells table counts in columns of their own, beside `n_trials`.
 pub(super) const COUNTED: [(Outcome, &str); 4] = [
@@ -25,13 +26,13 @@ pub(super) const COUNTED: [(Outcome, &str); 4] = [
 /// The tables of one experiment.
 #[derive(Debug, Clone)]
 pub struct Frames {
-    /// One row a trial: `cell`, the axes, `repeat`, `trial`, `outcome`, `reason`, every metric.
+    /// One row per trial: `cell`, the axes, `repeat`, `trial`, `outcome`, `reason`, every metric.
     pub trials: DataFrame,
-    /// One row a cell: `cell`, the axes, counts, statistics of every metric, `cell_id`.
+    /// One row per cell: `cell`, the axes, counts, statistics of every metric, `cell_id`.
     pub cells: DataFrame,
-    /// One row an epoch of a member: `member`, `cell`, `repeat`, `member_index`, `outcome`, the epoch.
+    /// One row per epoch of a member: `member`, `cell`, `repeat`, `member_index`, `outcome`, the epoch.
     pub epochs: DataFrame,
-    /// One row a bin that holds trials: `cell`, `metric`, `bin`, `low`, `high`, `count`.
+    /// One row per bin that holds trials: `cell`, `metric`, `bin`, `low`, `high`, `count`.
     pub histograms: DataFrame,
 }
 
@@ -60,30 +61,32 @@ where
     Column::new(name.into(), values)
 }
 
-/// Returns one column per axis, its value taken from the cell of every row.
+/// Returns one column per axis, its value taken from the cell of every row: of numbers or truths where
+/// every value of the axis is one and the column holds it exactly, else of texts that no two values
+/// share.
 fn axis_columns<'a>(
     results: &ExperimentResults,
     rows: &(impl Iterator<Item = &'a CellResults> + Clone),
 ) -> Vec<Column> {
-    let types = axis_types(results);
-    let texts = |axis: usize| rows.clone().map(move |cell| cell.values[axis].as_deref());
-    results
-        .axes
-        .iter()
-        .zip(types)
-        .enumerate()
-        .map(|(axis, (facts, kind))| match kind {
-            AxisType::Integer => {
-                let parse = |text: &str| text.parse::<i64>().ok();
-                column(&facts.key, texts(axis).map(|text| text.and_then(parse)).collect::<Vec<_>>())
+    let axis_column = |(index, axis): (usize, &Axis)| {
+        let values = || rows.clone().map(move |cell| cell.values[index].as_ref());
+        macro_rules! typed {
+            ($pick:expr) => {
+                column(&axis.key, values().map(|value| value.and_then($pick)).collect::<Vec<_>>())
+            };
+        }
+        match AxisKind::of(&axis.values) {
+            AxisKind::Whole => typed!(Value::as_whole),
+            AxisKind::Number => typed!(Value::as_number),
+            AxisKind::Truth => typed!(Value::as_truth),
+            AxisKind::Text => {
+                let texts: BTreeMap<&Value, String> =
+                    axis.values.iter().zip(axis_texts(&axis.values)).collect();
+                typed!(|value| texts.get(value).map(String::as_str))
             }
-            AxisType::Number => {
-                let parse = |text: &str| text.parse::<f64>().ok();
-                column(&facts.key, texts(axis).map(|text| text.and_then(parse)).collect::<Vec<_>>())
-            }
-            AxisType::Text => column(&facts.key, texts(axis).collect::<Vec<_>>()),
-        })
-        .collect()
+        }
+    };
+    results.axes.iter().enumerate().map(axis_column).collect()
 }
 
 fn trials_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
@@ -123,19 +126,20 @@ pub(super) fn cells_frame(results: &ExperimentResults) -> PolarsResult<DataFrame
     for metric in results.metrics() {
         columns.extend(summary_columns(results, metric));
     }
-    columns.push(column("cell_id", cells.iter().map(|cell| cell.id.as_str()).collect::<Vec<_>>()));
+    columns
+        .push(column("cell_id", cells.iter().map(|cell| cell.id.to_string()).collect::<Vec<_>>()));
     DataFrame::new(cells.len(), columns)
 }
 
 fn summary_columns(results: &ExperimentResults, metric: Metric) -> Vec<Column> {
-    let summaries: Vec<Option<Summary>> =
-        results.cells.iter().map(|cell| summarize(results, cell, metric)).collect();
+    let summaries: Vec<Option<&Summary>> =
+        (0..results.cells.len()).map(|cell| results.summary(cell, metric)).collect();
     let of = |statistic: &str, pick: &dyn Fn(&Summary) -> Option<f64>| {
         let values: Vec<Option<f64>> =
-            summaries.iter().map(|summary| summary.as_ref().and_then(pick)).collect();
+            summaries.iter().map(|summary| summary.and_then(pick)).collect();
         column(&format!("{}_{statistic}", metric.column()), values)
     };
-    let method = |summary: &Option<Summary>| Some(summary.as_ref()?.interval_method?.name());
+    let method = |summary: &Option<&Summary>| Some(summary.as_ref()?.interval_method?.name());
     let methods: Vec<Option<&str>> = summaries.iter().map(method).collect();
     vec![
         of("mean", &|summary| Some(summary.mean)),
@@ -179,25 +183,12 @@ fn epochs_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     DataFrame::new(rows.len(), columns)
 }
 
-/// Returns the edges shared by all cells for `metric` and the counts of every cell, in grid order.
-#[must_use]
-pub fn shared_histogram(
-    results: &ExperimentResults,
-    metric: Metric,
-) -> Option<(Vec<f64>, Vec<Vec<usize>>)> {
-    let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
-    let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
-    let edges = stats::shared_edges(&slices, results.quantum(metric), HISTOGRAM_BINS)?;
-    let counts = slices.iter().map(|sample| stats::counts(sample, &edges)).collect();
-    Some((edges, counts))
-}
-
 fn histograms_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     let (mut cells, mut metrics) = (Vec::new(), Vec::new());
     let (mut bins, mut counts) = (Vec::<u32>::new(), Vec::<u32>::new());
     let (mut lows, mut highs) = (Vec::new(), Vec::new());
     for metric in results.metrics() {
-        if metric.unit() != Unit::Fraction && metric != results.facts.view.metric {
+        if metric.unit() != Unit::Fraction && metric != results.facts.report.metric {
             continue;
         }
         let Some((edges, of_cells)) = shared_histogram(results, metric) else { continue };

@@ -1,25 +1,21 @@
 //! Committed tables back into plain results.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
-use super::assemble::{declared_axes, facts};
 use super::files::{Problem, TablesError, read_frame};
-use super::results::{AxisFacts, CellResults, ExperimentResults, Facts, MemberCurve, TrialRow};
-use super::shape::collect_axes;
-use crate::base::Metric;
+use crate::base::{CellId, Metric};
+use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
+use crate::results::{
+    CellResults, ExperimentResults, Facts, MemberCurve, Summaries, TrialRow, collect_axes,
+    declared_axes, typed_cell,
+};
+use crate::spec::experiment::Axis;
+use crate::spec::value::Value;
 use crate::store::{Manifest, StoreError};
-
-const OUTCOMES: [Outcome; 5] = [
-    Outcome::Completed,
-    Outcome::Diverged,
-    Outcome::Failed,
-    Outcome::TimedOut,
-    Outcome::Interrupted,
-];
 
 /// Reads a results folder that holds a manifest and tables, with or without a journal.
 ///
@@ -28,37 +24,67 @@ const OUTCOMES: [Outcome; 5] = [
 pub fn read_folder(folder: &Path) -> Result<ExperimentResults, TablesError> {
     let manifest = Manifest::read(folder)?
         .ok_or_else(|| StoreError::NotAStore { folder: folder.to_owned() })?;
-    read(&folder.join("tables"), facts(&manifest), &declared_axes(&manifest))
+    read(&folder.join("tables"), Facts::of(&manifest), &declared_axes(&manifest))
 }
 
 /// Reads the tables in `folder`.
 ///
-/// `facts` come from the manifest beside it, `declared` holds the axes of the experiment file (it
-/// may be empty: values then keep the order of the cells). The epochs table may be absent.
+/// `facts` come from the manifest beside it. `declared` holds the axes of the experiment file, which
+/// say what the texts of the tables mean and in which order they stand; where it is empty, values
+/// are what they look like, in the order of the cells. The epochs table may be absent.
 ///
 /// # Errors
 /// If the trials or cells table is absent, damaged or does not fit the other.
 pub fn read(
     folder: &Path,
     facts: Facts,
-    declared: &[AxisFacts],
+    declared: &[Axis],
 ) -> Result<ExperimentResults, TablesError> {
     let (path, frame) = read_frame(folder, "cells")?;
-    let (keys, mut cells) = Table { frame: &frame, path: &path }.cells()?;
-    let places: HashMap<String, usize> =
-        cells.iter().enumerate().map(|(place, cell)| (cell.name.clone(), place)).collect();
+    let (keys, mut cells, rows) = Table { frame: &frame, path: &path }.cells(declared)?;
 
     let (path, frame) = read_frame(folder, "trials")?;
-    Table { frame: &frame, path: &path }.trials(&places, &mut cells)?;
+    Table { frame: &frame, path: &path }.trials(&rows, &mut cells)?;
 
     let curves = match read_frame(folder, "epochs") {
-        Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&places)?,
+        Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&rows)?,
         Err(TablesError::Missing { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
     let axes = collect_axes(&keys, declared, cells.iter().map(|cell| cell.values.as_slice()));
-    Ok(ExperimentResults { facts, axes, cells, curves })
+    Ok(ExperimentResults { facts, axes, cells, curves, summaries: Summaries::default() })
 }
+
+/// Which cell the rows of other tables mean.
+struct CellRows {
+    /// Cells by the name the tables give them: before names told texts from numbers, two cells could
+    /// share one.
+    by_name: HashMap<String, Vec<usize>>,
+    /// Trials that have an outcome, by cell.
+    trials: Vec<usize>,
+}
+
+impl CellRows {
+    /// Returns the cell of every row of the trials table, whose rows follow the cells table.
+    fn of_trials(&self, names: &[&str]) -> Vec<Option<usize>> {
+        let mut left = self.trials.clone();
+        let mut cell = |name: &&str| {
+            let cells = self.by_name.get(*name)?;
+            let has_left = |cell: &&usize| left[**cell] > 0;
+            let found = *cells.iter().find(has_left).or(cells.first())?;
+            left[found] = left[found].saturating_sub(1);
+            Some(found)
+        };
+        names.iter().map(&mut cell).collect()
+    }
+
+    fn first(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name)?.first().copied()
+    }
+}
+
+/// What stands in a column that names cells.
+const A_CELL: &str = "a cell of the cells table";
 
 /// One table with the file it came from, for messages.
 struct Table<'a> {
@@ -86,16 +112,6 @@ impl Texts {
         };
         let series = column.as_materialized_series();
         Self { name: series.name().to_string(), values: series.iter().map(text).collect() }
-    }
-}
-
-/// Returns an axis value as the experiment language prints it: CSV writes the number 0 as `0.0`.
-fn short_form(text: &str) -> String {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_float = digits.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['.', 'e']);
-    match text.parse::<f64>() {
-        Ok(value) if is_float => value.to_string(),
-        _ => text.to_owned(),
     }
 }
 
@@ -180,16 +196,15 @@ impl Table<'_> {
 
     fn outcomes(&self) -> Result<Vec<Outcome>, TablesError> {
         self.looked_up("outcome", "an outcome such as `completed`", |text| {
-            OUTCOMES.into_iter().find(|outcome| outcome.name() == text)
+            Outcome::ALL.into_iter().find(|outcome| outcome.name() == text)
         })
     }
 
-    fn places(&self, places: &HashMap<String, usize>) -> Result<Vec<usize>, TablesError> {
-        self.looked_up("cell", "a cell of the cells table", |text| places.get(text).copied())
-    }
-
-    /// Returns the axes' keys and the cells without their trials.
-    fn cells(&self) -> Result<(Vec<String>, Vec<CellResults>), TablesError> {
+    /// Returns the axes' keys, the cells without their trials, and which rows belong to them.
+    fn cells(
+        &self,
+        declared: &[Axis],
+    ) -> Result<(Vec<String>, Vec<CellResults>, CellRows), TablesError> {
         let names = self.texts("cell")?;
         let planned = self.counts("n_planned", "a count")?;
         let ids = self.optional("cell_id");
@@ -203,23 +218,48 @@ impl Table<'_> {
             .take_while(|name| name != "n_trials")
             .collect();
         let axes: Vec<Texts> = keys.iter().map(|key| self.texts(key)).collect::<Result<_, _>>()?;
-        let cell = |row: usize| CellResults {
-            id: ids.as_ref().and_then(|ids| ids.values[row].clone()).unwrap_or_default(),
-            // The one cell of an experiment without axes has an empty name, which CSV loses.
-            name: names.values[row].clone().unwrap_or_default(),
-            values: axes.iter().map(|axis| axis.values[row].as_deref().map(short_form)).collect(),
-            planned: planned[row],
-            trials: Vec::new(),
+        let cell = |row: usize| {
+            let texts: Vec<Option<&str>> =
+                axes.iter().map(|axis| axis.values[row].as_deref()).collect();
+            let id = ids.as_ref().and_then(|ids| ids.values[row].as_deref()?.parse().ok());
+            let values = typed_cell(&keys, declared, &texts, id);
+            let pairs = || {
+                let pairs = keys.iter().zip(&values);
+                pairs.filter_map(|(key, value)| Some((key.as_str(), value.as_ref()?)))
+            };
+            CellResults {
+                id: id.unwrap_or_else(|| id_of(pairs())),
+                name: cell_name(pairs()),
+                planned: planned[row],
+                trials: Vec::new(),
+                values,
+            }
         };
-        Ok((keys, (0..self.frame.height()).map(cell).collect()))
+        let cells: Vec<CellResults> = (0..self.frame.height()).map(cell).collect();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (cell, name) in names.values.into_iter().enumerate() {
+            // The one cell of an experiment without axes once had an empty name, which CSV loses.
+            by_name.entry(name.unwrap_or_default()).or_default().push(cell);
+        }
+        let mut trials = vec![0; cells.len()];
+        for column in ["n_trials", "n_failed", "n_diverged", "n_timed_out", "n_interrupted"] {
+            if self.frame.column(column).is_ok() {
+                let counts = self.counts(column, "a count")?;
+                trials.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count as usize);
+            }
+        }
+        Ok((keys, cells, CellRows { by_name, trials }))
     }
 
-    fn trials(
-        &self,
-        places: &HashMap<String, usize>,
-        cells: &mut [CellResults],
-    ) -> Result<(), TablesError> {
-        let places = self.places(places)?;
+    fn trials(&self, rows: &CellRows, cells: &mut [CellResults]) -> Result<(), TablesError> {
+        let names = self.text_column("cell")?;
+        let texts: Vec<&str> = names
+            .str()
+            .expect("the column was made text")
+            .iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        let places = rows.of_trials(&texts);
         let repeats = self.counts("repeat", "a count from 0")?;
         let ids = self.texts("trial")?;
         let outcomes = self.outcomes()?;
@@ -231,15 +271,14 @@ impl Table<'_> {
             }
         }
         for (row, place) in places.into_iter().enumerate() {
-            let values: BTreeMap<Metric, f64> = metrics
-                .iter()
-                .filter_map(|(metric, values)| values[row].map(|value| (*metric, value)))
-                .collect();
+            let place = place.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
+            let values =
+                metrics.iter().filter_map(|(metric, values)| Some((*metric, values[row]?)));
             cells[place].trials.push(TrialRow {
                 repeat: repeats[row],
                 id: ids.values[row].clone().unwrap_or_default(),
                 outcome: outcomes[row],
-                metrics: values,
+                metrics: values.collect(),
                 reason: reasons.values[row].clone(),
             });
         }
@@ -249,10 +288,10 @@ impl Table<'_> {
         Ok(())
     }
 
-    fn curves(&self, places: &HashMap<String, usize>) -> Result<Vec<MemberCurve>, TablesError> {
+    fn curves(&self, rows: &CellRows) -> Result<Vec<MemberCurve>, TablesError> {
         let ids = self.text_column("member")?;
         let mut ids = ids.str().expect("the column was made text").iter();
-        let places = self.places(places)?;
+        let places = self.looked_up("cell", A_CELL, |text| rows.first(text))?;
         let repeats = self.counts("repeat", "a count from 0")?;
         let members = self.counts("member_index", "a count from 0")?;
         let outcomes = self.outcomes()?;
@@ -290,4 +329,10 @@ impl Table<'_> {
         }
         Ok(curves)
     }
+}
+
+/// Returns the id of the cell with these values.
+fn id_of<'v>(pairs: impl Iterator<Item = (&'v str, &'v Value)>) -> CellId {
+    let sorted: std::collections::BTreeMap<&str, &Value> = pairs.collect();
+    cell_id(sorted.into_iter())
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::Metric;
 use crate::record::Outcome;
+use crate::results::{fixture, shared_histogram};
 
 fn csv(folder: &std::path::Path, table: &str) -> String {
     std::fs::read_to_string(folder.join(table).with_extension("csv")).unwrap()

@@ -21,14 +21,19 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("store", &["base", "record", "spec"], &["safetensors", "half"]),
     ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
-    ("tables", &["base", "spec", "grid", "plan", "record", "store"], &["polars"]),
-    ("report", &["base", "spec", "record", "store", "tables"], &["base64", "unicode_width"]),
-    ("check", &["base", "spec", "record", "store"], &[]),
+    ("results", &["base", "spec", "grid", "plan", "record", "store"], &[]),
+    ("tables", &["base", "spec", "grid", "record", "store", "results"], &["polars"]),
+    (
+        "report",
+        &["base", "spec", "record", "store", "results", "tables"],
+        &["base64", "unicode_width"],
+    ),
+    ("check", &["base", "spec", "record", "results"], &[]),
     (
         "cli",
         &[
             "base", "spec", "grid", "plan", "record", "data", "engine", "store", "runner",
-            "tables", "report", "check",
+            "results", "tables", "report", "check",
         ],
         &["clap", "indicatif", "ctrlc", "rayon", "signal_hook"],
     ),

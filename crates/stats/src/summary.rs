@@ -31,7 +31,8 @@ impl IntervalMethod {
 }
 
 /// What is said of one sample, in the unit of its values.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Summary {
     /// Number of values, at least 1.
     pub n: usize,

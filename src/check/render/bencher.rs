@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::wording::Printed;
 use crate::base::Metric;
-use crate::check::baseline::CellSample;
+use crate::check::CellSample;
 use crate::check::verdict::CheckReport;
 use gridbench_stats::{IntervalMethod, Summary};
 
@@ -54,9 +54,9 @@ pub(super) fn action_benchmark(report: &CheckReport, cells: &[CellSample]) -> St
                 "extra": format!(
                     "n = {}; {}; {}; commit {}",
                     summary.n,
-                    report.candidate.engine,
-                    report.candidate.hardware,
-                    report.candidate.commit.as_deref().unwrap_or("unknown"),
+                    report.candidate.origin.engine,
+                    report.candidate.origin.hardware,
+                    report.candidate.origin.commit.as_deref().unwrap_or("unknown"),
                 ),
             })
         })

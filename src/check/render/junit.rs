@@ -22,7 +22,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
          time=\"0\">\n  <testsuite name=\"{name}\" {counts} skipped=\"0\" time=\"0\" \
          timestamp=\"{}\">\n    <properties>\n",
         // The schema's dates have no zone; ours are in UTC.
-        escaped(report.candidate.date.trim_end_matches('Z')),
+        escaped(report.candidate.origin.date.trim_end_matches('Z')),
     );
     let candidate = &report.candidate;
     for (key, value) in [
@@ -32,10 +32,10 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
         ("alpha", report.alpha.to_string()),
         ("looks", format!("{} of {}", report.looks_taken, report.looks_planned)),
         ("baseline", context.baseline.to_owned()),
-        ("baseline-date", report.baseline.date.clone()),
-        ("commit", candidate.commit.clone().unwrap_or_default()),
-        ("hardware", candidate.hardware.clone()),
-        ("engine", candidate.engine.clone()),
+        ("baseline-date", report.baseline.origin.date.clone()),
+        ("commit", candidate.origin.commit.clone().unwrap_or_default()),
+        ("hardware", candidate.origin.hardware.clone()),
+        ("engine", candidate.origin.engine.clone()),
     ] {
         out.extend([format!("      <property name=\"{key}\" value=\"{}\"/>\n", escaped(&value))]);
     }

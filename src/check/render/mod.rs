@@ -10,7 +10,7 @@ mod terminal;
 mod tests;
 mod wording;
 
-use super::baseline::CellSample;
+use super::sample::CellSample;
 use super::verdict::CheckReport;
 
 /// The form a verdict is written in.

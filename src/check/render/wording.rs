@@ -119,7 +119,7 @@ pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
         unit.spaced_name(),
         report.alpha,
         counted(report.cells.len(), "cell"),
-        report.baseline.date,
+        report.baseline.origin.date,
     )
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::TrainingArguments;
 use crate::base::Metric;
-use crate::report::compare::Selector;
+use crate::spec::selector::Selector;
 
 /// How a verdict is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,8 +94,8 @@ pub(in crate::cli) struct CompareArguments {
     pub(in crate::cli) b: Option<PathBuf>,
     /// Only cells with these axis values, on both sides: `augment.shift=0.1,optimizer=adam`; may be
     /// repeated, and so may the next two.
-    #[arg(long, value_name = "AXIS=VALUE,…")]
-    pub(in crate::cli) cell: Vec<Selector>,
+    #[arg(long = "where", alias = "cell", value_name = "AXIS=VALUE,…")]
+    pub(in crate::cli) cells: Vec<Selector>,
     /// Only cells of A with these axis values; cells pair by the other axes.
     #[arg(long, value_name = "AXIS=VALUE,…")]
     pub(in crate::cli) cell_a: Vec<Selector>,

@@ -175,7 +175,7 @@ fn row(
     is_below || is_above
 }
 
-fn short_spread(presenter: &Presenter<'_>, found: &crate::report::Statistics) -> String {
+fn short_spread(presenter: &Presenter<'_>, found: &gridbench_stats::Summary) -> String {
     let scale = &presenter.scale;
     match found.sd {
         Some(sd) => format!("{} ± {}", scale.value(found.mean), scale.value(sd)),

@@ -1,7 +1,7 @@
 use super::scale::{Linear, area_inside, inside, robust_range};
 use super::*;
 use crate::report::{Subject, compose};
-use crate::tables::{ExperimentResults, fixture};
+use crate::results::{ExperimentResults, fixture};
 
 fn charts_of(results: &ExperimentResults) -> Vec<Chart> {
     charts(&compose(&[Subject::from(results)]).experiments[0])

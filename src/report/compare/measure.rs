@@ -6,11 +6,11 @@ use super::document::{
     Comparison, ExampleComparison, Finding, OrderComparison, Overall, PairComparison,
     SCHEMA_VERSION, Sample, SideFacts,
 };
-use super::pairs::{Pairing, value};
+use super::pairs::Pairing;
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::{Direction, Metric, Unit};
 use crate::report::labels::short_name;
-use crate::tables::{CellResults, ExperimentResults};
+use crate::results::{CellResults, ExperimentResults};
 use gridbench_stats::{self as stats, MeanDifference, Moments};
 
 const POWER: f64 = 0.8;
@@ -87,9 +87,9 @@ fn facts(side: Side<'_>, pairing: &Pairing, pick: impl Fn(&(usize, usize)) -> us
     let known = &side.results.facts;
     let cells: Vec<usize> = pairing.pairs.iter().map(pick).collect();
     let constant = |key: &String| {
-        let first = value(side.results, *cells.first()?, key)?;
-        let same = cells.iter().all(|&cell| value(side.results, cell, key) == Some(first));
-        same.then(|| format!("{key}={first}"))
+        let first = side.results.value(*cells.first()?, key)?;
+        let same = cells.iter().all(|&cell| side.results.value(cell, key) == Some(first));
+        same.then(|| format!("{key}={}", first.notation()))
     };
     let keys = side.results.axes.iter().map(|axis| &axis.key);
     let chosen: Vec<String> =
@@ -140,7 +140,7 @@ fn pair(
     let sd = stats::pooled_sd(&[&x, &y]).map(|(sd, _)| sd);
     let name: Vec<String> = shared
         .iter()
-        .filter_map(|key| Some(format!("{key}={}", value(a.results, one, key)?)))
+        .filter_map(|key| Some(format!("{key}={}", a.results.value(one, key)?.notation())))
         .collect();
     let accuracy = metric.unit() == Unit::Fraction;
     PairComparison {

@@ -7,7 +7,6 @@ mod document;
 mod markdown;
 mod measure;
 mod pairs;
-mod selector;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -15,14 +14,14 @@ mod words;
 
 use super::Page;
 use crate::base::Metric;
-use crate::tables::ExperimentResults;
+use crate::results::ExperimentResults;
+use crate::spec::selector::Selector;
 
 pub use document::{
     Comparison, ExampleComparison, Finding, OrderComparison, PairComparison, SCHEMA_VERSION,
     Sample, SideFacts,
 };
 pub use pairs::PairingError;
-pub use selector::{Selector, SelectorError};
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Side;
-use super::selector::SelectorError;
-use crate::tables::ExperimentResults;
+use crate::results::ExperimentResults;
+use crate::spec::selector::SelectorError;
+use crate::spec::value::Value;
 
 /// Says why two sets of cells cannot be paired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,8 +76,8 @@ type CellsOfBoth = (Vec<usize>, Vec<usize>);
 /// Pairs the selected cells: one cell against one whatever they are, several by the axes that no
 /// selector fixes.
 pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
-    let (fixed_a, cells_a) = a.selector.choose(a.results)?;
-    let (fixed_b, cells_b) = b.selector.choose(b.results)?;
+    let (fixed_a, cells_a) = a.results.choose(a.selector)?;
+    let (fixed_b, cells_b) = b.results.choose(b.selector)?;
     if std::ptr::eq(a.results, b.results) && cells_a == cells_b {
         return Err(PairingError::Same);
     }
@@ -92,15 +93,12 @@ pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
     one_sided(&free_a, &free_b, a, &cells_a, "A")?;
     one_sided(&free_b, &free_a, b, &cells_b, "B")?;
     let shared: Vec<String> = free_a.into_iter().filter(|key| free_b.contains(key)).collect();
-    let identity = |results: &ExperimentResults, cell: usize| -> Vec<Option<String>> {
-        shared.iter().map(|key| value(results, cell, key).map(str::to_owned)).collect()
-    };
-    let mut places: BTreeMap<Vec<Option<String>>, CellsOfBoth> = BTreeMap::new();
+    let mut places: BTreeMap<Vec<Option<&Value>>, CellsOfBoth> = BTreeMap::new();
     for &cell in &cells_a {
-        places.entry(identity(a.results, cell)).or_default().0.push(cell);
+        places.entry(identity(a.results, cell, &shared)).or_default().0.push(cell);
     }
     for &cell in &cells_b {
-        places.entry(identity(b.results, cell)).or_default().1.push(cell);
+        places.entry(identity(b.results, cell, &shared)).or_default().1.push(cell);
     }
     let mut pairing = Pairing { shared: shared.clone(), ..Pairing::default() };
     for (of_a, of_b) in places.into_values() {
@@ -125,11 +123,20 @@ pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
     Ok(pairing)
 }
 
+/// Returns the values of a cell on the axes that tell the pairs apart.
+fn identity<'r>(
+    results: &'r ExperimentResults,
+    cell: usize,
+    shared: &[String],
+) -> Vec<Option<&'r Value>> {
+    shared.iter().map(|key| results.value(cell, key)).collect()
+}
+
 /// Says that `cell` has several `partners` among the cells of `of`.
 fn several(cell: &str, partners: &[usize], of: Side<'_>, side: &'static str) -> PairingError {
     let differs = |key: &str| {
-        let first = value(of.results, partners[0], key);
-        partners.iter().any(|&cell| value(of.results, cell, key) != first)
+        let first = of.results.value(partners[0], key);
+        partners.iter().any(|&cell| of.results.value(cell, key) != first)
     };
     let axis = of.results.axes.iter().find(|axis| differs(&axis.key));
     PairingError::Several {
@@ -149,22 +156,16 @@ fn one_sided(
     name: &'static str,
 ) -> Result<(), PairingError> {
     for key in own.iter().filter(|key| !other.contains(key)) {
-        let values: BTreeSet<&str> =
-            cells.iter().filter_map(|&cell| value(side.results, cell, key)).collect();
+        let values: BTreeSet<&Value> =
+            cells.iter().filter_map(|&cell| side.results.value(cell, key)).collect();
         if values.len() > 1 {
             return Err(PairingError::OneSided {
                 axis: key.clone(),
                 side: name,
                 experiment: side.results.facts.name.clone(),
-                values: values.into_iter().map(str::to_owned).collect(),
+                values: values.into_iter().map(Value::notation).collect(),
             });
         }
     }
     Ok(())
-}
-
-/// Returns the value of a cell on an axis; nothing where the axis does not exist.
-pub(super) fn value<'r>(results: &'r ExperimentResults, cell: usize, key: &str) -> Option<&'r str> {
-    let axis = results.axes.iter().position(|axis| axis.key == key)?;
-    results.cells[cell].values[axis].as_deref()
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::tables::fixture;
+use crate::results::fixture;
 
 fn question() -> Question {
     Question { metric: Metric::TestAccuracy, alpha: 0.05, gamma: GAMMA, seed: 1 }

@@ -1,9 +1,9 @@
 //! What may be concluded, in words that never say more than the trials show.
 
 use super::document::{Comparison, Finding, PairComparison};
-use crate::base::{Metric, Unit};
+use crate::base::{Digest, Metric, Unit};
 use crate::report::numbers::{Scale, counted, grouped, probability};
-use crate::tables::ExperimentResults;
+use crate::results::ExperimentResults;
 
 /// Settings of the dataset that do not decide which images test.
 const NOT_TEST: [&str; 3] =
@@ -17,9 +17,9 @@ pub(super) fn warnings(
 ) -> Vec<String> {
     let (of_a, of_b) = (&a.facts, &b.facts);
     let mut warnings = Vec::new();
-    let checksums = |facts: &crate::tables::Facts| -> Vec<String> {
-        let mut all: Vec<String> = facts.datasets.iter().map(|one| one.checksum.clone()).collect();
-        all.sort();
+    let checksums = |facts: &crate::results::Facts| -> Vec<Digest> {
+        let mut all: Vec<Digest> = facts.datasets.iter().map(|one| one.checksum).collect();
+        all.sort_unstable();
         all
     };
     if checksums(of_a) == checksums(of_b) {

@@ -4,13 +4,14 @@
 use super::Page;
 use super::table::{Sorting, column, table_of, text_table};
 use crate::base::Metric;
-use crate::report::document::{CellLine, Statistics};
+use crate::report::document::CellLine;
 use crate::report::layout::Align::{Left, Right};
 use crate::report::numbers::{Scale, counted, duration, grouped, probability};
 use crate::report::pivot::ABSENT;
 use crate::report::present::{Presenter, grid_title};
 use crate::report::rivals::AgainstBest;
 use gridbench_stats::Effect;
+use gridbench_stats::Summary;
 
 /// Rows of the table of rivals.
 const RIVALS: usize = 200;
@@ -305,7 +306,7 @@ pub(super) fn cost(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     // What, then the value, median, range and n.
     let mut rows: Vec<(String, [String; 4])> = Vec::new();
     let absent = || ABSENT.to_owned();
-    let mut add = |name: String, value: String, found: Option<Statistics>, decimals: usize| {
+    let mut add = |name: String, value: String, found: Option<Summary>, decimals: usize| {
         let members = found.map_or_else(
             || [absent(), absent(), absent()],
             |found| {

@@ -164,7 +164,7 @@ fn experiment(page: &mut Page, section: &Section, place: usize) {
     page.open(&prefix, "origin", "Origin");
     let mut origin = presenter.origin();
     origin.extend(section.selection.clone().map(|text| ("evaluated".to_owned(), text)));
-    let updated = section.origin.updated.clone();
+    let updated = section.origin.date.clone();
     origin.extend((!updated.is_empty()).then(|| ("updated".to_owned(), updated)));
     page.list(&origin);
     page.close();

@@ -1,8 +1,8 @@
 use super::*;
 use crate::report::{Format, Page, Subject, compose, render as render_report};
-use crate::tables::fixture::{self, HandMade};
+use crate::results::fixture::{self, HandMade};
 
-fn page(results: &crate::tables::ExperimentResults) -> String {
+fn page(results: &crate::results::ExperimentResults) -> String {
     render_report(&[Subject::from(results)], Format::Html, Page::default())
 }
 

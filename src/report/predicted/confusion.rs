@@ -2,7 +2,7 @@
 
 use super::{Confusion, Gallery, GalleryItem};
 use crate::spec::experiment::ConfusionPair;
-use crate::tables::View;
+use crate::spec::experiment::ReportSettings;
 
 /// Images of a single confusion that are shown where the experiment names no number.
 const USUAL_GALLERY: usize = 24;
@@ -35,15 +35,19 @@ impl Answers<'_> {
         }
     }
 
-    /// Collects the galleries that `view` asks for; notes say which cannot be.
+    /// Collects the galleries that are asked for; notes say which cannot be.
     #[must_use]
-    pub(super) fn galleries(&self, view: &View, notes: &mut Vec<String>) -> Vec<Gallery> {
+    pub(super) fn galleries(
+        &self,
+        asked: &ReportSettings,
+        notes: &mut Vec<String>,
+    ) -> Vec<Gallery> {
         let mut galleries = Vec::new();
-        if view.gallery > 0 {
-            galleries.push(self.gallery(None, view.gallery));
+        if asked.gallery > 0 {
+            galleries.push(self.gallery(None, asked.gallery));
         }
-        let limit = if view.gallery > 0 { view.gallery } else { USUAL_GALLERY };
-        for pair in &view.gallery_of {
+        let limit = if asked.gallery > 0 { asked.gallery } else { USUAL_GALLERY };
+        for pair in &asked.gallery_of {
             match self.places(pair) {
                 Ok(of) => galleries.push(self.gallery(Some(of), limit)),
                 Err(unknown) => notes.push(format!(

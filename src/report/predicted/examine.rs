@@ -8,7 +8,7 @@ use super::{CellVariance, EnsembleGroup, ImageComparison, Predicted, Stored, Tri
 use crate::base::{Direction, Metric};
 use crate::report::curves::sharing_groups;
 use crate::report::numbers::counted;
-use crate::tables::ExperimentResults;
+use crate::results::ExperimentResults;
 use gridbench_stats::{self as stats, Moments};
 
 /// Cells, those nearest to the best, that are compared with it image by image.
@@ -79,9 +79,9 @@ pub fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Option<Pr
                 labels: &found.labels,
                 trials: &found.trials,
             };
-            let view = &results.facts.view;
-            predicted.confusion = view.confusion.then(|| answers.confusion());
-            predicted.galleries = answers.galleries(view, &mut predicted.notes);
+            let asked = &results.facts.report;
+            predicted.confusion = asked.confusion.then(|| answers.confusion());
+            predicted.galleries = answers.galleries(asked, &mut predicted.notes);
         }
     }
     Some(predicted)
@@ -159,7 +159,7 @@ fn variances(answers: &[Option<CellAnswers>]) -> Vec<CellVariance> {
 
 /// Returns the mean of the report's metric in every cell, signed so that larger is better.
 fn means(results: &ExperimentResults) -> Vec<Option<f64>> {
-    let metric: Metric = results.facts.view.metric;
+    let metric: Metric = results.facts.report.metric;
     let sign = if metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
     let mean = |sample: Vec<f64>| Some(sign * Moments::of(&sample)?.mean);
     results.cells.iter().map(|cell| mean(cell.sample(metric))).collect()

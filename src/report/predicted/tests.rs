@@ -1,8 +1,8 @@
 use super::*;
 use crate::record::LogProbabilities;
+use crate::results::ExperimentResults;
+use crate::results::fixture::{self, HandMade};
 use crate::spec::experiment::ConfusionPair;
-use crate::tables::ExperimentResults;
-use crate::tables::fixture::{self, HandMade};
 
 /// Two classes, four images of classes 0, 0, 1, 1; `ones` are the probabilities of class 1.
 fn network(ones: [f32; 4]) -> Predictions {
@@ -75,8 +75,8 @@ fn ensembles_of_every_size_come_from_the_networks_of_all_repeats() {
 #[test]
 fn the_confusion_of_the_best_cell_counts_every_image_of_every_trial() {
     let mut results = results();
-    results.facts.view.confusion = true;
-    results.facts.view.gallery = 5;
+    results.facts.report.confusion = true;
+    results.facts.report.gallery = 5;
     results.cells.reverse();
     results.cells.iter_mut().for_each(|cell| cell.values[0] = None);
     // Reversed, the errors make the second cell, of single networks, the worse one.
@@ -100,7 +100,7 @@ fn a_gallery_of_one_confusion_shows_only_it_and_an_unknown_class_is_told() {
         truth: truth.to_owned(),
         predicted: predicted.to_owned(),
     };
-    results.facts.view.gallery_of = vec![pair("cat", "dog"), pair("dog", "cow")];
+    results.facts.report.gallery_of = vec![pair("cat", "dog"), pair("dog", "cow")];
     let mut networks = networks();
     networks[5] = network([0.9, 0.9, 0.9, 0.1]);
     networks[4] = network([0.9, 0.9, 0.9, 0.1]);

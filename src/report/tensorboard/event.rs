@@ -2,10 +2,9 @@
 //! files of `TensorBoard` 2 (<https://github.com/tensorflow/tensorboard>: `compat/proto/event.proto`,
 //! `summary.proto`, `plugins/hparams/plugin_data.proto`, `api.proto`).
 
-use std::collections::BTreeMap;
-
 use super::record::{Message, append_record};
 use crate::base::Metric;
+use crate::spec::value::Value;
 
 /// What the values of a hyperparameter are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,8 @@ pub(super) enum Kind {
 pub(super) struct Hyperparameter<'a> {
     pub(super) name: &'a str,
     pub(super) kind: Kind,
-    pub(super) values: &'a [String],
+    /// Its values with their texts, for what is no number and no truth.
+    pub(super) values: Vec<(&'a Value, String)>,
 }
 
 /// One event file in the making.
@@ -86,9 +86,9 @@ impl EventFile {
     ) {
         let mut experiment = Message::default().text(6, name).double(3, time);
         for Hyperparameter { name, kind, values } in hyperparameters {
-            let domain = values
-                .iter()
-                .fold(Message::default(), |list, value| list.message(1, &wrapped(value, *kind)));
+            let domain = values.iter().fold(Message::default(), |list, (value, text)| {
+                list.message(1, &wrapped(value, text, *kind))
+            });
             let info =
                 Message::default().text(1, name).integer(4, *kind as u64).message(5, &domain);
             experiment = experiment.message(4, &info);
@@ -102,19 +102,19 @@ impl EventFile {
         self.plugin("_hparams_/experiment", &data, time);
     }
 
-    /// Says with which hyperparameters a trial began; trials of one `group` are one row.
+    /// Says with which hyperparameters, by the index of their value, a trial began; trials of one
+    /// `group` are one row.
     pub(super) fn session_start(
         &mut self,
-        hyperparameters: &[(&str, &str)],
-        kinds: &BTreeMap<&str, Kind>,
+        hyperparameters: &[(&Hyperparameter<'_>, usize)],
         group: &str,
         time: f64,
     ) {
         let mut start = Message::default().text(4, group).double(5, time);
-        for (name, value) in hyperparameters {
-            let kind = kinds.get(name).copied().unwrap_or(Kind::Text);
+        for (Hyperparameter { name, kind, values }, index) in hyperparameters {
+            let (value, text) = &values[*index];
             // A map is a list of messages of key and value.
-            let entry = Message::default().text(1, name).message(2, &wrapped(value, kind));
+            let entry = Message::default().text(1, name).message(2, &wrapped(value, text, *kind));
             start = start.message(1, &entry);
         }
         let data = Message::default().message(3, &start);
@@ -142,11 +142,11 @@ impl EventFile {
 }
 
 /// Writes a value as a `google.protobuf.Value`.
-fn wrapped(value: &str, kind: Kind) -> Message {
+fn wrapped(value: &Value, text: &str, kind: Kind) -> Message {
     let message = Message::default();
-    match (kind, value.parse::<f64>()) {
-        (Kind::Number, Ok(number)) => message.double(2, number),
-        (Kind::Truth, _) => message.integer(4, u64::from(value == "true")),
-        _ => message.text(3, value),
+    match (kind, value.as_number(), value.as_truth()) {
+        (Kind::Number, Some(number), _) => message.double(2, number),
+        (Kind::Truth, _, Some(truth)) => message.integer(4, u64::from(truth)),
+        _ => message.text(3, text),
     }
 }

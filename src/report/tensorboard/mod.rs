@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{EventFile, Hyperparameter, Kind};
 
 use crate::record::Outcome;
-use crate::tables::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use crate::results::{AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts};
+use crate::spec::experiment::Axis;
+use crate::spec::value::Value;
 use gridbench_stats as stats;
 
 /// Name of every event file; the reader looks for `tfevents` in it.
@@ -31,18 +33,20 @@ pub type Write<'a, E> = dyn FnMut(&[String], &[u8]) -> Result<(), E> + 'a;
 /// # Errors
 /// The first that `write` gives.
 pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Result<(), E> {
-    let start = seconds_of(&results.facts.origin.updated).unwrap_or(0.0);
+    let start = seconds_of(&results.facts.origin.date).unwrap_or(0.0);
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
     for curve in &results.curves {
         curves.entry((curve.cell, curve.repeat)).or_default().push(curve);
     }
     let mut summary = EventFile::begin(start);
-    summary.experiment(&results.facts.name, start, &axes(results), &results.metrics());
+    let hyperparameters = hyperparameters(results);
+    summary.experiment(&results.facts.name, start, &hyperparameters, &results.metrics());
     write(&[], summary.bytes())?;
     let names = folder_names(results);
     for (place, cell) in results.cells.iter().enumerate() {
         let folder = names[place].clone();
         write(std::slice::from_ref(&folder), histograms(results, cell, start).bytes())?;
+        let chosen = chosen(&hyperparameters, cell);
         for trial in &cell.trials {
             let run = format!("repeat-{:04}", trial.repeat);
             let of_trial = curves.remove(&(place, trial.repeat)).unwrap_or_default();
@@ -50,7 +54,8 @@ pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Re
             if let [only] = of_trial[..] {
                 curve(&mut events, only, start);
             }
-            finish(&mut events, results, cell, trial, &of_trial, start);
+            events.session_start(&chosen, &cell.name, start);
+            finish(&mut events, trial, &of_trial, start);
             write(&[folder.clone(), run.clone()], events.bytes())?;
             for one in of_trial.iter().filter(|_| of_trial.len() > 1) {
                 let mut events = EventFile::begin(start);
@@ -84,25 +89,11 @@ fn curve(events: &mut EventFile, curve: &MemberCurve, start: f64) {
     }
 }
 
-/// Writes the metrics of a trial and what the `HParams` page needs of it.
-fn finish(
-    events: &mut EventFile,
-    results: &ExperimentResults,
-    cell: &CellResults,
-    trial: &TrialRow,
-    curves: &[&MemberCurve],
-    start: f64,
-) {
+/// Writes the metrics of a trial and how it ended.
+fn finish(events: &mut EventFile, trial: &TrialRow, curves: &[&MemberCurve], start: f64) {
     let lengths = curves.iter().map(|curve| curve.epochs.iter().map(|e| e.train_seconds).sum());
     let end = start + f64::max(lengths.fold(0.0, f64::max), 0.0);
     let step = curves.iter().filter_map(|curve| curve.epochs.last()).map(|e| e.epoch).max();
-    let hyperparameters: Vec<(&str, &str)> = results
-        .axes
-        .iter()
-        .zip(&cell.values)
-        .filter_map(|(axis, value)| Some((axis.key.as_str(), value.as_deref()?)))
-        .collect();
-    events.session_start(&hyperparameters, &kinds(results), &cell.name, start);
     for (metric, value) in &trial.metrics {
         let tag = format!("metric/{metric}");
         events.scalar(&tag, *value, u64::from(step.unwrap_or(1)), end);
@@ -123,30 +114,37 @@ fn histograms(results: &ExperimentResults, cell: &CellResults, start: f64) -> Ev
     events
 }
 
-/// Returns whether the values of an axis are numbers, truths or text.
-fn kind(values: &[String]) -> Kind {
-    let number = |text: &String| text.parse::<f64>().is_ok_and(f64::is_finite);
-    let truth = |text: &String| text == "true" || text == "false";
-    if values.iter().all(number) {
-        Kind::Number
-    } else if values.iter().all(truth) {
-        Kind::Truth
-    } else {
-        Kind::Text
-    }
-}
-
-fn kinds(results: &ExperimentResults) -> BTreeMap<&str, Kind> {
-    results.axes.iter().map(|axis| (axis.key.as_str(), kind(&axis.values))).collect()
-}
-
-fn axes(results: &ExperimentResults) -> Vec<Hyperparameter<'_>> {
-    let axis = |axis: &'_ crate::tables::AxisFacts| kind(&axis.values);
+/// Returns the axes as hyperparameters.
+fn hyperparameters(results: &ExperimentResults) -> Vec<Hyperparameter<'_>> {
+    let of = |axis: &'_ Axis| match AxisKind::of(&axis.values) {
+        AxisKind::Whole | AxisKind::Number if axis.values.iter().all(AxisKind::is_exact_float) => {
+            Kind::Number
+        }
+        AxisKind::Truth => Kind::Truth,
+        AxisKind::Whole | AxisKind::Number | AxisKind::Text => Kind::Text,
+    };
     results
         .axes
         .iter()
-        .map(|facts| Hyperparameter { name: &facts.key, kind: axis(facts), values: &facts.values })
+        .map(|axis| Hyperparameter {
+            name: &axis.key,
+            kind: of(axis),
+            values: axis.values.iter().zip(axis_texts(&axis.values)).collect(),
+        })
         .collect()
+}
+
+/// Returns the hyperparameters that exist in a cell, with the index of their value.
+fn chosen<'h>(
+    hyperparameters: &'h [Hyperparameter<'h>],
+    cell: &CellResults,
+) -> Vec<(&'h Hyperparameter<'h>, usize)> {
+    let pairs = hyperparameters.iter().zip(&cell.values);
+    let index = |(one, value): (&'h Hyperparameter<'h>, &Option<Value>)| {
+        let value = value.as_ref()?;
+        Some((one, one.values.iter().position(|(known, _)| *known == value)?))
+    };
+    pairs.filter_map(index).collect()
 }
 
 /// Returns a folder name for every cell: its name without what file systems mind, and unlike the
@@ -190,7 +188,7 @@ fn seconds_of(date: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::fixture;
+    use crate::results::fixture;
 
     fn files(results: &ExperimentResults) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();

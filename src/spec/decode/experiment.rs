@@ -4,6 +4,7 @@ use super::grid;
 use crate::base::{Metric, Seed};
 use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
 use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number};
+use crate::spec::selector::Selector;
 use crate::spec::tree::{Data, Node, Origin};
 
 const KEYS: &[&str] = &[
@@ -138,6 +139,8 @@ pub(in crate::spec) struct TypedCheck {
     pub(in crate::spec) settings: CheckSettings,
     /// Every axis under `check.cells`, with where it was typed.
     pub(in crate::spec) axes: Vec<(String, Origin)>,
+    /// Every selector under `check.cells`, with where it was typed.
+    pub(in crate::spec) selectors: Vec<(Selector, Origin)>,
 }
 
 /// Reads `[check]`; `default` is the metric where none is named.
@@ -148,11 +151,14 @@ pub(in crate::spec) fn check(
 ) -> TypedCheck {
     let keys = &["metric", "tolerance", "alpha", "images-per-second", "cells"];
     let section = Section::open(node, "check", keys, findings);
-    let mut axes = Vec::new();
-    let cells = grid::tables(&section, "cells", findings)
-        .into_iter()
-        .map(|node| gated_cells(node, &mut axes, findings))
-        .collect();
+    let (mut axes, mut selectors, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+    for node in gated_nodes(&section, findings) {
+        match node.text().map(str::parse) {
+            Some(Ok(selector)) => selectors.push((selector, node.origin)),
+            Some(Err(error)) => findings.say(node.origin, format!("`check.cells`: {error}")),
+            None => cells.push(gated_cells(node, &mut axes, findings)),
+        }
+    }
     let settings = CheckSettings {
         metric: metric(&section, findings).unwrap_or(default),
         tolerance: section.number("tolerance", NOT_NEGATIVE, 0.10, findings),
@@ -162,7 +168,21 @@ pub(in crate::spec) fn check(
             .and_then(|node| number("check.images-per-second", node, RATIO, findings)),
         cells,
     };
-    TypedCheck { settings, axes }
+    TypedCheck { settings, axes, selectors }
+}
+
+/// Returns the selectors and tables of `check.cells`; one counts as a list of one.
+fn gated_nodes<'t>(section: &Section<'t>, findings: &mut Findings) -> Vec<&'t Node> {
+    let Some(node) = section.get("cells") else { return Vec::new() };
+    match &node.data {
+        Data::Table(_) | Data::Text(_) => vec![node],
+        Data::List(nodes) if !nodes.is_empty() => nodes.iter().collect(),
+        _ => {
+            let expected = "a selector such as \"augment.shift=0.1\", a table, or a list of them";
+            findings.wrong(&section.name("cells"), node, expected);
+            Vec::new()
+        }
+    }
 }
 
 /// Reads one table of `check.cells`: axes and the values that are gated.

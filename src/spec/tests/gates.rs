@@ -1,10 +1,10 @@
 //! `[check]`: what is gated, and what is refused.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::SMALL;
 use crate::spec::Document;
+use crate::spec::value::{Assignment, Value};
 
 const GRID: &str = "[[grid]]\n[grid.axes]\n\"augment.shift\" = [0, 0.1]\n\
     \"train.optimizer\" = [\"adam\", { name = \"sgd\", momentum = 0.5 }]\n[check]\n";
@@ -14,9 +14,9 @@ fn read(more: &str) -> Result<Document, String> {
 }
 
 fn gates(more: &str, shift: &str, optimizer: &str) -> bool {
-    let assignment = BTreeMap::from([
-        ("augment.shift".to_owned(), shift.to_owned()),
-        ("train.optimizer".to_owned(), optimizer.to_owned()),
+    let assignment = Assignment::from([
+        ("augment.shift".to_owned(), Value::from_notation(shift)),
+        ("train.optimizer".to_owned(), Value::from_notation(optimizer)),
     ]);
     read(more).unwrap().experiment().check.gates(&assignment)
 }
@@ -30,6 +30,15 @@ fn every_cell_is_gated_unless_some_are_named() {
     assert!(gates(either, "0", "adam") && !gates(either, "0", "{name=sgd, momentum=0.5}"));
     let table = "cells = { \"train.optimizer\" = { name = \"sgd\", momentum = 0.5 } }";
     assert!(gates(table, "0", "{name=sgd, momentum=0.5}") && !gates(table, "0", "adam"));
+}
+
+#[test]
+fn cells_are_named_by_selectors_as_everywhere() {
+    let one = "cells = \"shift=0.10\"";
+    assert!(gates(one, "0.1", "adam") && !gates(one, "0", "adam"));
+    let sgd = "{name=sgd, momentum=0.5}";
+    let mixed = "cells = [\"shift=0,optimizer=sgd\", { \"augment.shift\" = 0.1 }]";
+    assert!(gates(mixed, "0", sgd) && gates(mixed, "0.1", "adam") && !gates(mixed, "0", "adam"));
 }
 
 #[test]
@@ -47,6 +56,8 @@ fn gates_that_mean_nothing_are_refused() {
         "cells = { \"augment.shift\" = 0.7 }",
         "cells = []",
         "cells = [{}]",
+        "cells = \"shift\"",
+        "cells = [\"shft=0.1\", \"shift=0.7\"]",
         "cells = 3",
         "images-per-second = 1.5",
         "images-per-second = \"fast\"",

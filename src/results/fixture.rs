@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::results::{
-    AxisFacts, CellResults, DatasetFacts, ExperimentResults, Facts, MemberCurve, Origin, TrialRow,
-    View,
-};
-use crate::base::Metric;
+use super::{CellResults, ExperimentResults, Facts, MemberCurve, Origin, Summaries, TrialRow};
+use crate::base::{Metric, digest_of};
+use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
+use crate::spec::experiment::{Axis, ReportSettings};
+use crate::spec::settings::SplitSeed;
+use crate::spec::value::{Assignment, Value};
+use crate::store::DatasetFacts;
 
-/// One hand-made cell: the values of its axes and its test accuracies in errors of 360 images.
+/// One hand-made cell: the values of its axes in their notation, and its test accuracies in errors of
+/// 360 images.
 pub(crate) type HandMade<'a> = (&'a [Option<&'a str>], &'a [u32]);
-
-fn texts(values: &[&str]) -> Vec<String> {
-    values.iter().map(|value| (*value).to_owned()).collect()
-}
 
 /// Returns facts as a real manifest would give them.
 pub(crate) fn facts(name: &str) -> Facts {
@@ -22,26 +21,28 @@ pub(crate) fn facts(name: &str) -> Facts {
         name: name.to_owned(),
         question: Some("Which rotation/zoom and shift ranges help?".to_owned()),
         seed: 42,
+        split_seed: Some(SplitSeed::Fixed(0)),
         repeats: 3,
         model: "small-cnn".to_owned(),
         datasets: vec![DatasetFacts {
             name: "digits".to_owned(),
-            shape: "8×8".to_owned(),
+            settings: serde_json::Value::Null,
+            checksum: digest_of(b"digits"),
             images: 1797,
-            test_images: Some(360),
-            validation_images: None,
-            checksum: "5ac5e0f1b7d24c3f9e60".repeat(3),
+            shape: [8, 8, 1],
+            classes: Vec::new(),
+            splits: Some([1437, 0, 360]),
         }],
-        view: View::default(),
+        report: ReportSettings::default(),
         base: BTreeMap::new(),
         origin: Origin {
-            bench_version: "0.1.0".to_owned(),
+            version: "0.1.0".to_owned(),
             commit: Some("0123456789ab".to_owned()),
             toolchain: "rustc 1.95.0".to_owned(),
             hardware: "Test CPU, 2 cores".to_owned(),
             engine: "cpu, portable f32".to_owned(),
             engine_revision: "1".to_owned(),
-            updated: "2026-01-02T03:04:05Z".to_owned(),
+            date: "2026-01-02T03:04:05Z".to_owned(),
         },
     }
 }
@@ -53,15 +54,22 @@ pub(crate) fn experiment(
     cells: &[HandMade<'_>],
 ) -> ExperimentResults {
     let facts = facts(name);
-    let axes: Vec<AxisFacts> = axes
+    let axes: Vec<Axis> = axes
         .iter()
-        .map(|(key, values)| AxisFacts { key: (*key).to_owned(), values: texts(values) })
+        .map(|(key, values)| Axis {
+            key: (*key).to_owned(),
+            values: values.iter().map(|value| Value::from_notation(value).plain()).collect(),
+        })
         .collect();
     let cell = |(place, (values, errors)): (usize, &HandMade<'_>)| {
-        let part = |(axis, value): (&AxisFacts, Option<&str>)| {
-            value.map(|value| format!("{}={value}", axis.key))
+        let values: Vec<Option<Value>> =
+            values.iter().map(|value| Some(Value::from_notation((*value)?).plain())).collect();
+        let pairs = || {
+            let pairs = axes.iter().zip(&values);
+            pairs.filter_map(|(axis, value)| Some((axis.key.as_str(), value.as_ref()?)))
         };
-        let name: Vec<String> = axes.iter().zip(values.iter().copied()).filter_map(part).collect();
+        let sorted: Assignment =
+            pairs().map(|(key, value)| (key.to_owned(), value.clone())).collect();
         let trial = |(repeat, errors): (usize, &u32)| TrialRow {
             repeat: repeat as u32,
             id: format!("{place:030x}{repeat:02x}"),
@@ -74,16 +82,16 @@ pub(crate) fn experiment(
             reason: None,
         };
         CellResults {
-            id: format!("{place:032x}"),
-            name: name.join(" "),
-            values: values.iter().map(|value| value.map(str::to_owned)).collect(),
+            id: cell_id(sorted.iter().map(|(key, value)| (key.as_str(), value))),
+            name: cell_name(pairs()),
+            values: values.clone(),
             planned: 3,
             trials: errors.iter().enumerate().map(trial).collect(),
         }
     };
     let cells: Vec<CellResults> = cells.iter().enumerate().map(cell).collect();
     let curves = curves(&cells);
-    ExperimentResults { facts, axes, cells, curves }
+    ExperimentResults { facts, axes, cells, curves, summaries: Summaries::default() }
 }
 
 fn curves(cells: &[CellResults]) -> Vec<MemberCurve> {

@@ -6,6 +6,8 @@ use crate::grid;
 use crate::plan::{CellDraft, Plan, PlanError};
 use crate::record::{EpochRecord, MemberRecord, Outcome, TrialRecord};
 use crate::spec::Document;
+use crate::spec::settings::SplitSeed;
+use crate::spec::value::Value;
 use crate::store::{ManifestDraft, Store};
 use crate::tables::{frames, read_folder, write};
 
@@ -180,20 +182,22 @@ fn facts_and_axes_come_from_the_manifest() {
     let document = document();
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), &document);
-    let facts = facts(store.manifest());
+    let facts = Facts::of(store.manifest());
     assert_eq!((facts.name.as_str(), facts.seed, facts.repeats), ("shared", 7, 2));
     assert_eq!(facts.model, "small-cnn");
-    assert_eq!(facts.datasets[0].shape, "28×28");
-    assert_eq!(facts.datasets[0].test_images, Some(360));
-    assert_eq!(facts.datasets[0].validation_images, None);
-    assert_eq!(facts.view.rows.as_deref(), Some("ensemble.size"));
-    assert_eq!(facts.base["train.epochs"], "2");
-    assert_eq!(facts.base["augment.shift.width"], "0");
+    assert_eq!(facts.datasets[0].shape_text(), "28×28");
+    assert_eq!(facts.datasets[0].test_images(), Some(360));
+    assert_eq!(facts.datasets[0].validation_images(), None);
+    assert_eq!(facts.split_seed, Some(SplitSeed::Fixed(0)));
+    assert_eq!(facts.report.rows.as_deref(), Some("ensemble.size"));
+    assert_eq!(facts.base["train.epochs"], Value::Integer(2));
+    assert_eq!(facts.base["augment.shift.width"], Value::Integer(0));
+    assert_eq!(facts.base["train.optimizer.name"], Value::Text("adam".to_owned()));
     let axes = declared_axes(store.manifest());
     let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
     assert_eq!(keys, ["ensemble.size", "augment.rotation", "augment.zoom"]);
-    assert_eq!(axes[1].values, ["10", "0"]);
-    assert_eq!(axes[2].values, ["0.1", "0"]);
+    assert_eq!(axes[1].values, [Value::Integer(10), Value::Integer(0)]);
+    assert_eq!(axes[2].values, [Value::Float(0.1), Value::Integer(0)]);
 }
 
 #[test]

@@ -1,0 +1,162 @@
+use super::super::testing::{cell, origin};
+use super::*;
+
+fn baseline() -> Baseline {
+    Baseline::from_samples(
+        origin(),
+        vec![cell("shift=0", &[0.981, 0.983]), cell("shift=0.1", &[0.990_000_000_000_000_1])],
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_baseline_survives_its_text() {
+    assert_eq!(Baseline::from_text(&baseline().to_text()).unwrap(), baseline());
+}
+
+#[test]
+fn the_text_has_one_value_a_line() {
+    insta::assert_snapshot!(baseline().to_text(), @r#"
+    {
+      "format": "gridbench-baseline",
+      "version": 1,
+      "origin": {
+        "experiment": "smoke",
+        "seed": 42,
+        "engine": "cpu, portable f32",
+        "hardware": "Imaginary CPU, 2 cores",
+        "version": "0.1.0",
+        "toolchain": "rustc 1.95.0",
+        "commit": "e67c846",
+        "date": "2026-01-02T03:04:05Z",
+        "datasets": {
+          "digits": "cc6b6bad31a0ff4d6dfd4953a6346a1c463d884723898a2af964b998e5499e22"
+        }
+      },
+      "cells": [
+        {
+          "name": "shift=0",
+          "assignment": {
+            "shift": "0"
+          },
+          "metric": "test-accuracy",
+          "n": 2,
+          "values": [
+            0.981,
+            0.983
+          ]
+        },
+        {
+          "name": "shift=0.1",
+          "assignment": {
+            "shift": "0.1"
+          },
+          "metric": "test-accuracy",
+          "n": 1,
+          "values": [
+            0.9900000000000001
+          ]
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn trials_without_a_value_are_written_down() {
+    let sample = CellSample { lost: 2, ..cell("shift=0", &[0.981]) };
+    let baseline = Baseline::from_samples(origin(), vec![sample]).unwrap();
+    assert!(baseline.to_text().contains("\"lost\": 2,"));
+    assert_eq!(Baseline::from_text(&baseline.to_text()).unwrap(), baseline);
+}
+
+/// Changes the text and states the digest of what it then says.
+fn changed(from: &str, to: &str) -> String {
+    let text = baseline().to_text().replace(from, to);
+    match Baseline::from_text(&text) {
+        Err(BaselineError::Digest { stated, found }) => {
+            text.replace(&stated.to_string(), &found.to_string())
+        }
+        _ => text,
+    }
+}
+
+#[test]
+fn fields_of_later_releases_are_passed_over() {
+    let text = changed("\"source\": {", "\"mood\": \"sunny\", \"source\": {");
+    assert!(text.contains("mood"));
+    assert_eq!(Baseline::from_text(&text).unwrap(), baseline());
+}
+
+#[test]
+fn only_what_a_file_says_is_covered_by_its_digest() {
+    let text = baseline().to_text();
+    assert_eq!(Baseline::from_text(&text.replace('\n', "\r\n  ")).unwrap(), baseline());
+    for (from, to) in
+        [("0.983", "0.984"), ("\"seed\": 42", "\"seed\": 43"), ("\"1\": 0", "\"2\": 0")]
+    {
+        assert!(text.contains(from), "{from}");
+        let error = Baseline::from_text(&text.replacen(from, to, 1)).unwrap_err();
+        assert!(matches!(error, BaselineError::Digest { .. }), "{error}");
+    }
+}
+
+#[test]
+fn every_damage_is_named() {
+    let text = baseline().to_text();
+    let messages: Vec<String> = [
+        text[..text.len() / 2].to_owned(),
+        text.replace("gridbench-baseline", "gridbench-manifest"),
+        text.replace("\"version\": 2,", "\"version\": 3,"),
+        text.replace("0.983", "0.938"),
+        changed("\"shift\": 0.1", "\"shift\": 0"),
+        changed("\"0\": 0.9900000000000001", ""),
+        changed("0.9900000000000001", "null"),
+    ]
+    .iter()
+    .map(|text| Baseline::from_text(text).unwrap_err().to_string())
+    .collect();
+    insta::assert_snapshot!(messages.join("\n"), @"");
+}
+
+/// What version 1 wrote: values of axes as text, samples without their repeats.
+const VERSION_1: &str = r#"{
+  "format": "gridbench-baseline",
+  "version": 1,
+  "origin": {
+    "experiment": "smoke", "seed": 42, "engine": "cpu, portable f32",
+    "hardware": "Imaginary CPU, 2 cores", "version": "0.1.0", "toolchain": "rustc 1.95.0",
+    "date": "2026-01-02T03:04:05Z", "datasets": {}
+  },
+  "cells": [
+    { "name": "path=1.10", "assignment": { "path": "1.10" }, "metric": "test-accuracy",
+      "n": 2, "not-completed": 1, "values": [0.5, 0.25] }
+  ]
+}"#;
+
+#[test]
+fn version_1_is_read_and_its_texts_are_what_the_candidate_has() {
+    let read = Baseline::from_text(VERSION_1).unwrap();
+    assert_eq!((read.cells()[0].lost, &read.cells()[0].repeats), (1, &None));
+    let typed = |values: &[&str]| {
+        let candidate: Vec<CellSample> =
+            values.iter().map(|value| cell(&format!("path={value}"), &[0.5])).collect();
+        let typed = read.typed_like(&candidate).map_err(|error| error.to_string())?;
+        Ok(typed.cells()[0].assignment["path"].notation())
+    };
+    assert_eq!(typed(&["\"1.1\"", "\"1.10\""]), Ok("\"1.10\"".to_owned()));
+    assert_eq!(typed(&["1.1", "2"]), Ok("1.1".to_owned()));
+    assert_eq!(typed(&["7"]), Ok("1.1".to_owned()));
+    let alike = ["\"1.1\"", "1.1"];
+    let error: Result<String, String> = typed(&alike);
+    insta::assert_snapshot!(error.unwrap_err(), @"");
+    let count = VERSION_1.replace("\"n\": 2", "\"n\": 3");
+    insta::assert_snapshot!(Baseline::from_text(&count).unwrap_err(), @"");
+}
+
+#[test]
+fn only_finite_samples_make_a_baseline() {
+    let error = |cells| Baseline::from_samples(origin(), cells).unwrap_err().to_string();
+    insta::assert_snapshot!(error(vec![]), @"the baseline has no cells, expected at least one; run the experiment first");
+    insta::assert_snapshot!(error(vec![cell("shift=0", &[f64::NAN])]), @"cell `shift=0` has the value NaN, expected finite numbers; run the experiment again");
+}

@@ -1,0 +1,121 @@
+//! Results folders, read: the one way in which a command gets at results.
+//!
+//! From the tables where they fit the journals or there are none (committed results), else from the
+//! journals. The journals themselves are opened when predictions, weights or the plan are asked for.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+use super::derived;
+use super::experiment::Loaded;
+use super::failure::Failure;
+use crate::plan::Plan;
+use crate::results::{ExperimentResults, Facts, assemble, declared_axes};
+use crate::store::{Manifest, Store, StoreError};
+use crate::tables::{self, TablesError};
+
+/// One results folder, read once.
+pub(super) struct Reading {
+    folder: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) results: ExperimentResults,
+    stored: OnceCell<(Store, Plan)>,
+}
+
+impl Reading {
+    /// Reads the results in `folder`.
+    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+        let reading = |manifest, results, stored| Self {
+            folder: folder.to_owned(),
+            manifest,
+            results,
+            stored,
+        };
+        if has_journal(folder) && !derived::are_fresh(folder) {
+            let (store, plan) = store_and_plan(folder)?;
+            let results = assemble(&plan, &store);
+            return Ok(reading(store.manifest().clone(), results, OnceCell::from((store, plan))));
+        }
+        let manifest = manifest_in(folder)?;
+        let (facts, axes) = (Facts::of(&manifest), declared_axes(&manifest));
+        let results = tables::read(&folder.join("tables"), facts, &axes)
+            .map_err(|error| tables_failure(cannot_read(folder), &error))?;
+        Ok(reading(manifest, results, OnceCell::new()))
+    }
+
+    /// Returns the journals with the plan of the experiment; nothing for committed results.
+    pub(super) fn stored(&self) -> Result<Option<&(Store, Plan)>, Failure> {
+        if self.stored.get().is_none() && has_journal(&self.folder) {
+            // Nobody else can have set it since: a cell belongs to one thread.
+            drop(self.stored.set(store_and_plan(&self.folder)?));
+        }
+        Ok(self.stored.get())
+    }
+
+    /// Returns whether predictions may be stored.
+    pub(super) fn may_have_predictions(&self) -> bool {
+        has_journal(&self.folder) && self.folder.join("predictions").is_dir()
+    }
+}
+
+/// Returns `folder` if it holds results, else every folder directly below it that does, sorted.
+pub(super) fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if is_results_folder(folder) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let cannot = || format!("cannot report `{}`", folder.display());
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        Failure::input(cannot())
+            .because(&error)
+            .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
+    })?;
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_results_folder(path))
+        .collect();
+    folders.sort();
+    if folders.is_empty() {
+        return Err(Failure::input(cannot())
+            .because_of("neither it nor a folder in it holds a `manifest.json`")
+            .hint(Some("run `bench run FILE` first, or name a folder under `results/`")));
+    }
+    Ok(folders)
+}
+
+/// Opens a results folder for reading, with the plan of the experiment it was made with.
+pub(super) fn store_and_plan(folder: &Path) -> Result<(Store, Plan), Failure> {
+    let store =
+        Store::open_reader(folder).map_err(|error| store_failure(cannot_read(folder), &error))?;
+    let plan = Loaded::from_manifest(store.manifest())?.plan_of_results(store.manifest())?;
+    Ok((store, plan))
+}
+
+/// Reads the manifest of a results folder.
+pub(super) fn manifest_in(folder: &Path) -> Result<Manifest, Failure> {
+    let cannot = || cannot_read(folder);
+    Manifest::read(folder).map_err(|error| store_failure(cannot(), &error))?.ok_or_else(|| {
+        Failure::input(cannot())
+            .because_of("it holds no `manifest.json`")
+            .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
+    })
+}
+
+fn cannot_read(folder: &Path) -> String {
+    format!("cannot read the results in `{}`", folder.display())
+}
+
+fn has_journal(folder: &Path) -> bool {
+    folder.join("journal").is_dir()
+}
+
+fn is_results_folder(folder: &Path) -> bool {
+    folder.join("manifest.json").is_file()
+}
+
+pub(super) fn store_failure(tried: String, error: &StoreError) -> Failure {
+    Failure::input(tried).because(error).hint(error.hint())
+}
+
+pub(super) fn tables_failure(tried: String, error: &TablesError) -> Failure {
+    Failure::input(tried).because(error).hint(error.hint())
+}

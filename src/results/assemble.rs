@@ -1,0 +1,112 @@
+//! Results from a plan and the store that holds its trials.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::axes::{collect_axes, declared_axes};
+use super::facts::Facts;
+use super::model::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use super::summaries::Summaries;
+use crate::plan::{Member, Plan, Trial};
+use crate::record::Outcome;
+use crate::spec::experiment::Axis;
+use crate::store::Store;
+
+/// Collects what the store knows of the trials of `plan`.
+#[must_use]
+pub fn assemble(plan: &Plan, store: &Store) -> ExperimentResults {
+    let declared = declared_axes(store.manifest());
+    let keys = axis_keys(plan, &declared);
+    let places: HashMap<&str, usize> =
+        keys.iter().enumerate().map(|(index, key)| (key.as_str(), index)).collect();
+    let mut cells: Vec<CellResults> = plan
+        .cells
+        .iter()
+        .map(|cell| {
+            let mut values = vec![None; keys.len()];
+            for (key, value) in &cell.assignment {
+                values[places[key.as_str()]] = Some(value.plain());
+            }
+            CellResults {
+                id: cell.id,
+                name: cell.name.clone(),
+                values,
+                planned: 0,
+                trials: Vec::new(),
+            }
+        })
+        .collect();
+    for trial in &plan.trials {
+        let cell = &mut cells[trial.cell];
+        cell.planned += 1;
+        cell.trials.extend(trial_row(plan, store, trial));
+    }
+    for cell in &mut cells {
+        cell.trials.sort_by_key(|trial| trial.repeat);
+    }
+    let axes = collect_axes(&keys, &declared, cells.iter().map(|cell| cell.values.as_slice()));
+    let curves = curves(plan, store);
+    let facts = Facts::of(store.manifest());
+    ExperimentResults { facts, axes, cells, curves, summaries: Summaries::default() }
+}
+
+/// Returns the keys of all axes: those of the experiment file first, in its order.
+fn axis_keys(plan: &Plan, declared: &[Axis]) -> Vec<String> {
+    let mut met: Vec<&str> = Vec::new();
+    for (key, _) in plan.cells.iter().flat_map(|cell| &cell.assignment) {
+        if !met.contains(&key.as_str()) {
+            met.push(key);
+        }
+    }
+    let rank = |key: &str| declared.iter().position(|axis| axis.key == key).unwrap_or(usize::MAX);
+    met.sort_by_key(|key| rank(key));
+    met.into_iter().map(str::to_owned).collect()
+}
+
+/// Returns what is known of a trial; nothing while it is still to be done.
+///
+/// A trial that was never scored has the outcome of its worst member once all of them have ended:
+/// while one is still to be trained, so is the trial, whatever befell the others.
+fn trial_row(plan: &Plan, store: &Store, trial: &Trial) -> Option<TrialRow> {
+    let row = |outcome, reason, metrics| TrialRow {
+        repeat: trial.repeat,
+        id: trial.id.to_string(),
+        outcome,
+        metrics,
+        reason,
+    };
+    if let Some(record) = store.trials().get(&trial.id) {
+        return Some(row(record.outcome, record.reason.clone(), record.metrics.clone()));
+    }
+    let members = trial.members.iter().map(|member| &plan.members[*member].id);
+    let known = || members.clone().filter_map(|id| store.members().get(id));
+    let worst = known().max_by_key(|record| record.outcome)?;
+    let has_ended = worst.outcome == Outcome::Interrupted || known().count() == trial.members.len();
+    (has_ended && worst.outcome != Outcome::Completed)
+        .then(|| row(worst.outcome, worst.reason.clone(), BTreeMap::new()))
+}
+
+fn curves(plan: &Plan, store: &Store) -> Vec<MemberCurve> {
+    let mut first_use: Vec<Option<(&Trial, usize)>> = vec![None; plan.members.len()];
+    for trial in &plan.trials {
+        for (index, member) in trial.members.iter().enumerate() {
+            first_use[*member].get_or_insert((trial, index));
+        }
+    }
+    let curve = |(member, used): (&Member, Option<(&Trial, usize)>)| {
+        let (trial, index) = used?;
+        let record = store.members().get(&member.id)?;
+        Some(MemberCurve {
+            id: member.id.to_string(),
+            cell: trial.cell,
+            repeat: trial.repeat,
+            member: index as u32,
+            outcome: record.outcome,
+            epochs: record.epochs.clone(),
+        })
+    };
+    plan.members.iter().zip(first_use).filter_map(curve).collect()
+}
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

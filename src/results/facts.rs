@@ -1,0 +1,161 @@
+//! Where the numbers of an experiment come from, as its manifest says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::spec::experiment::{Experiment, ReportSettings};
+use crate::spec::settings::SplitSeed;
+use crate::spec::value::Value;
+use crate::store::{DatasetFacts, Manifest};
+
+/// Where the numbers of an experiment come from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// Name of the experiment.
+    pub name: String,
+    /// What it should answer.
+    pub question: Option<String>,
+    /// Master seed.
+    pub seed: u64,
+    /// What the splits depend on; absent where an axis varies it.
+    pub split_seed: Option<SplitSeed>,
+    /// Trials planned per cell.
+    pub repeats: u32,
+    /// Name of the network, as typed.
+    pub model: String,
+    /// Images used.
+    pub datasets: Vec<DatasetFacts>,
+    /// What the grids show and what stands beside it.
+    pub report: ReportSettings,
+    /// Scalar base settings by dotted key; the axes are applied on top of them.
+    pub base: BTreeMap<String, Value>,
+    /// Code and machine.
+    pub origin: Origin,
+}
+
+/// Code and machine behind numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Origin {
+    /// Device and numerical path, as the engine describes itself.
+    pub engine: String,
+    /// Revision of the engine's numbers; empty where it is not known.
+    #[serde(default)]
+    pub engine_revision: String,
+    /// Processor, cores and graphics card.
+    pub hardware: String,
+    /// Version of `bench`.
+    pub version: String,
+    /// Compiler of `bench`.
+    pub toolchain: String,
+    /// Commit that `bench` was built from, with `-modified` where the tree had changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When the results were last added to, RFC 3339.
+    pub date: String,
+}
+
+impl Facts {
+    /// Returns what `manifest` says.
+    ///
+    /// A manifest whose experiment this version cannot read gives the default report settings.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Self {
+        let experiment = experiment(manifest);
+        let mut base = BTreeMap::new();
+        if let Some(settings) = manifest.run.experiment.get("base") {
+            flatten("", settings, &mut base);
+        }
+        let of = |pick: &dyn Fn(&Experiment) -> Option<String>| experiment.as_ref().and_then(pick);
+        Self {
+            name: manifest.run.name.clone(),
+            question: of(&|experiment| experiment.question.clone()),
+            seed: experiment.as_ref().map_or(0, |experiment| experiment.seed.0),
+            split_seed: experiment.as_ref().and_then(split_seed),
+            repeats: experiment.as_ref().map_or(0, |experiment| experiment.repeats),
+            model: of(&|experiment| Some(experiment.base.model.name.clone())).unwrap_or_default(),
+            datasets: manifest.run.datasets.clone(),
+            report: experiment.map(|experiment| experiment.report).unwrap_or_default(),
+            base,
+            origin: Origin::of(manifest),
+        }
+    }
+
+    /// Returns the number of test images, where all datasets agree on one.
+    #[must_use]
+    pub fn test_images(&self) -> Option<u64> {
+        self.shared_count(DatasetFacts::test_images)
+    }
+
+    /// Returns the number of validation images, where all datasets agree on one.
+    #[must_use]
+    pub fn validation_images(&self) -> Option<u64> {
+        self.shared_count(DatasetFacts::validation_images)
+    }
+
+    fn shared_count(&self, count: impl Fn(&DatasetFacts) -> Option<u64>) -> Option<u64> {
+        let mut counts = self.datasets.iter().map(count);
+        let first = counts.next()??;
+        counts.all(|other| other == Some(first)).then_some(first)
+    }
+}
+
+impl Origin {
+    fn of(manifest: &Manifest) -> Self {
+        let (build, machine) = (&manifest.build, &manifest.machine);
+        let modified = if build.modified { "-modified" } else { "" };
+        let short = |commit: &String| {
+            let digits: String = commit.chars().take(12).collect();
+            format!("{digits}{modified}")
+        };
+        let mut hardware: Vec<String> = machine.cpu.iter().cloned().collect();
+        hardware.push(format!("{} cores", machine.cores));
+        hardware.extend(machine.memory_mib.map(|mib| format!("{:.0} GiB", mib as f64 / 1024.0)));
+        hardware.extend(machine.gpus.iter().cloned());
+        hardware.push(machine.system.clone());
+        Self {
+            engine: manifest.run.engine.clone(),
+            engine_revision: manifest.run.engine_revision.clone(),
+            hardware: hardware.join(", "),
+            version: build.version.clone(),
+            toolchain: build.rustc.clone().unwrap_or_default(),
+            commit: build.commit.as_ref().map(short),
+            date: manifest.updated.clone(),
+        }
+    }
+}
+
+fn split_seed(experiment: &Experiment) -> Option<SplitSeed> {
+    let varies = |key: &str| ["dataset", "dataset.split", "dataset.split.seed"].contains(&key);
+    let is_varied = experiment.grids.iter().any(|grid| {
+        let axes = grid.axes.iter().chain(grid.zips.iter().flatten());
+        axes.map(|axis| &axis.key)
+            .chain(grid.include.iter().flatten().map(|(key, _)| key))
+            .any(|key| varies(key))
+    });
+    (!is_varied).then_some(experiment.base.dataset.split.seed)
+}
+
+/// Returns the experiment of a manifest, where this version can read it.
+pub(super) fn experiment(manifest: &Manifest) -> Option<Experiment> {
+    Experiment::deserialize(&manifest.run.experiment).ok()
+}
+
+/// Writes every scalar of `json` under its dotted key.
+fn flatten(key: &str, json: &Json, out: &mut BTreeMap<String, Value>) {
+    match json {
+        Json::Object(entries) => {
+            for (name, value) in entries {
+                let dotted = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(&dotted, value, out);
+            }
+        }
+        Json::Null | Json::Array(_) => {}
+        scalar => {
+            let value = Value::deserialize(scalar).expect("a scalar is a value");
+            out.insert(key.to_owned(), value.plain());
+        }
+    }
+}

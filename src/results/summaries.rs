@@ -1,0 +1,65 @@
+//! Statistics of every metric over the trials of every cell, computed once.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use super::model::{CellResults, ExperimentResults};
+use crate::base::Metric;
+use gridbench_stats::{BOOTSTRAP_FROM, IntervalMethod, Summary};
+
+/// Values beyond which intervals are Student's t throughout: ten thousand resamples of a hundred
+/// thousand trials would take longer than the rest of a report together.
+const BOOTSTRAP_VALUES: usize = 10_000;
+
+/// Summaries that are computed when first asked for, and then kept.
+///
+/// The results they belong to are not to change afterwards; a copy of results starts anew.
+#[derive(Debug, Default)]
+pub struct Summaries(OnceLock<Vec<BTreeMap<Metric, Summary>>>);
+
+impl Clone for Summaries {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// What follows from equal results is equal.
+impl PartialEq for Summaries {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Summaries {
+    pub(super) fn of(
+        &self,
+        results: &ExperimentResults,
+        cell: usize,
+        metric: Metric,
+    ) -> Option<&Summary> {
+        self.0.get_or_init(|| all(results))[cell].get(&metric)
+    }
+}
+
+/// Summarises every metric over the completed trials of every cell.
+///
+/// The interval is a bootstrap one for the report's own metric, from 20 trials per cell, in
+/// experiments of at most 10,000 trials; else it is Student's t. The summary says which.
+fn all(results: &ExperimentResults) -> Vec<BTreeMap<Metric, Summary>> {
+    let trials: usize = results.cells.iter().map(|cell| cell.trials.len()).sum();
+    let metrics = results.metrics();
+    let summary = |cell: &CellResults, metric: Metric| {
+        let sample = cell.sample(metric);
+        let bootstrap = metric == results.facts.report.metric
+            && sample.len() >= BOOTSTRAP_FROM
+            && trials <= BOOTSTRAP_VALUES;
+        let method =
+            if bootstrap { IntervalMethod::BcaBootstrap } else { IntervalMethod::StudentT };
+        Some((metric, Summary::with_interval(&sample, method)?.within(metric.range())))
+    };
+    results
+        .cells
+        .iter()
+        .map(|cell| metrics.iter().filter_map(|metric| summary(cell, *metric)).collect())
+        .collect()
+}
