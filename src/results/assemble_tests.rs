@@ -162,6 +162,28 @@ fn a_trial_whose_member_was_lost_is_lost_with_its_reason() {
 }
 
 #[test]
+fn an_ensemble_is_unfinished_while_one_of_its_members_is_whatever_befell_the_others() {
+    let document = document();
+    let plan = plan(&document);
+    let outcome = |outcomes: &[Outcome]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path(), &document);
+        // The first trial of an ensemble of two.
+        let two = plan.trials.iter().find(|trial| trial.members.len() == 2).unwrap();
+        for (place, outcome) in two.members.iter().zip(outcomes) {
+            store.append_member(member(&plan, *place, *outcome), None).unwrap();
+        }
+        trial_row(&plan, &store, two).map(|row| row.outcome)
+    };
+    assert_eq!(outcome(&[Outcome::Diverged]), None);
+    assert_eq!(outcome(&[Outcome::Completed, Outcome::Completed]), None);
+    let interrupted = outcome(&[Outcome::Diverged, Outcome::Interrupted]);
+    assert_eq!(interrupted, Some(Outcome::Interrupted));
+    assert_eq!(outcome(&[Outcome::Failed, Outcome::Diverged]), Some(Outcome::Failed));
+    assert_eq!(outcome(&[Outcome::Completed, Outcome::Diverged]), Some(Outcome::Diverged));
+}
+
+#[test]
 fn a_member_shared_by_two_ensembles_has_one_curve() {
     let document = document();
     let plan = plan(&document);
@@ -188,7 +210,7 @@ fn facts_and_axes_come_from_the_manifest() {
     assert_eq!(facts.datasets[0].shape_text(), "28×28");
     assert_eq!(facts.datasets[0].test_images(), Some(360));
     assert_eq!(facts.datasets[0].validation_images(), None);
-    assert_eq!(facts.split_seed, Some(SplitSeed::Fixed(0)));
+    assert_eq!(facts.split_seed, Some(SplitSeed::Trial));
     assert_eq!(facts.report.rows.as_deref(), Some("ensemble.size"));
     assert_eq!(facts.base["train.epochs"], Value::Integer(2));
     assert_eq!(facts.base["augment.shift.width"], Value::Integer(0));

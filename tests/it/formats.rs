@@ -12,7 +12,7 @@ fn documented() -> BTreeSet<String> {
 
 /// Collects the keys of a document; below `data` keys are names of axes, metrics or datasets.
 fn keys(value: &serde_json::Value, found: &mut BTreeSet<String>) {
-    const DATA: [&str; 4] = ["assignment", "datasets", "axes", "settings"];
+    const DATA: [&str; 5] = ["assignment", "datasets", "axes", "settings", "values"];
     match value {
         serde_json::Value::Object(entries) => {
             for (key, value) in entries {

@@ -20,3 +20,4 @@ mod seeds;
 mod streams;
 mod support;
 mod training;
+mod values;

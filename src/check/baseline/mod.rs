@@ -50,8 +50,8 @@ pub enum BaselineError {
     },
     /// The content does not fit its digest.
     #[error(
-        "its content has the digest {found}, but it states {stated}: the file was changed or is \
-         damaged; write it again with `bench baseline`"
+        "its content has the digest {:.12}, but it states {:.12}: the file was changed or is \
+         damaged; write it again with `bench baseline`", found.to_string(), stated.to_string()
     )]
     Digest {
         /// What it states.

@@ -19,43 +19,48 @@ fn the_text_has_one_value_a_line() {
     insta::assert_snapshot!(baseline().to_text(), @r#"
     {
       "format": "gridbench-baseline",
-      "version": 1,
-      "origin": {
+      "version": 2,
+      "digest": "4ba88b477c3525b0e6c3fb6b8dd0c1d33d5d70a298c8c87c5ee2ba1016dd18fd",
+      "source": {
         "experiment": "smoke",
         "seed": 42,
-        "engine": "cpu, portable f32",
-        "hardware": "Imaginary CPU, 2 cores",
-        "version": "0.1.0",
-        "toolchain": "rustc 1.95.0",
-        "commit": "e67c846",
-        "date": "2026-01-02T03:04:05Z",
+        "split-seed": {
+          "fixed": 0
+        },
         "datasets": {
           "digits": "cc6b6bad31a0ff4d6dfd4953a6346a1c463d884723898a2af964b998e5499e22"
+        },
+        "origin": {
+          "engine": "cpu, portable f32",
+          "engine-revision": "4",
+          "hardware": "Imaginary CPU, 2 cores",
+          "version": "0.1.0",
+          "toolchain": "rustc 1.95.0",
+          "commit": "e67c846",
+          "date": "2026-01-02T03:04:05Z"
         }
       },
       "cells": [
         {
           "name": "shift=0",
           "assignment": {
-            "shift": "0"
+            "shift": 0
           },
           "metric": "test-accuracy",
-          "n": 2,
-          "values": [
-            0.981,
-            0.983
-          ]
+          "values": {
+            "0": 0.981,
+            "1": 0.983
+          }
         },
         {
           "name": "shift=0.1",
           "assignment": {
-            "shift": "0.1"
+            "shift": 0.1
           },
           "metric": "test-accuracy",
-          "n": 1,
-          "values": [
-            0.9900000000000001
-          ]
+          "values": {
+            "0": 0.9900000000000001
+          }
         }
       ]
     }
@@ -116,7 +121,15 @@ fn every_damage_is_named() {
     .iter()
     .map(|text| Baseline::from_text(text).unwrap_err().to_string())
     .collect();
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    the baseline is damaged: EOF while parsing an object at line 19 column 1; write it again with `bench baseline`
+    the file says it is `gridbench-manifest`, expected `gridbench-baseline`; name a file that `bench baseline` wrote
+    the baseline has version 3, this `bench` reads versions up to 2; use the `bench` that wrote it or write it again with `bench baseline`
+    its content has the digest 91d2d87d8cd1, but it states 4ba88b477c35: the file was changed or is damaged; write it again with `bench baseline`
+    the baseline has cell `shift=0.1` twice for `test-accuracy`; remove one of the two
+    cell `shift=0.1` has no completed trial, expected at least one; run the experiment again
+    the baseline is damaged: invalid type: null, expected f64 at line 43 column 17; write it again with `bench baseline`
+    ");
 }
 
 /// What version 1 wrote: values of axes as text, samples without their repeats.
@@ -149,9 +162,9 @@ fn version_1_is_read_and_its_texts_are_what_the_candidate_has() {
     assert_eq!(typed(&["7"]), Ok("1.1".to_owned()));
     let alike = ["\"1.1\"", "1.1"];
     let error: Result<String, String> = typed(&alike);
-    insta::assert_snapshot!(error.unwrap_err(), @"");
+    insta::assert_snapshot!(error.unwrap_err(), @r#"the baseline has version 1, which does not tell `path=1.1` from `path="1.1"`: write it again with `bench baseline`"#);
     let count = VERSION_1.replace("\"n\": 2", "\"n\": 3");
-    insta::assert_snapshot!(Baseline::from_text(&count).unwrap_err(), @"");
+    insta::assert_snapshot!(Baseline::from_text(&count).unwrap_err(), @"cell `path=1.10` states n = 3 but has 2 values; write the baseline again with `bench baseline`");
 }
 
 #[test]

@@ -292,7 +292,7 @@ fn the_report_has_a_json_form() {
     {
       "name": "a=1",
       "assignment": {
-        "a": "1"
+        "a": 1
       },
       "verdict": "regressed",
       "n-baseline": 2,
