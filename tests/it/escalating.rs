@@ -1,5 +1,8 @@
 //! Escalated checks and the forms a verdict is written in, on the fake engine.
 
+use gridbench::base::Metric;
+use gridbench::check::{Baseline, CellSample, Source};
+
 use crate::support::{Answer, FAKE, Place, column};
 
 /// Four repeats with a spread that leaves a loss of one point open at first.
@@ -101,20 +104,20 @@ fn speed_is_gated_as_a_ratio() {
     let report = verdict(&answer);
     assert_eq!((answer.code, &report["speed"]["verdict"]), (0, &"ok".into()), "{report:#}");
     // Twice the speed in the baseline is a regression now.
-    let mut baseline: serde_json::Value =
-        serde_json::from_str(&place.read("baseline.json")).expect("JSON");
-    for cell in baseline["cells"].as_array_mut().expect("cells") {
-        if cell["metric"] == "images-per-second" {
-            for value in cell["values"].as_array_mut().expect("values") {
-                *value = (2.0 * value.as_f64().expect("a number")).into();
-            }
-        }
+    let known = Baseline::from_text(&place.read("baseline.json")).expect("a baseline");
+    let (mut source, mut cells) = (known.source().clone(), known.cells().to_vec());
+    for cell in cells.iter_mut().filter(|cell| cell.metric == Metric::ImagesPerSecond) {
+        cell.values.iter_mut().for_each(|value| *value *= 2.0);
     }
-    place.file("baseline.json", baseline.to_string());
+    let write = |source: &Source, cells: &[CellSample]| {
+        let changed = Baseline::from_samples(source.clone(), cells.to_vec()).expect("samples");
+        place.file("baseline.json", changed.to_text());
+    };
+    write(&source, &cells);
     let answer = place.bench(&check);
     assert_eq!((answer.code, &verdict(&answer)["speed"]["verdict"]), (4, &"regressed".into()));
-    baseline["origin"]["hardware"] = "another machine".into();
-    place.file("baseline.json", baseline.to_string());
+    source.origin.hardware = "another machine".to_owned();
+    write(&source, &cells);
     let answer = place.bench(&check);
     assert_eq!(answer.code, 5, "{}", answer.stdout);
     assert_eq!(verdict(&answer)["speed"]["cells"][0]["note"], "other-hardware");
