@@ -178,8 +178,8 @@ fn axis<'a>(axes: &'a [Axis], name: &str, experiment: &str) -> Result<&'a Axis, 
     }
 }
 
-/// Returns the values of an axis that a typed text means: the one it is, else those it looks like,
-/// else the tables of that name.
+/// Returns the values of an axis that a typed text means: the one written so, else those that look so,
+/// else those that mean the same, else the tables of that name.
 fn meant(values: &[Value], typed: &str) -> Vec<Value> {
     let value = Value::from_notation(typed);
     let matching = |fits: &dyn Fn(&Value) -> bool| -> Vec<Value> {
@@ -191,8 +191,9 @@ fn meant(values: &[Value], typed: &str) -> Vec<Value> {
     };
     let named = |known: &Value| known.entry("name").is_some_and(|name| *name == value);
     [
-        matching(&|known| *known == value),
+        matching(&|known| known.notation() == typed),
         matching(&|known| known.to_string() == typed),
+        matching(&|known| *known == value),
         matching(&close),
         matching(&named),
     ]
@@ -239,7 +240,8 @@ mod tests {
             ("optimizer={name=sgd}", "train.optimizer: {name=sgd}"),
             ("path=1.1", "dataset.path: 1.1"),
             ("path=\"1.1\"", "dataset.path: \"1.1\""),
-            ("path=1.10", "dataset.path: 1.1"),
+            ("path=1.10", "dataset.path: \"1.10\""),
+            ("path=1.100", "dataset.path: 1.1"),
             ("path=\"a, b\"", "dataset.path: \"a, b\""),
             ("path=\"\"", "dataset.path: \"\""),
             ("path=true", "dataset.path: \"true\""),
