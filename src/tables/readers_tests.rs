@@ -109,7 +109,7 @@ fn document(axes: &[Vec<Value>]) -> Document {
 fn plan(document: &Document) -> Plan {
     let experiment = document.experiment();
     let grid = grid::expand(experiment).expect("distinct values");
-    let cells = grid.cells().iter().map(|cell| {
+    let cells = grid.cells().map(|cell| {
         let assignment: Vec<_> =
             grid.assignment(cell).map(|(key, value)| (key.to_owned(), value.clone())).collect();
         let settings = document.settings_for(grid.assignment(cell))?;

@@ -74,8 +74,7 @@ fn confusions_and_wrong_images_stand_in_every_report_that_can_show_them() {
         .flat_map(|row| row.as_array().expect("a row"))
         .map(|count| count.as_u64().expect("a count"))
         .sum();
-    let test_images =
-        json["experiments"][0]["datasets"][0]["splits"][2].as_u64().expect("a count");
+    let test_images = json["experiments"][0]["datasets"][0]["splits"][2].as_u64().expect("a count");
     assert_eq!(images, 3 * test_images);
     let points = predicted["ensembles"][0]["points"].as_array().expect("points");
     assert_eq!(points.len(), 6);
