@@ -124,9 +124,10 @@ fn chosen_cell(results: &ExperimentResults, selector: Option<&Selector>) -> Resu
     let names = cells.iter().map(|&cell| format!("`{}`", results.cells[cell].name));
     let more = (cells.len() > MAX_LISTED).then(|| "…".to_owned());
     let listed: Vec<String> = names.take(MAX_LISTED).chain(more).collect();
-    let (who, hint) = match selector.is_empty() {
-        true => ("the experiment has".to_owned(), "name one with `--cell`"),
-        false => (format!("`{selector}` means"), "name more of the axes"),
+    let (who, hint) = if selector.is_empty() {
+        ("the experiment has".to_owned(), "name one with `--cell`")
+    } else {
+        (format!("`{selector}` means"), "name more of the axes")
     };
     Err(Failure::input("cannot choose a cell")
         .because_of(format!("{who} {} cells:\n{}", cells.len(), listed.join("\n")))

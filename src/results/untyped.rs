@@ -39,15 +39,15 @@ pub fn typed_cell(
     let possible: Vec<Vec<Option<Value>>> = keys
         .iter()
         .zip(texts)
-        .map(|(key, text)| match text {
-            Some(text) => possible(declared, key, text).into_iter().map(Some).collect(),
-            // Some writers leave an empty text and an absent value alike.
-            None => {
-                let empty = Value::Text(String::new());
-                let axis = declared.iter().find(|axis| axis.key == *key);
-                let takes_empty = axis.is_some_and(|axis| axis.values.contains(&empty));
-                std::iter::once(None).chain(takes_empty.then_some(Some(empty))).collect()
+        .map(|(key, text)| {
+            if let Some(text) = text {
+                return possible(declared, key, text).into_iter().map(Some).collect();
             }
+            // Some writers leave an empty text and an absent value alike.
+            let empty = Value::Text(String::new());
+            let axis = declared.iter().find(|axis| axis.key == *key);
+            let takes_empty = axis.is_some_and(|axis| axis.values.contains(&empty));
+            std::iter::once(None).chain(takes_empty.then_some(Some(empty))).collect()
         })
         .collect();
     let mut sorted: Vec<usize> = (0..keys.len()).collect();

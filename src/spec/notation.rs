@@ -124,7 +124,7 @@ impl Reader<'_> {
 
     fn value(&mut self) -> Option<Value> {
         if self.takes('[') {
-            return self.list(']', |reader| reader.value()).map(Value::List);
+            return self.list(']', Self::value).map(Value::List);
         }
         if self.takes('{') {
             let entry = |reader: &mut Self| {

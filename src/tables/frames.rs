@@ -139,8 +139,9 @@ fn summary_columns(results: &ExperimentResults, metric: Metric) -> Vec<Column> {
             summaries.iter().map(|summary| summary.and_then(pick)).collect();
         column(&format!("{}_{statistic}", metric.column()), values)
     };
-    let method = |summary: &Option<&Summary>| Some(summary.as_ref()?.interval_method?.name());
-    let methods: Vec<Option<&str>> = summaries.iter().map(method).collect();
+    let method = |summary: &Summary| Some(summary.interval_method?.name());
+    let methods: Vec<Option<&str>> =
+        summaries.iter().map(|summary| summary.and_then(method)).collect();
     vec![
         of("mean", &|summary| Some(summary.mean)),
         of("std", &|summary| summary.sd),

@@ -170,12 +170,13 @@ impl Baseline {
         let mut typed = self.clone();
         typed.is_typed = true;
         for (key, value) in typed.cells.iter_mut().flat_map(|cell| &mut cell.assignment) {
-            let text = value.as_text().expect("a value of version 1 is a text").to_owned();
+            let text = value.to_string();
             let known = || known.get(key.as_str()).into_iter().flatten().copied();
             let exact: Vec<&Value> = known().filter(|one| one.to_string() == text).collect();
-            let alike: Vec<&Value> = match exact.is_empty() {
-                true => known().filter(|one| looks_like(one, &text)).collect(),
-                false => exact,
+            let alike: Vec<&Value> = if exact.is_empty() {
+                known().filter(|one| looks_like(one, &text)).collect()
+            } else {
+                exact
             };
             match alike[..] {
                 [] => *value = Value::from_notation(&text).plain(),

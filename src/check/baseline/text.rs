@@ -173,7 +173,9 @@ fn digest(json: &Json) -> Digest {
             }
             Json::Array(values) => {
                 hasher.part("list", &values.len().to_le_bytes());
-                values.iter().for_each(|value| add(value, hasher));
+                for value in values {
+                    add(value, hasher);
+                }
             }
             scalar => {
                 hasher.part("value", scalar.to_string().as_bytes());

@@ -161,7 +161,7 @@ fn losing_every_trial_is_a_regression_once_there_are_enough() {
     let found = |lost: usize| {
         let report = check(
             &baseline(&[cell("shift=0", &A)]),
-            &[CellSample { lost: lost, ..cell("shift=0", &[]) }],
+            &[CellSample { lost, ..cell("shift=0", &[]) }],
             &origin(),
             &settings(1.0),
         )
