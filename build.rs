@@ -16,6 +16,7 @@ fn main() {
     );
     println!("cargo::rustc-env=GRIDBENCH_RUSTC={}", answer(&compiler, &["-V"]).unwrap_or_default());
     println!("cargo::rustc-env=GRIDBENCH_TARGET={}", target.display());
+    compile_kernels();
     // Every change of the sources is a rebuild of the crate anyway; a commit is the other moment at
     // which the answers change.
     for path in ["build.rs", "src", "crates", "Cargo.toml", "Cargo.lock"] {
@@ -26,6 +27,30 @@ fn main() {
     {
         println!("cargo::rerun-if-changed={log}");
     }
+}
+
+/// Compiles the kernels of the CUDA path, for the oldest GPU that dfdx compiles for; the driver
+/// translates on for newer ones. A type-check gets an empty file.
+fn compile_kernels() {
+    let target =
+        Path::new(&std::env::var_os("OUT_DIR").expect("cargo names it")).join("kernels.ptx");
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_none() {
+        return;
+    }
+    if std::env::var_os("CARGO_FEATURE_CUDA_CHECK").is_some() {
+        #[expect(clippy::disallowed_methods, reason = "half an empty file is an empty file")]
+        std::fs::write(target, "").expect("cargo's folder can be written");
+        return;
+    }
+    let status = Command::new("nvcc")
+        .args(["--ptx", "--gpu-architecture=compute_80", "-o"])
+        .args([target.as_os_str(), OsStr::new("src/engine/cuda/kernels.cu")])
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "`nvcc` cannot compile src/engine/cuda/kernels.cu; set up a toolkit with \
+         `scripts/cuda-toolkit.sh target/cuda`, then `. target/cuda/environment.sh`"
+    );
 }
 
 /// Returns what a program prints, if it runs and succeeds.

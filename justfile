@@ -25,6 +25,12 @@ test-data folder:
 cuda-check:
     cargo check --release --features cuda-check
 
+# Everything of CUDA that can be run without a GPU; sets up a toolkit (270 MB) first.
+cuda-emulated:
+    test -f target/cuda/environment.sh || bash scripts/cuda-toolkit.sh target/cuda
+    . target/cuda/environment.sh && cargo build --release --features cuda --bin bench
+    . target/cuda/environment.sh && bash tools/cuda-emulator/check.sh target/release/bench "$(cargo test --release --features cuda --lib --package gridbench --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))/\1/p')"
+
 # Everything to be checked on a machine with a GPU; `just gpu-check --device cpu` rehearses it.
 gpu-check *arguments:
     bash scripts/gpu-check.sh {{arguments}}

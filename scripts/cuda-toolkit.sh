@@ -9,7 +9,8 @@
 # libraries are empty stand-ins to link against; the real ones come with the driver and the CUDA 13
 # runtime of the machine that trains (libcuda.so.1, libcublas.so.13, libnvrtc.so.13, libcurand.so.10).
 #
-#   COMPUTE_CAPABILITY=9.0   of the GPU to compile for; asked of nvidia-smi where there is one
+#   COMPUTE_CAPABILITY=8.0   the oldest GPU to compile for (dfdx compiles for none before 8.0); the driver
+#                            translates on for newer ones
 #
 # Needs python3 with pip, cargo, and a C compiler.
 set -euo pipefail
@@ -22,6 +23,7 @@ wheels=(
 )
 
 folder=$(realpath -m "${1:-target/cuda}")
+capability=${COMPUTE_CAPABILITY:-8.0}
 toolkit=$folder/nvidia/cu13
 for needed in python3 cargo cc; do
   command -v "$needed" >/dev/null || { echo "error: no \`$needed\` on PATH" >&2; exit 1; }
@@ -60,14 +62,11 @@ stand_in "$bindings/curand/sys.rs" libcurand.so.10
 stand_in "$bindings/cudnn/sys.rs" libcudnn.so.9
 touch "$toolkit/include/cudnn.h" # its presence is all that is checked
 
-# dfdx asks nvidia-smi which GPU to compile for.
-capability=${COMPUTE_CAPABILITY:-}
-if [ -z "$capability" ] && command -v nvidia-smi >/dev/null; then
-  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1)
-fi
-capability=${capability:-9.0}
-printf '#!/bin/sh\nprintf "compute_cap\\n%s\\n"\n' "$capability" >"$toolkit/bin/nvidia-smi"
-chmod +x "$toolkit/bin/nvidia-smi"
+# dfdx asks nvidia-smi for a GPU before it looks at CUDA_COMPUTE_CAP: an answer where there is none,
+# last on the PATH, so that a real one is never hidden.
+mkdir -p "$toolkit/without-gpu"
+printf '#!/bin/sh\nprintf "compute_cap\\n%s\\n"\n' "$capability" >"$toolkit/without-gpu/nvidia-smi"
+chmod +x "$toolkit/without-gpu/nvidia-smi"
 
 # Headers that kernels compiled at run time would include; the training step needs none.
 utilities=$(source_of dfdx)/src/tensor_ops/utilities
@@ -75,7 +74,8 @@ cp "$utilities/cuda_utils.cuh" "$utilities/compatibility.cuh" "$toolkit/include/
 
 cat >"$folder/environment.sh" <<EOF
 export CUDA_PATH=$toolkit CUDNN_LIB=$toolkit
-export PATH=$toolkit/bin:\$PATH
+export CUDA_COMPUTE_CAP=${capability/./}
+export PATH=$toolkit/bin:\$PATH:$toolkit/without-gpu
 EOF
 "$toolkit/bin/nvcc" --version | tail -n 2 >&2
 echo "ready for compute capability $capability: . $folder/environment.sh && cargo build --release --features cuda" >&2

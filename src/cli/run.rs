@@ -47,8 +47,12 @@ pub(super) struct How<'a> {
 pub(super) fn engine_on(device: &str) -> Result<Box<dyn Engine + Send + Sync>, Failure> {
     let device: DeviceChoice =
         device.parse().map_err(|error| Failure::input("cannot choose a device").because(&error))?;
-    engine::build_for_packs(device, cpu_kernels()?, most_of_a_pack()?)
-        .map_err(|error| Failure::input(format!("cannot train on `{device}`")).because(&error))
+    let engine = engine::build_for_packs(device, cpu_kernels()?, most_of_a_pack()?)
+        .map_err(|error| Failure::input(format!("cannot train on `{device}`")).because(&error))?;
+    if let Some(remark) = engine.remark() {
+        say!("note: {remark}");
+    }
+    Ok(engine)
 }
 
 /// Returns the number of workers: as asked for, else what the device wants, else one a core.
@@ -318,7 +322,9 @@ fn cores() -> usize {
 fn run_failure(error: &RunError) -> Failure {
     let failure = match error {
         RunError::Data(_) | RunError::DatasetChanged { .. } => Failure::input("cannot go on"),
-        RunError::Store(_) | RunError::Workers { .. } => Failure::internal("cannot go on"),
+        RunError::Store(_) | RunError::DeviceLost { .. } | RunError::Workers { .. } => {
+            Failure::internal("cannot go on")
+        }
     };
     failure.because(error).hint(error.hint())
 }

@@ -94,15 +94,15 @@ pub fn build_for_packs(
     most: Option<NonZeroUsize>,
 ) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {
     kernels.path(Precision::Auto)?;
-    let on_cpu = || -> Box<dyn Engine + Send + Sync> {
+    let on_cpu = |remark: Option<String>| -> Box<dyn Engine + Send + Sync> {
         let pack = most.map_or(1, NonZeroUsize::get);
-        Box::new(Trainers { networks: CpuNetworks { kernels, pack } })
+        Box::new(Trainers { networks: CpuNetworks { kernels, pack }, remark })
     };
     match device {
-        DeviceChoice::Cpu => Ok(on_cpu()),
+        DeviceChoice::Cpu => Ok(on_cpu(None)),
         #[cfg(feature = "cuda")]
         DeviceChoice::Cuda(index) => {
-            Ok(Box::new(Trainers { networks: CudaNetworks::open(index, most)? }))
+            Ok(Box::new(Trainers { networks: CudaNetworks::open(index, most)?, remark: None }))
         }
         #[cfg(not(feature = "cuda"))]
         DeviceChoice::Cuda(_) => Err(EngineError::Unsupported(format!(
@@ -111,11 +111,13 @@ pub fn build_for_packs(
         ))),
         #[cfg(feature = "cuda")]
         DeviceChoice::Auto => match CudaNetworks::open(0, most) {
-            Ok(networks) => Ok(Box::new(Trainers { networks })),
-            Err(_) => Ok(on_cpu()),
+            Ok(networks) => Ok(Box::new(Trainers { networks, remark: None })),
+            // Most machines have no driver: nobody expects a GPU there.
+            Err(_) if !super::cuda::has_driver() => Ok(on_cpu(None)),
+            Err(error) => Ok(on_cpu(Some(format!("no GPU is used: {error}")))),
         },
         #[cfg(not(feature = "cuda"))]
-        DeviceChoice::Auto => Ok(on_cpu()),
+        DeviceChoice::Auto => Ok(on_cpu(None)),
     }
 }
 
@@ -142,6 +144,11 @@ pub(super) trait Networks: Sync {
         None
     }
 
+    /// Returns why this process can no longer use the device, once it is lost.
+    fn lost(&self) -> Option<String> {
+        None
+    }
+
     /// Hears that so many members like this one were too much for the device.
     fn was_too_much(&self, _job: &TrainJob<'_>, _members: usize) {}
 
@@ -164,6 +171,8 @@ pub(super) trait Networks: Sync {
 /// Sends each job to what its trainer settings name.
 struct Trainers<N: Networks> {
     networks: N,
+    /// What a person should know of how the device was chosen.
+    remark: Option<String>,
 }
 
 impl<N: Networks> Trainers<N> {
@@ -184,6 +193,14 @@ impl<N: Networks> Trainers<N> {
 impl<N: Networks> Engine for Trainers<N> {
     fn description(&self) -> String {
         self.networks.description()
+    }
+
+    fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.networks.lost()
     }
 
     fn workers(&self) -> Option<usize> {

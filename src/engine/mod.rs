@@ -186,6 +186,17 @@ pub trait Engine: Sync {
         )))
     }
 
+    /// Returns what a person should know of how the device was chosen.
+    fn remark(&self) -> Option<&str> {
+        None
+    }
+
+    /// Returns why this process can no longer use the device, once it is lost. What a training
+    /// ended with since then says nothing of the training.
+    fn lost(&self) -> Option<String> {
+        None
+    }
+
     /// Returns how many workers make sense on this device; absent: as many as there are cores.
     fn workers(&self) -> Option<usize> {
         None

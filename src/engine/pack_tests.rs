@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use dfdx::tensor::Cpu;
 
 use super::super::network::Network;
-use super::super::portable::{PortableNetwork, working_bytes};
+use super::super::portable::{Footprint, PortableNetwork};
 use super::super::testing::{
     Silent, StopAfter, dense, every_layer, job, quarters, settings, splits, without_times,
 };
@@ -143,7 +143,7 @@ fn the_bytes_of_a_member_are_known_before_its_network_is_built() {
     let settings = eventful(0.25);
     let jobs = jobs(&settings, &dataset, &splits, 3);
     let network = PortableNetwork::of_jobs(Cpu::default(), &jobs).unwrap();
-    assert_eq!(3 * working_bytes(&jobs[0]).unwrap(), network.working_bytes());
+    assert_eq!(3 * Footprint::of(&jobs[0]).unwrap().bytes, network.working_bytes());
 }
 
 #[test]

@@ -134,6 +134,12 @@ pub enum RunError {
         /// Checksum in the plan.
         expected: Digest,
     },
+    /// The device can no longer be used by this process.
+    #[error("{reason}")]
+    DeviceLost {
+        /// Which device, and why.
+        reason: String,
+    },
     /// The worker threads cannot be started.
     #[error("cannot start {workers} worker threads")]
     Workers {
@@ -155,6 +161,10 @@ impl RunError {
             Self::DatasetChanged { .. } => {
                 Some("leave the data folder alone while the run starts, and run again".to_owned())
             }
+            Self::DeviceLost { .. } => Some(
+                "finished trials are kept; run the same command again to train the others"
+                    .to_owned(),
+            ),
             Self::Workers { .. } => Some("ask for fewer with `--jobs N`".to_owned()),
         }
     }

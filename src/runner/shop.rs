@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::RunOptions;
 use super::board::{Board, Work};
 use super::event::Event;
 use super::observer::MemberObserver;
 use super::score::{Scored, score, train_seconds};
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
+use super::{RunError, RunOptions};
 use crate::data::Dataset;
 use crate::engine::{Engine, EpochObserver};
 use crate::plan::Plan;
@@ -36,7 +36,7 @@ pub(super) struct Shop<'a> {
     events: &'a (dyn Fn(&Event<'_>) + Sync),
     /// Name of a cell that uses each member, for messages.
     cells: Vec<usize>,
-    failure: Mutex<Option<StoreError>>,
+    failure: Mutex<Option<RunError>>,
     failing: AtomicBool,
     members: AtomicUsize,
     trials: AtomicUsize,
@@ -104,8 +104,8 @@ impl<'a> Shop<'a> {
     /// Returns what was done, once all workers are back.
     ///
     /// # Errors
-    /// The first reason why a result could not be stored.
-    pub(super) fn close(self) -> Result<(&'a mut View, Done), StoreError> {
+    /// The first reason why the run could not go on.
+    pub(super) fn close(self) -> Result<(&'a mut View, Done), RunError> {
         match self.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => Ok((
@@ -120,13 +120,15 @@ impl<'a> Shop<'a> {
         while !self.stop.is_requested() && !self.is_failing() {
             let Some(work) = self.board.take() else { return };
             let done = match work {
-                Work::Record(trial) => self.store(&[], vec![trial], Durability::Cached),
+                Work::Record(trial) => {
+                    self.store(&[], vec![trial], Durability::Cached).map_err(RunError::from)
+                }
                 Work::Train(member) => self.train(member),
             };
             if let Err(error) = done {
                 self.failing.store(true, Ordering::SeqCst);
                 // Whatever fails in a folder that is gone fails because of that.
-                let error = self.writer.check_place().err().unwrap_or(error);
+                let error = self.writer.check_place().err().map_or(error, RunError::from);
                 // The first error is the cause; the others follow from it.
                 let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
                 failure.get_or_insert(error);
@@ -143,7 +145,7 @@ impl<'a> Shop<'a> {
     }
 
     /// Trains a member, with others like it if the engine takes packs, and stores how they ended.
-    fn train(&self, first: usize) -> Result<(), StoreError> {
+    fn train(&self, first: usize) -> Result<(), RunError> {
         let mut finished = Vec::new();
         let mut attempts = Vec::new();
         self.prepare(first, &mut attempts, &mut finished);
@@ -192,7 +194,7 @@ impl<'a> Shop<'a> {
                 resume_unwind(panic);
             }
             if let Some(error) = observer.error {
-                return Err(error);
+                return Err(error.into());
             }
         }
 
@@ -201,14 +203,20 @@ impl<'a> Shop<'a> {
         } else {
             Durability::Flushed
         };
+        let lost = self.engine.lost();
         for (attempt, ending) in attempts.iter().zip(endings) {
+            if ending.is_err() && lost.is_some() {
+                // The device failed, not the member: the next run trains it.
+                continue;
+            }
             let member = &self.plan.members[attempt.place];
             let ended = record(member, attempt.number, Some(attempt), ending);
             let epochs = u64::from(member.settings.train.epochs);
             let images_planned = attempt.images() as u64 * epochs;
             finished.push(Finished::new(attempt.place, ended, images_planned));
         }
-        self.store(&finished, Vec::new(), durability)
+        self.store(&finished, Vec::new(), durability)?;
+        lost.map_or(Ok(()), |reason| Err(RunError::DeviceLost { reason }))
     }
 
     /// Makes a member ready; one whose images cannot be divided has failed already.

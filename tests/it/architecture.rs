@@ -17,7 +17,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     (
         "engine",
         &["base", "spec", "data", "record"],
-        &["dfdx", "rayon", "safetensors", "rand", "half", "cudarc"],
+        &["dfdx", "rayon", "safetensors", "rand", "half", "cudarc", "libloading"],
     ),
     ("store", &["base", "record", "spec"], &["safetensors", "half"]),
     ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
@@ -51,6 +51,7 @@ const HEAVY: &[&str] = &[
     "half",
     "image",
     "indicatif",
+    "libloading",
     "md5",
     "polars",
     "rand",

@@ -1,6 +1,5 @@
 // What a step needs before its first layer, made where it is used. One thread a value of a packed
 // tensor: (models, features, batch), features in channel, row, column order.
-// No headers, so that the run-time compiler needs no toolkit.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -46,12 +45,14 @@ extern "C" __global__ void sent(float *out, const float *from, u32 models, u32 f
     out[value] = from[image * features + stored(place.feature, features, channels)];
 }
 
+// Without a list of chosen images, labels are in the order of the batch.
 extern "C" __global__ void targets(float *out, const unsigned short *labels, const u32 *chosen,
                                    u32 models, u32 classes, u32 batch) {
     u64 value = thread_index();
     if (value >= (u64)models * classes * batch) return;
     Place place = place_of(value, classes, batch);
-    out[value] = labels[chosen[place.model * batch + place.image]] == place.feature ? 1.0f : 0.0f;
+    u32 image = place.model * batch + place.image;
+    out[value] = labels[chosen ? chosen[image] : image] == place.feature ? 1.0f : 0.0f;
 }
 
 // The hash of `kernels::simd::dropout_hash`, bit for bit.

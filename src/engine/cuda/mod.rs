@@ -4,25 +4,27 @@
 //! members go in packs. dfdx's sums use atomics, so a training repeated is the same to rounding
 //! only.
 
+mod gpu;
+mod library;
 mod source;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
 
-use cudarc::driver::{CudaDevice, result};
-use dfdx::tensor::{Cache, Cuda};
+use dfdx::tensor::{Cache, Cuda, CudaError};
 
 use super::device::{Networks, shared};
-use super::portable::{Backend, PortableNetwork, working_bytes};
+use super::portable::{Backend, Footprint, PortableNetwork};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, pack, training};
 use crate::record::LogProbabilities;
 use crate::spec::settings::Precision;
-use source::{Held, KernelSource};
+use gpu::{Gpu, explained};
+use source::KernelSource;
 
 impl Backend for Cuda {
     fn keep_memory(&self) {
@@ -33,25 +35,19 @@ impl Backend for Cuda {
     fn release_memory(&self) {
         self.disable_cache();
     }
+
+    fn failed(error: CudaError) -> EngineError {
+        EngineError::Device(explained(&error))
+    }
 }
 
-/// Bytes of a device per byte of [`working_bytes`]: dfdx's operations keep what the CPU's own ones
-/// do not, as every place of a pool and every step of a normalisation.
-const BYTES_PER_COUNTED: u64 = 3;
+/// Bytes of a device per byte of a [`Footprint`], a little more than was ever measured: dfdx's
+/// operations keep what the CPU's own ones do not, as every index of a pool and every step of a
+/// normalisation.
+const BYTES_PER_COUNTED: u64 = 2;
 
-/// A GPU as one thread sees it.
-#[derive(Clone)]
-struct Opened {
-    index: usize,
-    dfdx: Cuda,
-    driver: Arc<CudaDevice>,
-    held: Held,
-}
-
-thread_local! {
-    /// The GPU this thread opened: dfdx's handle cannot leave its thread.
-    static OPENED: RefCell<Option<Opened>> = const { RefCell::new(None) };
-}
+/// dfdx's kernels count the values of a tensor in 32 bits, and its sums in 31.
+const MAX_VALUES: u64 = i32::MAX as u64;
 
 /// Networks on one GPU.
 pub(super) struct CudaNetworks {
@@ -62,9 +58,9 @@ pub(super) struct CudaNetworks {
 }
 
 impl CudaNetworks {
-    /// Makes sure that the GPU of the given index is there.
+    /// Makes sure that the GPU of the given index is there and computes.
     pub(super) fn open(index: usize, most: Option<NonZeroUsize>) -> Result<Self, EngineError> {
-        opened(index)?;
+        guarded(|| Gpu::open(index))??;
         let most = most.map_or(pack::MOST, NonZeroUsize::get);
         Ok(Self { index, most, limits: Mutex::new(BTreeMap::new()) })
     }
@@ -76,42 +72,35 @@ impl CudaNetworks {
                     .to_owned(),
             ));
         }
-        let gpu = opened(self.index)?;
-        let source = KernelSource::new(gpu.dfdx.clone(), gpu.driver, gpu.held)?;
+        let values = Footprint::of(&jobs[0])?.largest_tensor;
+        if values > MAX_VALUES {
+            return Err(EngineError::Unsupported(format!(
+                "a tensor of {values} values is too large for a GPU, which counts at most \
+                 {MAX_VALUES}; use a smaller `train.batch-size`"
+            )));
+        }
+        let gpu = Gpu::open(self.index)?;
+        let source =
+            KernelSource::new(gpu.dfdx.clone(), gpu.driver, gpu.held).map_err(Cuda::failed)?;
         Ok(PortableNetwork::of_jobs(gpu.dfdx, jobs)?.with_source(Box::new(source)))
     }
 }
 
-fn opened(index: usize) -> Result<Opened, EngineError> {
-    OPENED.with_borrow_mut(|opened| match opened {
-        Some(gpu) if gpu.index == index => Ok(gpu.clone()),
-        _ => {
-            let failed = |error: &dyn std::fmt::Debug| {
-                EngineError::Device(format!("cannot open `cuda:{index}`: {error:?}"))
-            };
-            // What `CudaDevice::new` would panic on.
-            result::init().map_err(|error| failed(&error))?;
-            let count = CudaDevice::count().map_err(|error| failed(&error))?;
-            if !usize::try_from(count).is_ok_and(|count| index < count) {
-                return Err(EngineError::Device(format!(
-                    "there is no `cuda:{index}`: the driver knows {count} GPUs"
-                )));
-            }
-            let driver = CudaDevice::new(index).map_err(|error| failed(&error))?;
-            let dfdx = Cuda::try_build(index, 0).map_err(|error| failed(&error))?;
-            let gpu = Opened { index, dfdx, driver, held: Held::default() };
-            Ok(opened.insert(gpu).clone())
-        }
-    })
+/// Returns whether there is an NVIDIA driver.
+pub(super) fn has_driver() -> bool {
+    library::open_driver() != Err(library::LibraryError::NoDriver)
 }
 
-/// Returns the free bytes of a GPU.
-fn free_bytes(index: usize) -> Result<u64, EngineError> {
-    let failed = |error| EngineError::Device(format!("cannot ask for free memory: {error:?}"));
-    let gpu = opened(index)?;
-    gpu.driver.bind_to_thread().map_err(failed)?;
-    let (free, _) = result::mem_get_info().map_err(failed)?;
-    Ok(free as u64)
+/// Does work on the GPU. dfdx and cudarc unwrap some of the driver's errors: such a panic becomes
+/// the error that it is about.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, EngineError> {
+    library::take_last_error();
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        match library::lost().or_else(library::take_last_error) {
+            Some(code) => EngineError::Device(library::words(code)),
+            None => resume_unwind(panic),
+        }
+    })
 }
 
 impl Networks for CudaNetworks {
@@ -120,14 +109,21 @@ impl Networks for CudaNetworks {
     }
 
     fn capacity(&self, job: &TrainJob<'_>) -> usize {
-        let (Ok(bytes), Ok(free)) = (working_bytes(job), free_bytes(self.index)) else { return 1 };
+        let free = Gpu::open(self.index).and_then(|gpu| gpu.free_bytes());
+        let (Ok(Footprint { bytes, largest_tensor }), Ok(free)) = (Footprint::of(job), free) else {
+            return 1;
+        };
         let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = limits.get(&bytes).copied().unwrap_or(self.most);
-        pack::fitting(free, bytes * BYTES_PER_COUNTED).min(limit).min(self.most)
+        let countable = MAX_VALUES / largest_tensor.max(1);
+        pack::fitting(free, bytes * BYTES_PER_COUNTED)
+            .min(usize::try_from(countable).unwrap_or(limit).max(1))
+            .min(limit)
+            .min(self.most)
     }
 
     fn was_too_much(&self, job: &TrainJob<'_>, members: usize) {
-        let Ok(bytes) = working_bytes(job) else { return };
+        let Ok(Footprint { bytes, .. }) = Footprint::of(job) else { return };
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = limits.entry(bytes).or_insert(self.most);
         *limit = (*limit).min(members.div_ceil(2));
@@ -137,15 +133,21 @@ impl Networks for CudaNetworks {
         Some(1)
     }
 
+    fn lost(&self) -> Option<String> {
+        let code = library::lost()?;
+        Some(format!("`cuda:{}` was lost: {}", self.index, library::words(code)))
+    }
+
     fn train(
         &self,
         jobs: &[TrainJob<'_>],
         observers: &mut [&mut dyn EpochObserver],
     ) -> Vec<Result<TrainOutput, EngineError>> {
-        match self.network(jobs) {
+        let trained = guarded(|| match self.network(jobs) {
             Ok(mut network) => training::train(&mut network, jobs, observers),
             Err(error) => shared(error, jobs.len()),
-        }
+        });
+        trained.unwrap_or_else(|error| shared(error, jobs.len()))
     }
 
     fn predict(
@@ -154,7 +156,9 @@ impl Networks for CudaNetworks {
         indices: &[u32],
         weights: &[NamedTensor],
     ) -> Result<LogProbabilities, EngineError> {
-        let mut network = self.network(std::slice::from_ref(job))?;
-        training::predict_with(&mut network, job, indices, weights)
+        guarded(|| {
+            let mut network = self.network(std::slice::from_ref(job))?;
+            training::predict_with(&mut network, job, indices, weights)
+        })?
     }
 }

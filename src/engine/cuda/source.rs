@@ -1,8 +1,8 @@
 //! Inputs of a step, made on the GPU by kernels of our own ([`kernels.cu`](../../kernels.cu)):
 //! batches of images that lie there once, targets, and dropout masks.
 //!
-//! The kernels write into buffers that dfdx's `Gradients` lends out, the one way to a tensor's
-//! memory from outside dfdx, and are compiled when the first network is built.
+//! The kernels are compiled with the program and write into buffers that dfdx's `Gradients` lends
+//! out, the one way to a tensor's memory from outside dfdx.
 #![expect(unsafe_code, reason = "kernels are launched on raw pointers")]
 
 use std::cell::RefCell;
@@ -12,18 +12,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cudarc::driver::{CudaDevice, CudaSlice, DevicePtr, LaunchAsync, LaunchConfig};
-use cudarc::nvrtc::compile_ptx;
+use cudarc::nvrtc::Ptx;
 use dfdx::prelude::{Gradients, HasShape};
 use dfdx::tensor::{Cuda, CudaError, ZerosTensor};
 
 use super::super::EngineError;
 use super::super::dropout::DropoutMask;
 use super::super::geometry::Volume;
-use super::super::portable::{Packed, Source};
+use super::super::portable::{Backend, Packed, Source};
 use crate::base::Digest;
 use crate::data::Dataset;
 
-const CODE: &str = include_str!("kernels.cu");
+/// `kernels.cu`, compiled by `build.rs`.
+pub(super) const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
 const MODULE: &str = "gridbench";
 const KERNELS: [&str; 4] = ["pixels", "sent", "targets", "masks"];
 
@@ -58,23 +59,11 @@ pub(super) struct KernelSource {
     buffers: BTreeMap<(usize, [usize; 3]), Buffer>,
 }
 
-fn device_error(what: &str, error: &dyn std::fmt::Debug) -> EngineError {
-    EngineError::Device(format!("cannot {what}: {error:?}"))
-}
-
 impl KernelSource {
-    /// Compiles the kernels unless this device has them.
-    pub(super) fn new(
-        dfdx: Cuda,
-        driver: Arc<CudaDevice>,
-        held: Held,
-    ) -> Result<Self, EngineError> {
+    /// Loads the kernels unless this device has them.
+    pub(super) fn new(dfdx: Cuda, driver: Arc<CudaDevice>, held: Held) -> Result<Self, CudaError> {
         if !driver.has_func(MODULE, KERNELS[0]) {
-            let code = compile_ptx(CODE)
-                .map_err(|error| device_error("compile the kernels of a step", &error))?;
-            driver
-                .load_ptx(code, MODULE, &KERNELS)
-                .map_err(|error| device_error("load the kernels of a step", &error))?;
+            driver.load_ptx(Ptx::from_src(PTX), MODULE, &KERNELS)?;
         }
         Ok(Self { dfdx, driver, held, images: None, buffers: BTreeMap::new() })
     }
@@ -133,7 +122,7 @@ impl Source<Cuda> for KernelSource {
         } else {
             // The old ones first, so that both need not fit.
             *held = None;
-            let failed = |error| device_error("bring the images to the device", &error);
+            let failed = |error| Cuda::failed(CudaError::Driver(error));
             let pixels = self.driver.htod_sync_copy(&dataset.pixels).map_err(failed)?;
             let labels = self.driver.htod_sync_copy(&dataset.labels).map_err(failed)?;
             let (pixels, labels) = (Rc::new(pixels), Rc::new(labels));
@@ -189,6 +178,22 @@ impl Source<Cuda> for KernelSource {
                 function
                     .launch(config, (out, &*images.labels, &chosen, sizes[0], sizes[1], sizes[2]))
             }
+        })
+    }
+
+    fn sent_targets(
+        &mut self,
+        labels: &[&[u16]],
+        classes: usize,
+    ) -> Result<Packed<Cuda>, CudaError> {
+        let all = self.driver.htod_copy(labels.concat())?;
+        let batch = labels.first().map_or(0, |labels| labels.len());
+        let sizes = [labels.len() as u32, classes as u32, batch as u32];
+        let shape = (labels.len(), classes, batch);
+        self.made((TARGETS, "targets"), shape, |Launch { function, config, out }| {
+            // SAFETY: `out` has `models · classes · batch` values, `all` `models · batch`, and no
+            // list says which of them to take.
+            unsafe { function.launch(config, (out, &all, 0u64, sizes[0], sizes[1], sizes[2])) }
         })
     }
 

@@ -11,6 +11,7 @@ use super::super::testing::{
     Silent, conv, dense, every_layer, job, optimizers, quarters, settings, splits, without_times,
 };
 use super::super::{CpuKernels, DeviceChoice, Engine, build_with};
+use super::source::Held;
 use super::*;
 use crate::base::{Metric, Seed, SeedPath};
 use crate::spec::layers::{LayerSettings, Padding};
@@ -23,7 +24,7 @@ const GPU: Tolerance = Tolerance { values: 2e-5, gradients: 2e-4 };
 const LOSS: f64 = 2e-3;
 
 fn source() -> KernelSource {
-    let gpu = opened(0).unwrap();
+    let gpu = Gpu::open(0).unwrap();
     KernelSource::new(gpu.dfdx, gpu.driver, Held::default()).unwrap()
 }
 
@@ -35,7 +36,7 @@ fn on(device: DeviceChoice) -> Box<dyn Engine + Send + Sync> {
 #[ignore = "needs a GPU: gpu"]
 fn gpu_every_layer_agrees_with_plain_loops_and_finite_differences() {
     let build = |settings: &Settings, shape, classes, seed_paths| {
-        let device = opened(0)?.dfdx;
+        let device = Gpu::open(0)?.dfdx;
         let network = PortableNetwork::new(device, settings, shape, classes, seed_paths)?;
         Ok(Box::new(network) as Box<dyn Network>)
     };
@@ -77,6 +78,10 @@ fn gpu_pixels_targets_and_masks_are_those_of_the_host_to_the_bit() {
     let sent = source.sent(&[&from_host[0], &from_host[1]], input, 7).unwrap();
     assert_eq!(sent.as_vec(), pixels);
     assert_eq!(source.targets(&indices, 4).unwrap().as_vec(), targets);
+    let labels = indices
+        .map(|list| -> Vec<u16> { list.iter().map(|&at| dataset.labels[at as usize]).collect() });
+    let sent = source.sent_targets(&[&labels[0], &labels[1]], 4).unwrap();
+    assert_eq!(sent.as_vec(), targets);
     let volume = Volume { channels: 5, height: 3, width: 2 };
     let mask = |member, rate| DropoutMask::new(&SeedPath::member(Seed(7), 0, member), 12, 3, rate);
     let masks = [mask(0, 0.4), mask(1, 0.0), mask(2, 0.9)];
@@ -121,9 +126,14 @@ fn gpu_optimizers_step_as_on_the_cpu() {
             network.weights(0)
         };
         let path = SeedPath::member(Seed(5), 0, 0);
-        let mut gpu =
-            PortableNetwork::new(opened(0).unwrap().dfdx, &settings, dataset.shape, 4, vec![path])
-                .unwrap();
+        let mut gpu = PortableNetwork::new(
+            Gpu::open(0).unwrap().dfdx,
+            &settings,
+            dataset.shape,
+            4,
+            vec![path],
+        )
+        .unwrap();
         let mut cpu =
             PortableNetwork::new(Cpu::default(), &settings, dataset.shape, 4, vec![path]).unwrap();
         for (gpu, cpu) in weights(&mut gpu).iter().zip(weights(&mut cpu)) {

@@ -1,20 +1,69 @@
 //! From packed pixels to logits, in training and after.
 
 use dfdx::prelude::*;
+use dfdx::tensor_ops::{Momentum, SgdConfig, WeightDecay};
 
 use super::super::dropout::DropoutMask;
 use super::network::PortableNetwork;
 use super::ops::{Backend, Packed, PerChannel, average_pool};
 use super::plan::Operation;
+use super::rows::Rows;
 use super::source::packed_masks;
 use super::uploads::MASKS;
 
 type Taped<D> = Packed<D, OwnedTape<f32, D>>;
 
+/// Gathers what a layer multiplies, and returns it as the columns of a matrix per model.
+fn columns<D: Backend, T: Tape<f32, D>>(
+    x: Packed<D, T>,
+    rows: Option<&Rows<D>>,
+    (depth, positions): (usize, usize),
+) -> Result<Packed<D, T>, D::Err> {
+    let x = match rows {
+        Some(rows) => D::gather_rows(x, rows)?,
+        None => x,
+    };
+    let (models, _, images) = *x.shape();
+    x.try_reshape_like(&(models, depth, positions * images))
+}
+
+/// Multiplies weights by values that nobody needs a gradient of; dfdx's product computes both.
+fn product_with_constants<D: Backend>(
+    weights: &Packed<D>,
+    x: Packed<D>,
+) -> Result<Taped<D>, D::Err> {
+    let y = weights.clone().try_matmul(x.clone())?;
+    let (from, to) = (weights.ghost(), y.ghost());
+    let mut tape = OwnedTape::default();
+    tape.add_backward_op(move |gradients: &mut Gradients<f32, D>| {
+        gradients.try_alloc_for(&to)?;
+        let turned = x.try_permute::<(usize, usize, usize), Axes3<0, 2, 1>>()?;
+        let gradient = gradients.get(&to).try_matmul(turned)?;
+        add_to(gradients.get_or_alloc_mut(&from)?, gradient)
+    });
+    Ok(y.put_tape(tape))
+}
+
+/// Adds a tensor to a buffer of dfdx, which has no operation that does: a gradient step of size
+/// zero adds a decay of the whole weight to its velocity.
+fn add_to<D: Backend>(
+    buffer: &mut <D as Storage<f32>>::Vec,
+    mut values: Packed<D>,
+) -> Result<(), D::Err> {
+    let step = SgdConfig {
+        lr: 0.0,
+        momentum: Some(Momentum::Classic(1.0)),
+        weight_decay: Some(WeightDecay::L2(1.0)),
+    };
+    let count = values.shape().num_elements();
+    let no_gradient = Storage::<f32>::try_alloc_len(values.device(), count)?;
+    step.try_update(&mut values, buffer, &no_gradient)
+}
+
 impl<D: Backend> PortableNetwork<D> {
     /// Returns the logits of a training step, with running statistics moved on.
     pub(super) fn forward_train(&mut self, x: Packed<D>, step: u64) -> Result<Taped<D>, D::Err> {
-        // The tape begins after the first gather: nobody needs the gradient of the pixels.
+        // Nobody needs the gradient of the pixels, so the tape begins behind them.
         let mut pixels = Some(x);
         let mut taped: Option<Taped<D>> = None;
         let input = |pixels: &mut Option<Packed<D>>, taped: &mut Option<Taped<D>>| {
@@ -23,20 +72,25 @@ impl<D: Backend> PortableNetwork<D> {
         };
         for operation in &self.plan.operations {
             taped = Some(match operation {
-                Operation::Product { rows, weight, depth, positions, output } => {
-                    let gathered = match (pixels.take(), rows) {
-                        (Some(x), Some(rows)) => D::gather_rows(x, rows)?.leaky_traced(),
-                        (Some(x), None) => x.leaky_traced(),
-                        (None, Some(rows)) => D::gather_rows(input(&mut None, &mut taped), rows)?,
-                        (None, None) => input(&mut None, &mut taped),
+                Operation::Product { rows, weight, bias, depth, positions, output } => {
+                    let weight = &self.weights[*weight];
+                    let product = if let Some(x) = pixels.take() {
+                        let x = columns(x, rows.as_ref(), (*depth, *positions))?;
+                        product_with_constants(weight, x)?
+                    } else {
+                        let x = input(&mut None, &mut taped);
+                        let x = columns(x, rows.as_ref(), (*depth, *positions))?;
+                        weight.retaped::<OwnedTape<f32, D>>().try_matmul(x)?
                     };
-                    let (models, _, images) = *gathered.shape();
-                    let gathered =
-                        gathered.try_reshape_like(&(models, *depth, positions * images))?;
-                    self.weights[*weight]
-                        .retaped::<OwnedTape<f32, D>>()
-                        .try_matmul(gathered)?
-                        .try_reshape_like(&(models, *output, images))?
+                    let &(models, channels, values) = product.shape();
+                    let product = match bias {
+                        Some(bias) => {
+                            let bias = self.by_channel(*bias, (models, channels, values))?;
+                            D::add_bias(product, &bias)?
+                        }
+                        None => product,
+                    };
+                    product.try_reshape_like(&(models, *output, values / positions))?
                 }
                 Operation::BatchNorm { scale, shift, statistics, momentum, epsilon } => {
                     let x = input(&mut pixels, &mut taped);
@@ -51,7 +105,7 @@ impl<D: Backend> PortableNetwork<D> {
                     running_variance.try_axpy(*momentum, &variance, 1.0 - momentum)?;
                     y.try_reshape_like(&shape)?
                 }
-                Operation::Relu => input(&mut pixels, &mut taped).try_relu()?,
+                Operation::Relu => D::relu(input(&mut pixels, &mut taped))?,
                 Operation::MaxPool(windows) => {
                     D::max_pool(input(&mut pixels, &mut taped), windows)?
                 }
@@ -104,18 +158,15 @@ impl<D: Backend> PortableNetwork<D> {
     pub(super) fn forward_eval(&self, mut x: Packed<D>) -> Result<Packed<D>, D::Err> {
         for operation in &self.plan.operations {
             x = match operation {
-                Operation::Product { rows, weight, depth, positions, output } => {
-                    let gathered = match rows {
-                        Some(rows) => D::gather_rows(x, rows)?,
-                        None => x,
+                Operation::Product { rows, weight, bias, depth, positions, output } => {
+                    let x = columns(x, rows.as_ref(), (*depth, *positions))?;
+                    let product = self.weights[*weight].clone().try_matmul(x)?;
+                    let shape @ (models, _, values) = *product.shape();
+                    let product = match bias {
+                        Some(bias) => D::add_bias(product, &self.by_channel(*bias, shape)?)?,
+                        None => product,
                     };
-                    let (models, _, images) = *gathered.shape();
-                    let gathered =
-                        gathered.try_reshape_like(&(models, *depth, positions * images))?;
-                    self.weights[*weight]
-                        .clone()
-                        .try_matmul(gathered)?
-                        .try_reshape_like(&(models, *output, images))?
+                    product.try_reshape_like(&(models, *output, values / positions))?
                 }
                 Operation::BatchNorm { scale, shift, statistics, epsilon, .. } => {
                     let shape = *x.shape();
@@ -129,7 +180,7 @@ impl<D: Backend> PortableNetwork<D> {
                     D::scale_rows(x.try_reshape_like(&rows)?, &factor, &offset)?
                         .try_reshape_like(&shape)?
                 }
-                Operation::Relu => x.try_relu()?,
+                Operation::Relu => D::relu(x)?,
                 Operation::MaxPool(windows) => D::max_pool(x, windows)?,
                 Operation::AveragePool(windows) => average_pool(x, windows)?,
                 Operation::Capsules { weight, layer } => {

@@ -47,7 +47,6 @@ impl Backend for Cpu {
                         part.copy_from_slice(&model[row * images..][..part.len()]);
                     }
                     Source::Zeros => part.fill(0.0),
-                    Source::Ones => part.fill(1.0),
                 }
             }
         }
@@ -69,6 +68,62 @@ impl Backend for Cpu {
                 }
             }
             spare::give(all);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+
+    fn add_bias<T: Tape<f32, Self> + Merge<T>>(
+        x: Packed<Self, T>,
+        bias: &PerChannel<Self>,
+    ) -> Result<Packed<Self, T>, CpuError> {
+        let count = x.shape().2;
+        let (x, mut tape) = x.split_tape();
+        let mut y = values(&x);
+        for (row, bias) in y.chunks_exact_mut(count).zip(bias.as_vec()) {
+            for value in row {
+                *value += bias;
+            }
+        }
+        let y = tensor::<T, _>(x.device(), y, *x.shape())?;
+        let (from, bias, to) = (x.ghost(), bias.ghost(), y.ghost());
+        tape.add_backward_op(move |gradients| {
+            let all = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
+            let bias = gradients.get_or_alloc_mut(&bias)?;
+            for (bias, row) in bias.iter_mut().zip(all.chunks_exact(count)) {
+                *bias += sum(row, |value| value) as f32;
+            }
+            add(gradients.get_or_alloc_mut(&from)?, &all);
+            spare::give(all);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+
+    fn relu<T: Tape<f32, Self> + Merge<T>>(
+        x: Packed<Self, T>,
+    ) -> Result<Packed<Self, T>, CpuError> {
+        let (x, mut tape) = x.split_tape();
+        let mut kept = values(&x);
+        for value in &mut kept {
+            // Not `max`: a NaN must stay, or a diverged network would look sound.
+            *value = if *value <= 0.0 { 0.0 } else { *value };
+        }
+        if !T::OWNS_TAPE {
+            return Ok(tensor::<T, _>(x.device(), kept, *x.shape())?.put_tape(tape));
+        }
+        let mut y = spare::take(kept.len());
+        y.copy_from_slice(&kept);
+        let y = tensor::<T, _>(x.device(), y, *x.shape())?;
+        let (from, to) = (x.ghost(), y.ghost());
+        tape.add_backward_op(move |gradients| {
+            let all = std::mem::take(&mut **gradients.get_or_alloc_mut(&to)?);
+            let below = gradients.get_or_alloc_mut(&from)?;
+            for ((below, above), kept) in below.iter_mut().zip(&all).zip(&kept) {
+                *below += if *kept > 0.0 { *above } else { 0.0 };
+            }
+            spare::give(all);
+            spare::give(kept);
             Ok(())
         });
         Ok(y.put_tape(tape))
@@ -307,8 +362,9 @@ fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], place: f32) {
         f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
     };
     for ((largest, winner), &value) in largest.iter_mut().zip(winners).zip(row) {
-        // Not `value > largest`: a NaN must win, or a diverged network would look sound.
-        let loses = u32::from(value <= *largest).wrapping_neg();
+        // Not `value > largest` alone: a NaN must win and stay, or a diverged network would look
+        // sound.
+        let loses = u32::from(value <= *largest || largest.is_nan()).wrapping_neg();
         *largest = either(loses, *largest, value);
         *winner = either(loses, *winner, place);
     }

@@ -26,17 +26,33 @@ pub(crate) use source::Source;
 #[cfg(any(test, feature = "cuda"))]
 use super::{EngineError, TrainJob};
 
-/// Returns the bytes a training takes at the peak of a step, one member of a pack.
-///
-/// # Errors
-/// If the layers do not fit the images.
+/// What a training takes of a device, for one member of a pack.
 #[cfg(any(test, feature = "cuda"))]
-pub(crate) fn working_bytes(job: &TrainJob<'_>) -> Result<u64, EngineError> {
-    use crate::spec::architecture::Architecture;
-    let shape = job.dataset.shape;
-    let image = (shape.height, shape.width, shape.channels);
-    let layers = &job.settings.model.layers;
-    let architecture = Architecture::of(layers, image, job.dataset.classes.len())?;
-    let plan = plan::Plan::<dfdx::tensor::Cpu>::new(layers, &architecture);
-    Ok(plan.working_bytes(job.largest_batch(), optimizer::memories(&job.settings.train.optimizer)))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Footprint {
+    /// Bytes at the peak of a step.
+    pub(crate) bytes: u64,
+    /// Values of the largest tensor.
+    pub(crate) largest_tensor: u64,
+}
+
+#[cfg(any(test, feature = "cuda"))]
+impl Footprint {
+    /// Computes the footprint of a job from its shapes.
+    ///
+    /// # Errors
+    /// If the layers do not fit the images.
+    pub(crate) fn of(job: &TrainJob<'_>) -> Result<Self, EngineError> {
+        use crate::spec::architecture::Architecture;
+        let shape = job.dataset.shape;
+        let image = (shape.height, shape.width, shape.channels);
+        let layers = &job.settings.model.layers;
+        let architecture = Architecture::of(layers, image, job.dataset.classes.len())?;
+        let plan = plan::Plan::<dfdx::tensor::Cpu>::new(layers, &architecture);
+        let (batch, optimizer) = (job.largest_batch(), &job.settings.train.optimizer);
+        Ok(Self {
+            bytes: plan.working_bytes(batch, optimizer::memories(optimizer)),
+            largest_tensor: plan.largest_tensor(batch),
+        })
+    }
 }

@@ -8,7 +8,7 @@ use super::super::init::initial_weights;
 use super::super::network::{Network, NetworkState, StepInput, StepResult};
 use super::super::weights::{NamedTensor, find};
 use super::super::{EngineError, TrainJob, evaluation};
-use super::naming::{joined, named};
+use super::naming::{named, values_of};
 use super::ops::{Backend, Packed, PerChannel};
 use super::optimizer::Optimizer;
 use super::plan::Plan;
@@ -105,7 +105,7 @@ impl<D: Backend> PortableNetwork<D> {
             .iter()
             .map(|weight| zeros((models, weight.rows, weight.columns)))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(device_error)?;
+            .map_err(D::failed)?;
         let statistics = plan
             .statistics
             .iter()
@@ -114,9 +114,8 @@ impl<D: Backend> PortableNetwork<D> {
                 Ok([device.try_zeros_like(&shape)?, device.try_zeros_like(&shape)?])
             })
             .collect::<Result<Vec<_>, D::Err>>()
-            .map_err(device_error)?;
-        let optimizer =
-            Optimizer::new(&settings.train.optimizer, &weights).map_err(device_error)?;
+            .map_err(D::failed)?;
+        let optimizer = Optimizer::new(&settings.train.optimizer, &weights).map_err(D::failed)?;
         let uploads = Uploads { device: device.clone(), tensors: BTreeMap::new() };
         let mut network = Self {
             device,
@@ -142,7 +141,7 @@ impl<D: Backend> PortableNetwork<D> {
     /// Writes the weights of all models at once.
     fn fill(&mut self, models: &[Vec<NamedTensor>]) -> Result<(), EngineError> {
         for (plan, weight) in self.plan.weights.iter().zip(&mut self.weights) {
-            let values = models.iter().map(|tensors| joined(plan, tensors));
+            let values = models.iter().map(|tensors| values_of(plan, tensors));
             weight.copy_from(&values.collect::<Result<Vec<_>, _>>()?.concat());
         }
         for (plan, statistics) in self.plan.statistics.iter().zip(&mut self.statistics) {
@@ -198,9 +197,14 @@ impl<D: Backend> PortableNetwork<D> {
             return Ok([pixels, source.targets(&indices, classes)?]);
         }
         let pixels: Vec<&[f32]> = inputs.iter().map(|input| input.pixels).collect();
-        let targets = packed_targets(inputs.iter().map(|input| input.labels), classes, images);
+        let labels: Vec<&[u16]> = inputs.iter().map(|input| input.labels).collect();
+        let pixels = self.upload(&pixels, images)?;
+        if let Some(source) = &mut self.source {
+            return Ok([pixels, source.sent_targets(&labels, classes)?]);
+        }
+        let targets = packed_targets(&labels, classes, images);
         let shape = (inputs.len(), classes, images);
-        Ok([self.upload(&pixels, images)?, self.uploads.send(TARGETS, shape, &targets)?])
+        Ok([pixels, self.uploads.send(TARGETS, shape, &targets)?])
     }
 }
 
@@ -212,7 +216,7 @@ impl<D: Backend> PortableNetwork<D> {
         images: usize,
         logits: &mut [Vec<f32>],
     ) -> Result<(), EngineError> {
-        let packed = self.forward_eval(x).map_err(device_error)?.as_vec();
+        let packed = self.forward_eval(x).map_err(D::failed)?.as_vec();
         let classes = self.plan.classes;
         for (packed, logits) in packed.chunks_exact(classes * images).zip(logits) {
             for image in 0..images {
@@ -278,7 +282,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
             let (rate, step) = (first.learning_rate, first.step + 1);
             self.optimizer.update(&mut self.weights, &mut gradients, rate, step)
         };
-        step().map_err(device_error)
+        step().map_err(D::failed)
     }
 
     fn steps_between_readings(&self) -> u64 {
@@ -304,7 +308,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
         let images = indices.first().map_or(0, |indices| indices.len());
         self.prepare(images);
         let source = self.source.as_mut().expect("only a network that holds images is asked");
-        let x = source.pixels(indices, self.plan.input).map_err(device_error)?;
+        let x = source.pixels(indices, self.plan.input).map_err(D::failed)?;
         self.logits_of(x, images, logits)
     }
 
@@ -315,14 +319,14 @@ impl<D: Backend> Network for PortableNetwork<D> {
         logits: &mut [Vec<f32>],
     ) -> Result<(), EngineError> {
         self.prepare(images);
-        let x = self.upload(pixels, images).map_err(device_error)?;
+        let x = self.upload(pixels, images).map_err(D::failed)?;
         self.logits_of(x, images, logits)
     }
 
     fn weights(&self, model: usize) -> Vec<NamedTensor> {
         let mut tensors = Vec::new();
         for (plan, weight) in self.plan.weights.iter().zip(&self.weights) {
-            tensors.extend(named(plan, &of_model(weight, model)));
+            tensors.push(named(plan, of_model(weight, model)));
         }
         for (plan, [mean, variance]) in self.plan.statistics.iter().zip(&self.statistics) {
             for (role, statistic) in [("mean", mean), ("variance", variance)] {
@@ -338,8 +342,8 @@ impl<D: Backend> Network for PortableNetwork<D> {
     fn load_weights(&mut self, model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
         let models = self.models();
         for place in 0..self.weights.len() {
-            let values = joined(&self.plan.weights[place], weights)?;
-            replace(&mut self.weights[place], &values, model, models);
+            let values = values_of(&self.plan.weights[place], weights)?;
+            replace(&mut self.weights[place], values, model, models);
         }
         for (plan, statistics) in self.plan.statistics.iter().zip(&mut self.statistics) {
             for (role, statistic) in ["mean", "variance"].into_iter().zip(statistics) {
@@ -356,10 +360,9 @@ impl<D: Backend> Network for PortableNetwork<D> {
         for (kind, memory) in self.optimizer.memory_names().iter().enumerate() {
             for (place, (plan, weight)) in self.plan.weights.iter().zip(&self.weights).enumerate() {
                 let memory_of_all = self.optimizer.memory(kind, place, weight);
-                for tensor in named(plan, &of_model(&memory_of_all, model)) {
-                    let name = format!("{memory}/{}", tensor.name);
-                    optimizer.push(NamedTensor { name, ..tensor });
-                }
+                let tensor = named(plan, of_model(&memory_of_all, model));
+                let name = format!("{memory}/{}", tensor.name);
+                optimizer.push(NamedTensor { name, ..tensor });
             }
         }
         optimizer.sort_by(|a, b| a.name.cmp(&b.name));
@@ -380,11 +383,11 @@ impl<D: Backend> Network for PortableNetwork<D> {
                 })
                 .collect();
             for place in 0..self.weights.len() {
-                let values = joined(&self.plan.weights[place], &of_kind)?;
+                let values = values_of(&self.plan.weights[place], &of_kind)?;
                 let weight = &self.weights[place];
                 let mut memory = self.optimizer.memory(kind, place, weight);
-                replace(&mut memory, &values, model, models);
-                self.optimizer.remember(kind, place, weight, &memory).map_err(device_error)?;
+                replace(&mut memory, values, model, models);
+                self.optimizer.remember(kind, place, weight, &memory).map_err(D::failed)?;
             }
         }
         Ok(())
@@ -433,8 +436,4 @@ fn replace<S: Shape, D: Backend>(
     let size = all.len() / models;
     all[model * size..][..size].copy_from_slice(values);
     tensor.copy_from(&all);
-}
-
-fn device_error(error: impl std::fmt::Debug) -> EngineError {
-    EngineError::Device(format!("{error:?}"))
 }

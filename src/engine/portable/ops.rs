@@ -7,6 +7,7 @@
 
 use dfdx::prelude::*;
 
+use super::super::EngineError;
 use super::capsules::Capsules;
 use super::rows::{Rows, Windows};
 
@@ -30,7 +31,12 @@ pub(crate) trait Backend: Device<f32> {
     /// Frees kept buffers and keeps no more.
     fn release_memory(&self) {}
 
-    /// Gathers rows, zeros and ones.
+    /// Says in words what went wrong.
+    fn failed(error: Self::Err) -> EngineError {
+        EngineError::Device(error.to_string())
+    }
+
+    /// Gathers rows and zeros.
     fn gather_rows<T: Tape<f32, Self>>(
         x: Packed<Self, T>,
         rows: &Rows<Self>,
@@ -45,6 +51,21 @@ pub(crate) trait Backend: Device<f32> {
         windows: &Windows<Self>,
     ) -> Result<Packed<Self, T>, Self::Err> {
         stock::max_pool(x, windows)
+    }
+
+    /// Adds one value per model and channel to `(models, channels, values)`.
+    fn add_bias<T: Tape<f32, Self> + Merge<T>>(
+        x: Packed<Self, T>,
+        bias: &PerChannel<Self>,
+    ) -> Result<Packed<Self, T>, Self::Err> {
+        stock::add_bias(x, bias)
+    }
+
+    /// Returns `max(x, 0)`; a NaN stays.
+    fn relu<T: Tape<f32, Self> + Merge<T>>(
+        x: Packed<Self, T>,
+    ) -> Result<Packed<Self, T>, Self::Err> {
+        stock::relu(x)
     }
 
     /// Normalises `(models, channels, values)` over the last axis, then scales and shifts.
@@ -121,14 +142,29 @@ pub(super) mod stock {
         let device = x.device().clone();
         let index = rows.index(&device, x.shape().0)?;
         let gathered = x.try_gather(index)?;
-        if !rows.has_constants() {
+        if !rows.has_zeros() {
             return Ok(gathered);
         }
         let shape = *gathered.shape();
-        let [factors, summands] = rows.constants(&device)?;
-        gathered
-            .try_mul(factors.clone().try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)?
-            .try_add(summands.clone().try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
+        let factors = rows.factors(&device)?.clone();
+        gathered.try_mul(factors.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
+    }
+
+    pub(in super::super) fn add_bias<D: Backend, T: Tape<f32, D> + Merge<T>>(
+        x: Packed<D, T>,
+        bias: &PerChannel<D>,
+    ) -> Result<Packed<D, T>, D::Err> {
+        let shape = *x.shape();
+        x.try_add(bias.retaped::<T>().try_broadcast_like::<_, Axis<2>>(&shape)?)
+    }
+
+    /// Not by `try_relu`, which makes 0 of a NaN: a diverged network would look sound.
+    pub(in super::super) fn relu<D: Backend, T: Tape<f32, D> + Merge<T>>(
+        x: Packed<D, T>,
+    ) -> Result<Packed<D, T>, D::Err> {
+        let is_cut = x.try_le(0.0)?;
+        let zeros = x.device().try_zeros_like(x.shape())?;
+        is_cut.try_choose(zeros.retaped::<T>(), x)
     }
 
     pub(in super::super) fn max_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
@@ -139,7 +175,11 @@ pub(super) mod stock {
         for place in &windows.places {
             let value = D::gather_rows(x.with_empty_tape(), place)?;
             largest = Some(match largest {
-                Some(largest) => value.try_gt(&largest)?.try_choose(value, largest)?,
+                Some(largest) => {
+                    // What is not smaller than itself is a NaN, and wins.
+                    let wins = bool_or(&value.try_gt(&largest)?, &value.try_ne(&value)?);
+                    wins.try_choose(value, largest)?
+                }
                 None => value,
             });
         }

@@ -10,11 +10,12 @@ use crate::spec::layers::LayerSettings;
 /// One operation of the network.
 #[derive(Debug)]
 pub(super) enum Operation<D: Backend> {
-    /// A convolution or a dense layer: a gather and a product with weights `weight`.
+    /// A convolution or a dense layer: a gather, a product with weights `weight`, and a bias.
     Product {
         /// Absent where the input is multiplied as it is.
         rows: Option<Rows<D>>,
         weight: usize,
+        bias: Option<usize>,
         depth: usize,
         positions: usize,
         output: usize,
@@ -33,23 +34,24 @@ pub(super) enum Operation<D: Backend> {
     Dropout { layer: usize, input: Volume },
 }
 
-/// What a trainable tensor is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum WeightKind {
-    /// Rows of weights of this shape in files, each with its bias last where there is one.
-    Rows { shape: Vec<usize>, bias: bool },
-    /// One value a channel: `scale` or `shift`.
-    PerChannel(&'static str),
-}
-
 /// One trainable tensor of shape `(models, rows, columns)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WeightPlan {
-    /// `layer03.conv`, before the role of the tensor.
-    pub(super) prefix: String,
+    /// Its name in files, as `layer03.conv.weight`.
+    pub(super) name: String,
+    /// Its shape in files, for one model.
+    pub(super) shape: Vec<usize>,
     pub(super) rows: usize,
     pub(super) columns: usize,
-    pub(super) kind: WeightKind,
+}
+
+impl WeightPlan {
+    /// Plans a tensor of this shape in files, the first dimension of which are the rows.
+    fn new(prefix: &str, role: &str, shape: Vec<usize>) -> Self {
+        let rows = shape[0];
+        let columns = shape[1..].iter().product();
+        Self { name: format!("{prefix}.{role}"), shape, rows, columns }
+    }
 }
 
 /// The running statistics of one batch normalisation.
@@ -70,6 +72,8 @@ pub(super) struct Plan<D: Backend> {
     pub(super) classes: usize,
     /// Values one image leaves on the tape, gradients aside.
     pub(super) activations: usize,
+    /// Values of one image in the largest tensor.
+    largest: usize,
 }
 
 impl<D: Backend> Plan<D> {
@@ -83,6 +87,7 @@ impl<D: Backend> Plan<D> {
             input,
             classes: architecture.classes,
             activations: input.features(),
+            largest: input.features(),
         };
         for (place, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
             plan.add(place + 1, layer, summary);
@@ -99,42 +104,18 @@ impl<D: Backend> Plan<D> {
         };
         match *settings {
             LayerSettings::Conv { filters, kernel, stride, bias, .. } => {
-                let rows = rows::convolution(input, &window(kernel, stride), bias);
-                let depth = input.channels * kernel * kernel;
+                let rows = rows::convolution(input, &window(kernel, stride));
                 let shape = vec![filters, input.channels, kernel, kernel];
-                self.product(
-                    Some(rows),
-                    output,
-                    WeightPlan {
-                        prefix,
-                        rows: filters,
-                        columns: depth + usize::from(bias),
-                        kind: WeightKind::Rows { shape, bias },
-                    },
-                );
+                self.product(Some(rows), output, (&prefix, shape, bias));
             }
             LayerSettings::Dense { bias, .. } => {
-                let (features, units) = (input.features(), output.features());
-                self.product(
-                    bias.then(|| rows::dense(features)),
-                    output,
-                    WeightPlan {
-                        prefix,
-                        rows: units,
-                        columns: features + usize::from(bias),
-                        kind: WeightKind::Rows { shape: vec![units, features], bias },
-                    },
-                );
+                let shape = vec![output.features(), input.features()];
+                self.product(None, output, (&prefix, shape, bias));
             }
             LayerSettings::BatchNorm { momentum, epsilon } => {
                 let (scale, channels) = (self.weights.len(), input.channels);
                 for role in ["scale", "shift"] {
-                    self.weights.push(WeightPlan {
-                        prefix: prefix.clone(),
-                        rows: channels,
-                        columns: 1,
-                        kind: WeightKind::PerChannel(role),
-                    });
+                    self.weights.push(WeightPlan::new(&prefix, role, vec![channels]));
                 }
                 let (shift, statistics) = (scale + 1, self.statistics.len());
                 self.operations.push(Operation::BatchNorm {
@@ -179,12 +160,7 @@ impl<D: Backend> Plan<D> {
                 };
                 let shape = vec![capsules.classes, capsules.inputs, size, dimensions];
                 self.activations += capsules.inputs * capsules.classes * (size + 2);
-                self.weights.push(WeightPlan {
-                    prefix,
-                    rows: capsules.classes,
-                    columns: capsules.weights() / capsules.classes,
-                    kind: WeightKind::Rows { shape, bias: false },
-                });
+                self.weights.push(WeightPlan::new(&prefix, "weight", shape));
                 let weight = self.weights.len() - 1;
                 self.operations.push(Operation::Capsules { weight, layer: capsules });
             }
@@ -194,17 +170,29 @@ impl<D: Backend> Plan<D> {
         }
     }
 
-    fn product(&mut self, rows: Option<Rows<D>>, output: Volume, weight: WeightPlan) {
+    fn product(
+        &mut self,
+        rows: Option<Rows<D>>,
+        output: Volume,
+        (prefix, shape, has_bias): (&str, Vec<usize>, bool),
+    ) {
         let gathered = rows.as_ref().map_or(0, |rows| rows.outputs);
         self.activations += gathered + output.features();
+        self.largest = self.largest.max(gathered).max(output.features());
+        let (weight, channels) = (self.weights.len(), shape[0]);
+        let depth = shape[1..].iter().product();
+        self.weights.push(WeightPlan::new(prefix, "weight", shape));
+        if has_bias {
+            self.weights.push(WeightPlan::new(prefix, "bias", vec![channels]));
+        }
         self.operations.push(Operation::Product {
             rows,
-            weight: self.weights.len(),
-            depth: weight.columns,
+            weight,
+            bias: has_bias.then_some(weight + 1),
+            depth,
             positions: output.positions(),
             output: output.features(),
         });
-        self.weights.push(weight);
     }
 
     /// Returns whether the network has class capsules.
@@ -224,5 +212,12 @@ impl<D: Backend> Plan<D> {
         let weights = self.trainable_parameters() * (2 + memories);
         let activations = 2 * self.activations * batch_size;
         ((weights + activations) * size_of::<f32>()) as u64
+    }
+
+    /// Returns the values of the largest tensor of one model.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(super) fn largest_tensor(&self, batch_size: usize) -> u64 {
+        let weights = self.weights.iter().map(|weight| weight.rows * weight.columns);
+        weights.chain([self.largest * batch_size]).max().unwrap_or(0) as u64
     }
 }

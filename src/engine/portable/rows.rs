@@ -1,6 +1,5 @@
 //! Which feature of a layer's input stands where in what the layer multiplies: the plan of a
-//! convolution, a dense layer or a pool in the packed layout, where a feature is a row of one
-//! value an image.
+//! convolution or a pool in the packed layout, where a feature is a row of one value an image.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -20,11 +19,9 @@ pub(super) enum Source {
     Row(usize),
     /// Zeros: the padding of an image.
     Zeros,
-    /// Ones: the factor of a bias.
-    Ones,
 }
 
-/// Neighbouring gathered rows that come from neighbouring input rows, or all zeros or ones.
+/// Neighbouring gathered rows that come from neighbouring input rows, or all zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) from: Source,
@@ -42,7 +39,7 @@ pub(crate) struct Rows<D: Backend> {
     pub(super) runs: Rc<[Run]>,
     sources: Vec<Source>,
     index: OnceCell<Tensor<(usize, usize), usize, D>>,
-    constants: OnceCell<[PerRow<D>; 2]>,
+    factors: OnceCell<PerRow<D>>,
 }
 
 impl<D: Backend> Rows<D> {
@@ -60,31 +57,27 @@ impl<D: Backend> Rows<D> {
             runs: runs.into(),
             sources,
             index: OnceCell::new(),
-            constants: OnceCell::new(),
+            factors: OnceCell::new(),
         }
     }
 
-    /// Returns whether zeros or ones are needed beside the input.
-    pub(super) fn has_constants(&self) -> bool {
-        self.sources.iter().any(|source| !matches!(source, Source::Row(_)))
+    /// Returns whether zeros are needed beside the input.
+    pub(super) fn has_zeros(&self) -> bool {
+        self.sources.contains(&Source::Zeros)
     }
 
-    /// Returns what turns gathered rows into zeros and ones where these are asked for: a factor and a
-    /// summand of every row.
-    pub(super) fn constants(&self, device: &D) -> Result<&[PerRow<D>; 2], D::Err> {
-        if let Some(constants) = self.constants.get() {
-            return Ok(constants);
+    /// Returns what turns gathered rows into zeros where these are asked for: a factor of every row.
+    pub(super) fn factors(&self, device: &D) -> Result<&PerRow<D>, D::Err> {
+        if let Some(factors) = self.factors.get() {
+            return Ok(factors);
         }
-        let of = |value: fn(&Source) -> bool| {
-            let values = self.sources.iter().map(|source| f32::from(u8::from(value(source))));
-            device.try_tensor_from_vec(values.collect(), (self.outputs,))
-        };
-        let factors = of(|source| matches!(source, Source::Row(_)))?;
-        let summands = of(|source| matches!(source, Source::Ones))?;
-        Ok(self.constants.get_or_init(|| [factors, summands]))
+        let of = |source: &Source| f32::from(u8::from(*source != Source::Zeros));
+        let values = self.sources.iter().map(of).collect();
+        let factors = device.try_tensor_from_vec(values, (self.outputs,))?;
+        Ok(self.factors.get_or_init(|| factors))
     }
 
-    /// Returns the index tensor of a stock gather, where the first row stands in for zeros and ones.
+    /// Returns the index tensor of a stock gather, where the first row stands in for zeros.
     pub(super) fn index(
         &self,
         device: &D,
@@ -95,7 +88,7 @@ impl<D: Backend> Rows<D> {
         }
         let one_model = self.sources.iter().map(|source| match source {
             Source::Row(row) => *row,
-            Source::Zeros | Source::Ones => 0,
+            Source::Zeros => 0,
         });
         let all = (0..models).flat_map(|_| one_model.clone()).collect();
         let index = device.try_tensor_from_vec(all, (models, self.outputs))?;
@@ -106,13 +99,13 @@ impl<D: Backend> Rows<D> {
 fn continues(run: Run, next: Source) -> bool {
     match (run.from, next) {
         (Source::Row(first), Source::Row(row)) => row == first + run.rows,
-        (Source::Zeros, Source::Zeros) | (Source::Ones, Source::Ones) => true,
+        (Source::Zeros, Source::Zeros) => true,
         _ => false,
     }
 }
 
-/// Plans a convolution: rows `channel, y, x` by output position, then ones for the bias.
-pub(super) fn convolution<D: Backend>(input: Volume, window: &Window, bias: bool) -> Rows<D> {
+/// Plans a convolution: rows `channel, y, x` by output position.
+pub(super) fn convolution<D: Backend>(input: Volume, window: &Window) -> Rows<D> {
     let mut sources = Vec::new();
     for channel in 0..input.channels {
         for place in window.places() {
@@ -123,16 +116,7 @@ pub(super) fn convolution<D: Backend>(input: Volume, window: &Window, bias: bool
             }));
         }
     }
-    if bias {
-        sources.extend(std::iter::repeat_n(Source::Ones, window.positions()));
-    }
     Rows::new(input.features(), sources)
-}
-
-/// Plans a dense layer with bias: every feature, then ones.
-pub(super) fn dense<D: Backend>(features: usize) -> Rows<D> {
-    let sources = (0..features).map(Source::Row).chain([Source::Ones]).collect();
-    Rows::new(features, sources)
 }
 
 /// The places of a pool: for every output row, the input rows under the window.

@@ -29,6 +29,9 @@ pub(crate) trait Source<D: Backend> {
     /// Returns 1 at the class of every image, else 0.
     fn targets(&mut self, indices: &[&[u32]], classes: usize) -> Result<Packed<D>, D::Err>;
 
+    /// Returns the same for images whose labels the host sends, one list a model.
+    fn sent_targets(&mut self, labels: &[&[u16]], classes: usize) -> Result<Packed<D>, D::Err>;
+
     /// Returns the masks of dropout layer `layer`, one mask a model, for `images` images.
     fn masks(
         &mut self,
@@ -56,13 +59,9 @@ pub(super) fn packed_pixels(pixels: &[&[f32]], input: Volume, images: usize) -> 
 }
 
 /// Makes 1 at the class of every image, else 0, in packed layout.
-pub(super) fn packed_targets<'a>(
-    labels: impl ExactSizeIterator<Item = &'a [u16]>,
-    classes: usize,
-    images: usize,
-) -> Vec<f32> {
+pub(super) fn packed_targets(labels: &[&[u16]], classes: usize, images: usize) -> Vec<f32> {
     let mut targets = vec![0.0; labels.len() * classes * images];
-    for (model, labels) in labels.enumerate() {
+    for (model, labels) in labels.iter().enumerate() {
         for (image, &label) in labels.iter().enumerate() {
             targets[(model * classes + usize::from(label)) * images + image] = 1.0;
         }

@@ -58,8 +58,15 @@ impl Source<Cpu> for HostSource {
         let chosen: Vec<Vec<u16>> =
             indices.iter().map(|indices| Self::chosen(labels, 1, indices)).collect();
         let images = indices[0].len();
-        let targets = packed_targets(chosen.iter().map(Vec::as_slice), classes, images);
+        let chosen: Vec<&[u16]> = chosen.iter().map(Vec::as_slice).collect();
+        let targets = packed_targets(&chosen, classes, images);
         self.device.try_tensor_from_vec(targets, (indices.len(), classes, images))
+    }
+
+    fn sent_targets(&mut self, labels: &[&[u16]], classes: usize) -> Result<Packed<Cpu>, CpuError> {
+        let images = labels[0].len();
+        let targets = packed_targets(labels, classes, images);
+        self.device.try_tensor_from_vec(targets, (labels.len(), classes, images))
     }
 
     fn masks(

@@ -40,6 +40,36 @@ fn errors_and_panics_stay_inside_their_trial() {
 }
 
 #[test]
+fn a_lost_device_ends_the_run_and_the_next_one_trains_what_is_left() {
+    for pack in [1, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = three_cells();
+        let engine = Scripted { pack, ..Scripted::where_x_is_1(Turn::Lose, 2) };
+        let stop = StopSignal::new();
+        let session = Session {
+            plan: &plan,
+            engine: &engine,
+            folder: folder.path(),
+            options: RunOptions::default(),
+            stop: &stop,
+            events: &|_| {},
+        };
+        let error = session.run().unwrap_err();
+        assert_eq!(error.to_string(), "the device was lost");
+        assert!(error.hint().is_some_and(|hint| hint.contains("run the same command again")));
+        let stored = results(folder.path());
+        let outcomes: Vec<Outcome> = stored.members.values().map(|record| record.outcome).collect();
+        assert!(!outcomes.is_empty(), "those before it are kept");
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Completed), "{outcomes:?}");
+
+        let undisturbed = tempfile::tempdir().unwrap();
+        run_once(&plan, &Scripted::flawless(), undisturbed.path());
+        run_once(&plan, &Scripted::flawless(), folder.path());
+        assert_eq!(results(folder.path()), results(undisturbed.path()));
+    }
+}
+
+#[test]
 fn a_listener_that_panics_is_a_bug_and_no_outcome() {
     for pack in [1, 3] {
         let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::base::{MemberId, Metric, Stream, TrialId};
@@ -30,6 +30,8 @@ pub(super) enum Turn {
     Diverge,
     /// Ends well, but predicts one image too few.
     Miscount,
+    /// Loses the device, in a panic.
+    Lose,
 }
 
 pub(super) type Script = dyn Fn(&TrainJob<'_>, u32) -> Turn + Sync;
@@ -38,6 +40,7 @@ pub(super) struct Scripted {
     pub(super) script: Box<Script>,
     pub(super) pack: usize,
     pub(super) refuses_checkpoints: bool,
+    pub(super) is_lost: AtomicBool,
     pub(super) epochs: AtomicUsize,
     pub(super) packs: Mutex<Vec<usize>>,
 }
@@ -48,6 +51,7 @@ impl Scripted {
             script: Box::new(script),
             pack: 1,
             refuses_checkpoints: false,
+            is_lost: AtomicBool::new(false),
             epochs: AtomicUsize::new(0),
             packs: Mutex::new(Vec::new()),
         }
@@ -97,6 +101,10 @@ impl Engine for Scripted {
         self.pack
     }
 
+    fn lost(&self) -> Option<String> {
+        self.is_lost.load(Ordering::SeqCst).then(|| "the device was lost".to_owned())
+    }
+
     fn train_pack(
         &self,
         jobs: &[TrainJob<'_>],
@@ -139,6 +147,10 @@ impl Engine for Scripted {
                 Turn::Go => {}
                 Turn::Error => return Err(EngineError::Trainer("as the script says".to_owned())),
                 Turn::Panic => panic!("as the script says"),
+                Turn::Lose => {
+                    self.is_lost.store(true, Ordering::SeqCst);
+                    panic!("as the script says");
+                }
                 Turn::Miscount => miscount = true,
                 Turn::Diverge => {
                     output.outcome = Outcome::Diverged;
