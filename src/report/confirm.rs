@@ -12,7 +12,7 @@ use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, w
 use super::numbers::{Scale, counted};
 use crate::base::{Direction, Metric};
 use crate::results::{CellResults, ExperimentResults};
-use gridbench_stats::{self as stats, IntervalMethod, Summary};
+use gridbench_stats::{self as stats, Summary};
 
 /// Version of the JSON schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -75,7 +75,7 @@ pub struct Estimate {
 impl Estimate {
     fn of(values: &[f64], metric: Metric) -> Option<Self> {
         let Summary { n, mean, sd, interval95, .. } =
-            Summary::with_interval(values, IntervalMethod::StudentT)?.within(metric.range());
+            Summary::of(values)?.within(metric.range());
         Some(Self { n, mean, sd, interval95 })
     }
 }

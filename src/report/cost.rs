@@ -8,7 +8,7 @@ use crate::base::Metric;
 use crate::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
 use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
-use gridbench_stats::{IntervalMethod, Summary};
+use gridbench_stats::Summary;
 
 /// Returns the cost of everything that was trained; `labels` and `shown` name the axes' values.
 #[must_use]
@@ -179,7 +179,7 @@ fn epoch_seconds(trainings: &[&Training<'_>]) -> (Vec<f64>, Vec<f64>) {
 
 fn statistics(values: &[f64]) -> Option<Summary> {
     // Hundreds of thousands of trials need no bootstrap for a line about cost.
-    Summary::with_interval(values, IntervalMethod::StudentT)
+    Summary::of(values)
 }
 
 #[cfg(test)]

@@ -114,16 +114,16 @@ impl Presenter<'_> {
     /// trial.
     #[must_use]
     pub(super) fn details_notes(&self) -> Vec<String> {
-        let found = |method| {
-            let of = |cell: &CellLine| cell.summary.and_then(|found| found.interval_method);
-            self.section.cells.iter().any(|cell| of(cell) == Some(method))
+        let is_known = |cell: &CellLine| {
+            cell.summary
+                .is_some_and(|found| found.interval_method == Some(IntervalMethod::StudentT))
         };
-        let methods = match (found(IntervalMethod::StudentT), found(IntervalMethod::BcaBootstrap)) {
-            (false, false) => None,
-            (true, false) => Some("Student's t"),
-            (false, true) => Some("BCa bootstrap"),
-            (true, true) => Some("BCa bootstrap from 20 trials, else Student's t"),
-        };
+        let intervals = self
+            .section
+            .cells
+            .iter()
+            .any(is_known)
+            .then(|| "95 % intervals of the mean: Student's t".to_owned());
         let edges = &self.section.histogram_edges;
         let shown = edges.first().filter(|_| self.section.findings.n_max > 1);
         let histograms = shown.zip(edges.last()).map(|(low, high)| {
@@ -134,7 +134,6 @@ impl Presenter<'_> {
                 self.scale.size(edges[1] - low)
             )
         });
-        let intervals = methods.map(|method| format!("95 % intervals of the mean: {method}"));
         intervals.into_iter().chain(histograms).collect()
     }
 

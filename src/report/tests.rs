@@ -349,13 +349,13 @@ fn paths_of_the_engine_are_a_list() {
 }
 
 #[test]
-fn twenty_trials_have_bootstrap_intervals() {
+fn intervals_are_students_and_twenty_trials_have_a_bootstrap_one_beside_it() {
     let errors: Vec<u32> = (0..20).map(|repeat| 3 + repeat % 5).collect();
     let results = fixture::experiment("many", &[], &[(&[], &errors)]);
     let section = &sections(std::slice::from_ref(&results))[0];
     let summary = section.cells[0].summary.unwrap();
-    assert_eq!(summary.interval_method, Some(IntervalMethod::BcaBootstrap));
-    let cost = section.cells[0].metrics["train_seconds"];
-    assert_eq!(cost.interval_method, Some(IntervalMethod::StudentT));
-    assert!(terminal(&results, 100).contains(" 95 % intervals of the mean: BCa bootstrap\n"));
+    assert_eq!(summary.interval_method, Some(IntervalMethod::StudentT));
+    assert!(summary.bca_interval95.is_some());
+    assert_eq!(section.cells[0].metrics["train_seconds"].bca_interval95, None);
+    assert!(terminal(&results, 100).contains(" 95 % intervals of the mean: Student's t\n"));
 }

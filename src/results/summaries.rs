@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 
 use super::model::{CellResults, ExperimentResults};
 use crate::base::Metric;
-use gridbench_stats::{BOOTSTRAP_FROM, IntervalMethod, Summary};
+use gridbench_stats::{BOOTSTRAP_FROM, Summary};
 
-/// Values beyond which intervals are Student's t throughout: ten thousand resamples of a hundred
+/// Values beyond which no bootstrap interval stands beside Student's: ten thousand resamples of a hundred
 /// thousand trials would take longer than the rest of a report together.
 const BOOTSTRAP_VALUES: usize = 10_000;
 
@@ -43,8 +43,8 @@ impl Summaries {
 
 /// Summarises every metric over the completed trials of every cell.
 ///
-/// The interval is a bootstrap one for the report's own metric, from 20 trials per cell, in
-/// experiments of at most 10,000 trials; else it is Student's t. The summary says which.
+/// The interval is Student's t. For the report's own metric a bootstrap interval stands beside it,
+/// from 20 trials per cell, in experiments of at most 10,000 trials.
 fn all(results: &ExperimentResults) -> Vec<BTreeMap<Metric, Summary>> {
     let trials: usize = results.cells.iter().map(|cell| cell.trials.len()).sum();
     let metrics = results.metrics();
@@ -53,9 +53,9 @@ fn all(results: &ExperimentResults) -> Vec<BTreeMap<Metric, Summary>> {
         let bootstrap = metric == results.facts.report.metric
             && sample.len() >= BOOTSTRAP_FROM
             && trials <= BOOTSTRAP_VALUES;
-        let method =
-            if bootstrap { IntervalMethod::BcaBootstrap } else { IntervalMethod::StudentT };
-        Some((metric, Summary::with_interval(&sample, method)?.within(metric.range())))
+        let found = Summary::of(&sample)?;
+        let found = if bootstrap { found.with_bootstrap(&sample) } else { found };
+        Some((metric, found.within(metric.range())))
     };
     results
         .cells

@@ -54,6 +54,17 @@ pub struct TwoWayAnova {
 ///
 /// Nothing without a cell of two values, without any spread within cells, or for a value that is
 /// not finite.
+///
+/// ```
+/// use gridbench_stats::{Observation, two_way_anova};
+/// let observations: Vec<Observation> = [(0, 0, 1.0), (0, 0, 2.0), (0, 1, 4.0), (0, 1, 5.0), (1, 0, 2.0), (1, 0, 2.5), (1, 1, 7.0), (1, 1, 9.0)]
+///     .map(|(row, column, value)| Observation { row, column, value })
+///     .to_vec();
+/// // statsmodels anova_lm(ols('value ~ C(row) * C(column)', data).fit(), typ=2).F
+/// let found = two_way_anova(&observations).unwrap();
+/// assert!((found.rows.unwrap().f - 11.560_000_000_000_047).abs() < 1e-9);
+/// assert!((found.interaction.unwrap().f - 4.840_000_000_000_01).abs() < 1e-9);
+/// ```
 #[must_use]
 pub fn two_way_anova(observations: &[Observation]) -> Option<TwoWayAnova> {
     let values: Vec<f64> = observations.iter().map(|observation| observation.value).collect();

@@ -14,6 +14,12 @@ pub const RESAMPLES: usize = 10_000;
 pub const RESAMPLE_SEED: u64 = 0x6772_6964_6265_6e63;
 
 /// Returns `statistic` of each of `resamples` streams of `seed`, in the order of the streams.
+///
+/// ```
+/// // Streams are keyed by their number: the same whatever the number of threads.
+/// let means = gridbench_stats::resample(3, 7, |draws| draws.unit());
+/// assert_eq!(means, gridbench_stats::resample(3, 7, |draws| draws.unit()));
+/// ```
 pub fn resample<T, F>(resamples: usize, seed: u64, statistic: F) -> Vec<T>
 where
     T: Send,
@@ -31,6 +37,13 @@ where
 ///
 /// Nothing for fewer than two values or values that are not finite; a constant sample has an
 /// interval of no width.
+///
+/// ```
+/// let values = [0.1, 0.4, 0.2, 0.9, 0.3, 0.5, 0.2, 0.8];
+/// let (low, high) = gridbench_stats::bca_interval_of_mean(&values, 0.95, 10_000, 1).unwrap();
+/// // scipy.stats.bootstrap((values,), numpy.mean, n_resamples=1_000_000, method='BCa')
+/// assert!((low - 0.262_5).abs() < 0.006 && (high - 0.65).abs() < 0.006);
+/// ```
 #[must_use]
 pub fn bca_interval_of_mean(
     values: &[f64],
@@ -78,6 +91,13 @@ pub fn bca_interval_of_mean(
 ///
 /// # Panics
 /// If `statistics` is empty.
+///
+/// ```
+/// let mut statistics: Vec<f64> = (0..=100).map(f64::from).collect();
+/// // numpy.percentile(range(101), [2.5, 97.5])
+/// let (low, high) = gridbench_stats::percentile_interval(&mut statistics, 0.95);
+/// assert!((low - 2.5).abs() < 1e-12 && (high - 97.5).abs() < 1e-12);
+/// ```
 pub fn percentile_interval(statistics: &mut [f64], level: f64) -> (f64, f64) {
     let tail = 0.5 * (1.0 - level);
     (quantile(statistics, tail), quantile(statistics, 1.0 - tail))

@@ -22,6 +22,12 @@ pub struct Correlation {
 ///
 /// Nothing for samples of different length, below three pairs, without spread on a side, or for a
 /// value that is not finite.
+///
+/// ```
+/// // scipy.stats.pearsonr([2, 4, 7, 5.5], [1, 2.5, 6.5, 4]).statistic
+/// let found = gridbench_stats::pearson(&[2.0, 4.0, 7.0, 5.5], &[1.0, 2.5, 6.5, 4.0]).unwrap();
+/// assert!((found.coefficient - 0.981_494_752_728_367_5).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn pearson(a: &[f64], b: &[f64]) -> Option<Correlation> {
     let n = a.len();

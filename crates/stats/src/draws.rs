@@ -40,6 +40,12 @@ impl Draws {
         (self.word() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Returns a draw from the standard normal distribution (Box & Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
     /// Returns an index below `n`, by multiply-shift: the bias is below `n / 2⁶⁴`.
     ///
     /// # Panics
@@ -103,6 +109,18 @@ mod tests {
         assert_eq!(counts.iter().sum::<u32>(), 70_001);
         // Six standard deviations of a binomial with n = 70,000 and p = 1/7.
         assert!(counts.iter().all(|count| count.abs_diff(10_000) < 560), "{counts:?}");
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_of_the_normal_distribution() {
+        let mut draws = Draws::new(5);
+        let count = 100_000;
+        let values: Vec<f64> = (0..count).map(|_| draws.normal()).collect();
+        let moment =
+            |power: i32| values.iter().map(|x| x.powi(power)).sum::<f64>() / f64::from(count);
+        // Five standard errors: 1/√n, √2/√n, √96/√n.
+        assert!(moment(1).abs() < 0.016 && (moment(2) - 1.0).abs() < 0.023);
+        assert!((moment(4) - 3.0).abs() < 0.155);
     }
 
     #[test]

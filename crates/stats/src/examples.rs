@@ -27,6 +27,14 @@ pub struct VarianceSplit {
 ///
 /// `runs` says for every run which test images it got right, in the same order. Nothing below two
 /// runs or images, or for runs of different length.
+///
+/// ```
+/// let runs: [&[bool]; 2] = [&[true, true, false, true], &[true, false, false, false]];
+/// let split = gridbench_stats::split_variance(&runs).unwrap();
+/// // numpy.var([0.75, 0.25], ddof=1)
+/// assert!((split.total - 0.125).abs() < 1e-15);
+/// assert!((split.distribution + split.test_set - split.total).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn split_variance(runs: &[&[bool]]) -> Option<VarianceSplit> {
     let images = images_of(runs)?;

@@ -42,6 +42,11 @@ fn quantised_edges(low: f64, high: f64, quantum: f64, max_bins: usize) -> Option
 
 /// Counts the values of `sample` in each bin between `edges`; a value on an edge belongs to the
 /// bin above it, one on the last edge to the last bin, one outside to none.
+///
+/// ```
+/// // numpy.histogram([0.1, 0.2, 0.3, 0.9], [0, 0.25, 0.5, 1])[0]
+/// assert_eq!(gridbench_stats::counts(&[0.1, 0.2, 0.3, 0.9], &[0.0, 0.25, 0.5, 1.0]), [2, 1, 1]);
+/// ```
 #[must_use]
 pub fn counts(sample: &[f64], edges: &[f64]) -> Vec<usize> {
     let mut counts = vec![0; edges.len().saturating_sub(1)];

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::distributions::{t_cdf, t_quantile, t_two_sided};
+use super::moderated::Variance;
 use super::moments::{Moments, pooled_sd};
 
 /// A difference of means and how sure it is.
@@ -15,14 +16,22 @@ pub struct MeanDifference {
     pub difference: f64,
     /// Standard error of the difference.
     pub se: f64,
-    /// Degrees of freedom (Satterthwaite's for Welch's test), at least 1.
+    /// Degrees of freedom (Satterthwaite's for Welch's test), more than 0.
     pub degrees_of_freedom: f64,
     /// Probability of a difference at least this large, either way, if there is none.
     pub p_two_sided: f64,
 }
 
 impl MeanDifference {
-    pub(super) fn new(difference: f64, se: f64, degrees_of_freedom: f64) -> Self {
+    /// Returns a difference with a known standard error on so many degrees of freedom.
+    ///
+    /// ```
+    /// // 2 * scipy.stats.t.sf(2.0, 3.7)
+    /// let found = gridbench_stats::MeanDifference::new(0.5, 0.25, 3.7);
+    /// assert!((found.p_two_sided - 0.121_817_201_905_233_98).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn new(difference: f64, se: f64, degrees_of_freedom: f64) -> Self {
         let mut found = Self { difference, se, degrees_of_freedom, p_two_sided: 1.0 };
         found.p_two_sided = t_two_sided(found.t(0.0), degrees_of_freedom);
         found
@@ -79,9 +88,77 @@ impl MeanDifference {
     }
 }
 
+/// A mean and how well it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// The square of its standard error.
+    pub squared_error: f64,
+    /// Degrees of freedom of that; 0 where nothing is known of it.
+    pub degrees_of_freedom: f64,
+}
+
+impl Estimate {
+    /// Returns the mean of `n` values whose variance was estimated elsewhere, for example
+    /// [moderated](super::moderate).
+    #[must_use]
+    pub fn new(mean: f64, n: usize, variance: Variance) -> Self {
+        Self {
+            mean,
+            squared_error: variance.variance / n as f64,
+            degrees_of_freedom: variance.degrees_of_freedom,
+        }
+    }
+
+    /// Returns the difference of two independent means with Welch and Satterthwaite's degrees of
+    /// freedom; nothing where the error of either is unknown.
+    ///
+    /// ```
+    /// use gridbench_stats::{Estimate, Variance};
+    /// let estimate = |values: &[f64]| {
+    ///     let mean = values.iter().sum::<f64>() / values.len() as f64;
+    ///     Estimate::new(mean, values.len(), Variance::of(values).unwrap())
+    /// };
+    /// // scipy.stats.ttest_ind([2, 4, 7], [1, 2, 2, 3], equal_var=False): .pvalue, .df
+    /// let found = estimate(&[2.0, 4.0, 7.0]).minus(&estimate(&[1.0, 2.0, 2.0, 3.0])).unwrap();
+    /// assert!((found.p_two_sided - 0.245_220_199_375_795_4).abs() < 1e-12);
+    /// assert!((found.degrees_of_freedom - 2.318_620_689_655_172).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Option<MeanDifference> {
+        let known = self.degrees_of_freedom.min(other.degrees_of_freedom) > 0.0;
+        let squared = self.squared_error + other.squared_error;
+        let degrees_of_freedom = satterthwaite(self, other);
+        known.then(|| {
+            MeanDifference::new(self.mean - other.mean, squared.sqrt(), degrees_of_freedom)
+        })
+    }
+}
+
+/// Returns the degrees of freedom of the sum of two squared errors (Satterthwaite 1946); where both
+/// are 0, those of both together.
+pub(super) fn satterthwaite(a: &Estimate, b: &Estimate) -> f64 {
+    let sum = a.squared_error + b.squared_error;
+    if sum == 0.0 {
+        return a.degrees_of_freedom + b.degrees_of_freedom;
+    }
+    // Shares of the variance, not variances: those of tiny spreads underflow when squared.
+    let (share_a, share_b) = (a.squared_error / sum, b.squared_error / sum);
+    1.0 / (share_a.powi(2) / a.degrees_of_freedom + share_b.powi(2) / b.degrees_of_freedom)
+}
+
 /// Compares the means of `a` and `b` without assuming equal variances (Welch 1947).
 ///
 /// Nothing if either has fewer than two values or one that is not finite.
+///
+/// ```
+/// let a = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
+/// let b = [0.9899, 0.9907, 0.9912, 0.9883];
+/// // scipy.stats.ttest_ind(a, b, equal_var=False).pvalue
+/// let found = gridbench_stats::welch(&a, &b).unwrap();
+/// assert!((found.p_two_sided - 0.027_110_996_913_662_49).abs() < 1e-11);
+/// ```
 #[must_use]
 pub fn welch(a: &[f64], b: &[f64]) -> Option<MeanDifference> {
     welch_from_moments(&Moments::of(a)?, &Moments::of(b)?)
@@ -90,6 +167,15 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<MeanDifference> {
 /// Compares two means of which only the moments are known, such as published ones.
 ///
 /// Nothing if either has fewer than two values.
+///
+/// ```
+/// use gridbench_stats::{Moments, welch_from_moments};
+/// // scipy.stats.ttest_ind_from_stats(99.641, 0.047, 30, 99.745, 0.02, 100, equal_var=False).statistic
+/// let ours = Moments { n: 30, mean: 99.641, sd: Some(0.047) };
+/// let theirs = Moments { n: 100, mean: 99.745, sd: Some(0.02) };
+/// let found = welch_from_moments(&ours, &theirs).unwrap();
+/// assert!((found.difference / found.se - -11.803_457_004_286_386).abs() < 1e-9);
+/// ```
 #[must_use]
 pub fn welch_from_moments(a: &Moments, b: &Moments) -> Option<MeanDifference> {
     let (se_a, se_b) = (a.se()?, b.se()?);
@@ -121,6 +207,13 @@ fn p_of_separation(n: usize, m: usize) -> f64 {
 /// Compares the mean of `values` with a number known without error (one-sample t-test).
 ///
 /// Nothing if there are fewer than two values or one is not finite.
+///
+/// ```
+/// let a = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
+/// // scipy.stats.ttest_1samp(a, 0.9918).pvalue
+/// let found = gridbench_stats::against_number(&a, 0.9918).unwrap();
+/// assert!((found.p_two_sided - 0.194_277_019_800_669_2).abs() < 1e-11);
+/// ```
 #[must_use]
 pub fn against_number(values: &[f64], number: f64) -> Option<MeanDifference> {
     let moments = Moments::of(values)?;
@@ -131,6 +224,13 @@ pub fn against_number(values: &[f64], number: f64) -> Option<MeanDifference> {
 /// Returns Cohen's d: the difference of means in pooled standard deviations.
 ///
 /// Nothing if either sample is empty, one value is not finite, or there is no spread to measure by.
+///
+/// ```
+/// let a = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
+/// let b = [0.9899, 0.9907, 0.9912, 0.9883];
+/// // (mean(a) - mean(b)) / sqrt((5 * var(a, ddof=1) + 3 * var(b, ddof=1)) / 8)
+/// assert!((gridbench_stats::cohens_d(&a, &b).unwrap() - 2.251_551_177_709_917).abs() < 1e-10);
+/// ```
 #[must_use]
 pub fn cohens_d(a: &[f64], b: &[f64]) -> Option<f64> {
     let difference = Moments::of(a)?.mean - Moments::of(b)?.mean;

@@ -16,6 +16,13 @@ impl Moments {
     ///
     /// Sums run over distances from the first value, so that a constant sample has exactly its
     /// value as mean and exactly 0 as standard deviation.
+    ///
+    /// ```
+    /// // numpy.mean, numpy.std(ddof=1)
+    /// let found = gridbench_stats::Moments::of(&[1.0, 2.0, 4.0]).unwrap();
+    /// assert!((found.mean - 7.0 / 3.0).abs() < 1e-15);
+    /// assert!((found.sd.unwrap() - 1.527_525_231_651_946_8).abs() < 1e-15);
+    /// ```
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         let (&origin, _) = values.split_first()?;
@@ -42,6 +49,13 @@ impl Moments {
 
 /// Returns the standard deviation pooled over samples, weighted by their degrees of freedom, and
 /// those degrees of freedom. Single values add nothing; nothing if no sample has two values.
+///
+/// ```
+/// // np.sqrt((np.var([1, 3], ddof=1) + 3 * np.var([2, 4, 6, 4], ddof=1)) / 4)
+/// let (sd, freedom) = gridbench_stats::pooled_sd(&[&[1.0, 3.0], &[2.0, 4.0, 6.0, 4.0], &[9.0]]).unwrap();
+/// assert_eq!(freedom, 4);
+/// assert!((sd - 1.581_138_830_084_189_8).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn pooled_sd(samples: &[&[f64]]) -> Option<(f64, usize)> {
     let (squares, freedom) = samples

@@ -7,6 +7,14 @@ use super::moments::Moments;
 /// adjusted value is at most α keeps the chance of any false rejection at α.
 ///
 /// A NaN stays NaN and does not count as a comparison.
+///
+/// ```
+/// // statsmodels.stats.multitest.multipletests(p, method='holm')[1]
+/// let found = gridbench_stats::holm(&[0.01, 0.04, 0.03, 0.005, 0.6]);
+/// for (found, expected) in found.into_iter().zip([0.04, 0.09, 0.09, 0.025, 0.6]) {
+///     assert!((found - expected).abs() < 1e-15);
+/// }
+/// ```
 #[must_use]
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let order = ascending(p_values);
@@ -26,6 +34,11 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
 ///
 /// `p ≤ level` decides exactly as `holm(p) ≤ α` does, and a bound at this level excludes the
 /// tested value exactly where the test rejects it. A NaN gets NaN.
+///
+/// ```
+/// let levels = gridbench_stats::holm_levels(&[0.01, 0.04, 0.005], 0.05);
+/// assert_eq!(levels, [0.05 / 2.0, 0.05, 0.05 / 3.0]);
+/// ```
 #[must_use]
 pub fn holm_levels(p_values: &[f64], alpha: f64) -> Vec<f64> {
     step_down_levels(p_values, |_, remaining| alpha / remaining as f64)
@@ -37,6 +50,12 @@ pub fn holm_levels(p_values: &[f64], alpha: f64) -> Vec<f64> {
 /// As long as `level` keeps every single test at α/remaining over all of its looks, the chance of
 /// any false rejection stays at α (Maurer & Bretz 2013,
 /// <https://doi.org/10.1080/19466315.2013.807748>).
+///
+/// ```
+/// // With a level of α over what remains, this is Holm's rule.
+/// let levels = gridbench_stats::step_down_levels(&[0.01, 0.04], |_, remaining| 0.05 / remaining as f64);
+/// assert_eq!(levels, [0.025, 0.05]);
+/// ```
 pub fn step_down_levels(p_values: &[f64], level: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     let mut waiting = ascending(p_values);
     let mut levels = vec![f64::NAN; p_values.len()];
@@ -57,6 +76,14 @@ pub fn step_down_levels(p_values: &[f64], level: impl Fn(usize, usize) -> f64) -
 /// the adjusted value is at most q keeps the expected share of false rejections at q.
 ///
 /// A NaN stays NaN and does not count as a comparison.
+///
+/// ```
+/// // statsmodels.stats.multitest.multipletests(p, method='fdr_bh')[1]
+/// let found = gridbench_stats::benjamini_hochberg(&[0.01, 0.04, 0.03, 0.005, 0.6]);
+/// for (found, expected) in found.into_iter().zip([0.025, 0.05, 0.05, 0.025, 0.6]) {
+///     assert!((found - expected).abs() < 1e-15);
+/// }
+/// ```
 #[must_use]
 pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let order = ascending(p_values);

@@ -27,6 +27,14 @@ pub struct Permutation {
 /// two samples of these sizes (Fisher 1935; Pitman 1937).
 ///
 /// Nothing if either is empty or a value is not finite.
+///
+/// ```
+/// let a = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
+/// let b = [0.9899, 0.9907, 0.9912, 0.9883];
+/// // scipy.stats.permutation_test((a, b), abs of difference of means, n_resamples=numpy.inf)
+/// let found = gridbench_stats::permutation_test(&a, &b, 1).unwrap();
+/// assert!(found.exact && (found.p_two_sided - 0.009_523_809_523_809_525).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn permutation_test(a: &[f64], b: &[f64], seed: u64) -> Option<Permutation> {
     let (first, second) = (Moments::of(a)?, Moments::of(b)?);

@@ -1,7 +1,8 @@
 //! Shares of test images: Wilson's interval and `McNemar`'s test.
 
 use serde::Serialize;
-use statrs::function::gamma::ln_gamma;
+use statrs::function::beta::beta_reg;
+use statrs::function::gamma::{gamma_ur, ln_gamma};
 
 use super::distributions::{normal_quantile, normal_sf};
 
@@ -9,6 +10,13 @@ use super::distributions::{normal_quantile, normal_sf};
 ///
 /// `successes` may be a fraction: the mean number of correct images over several trials. Nothing
 /// unless 0 ≤ successes ≤ n and n > 0.
+///
+/// ```
+/// // statsmodels proportion_confint(987, 1000, 0.05, method='wilson')
+/// let (low, high) = gridbench_stats::wilson(987.0, 1000, 0.95).unwrap();
+/// assert!((low - 0.977_885_557_624_420_3).abs() < 1e-12);
+/// assert!((high - 0.992_387_179_610_648_9).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn wilson(successes: f64, n: usize, level: f64) -> Option<(f64, f64)> {
     let total = n as f64;
@@ -28,6 +36,11 @@ pub fn wilson(successes: f64, n: usize, level: f64) -> Option<(f64, f64)> {
 ///
 /// # Panics
 /// If a group has more cases than members.
+///
+/// ```
+/// // scipy.stats.fisher_exact([[5, 0], [0, 5]], alternative='greater').pvalue = 1 / 252
+/// assert!((gridbench_stats::fisher_more(0, 5, 5, 5) - 1.0 / 252.0).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn fisher_more(before: usize, n_before: usize, now: usize, n_now: usize) -> f64 {
     assert!(before <= n_before && now <= n_now, "{before} of {n_before}, {now} of {n_now}");
@@ -37,6 +50,35 @@ pub fn fisher_more(before: usize, n_before: usize, now: usize, n_now: usize) -> 
     let all = ln_choose(n_before + n_now, cases);
     let chance = |k: usize| (ln_choose(n_now, k) + ln_choose(n_before, cases - k) - all).exp();
     (now..=cases.min(n_now)).map(chance).sum::<f64>().min(1.0)
+}
+
+/// Returns the most trials a cell may lose before that is more than chance: the smallest k for
+/// which more than k of `n` lost trials have a probability of at most `level`, each lost with
+/// probability `share`.
+///
+/// ```
+/// // scipy.stats.binom.sf(k, 12, 0.05) <= 0.05 / 20 first at k = 3
+/// assert_eq!(gridbench_stats::most_lost(12, 0.05, 0.05 / 20.0), 3);
+/// assert_eq!(gridbench_stats::most_lost(5, 0.0, 0.05), 0, "where nothing is ever lost");
+/// ```
+///
+/// # Panics
+/// If `share` lies outside 0 to 1.
+#[must_use]
+pub fn most_lost(n: usize, share: f64, level: f64) -> usize {
+    assert!((0.0..=1.0).contains(&share), "a share of {share}");
+    // P(X > k) is the regularised incomplete beta function of k + 1 and n − k.
+    let exceeds = |k: usize| match share {
+        0.0 => 0.0,
+        1.0 => 1.0,
+        share => beta_reg(k as f64 + 1.0, (n - k) as f64, share),
+    };
+    (0..n).find(|&k| exceeds(k) <= level).unwrap_or(n)
+}
+
+/// Returns P(χ² ≥ x).
+pub(super) fn chi_squared_sf(x: f64, degrees_of_freedom: f64) -> f64 {
+    if x <= 0.0 { 1.0 } else { gamma_ur(0.5 * degrees_of_freedom, 0.5 * x) }
 }
 
 /// `McNemar`'s test between two classifiers on the same images.
@@ -55,6 +97,11 @@ pub struct McNemar {
 
 /// Tests whether two classifiers are equally good, from the images on which they disagree
 /// (`McNemar` 1947; exact binomial below 25 of them).
+///
+/// ```
+/// // statsmodels mcnemar([[0, 3], [12, 0]], exact=True).pvalue
+/// assert!((gridbench_stats::mcnemar(3, 12).p_two_sided - 0.035_156_25).abs() < 1e-11);
+/// ```
 #[must_use]
 pub fn mcnemar(only_first: u64, only_second: u64) -> McNemar {
     let discordant = only_first + only_second;
@@ -94,6 +141,29 @@ mod tests {
         ] {
             assert_close(fisher_more(before, m, now, n), expected, 1e-12);
         }
+    }
+
+    #[test]
+    fn the_most_that_may_be_lost_agrees_with_scipy() {
+        // The smallest k with scipy.stats.binom.sf(k, n, p) <= 0.05 / cells
+        for (n, share, cells, expected) in [
+            (5, 0.0, 1.0, 0),
+            (5, 0.05, 1.0, 1),
+            (5, 0.05, 20.0, 2),
+            (3, 0.2, 4.0, 2),
+            (20, 0.01, 20.0, 2),
+            (5, 1.0, 1.0, 5),
+            (0, 0.5, 1.0, 0),
+        ] {
+            assert_eq!(most_lost(n, share, 0.05 / cells), expected, "{n} with {share}");
+        }
+    }
+
+    #[test]
+    fn the_tail_of_chi_squared_agrees_with_scipy() {
+        // scipy.stats.chi2.sf(12.3, 5), chi2.sf(200, 89)
+        assert_close(chi_squared_sf(12.3, 5.0), 0.030_900_464_635_460_92, 1e-13);
+        assert_close(chi_squared_sf(200.0, 89.0) / 1.626_724_695_504_007_7e-10, 1.0, 1e-8);
     }
 
     #[test]

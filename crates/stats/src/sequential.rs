@@ -17,6 +17,13 @@ const MOST_POINTS: usize = 4_001;
 /// number of values, for a difference of means 1 / (1/n + 1/m). The first look is strict and the
 /// last nearly as lenient as a test that looks once. Nothing without a look, for information that
 /// does not grow, or a level outside 0 to ½.
+///
+/// ```
+/// // Jennison & Turnbull (2000), table 2.3: C(3, 0.05) = 2.004 for three equally spaced looks.
+/// let levels = gridbench_stats::obrien_fleming(0.025, &[1.0, 2.0, 3.0]).unwrap();
+/// // scipy.stats.norm.sf(2.004)
+/// assert!((levels[2] - 0.022_54).abs() < 5e-5);
+/// ```
 #[must_use]
 pub fn obrien_fleming(alpha: f64, information: &[f64]) -> Option<Vec<f64>> {
     let (&last, &first) = (information.last()?, information.first()?);

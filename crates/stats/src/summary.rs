@@ -6,7 +6,8 @@ use super::bootstrap::{RESAMPLE_SEED, RESAMPLES, bca_interval_of_mean};
 use super::distributions::{normal_quantile, t_quantile};
 use super::moments::Moments;
 
-/// Samples of at least this size have bootstrap intervals.
+/// Samples of at least this size can have a bootstrap interval beside Student's: below it, resamples
+/// of so few values say little.
 pub const BOOTSTRAP_FROM: usize = 20;
 
 /// How an interval of a mean was found.
@@ -45,8 +46,13 @@ pub struct Summary {
     /// 95 % interval of the mean, low then high; absent for a single value and for values without
     /// any spread.
     pub interval95: Option<(f64, f64)>,
-    /// How that interval was found; absent with it.
+    /// How that interval was found: Student's t at every n. (The `BCa` bootstrap covers less for
+    /// accuracies of 20 to 100 trials: 94.2 against 96.0 % for normal ones, 92.3 against 93.2 % for
+    /// skewed ones, simulated.) Absent with the interval.
     pub interval_method: Option<IntervalMethod>,
+    /// `BCa` bootstrap interval beside it, where asked for and from [`BOOTSTRAP_FROM`] values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bca_interval95: Option<(f64, f64)>,
     /// Middle value, or the mean of the two middle values.
     pub median: f64,
     /// Mean without the lowest and highest ⌊n/4⌋ values (Agarwal et al. 2021,
@@ -64,22 +70,18 @@ pub struct Summary {
 impl Summary {
     /// Summarises `values`; nothing if there are none or one is not finite.
     ///
-    /// The interval is Student's t below [`BOOTSTRAP_FROM`] values and the `BCa` bootstrap from
-    /// there. The order of the values plays no part, to the last bit.
+    /// The order of the values plays no part, to the last bit.
+    ///
+    /// ```
+    /// let values = [0.9812, 0.9834, 0.9799, 0.9841, 0.9825, 0.9830];
+    /// let found = gridbench_stats::Summary::of(&values).unwrap();
+    /// // scipy.stats.t.interval(0.95, 5, numpy.mean(values), scipy.stats.sem(values))
+    /// let (low, high) = found.interval95.unwrap();
+    /// assert!((low - 0.980_728_630_426_962_3).abs() < 1e-12);
+    /// assert!((high - 0.983_971_369_573_037_3).abs() < 1e-12);
+    /// ```
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
-        let method = if values.len() < BOOTSTRAP_FROM {
-            IntervalMethod::StudentT
-        } else {
-            IntervalMethod::BcaBootstrap
-        };
-        Self::with_interval(values, method)
-    }
-
-    /// Summarises `values` with an interval of the given kind: Student's t is some thousand times
-    /// cheaper, for tables whose intervals few will read.
-    #[must_use]
-    pub fn with_interval(values: &[f64], method: IntervalMethod) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let Moments { n, mean, sd } = Moments::of(&sorted)?;
@@ -87,18 +89,7 @@ impl Summary {
         let (min, max) = (sorted[0], sorted[n - 1]);
         let mean = mean.clamp(min, max);
         // Without any spread there is nothing to say how far the mean may be off.
-        let interval = se.filter(|se| *se > 0.0).map(|se| {
-            let bootstrap = match method {
-                IntervalMethod::BcaBootstrap => {
-                    bca_interval_of_mean(&sorted, 0.95, RESAMPLES, RESAMPLE_SEED)
-                }
-                IntervalMethod::StudentT => None,
-            };
-            match bootstrap {
-                Some(interval) => (interval, IntervalMethod::BcaBootstrap),
-                None => (t_interval(mean, se, n), IntervalMethod::StudentT),
-            }
-        });
+        let interval = se.filter(|se| *se > 0.0).map(|se| t_interval(mean, se, n));
         let cut = n / 4;
         let middle = Moments::of(&sorted[cut..n - cut])?;
         Some(Self {
@@ -106,8 +97,9 @@ impl Summary {
             mean,
             sd,
             se,
-            interval95: interval.map(|(interval, _)| interval),
-            interval_method: interval.map(|(_, method)| method),
+            interval95: interval,
+            interval_method: interval.map(|_| IntervalMethod::StudentT),
+            bca_interval95: None,
             median: median_of_sorted(&sorted),
             interquartile_mean: middle.mean,
             min,
@@ -118,16 +110,36 @@ impl Summary {
 }
 
 impl Summary {
-    /// Cuts the interval where there can be no values; it holds the mean as often as before.
+    /// Adds the bootstrap interval of the `values` summarised, from [`BOOTSTRAP_FROM`] of them on; it
+    /// costs some thousand times as much as all the rest.
+    #[must_use]
+    pub fn with_bootstrap(mut self, values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let is_wanted = self.interval95.is_some() && values.len() >= BOOTSTRAP_FROM;
+        self.bca_interval95 = is_wanted
+            .then(|| bca_interval_of_mean(&sorted, 0.95, RESAMPLES, RESAMPLE_SEED))
+            .flatten();
+        self
+    }
+
+    /// Cuts the intervals where there can be no values; they hold the mean as often as before.
     #[must_use]
     pub fn within(mut self, (least, most): (f64, f64)) -> Self {
-        self.interval95 = self.interval95.map(|(low, high)| (low.max(least), high.min(most)));
+        let cut = |(low, high): (f64, f64)| (low.max(least), high.min(most));
+        self.interval95 = self.interval95.map(cut);
+        self.bca_interval95 = self.bca_interval95.map(cut);
         self
     }
 }
 
 /// Returns the largest value expected of `n` draws from a normal distribution (Blom 1958:
 /// mean + SD · Φ⁻¹((n − 3/8) / (n + 1/4))).
+///
+/// ```
+/// // 99.641 + 0.047 * scipy.stats.norm.ppf((1500 - 0.375) / (1500 + 0.25))
+/// assert!((gridbench_stats::expected_max(99.641, 0.047, 1500) - 99.798_051_685_336_72).abs() < 1e-9);
+/// ```
 #[must_use]
 pub fn expected_max(mean: f64, sd: f64, n: usize) -> f64 {
     let n = n as f64;

@@ -12,7 +12,7 @@ use super::wording::Printed;
 use crate::base::Metric;
 use crate::check::CellSample;
 use crate::check::verdict::CheckReport;
-use gridbench_stats::{IntervalMethod, Summary};
+use gridbench_stats::Summary;
 
 /// Writes `{ benchmark: { measure: { value, lower_value, upper_value } } }`.
 pub(super) fn metric_format(report: &CheckReport, cells: &[CellSample]) -> String {
@@ -87,7 +87,7 @@ fn gated<'a>(
             assignments.contains(&cell.assignment) && metrics.contains(&Some(cell.metric))
         })
         .filter_map(|cell| {
-            let summary = Summary::with_interval(&cell.values, IntervalMethod::StudentT)?;
+            let summary = Summary::of(&cell.values)?;
             Some((cell, Printed::of(cell.metric), summary.within(cell.metric.range())))
         })
 }

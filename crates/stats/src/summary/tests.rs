@@ -30,20 +30,22 @@ fn a_small_sample_agrees_with_scipy() {
 }
 
 #[test]
-fn from_twenty_values_the_interval_is_a_bootstrap() {
+fn the_interval_is_students_at_every_size_and_a_bootstrap_stands_beside_it_from_twenty_on() {
     let found = Summary::of(&SKEWED).unwrap();
-    assert_eq!(found.interval_method, Some(IntervalMethod::BcaBootstrap));
-    // As in `stats::bootstrap`
+    assert_eq!(found.interval_method, Some(IntervalMethod::StudentT));
+    // scipy.stats.t.interval(0.95, 24, mean, sem)
     let (low, high) = found.interval95.unwrap();
-    assert_close(low, 0.985_704, 4e-5);
-    assert_close(high, 0.987_6, 4e-5);
+    assert_close(low, 0.986_010_562_823_403_6, 1e-12);
+    assert_close(high, 0.987_885_437_176_596_5, 1e-12);
     // scipy.stats.trim_mean(w, 0.25)
     assert_close(found.interquartile_mean, 0.987_107_692_307_692_3, 1e-14);
-    assert_eq!(Summary::of(&SKEWED[..19]).unwrap().interval_method, Some(IntervalMethod::StudentT));
-    let plain = Summary::with_interval(&SKEWED, IntervalMethod::StudentT).unwrap();
-    // scipy.stats.t.interval(0.95, 24, mean, sem)
-    assert_close(plain.interval95.unwrap().0, 0.986_010_562_823_403_6, 1e-12);
-    assert_close(plain.interval95.unwrap().1, 0.987_885_437_176_596_5, 1e-12);
+    // As in `stats::bootstrap`
+    assert_eq!(found.bca_interval95, None);
+    let (low, high) = found.with_bootstrap(&SKEWED).bca_interval95.unwrap();
+    assert_close(low, 0.985_704, 4e-5);
+    assert_close(high, 0.987_6, 4e-5);
+    let few = &SKEWED[..19];
+    assert_eq!(Summary::of(few).unwrap().with_bootstrap(few).bca_interval95, None);
 }
 
 #[test]

@@ -1,0 +1,439 @@
+//! Which cells may be the best: multiple comparisons with the best.
+//!
+//! Hsu (1981, <https://doi.org/10.1214/aos/1176345582>): a cell stays in the set unless some other
+//! cell is better than it beyond what chance gives the largest of all differences from *this* cell.
+//! Whichever cell is truly best, it is left out with probability α at most, however many are
+//! compared and however close they are; Holm's rule against the best *seen* keeps no such promise.
+
+use serde::Serialize;
+
+use super::block::{Blocks, MIN_BLOCK_CELLS};
+use super::distributions::{normal_quantile, normal_sf, t_quantile};
+use super::dunnett::SharedError;
+use super::means::{Estimate, MeanDifference};
+use super::moderated::{Variance, in_groups, moderate, moderate_cautiously};
+use super::moments::Moments;
+use super::paired::{Pairs, pairs_are_enough};
+use super::power::{Sides, noncentrality_for};
+use super::shrink::groups_of_like_sd;
+
+/// Squared loadings are rounded down to multiples of one over this: never too lenient, and cells of
+/// nearly equal error are integrated as one.
+const LOADING_STEPS: f64 = 256.0;
+
+/// How the errors of cells hang together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorModel {
+    /// Every cell has luck of its own.
+    Independent,
+    /// Cells of a repeat share seeds: cell + repeat is fitted.
+    Blocks,
+    /// Too few cells for that: differences repeat by repeat.
+    Differences,
+}
+
+impl ErrorModel {
+    /// Returns the model for an experiment of so many cells and repeats, fixed before any value is
+    /// seen: blocks or differences where cells of a repeat `share_seeds` and there are enough.
+    ///
+    /// ```
+    /// use gridbench_stats::ErrorModel;
+    /// assert_eq!(ErrorModel::of_design(90, 5, true), ErrorModel::Blocks);
+    /// assert_eq!(ErrorModel::of_design(4, 3, true), ErrorModel::Differences);
+    /// assert_eq!(ErrorModel::of_design(2, 3, true), ErrorModel::Independent);
+    /// assert_eq!(ErrorModel::of_design(90, 5, false), ErrorModel::Independent);
+    /// ```
+    #[must_use]
+    pub fn of_design(cells: usize, repeats: usize, share_seeds: bool) -> Self {
+        if !share_seeds || !pairs_are_enough(cells, repeats) {
+            Self::Independent
+        } else if cells >= MIN_BLOCK_CELLS {
+            Self::Blocks
+        } else {
+            Self::Differences
+        }
+    }
+}
+
+/// What a comparison with the best is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BestQuestion {
+    /// Whether larger values are better.
+    pub higher_is_better: bool,
+    /// The chance, at most, that the truly best cell is left out; for example 0.05.
+    pub alpha: f64,
+    /// The least variance that can be believed, as in [`moderate`](super::moderate()).
+    pub floor: f64,
+    /// How the errors of cells hang together.
+    pub model: ErrorModel,
+}
+
+/// The cells that may be the best, and how far each may be from it.
+#[derive(Debug, Clone)]
+pub struct BestSet {
+    /// Whether each cell may be the best. Cells without values never are.
+    pub members: Vec<bool>,
+    /// The cell with the best mean; absent where no cell has a value.
+    pub leader: Option<usize>,
+    /// Mean of every cell, adjusted for missing repeats where blocks are fitted.
+    pub estimates: Vec<Option<Estimate>>,
+    /// The model that was fitted; it falls back to independent errors where the values of a repeat
+    /// do not connect the cells.
+    pub model: ErrorModel,
+    sign: f64,
+    alpha: f64,
+    errors: Errors,
+    /// Degrees of freedom of the one variance that all cells share; absent where they differ.
+    pooled: Option<f64>,
+}
+
+/// Where the error of a difference comes from.
+#[derive(Debug, Clone)]
+enum Errors {
+    Independent { most: f64 },
+    Blocks { blocks: Blocks, most: f64 },
+    Differences(Vec<Vec<Option<MeanDifference>>>),
+}
+
+impl BestSet {
+    /// Finds the confidence set of the best cell. `cells` hold one value per repeat; `None` stands
+    /// for a trial that was lost or never run.
+    ///
+    /// Variances are [moderated cautiously](super::moderate_cautiously()) among cells of like spread. A cell whose error nothing is known of (a single
+    /// value, and too few other cells to borrow a spread from) stays in. Where nothing varies at
+    /// all, the best means are the set.
+    ///
+    /// # Panics
+    /// If a value is not finite, or the cells of blocks or differences do not have the same number
+    /// of repeats.
+    ///
+    /// ```
+    /// use gridbench_stats::{BestQuestion, BestSet, ErrorModel};
+    /// let rows = [[56.9, 65.4, 48.4], [99.1, 98.0, 100.0], [98.5, 99.5, 98.7]].map(|row| row.map(Some));
+    /// let cells: Vec<&[Option<f64>]> = rows.iter().map(|row| row.as_slice()).collect();
+    /// let question = BestQuestion {
+    ///     higher_is_better: true,
+    ///     alpha: 0.05,
+    ///     floor: 0.0,
+    ///     model: ErrorModel::Independent,
+    /// };
+    /// assert_eq!(BestSet::of(&cells, &question).members, [false, true, true]);
+    /// ```
+    #[must_use]
+    pub fn of(cells: &[&[Option<f64>]], question: &BestQuestion) -> Self {
+        let finite = cells.iter().copied().flatten().flatten().all(|value| value.is_finite());
+        assert!(finite, "values are finite");
+        let sign = if question.higher_is_better { 1.0 } else { -1.0 };
+        let (model, estimates, errors) = match question.model {
+            ErrorModel::Blocks => match Blocks::of(cells) {
+                Some(blocks) => {
+                    let most = blocks.variances.iter().map(|own| own.degrees_of_freedom).sum();
+                    let estimates = blocks.estimates(question.floor);
+                    (ErrorModel::Blocks, estimates, Errors::Blocks { blocks, most })
+                }
+                None => independent(cells, question.floor),
+            },
+            ErrorModel::Differences => {
+                let (_, estimates, _) = independent(cells, question.floor);
+                let table = differences(cells, question.floor);
+                (ErrorModel::Differences, estimates, Errors::Differences(table))
+            }
+            ErrorModel::Independent => independent(cells, question.floor),
+        };
+        let leader = (0..cells.len())
+            .filter_map(|cell| Some((cell, sign * estimates[cell]?.mean)))
+            .fold(
+                None,
+                |best: Option<(usize, f64)>, own| {
+                    if best.is_some_and(|best| best.1 >= own.1) { best } else { Some(own) }
+                },
+            )
+            .map(|(cell, _)| cell);
+        let alpha = question.alpha;
+        let pooled = pooled_freedom(&estimates, cells);
+        let members = Vec::new();
+        let mut found = Self { members, leader, estimates, model, sign, alpha, errors, pooled };
+        found.members = (0..cells.len()).map(|cell| found.may_be_best(cell)).collect();
+        found
+    }
+
+    /// Returns the difference of two cells in the good direction; nothing where its error is
+    /// unknown.
+    fn lead(&self, cell: usize, other: usize) -> Option<MeanDifference> {
+        let (a, b) = (self.estimates[cell]?, self.estimates[other]?);
+        let found = match &self.errors {
+            Errors::Independent { most } | Errors::Blocks { most, .. } => {
+                capped(&a, &b, self.gaps(cell, other), *most)
+            }
+            Errors::Differences(table) => table[cell][other],
+        }?;
+        Some(MeanDifference::new(self.sign * found.difference, found.se, found.degrees_of_freedom))
+    }
+
+    fn others(&self, cell: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..self.estimates.len())
+            .filter(move |&other| other != cell && self.estimates[other].is_some())
+    }
+
+    /// Returns the joint distribution of the differences from `cell`, correlated through its error.
+    fn joint(&self, cell: usize) -> Option<Joint> {
+        let own = self.estimates[cell]?.squared_error;
+        let loadings: Vec<f64> = self
+            .others(cell)
+            .map(|other| {
+                let rest = self.estimates[other].map_or(0.0, |other| other.squared_error);
+                let all = own + rest + self.gaps(cell, other);
+                let squared = if all > 0.0 { own / all } else { 0.5 };
+                ((squared * LOADING_STEPS).floor() / LOADING_STEPS).sqrt()
+            })
+            .collect();
+        let freedom = self.pooled.unwrap_or(f64::INFINITY);
+        (!loadings.is_empty()).then(|| Joint {
+            shared: SharedError::new(&loadings, freedom),
+            is_pooled: self.pooled.is_some(),
+        })
+    }
+
+    fn gaps(&self, cell: usize, other: usize) -> f64 {
+        match &self.errors {
+            Errors::Blocks { blocks, .. } => blocks.squared_error_of_gaps(cell, other),
+            _ => 0.0,
+        }
+    }
+
+    fn may_be_best(&self, cell: usize) -> bool {
+        if self.estimates[cell].is_none() {
+            return false;
+        }
+        let rival = self
+            .others(cell)
+            .filter_map(|other| self.lead(cell, other))
+            .map(|lead| (p_no_worse(&lead), lead))
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((p, lead)) = rival else {
+            return true;
+        };
+        let others = self.others(cell).count() as f64;
+        // One comparison is the least strict rule, and Bonferroni's the strictest.
+        if p > self.alpha || lead.se == 0.0 {
+            return p > self.alpha;
+        }
+        if p * others <= self.alpha || matches!(self.errors, Errors::Differences(_)) {
+            return p * others > self.alpha;
+        }
+        let t = -lead.difference / lead.se;
+        self.joint(cell).is_none_or(|joint| joint.probability_below(t, p) < 1.0 - self.alpha)
+    }
+
+    /// Returns by how much `cell` may be worse than the best, at most: a bound that holds for all
+    /// cells at once with probability 1 − α. 0 for a cell that is shown to be the best; infinite
+    /// where an error is unknown; nothing for a cell without values.
+    ///
+    /// # Panics
+    /// If there is no such cell.
+    #[must_use]
+    pub fn at_most_worse(&self, cell: usize) -> Option<f64> {
+        self.estimates[cell]?;
+        let rivals: Vec<usize> = self.others(cell).filter(|&other| self.members[other]).collect();
+        let leads: Option<Vec<MeanDifference>> =
+            rivals.iter().map(|&other| self.lead(cell, other)).collect();
+        let Some(leads) = leads else {
+            return Some(f64::INFINITY);
+        };
+        if leads.is_empty() {
+            return Some(0.0);
+        }
+        let critical = self.critical_values(cell)?;
+        let worst = leads.iter().map(|lead| critical(lead) * lead.se - lead.difference);
+        Some(worst.fold(0.0, f64::max))
+    }
+
+    /// Returns the critical value of every comparison with `cell`, by its degrees of freedom.
+    fn critical_values(&self, cell: usize) -> Option<impl Fn(&MeanDifference) -> f64 + use<>> {
+        let others = self.others(cell).count() as f64;
+        let (score, level) = if matches!(self.errors, Errors::Differences(_)) {
+            (0.0, Some(self.alpha / others))
+        } else {
+            let joint = self.joint(cell)?;
+            let score = joint.shared.critical_value(self.alpha, Sides::One)?;
+            (score, (!joint.is_pooled).then(|| normal_sf(score)))
+        };
+        Some(move |lead: &MeanDifference| {
+            level.map_or(score, |level| -t_quantile(level, lead.degrees_of_freedom))
+        })
+    }
+
+    /// Returns the smallest true distance from the best at which a cell like most is left out with
+    /// probability `power`; nothing where no error is known. It is the rule of the set itself, so
+    /// both can be printed side by side.
+    #[must_use]
+    pub fn detectable(&self, power: f64) -> Option<f64> {
+        let leader = self.leader?;
+        let mut leads: Vec<MeanDifference> =
+            self.others(leader).filter_map(|other| self.lead(leader, other)).collect();
+        leads.sort_by(|a, b| a.se.total_cmp(&b.se));
+        let middle = leads.get(leads.len() / 2)?;
+        let critical = self.critical_values(leader)?(middle);
+        Some(noncentrality_for(critical, middle.degrees_of_freedom, power)? * middle.se)
+    }
+}
+
+/// The joint distribution of comparisons with one cell.
+///
+/// Where all cells share one variance estimate, it is Dunnett's. Where every comparison has an
+/// estimate of its own, their errors are independent: every p is turned into the normal score that
+/// is as rare, and the scores are taken for jointly normal. (Dunnett's own distribution would count
+/// the luck of all estimates as one, and leave out the best of 90 unequal cells in 15 to 20 %
+/// instead of 5 %, simulated.)
+struct Joint {
+    shared: SharedError,
+    is_pooled: bool,
+}
+
+impl Joint {
+    /// Returns the probability that no comparison is as extreme as `t`, which by itself has the
+    /// one-sided p given.
+    fn probability_below(&self, t: f64, p: f64) -> f64 {
+        let score = if self.is_pooled { t } else { -normal_quantile(p) };
+        self.shared.probability_below(score, Sides::One)
+    }
+}
+
+/// Returns the one-sided p of "the cell is no worse", 0 or 1 where neither side varies.
+fn p_no_worse(lead: &MeanDifference) -> f64 {
+    if lead.se > 0.0 { lead.p_at_least(0.0) } else { f64::from(u8::from(lead.difference >= 0.0)) }
+}
+
+/// The difference of two cells whose variances were moderated together: never more degrees of
+/// freedom than all cells have.
+fn capped(a: &Estimate, b: &Estimate, extra: f64, most: f64) -> Option<MeanDifference> {
+    let found = a.minus(b)?;
+    let freedom = if most > 0.0 { found.degrees_of_freedom.min(most) } else { return None };
+    Some(MeanDifference::new(found.difference, found.se.hypot(extra.sqrt()), freedom))
+}
+
+/// Returns the degrees of freedom of the variance that all cells have in common, if they do.
+fn pooled_freedom(estimates: &[Option<Estimate>], cells: &[&[Option<f64>]]) -> Option<f64> {
+    let mut variances = estimates.iter().zip(cells).filter_map(|(own, cell)| {
+        let own = (*own)?;
+        Some((own.squared_error * cell.iter().flatten().count() as f64, own.degrees_of_freedom))
+    });
+    let (first, freedom) = variances.next()?;
+    let is_same = |(variance, own): (f64, f64)| {
+        (variance - first).abs() <= 1e-12 * first && own.to_bits() == freedom.to_bits()
+    };
+    (freedom > 0.0 && variances.all(is_same)).then_some(freedom)
+}
+
+fn independent(
+    cells: &[&[Option<f64>]],
+    floor: f64,
+) -> (ErrorModel, Vec<Option<Estimate>>, Errors) {
+    let values: Vec<Vec<f64>> =
+        cells.iter().map(|cell| cell.iter().flatten().copied().collect()).collect();
+    let unknown = Variance { variance: 0.0, degrees_of_freedom: 0.0 };
+    let own: Vec<Variance> =
+        values.iter().map(|values| Variance::of(values).unwrap_or(unknown)).collect();
+    let most = own.iter().map(|own| own.degrees_of_freedom).sum();
+    let moderated = in_groups(&own, &groups_of_like_sd(&own), floor, moderate_cautiously);
+    let estimates = values.iter().zip(moderated).map(|(values, variance)| {
+        Moments::of(values).map(|moments| Estimate::new(moments.mean, moments.n, variance))
+    });
+    (ErrorModel::Independent, estimates.collect(), Errors::Independent { most })
+}
+
+/// Compares every two cells by their differences, repeat by repeat, with variances moderated over
+/// all pairs of cells.
+fn differences(cells: &[&[Option<f64>]], floor: f64) -> Vec<Vec<Option<MeanDifference>>> {
+    let count = cells.len();
+    let mut table = vec![vec![None; count]; count];
+    let mut found = Vec::new();
+    for a in 0..count {
+        for b in a + 1..count {
+            if let Some(pairs) = Pairs::of(cells[a], cells[b]) {
+                found.push((a, b, pairs));
+            }
+        }
+    }
+    let own: Vec<Variance> = found.iter().map(|(_, _, pairs)| pairs.variance).collect();
+    // Of all pairs of cells only those with one and the same cell vary freely.
+    let share = 2.0 / count as f64;
+    let most = share * own.iter().map(|own| own.degrees_of_freedom).sum::<f64>();
+    for ((a, b, pairs), variance) in found.into_iter().zip(moderate(&own, 2.0 * floor)) {
+        let degrees_of_freedom = variance.degrees_of_freedom.min(most);
+        if let Some(test) = pairs.test(Variance { degrees_of_freedom, ..variance }) {
+            table[a][b] = Some(test);
+            table[b][a] = Some(MeanDifference::new(-test.difference, test.se, degrees_of_freedom));
+        }
+    }
+    table
+}
+
+/// Plans a comparison with the best: returns the smallest true distance at which a cell is left out
+/// of the set with probability `power`, for `cells` cells of `n` values each with standard deviation `sd` known on
+/// so many degrees of freedom.
+///
+/// Nothing for fewer than two cells or values, or probabilities that make no sense.
+///
+/// ```
+/// // scipy.stats.nct and optimize.brentq with c = 2.3044 (Dunnett, 4 comparisons, 20 degrees of
+/// // freedom): d with nct.sf(c, 20, d) = 0.8, times sqrt(2 / 5)
+/// let found = gridbench_stats::detectable_from_best(1.0, 5, 5, 20.0, 0.05, 0.8).unwrap();
+/// assert!((found - 2.005_236_8).abs() < 1e-4);
+/// ```
+#[must_use]
+pub fn detectable_from_best(
+    sd: f64,
+    n: usize,
+    cells: usize,
+    degrees_of_freedom: f64,
+    alpha: f64,
+    power: f64,
+) -> Option<f64> {
+    let sound = n > 1 && cells > 1 && sd >= 0.0 && degrees_of_freedom > 0.0;
+    if !(sound && alpha < power && power < 1.0) {
+        return None;
+    }
+    let critical =
+        SharedError::balanced(cells - 1, degrees_of_freedom).critical_value(alpha, Sides::One)?;
+    let distance = noncentrality_for(critical, degrees_of_freedom, power)?;
+    Some(distance * sd * (2.0 / n as f64).sqrt())
+}
+
+/// Returns the fewest repeats, at least 2 and at most `most`, at which
+/// [`detectable_from_best`] is at most `difference`; `degrees_of_freedom` are those at so many
+/// repeats.
+#[must_use]
+pub fn repeats_to_leave_best(
+    sd: f64,
+    difference: f64,
+    cells: usize,
+    degrees_of_freedom: impl Fn(usize) -> f64,
+    (alpha, power): (f64, f64),
+    most: usize,
+) -> Option<usize> {
+    let reaches = |n: usize| {
+        detectable_from_best(sd, n, cells, degrees_of_freedom(n), alpha, power)
+            .is_some_and(|detectable| detectable <= difference)
+    };
+    let (mut low, mut high) = (1, 2);
+    while !reaches(high) {
+        if high >= most {
+            return None;
+        }
+        (low, high) = (high, (2 * high).min(most));
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if reaches(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(high)
+}
+
+#[cfg(test)]
+mod tests;

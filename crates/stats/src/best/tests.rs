@@ -1,0 +1,185 @@
+use super::super::Draws;
+use super::super::testing::assert_close;
+use super::*;
+
+fn rows(cells: &[Vec<Option<f64>>]) -> Vec<&[Option<f64>]> {
+    cells.iter().map(Vec::as_slice).collect()
+}
+
+fn full(cells: &[&[f64]]) -> Vec<Vec<Option<f64>>> {
+    cells.iter().map(|cell| cell.iter().copied().map(Some).collect()).collect()
+}
+
+fn question(model: ErrorModel) -> BestQuestion {
+    BestQuestion { higher_is_better: true, alpha: 0.05, floor: 0.0, model }
+}
+
+fn set(cells: &[&[f64]]) -> Vec<bool> {
+    BestSet::of(&rows(&full(cells)), &question(ErrorModel::Independent)).members
+}
+
+#[test]
+fn the_set_is_hsus() {
+    // Variances that differ by chance alone are pooled: s² = 1 on 12 degrees of freedom. The
+    // one-sided 5 % point of three comparisons with correlation ½ (quadrature as in `dunnett`) is
+    // 2.29; times sqrt(2 / 4) that is 1.62.
+    let sd = (3.0_f64 / 5.0).sqrt();
+    let at = |mean: f64| [mean - 1.5 * sd, mean - 0.5 * sd, mean + 0.5 * sd, mean + 1.5 * sd];
+    let critical = SharedError::balanced(3, 12.0).critical_value(0.05, Sides::One).unwrap();
+    assert!((critical - 2.29).abs() < 0.01, "{critical}");
+    let reach = critical * 0.5_f64.sqrt();
+    let cells = [at(5.0), at(5.0 - reach + 0.01), at(5.0 - reach - 0.01), at(1.0)];
+    let cells: Vec<&[f64]> = cells.iter().map(|cell| &cell[..]).collect();
+    let found = BestSet::of(&rows(&full(&cells)), &question(ErrorModel::Independent));
+    assert_eq!(found.members, [true, true, false, false]);
+    assert_eq!((found.leader, found.model), (Some(0), ErrorModel::Independent));
+    // Hsu's lower bounds of the difference from the best of the others.
+    assert_close(found.at_most_worse(1).unwrap(), 2.0 * reach - 0.01, 1e-4);
+    assert_close(found.at_most_worse(0).unwrap(), 0.01, 1e-4);
+    assert_close(found.at_most_worse(3).unwrap(), 4.0 + reach, 1e-4);
+}
+
+#[test]
+fn a_cell_shown_to_be_the_best_is_at_most_nothing_worse() {
+    let found = BestSet::of(
+        &rows(&full(&[&[9.0, 9.1, 9.2], &[1.0, 1.1, 1.2], &[0.5, 0.4, 0.6]])),
+        &question(ErrorModel::Independent),
+    );
+    assert_eq!(found.members, [true, false, false]);
+    assert_eq!(found.at_most_worse(0), Some(0.0));
+    assert!(found.at_most_worse(1).unwrap() > 8.0);
+}
+
+#[test]
+fn a_restless_cell_far_below_does_not_hide_behind_its_spread() {
+    // Three trials of 56.9 ± 8.5 beside 99.1 ± 1.1, which Holm's rule with Welch could not tell apart.
+    let cells: [&[f64]; 4] =
+        [&[56.9, 65.4, 48.4], &[99.1, 98.0, 100.2], &[98.5, 99.5, 98.7], &[97.9, 99.0, 98.4]];
+    assert_eq!(set(&cells), [false, true, true, true]);
+}
+
+#[test]
+fn smaller_may_be_better() {
+    let cells = full(&[&[0.10, 0.11, 0.12], &[0.50, 0.51, 0.52], &[0.11, 0.10, 0.13]]);
+    let less = BestQuestion { higher_is_better: false, ..question(ErrorModel::Independent) };
+    let found = BestSet::of(&rows(&cells), &less);
+    assert_eq!((found.members, found.leader), (vec![true, false, true], Some(0)));
+}
+
+#[test]
+fn single_values_borrow_a_spread_or_stay_in() {
+    let (best, same): (&[f64], &[f64]) = (&[0.990, 0.991, 0.992], &[0.991, 0.990, 0.9915]);
+    assert_eq!(set(&[best, &[0.1]]), [true, true], "nothing is known of the spread of one of two");
+    assert_eq!(set(&[best, same, same, &[0.1], &[]]), [true, true, true, false, false]);
+    assert_eq!(set(&[&[], &[]]), [false, false]);
+    assert_eq!(set(&[]), [false; 0]);
+    let alone = BestSet::of(&rows(&full(&[best])), &question(ErrorModel::Independent));
+    assert_eq!((alone.members.clone(), alone.at_most_worse(0)), (vec![true], Some(0.0)));
+    let unknown = BestSet::of(&rows(&full(&[best, &[0.1]])), &question(ErrorModel::Independent));
+    assert_eq!(unknown.at_most_worse(1), Some(f64::INFINITY));
+}
+
+#[test]
+fn where_nothing_varies_the_best_means_are_the_set() {
+    assert_eq!(set(&[&[0.5; 3], &[0.7; 3], &[0.7; 2], &[0.6; 3]]), [false, true, true, false]);
+}
+
+#[test]
+fn blocks_tell_apart_what_shared_luck_hides() {
+    // Five cells whose repeats rise and fall together by far more than they differ.
+    let shared = [0.0, 5.0, -4.0, 2.0];
+    let own = [0.02, -0.01, 0.0, -0.01];
+    let cells: Vec<Vec<Option<f64>>> = (0..5)
+        .map(|cell| {
+            let place = |repeat: usize| own[(repeat + cell) % 4] - 0.1 * cell as f64;
+            shared.iter().enumerate().map(|(at, shared)| Some(shared + place(at))).collect()
+        })
+        .collect();
+    let blocks = BestSet::of(&rows(&cells), &question(ErrorModel::Blocks));
+    assert_eq!(blocks.members, [true, false, false, false, false]);
+    let alone = BestSet::of(&rows(&cells), &question(ErrorModel::Independent));
+    assert_eq!(alone.members, [true; 5]);
+    let few = BestSet::of(&rows(&cells[..3]), &question(ErrorModel::Differences));
+    assert_eq!(few.members, [true, false, false]);
+}
+
+#[test]
+fn blocks_that_nothing_connects_fall_back_to_independent_errors() {
+    let cells =
+        vec![vec![Some(1.0), Some(1.5), None, None], vec![None, None, Some(2.0), Some(3.0)]];
+    let found = BestSet::of(&rows(&cells), &question(ErrorModel::Blocks));
+    assert_eq!(found.model, ErrorModel::Independent);
+}
+
+/// Simulates experiments whose first cell is as good as every other and returns how often it is
+/// kept.
+fn kept(cells: usize, n: usize, sds: [f64; 2], correlation: f64, model: ErrorModel) -> f64 {
+    const ROUNDS: u64 = 600;
+    let kept = (0..ROUNDS).filter(|&round| {
+        let mut draws = Draws::keyed(77, round);
+        let shared: Vec<f64> = (0..n).map(|_| correlation.sqrt() * draws.normal()).collect();
+        let own = (1.0 - correlation).sqrt();
+        let cells: Vec<Vec<Option<f64>>> = (0..cells)
+            .map(|cell| {
+                let sd = own * sds[cell % 2];
+                shared.iter().map(|shared| Some(shared + sd * draws.normal())).collect()
+            })
+            .collect();
+        BestSet::of(&rows(&cells), &question(model)).members[0]
+    });
+    kept.count() as f64 / ROUNDS as f64
+}
+
+#[test]
+fn the_best_cell_is_kept_however_many_are_equal_to_it() {
+    use ErrorModel::{Blocks, Differences, Independent};
+    // 95 %, less three standard errors of 600 rounds (0.027); `examples/simulate.rs` has the table.
+    for (cells, n, sds, correlation, model) in [
+        (20, 3, [1.0, 1.0], 0.0, Independent),
+        (20, 5, [1.0, 1.0], 0.24, Independent),
+        (20, 5, [1.0, 1.0], 0.24, Blocks),
+        (8, 3, [1.0, 3.0], 0.24, Blocks),
+        (12, 5, [3.0, 1.0], 0.0, Independent),
+        (3, 5, [1.0, 1.0], 0.24, Differences),
+        (4, 4, [1.0, 2.0], 0.0, Differences),
+    ] {
+        let kept = kept(cells, n, sds, correlation, model);
+        assert!(
+            kept >= 0.923,
+            "{kept} with {cells} cells of {n}, {sds:?}, {correlation}, {model:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cell_worse_by_the_detectable_difference_is_left_out_as_often_as_said() {
+    // 30 cells of 5: one is better by what 80 % power promises, known on 30 · 4 degrees of freedom.
+    let (cells, n, power) = (30, 5, 0.8);
+    let distance = detectable_from_best(1.0, n, cells, 120.0, 0.05, power).unwrap();
+    let rounds = 400;
+    let left_out = (0..rounds).filter(|&round| {
+        let mut draws = Draws::keyed(78, round);
+        let cells: Vec<Vec<Option<f64>>> = (0..cells)
+            .map(|cell| {
+                let mean = if cell == 0 { distance } else { 0.0 };
+                (0..n).map(|_| Some(mean + draws.normal())).collect()
+            })
+            .collect();
+        !BestSet::of(&rows(&cells), &question(ErrorModel::Independent)).members[1]
+    });
+    let share = left_out.count() as f64 / f64::from(rounds as u32);
+    assert!((share - power).abs() < 0.07, "{share}");
+}
+
+#[test]
+fn repeats_to_leave_the_best_are_the_fewest_that_suffice() {
+    let freedom = |n: usize| (90 * (n - 1)) as f64;
+    let detectable = |n: usize| detectable_from_best(1.0, n, 90, freedom(n), 0.05, 0.8).unwrap();
+    let goal = 0.5 * detectable(5);
+    let n = repeats_to_leave_best(1.0, goal, 90, freedom, (0.05, 0.8), 1_000).unwrap();
+    assert!(detectable(n) <= goal && detectable(n - 1) > goal, "{n}");
+    assert_eq!(repeats_to_leave_best(1.0, 1e-3, 90, freedom, (0.05, 0.8), 1_000), None);
+    assert_eq!(detectable_from_best(1.0, 1, 90, 5.0, 0.05, 0.8), None);
+    assert_eq!(detectable_from_best(1.0, 5, 1, 5.0, 0.05, 0.8), None);
+    assert_eq!(detectable_from_best(1.0, 5, 9, 5.0, 0.8, 0.05), None);
+}
