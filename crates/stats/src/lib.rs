@@ -18,6 +18,7 @@
 //! | may I look early? | [`obrien_fleming`] | O'Brien & Fleming 1979 |
 //! | is the spread as it should be? | [`predicted_accuracy_sd`], [`independent_images_sd`], [`sd_interval`] | Jordan 2024 |
 //! | folds instead of repeats? | [`corrected_resampled`] | Nadeau & Bengio 2003 |
+//! | has a candidate become worse than a baseline? | [`Gate`] | Berger 1982; Holm 1979 |
 //! | were too many trials lost? | [`most_lost`], [`fisher_more`] | binomial |
 //!
 //! # Example
@@ -64,6 +65,7 @@ mod draws;
 mod dunnett;
 mod examples;
 mod folds;
+mod gate;
 mod groups;
 mod histogram;
 mod means;
@@ -100,6 +102,9 @@ pub use examples::{
     split_variance, two_way_bootstrap,
 };
 pub use folds::{corrected_resampled, resampled_se};
+pub use gate::{
+    CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict,
+};
 pub use groups::{against_mean_of, expected_best, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
 pub use means::{Estimate, MeanDifference, against_number, cohens_d, welch, welch_from_moments};
