@@ -74,8 +74,7 @@ pub struct Estimate {
 
 impl Estimate {
     fn of(values: &[f64], metric: Metric) -> Option<Self> {
-        let Summary { n, mean, sd, interval95, .. } =
-            Summary::of(values)?.within(metric.range());
+        let Summary { n, mean, sd, interval95, .. } = Summary::of(values)?.within(metric.range());
         Some(Self { n, mean, sd, interval95 })
     }
 }

@@ -102,9 +102,7 @@ pub use examples::{
     split_variance, two_way_bootstrap,
 };
 pub use folds::{corrected_resampled, resampled_se};
-pub use gate::{
-    CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict,
-};
+pub use gate::{CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict};
 pub use groups::{against_mean_of, expected_best, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
 pub use means::{Estimate, MeanDifference, against_number, cohens_d, welch, welch_from_moments};

@@ -1,10 +1,10 @@
 //! The loss that all cells have in common: a real regression usually hits every cell a little.
 
 use super::super::means::{Estimate, MeanDifference};
-use super::levels::Levels;
-use super::{Gate, GateCell, GateVerdict, UNKNOWN, is_identical};
 use super::super::moderated::Variance;
 use super::super::moments::Moments;
+use super::levels::Levels;
+use super::{Gate, GateCell, GateVerdict, UNKNOWN, is_identical};
 
 /// What the gate says of all cells together. A positive difference is a loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,10 +116,8 @@ fn mean_over_repeats(cells: &[&[Option<f64>]]) -> Option<(f64, usize, Variance)>
     let repeats = rows.iter().map(|(cell, _)| cell.len()).max()?;
     let shifts: Vec<f64> = (0..repeats)
         .filter_map(|repeat| {
-            let own: Vec<f64> = rows
-                .iter()
-                .filter_map(|(cell, mean)| Some((*cell.get(repeat)?)? - mean))
-                .collect();
+            let own: Vec<f64> =
+                rows.iter().filter_map(|(cell, mean)| Some((*cell.get(repeat)?)? - mean)).collect();
             Moments::of(&own).map(|moments| moments.mean)
         })
         .collect();

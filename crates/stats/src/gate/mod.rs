@@ -166,9 +166,8 @@ impl Gate {
         }
         let cells: Vec<CellRuling> = cells.into_iter().flatten().collect();
         let worst = cells.iter().map(|cell| cell.verdict).max().unwrap_or(GateVerdict::Ok);
-        let is_common = common
-            .as_ref()
-            .is_some_and(|common| common.verdict == GateVerdict::Regressed);
+        let is_common =
+            common.as_ref().is_some_and(|common| common.verdict == GateVerdict::Regressed);
         let verdict = if is_common { GateVerdict::Regressed } else { worst };
         GateRuling { verdict, cells, common }
     }
@@ -181,15 +180,16 @@ impl Gate {
         levels: &Levels<'_>,
         cells: &mut [Option<CellRuling>],
     ) {
-        let decided = |cell: usize| {
-            cells[cell].as_ref().map(|cell| cell.verdict).filter(|v| *v != GateVerdict::Inconclusive)
-        };
+        let decided: Vec<Option<GateVerdict>> = cells
+            .iter()
+            .map(|cell| Some(cell.as_ref()?.verdict).filter(|v| *v != GateVerdict::Inconclusive))
+            .collect();
         // A rejected claim has left its family; a decided cell whose claim was never rejected stays in
         // it and is not tested again.
         let p_values: Vec<f64> = evidence
             .iter()
             .enumerate()
-            .map(|(cell, own)| match decided(cell) {
+            .map(|(cell, own)| match decided[cell] {
                 Some(GateVerdict::Regressed) => f64::NAN,
                 Some(_) => 1.0,
                 None => own.p_no_loss(),
@@ -205,7 +205,7 @@ impl Gate {
         let gains: Vec<f64> = evidence.iter().map(Evidence::p_no_gain).collect();
         let gain_levels = step_down(&gains);
         for (cell, own) in evidence.iter().enumerate() {
-            if decided(cell).is_some() {
+            if decided[cell].is_some() {
                 continue;
             }
             let ok_level = levels.at(self.alpha, own.n_baseline, look);
@@ -275,12 +275,13 @@ impl Gate {
         cells
             .iter()
             .zip(losses)
-            .map(|(cell, Loss { loss, correlation, sd })| {
+            .map(|(cell, Loss { difference, correlation, sd })| {
                 let (before, now) = (&cell.baseline, &cell.candidate);
                 let lost = count_lost(now);
-                let largest = before.iter().chain(now).flatten().fold(0.0, |m: f64, v| m.max(v.abs()));
+                let largest =
+                    before.iter().chain(now).flatten().fold(0.0, |m: f64, v| m.max(v.abs()));
                 Evidence {
-                    loss,
+                    loss: difference,
                     correlation,
                     sd,
                     slack: 1e-12 * largest,
@@ -304,8 +305,10 @@ impl Gate {
         if self.is_paired {
             let pairs: Vec<Option<Pairs>> =
                 cells.iter().map(|cell| Pairs::of(&cell.baseline, &cell.candidate)).collect();
-            let own: Vec<Variance> =
-                pairs.iter().map(|pairs| pairs.as_ref().map_or(UNKNOWN, |own| own.variance)).collect();
+            let own: Vec<Variance> = pairs
+                .iter()
+                .map(|pairs| pairs.as_ref().map_or(UNKNOWN, |own| own.variance))
+                .collect();
             // A difference of two rounded values is rounded twice.
             return pairs
                 .iter()
@@ -313,7 +316,7 @@ impl Gate {
                 .map(|(pairs, variance)| {
                     let pairs = pairs.as_ref().filter(|pairs| pairs.n > 1);
                     Loss {
-                        loss: pairs.and_then(|pairs| pairs.test(variance)),
+                        difference: pairs.and_then(|pairs| pairs.test(variance)),
                         correlation: pairs.and_then(|pairs| pairs.correlation),
                         sd: pairs.map(|_| variance.sd()),
                     }
@@ -347,7 +350,7 @@ impl Gate {
                 let sides = before.as_ref().zip(now.as_ref());
                 let sides = sides.filter(|(before, now)| before.n > 1 && now.n > 1);
                 Loss {
-                    loss: sides.and_then(|(before, now)| {
+                    difference: sides.and_then(|(before, now)| {
                         Estimate::new(before.mean, before.n, *was)
                             .minus(&Estimate::new(now.mean, now.n, *is))
                     }),
@@ -369,7 +372,7 @@ fn variance_of(moments: &Moments) -> Variance {
 }
 
 struct Loss {
-    loss: Option<MeanDifference>,
+    difference: Option<MeanDifference>,
     correlation: Option<f64>,
     sd: Option<f64>,
 }

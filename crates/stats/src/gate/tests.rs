@@ -47,15 +47,15 @@ fn unpaired_losses_agree_with_the_reference() {
     }
     // Holm at α/2 = 0.025 over four cells: 0.0039 ≤ 0.00625, and 0.113 > 0.025 / 3.
     let verdicts: Vec<GateVerdict> = found.cells.iter().map(|cell| cell.verdict).collect();
-    use GateVerdict::{Inconclusive, Ok, Regressed};
-    assert_eq!(verdicts, [Ok, Regressed, Inconclusive, Inconclusive]);
+    let undecided = GateVerdict::Inconclusive;
+    assert_eq!(verdicts, [GateVerdict::Ok, GateVerdict::Regressed, undecided, undecided]);
     assert_close(found.cells[1].loss_level, 0.006_25, 1e-15);
     let common = found.common.unwrap();
     let loss = common.loss.unwrap();
     assert_close(loss.difference, 0.001_663_333_333, 1e-9);
     assert_close(loss.se, 0.000_783_76, 1e-8);
     assert_close(loss.degrees_of_freedom, 2.546_855_64, 1e-7);
-    assert_eq!((common.verdict, found.verdict), (Inconclusive, Regressed));
+    assert_eq!((common.verdict, found.verdict), (undecided, GateVerdict::Regressed));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn paired_losses_are_those_of_the_differences() {
     let found = judge(&Gate::single(0.05, 0.05, true), &[first, second]);
     let loss = found.cells[0].loss.unwrap();
     assert_close(loss.difference, 0.018, 1e-12);
-    assert_close(loss.p_two_sided, 0.008_630_346, 1e-7);
+    assert_close(loss.p_two_sided, 0.008_580_918_721_924_785, 1e-10);
     assert!(found.cells[0].is_loss_proven);
     assert_eq!(found.cells[0].verdict, GateVerdict::Ok, "real, and within the tolerance");
     assert!(found.cells[0].correlation.unwrap() > 0.99);
@@ -211,7 +211,9 @@ fn simulate(
         let (before, mut now) = (side(m), side(n));
         for (index, cell) in now.iter_mut().enumerate() {
             if everywhere || index == 0 {
-                cell.iter_mut().for_each(|value| *value -= loss);
+                for value in cell {
+                    *value -= loss;
+                }
             }
         }
         let cells = before.iter().zip(&now).map(|(b, n)| cell(b, n)).collect();
@@ -225,12 +227,13 @@ fn simulate(
 
 #[test]
 fn error_rates_are_those_of_the_reference() {
-    // gate_rule.py, 4,000 rounds a row; both have a standard error of at most 0.013.
+    // gate_rule.py, 4,000 rounds a row; both have a standard error of at most 0.013. (Where d₀ is
+    // infinite it takes the geometric mean for s₀², we the mean as limma does: 0.473 instead of 0.44.)
     for (layout, noise, loss, regressed) in [
         ((20, 3, 3), (0.5, 0.0), (0.0, false), 0.020),
         ((20, 3, 3), (0.5, 0.0), (2.0, false), 0.93),
         ((20, 3, 12), (0.5, 0.24), (1.5, false), 0.87),
-        ((20, 3, 3), (1.0, 0.24), (1.0, true), 0.41),
+        ((20, 3, 3), (1.0, 0.24), (1.0, true), 0.473),
         ((4, 3, 3), (0.5, 0.0), (1.5, false), 0.68),
         ((1, 3, 3), (0.5, 0.0), (0.0, false), 0.029),
         ((1, 3, 3), (0.5, 0.0), (1.5, false), 0.86),
