@@ -227,14 +227,16 @@ fn simulate(
 
 #[test]
 fn error_rates_are_those_of_the_reference() {
-    // gate_rule.py, 4,000 rounds a row; both have a standard error of at most 0.013. (Where d₀ is
-    // infinite it takes the geometric mean for s₀², we the mean as limma does: 0.473 instead of 0.44.)
+    // gate_rule.py with limma's own s₀² where d₀ is infinite (the mean of the variances instead of
+    // their geometric mean), 8,000 to 12,000 rounds a row; ours have a standard error of at most
+    // 0.013. With the geometric mean the rows are 0.020, 0.924, 0.859, 0.44 and 0.673: the mean costs
+    // one false alarm in a hundred and catches up to eleven losses more.
     for (layout, noise, loss, regressed) in [
-        ((20, 3, 3), (0.5, 0.0), (0.0, false), 0.020),
-        ((20, 3, 3), (0.5, 0.0), (2.0, false), 0.93),
-        ((20, 3, 12), (0.5, 0.24), (1.5, false), 0.87),
+        ((20, 3, 3), (0.5, 0.0), (0.0, false), 0.031),
+        ((20, 3, 3), (0.5, 0.0), (2.0, false), 0.942),
+        ((20, 3, 12), (0.5, 0.24), (1.5, false), 0.887),
         ((20, 3, 3), (1.0, 0.24), (1.0, true), 0.473),
-        ((4, 3, 3), (0.5, 0.0), (1.5, false), 0.68),
+        ((4, 3, 3), (0.5, 0.0), (1.5, false), 0.784),
         ((1, 3, 3), (0.5, 0.0), (0.0, false), 0.029),
         ((1, 3, 3), (0.5, 0.0), (1.5, false), 0.86),
     ] {
