@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod suggestions;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::model_arguments::{ExportArguments, PredictArguments};
+pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
     CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, TensorboardArguments,
     TextFormat,

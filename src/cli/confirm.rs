@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{ConfirmArguments, TextFormat};
-use super::experiment::{Images, Loaded, is_experiment_file, validate};
+use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
 use super::progress::Channel;
@@ -42,7 +42,6 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     let engine = engine_on(&arguments.training.device)?;
     let mut images = Images::new(data_folders(&arguments.training.data));
     let plan = loaded.plan(&mut images)?;
-    validate(&plan, &mut images)?;
     let how = How {
         engine: engine.as_ref(),
         workers: workers(arguments.training.jobs, engine.as_ref()),

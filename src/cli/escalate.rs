@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::arguments::TrainingArguments;
-use super::experiment::{Images, Loaded, validate};
+use super::experiment::{Images, Loaded};
 use super::failure::Failure;
 use super::folders::data_folders;
 use super::progress::Channel;
@@ -106,7 +106,6 @@ impl<'a> Escalation<'a> {
 
     fn train(&mut self) -> Result<(), Failure> {
         let plan = self.loaded.plan(&mut self.images)?;
-        validate(&plan, &mut self.images)?;
         let how = How {
             engine: self.engine.as_ref(),
             workers: workers(self.arguments.jobs, self.engine.as_ref()),

@@ -1,24 +1,25 @@
 //! From an experiment file to a validated plan: the steps every command that knows a file shares.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
-use crate::base::{Digest, Seed, SeedPath};
+use crate::base::{Seed, SeedPath};
 use crate::data::{self, DataError, DataFolders, Dataset};
 use crate::engine::ENGINE_REVISION;
-use crate::grid::{self, Grid};
-use crate::plan::{CellDraft, Plan, PlanError};
+use crate::grid::{self, Cell, Grid};
+use crate::plan::{
+    CellDraft, Facts, ImageFacts, MAX_NETWORKS, Plan, PlanError, Questions, SplitSizes, Survey,
+    SurveyError, survey,
+};
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
 use crate::spec::{Document, Override, SpecError};
-use crate::store::{DatasetFacts, Manifest, ManifestDraft, Repeats};
-
-/// The most networks that the trials of a plan may have, shared ones counted again.
-const MOST_NETWORKS: u64 = 10_000_000;
+use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
 /// An experiment file with its grid.
 pub(super) struct Loaded {
@@ -90,32 +91,100 @@ impl Loaded {
         Ok(Self { document, grid, repeats: Repeats::AsTyped })
     }
 
-    /// Resolves every cell and draws the plan, in which no cell means the same as another.
+    /// Looks at every cell: each has settings that fit, can be trained, and is no other under
+    /// another name.
+    pub(super) fn survey(
+        &self,
+        images: &mut Images,
+        measured: &dyn Fn(&Settings) -> Option<f64>,
+        rate: &dyn Fn(&Settings) -> f64,
+        workers: usize,
+    ) -> Result<Survey, Failure> {
+        let experiment = self.document.experiment();
+        let file = self.document.file_name();
+        let images = RefCell::new(images);
+        let mut questions = Questions {
+            images: &mut |settings| images.borrow_mut().facts(settings, experiment.seed),
+            check: &mut |settings, name| {
+                validate(settings, name, experiment.seed, &mut images.borrow_mut())
+            },
+            repeats: &|id| match &self.repeats {
+                Repeats::AsTyped => Some(0..experiment.repeats),
+                repeats => repeats.of_cell(&id(), experiment.repeats),
+            },
+            facts: &Facts {
+                sizes: &|_| SplitSizes::default(),
+                measured,
+                multiply_accumulates: &|settings| operations(settings, &mut images.borrow_mut()),
+                multiply_accumulates_per_second: rate,
+                workers,
+            },
+        };
+        survey(&self.document, &self.grid, &mut questions).map_err(|error| match error {
+            SurveyError::Cell(problem) => problem.into(),
+            SurveyError::Images(failure) => failure,
+            SurveyError::Twins(twins) => {
+                Failure::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
+            }
+            SurveyError::TooMany => self.too_many_networks(),
+        })
+    }
+
+    /// Iterates over the cells of which some repeat is meant.
+    pub(super) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
+        let repeats = self.document.experiment().repeats;
+        self.grid.cells().filter(move |cell| match &self.repeats {
+            Repeats::AsTyped => true,
+            some => some.of_cell(&self.grid.id(*cell), repeats).is_some(),
+        })
+    }
+
+    fn too_many_networks(&self) -> Failure {
+        let most = crate::base::grouped(u128::from(MAX_NETWORKS));
+        Failure::input(format!("cannot plan `{}`", self.document.file_name()))
+            .because_of(format!("its trials have more than {most} networks in all"))
+            .hint(Some(
+                "lower `repeats` or `ensemble.size`, or draw some of the cells with `sample`",
+            ))
+    }
+
+    /// Checks every cell and draws the plan, in which no cell means the same as another.
     pub(super) fn plan(&self, images: &mut Images) -> Result<Plan, Failure> {
-        let mut checksum = |settings: &DatasetSettings| Ok(images.load(settings)?.checksum);
-        let plan = self.plan_with(ENGINE_REVISION, &mut checksum)?;
-        plan.refuse_twins().map_err(|twins| {
-            let file = self.document.file_name();
-            Failure::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
-        })?;
-        Ok(plan)
+        let survey = self.survey(images, &|_| None, &|_| 1.0, 1)?;
+        for doubt in &survey.doubts {
+            say!("warning: {doubt}");
+        }
+        self.checked_plan(images)
+    }
+
+    /// Draws the plan of cells that were surveyed.
+    pub(super) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Failure> {
+        let seed = self.document.experiment().seed;
+        self.plan_with(ENGINE_REVISION, &mut |settings| images.facts(settings, seed))
     }
 
     /// Draws the plan of results that are there, also of an older engine's, without looking at
     /// images.
     pub(super) fn plan_of_results(&self, manifest: &Manifest) -> Result<Plan, Failure> {
         self.plan_with(&manifest.run.engine_revision, &mut |settings| {
-            manifest.checksum_of(settings).ok_or_else(|| {
+            let facts = manifest.facts_of(settings).ok_or_else(|| {
                 Failure::input("the manifest does not know the dataset of every cell")
                     .hint(Some("run the experiment again: finished trials are kept"))
-            })
+            })?;
+            let sizes = manifest.splits_of(settings).map(|[train, validation, test]| SplitSizes {
+                train,
+                validation,
+                test,
+                classes: facts.classes.len(),
+            });
+            Ok(ImageFacts { checksum: facts.checksum, sizes })
         })
     }
 
     fn plan_with(
         &self,
         engine_revision: &str,
-        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, Failure>,
+        images_of: &mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, Failure>,
     ) -> Result<Plan, Failure> {
         let experiment = self.document.experiment();
         let cells = self.grid.cells().filter_map(|cell| {
@@ -133,16 +202,13 @@ impl Loaded {
                 .document
                 .settings_for(assignment.iter().map(|(key, value)| (key.as_str(), value)))?;
             networks += repeats.len() as u64 * u64::from(settings.ensemble.size);
-            if networks > MOST_NETWORKS {
-                let file = self.document.file_name();
-                return Err(Failure::input(format!("cannot plan `{file}`"))
-                    .because_of("its trials have more than 10,000,000 networks in all")
-                    .hint(Some("lower `repeats` or `ensemble.size`, or draw some of the cells with `sample`")));
+            if networks > MAX_NETWORKS {
+                return Err(self.too_many_networks());
             }
             let (id, name) = (self.grid.id(cell), self.grid.name(cell));
             Ok((CellDraft { id, name, assignment, settings }, repeats))
         });
-        Plan::from_repeats(experiment.seed, engine_revision, cells, checksum_of).map_err(|error| {
+        Plan::from_repeats(experiment.seed, engine_revision, cells, images_of).map_err(|error| {
             match error {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
             }
@@ -171,6 +237,7 @@ impl Loaded {
                     shape: [dataset.shape.height, dataset.shape.width, dataset.shape.channels],
                     classes: dataset.classes.clone(),
                     splits: Some(sizes),
+                    divisions: divisions(plan, planned, &dataset, experiment.seed)?,
                 })
             })
             .collect::<Result<_, Failure>>()?;
@@ -185,6 +252,26 @@ impl Loaded {
             repeats: self.repeats.clone(),
         })
     }
+}
+
+/// Returns every way in which the cells of a plan divide the images of one dataset.
+fn divisions(
+    plan: &Plan,
+    planned: &crate::plan::PlannedDataset,
+    dataset: &Dataset,
+    seed: Seed,
+) -> Result<Vec<DivisionFacts>, DataError> {
+    let mut known: Vec<DatasetSettings> = Vec::new();
+    let mut divisions = Vec::new();
+    for cell in plan.cells.iter().filter(|cell| planned.holds(&cell.settings.dataset)) {
+        let settings = DatasetSettings { train_limit: None, ..cell.settings.dataset.clone() };
+        if !known.iter().rev().any(|one| *one == settings) {
+            let splits = split_sizes(&settings, dataset, seed)?;
+            divisions.push(DivisionFacts { settings: json(&settings), splits });
+            known.push(settings);
+        }
+    }
+    Ok(divisions)
 }
 
 fn json(value: &impl serde::Serialize) -> serde_json::Value {
@@ -216,6 +303,17 @@ impl Images {
     }
 }
 
+impl Images {
+    /// Returns what a plan must know of a dataset and its split.
+    fn facts(&mut self, settings: &DatasetSettings, seed: Seed) -> Result<ImageFacts, Failure> {
+        let dataset = self.load(settings)?;
+        let [train, validation, test] = split_sizes(settings, &dataset, seed)?;
+        let classes = dataset.classes.len();
+        let sizes = Some(SplitSizes { train, validation, test, classes });
+        Ok(ImageFacts { checksum: dataset.checksum, sizes })
+    }
+}
+
 /// Lists the images that were left out, as far as a person reads.
 fn tell_skipped(dataset: &Dataset) {
     const MOST: usize = 10;
@@ -244,54 +342,54 @@ pub(super) fn split_sizes(
     Ok([splits.train.len(), splits.validation.len(), splits.test.len()])
 }
 
-/// Checks that the network and the splits of every distinct setting fit their images, before any
-/// is trained.
-pub(super) fn validate(plan: &Plan, images: &mut Images) -> Result<(), Failure> {
-    let mut seen = std::collections::HashSet::new();
-    for cell in &plan.cells {
-        let settings = &cell.settings;
-        let (batch_size, drop_last) = (settings.train.batch_size, settings.train.drop_last);
-        let key = format!(
-            "{:?} {:?} {:?}",
-            settings.dataset,
-            settings.model.layers,
-            drop_last.then_some(batch_size)
-        );
-        if !seen.insert(key) {
-            continue;
-        }
-        let dataset = images.load(&settings.dataset)?;
-        let seed = plan.members.first().map_or(Seed(0), |m| m.seed_path.master);
-        let [train, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
-        let cannot = || Failure::input(format!("cannot train cell `{}`", cell.name));
-        if matches!(settings.trainer, TrainerSettings::Dfdx) {
-            let shape = dataset.shape;
-            Architecture::of(
-                &settings.model.layers,
-                (shape.height, shape.width, shape.channels),
-                dataset.classes.len(),
-            )
-            .map_err(|problem| {
-                cannot().because(&problem).hint(Some(format!(
-                    "the images of `{}` are {}×{}; try `dataset.image-size` or another model",
-                    dataset.name, shape.height, shape.width
-                )))
-            })?;
-            let is_fitted = LayerSettings::are_fitted(&settings.model.layers);
-            if drop_last && train < batch_size && !is_fitted {
-                return Err(cannot()
-                    .because_of(format!(
-                        "`train.drop-last` leaves nothing: the {train} training images do not \
-                         fill a batch of {batch_size}"
-                    ))
-                    .hint(Some("lower `train.batch-size`, or set `train.drop-last` to false")));
-            }
-        }
-        if needs_validation(settings) && validation == 0 {
+/// Returns the multiply-accumulates of one forward pass over one image, if the network is known.
+pub(super) fn operations(settings: &Settings, images: &mut Images) -> Option<u64> {
+    let dataset = images.load(&settings.dataset).ok()?;
+    let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
+    let architecture =
+        Architecture::of(&settings.model.layers, shape, dataset.classes.len()).ok()?;
+    let is_known = matches!(settings.trainer, TrainerSettings::Dfdx);
+    is_known.then(|| architecture.multiply_accumulates() as u64)
+}
+
+/// Checks that the network and the splits of a cell fit its images, before any is trained.
+fn validate(
+    settings: &Settings,
+    name: &dyn Fn() -> String,
+    seed: Seed,
+    images: &mut Images,
+) -> Result<(), Failure> {
+    let (batch_size, drop_last) = (settings.train.batch_size, settings.train.drop_last);
+    let dataset = images.load(&settings.dataset)?;
+    let [train, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
+    let cannot = || Failure::input(format!("cannot train cell `{}`", name()));
+    if matches!(settings.trainer, TrainerSettings::Dfdx) {
+        let shape = dataset.shape;
+        Architecture::of(
+            &settings.model.layers,
+            (shape.height, shape.width, shape.channels),
+            dataset.classes.len(),
+        )
+        .map_err(|problem| {
+            cannot().because(&problem).hint(Some(format!(
+                "the images of `{}` are {}×{}; try `dataset.image-size` or another model",
+                dataset.name, shape.height, shape.width
+            )))
+        })?;
+        let is_fitted = LayerSettings::are_fitted(&settings.model.layers);
+        if drop_last && train < batch_size && !is_fitted {
             return Err(cannot()
-                .because_of("`train.stop` watches the validation split, which is empty")
-                .hint(Some("set `dataset.split.validation`, for example to 0.1")));
+                .because_of(format!(
+                    "`train.drop-last` leaves nothing: the {train} training images do not \
+                     fill a batch of {batch_size}"
+                ))
+                .hint(Some("lower `train.batch-size`, or set `train.drop-last` to false")));
         }
+    }
+    if needs_validation(settings) && validation == 0 {
+        return Err(cannot()
+            .because_of("`train.stop` watches the validation split, which is empty")
+            .hint(Some("set `dataset.split.validation`, for example to 0.1")));
     }
     Ok(())
 }

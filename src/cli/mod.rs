@@ -45,9 +45,10 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let typed: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+        Err(error) => arguments::with_suggestion(error, &typed).exit(),
     };
     let exit = panics::reported(|| carry_out(arguments)).unwrap_or_else(|failure| {
         say!("{failure}");

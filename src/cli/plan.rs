@@ -1,74 +1,74 @@
 //! `bench plan`: what a run would do and what it could show.
 
+use std::cell::RefCell;
+use std::path::Path;
+
 use serde_json::json;
 
 use super::arguments::PlanArguments;
-use super::experiment::{Images, Loaded, split_sizes, validate};
+use super::experiment::{Images, Loaded, operations};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
-use super::power::Wanted;
+use super::power::{ALPHA, DifferenceGoal};
 use super::results::store_failure;
-use super::terminal::width;
-use crate::data::Dataset;
-use crate::plan::{Basis, Estimate, Facts, Plan, SplitSizes, estimate, outstanding};
+use super::terminal::{print_text, width, words};
+use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
 use crate::spec::architecture::Architecture;
-use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
+use crate::spec::settings::{DatasetSettings, Settings};
+use crate::spec::value::Value;
 use crate::store::{Store, StoreError, View};
 use gridbench_stats as stats;
 
 /// Test accuracy assumed where nothing was measured, for the predicted spread.
 const ASSUMED_ERROR: f64 = 0.01;
-pub(super) const ALPHA: f64 = 0.05;
 const POWER: f64 = 0.8;
 /// Cells listed before the rest is only counted.
-const MOST_CELLS_LISTED: usize = 40;
+const MAX_CELLS_LISTED: usize = 40;
 
 pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let loaded = Loaded::from_file(&arguments.experiment)?;
     let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
     let loaded = loaded.with_repeats_in(&folder)?;
     let mut images = Images::new(data_folders(&arguments.data));
-    let plan = loaded.plan(&mut images)?;
-    validate(&plan, &mut images)?;
     if arguments.model {
+        let plan = loaded.plan(&mut images)?;
         return print_models(&plan, &mut images, arguments.json);
     }
-    let outlook = Outlook::of(arguments, &loaded, &plan, &mut images)?;
+    let summary = PlanSummary::of(arguments, &loaded, &folder, &mut images)?;
     if arguments.json {
-        outln!("{:#}", outlook.json(&loaded, &plan));
+        outln!("{:#}", summary.json(&loaded)?);
     } else {
-        outlook.print(&loaded, &plan);
+        summary.print(&loaded);
     }
     Ok(Exit::Done)
 }
 
 /// What is known of a plan before it is run.
-struct Outlook {
-    estimate: Estimate,
-    trials_left: usize,
+struct PlanSummary {
+    survey: Survey,
+    /// What is left to do costs so much.
+    left: Estimate,
+    trials_left: u64,
     workers: usize,
     test_images: usize,
     /// Images of a dataset, and how many of them are in no part of its split: the most of any.
     unused: (usize, usize),
-    /// Fewest and most trials of a cell.
-    repeats: (usize, usize),
     predicted_sd: Option<f64>,
     detectable: Option<f64>,
-    wanted: Option<Wanted>,
+    goal: Option<DifferenceGoal>,
 }
 
-impl Outlook {
+impl PlanSummary {
     fn of(
         arguments: &PlanArguments,
         loaded: &Loaded,
-        plan: &Plan,
+        folder: &Path,
         images: &mut Images,
     ) -> Result<Self, Failure> {
         let experiment = loaded.document.experiment();
-        let folder = results_folder(arguments.out.as_ref(), &experiment.name);
-        let view = match Store::open_reader(&folder) {
+        let view = match Store::open_reader(folder) {
             Ok(store) => store.view().clone(),
             Err(StoreError::NotAStore { .. }) => View::default(),
             Err(error) => {
@@ -76,101 +76,88 @@ impl Outlook {
                 return Err(store_failure(tried, &error));
             }
         };
-        let left = outstanding(plan, &StoreProgress::new(&view, 1));
-        let (mut sizes, mut unused) = (Vec::new(), (0, 0));
-        for cell in &plan.cells {
-            let settings = &cell.settings.dataset;
-            if sizes.iter().all(|(known, _)| known != settings) {
-                let dataset = images.load(settings)?;
-                let of_split = sizes_of(settings, &dataset, loaded)?;
-                let used = of_split.train + of_split.validation + of_split.test;
-                if dataset.len() - used > unused.1 {
-                    unused = (dataset.len(), dataset.len() - used);
-                }
-                sizes.push((settings.clone(), of_split));
-            }
-        }
-        let size_of = |settings: &DatasetSettings| {
-            let known = sizes.iter().find(|(known, _)| known == settings);
-            known.expect("every dataset of the plan was looked at").1
-        };
-        let shapes = shapes(plan, images)?;
-        let operations = |settings: &Settings| {
-            let (_, shape, classes) =
-                shapes.iter().find(|(known, ..)| *known == settings.dataset)?;
-            let architecture = Architecture::of(&settings.model.layers, *shape, *classes).ok()?;
-            matches!(settings.trainer, TrainerSettings::Dfdx)
-                .then(|| architecture.multiply_accumulates() as u64)
-        };
-        let rates = measured_rates(plan, &view);
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let kernels = cpu_kernels()?;
-        let facts = Facts {
-            sizes: &size_of,
-            measured: &|settings| rates.rate(settings),
-            multiply_accumulates: &operations,
-            multiply_accumulates_per_second: &|settings| {
-                kernels.assumed_rate(settings.train.precision)
-            },
-            workers,
+        let rate = |settings: &Settings| kernels.assumed_rate(settings.train.precision);
+        let survey = loaded.survey(images, &|_| None, &rate, workers)?;
+        let (left, trials_left) = if view.members().is_empty() && view.trials().is_empty() {
+            (survey.estimate, survey.trials)
+        } else {
+            left(loaded, images, &survey, &view, &rate)?
         };
-        let test_images = sizes.first().map_or(0, |(_, sizes)| sizes.test);
+        let limit = experiment.base.dataset.train_limit;
+        let mut unused = (0, 0);
+        for (settings, sizes) in &survey.datasets {
+            let all = images.load(settings)?.len();
+            let train = limit.map_or(sizes.train, |limit| limit.min(sizes.train));
+            let rest = all - (train + sizes.validation + sizes.test);
+            if rest > unused.1 {
+                unused = (all, rest);
+            }
+        }
+        let test_images = survey.datasets.first().map_or(0, |(_, sizes)| sizes.test);
         let predicted_sd = stats::predicted_accuracy_sd(ASSUMED_ERROR, test_images);
-        let mut repeats_of = vec![0; plan.cells.len()];
-        plan.trials.iter().for_each(|trial| repeats_of[trial.cell] += 1);
-        let fewest = repeats_of.iter().copied().min().unwrap_or(0);
-        let repeats = (fewest, repeats_of.into_iter().max().unwrap_or(0));
+        let fewest = survey.repeats.0 as usize;
+        let goal = |difference| {
+            DifferenceGoal::of(
+                arguments,
+                experiment,
+                folder,
+                difference,
+                predicted_sd,
+                survey.cells,
+            )
+        };
         Ok(Self {
-            estimate: estimate(plan, &left.members, &facts),
-            trials_left: left.trials.len(),
+            goal: arguments.difference.map(goal).transpose()?,
+            left,
+            trials_left,
             workers,
             test_images,
             unused,
-            repeats,
             predicted_sd,
             detectable: predicted_sd
                 .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, ALPHA, POWER)),
-            wanted: arguments
-                .difference
-                .map(|difference| {
-                    Wanted::of(arguments, experiment, &folder, difference, predicted_sd, plan)
-                })
-                .transpose()?,
+            survey,
         })
     }
 
-    fn json(&self, loaded: &Loaded, plan: &Plan) -> serde_json::Value {
+    fn json(&self, loaded: &Loaded) -> Result<serde_json::Value, Failure> {
         let experiment = loaded.document.experiment();
-        let cells: Vec<_> = plan
-            .cells
-            .iter()
-            .map(|cell| json!({ "id": cell.id, "name": cell.name, "settings": *cell.settings }))
-            .collect();
-        json!({
+        let cells = loaded.cells().map(|cell| {
+            let (id, name) = (loaded.grid.id(cell), loaded.grid.name(cell));
+            let settings = loaded.document.settings_for(loaded.grid.assignment(cell))?;
+            Ok(json!({ "id": id, "name": name, "settings": settings }))
+        });
+        let cells = cells.collect::<Result<Vec<_>, Failure>>()?;
+        let idle = |one: &Idle| json!({ "key": one.key, "reason": one.reason });
+        Ok(json!({
             "name": experiment.name,
             "seed": experiment.seed,
             "repeats": experiment.repeats,
             "axes": loaded.grid.axes,
             "cells": cells,
-            "trials": plan.trials.len(),
+            "trials": self.survey.trials,
             "trials-outstanding": self.trials_left,
-            "members": plan.members.len(),
-            "members-outstanding": self.estimate.members,
-            "training-images": self.estimate.training_images,
+            "members": self.survey.estimate.members,
+            "members-outstanding": self.left.members,
+            "training-images": self.left.training_images,
             "unused-images": self.unused.1,
-            "seconds": self.estimate.seconds,
-            "seconds-basis": basis(self.estimate.basis),
+            "without-effect": self.survey.idle.iter().map(idle).collect::<Vec<_>>(),
+            "warnings": self.survey.doubts,
+            "seconds": self.left.seconds,
+            "seconds-basis": basis(self.left.basis),
             "workers": self.workers,
-            "prediction-bytes": self.estimate.prediction_bytes,
+            "prediction-bytes": self.left.prediction_bytes,
             "predicted-sd": self.predicted_sd,
             "smallest-detectable-difference": self.detectable,
-            "wanted-difference": self.wanted.as_ref().map(Wanted::json),
-        })
+            "wanted-difference": self.goal.as_ref().map(DifferenceGoal::json),
+        }))
     }
 
     /// Returns the time that is left, in words.
     fn time(&self) -> String {
-        match self.estimate.seconds {
+        match self.left.seconds {
             None => "an unknown time".to_owned(),
             // A rough guess has no decimals.
             Some(seconds) if seconds < 1.0 && self.is_guess() => "less than a second".to_owned(),
@@ -180,10 +167,10 @@ impl Outlook {
     }
 
     fn is_guess(&self) -> bool {
-        self.estimate.basis == Basis::Modelled
+        self.left.basis == Basis::Modelled
     }
 
-    fn print(&self, loaded: &Loaded, plan: &Plan) {
+    fn print(&self, loaded: &Loaded) {
         let experiment = loaded.document.experiment();
         outln!("{}   seed {}", experiment.name, experiment.seed.0);
         if let Some(question) = &experiment.question {
@@ -192,43 +179,48 @@ impl Outlook {
         outln!();
         let width = width();
         for axis in &loaded.grid.axes {
-            let mut values: Vec<_> = axis.values.iter().map(ToString::to_string).collect();
-            let last = values.len().saturating_sub(1);
-            values[..last].iter_mut().for_each(|value| value.push(','));
             let head = format!("{:<28}", axis.key);
-            print_within(width, &[vec![head], values].concat());
+            print_within(width, &[vec![head], listed(&axis.values)].concat());
         }
         outln!();
-        for cell in plan.cells.iter().take(MOST_CELLS_LISTED) {
-            print_within(width, &words(&cell.name));
+        for cell in loaded.cells().take(MAX_CELLS_LISTED) {
+            print_within(width, &words(&loaded.grid.name(cell)));
         }
-        if plan.cells.len() > MOST_CELLS_LISTED {
-            outln!("  … and {} more", whole(plan.cells.len() - MOST_CELLS_LISTED));
+        if self.survey.cells > MAX_CELLS_LISTED {
+            outln!("  … and {} more", whole(self.survey.cells - MAX_CELLS_LISTED));
         }
         outln!();
-        let repeats = match self.repeats {
-            (fewest, most) if fewest == most => counted(most, "repeat"),
-            (fewest, most) => format!("{} to {}", whole(fewest), counted(most, "repeat")),
+        self.print_counts();
+        self.print_power();
+    }
+
+    fn print_counts(&self) {
+        let (survey, left) = (&self.survey, &self.left);
+        let repeats = match survey.repeats {
+            (fewest, most) if fewest == most => counted(most as usize, "repeat"),
+            (fewest, most) => {
+                format!("{} to {}", whole(fewest as usize), counted(most as usize, "repeat"))
+            }
         };
         print_text(&format!(
             "{} × {repeats} = {}, {}",
-            counted(plan.cells.len(), "cell"),
-            counted(plan.trials.len(), "trial"),
-            counted(plan.members.len(), "distinct member"),
+            counted(survey.cells, "cell"),
+            counted(survey.trials as usize, "trial"),
+            counted(survey.estimate.members, "distinct member"),
         ));
         print_text(&format!(
             "finished already: {}, {}",
-            counted(plan.trials.len() - self.trials_left, "trial"),
-            counted(plan.members.len() - self.estimate.members, "member"),
+            counted((survey.trials - self.trials_left) as usize, "trial"),
+            counted(survey.estimate.members - left.members, "member"),
         ));
         print_text(&format!(
             "to do: {} on {}, {} with {} ({}), {} MiB of predictions",
-            counted(self.estimate.members, "member"),
-            counted(self.estimate.training_images as usize, "training image"),
+            counted(left.members, "member"),
+            counted(left.training_images as usize, "training image"),
             self.time(),
             counted(self.workers, "worker"),
-            basis(self.estimate.basis),
-            grouped(self.estimate.prediction_bytes as f64 / f64::from(1 << 20), 1),
+            basis(left.basis),
+            grouped(left.prediction_bytes as f64 / f64::from(1 << 20), 1),
         ));
         if let (images, unused @ 1..) = self.unused {
             print_text(&format!(
@@ -237,6 +229,15 @@ impl Outlook {
                 whole(images)
             ));
         }
+        for Idle { key, reason } in &survey.idle {
+            print_text(&format!("without effect: `{key}`: {reason}"));
+        }
+        for doubt in &survey.doubts {
+            print_text(&format!("warning: {doubt}"));
+        }
+    }
+
+    fn print_power(&self) {
         let detectable = match self.detectable {
             Some(difference) => format!("{:.2} points", 100.0 * difference),
             None => "none: a single trial shows no difference".to_owned(),
@@ -251,10 +252,55 @@ impl Outlook {
             "with it, the smallest difference two cells can show: {detectable} (80 % power, α {ALPHA}, \
              two-sided)"
         ));
-        if let Some(wanted) = &self.wanted {
-            wanted.print();
+        if let Some(goal) = &self.goal {
+            goal.print();
         }
     }
+}
+
+/// Returns what is left to do where a results folder holds some of it, and its number of trials.
+fn left(
+    loaded: &Loaded,
+    images: &mut Images,
+    survey: &Survey,
+    view: &View,
+    rate: &dyn Fn(&Settings) -> f64,
+) -> Result<(Estimate, u64), Failure> {
+    let plan = loaded.checked_plan(images)?;
+    let left = outstanding(&plan, &StoreProgress::new(view, 1));
+    let rates = measured_rates(&plan, view);
+    let images = RefCell::new(images);
+    let facts = Facts {
+        sizes: &|settings| {
+            let bare = DatasetSettings { train_limit: None, ..settings.clone() };
+            let known = survey.datasets.iter().find(|(known, _)| *known == bare);
+            let sizes = known.map_or_else(SplitSizes::default, |(_, sizes)| *sizes);
+            let train = settings.train_limit.map_or(sizes.train, |limit| limit.min(sizes.train));
+            SplitSizes { train, ..sizes }
+        },
+        measured: &|settings| rates.rate(settings),
+        multiply_accumulates: &|settings| operations(settings, &mut images.borrow_mut()),
+        multiply_accumulates_per_second: rate,
+        workers: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    Ok((estimate(&plan, &left.members, &facts), left.trials.len() as u64))
+}
+
+/// Returns the values of an axis with a comma behind each but the last; of many, the first and the
+/// last few.
+fn listed(values: &[Value]) -> Vec<String> {
+    const FIRST: usize = 60;
+    const LAST: usize = 3;
+    let text = |(index, value): (usize, &Value)| {
+        if index + 1 < values.len() { format!("{value},") } else { value.to_string() }
+    };
+    if values.len() <= FIRST + LAST + 1 {
+        return values.iter().enumerate().map(text).collect();
+    }
+    let few = values.iter().enumerate();
+    let gap = format!("… {} more …,", whole(values.len() - FIRST - LAST));
+    let first = few.clone().take(FIRST).map(text);
+    first.chain(std::iter::once(gap)).chain(few.skip(values.len() - LAST).map(text)).collect()
 }
 
 /// Prints parts beside each other, in lines that the terminal holds.
@@ -264,50 +310,11 @@ fn print_within(width: usize, parts: &[String]) {
     }
 }
 
-/// Prints a sentence in lines that the terminal holds.
-pub(super) fn print_text(text: &str) {
-    for line in wrap_parts(&words(text), " ", width(), 2) {
-        outln!("{line}");
-    }
-}
-
-/// Cuts a text at spaces.
-fn words(text: &str) -> Vec<String> {
-    text.split(' ').map(str::to_owned).collect()
-}
-
 fn basis(basis: Basis) -> &'static str {
     match basis {
         Basis::Measured => "from measured speed",
         Basis::Modelled => "from the networks' sizes, a rough guess",
     }
-}
-
-fn sizes_of(
-    settings: &DatasetSettings,
-    dataset: &Dataset,
-    loaded: &Loaded,
-) -> Result<SplitSizes, Failure> {
-    let seed = loaded.document.experiment().seed;
-    let [train, validation, test] = split_sizes(settings, dataset, seed)?;
-    Ok(SplitSizes { train, validation, test, classes: dataset.classes.len() })
-}
-
-type Shape = (DatasetSettings, (usize, usize, usize), usize);
-
-/// Returns image shape and class count of every distinct dataset setting.
-fn shapes(plan: &Plan, images: &mut Images) -> Result<Vec<Shape>, Failure> {
-    let mut shapes: Vec<Shape> = Vec::new();
-    for cell in &plan.cells {
-        let settings = &cell.settings.dataset;
-        if shapes.iter().all(|(known, ..)| known != settings) {
-            let dataset = images.load(settings)?;
-            let shape = dataset.shape;
-            let shape = (shape.height, shape.width, shape.channels);
-            shapes.push((settings.clone(), shape, dataset.classes.len()));
-        }
-    }
-    Ok(shapes)
 }
 
 /// Prints the layers of every distinct network of the plan.
@@ -371,10 +378,10 @@ fn print_model(model: &str, cell: &str, architecture: &Architecture) {
         "other",
         "MACs/image"
     );
-    for (place, layer) in architecture.layers.iter().enumerate() {
+    for (index, layer) in architecture.layers.iter().enumerate() {
         outln!(
             "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",
-            place + 1,
+            index + 1,
             layer.kind,
             layer.output.to_string(),
             layer.trainable_parameters,

@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
-use super::plan::{ALPHA, print_text};
 use super::results::Reading;
+use super::terminal::print_text;
 use crate::base::{Metric, Unit};
-use crate::plan::Plan;
 use crate::spec::experiment::Experiment;
 use gridbench_stats as stats;
 
-/// The repeats that show a difference, by every spread that is known.
-pub(super) struct Wanted {
+/// Level of the tests that are planned for.
+pub(super) const ALPHA: f64 = 0.05;
+
+/// A difference that is to be shown, and the repeats it takes by every spread that is known.
+pub(super) struct DifferenceGoal {
     metric: Metric,
     /// As typed: points for accuracies, else the unit of the metric.
     typed: f64,
@@ -37,19 +39,19 @@ struct Need {
     all_cells: Option<usize>,
 }
 
-impl Wanted {
+impl DifferenceGoal {
     pub(super) fn of(
         arguments: &PlanArguments,
         experiment: &Experiment,
         folder: &Path,
         typed: f64,
         predicted_sd: Option<f64>,
-        plan: &Plan,
+        cells: usize,
     ) -> Result<Self, Failure> {
         let metric = experiment.report.metric;
         let is_fraction = metric.unit() == Unit::Fraction;
         let difference = if is_fraction { typed / 100.0 } else { typed };
-        let others = plan.cells.len().saturating_sub(1);
+        let others = cells.saturating_sub(1);
         let need = |basis, trials, sd: f64| {
             let repeats = |alpha| stats::repeats_needed(sd, difference, alpha, arguments.power);
             Need {

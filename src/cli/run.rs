@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::arguments::RunArguments;
 use super::derived;
 use super::evidence;
-use super::experiment::{Images, Loaded, validate};
+use super::experiment::{Images, Loaded};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::progress::{Channel, Progress};
@@ -67,7 +67,6 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     let loaded = loaded.with_repeats_in(&folder)?;
     let mut images = Images::new(data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
-    validate(&plan, &mut images)?;
     let channel = match (arguments.json, arguments.quiet) {
         (true, _) => Channel::Json,
         (_, true) => Channel::Failures,

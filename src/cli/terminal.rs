@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use super::arguments::Color;
+use crate::report::wrap_parts;
 
 /// Width assumed where nothing says otherwise.
 const USUAL_WIDTH: usize = 100;
@@ -45,4 +46,16 @@ pub(super) fn width() -> usize {
         Some(usize::from(columns))
     };
     told.or_else(seen).unwrap_or(USUAL_WIDTH).clamp(LEAST_WIDTH, MOST_WIDTH)
+}
+
+/// Prints a sentence in lines that the terminal holds.
+pub(super) fn print_text(text: &str) {
+    for line in wrap_parts(&words(text), " ", width(), 2) {
+        outln!("{line}");
+    }
+}
+
+/// Cuts a text at spaces.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::effective::effective;
 use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
-use super::{Member, Plan, PlannedCell, PlannedDataset, Trial};
+use super::{Member, Plan, PlannedCell, PlannedDataset, SplitSizes, Trial};
 use crate::base::{CellId, Digest, MemberId, Seed, SeedPath};
 use crate::grid::Grid;
 use crate::spec::settings::{DatasetSettings, Settings};
@@ -79,10 +80,19 @@ impl Plan {
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
     ) -> Result<Self, PlanError<C, D>> {
         let cells = cells.into_iter().map(|cell| cell.map(|cell| (cell, 0..repeats)));
-        Self::from_repeats(seed, engine_revision, cells, checksum_of)
+        let mut known: Vec<PlannedDataset> = Vec::new();
+        Self::from_repeats(seed, engine_revision, cells, &mut |settings| {
+            if let Some(known) = known.iter().find(|known| known.holds(settings)) {
+                return Ok(ImageFacts { checksum: known.checksum, sizes: None });
+            }
+            let checksum = checksum_of(settings)?;
+            known.push(PlannedDataset { settings: settings.clone(), checksum });
+            Ok(ImageFacts { checksum, sizes: None })
+        })
     }
 
-    /// As [`Plan::from_cells`], each cell with repeats of its own.
+    /// As [`Plan::from_cells`], each cell with repeats of its own, and asking `images_of` also for
+    /// the sizes of the splits.
     ///
     /// # Errors
     /// As [`Plan::from_cells`].
@@ -90,23 +100,37 @@ impl Plan {
         seed: Seed,
         engine_revision: &str,
         cells: impl IntoIterator<Item = Result<(CellDraft, Range<u32>), C>>,
-        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+        images_of: &mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, D>,
     ) -> Result<Self, PlanError<C, D>> {
         let mut drawing = Drawing::new(engine_revision);
         for cell in cells {
             let (cell, repeats) = cell.map_err(PlanError::Cell)?;
-            let checksum = drawing
-                .checksum(&cell.settings.dataset, checksum_of)
-                .map_err(PlanError::Dataset)?;
-            drawing.add(cell, &checksum, seed, repeats);
+            let facts =
+                drawing.facts(&cell.settings.dataset, images_of).map_err(PlanError::Dataset)?;
+            drawing.add(cell, facts, seed, repeats);
         }
         Ok(drawing.plan)
     }
 }
 
+/// What is known of the images of some dataset settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// Checksum of the collection.
+    pub checksum: Digest,
+    /// Sizes of the splits without `train-limit`; absent for results of earlier versions, whose
+    /// members are told apart by settings that have no effect, too.
+    pub sizes: Option<SplitSizes>,
+}
+
+/// Revisions of the engine whose members are named by their settings as typed.
+const NAMED_AS_TYPED: [&str; 4] = ["1", "2", "3", "4"];
+
 struct Drawing<'a> {
     plan: Plan,
     identity: TrainingIdentity<'a>,
+    is_effective: bool,
+    facts: Vec<(DatasetSettings, ImageFacts)>,
     trainings: HashMap<Digest, Arc<Settings>>,
     members: HashMap<MemberId, usize>,
 }
@@ -116,32 +140,45 @@ impl<'a> Drawing<'a> {
         Self {
             plan: Plan::default(),
             identity: TrainingIdentity::new(engine_revision),
+            is_effective: !NAMED_AS_TYPED.contains(&engine_revision),
+            facts: Vec::new(),
             trainings: HashMap::new(),
             members: HashMap::new(),
         }
     }
 
-    fn checksum<D>(
+    fn facts<D>(
         &mut self,
         settings: &DatasetSettings,
-        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
-    ) -> Result<Digest, D> {
-        if let Some(known) = self.plan.datasets.iter().find(|known| known.holds(settings)) {
-            return Ok(known.checksum);
+        images_of: &mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, D>,
+    ) -> Result<ImageFacts, D> {
+        let typed = settings;
+        let settings = DatasetSettings { train_limit: None, ..typed.clone() };
+        // Neighbouring cells mostly share their images.
+        if let Some((_, facts)) = self.facts.iter().rev().find(|(known, _)| *known == settings) {
+            return Ok(*facts);
         }
-        let checksum = checksum_of(settings)?;
-        self.plan.datasets.push(PlannedDataset { settings: settings.clone(), checksum });
-        Ok(checksum)
+        let facts = images_of(&settings)?;
+        if !self.plan.datasets.iter().any(|known| known.holds(&settings)) {
+            let checksum = facts.checksum;
+            self.plan.datasets.push(PlannedDataset { settings: typed.clone(), checksum });
+        }
+        self.facts.push((settings, facts));
+        Ok(facts)
     }
 
-    fn add(&mut self, draft: CellDraft, checksum: &Digest, seed: Seed, repeats: Range<u32>) {
+    fn add(&mut self, draft: CellDraft, facts: ImageFacts, seed: Seed, repeats: Range<u32>) {
         let CellDraft { id, name, assignment, settings } = draft;
         let settings = Arc::new(settings);
-        let training = self.identity.digest(&settings, checksum);
-        let trained = Arc::clone(
-            self.trainings.entry(training).or_insert_with(|| neutral_ensemble(&settings)),
-        );
-        let ensemble = settings.ensemble;
+        let used = if self.is_effective {
+            Arc::new(effective(&settings, facts.sizes))
+        } else {
+            Arc::clone(&settings)
+        };
+        let training = self.identity.digest(&used, &facts.checksum);
+        let trained =
+            Arc::clone(self.trainings.entry(training).or_insert_with(|| neutral_ensemble(&used)));
+        let ensemble = used.ensemble;
         let cell = self.plan.cells.len();
         for repeat in repeats {
             let members: Vec<usize> = (0..ensemble.size)
@@ -149,7 +186,7 @@ impl<'a> Drawing<'a> {
                     self.member(&training, &trained, SeedPath::member(seed, repeat, index))
                 })
                 .collect();
-            let ids = members.iter().map(|&place| self.plan.members[place].id);
+            let ids = members.iter().map(|&index| self.plan.members[index].id);
             let trial = trial_id(&id, ensemble.combine, ids);
             self.plan.trials.push(Trial { id: trial, cell, repeat, members });
         }

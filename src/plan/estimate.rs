@@ -5,7 +5,7 @@ use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{DatasetSettings, Settings};
 
 /// Sizes of the splits of a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SplitSizes {
     /// Training images.
     pub train: usize,
@@ -64,34 +64,50 @@ const LABEL_BYTES: u64 = 2;
 /// Predicts the cost of training `members` (indices into the plan).
 #[must_use]
 pub fn estimate(plan: &Plan, members: &[usize], facts: &Facts<'_>) -> Estimate {
-    let mut total = Estimate {
-        members: members.len(),
-        training_images: 0,
-        seconds: Some(0.0),
-        basis: Basis::Measured,
-        prediction_bytes: 0,
-    };
+    let mut total = Estimate::nothing();
     let mut last: Option<(&Settings, Cost)> = None;
-    for &place in members {
-        let settings = &*plan.members[place].settings;
+    for &index in members {
+        let settings = &*plan.members[index].settings;
         let cost = match last {
             Some((before, cost)) if std::ptr::eq(before, settings) => cost,
             _ => Cost::of(settings, facts),
         };
         last = Some((settings, cost));
-        total.training_images += cost.images;
-        total.prediction_bytes += cost.bytes;
-        total.seconds = total.seconds.zip(cost.seconds).map(|(sum, seconds)| sum + seconds);
-        if cost.basis == Basis::Modelled {
-            total.basis = Basis::Modelled;
-        }
+        total.add(&cost, 1);
     }
     total.seconds = total.seconds.map(|seconds| seconds / facts.workers.max(1) as f64);
     total
 }
 
-#[derive(Clone, Copy)]
-struct Cost {
+impl Estimate {
+    /// Returns the cost of no member.
+    pub(super) fn nothing() -> Self {
+        Self {
+            members: 0,
+            training_images: 0,
+            seconds: Some(0.0),
+            basis: Basis::Measured,
+            prediction_bytes: 0,
+        }
+    }
+
+    /// Adds so many members of one cost; the seconds are those of a single worker.
+    pub(super) fn add(&mut self, cost: &Cost, members: u64) {
+        let times = |each: u64| each.saturating_mul(members);
+        self.members += members as usize;
+        self.training_images = self.training_images.saturating_add(times(cost.images));
+        self.prediction_bytes = self.prediction_bytes.saturating_add(times(cost.bytes));
+        let seconds = cost.seconds.map(|seconds| seconds * members as f64);
+        self.seconds = self.seconds.zip(seconds).map(|(sum, seconds)| sum + seconds);
+        if cost.basis == Basis::Modelled && members > 0 {
+            self.basis = Basis::Modelled;
+        }
+    }
+}
+
+/// What one member costs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cost {
     images: u64,
     bytes: u64,
     seconds: Option<f64>,
@@ -100,22 +116,39 @@ struct Cost {
 
 impl Cost {
     fn of(settings: &Settings, facts: &Facts<'_>) -> Self {
-        let sizes = (facts.sizes)(&settings.dataset);
+        let (seconds, basis) = Self::per_image(settings, facts);
+        Self::of_sizes(settings, (facts.sizes)(&settings.dataset), seconds, basis)
+    }
+
+    /// Returns the seconds that a training spends on one image, if they are known. They depend on
+    /// images, layers and precision alone.
+    pub(super) fn per_image(settings: &Settings, facts: &Facts<'_>) -> (Option<f64>, Basis) {
+        if let Some(rate) = (facts.measured)(settings).filter(|rate| *rate > 0.0) {
+            return (Some(1.0 / rate), Basis::Measured);
+        }
+        let modelled = (facts.multiply_accumulates)(settings).map(|operations| {
+            operations as f64 * PASSES / (facts.multiply_accumulates_per_second)(settings)
+        });
+        (modelled, Basis::Modelled)
+    }
+
+    /// Returns the cost of a member with splits of these sizes.
+    pub(super) fn of_sizes(
+        settings: &Settings,
+        sizes: SplitSizes,
+        seconds_per_image: Option<f64>,
+        basis: Basis,
+    ) -> Self {
         let is_fitted = LayerSettings::are_fitted(&settings.model.layers);
         let epochs = if is_fitted { 1 } else { u64::from(settings.train.epochs) };
         let again = settings.train.retrain.map_or(0, |_| sizes.train + sizes.validation);
         let images = (sizes.train + again) as u64 * epochs;
         let rows = (sizes.validation + sizes.test) as u64;
-        let measured = (facts.measured)(settings).filter(|rate| *rate > 0.0);
-        let modelled = || {
-            let operations = (facts.multiply_accumulates)(settings)? as f64 * PASSES;
-            Some(images as f64 * operations / (facts.multiply_accumulates_per_second)(settings))
-        };
         Self {
             images,
             bytes: rows * (sizes.classes as u64 * PROBABILITY_BYTES + LABEL_BYTES),
-            seconds: measured.map(|rate| images as f64 / rate).or_else(modelled),
-            basis: if measured.is_some() { Basis::Measured } else { Basis::Modelled },
+            seconds: seconds_per_image.map(|seconds| images as f64 * seconds),
+            basis,
         }
     }
 }

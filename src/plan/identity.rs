@@ -162,7 +162,8 @@ pub(super) fn trial_id(
 pub(super) const NEUTRAL_ENSEMBLE: EnsembleSettings =
     EnsembleSettings { size: 1, combine: Combine::Mean };
 
-fn without_paths(settings: &DatasetSettings) -> DatasetSettings {
+/// Returns the settings without file paths, of which the checksum of the images says more.
+pub(super) fn without_paths(settings: &DatasetSettings) -> DatasetSettings {
     let mut settings = settings.clone();
     match &mut settings.source {
         Source::Idx { path } => *path = PathBuf::new(),

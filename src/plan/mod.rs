@@ -6,9 +6,12 @@
 //! the grid, the order of keys, other cells or the number of workers.
 
 mod draw;
+mod effective;
 mod estimate;
 mod identity;
 mod outstanding;
+mod sections;
+mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -21,11 +24,13 @@ use crate::base::{CellId, Digest, MemberId, SeedPath, TrialId};
 use crate::spec::settings::{DatasetSettings, Settings};
 use crate::spec::value::Value;
 
-pub use draw::{CellDraft, PlanError};
+pub use draw::{CellDraft, ImageFacts, PlanError};
+pub use effective::{Idle, effective, idle};
 pub use estimate::{Basis, Estimate, Facts, SplitSizes, estimate};
 pub use identity::TrainingIdentity;
 pub use outstanding::{MemberStanding, Outstanding, Progress, TrialStanding, outstanding};
-pub use twins::Twins;
+pub use survey::{Check, MAX_NETWORKS, Questions, RepeatsOf, Survey, SurveyError, survey};
+pub use twins::{TwinPair, Twins};
 
 /// Everything an experiment trains and scores, in the order of its grid.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CellDraft, Plan};
+use super::{
+    CellDraft, Facts, ImageFacts, Plan, Questions, SplitSizes, Survey, SurveyError, survey,
+};
 use crate::base::{CellId, ContentHasher, Digest, Seed, digest_of};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
@@ -85,4 +87,28 @@ pub(crate) fn plan_of(
         Ok::<_, Never>(checksum(settings))
     })
     .unwrap()
+}
+
+/// The survey of an experiment whose images are divided so.
+pub(crate) fn surveyed(
+    text: &str,
+    sizes: SplitSizes,
+) -> Result<Survey, SurveyError<std::convert::Infallible>> {
+    let document = crate::spec::Document::parse(text, "experiment.toml", &[]).unwrap();
+    let grid = crate::grid::expand(document.experiment()).unwrap();
+    let repeats = document.experiment().repeats;
+    let facts = ImageFacts { checksum: digest_of(b"images"), sizes: Some(sizes) };
+    let mut questions = Questions {
+        images: &mut |_| Ok(facts),
+        check: &mut |_, _| Ok(()),
+        repeats: &|_| Some(0..repeats),
+        facts: &Facts {
+            sizes: &|_| sizes,
+            measured: &|_| None,
+            multiply_accumulates: &|settings| Some(settings.model.layers.len() as u64),
+            multiply_accumulates_per_second: &|_| 1e6,
+            workers: 2,
+        },
+    };
+    survey(&document, &grid, &mut questions)
 }

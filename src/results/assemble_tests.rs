@@ -73,6 +73,7 @@ fn open(folder: &Path, document: &Document) -> Store {
             shape: [28, 28, 1],
             classes: Vec::new(),
             splits: Some([1437, 0, 360]),
+            divisions: Vec::new(),
         }],
         repeats: crate::store::Repeats::default(),
     };

@@ -114,6 +114,41 @@ impl Document {
         &self.overrides
     }
 
+    /// Decodes one section of a cell, with its values put in place, into `settings`; returns false
+    /// where that cannot be done, which [`Document::settings_for`] of the cell explains.
+    ///
+    /// Every key of the assignment must lie in `section`, one of [`SECTIONS`].
+    pub fn decode_section<'a>(
+        &self,
+        section: &str,
+        assignment: impl IntoIterator<Item = (&'a str, &'a Value)>,
+        settings: &mut Settings,
+    ) -> bool {
+        let mut items: Vec<(&str, &Value)> = assignment.into_iter().collect();
+        items.sort_by_key(|(key, _)| depth(key));
+        let mut touched: Vec<Entry> = find(&self.tree, section).cloned().into_iter().collect();
+        let mut path: Vec<&str> = Vec::new();
+        for (key, value) in items {
+            path.clear();
+            path.extend(key.split('.'));
+            if put(&mut touched, "", &path, Origin::Assigned, Node::assigned(value)).is_err() {
+                return false;
+            }
+        }
+        let mut findings = Findings::default();
+        let is_known = touched.iter().all(|entry| decode::section(entry, settings, &mut findings));
+        is_known && findings.list.is_empty()
+    }
+
+    /// Returns whether the sections of a cell's settings go together; where they do not,
+    /// [`Document::settings_for`] of the cell explains it.
+    #[must_use]
+    pub fn is_consistent(&self, settings: &Settings) -> bool {
+        let mut findings = Findings::default();
+        decode::cross_check(settings, &|path| origin_of(&self.tree, path), &mut findings);
+        findings.list.is_empty()
+    }
+
     /// Returns the settings of one cell: the file with the values put in place, decoded again, so
     /// that presets, defaults and checks see them. Longer keys win over shorter ones.
     ///
@@ -155,6 +190,15 @@ pub(super) struct Item<'k> {
     pub(super) node: Node,
 }
 
+/// The sections that make up the settings of a cell: the first segments of the keys of axes.
+pub const SECTIONS: [&str; 7] =
+    ["dataset", "model", "train", "augment", "ensemble", "trainer", "hyperparameters"];
+
+/// Longer keys are put in place after shorter ones, and win over them.
+fn depth(key: &str) -> usize {
+    key.bytes().filter(|byte| *byte == b'.').count()
+}
+
 /// Puts `items` into the sections of `tree` they belong to and decodes those sections again.
 pub(super) fn settings_with(
     tree: &[Entry],
@@ -166,7 +210,6 @@ pub(super) fn settings_with(
     if items.is_empty() {
         return settings;
     }
-    let depth = |key: &str| key.bytes().filter(|byte| *byte == b'.').count();
     let mut order: Vec<&Item<'_>> = items.iter().collect();
     order.sort_by_key(|item| depth(item.key));
     let mut touched: Vec<Entry> = Vec::new();
@@ -194,15 +237,13 @@ pub(super) fn settings_with(
 }
 
 fn unknown_section(entry: &Entry, findings: &mut Findings) {
-    let sections =
-        ["dataset", "model", "train", "augment", "ensemble", "trainer", "hyperparameters"];
     let message =
-        format!("`{}` is no key of the settings, expected one in {}", entry.key, one_of(sections));
+        format!("`{}` is no key of the settings, expected one in {}", entry.key, one_of(SECTIONS));
     let full = super::keys::SETTING_KEYS
         .iter()
         .copied()
         .find(|key| key.strip_suffix(&*entry.key).is_some_and(|above| above.ends_with('.')));
-    match full.or_else(|| nearest(&entry.key, sections)) {
+    match full.or_else(|| nearest(&entry.key, SECTIONS)) {
         Some(near) => findings.advise(entry.origin, message, format!("did you mean `{near}`?")),
         None => findings.say(entry.origin, message),
     }

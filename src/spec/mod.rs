@@ -25,7 +25,13 @@ mod tree;
 mod validate;
 pub mod value;
 
-pub use document::Document;
-pub use keys::{EXPERIMENT_KEYS, SETTING_KEYS};
+pub use document::{Document, SECTIONS};
+pub use keys::{EXPERIMENT_KEYS, SETTING_KEYS, meant};
 pub use overrides::Override;
-pub use problem::SpecError;
+pub use problem::{SpecError, nearest};
+
+/// Returns the training settings of a file that types none.
+#[must_use]
+pub fn default_train() -> settings::TrainSettings {
+    decode::train::train(None, &mut reader::Findings::default())
+}

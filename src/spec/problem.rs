@@ -114,7 +114,7 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 /// Returns the candidate most like `typed`, if any is like enough to be meant.
-pub(super) fn nearest<'c>(
+pub fn nearest<'c>(
     typed: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {

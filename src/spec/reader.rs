@@ -208,10 +208,11 @@ impl<'t> Section<'t> {
             !self.path.contains('[')
                 && key.strip_suffix(&*entry.key).is_some_and(|above| above.ends_with('.'))
         };
-        let near =
-            nearest(&entry.key, own.iter().copied()).map(|key| self.name(key)).or_else(|| {
-                super::keys::SETTING_KEYS.iter().copied().find(is_elsewhere).map(str::to_owned)
-            });
+        let elsewhere = || super::keys::SETTING_KEYS.iter().copied().find(is_elsewhere);
+        let called = || super::keys::alias(&entry.key).filter(|_| !self.path.contains('['));
+        let near = nearest(&entry.key, own.iter().copied())
+            .map(|key| self.name(key))
+            .or_else(|| elsewhere().or_else(called).map(str::to_owned));
         match near {
             Some(near) => findings.advise(entry.origin, message, format!("did you mean `{near}`?")),
             None => findings.say(entry.origin, message),

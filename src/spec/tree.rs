@@ -52,7 +52,7 @@ pub(super) enum Data {
     List(Vec<Node>),
     Table(Vec<Entry>),
     /// Something TOML knows and experiments do not, described.
-    Foreign(&'static str),
+    Foreign(Box<str>),
 }
 
 /// A key of a table.
@@ -104,10 +104,10 @@ impl Node {
             DeValue::Integer(number) => integer(number),
             DeValue::Float(number) => match number.as_str().parse::<f64>() {
                 Ok(value) if value.is_finite() => Data::Float(value),
-                _ => Data::Foreign("a number that is not finite"),
+                _ => Data::Foreign("a number that is not finite".into()),
             },
             DeValue::Boolean(value) => Data::Bool(*value),
-            DeValue::Datetime(_) => Data::Foreign("a date or time"),
+            DeValue::Datetime(_) => Data::Foreign("a date or time".into()),
             DeValue::Array(values) => {
                 Data::List(values.iter().map(|value| Self::parsed(value, place)).collect())
             }
@@ -127,7 +127,7 @@ impl Node {
             Value::Bool(value) => Data::Bool(*value),
             Value::Integer(value) => Data::Integer(*value),
             Value::Float(value) if value.is_finite() => Data::Float(*value),
-            Value::Float(_) => Data::Foreign("a number that is not finite"),
+            Value::Float(_) => Data::Foreign("a number that is not finite".into()),
             Value::Text(text) => Data::Text(text.as_str().into()),
             Value::List(values) => Data::List(values.iter().map(Self::assigned).collect()),
             Value::Table(entries) => Data::Table(
@@ -172,7 +172,7 @@ impl Node {
             Data::List(nodes) if nodes.is_empty() => "an empty list".to_owned(),
             Data::List(_) => "a list".to_owned(),
             Data::Table(_) => "a table".to_owned(),
-            Data::Foreign(what) => (*what).to_owned(),
+            Data::Foreign(what) => what.to_string(),
         }
     }
 
@@ -205,7 +205,11 @@ impl Node {
 fn integer(number: &DeInteger<'_>) -> Data {
     match i64::from_str_radix(number.as_str(), number.radix()) {
         Ok(value) => Data::Integer(value),
-        Err(_) => Data::Foreign("a whole number beyond 64 bits"),
+        Err(_) => {
+            let most = if number.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
+            let found = number.to_string();
+            Data::Foreign(format!("{found}, beyond the whole numbers of TOML ({most})").into())
+        }
     }
 }
 

@@ -14,11 +14,11 @@ use super::settings::{Settings, TrainerSettings};
 use super::tree::{Data, Entry, Node, Origin, find};
 
 /// Values of one axis that are checked; of more, an even selection with both ends.
-const MOST_CHECKED: usize = 10_000;
+const MAX_CHECKED: usize = 10_000;
 /// Problems reported of one axis.
-const MOST_REPORTED: usize = 5;
+const MAX_REPORTED: usize = 5;
 /// Companions tried before a value is said not to fit.
-const MOST_CONTEXTS: usize = 256;
+const MAX_CONTEXTS: usize = 256;
 
 /// Checks every value of every axis and every included cell.
 ///
@@ -42,8 +42,8 @@ pub(super) fn grids(
     }
 }
 
-fn item(axis: &TypedAxis, place: usize) -> Item<'_> {
-    Item { key: &axis.key, origin: axis.origin, node: axis.nodes[place].clone() }
+fn item(axis: &TypedAxis, index: usize) -> Item<'_> {
+    Item { key: &axis.key, origin: axis.origin, node: axis.nodes[index].clone() }
 }
 
 /// Returns what is wrong with the settings of a cell beyond what is wrong already.
@@ -87,19 +87,22 @@ fn check_axis(
     findings: &mut Findings,
 ) {
     let count = axis.nodes.len();
-    let checked = count.min(MOST_CHECKED);
+    let checked = count.min(MAX_CHECKED);
     let mut reported = 0;
-    for step in 0..checked {
-        let place = if checked == count { step } else { step * (count - 1) / (checked - 1) };
-        let value = item(axis, place);
+    let even = |step: usize| if checked == count { step } else { step * (count - 1) / (checked - 1) };
+    // What is no value at all is found wherever it stands.
+    let foreign = (0..count).filter(|index| axis.nodes[*index].value().is_none());
+    let foreign: Vec<usize> = if checked == count { Vec::new() } else { foreign.collect() };
+    for index in foreign.into_iter().chain((0..checked).map(even)) {
+        let value = item(axis, index);
         let problems = problems_of(tree, base, std::slice::from_ref(&value), findings);
-        if problems.list.is_empty() || fits_in_company(tree, base, typed, axis, place, findings) {
+        if problems.list.is_empty() || fits_in_company(tree, base, typed, axis, index, findings) {
             continue;
         }
         let origins = (axis.origin, value.node.origin);
         add_new(told_of(problems, &axis.key, origins, &value.node), findings);
         reported += 1;
-        if reported == MOST_REPORTED {
+        if reported == MAX_REPORTED {
             return;
         }
     }
@@ -112,16 +115,16 @@ fn fits_in_company(
     base: &Settings,
     typed: &TypedBlock,
     axis: &TypedAxis,
-    place: usize,
+    index: usize,
     findings: &Findings,
 ) -> bool {
-    let mut company = vec![item(axis, place)];
+    let mut company = vec![item(axis, index)];
     // Axes of the same zip always stand beside it, with the value at the same position.
     let zip = typed.block.zips.iter().find(|zip| zip.iter().any(|other| other.key == axis.key));
     for other in zip.into_iter().flatten().filter(|other| other.key != axis.key) {
         let other = typed.axes.iter().find(|candidate| candidate.key == other.key);
-        if let Some(other) = other.filter(|other| place < other.nodes.len()) {
-            company.push(item(other, place));
+        if let Some(other) = other.filter(|other| index < other.nodes.len()) {
+            company.push(item(other, index));
         }
     }
     for when in typed.block.when.iter().filter(|when| when.keys.contains(&axis.key)) {
@@ -145,7 +148,7 @@ fn fits_in_company(
         fits(&cell)
     };
     let each =
-        || others.iter().flat_map(|other| (0..other.nodes.len()).map(|place| item(other, place)));
+        || others.iter().flat_map(|other| (0..other.nodes.len()).map(|index| item(other, index)));
     let firsts: Vec<Item<'_>> =
         company.iter().cloned().chain(others.iter().map(|other| item(other, 0))).collect();
     let among_all = |other: Item<'_>| {
@@ -155,8 +158,8 @@ fn fits_in_company(
         fits(&existing(cell, typed))
     };
     fits(&existing(firsts.clone(), typed))
-        || each().take(MOST_CONTEXTS).any(beside)
-        || each().take(MOST_CONTEXTS).any(among_all)
+        || each().take(MAX_CONTEXTS).any(beside)
+        || each().take(MAX_CONTEXTS).any(among_all)
 }
 
 /// Leaves out axes whose conditions do not hold among the others.

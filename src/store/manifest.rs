@@ -106,6 +106,19 @@ pub struct DatasetFacts {
     /// Sizes of the training, validation and test split of the base settings.
     #[serde(default)]
     pub splits: Option<[usize; 3]>,
+    /// Every way in which the images are divided, without `train-limit`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub divisions: Vec<DivisionFacts>,
+}
+
+/// One way in which images are divided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DivisionFacts {
+    /// The dataset settings, without `train-limit`.
+    pub settings: Json,
+    /// Training, validation and test images.
+    pub splits: [usize; 3],
 }
 
 impl DatasetFacts {
@@ -182,6 +195,15 @@ impl Manifest {
                 .all(|key| facts.settings.get(key) == wanted.get(key))
         };
         self.run.datasets.iter().find(same)
+    }
+
+    /// Returns the sizes of the splits that `settings` (dataset settings without `train-limit`) mean;
+    /// nothing in manifests of earlier versions.
+    #[must_use]
+    pub fn splits_of(&self, settings: &impl Serialize) -> Option<[usize; 3]> {
+        let wanted = serde_json::to_value(settings).ok()?;
+        let divisions = self.run.datasets.iter().flat_map(|facts| &facts.divisions);
+        divisions.into_iter().find(|one| one.settings == wanted).map(|one| one.splits)
     }
 
     /// Returns the path of the manifest of a results folder.

@@ -22,7 +22,9 @@ pub use error::StoreError;
 pub use folder::{Store, Writer, journal_lengths};
 pub use journal::{Ended, Entry, Position};
 pub use lock::Lock;
-pub use manifest::{DatasetFacts, MANIFEST_VERSION, Manifest, ManifestDraft, Repeats};
+pub use manifest::{
+    DatasetFacts, DivisionFacts, MANIFEST_VERSION, Manifest, ManifestDraft, Repeats,
+};
 pub use origin::{Build, Machine, Session};
 pub use prediction::PredictionsError;
 pub use view::View;

@@ -1,4 +1,5 @@
 mod ids;
+mod survey;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -265,45 +266,6 @@ fn a_training_costs_the_images_it_sees() {
         settings.model.layers = vec![LayerSettings::Flatten, bayes.clone()];
     };
     assert_eq!(images(&fitted), 20);
-}
-
-fn twins(grid: &str) -> Result<(), Twins> {
-    let head = "name = \"x\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"logistic\"\n";
-    drawn(&format!("{head}{grid}")).refuse_twins()
-}
-
-#[test]
-fn cells_that_mean_the_same_under_different_names_are_refused() {
-    let blocks = "[[grid]]\naxes = { \"augment.shift\" = [0, 0.1] }\n\
-                  [[grid]]\naxes = { \"augment.rotation\" = [0, 10] }\n\
-                  [[grid.include]]\n\"train.batch-size\" = 64\n";
-    insta::assert_snapshot!(twins(blocks).unwrap_err(), @r"
-    2 of the cells train the same networks as another
-      `augment.rotation=0` means `augment.shift=0`
-      `train.batch-size=64` means `augment.shift=0`
-      hint: exclude one of each pair, or let an axis exist only where it matters with `[[grid.when]]`
-    ");
-    let shorthand = "[[grid]]\naxes = { \"train.optimizer\" = [\"adam\", { name = \"adam\" }] }";
-    assert_eq!(twins(shorthand).unwrap_err().count, 1);
-    let ensembles = "[[grid]]\n[grid.axes]\n\"ensemble.size\" = [1, 3]\n\
-                     \"ensemble.combine\" = [\"mean\", \"vote\"]\n";
-    assert_eq!(twins(ensembles), Ok(()));
-}
-
-#[test]
-fn training_steps_make_no_difference_to_naive_bayes() {
-    let models = "[[grid]]\n[grid.axes]\n\"model.preset\" = [\"logistic\", \"naive-bayes\"]\n";
-    assert_eq!(twins(models), Ok(()));
-    let epochs = format!("{models}\"train.epochs\" = [3, 5]\n");
-    insta::assert_snapshot!(twins(&epochs).unwrap_err(), @r"
-    1 of the cells trains the same networks as another
-      `model.preset=naive-bayes train.epochs=5` means `model.preset=naive-bayes train.epochs=3`
-      hint: exclude one of each pair, or let an axis exist only where it matters with `[[grid.when]]`
-    ");
-    let when =
-        "[[grid.when]]\naxes = [\"train.epochs\"]\nif = { \"model.preset\" = \"logistic\" }\n";
-    assert_eq!(twins(&format!("{epochs}{when}")), Ok(()));
-    assert_eq!(twins(&format!("{models}\"augment.rotation\" = [3, 5]\n")), Ok(()));
 }
 
 fn drawn(text: &str) -> Plan {

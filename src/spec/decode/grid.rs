@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::range;
 use crate::base::grouped;
 use crate::spec::experiment::{Axis, GridBlock, Match, Sample, SampleMethod, When};
@@ -213,11 +215,6 @@ fn read_axes(path: &str, node: &Node, findings: &mut Findings) -> Vec<TypedAxis>
                 continue;
             }
         };
-        for node in &nodes {
-            if node.value().is_none() {
-                findings.wrong(&key, node, "a value an experiment can use");
-            }
-        }
         axes.push(TypedAxis { key, origin: entry.origin, nodes });
     }
     axes
@@ -273,32 +270,50 @@ fn check_unique_keys<'a>(axes: impl Iterator<Item = &'a TypedAxis>, findings: &m
 /// Refuses an axis that takes a value twice, or a zip that takes a combination twice.
 fn check_unique_cells(axes: &[TypedAxis], findings: &mut Findings) {
     let length = axes.iter().map(|axis| axis.nodes.len()).min().unwrap_or(0);
-    let mut seen: HashMap<String, usize> = HashMap::with_capacity(length);
+    let mut seen: HashMap<Vec<String>, usize> = HashMap::with_capacity(length);
     for place in 0..length {
         let values = || axes.iter().map(|axis| axis.nodes[place].value());
         let Some(texts) =
-            values().map(|value| value.map(|value| value.canonical())).collect::<Option<Vec<_>>>()
+            values().map(|value| value.map(|value| look(&value))).collect::<Option<Vec<_>>>()
         else {
             continue;
         };
-        // Canonical text holds no bare line break.
-        if let Some(earlier) = seen.insert(texts.join("\n"), place) {
+        if let Some(earlier) = seen.insert(texts, place) {
             let cell: Vec<String> = axes
                 .iter()
                 .zip(values().flatten())
                 .map(|(axis, value)| format!("`{}` = {value}", axis.key))
                 .collect();
-            findings.say(
-                axes[0].nodes[place].origin,
-                format!(
-                    "duplicate cells: {} stands at positions {} and {}",
-                    cell.join(", "),
-                    earlier + 1,
-                    place + 1
-                ),
-            );
+            let cell = cell.join(", ");
+            let positions = format!("at positions {} and {}", earlier + 1, place + 1);
+            let is_same = axes
+                .iter()
+                .all(|axis| axis.nodes[earlier].value() == axis.nodes[place].value());
+            let message = if is_same {
+                format!("duplicate cells: {cell} stands {positions}")
+            } else {
+                format!("look-alikes: the texts {positions} differ, but both print as {cell}")
+            };
+            findings.say(axes[0].nodes[place].origin, message);
         }
     }
+}
+
+/// Returns a text that values share which are equal or print alike: letters with accents have
+/// several spellings, and some characters do not print at all.
+fn look(value: &Value) -> String {
+    match value {
+        Value::Text(text) => {
+            let visible: String = text.nfc().filter(|c| !is_invisible(*c)).collect();
+            format!("\"{visible}")
+        }
+        other => other.canonical(),
+    }
+}
+
+/// Returns whether a character takes no place in print: zero-width spaces, joiners and marks.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 /// The axes of a block, for checking conditions.

@@ -33,7 +33,7 @@ const FACTOR: Limits =
     Limits { expected: "a factor above 0 and up to 1", holds: |x| x > 0.0 && x <= 1.0 };
 
 /// Reads `[train]`.
-pub(super) fn train(node: Option<&Node>, findings: &mut Findings) -> TrainSettings {
+pub(in crate::spec) fn train(node: Option<&Node>, findings: &mut Findings) -> TrainSettings {
     let section = Section::open(node, "train", KEYS, findings);
     let optimizer = optimizer(section.get("optimizer"), findings);
     // Keras' default step sizes.

@@ -91,6 +91,8 @@ fn settings_that_mean_nothing_are_refused() {
         ),
         ("too large", "[train]\nepochs = 5000000000\n[dataset.split]\nseed = 99999999999999999999"),
         ("not finite", "[augment]\nrotation = nan\nzoom = inf\nshear = 1979-05-27"),
+        ("beyond TOML", "[dataset.split]\nseed = 9223372036854775808"),
+        ("names of other tools", "[train]\nlr = 0.1\nbs = 32\nwarmup = 3"),
         ("optimizer", "[train]\noptimizer = \"adagrad\""),
         ("nesterov without momentum", "[train]\noptimizer = { name = \"sgd\", nesterov = true }"),
         ("schedules", "[train.learning-rate]\nschedule = \"exponential\"\nevery = 2"),
@@ -199,6 +201,14 @@ fn grids_that_mean_nothing_are_refused() {
         (
             "duplicate values",
             "[[grid]]\n[grid.axes]\n\"train.epochs\" = [1, 2, 1.0]\n[[grid.zip]]\n\"augment.rotation\" = [0, 5, 0]\n\"augment.zoom\" = [0, 0.1, 0.0]",
+        ),
+        (
+            "values that are none, once each",
+            "[[grid]]\n[grid.axes]\n\"augment.rotation\" = [0, nan, inf]\n\"train.epochs\" = [1, 9223372036854775808]",
+        ),
+        (
+            "look-alikes",
+            "[trainer]\nengine = \"fake\"\n[[grid]]\n[grid.axes]\n\"hyperparameters.a\" = [\"caf\u{e9}\", \"cafe\u{301}\"]\n\"hyperparameters.b\" = [\"x\", \"x\u{200b}\", \"X\"]",
         ),
         (
             "a key twice",

@@ -1,0 +1,275 @@
+//! The settings of cells, section by section: what cells share is decoded once.
+
+use std::collections::HashMap;
+
+use super::draw::ImageFacts;
+use super::effective::{self, Idles};
+use super::identity::without_paths;
+use crate::base::{Digest, digest_of};
+use crate::grid::{Cell, Grid};
+use crate::spec::settings::{DatasetSettings, EnsembleSettings, Settings};
+use crate::spec::{Document, SECTIONS};
+
+pub(super) const DATASET: usize = 0;
+pub(super) const MODEL: usize = 1;
+pub(super) const TRAIN: usize = 2;
+const AUGMENT: usize = 3;
+pub(super) const ENSEMBLE: usize = 4;
+const TRAINER: usize = 5;
+const HYPERPARAMETERS: usize = 6;
+
+/// Decoded sections of one kind that are kept for later cells: beyond, they are decoded again.
+const MAX_KEPT: usize = 65_536;
+
+/// The settings of the cell that was gone to last.
+pub(super) struct CellSections<'d> {
+    document: &'d Document,
+    grid: &'d Grid,
+    /// Settings of the cell.
+    pub(super) settings: Settings,
+    sections: [Section; SECTIONS.len()],
+    /// Sections by what they mean.
+    meanings: HashMap<(u8, Digest), u32>,
+    /// Indices of images and their split, in the order met, by the index of the section.
+    images: HashMap<u32, u32>,
+    image_count: u32,
+    /// What the images used mean and how many train at most, by the index of the section.
+    used: HashMap<u32, (u32, Option<usize>)>,
+    text: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Section {
+    /// The axes whose keys lie in it.
+    axes: Vec<usize>,
+    /// The choices on these axes of the cell gone to last.
+    choices: Vec<Option<u32>>,
+    /// What the section means there.
+    index: u32,
+    kept: HashMap<Vec<Option<u32>>, (Part, u32)>,
+}
+
+/// A decoded section, put aside.
+enum Part {
+    Dataset(Box<DatasetSettings>),
+    Model(crate::spec::settings::ModelSettings),
+    Train(Box<crate::spec::settings::TrainSettings>),
+    Augment(Box<crate::spec::settings::AugmentSettings>),
+    Ensemble(EnsembleSettings),
+    Trainer(Box<crate::spec::settings::TrainerSettings>),
+    Hyperparameters(std::collections::BTreeMap<String, crate::spec::value::Value>),
+}
+
+impl Part {
+    fn of(section: usize, settings: &Settings) -> Self {
+        match section {
+            DATASET => Self::Dataset(Box::new(settings.dataset.clone())),
+            MODEL => Self::Model(settings.model.clone()),
+            TRAIN => Self::Train(Box::new(settings.train.clone())),
+            AUGMENT => Self::Augment(Box::new(settings.augment.clone())),
+            ENSEMBLE => Self::Ensemble(settings.ensemble),
+            TRAINER => Self::Trainer(Box::new(settings.trainer.clone())),
+            _ => Self::Hyperparameters(settings.hyperparameters.clone()),
+        }
+    }
+
+    fn put_into(&self, settings: &mut Settings) {
+        match self {
+            Self::Dataset(dataset) => settings.dataset.clone_from(dataset),
+            Self::Model(model) => settings.model.clone_from(model),
+            Self::Train(train) => settings.train.clone_from(train),
+            Self::Augment(augment) => settings.augment.clone_from(augment),
+            Self::Ensemble(ensemble) => settings.ensemble = *ensemble,
+            Self::Trainer(trainer) => settings.trainer.clone_from(trainer),
+            Self::Hyperparameters(values) => settings.hyperparameters.clone_from(values),
+        }
+    }
+}
+
+impl<'d> CellSections<'d> {
+    pub(super) fn new(document: &'d Document, grid: &'d Grid) -> Self {
+        let mut sections: [Section; SECTIONS.len()] = Default::default();
+        for (index, axis) in grid.axes.iter().enumerate() {
+            let first = axis.key.split('.').next().unwrap_or_default();
+            if let Some(section) = SECTIONS.iter().position(|name| *name == first) {
+                sections[section].axes.push(index);
+            }
+        }
+        let mut new = Self {
+            document,
+            grid,
+            settings: document.experiment().base.clone(),
+            sections,
+            meanings: HashMap::new(),
+            images: HashMap::new(),
+            image_count: 0,
+            used: HashMap::new(),
+            text: Vec::new(),
+        };
+        for section in 0..SECTIONS.len() {
+            new.sections[section].index = new.meaning(section);
+            let axes = new.sections[section].axes.len();
+            new.sections[section].choices = vec![None; axes];
+        }
+        new
+    }
+
+    /// Returns whether any axis varies a section.
+    pub(super) fn varies(&self, section: usize) -> bool {
+        !self.sections[section].axes.is_empty()
+    }
+
+    /// Returns what a section of the cell means: equal where cells agree in it.
+    pub(super) fn index(&self, section: usize) -> u32 {
+        self.sections[section].index
+    }
+
+    /// Returns the index of the images and their split, without `train-limit`, in the order met.
+    pub(super) fn images(&mut self) -> u32 {
+        let dataset = self.sections[DATASET].index;
+        if let Some(index) = self.images.get(&dataset) {
+            return *index;
+        }
+        let limit = self.settings.dataset.train_limit.take();
+        let meaning = match limit {
+            None => dataset,
+            Some(_) => self.meaning(DATASET),
+        };
+        self.settings.dataset.train_limit = limit;
+        let next = self.image_count;
+        let index = *self.images.entry(meaning).or_insert(next);
+        self.image_count = next.max(index + 1);
+        self.images.insert(dataset, index);
+        index
+    }
+
+    /// Makes the settings those of `cell`; returns false if they cannot be decoded.
+    pub(super) fn go_to(&mut self, cell: Cell<'_>) -> bool {
+        (0..SECTIONS.len()).all(|section| self.go_to_section(section, cell))
+    }
+
+    fn go_to_section(&mut self, section: usize, cell: Cell<'_>) -> bool {
+        let known = &mut self.sections[section];
+        let is_same = known
+            .axes
+            .iter()
+            .zip(&known.choices)
+            .all(|(axis, choice)| cell.choice(*axis) == *choice);
+        if is_same {
+            return true;
+        }
+        for (axis, choice) in known.axes.iter().zip(&mut known.choices) {
+            *choice = cell.choice(*axis);
+        }
+        if let Some((part, index)) = known.kept.get(&known.choices) {
+            part.put_into(&mut self.settings);
+            known.index = *index;
+            return true;
+        }
+        let axes = &self.grid.axes;
+        let assignment = known.axes.iter().filter_map(|axis| {
+            let value = self.grid.value(cell, *axis)?;
+            Some((axes[*axis].key.as_str(), value))
+        });
+        if !self.document.decode_section(SECTIONS[section], assignment, &mut self.settings) {
+            return false;
+        }
+        let index = self.meaning(section);
+        let known = &mut self.sections[section];
+        known.index = index;
+        if known.kept.len() < MAX_KEPT {
+            let part = Part::of(section, &self.settings);
+            known.kept.insert(known.choices.clone(), (part, index));
+        }
+        true
+    }
+
+    /// Returns what decides the training of the cell on images of these facts, and its ensemble,
+    /// without what has no effect.
+    pub(super) fn effective(
+        &mut self,
+        facts: ImageFacts,
+        idles: Idles<'_>,
+    ) -> ([u32; 6], EnsembleSettings) {
+        let ensemble = effective::ensemble(self.settings.ensemble, idles);
+        let [dataset, model, train, augment] =
+            [DATASET, MODEL, TRAIN, AUGMENT].map(|section| self.sections[section].index);
+        let [trainer, hyperparameters] =
+            [TRAINER, HYPERPARAMETERS].map(|section| self.sections[section].index);
+        if !effective::is_ours(&self.settings.trainer) {
+            return ([dataset, model, train, augment, trainer, hyperparameters], ensemble);
+        }
+        let (dataset, limit) = if let Some(known) = self.used.get(&dataset) {
+            *known
+        } else {
+            let mut used = without_paths(&self.settings.dataset);
+            effective::dataset(&mut used, facts.sizes, idles);
+            let meaning = self.meaning_of(DATASET, &(facts.checksum, &used));
+            *self.used.entry(dataset).or_insert((meaning, used.train_limit))
+        };
+        let sizes = facts.sizes.map(|sizes| effective::limited(sizes, limit));
+        let mut rules = self.settings.train.clone();
+        effective::train(&mut rules, &self.settings.model.layers, sizes, idles);
+        let train = if rules == self.settings.train {
+            train
+        } else {
+            rules.time_limit = None;
+            self.meaning_of(TRAIN, &rules)
+        };
+        let mut varied = self.settings.augment.clone();
+        effective::augment(&mut varied, idles);
+        let augment = if varied == self.settings.augment {
+            augment
+        } else {
+            self.meaning_of(AUGMENT, &varied)
+        };
+        ([dataset, model, train, augment, trainer, hyperparameters], ensemble)
+    }
+
+    /// Returns the index of what a section of the settings means.
+    fn meaning(&mut self, section: usize) -> u32 {
+        match section {
+            DATASET => {
+                let dataset = self.settings.dataset.clone();
+                self.meaning_of(section, &dataset)
+            }
+            MODEL => {
+                let layers = std::mem::take(&mut self.settings.model.layers);
+                let index = self.meaning_of(section, &layers);
+                self.settings.model.layers = layers;
+                index
+            }
+            TRAIN => {
+                let mut train = self.settings.train.clone();
+                train.time_limit = None;
+                self.meaning_of(section, &train)
+            }
+            AUGMENT => {
+                let augment = self.settings.augment.clone();
+                self.meaning_of(section, &augment)
+            }
+            ENSEMBLE => {
+                let ensemble = self.settings.ensemble;
+                self.meaning_of(section, &ensemble)
+            }
+            TRAINER => {
+                let trainer = self.settings.trainer.clone();
+                self.meaning_of(section, &trainer)
+            }
+            _ => {
+                let canonical = |(key, value): (&String, &crate::spec::value::Value)| {
+                    (key.clone(), value.canonical())
+                };
+                let values: Vec<_> = self.settings.hyperparameters.iter().map(canonical).collect();
+                self.meaning_of(section, &values)
+            }
+        }
+    }
+
+    fn meaning_of(&mut self, section: usize, settings: &impl serde::Serialize) -> u32 {
+        self.text.clear();
+        serde_json::to_writer(&mut self.text, settings).expect("settings serialise to JSON");
+        let next = self.meanings.len() as u32;
+        *self.meanings.entry((section as u8, digest_of(&self.text))).or_insert(next)
+    }
+}
