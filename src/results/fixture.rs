@@ -32,6 +32,7 @@ pub(crate) fn facts(name: &str) -> Facts {
             shape: [8, 8, 1],
             classes: Vec::new(),
             splits: Some([1437, 0, 360]),
+            divisions: Vec::new(),
         }],
         report: ReportSettings::default(),
         base: BTreeMap::new(),

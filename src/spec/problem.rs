@@ -114,10 +114,7 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 /// Returns the candidate most like `typed`, if any is like enough to be meant.
-pub fn nearest<'c>(
-    typed: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(typed: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let typed = typed.to_lowercase().replace('_', "-");
     let allowed = (typed.chars().count() / 3).max(1);
     let candidates: Vec<&str> = candidates.into_iter().collect();

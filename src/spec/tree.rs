@@ -167,7 +167,7 @@ impl Node {
         match &self.data {
             Data::Bool(value) => value.to_string(),
             Data::Integer(value) => value.to_string(),
-            Data::Float(value) => value.to_string(),
+            Data::Float(value) => Value::Float(*value).to_string(),
             Data::Text(text) => format!("{text:?}"),
             Data::List(nodes) if nodes.is_empty() => "an empty list".to_owned(),
             Data::List(_) => "a list".to_owned(),
@@ -203,14 +203,11 @@ impl Node {
 }
 
 fn integer(number: &DeInteger<'_>) -> Data {
-    match i64::from_str_radix(number.as_str(), number.radix()) {
-        Ok(value) => Data::Integer(value),
-        Err(_) => {
-            let most = if number.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
-            let found = number.to_string();
-            Data::Foreign(format!("{found}, beyond the whole numbers of TOML ({most})").into())
-        }
-    }
+    let beyond = || {
+        let most = if number.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
+        Data::Foreign(format!("{number}, beyond the whole numbers of TOML ({most})").into())
+    };
+    i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| beyond(), Data::Integer)
 }
 
 /// Returns the entry of a key.

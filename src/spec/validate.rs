@@ -89,7 +89,8 @@ fn check_axis(
     let count = axis.nodes.len();
     let checked = count.min(MAX_CHECKED);
     let mut reported = 0;
-    let even = |step: usize| if checked == count { step } else { step * (count - 1) / (checked - 1) };
+    let even =
+        |step: usize| if checked == count { step } else { step * (count - 1) / (checked - 1) };
     // What is no value at all is found wherever it stands.
     let foreign = (0..count).filter(|index| axis.nodes[*index].value().is_none());
     let foreign: Vec<usize> = if checked == count { Vec::new() } else { foreign.collect() };

@@ -217,8 +217,11 @@ impl fmt::Display for Value {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
-            // Adding 0 turns −0 into 0.
-            Self::Float(value) => write!(f, "{}", value + 0.0),
+            // 1e300 has 301 digits. Adding 0 turns −0 into 0.
+            Self::Float(value) => match value.abs() {
+                0.0 | 1e-9..1e17 => write!(f, "{}", value + 0.0),
+                _ => write!(f, "{value:e}"),
+            },
             Self::Text(value) => f.write_str(value),
             Self::List(values) => {
                 f.write_str("[")?;
@@ -361,6 +364,18 @@ mod tests {
         assert_eq!(Value::Integer(0).cmp(&Value::Float(-0.0)), Ordering::Equal);
         assert_eq!(Value::Float(-0.0).to_string(), "0");
         assert_eq!(Value::Float(2.0).plain().to_string(), "2");
+    }
+
+    #[test]
+    fn numbers_of_many_digits_are_written_with_an_exponent_and_read_back() {
+        let text = |value: f64| Value::Float(value).to_string();
+        assert_eq!(text(1e300), "1e300");
+        assert_eq!(text(-2.5e-12), "-2.5e-12");
+        assert_eq!([text(1e16), text(0.000_1), text(-0.0)].join(" "), "10000000000000000 0.0001 0");
+        for value in [1e300, -2.5e-12, 1e17, 5e-324, f64::MAX] {
+            let notation = Value::Float(value).notation();
+            assert_eq!(Value::from_notation(&notation), Value::Float(value), "{notation}");
+        }
     }
 
     #[test]

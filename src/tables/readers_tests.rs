@@ -139,6 +139,7 @@ fn stored(folder: &Path, document: &Document, plan: &Plan) -> Store {
             shape: [8, 8, 1],
             classes: Vec::new(),
             splits: Some([1437, 0, 360]),
+            divisions: Vec::new(),
         }],
         repeats: Repeats::default(),
     };

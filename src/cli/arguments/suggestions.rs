@@ -60,8 +60,10 @@ fn override_of(option: &str, typed: &[OsString]) -> Option<String> {
         None => (name, None),
     };
     let key = spec::meant(name)?;
-    let position = typed.iter().position(|one| one.to_str().is_some_and(|one| one.starts_with(option)));
-    let joined = || typed.get(position?)?.to_str()?.split_once('=').map(|(_, value)| value.to_owned());
+    let position =
+        typed.iter().position(|one| one.to_str().is_some_and(|one| one.starts_with(option)));
+    let joined =
+        || typed.get(position?)?.to_str()?.split_once('=').map(|(_, value)| value.to_owned());
     let next = || typed.get(position? + 1)?.to_str().map(str::to_owned);
     let value = within.or_else(joined).or_else(next).filter(|value| !value.starts_with('-'));
     Some(format!("--set {key}={}", value.as_deref().unwrap_or("VALUE")))
@@ -82,7 +84,9 @@ mod tests {
 
     #[test]
     fn a_command_that_is_nearly_one_is_suggested() {
-        for (typed, meant) in [("rnu", "run"), ("raport", "report"), ("plann", "plan"), ("chek", "check")] {
+        for (typed, meant) in
+            [("rnu", "run"), ("raport", "report"), ("plann", "plan"), ("chek", "check")]
+        {
             let text = error(&[typed, "x.toml"]);
             assert!(text.contains(&format!("'{meant}'")), "{text}");
         }

@@ -286,9 +286,8 @@ fn check_unique_cells(axes: &[TypedAxis], findings: &mut Findings) {
                 .collect();
             let cell = cell.join(", ");
             let positions = format!("at positions {} and {}", earlier + 1, place + 1);
-            let is_same = axes
-                .iter()
-                .all(|axis| axis.nodes[earlier].value() == axis.nodes[place].value());
+            let is_same =
+                axes.iter().all(|axis| axis.nodes[earlier].value() == axis.nodes[place].value());
             let message = if is_same {
                 format!("duplicate cells: {cell} stands {positions}")
             } else {
