@@ -108,8 +108,11 @@ impl<'d> CellSections<'d> {
         };
         for section in 0..SECTIONS.len() {
             new.sections[section].index = new.meaning(section);
-            let axes = new.sections[section].axes.len();
-            new.sections[section].choices = vec![None; axes];
+            // Where no axis of a section exists, its base settings hold.
+            let base = Part::of(section, &new.settings);
+            let known = &mut new.sections[section];
+            known.choices = vec![None; known.axes.len()];
+            known.kept.insert(known.choices.clone(), (base, known.index));
         }
         new
     }

@@ -249,7 +249,7 @@ impl<'d> Counting<'d> {
             if let Ok(settings) = self.document.settings_for(self.grid.assignment(cell)) {
                 let named = effective::idle(&settings, Some(sizes));
                 reasons
-                    .extend(named.into_iter().map(|one| format!("`{}` {}", one.key, one.reason)));
+                    .extend(named.into_iter().map(|one| format!("`{}`: {}", one.key, one.reason)));
             }
         }
         let [cell, means] = names;

@@ -48,7 +48,7 @@ impl fmt::Display for Twins {
         for TwinPair { cell, means, because } in &self.named {
             write!(f, "\n  `{cell}` means `{means}`")?;
             if !because.is_empty() {
-                write!(f, ": {}", because.join("; "))?;
+                write!(f, " ({})", because.join("; "))?;
             }
         }
         write!(

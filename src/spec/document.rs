@@ -117,7 +117,7 @@ impl Document {
     /// Decodes one section of a cell, with its values put in place, into `settings`; returns false
     /// where that cannot be done, which [`Document::settings_for`] of the cell explains.
     ///
-    /// Every key of the assignment must lie in `section`, one of [`SECTIONS`].
+    /// Every key of the assignment, which is not empty, must lie in `section`, one of [`SECTIONS`].
     pub fn decode_section<'a>(
         &self,
         section: &str,

@@ -26,12 +26,17 @@ pub(in crate::cli) fn with_suggestion(mut error: Error, typed: &[OsString]) -> E
             let Some(ContextValue::String(found)) = error.get(ContextKind::InvalidArg) else {
                 return error;
             };
-            // A misspelled option of the command itself is nearer than any key.
-            if matches!(error.get(ContextKind::SuggestedArg), Some(ContextValue::String(_))) {
+            // A misspelled option of the command itself is nearer than any key, unless it is `--set`.
+            let near = match error.get(ContextKind::SuggestedArg) {
+                Some(ContextValue::String(near)) => Some(near.as_str()),
+                _ => None,
+            };
+            if near.is_some_and(|near| !near.starts_with("--set")) {
                 return error;
             }
             if let Some(tip) = override_of(found, typed) {
                 let tip = StyledStr::from(format!("keys of the experiment are set by `{tip}`"));
+                error.remove(ContextKind::SuggestedArg);
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
             }
         }

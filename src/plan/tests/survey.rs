@@ -84,6 +84,7 @@ fn what_a_cell_uses_is_no_twin_of_what_it_does_not() {
 fn idle_keys(change: impl FnOnce(&mut Settings)) -> Vec<&'static str> {
     let mut settings = settings();
     settings.model.layers = vec![LayerSettings::Flatten];
+    settings.augment.zoom.uniform = false;
     change(&mut settings);
     idle(&settings, Some(SIZES)).into_iter().map(|one| one.key).collect()
 }
@@ -259,7 +260,9 @@ proptest! {
     ) {
         let head = HEAD.replace("logistic", "small-cnn");
         let grid = format!("[[grid]]\n[grid.axes]\n{}\n", lines.join("\n"));
-        let text = format!("repeats = {repeats}\n{head}{grid}");
+        // A cell in which none of these axes exists: base settings after others.
+        let bare = "[[grid]]\naxes = { \"train.drop-last\" = [true] }\n";
+        let text = format!("repeats = {repeats}\n{head}{grid}{bare}");
         let survey = surveyed(&text, SIZES).unwrap();
         let plan = drawn(&text);
         prop_assert_eq!(survey.cells, plan.cells.len());
