@@ -44,6 +44,11 @@ gate:
 review:
     cargo insta review
 
+# Writes the tables of keys in experiments/README.md and docs/schemas/experiment.json anew, from the
+# declarations in src/spec/keys.
+keys:
+    GRIDBENCH_WRITE_KEYS=1 cargo test --release --lib spec::tests::documentation
+
 # Writes docs/file-map.md anew, from the first sentence of each file.
 file-map:
     GRIDBENCH_WRITE_FILE_MAP=1 cargo test --release --test it the_file_map_matches_the_tree

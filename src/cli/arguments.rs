@@ -70,6 +70,9 @@ pub(super) enum Command {
     Data(DataCommand),
     /// List the devices this build can train on.
     Devices,
+    /// Print the JSON schema of experiment files, for editors: name it in a first line
+    /// `#:schema experiment.json` of a file, or in `.taplo.toml`.
+    Schema,
 }
 
 /// The experiment and what is changed about it.

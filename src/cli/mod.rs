@@ -73,5 +73,9 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
+        Command::Schema => {
+            outln!("{:#}", crate::spec::schema());
+            Ok(Exit::Done)
+        }
     }
 }

@@ -17,6 +17,7 @@ mod overrides;
 pub mod presets;
 pub mod problem;
 mod reader;
+mod schema;
 pub mod selector;
 pub mod settings;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use document::{Document, SECTIONS};
 pub use keys::{EXPERIMENT_KEYS, SETTING_KEYS, meant};
 pub use overrides::Override;
 pub use problem::{SpecError, nearest};
+pub use schema::schema;
 
 /// Returns the training settings of a file that types none.
 #[must_use]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::decode::experiment::{TypedCheck, TypedReport};
 use super::decode::grid::{TypedAxis, TypedBlock};
-use super::decode::train;
 use super::document::{Item, settings_with};
 use super::experiment::Axis;
+use super::keys;
 use super::layers::LayerSettings;
 use super::problem::{nearest, one_of};
 use super::reader::Findings;
@@ -266,7 +266,9 @@ pub(super) fn steps(
     for (key, origin) in typed.chain(axes) {
         let mut parts = key.split('.');
         let is_of_steps = parts.next() == Some("train")
-            && parts.next().is_none_or(|part| part != KEY_OF_FITS && train::KEYS.contains(&part));
+            && parts
+                .next()
+                .is_none_or(|part| part != KEY_OF_FITS && keys::below("train").contains(&part));
         if is_of_steps {
             let message = format!("`{key}` does nothing in `naive-bayes`, which takes no steps");
             findings.advise(origin, message, "remove it".to_owned());

@@ -1,12 +1,12 @@
 //! `[augment]` and `[ensemble]`.
 
+use crate::spec::keys;
 use crate::spec::reader::{BELOW_ONE, COUNT, FRACTION, Findings, Limits, Section, choice, number};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, EnsembleSettings, Fill, ShiftSettings, ZoomSettings,
 };
 use crate::spec::tree::{Data, Node};
 
-const KEYS: &[&str] = &["rotation", "zoom", "shift", "shear", "fill", "convention"];
 const DEGREES: Limits =
     Limits { expected: "degrees from 0 to 180", holds: |x| (0.0..=180.0).contains(&x) };
 const DEGREES_OR_TURNS: Limits =
@@ -24,7 +24,7 @@ const CONVENTIONS: &[(&str, Convention)] =
 
 /// Reads `[augment]`.
 pub(super) fn augment(node: Option<&Node>, findings: &mut Findings) -> AugmentSettings {
-    let section = Section::open(node, "augment", KEYS, findings);
+    let section = Section::open(node, "augment", keys::below("augment"), findings);
     let convention =
         section.choice("convention", CONVENTIONS, findings).unwrap_or(Convention::KerasGenerator);
     AugmentSettings {
@@ -39,7 +39,12 @@ pub(super) fn augment(node: Option<&Node>, findings: &mut Findings) -> AugmentSe
 
 fn rotation(node: &Node, findings: &mut Findings) -> f64 {
     if matches!(node.data, Data::Table(_)) {
-        let section = Section::open(Some(node), "augment.rotation", &["turns"], findings);
+        let section = Section::open(
+            Some(node),
+            "augment.rotation",
+            keys::below("augment.rotation"),
+            findings,
+        );
         if section.get("turns").is_none() {
             section.missing("turns", TURNS.expected, findings);
         }
@@ -60,8 +65,8 @@ fn zoom(node: Option<&Node>, convention: Convention, findings: &mut Findings) ->
             both(number("augment.zoom", node, BELOW_ONE, findings).unwrap_or(0.0))
         }
         _ => {
-            let keys = &["height", "width", "uniform"];
-            let section = Section::open(node, "augment.zoom", keys, findings);
+            let section =
+                Section::open(node, "augment.zoom", keys::below("augment.zoom"), findings);
             let zoom = ZoomSettings {
                 height: section.number("height", BELOW_ONE, 0.0, findings),
                 width: section.number("width", BELOW_ONE, 0.0, findings),
@@ -86,7 +91,8 @@ fn shift(node: Option<&Node>, findings: &mut Findings) -> ShiftSettings {
             ShiftSettings { width: range, height: range }
         }
         _ => {
-            let section = Section::open(node, "augment.shift", &["width", "height"], findings);
+            let section =
+                Section::open(node, "augment.shift", keys::below("augment.shift"), findings);
             ShiftSettings {
                 width: section.number("width", FRACTION, 0.0, findings),
                 height: section.number("height", FRACTION, 0.0, findings),
@@ -97,7 +103,8 @@ fn shift(node: Option<&Node>, findings: &mut Findings) -> ShiftSettings {
 
 fn fill(node: &Node, findings: &mut Findings) -> Fill {
     if matches!(node.data, Data::Table(_)) {
-        let section = Section::open(Some(node), "augment.fill", &["constant"], findings);
+        let section =
+            Section::open(Some(node), "augment.fill", keys::below("augment.fill"), findings);
         if section.get("constant").is_none() {
             section.missing("constant", FRACTION.expected, findings);
         }
@@ -117,7 +124,7 @@ fn fill(node: &Node, findings: &mut Findings) -> Fill {
 /// Reads `[ensemble]`.
 pub(super) fn ensemble(node: Option<&Node>, findings: &mut Findings) -> EnsembleSettings {
     let combines = &[("mean", Combine::Mean), ("vote", Combine::Vote)];
-    let section = Section::open(node, "ensemble", &["size", "combine"], findings);
+    let section = Section::open(node, "ensemble", keys::below("ensemble"), findings);
     EnsembleSettings {
         size: section.whole("size", COUNT, findings).unwrap_or(1),
         combine: section.choice("combine", combines, findings).unwrap_or(Combine::Mean),

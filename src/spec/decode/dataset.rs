@@ -2,23 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::spec::keys;
 use crate::spec::problem::one_of;
 use crate::spec::reader::{COUNT, Findings, Limits, Section, WHOLE, choice, whole};
 use crate::spec::settings::{DatasetSettings, Share, Source, SplitSeed, SplitSettings};
 use crate::spec::tree::{Data, Node, find};
 
-const KEYS: &[&str] = &[
-    "source",
-    "image-size",
-    "train-limit",
-    "skip-bad",
-    "split",
-    "path",
-    "test-path",
-    "label",
-    "images",
-    "classes",
-];
 const SOURCES: [&str; 8] =
     ["digits", "mnist", "fashion-mnist", "kmnist", "idx", "csv", "folder", "synthetic"];
 const CLASSES: Limits = Limits { expected: "a whole number from 2", holds: |x| x >= 2.0 };
@@ -30,7 +19,7 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
     let name = typed.and_then(|entry| choice("dataset.source", &entry.node, &choices, findings));
     let own: &[&str] = match name {
         // Without a source nobody knows which keys belong.
-        None => KEYS,
+        None => keys::below("dataset"),
         Some("idx") => &["source", "image-size", "train-limit", "split", "path"],
         Some("folder") => {
             &["source", "image-size", "train-limit", "skip-bad", "split", "path", "test-path"]
@@ -49,7 +38,14 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
         Some(_) => &["source", "image-size", "train-limit", "split"],
     };
     let variant = ("source", name.unwrap_or_default());
-    let section = Section::open_variant(node, "dataset".into(), KEYS, own, variant, findings);
+    let section = Section::open_variant(
+        node,
+        "dataset".into(),
+        keys::below("dataset"),
+        own,
+        variant,
+        findings,
+    );
     if typed.is_none() {
         section.missing("source", &one_of(SOURCES), findings);
     }
@@ -100,10 +96,8 @@ fn path_at(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<
     Some(PathBuf::from(text))
 }
 
-const SPLIT_KEYS: &[&str] = &["train", "validation", "test", "stratify", "seed"];
-
 fn split(node: Option<&Node>, findings: &mut Findings) -> SplitSettings {
-    let section = Section::open(node, "dataset.split", SPLIT_KEYS, findings);
+    let section = Section::open(node, "dataset.split", keys::below("dataset.split"), findings);
     let mut share_of = |key: &str| {
         let node = section.get(key)?;
         share(&section.name(key), node, key == "validation", findings)

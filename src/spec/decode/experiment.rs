@@ -3,27 +3,11 @@
 use super::grid;
 use crate::base::{Metric, Seed};
 use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
+use crate::spec::keys;
 use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number};
 use crate::spec::selector::Selector;
 use crate::spec::tree::{Data, Node, Origin};
 
-const KEYS: &[&str] = &[
-    "name",
-    "question",
-    "repeats",
-    "seed",
-    "save-weights",
-    "dataset",
-    "model",
-    "train",
-    "augment",
-    "ensemble",
-    "trainer",
-    "hyperparameters",
-    "grid",
-    "report",
-    "check",
-];
 const GALLERY: Limits = Limits {
     expected: "a whole number of images from 0 to 1000",
     holds: |x| (0.0..=1000.0).contains(&x),
@@ -50,7 +34,7 @@ pub(in crate::spec) struct Head {
 
 /// Reads the keys at the top of the file and refuses unknown ones.
 pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
-    let section = Section::open(Some(root), "", KEYS, findings);
+    let section = Section::open(Some(root), "", keys::below(""), findings);
     let name = match section.get("name") {
         None => {
             findings.advise(
@@ -96,9 +80,7 @@ pub(in crate::spec) struct TypedReport {
 
 /// Reads `[report]`.
 pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> TypedReport {
-    let keys =
-        &["metric", "also", "rows", "columns", "reference", "confusion", "gallery", "gallery-of"];
-    let section = Section::open(node, "report", keys, findings);
+    let section = Section::open(node, "report", keys::below("report"), findings);
     let origin = |key| section.get(key).map(|node: &Node| node.origin);
     TypedReport {
         settings: ReportSettings {
@@ -149,8 +131,7 @@ pub(in crate::spec) fn check(
     default: Metric,
     findings: &mut Findings,
 ) -> TypedCheck {
-    let keys = &["metric", "tolerance", "alpha", "images-per-second", "cells"];
-    let section = Section::open(node, "check", keys, findings);
+    let section = Section::open(node, "check", keys::below("check"), findings);
     let (mut axes, mut selectors, mut cells) = (Vec::new(), Vec::new(), Vec::new());
     for node in gated_nodes(&section, findings) {
         match node.text().map(str::parse) {

@@ -7,16 +7,15 @@ use unicode_normalization::UnicodeNormalization;
 use super::range;
 use crate::base::grouped;
 use crate::spec::experiment::{Axis, GridBlock, Match, Sample, SampleMethod, When};
-use crate::spec::keys::SETTING_KEYS;
+use crate::spec::keys::{self, SETTING_KEYS};
 use crate::spec::problem::{nearest, one_of};
 use crate::spec::reader::{COUNT, Findings, Section};
 use crate::spec::tree::{Data, Entry, Node, Origin};
 use crate::spec::value::Value;
 
-const KEYS: &[&str] = &["axes", "zip", "when", "exclude", "include", "sample"];
 /// The most values of an axis: more than anyone would train, and few enough to check one by one.
 pub(super) const MAX_VALUES: usize = 100_000;
-const METHODS: &[(&str, SampleMethod)] =
+pub(in crate::spec) const METHODS: &[(&str, SampleMethod)] =
     &[("random", SampleMethod::Random), ("sobol", SampleMethod::Sobol)];
 
 /// An axis, or one value of an included cell, that knows where it was typed.
@@ -53,7 +52,7 @@ pub(in crate::spec) fn grids(node: Option<&Node>, findings: &mut Findings) -> Ve
 }
 
 fn block(node: &Node, path: String, findings: &mut Findings) -> TypedBlock {
-    let section = Section::open(Some(node), path, KEYS, findings);
+    let section = Section::open(Some(node), path, keys::below("grid"), findings);
     let axes = section
         .get("axes")
         .map_or_else(Vec::new, |node| read_axes(&section.name("axes"), node, findings));

@@ -4,7 +4,7 @@ mod augment;
 mod dataset;
 pub(super) mod experiment;
 pub(super) mod grid;
-mod model;
+pub(super) mod model;
 mod range;
 pub(super) mod train;
 mod trainer;

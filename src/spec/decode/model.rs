@@ -1,5 +1,6 @@
 //! `[model]`: a preset with its knobs, or layers written out.
 
+use crate::spec::keys;
 use crate::spec::layers::{Init, LayerSettings, Padding, Routing};
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::problem::one_of;
@@ -9,17 +10,6 @@ use crate::spec::reader::{
 use crate::spec::settings::ModelSettings;
 use crate::spec::tree::{Data, Node};
 
-const KEYS: &[&str] = &[
-    "preset",
-    "layers",
-    "dropout",
-    "conv-dropout",
-    "dense-dropout",
-    "width",
-    "init",
-    "scaling",
-    "smoothing",
-];
 const KNOB_KEYS: [&str; 7] =
     ["dropout", "conv-dropout", "dense-dropout", "width", "init", "scaling", "smoothing"];
 const INITS: &[(&str, Init)] = &[
@@ -51,7 +41,7 @@ pub(super) fn model(node: Option<&Node>, findings: &mut Findings) -> ModelSettin
     if node.is_none() {
         return none();
     }
-    let section = Section::open(node, "model", KEYS, findings);
+    let section = Section::open(node, "model", keys::below("model"), findings);
     match (section.entry("preset"), section.entry("layers")) {
         (Some(_), Some(layers)) => {
             findings.advise(
@@ -133,6 +123,20 @@ fn layers(node: &Node, findings: &mut Findings) -> Vec<LayerSettings> {
     }
 }
 
+/// Returns the keys of a layer of some kind.
+pub(in crate::spec) fn layer_keys(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "conv" => &["kind", "filters", "kernel", "stride", "padding", "bias", "init"],
+        "batch-norm" => &["kind", "momentum", "epsilon"],
+        "max-pool" | "average-pool" => &["kind", "size", "stride", "padding"],
+        "dropout" => &["kind", "rate"],
+        "dense" => &["kind", "units", "bias", "init"],
+        "capsules" => &["kind", "dimensions", "size", "rounds", "routing", "init"],
+        "naive-bayes" => &["kind", "smoothing", "scaling"],
+        _ => &["kind"],
+    }
+}
+
 fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSettings> {
     let path = format!("model.layers[{}]", place + 1);
     let kinds: Vec<(&str, &str)> = LayerSettings::KINDS.map(|kind| (kind, kind)).to_vec();
@@ -152,17 +156,7 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
             return None;
         }
     };
-    let known: &[&str] = match kind {
-        "conv" => &["kind", "filters", "kernel", "stride", "padding", "bias", "init"],
-        "batch-norm" => &["kind", "momentum", "epsilon"],
-        "max-pool" | "average-pool" => &["kind", "size", "stride", "padding"],
-        "dropout" => &["kind", "rate"],
-        "dense" => &["kind", "units", "bias", "init"],
-        "capsules" => &["kind", "dimensions", "size", "rounds", "routing", "init"],
-        "naive-bayes" => &["kind", "smoothing", "scaling"],
-        _ => &["kind"],
-    };
-    let section = Section::open(fields, path, known, findings);
+    let section = Section::open(fields, path, layer_keys(kind), findings);
     Some(match kind {
         "conv" => LayerSettings::Conv {
             filters: required(&section, node, "filters", findings),

@@ -1,6 +1,7 @@
 //! `[train]`: optimizer, learning rate and stopping.
 
 use crate::base::Metric;
+use crate::spec::keys;
 use crate::spec::problem::one_of;
 use crate::spec::reader::{
     BELOW_ONE, COUNT, Findings, Limits, NOT_NEGATIVE, POSITIVE, Section, choice, number, whole,
@@ -11,18 +12,6 @@ use crate::spec::settings::{
 };
 use crate::spec::tree::{Data, Node, find};
 
-/// Keys of `[train]`.
-pub(in crate::spec) const KEYS: &[&str] = &[
-    "epochs",
-    "batch-size",
-    "drop-last",
-    "optimizer",
-    "learning-rate",
-    "precision",
-    "stop",
-    "retrain",
-    "time-limit",
-];
 const PRECISIONS: &[(&str, Precision)] =
     &[("auto", Precision::Auto), ("f32", Precision::F32), ("bf16", Precision::Bf16)];
 const DECAY_RATE: Limits = BELOW_ONE;
@@ -34,7 +23,7 @@ const FACTOR: Limits =
 
 /// Reads `[train]`.
 pub(in crate::spec) fn train(node: Option<&Node>, findings: &mut Findings) -> TrainSettings {
-    let section = Section::open(node, "train", KEYS, findings);
+    let section = Section::open(node, "train", keys::below("train"), findings);
     let optimizer = optimizer(section.get("optimizer"), findings);
     // Keras' default step sizes.
     let default_rate = if matches!(optimizer, OptimizerSettings::Sgd { .. }) { 0.01 } else { 1e-3 };
@@ -64,18 +53,6 @@ const OPTIMIZERS: &[(&str, OptimizerName)] = &[
     ("adam", OptimizerName::Adam),
     ("adamw", OptimizerName::AdamW),
     ("rmsprop", OptimizerName::RmsProp),
-];
-/// Every key of any optimizer; which belong to the one named is checked after its name is known.
-const OPTIMIZER_KEYS: &[&str] = &[
-    "name",
-    "momentum",
-    "nesterov",
-    "beta1",
-    "beta2",
-    "alpha",
-    "epsilon",
-    "convention",
-    "weight-decay",
 ];
 const CONVENTIONS: &[(&str, RmsPropConvention)] = &[
     ("keras", RmsPropConvention::Keras),
@@ -117,7 +94,7 @@ fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings 
     let section = Section::open_variant(
         node.filter(|_| entries.is_some()),
         path.into(),
-        OPTIMIZER_KEYS,
+        keys::below("train.optimizer"),
         name.keys(),
         ("optimizer", name.name()),
         findings,
@@ -186,7 +163,6 @@ const SCHEDULES: &[(&str, ScheduleName)] = &[
     ("step", ScheduleName::Step),
     ("cosine", ScheduleName::Cosine),
 ];
-const RATE_KEYS: &[&str] = &["initial", "schedule", "factor", "every", "last", "warmup-epochs"];
 
 fn learning_rate(
     node: Option<&Node>,
@@ -220,7 +196,7 @@ fn learning_rate(
     let section = Section::open_variant(
         Some(node),
         path.into(),
-        RATE_KEYS,
+        keys::below("train.learning-rate"),
         own,
         ("schedule", spelling),
         findings,
@@ -250,14 +226,13 @@ fn learning_rate(
     settings
 }
 
-const STOP_KEYS: &[&str] = &["monitor", "patience", "min-delta", "train-accuracy", "restore-best"];
 const MONITORS: &[(&str, Metric)] = &[
     ("validation-accuracy", Metric::ValidationAccuracy),
     ("validation-loss", Metric::ValidationLoss),
 ];
 
 fn stop(node: Option<&Node>, findings: &mut Findings) -> StopSettings {
-    let section = Section::open(node, "train.stop", STOP_KEYS, findings);
+    let section = Section::open(node, "train.stop", keys::below("train.stop"), findings);
     let patience = section
         .get("patience")
         .and_then(|node| whole::<u32>("train.stop.patience", node, COUNT, findings));

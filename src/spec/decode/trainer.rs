@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::keys;
 use crate::spec::reader::{COUNT, FRACTION, Findings, NUMBER, Section, WHOLE, number};
 use crate::spec::settings::{Accident, AccidentKind, FakeSettings, TrainerSettings};
 use crate::spec::tree::{Data, Entry, Node};
 use crate::spec::value::Value;
 
-const KEYS: &[&str] = &["engine", "fake"];
-const FAKE_KEYS: &[&str] = &["accuracy", "spread", "effects", "epoch-delay-ms", "accidents"];
 const ACCIDENT_KEYS: &[&str] = &["kind", "repeat", "member", "epoch", "when", "attempts"];
 const ACCIDENTS: &[(&str, AccidentKind)] = &[
     ("error", AccidentKind::Error),
@@ -19,7 +18,7 @@ const ACCIDENTS: &[(&str, AccidentKind)] = &[
 /// Reads `[trainer]`.
 pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSettings {
     let engines = &[("dfdx", "dfdx"), ("fake", "fake")];
-    let section = Section::open(node, "trainer", KEYS, findings);
+    let section = Section::open(node, "trainer", keys::below("trainer"), findings);
     let engine = section.choice("engine", engines, findings).unwrap_or("dfdx");
     if let (true, Some(entry)) = (engine != "fake", section.entry("fake")) {
         findings.advise(
@@ -35,7 +34,7 @@ pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSe
 }
 
 fn fake(node: Option<&Node>, findings: &mut Findings) -> FakeSettings {
-    let section = Section::open(node, "trainer.fake", FAKE_KEYS, findings);
+    let section = Section::open(node, "trainer.fake", keys::below("trainer.fake"), findings);
     let mut effects = BTreeMap::new();
     for (key, node) in dotted(section.get("effects"), "trainer.fake.effects", findings) {
         let name = format!("trainer.fake.effects.{key}");

@@ -4,6 +4,7 @@ mod documentation;
 mod gates;
 mod meaning;
 mod refusals;
+mod schema;
 
 use super::Document;
 

@@ -1,0 +1,169 @@
+//! Keys of the experiment itself.
+
+use super::Shape::{
+    Between, Choice, Either, Flag, Free, From, Grids, List, Name, Text, UpTo, Whole, WholeWithin,
+};
+use super::{Key, key};
+use crate::base::Metric;
+
+/// Every metric by name.
+fn metrics() -> Vec<&'static str> {
+    Metric::ALL.map(Metric::name).to_vec()
+}
+
+/// Keys at the top of the file.
+pub(super) const HEAD: &[Key] = &[
+    key(
+        "name",
+        Name,
+        "text",
+        "required",
+        "Name, also of the results folder: letters, digits, `-`, `_`, `.`",
+    ),
+    key("question", Text, "text", "none", "What it should answer; printed in reports"),
+    key(
+        "repeats",
+        Whole(1),
+        "whole number from 1",
+        "5",
+        "Trials per cell, each with random streams of its own. Never an axis",
+    ),
+    key(
+        "seed",
+        Whole(0),
+        "whole number from 0",
+        "42",
+        "Master seed, from which every random stream is derived",
+    ),
+    key(
+        "save-weights",
+        Flag,
+        "true or false",
+        "`false`",
+        "Keep the weights of every network for `bench export` and `bench predict`, as `bench run --save-weights` does",
+    ),
+];
+
+/// Keys of `[[grid]]`.
+pub(super) const GRID: &[Key] = &[
+    key("grid", Grids, "", "none", "The cells: a block of axes, or a list of them"),
+    key("grid.axes", Free, "", "", "Axes that are combined with each other"),
+    key(
+        "grid.zip",
+        Free,
+        "",
+        "",
+        "`[[grid.zip]]`: axes that move together, equally many values each",
+    ),
+    key(
+        "grid.when",
+        Free,
+        "",
+        "",
+        "`[[grid.when]]`: the axes named in `axes` exist only where every condition in `if` holds; elsewhere their keys keep the base value",
+    ),
+    key(
+        "grid.exclude",
+        Free,
+        "",
+        "",
+        "`[[grid.exclude]]`: leaves out the cells in which every key has the value, or one of the values, given; there must be one",
+    ),
+    key(
+        "grid.include",
+        Free,
+        "",
+        "",
+        "`[[grid.include]]`: one more cell, any keys over the base settings",
+    ),
+    key(
+        "grid.sample",
+        Free,
+        "",
+        "",
+        "`{ method, count }`: draws `count` distinct cells, `\"random\"` (uniformly) or `\"sobol\"` (evenly spread), from the master seed; a larger count keeps the cells of a smaller one",
+    ),
+];
+
+/// Keys of `[report]` and `[check]`.
+pub(super) const REPORT: &[Key] = &[
+    key(
+        "report.metric",
+        Choice(metrics),
+        "text",
+        "`\"test-accuracy\"`",
+        "What the grids show: `test-accuracy`, `test-loss`, `validation-accuracy`, `validation-loss`, `train-accuracy`, `train-loss`, `member-test-accuracy`, `epochs`, `train-seconds`, `images-per-second` or `peak-memory-mib`",
+    ),
+    key(
+        "report.also",
+        List(&Choice(metrics)),
+        "list of metrics",
+        "none",
+        "Metrics that stand beside the first in the table of cells, each a column",
+    ),
+    key("report.rows", Text, "text", "chosen by the report", "Axis whose values label the rows"),
+    key(
+        "report.columns",
+        Text,
+        "text",
+        "chosen by the report",
+        "Axis whose values label the columns",
+    ),
+    key(
+        "report.reference",
+        Text,
+        "text",
+        "none",
+        "Name of a published table to stand beside ours: `seed-001-ensemble`, `seed-001-single`, `seed-001-spread`, `seed-002`, `seed-003`, `seed-003-baselines`, `seed-004-augmentation`, `seed-004-optimizer`, `seed-004-dropout`, `mnist-records` or `lecun`",
+    ),
+    key(
+        "report.confusion",
+        Flag,
+        "`true` or `false`",
+        "`false`",
+        "Show the confusion matrix of the best cell, with class counts",
+    ),
+    key(
+        "report.gallery",
+        WholeWithin(0, 1000),
+        "whole number, 0 to 1000",
+        "0",
+        "Show so many test images that the best cell gets wrong, those most often wrong first",
+    ),
+    key(
+        "report.gallery-of",
+        Either(&[Text, List(&Text)]),
+        "text or list of texts",
+        "none",
+        "Show the images of single confusions, true class first: `\"7→2\"` (or `\"7->2\"`)",
+    ),
+    key("check.metric", Choice(metrics), "text", "`report.metric`", "The gated metric"),
+    key(
+        "check.tolerance",
+        From(0.0),
+        "number from 0",
+        "0.10",
+        "The loss that has to be ruled out, percentage points for accuracies, else in the metric's unit. *Regressed*: the interval excludes zero and the mean loss exceeds half of it, or the interval lies wholly beyond it. *Ok*: a loss of all of it is ruled out. Else *inconclusive*",
+    ),
+    key(
+        "check.alpha",
+        Between(0.0, 0.5),
+        "number above 0, below 0.5",
+        "0.05",
+        "One-sided level of each gate, over all of its cells",
+    ),
+    key(
+        "check.images-per-second",
+        UpTo(0.0, 1.0),
+        "ratio above 0, up to 1",
+        "not gated",
+        "Smallest accepted ratio of training speed to the baseline's; judged on equal hardware only, else inconclusive",
+    ),
+    key(
+        "check.cells",
+        Either(&[Free, List(&Free)]),
+        "selector, table, or list of them",
+        "every cell",
+        "Gates only the cells that one of them means: a selector such as `\"shift=0.1,optimizer=adam\"`, as for `bench compare --where`, or a table of axes and the value, or list of values, that each must have",
+    ),
+];
