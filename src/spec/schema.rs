@@ -13,33 +13,53 @@ use super::layers::LayerSettings;
 /// Returns the JSON schema (draft 7) of experiment files.
 #[must_use]
 pub fn schema() -> Json {
-    let mut root = table("");
-    let entries = root.as_object_mut().expect("a table is an object");
     let mut schema = Map::new();
     schema.insert("$schema".into(), json!("http://json-schema.org/draft-07/schema#"));
     schema.insert("title".into(), json!("Experiment file of bench"));
-    schema.append(entries);
+    schema.extend(entries_of(""));
+    let mut definitions: Map<String, Json> =
+        all().map(|key| (key.path.to_owned(), definition(key))).collect();
+    definitions.insert("a layer".into(), layer());
+    definitions.insert("a block".into(), block());
+    definitions.insert("a range".into(), range());
+    definitions.insert("axes of a block".into(), assignment(&axis));
+    definitions.insert("a cell".into(), assignment(&value));
+    definitions.insert("some cells".into(), assignment(&list_of_values));
+    schema.insert("definitions".into(), Json::Object(definitions));
     schema.insert("required".into(), json!(["name", "dataset"]));
     Json::Object(schema)
 }
 
 /// A table of the keys declared below a path.
 fn table(path: &str) -> Json {
+    Json::Object(entries_of(path))
+}
+
+fn entries_of(path: &str) -> Map<String, Json> {
     let mut properties = Map::new();
     for name in below(path) {
         let full = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
         properties.insert((*name).to_owned(), property(&full));
     }
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    let mut entries = Map::new();
+    entries.insert("type".into(), json!("object"));
+    entries.insert("properties".into(), Json::Object(properties));
+    entries.insert("additionalProperties".into(), json!(false));
+    entries
 }
 
+/// A key by the definition it has.
 fn property(path: &str) -> Json {
-    let Some(key) = all().find(|key| key.path == path) else { return table(path) };
-    let mut schema = shape(key.shape, path);
-    let described = described(key);
-    if let (Some(entries), false) = (schema.as_object_mut(), described.is_empty()) {
-        entries.insert("description".into(), json!(described));
+    if all().any(|key| key.path == path) {
+        return json!({ "$ref": format!("#/definitions/{path}") });
     }
+    table(path)
+}
+
+/// What may be typed at a key, and what it means.
+fn definition(key: &Key) -> Json {
+    let mut schema = shape(key.shape, key.path);
+    schema["description"] = json!(described(key));
     schema
 }
 
@@ -49,15 +69,17 @@ fn described(key: &Key) -> String {
         "required" => " Required.".to_owned(),
         default => format!(" Default: {default}."),
     };
-    format!("{}.{default}", key.meaning.trim_end_matches('.')).replace("\\|", "|")
+    let expected = match key.expected {
+        "" => String::new(),
+        expected => format!(" ({expected})"),
+    };
+    format!("{}{expected}.{default}", key.meaning.trim_end_matches('.')).replace("\\|", "|")
 }
 
 fn shape(shape_of: Shape, path: &str) -> Json {
-    let number = |limits: Json| {
-        let mut schema = json!({ "type": "number" });
-        let limits = limits.as_object().cloned().unwrap_or_default();
-        schema.as_object_mut().expect("an object").extend(limits);
-        schema
+    let number = |mut limits: Json| {
+        limits["type"] = json!("number");
+        limits
     };
     match shape_of {
         Shape::Text => json!({ "type": "string" }),
@@ -90,9 +112,12 @@ fn shape(shape_of: Shape, path: &str) -> Json {
         Shape::Either(some) => {
             json!({ "anyOf": some.iter().map(|one| shape(*one, path)).collect::<Vec<_>>() })
         }
-        Shape::Layers => json!({ "type": "array", "minItems": 1, "items": layer() }),
+        Shape::Layers => {
+            json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/a layer" } })
+        }
         Shape::Grids => {
-            json!({ "anyOf": [block(), { "type": "array", "items": block() }] })
+            let block = json!({ "$ref": "#/definitions/a block" });
+            json!({ "anyOf": [block.clone(), { "type": "array", "items": block }] })
         }
         Shape::Free => json!({}),
     }
@@ -118,13 +143,12 @@ fn layer() -> Json {
 /// A block of a grid.
 fn block() -> Json {
     let list_of = |one: Json| json!({ "anyOf": [one.clone(), { "type": "array", "items": one }] });
-    let cell = || assignment(&|key| value(key));
-    let matches = || assignment(&|key| list_of_values(key));
+    let named = |name: &str| json!({ "$ref": format!("#/definitions/{name}") });
     let when = json!({
         "type": "object",
         "properties": {
             "axes": { "type": "array", "minItems": 1, "items": { "type": "string" } },
-            "if": matches(),
+            "if": named("some cells"),
         },
         "required": ["axes", "if"],
         "additionalProperties": false,
@@ -140,18 +164,18 @@ fn block() -> Json {
         "additionalProperties": false,
     });
     let shapes = [
-        ("axes", assignment(&axis)),
-        ("zip", list_of(assignment(&axis))),
+        ("axes", named("axes of a block")),
+        ("zip", list_of(named("axes of a block"))),
         ("when", list_of(when)),
-        ("exclude", list_of(matches())),
-        ("include", list_of(cell())),
+        ("exclude", list_of(named("some cells"))),
+        ("include", list_of(named("a cell"))),
         ("sample", sample),
     ];
     let mut properties = Map::new();
     for (name, mut schema) in shapes {
         let key = all().find(|key| key.path.strip_prefix("grid.") == Some(name));
-        if let (Some(entries), Some(key)) = (schema.as_object_mut(), key) {
-            entries.insert("description".into(), json!(described(key)));
+        if let (None, Some(key)) = (schema.get("$ref"), key) {
+            schema["description"] = json!(described(key));
         }
         properties.insert(name.to_owned(), schema);
     }
@@ -176,7 +200,7 @@ fn assignment(of: &dyn Fn(&str) -> Json) -> Json {
 
 /// A value of an axis.
 fn value(key: &str) -> Json {
-    all().find(|one| one.path == key).map_or(json!({}), |one| shape(one.shape, key))
+    json!({ "$ref": format!("#/definitions/{key}") })
 }
 
 fn list_of_values(key: &str) -> Json {
@@ -185,23 +209,25 @@ fn list_of_values(key: &str) -> Json {
 
 /// The values of an axis: a list or a range.
 fn axis(key: &str) -> Json {
-    let description = all().find(|one| one.path == key).map_or(String::new(), described);
     json!({
-        "description": description,
         "anyOf": [
             { "type": "array", "minItems": 1, "items": value(key) },
-            {
-                "type": "object",
-                "properties": {
-                    "from": { "type": "number" },
-                    "to": { "type": "number" },
-                    "step": { "type": "number" },
-                    "count": { "type": "integer", "minimum": 1 },
-                    "scale": { "enum": ["linear", "log"] },
-                },
-                "required": ["from", "to"],
-                "additionalProperties": false,
-            },
+            { "$ref": "#/definitions/a range" },
         ],
+    })
+}
+
+fn range() -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "from": { "type": "number" },
+            "to": { "type": "number" },
+            "step": { "type": "number" },
+            "count": { "type": "integer", "minimum": 1 },
+            "scale": { "enum": ["linear", "log"] },
+        },
+        "required": ["from", "to"],
+        "additionalProperties": false,
     })
 }

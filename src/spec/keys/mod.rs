@@ -20,15 +20,15 @@ use std::sync::LazyLock;
 
 /// A key of the experiment language.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub(super) struct Key {
     /// Dotted path, for example `train.optimizer.momentum`.
-    pub path: &'static str,
+    pub(super) path: &'static str,
     /// What may be typed there, in words; empty for keys that the documentation shows otherwise.
-    pub expected: &'static str,
+    pub(super) expected: &'static str,
     /// What holds where nothing is typed, in words.
-    pub default: &'static str,
+    pub(super) default: &'static str,
     /// What it means, one sentence of Markdown.
-    pub meaning: &'static str,
+    pub(super) meaning: &'static str,
     /// What may be typed there, for the schema.
     pub(super) shape: Shape,
 }
@@ -93,7 +93,7 @@ const fn key(
 }
 
 /// Every key in the order of the documentation.
-pub fn all() -> impl Iterator<Item = &'static Key> {
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     [
         experiment::HEAD,
         dataset::KEYS,
@@ -137,7 +137,7 @@ pub(super) fn below(path: &str) -> &'static [&'static str] {
         for key in all() {
             let dots = key.path.match_indices('.').map(|(at, _)| at);
             let ends: Vec<usize> = dots.chain([key.path.len()]).collect();
-            let mut start = 0;
+            let mut start = 0usize;
             for end in ends {
                 let above = &key.path[..start.saturating_sub(1)];
                 let names = below.entry(above).or_default();

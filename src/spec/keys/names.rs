@@ -63,5 +63,7 @@ pub fn meant(typed: &str) -> Option<&'static str> {
         let found = nearest(&typed, keys().map(last))?;
         keys().find(|key| last(key) == found)
     };
-    keys().find(|key| *key == typed || last(key) == typed).or_else(|| alias(&typed)).or_else(near)
+    let exact = || keys().find(|key| *key == typed);
+    let by_last = || keys().find(|key| last(key) == typed);
+    exact().or_else(by_last).or_else(|| alias(&typed)).or_else(near)
 }

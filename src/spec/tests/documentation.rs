@@ -1,5 +1,6 @@
 //! `experiments/README.md` and the committed schema held against the language.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,10 +63,8 @@ fn the_tables_of_the_readme_are_those_of_the_declarations() {
         let marker = if section.is_empty() { "top" } else { section };
         let head = "| key | type | default | meaning |\n|---|---|---|---|\n";
         made.push_str(before);
-        made.push_str(&format!(
-            "<!-- keys: {marker} -->\n{head}{}<!-- end of keys -->",
-            rows(section)
-        ));
+        let rows = rows(section);
+        write!(made, "<!-- keys: {marker} -->\n{head}{rows}<!-- end of keys -->").unwrap();
         rest = after;
         tables += 1;
     }
@@ -160,7 +159,7 @@ fn every_experiment_file_is_valid_by_the_schema() {
     for path in files {
         let value: toml::Value = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let value = serde_json::to_value(value).unwrap();
-        let problem = super::schema::problem(&schema, &value, "");
+        let problem = super::schema::problem(&schema, &schema, &value, "");
         assert_eq!(problem, None, "{}", path.display());
     }
 }
@@ -189,7 +188,7 @@ fn the_schema_refuses_what_is_no_experiment() {
     ] {
         let value: toml::Value = toml::from_str(text).unwrap();
         let value = serde_json::to_value(value).unwrap();
-        let found = super::schema::problem(&schema, &value, "").unwrap_or_default();
+        let found = super::schema::problem(&schema, &schema, &value, "").unwrap_or_default();
         assert!(found.starts_with(part), "{text}: {found:?}");
     }
 }

@@ -3,10 +3,14 @@
 use serde_json::Value as Json;
 
 /// Returns the dotted path of the first value that does not fit; nothing where all do.
-pub(super) fn problem(schema: &Json, value: &Json, path: &str) -> Option<String> {
+pub(super) fn problem(root: &Json, schema: &Json, value: &Json, path: &str) -> Option<String> {
     let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     let here = || Some(path.to_owned());
     let entries = schema.as_object().expect("a schema is a table");
+    if let Some(name) = entries.get("$ref").and_then(Json::as_str) {
+        let name = name.strip_prefix("#/definitions/").expect("a definition");
+        return problem(root, &root["definitions"][name], value, path);
+    }
     for keyword in entries.keys() {
         assert!(KNOWN.contains(&keyword.as_str()), "the keyword `{keyword}` is not checked");
     }
@@ -61,11 +65,11 @@ pub(super) fn problem(schema: &Json, value: &Json, path: &str) -> Option<String>
             return list
                 .iter()
                 .enumerate()
-                .find_map(|(index, one)| problem(items, one, &at(&(index + 1).to_string())));
+                .find_map(|(index, one)| problem(root, items, one, &at(&(index + 1).to_string())));
         }
     }
     if let Some(all) = entries.get("anyOf").and_then(Json::as_array)
-        && !all.iter().any(|one| problem(one, value, path).is_none())
+        && !all.iter().any(|one| problem(root, one, value, path).is_none())
     {
         return here();
     }
@@ -83,17 +87,17 @@ pub(super) fn problem(schema: &Json, value: &Json, path: &str) -> Option<String>
             patterns.iter().find(|(pattern, _)| matches(pattern, name)).map(|(_, schema)| schema)
         };
         match declared.or_else(by_pattern) {
-            Some(schema) => problem(schema, one, &at(name)),
+            Some(schema) => problem(root, schema, one, &at(name)),
             None => match entries.get("additionalProperties") {
                 None | Some(Json::Bool(true)) => None,
                 Some(Json::Bool(false)) => here(),
-                Some(schema) => problem(schema, one, &at(name)),
+                Some(schema) => problem(root, schema, one, &at(name)),
             },
         }
     })
 }
 
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "$schema",
     "title",
     "description",
@@ -114,6 +118,7 @@ const KNOWN: [&str; 21] = [
     "patternProperties",
     "additionalProperties",
     "default",
+    "definitions",
     "$comment",
 ];
 
