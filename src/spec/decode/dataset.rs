@@ -10,7 +10,17 @@ use crate::spec::tree::{Data, Node, find};
 
 const SOURCES: [&str; 8] =
     ["digits", "mnist", "fashion-mnist", "kmnist", "idx", "csv", "folder", "synthetic"];
-const CLASSES: Limits = Limits { expected: "a whole number from 2", holds: |x| x >= 2.0 };
+/// Made-up images and their classes, few enough to make in a second.
+const IMAGES: Limits = Limits {
+    expected: "a whole number of images from 1 to 1000000",
+    holds: |x| (1.0..=1e6).contains(&x),
+};
+/// Memory of made-up images.
+const MAX_SYNTHETIC_BYTES: f64 = 2e9;
+const CLASSES: Limits = Limits {
+    expected: "a whole number of classes from 2 to 10000",
+    holds: |x| (2.0..=1e4).contains(&x),
+};
 
 /// Reads `[dataset]`.
 pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSettings {
@@ -49,9 +59,23 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
     if typed.is_none() {
         section.missing("source", &one_of(SOURCES), findings);
     }
+    let source = source(name.unwrap_or("digits"), &section, findings);
+    let image_size = section.whole("image-size", COUNT, findings);
+    if let Source::Synthetic { images, classes } = source {
+        // A byte per pixel, and the pattern of every class in 64 bits.
+        let rows = images as f64 + 8.0 * classes as f64;
+        let bytes = rows * (image_size.unwrap_or(8) as f64).powi(2);
+        if bytes > MAX_SYNTHETIC_BYTES {
+            findings.advise(
+                section.origin(),
+                format!("the made-up images take {:.0} GB, at most 2 are allowed", bytes / 1e9),
+                "lower `images`, `classes` or `image-size`".to_owned(),
+            );
+        }
+    }
     DatasetSettings {
-        source: source(name.unwrap_or("digits"), &section, findings),
-        image_size: section.whole("image-size", COUNT, findings),
+        source,
+        image_size,
         train_limit: section.whole("train-limit", COUNT, findings),
         skip_bad: section.flag("skip-bad", false, findings),
         split: split(section.get("split"), findings),
@@ -80,7 +104,7 @@ fn source(name: &str, section: &Section<'_>, findings: &mut Findings) -> Source 
             label: section.text("label", findings).unwrap_or("label").to_owned(),
         },
         "synthetic" => Source::Synthetic {
-            images: section.whole("images", COUNT, findings).unwrap_or(1000),
+            images: section.whole("images", IMAGES, findings).unwrap_or(1000),
             classes: section.whole("classes", CLASSES, findings).unwrap_or(10),
         },
         _ => Source::Digits,

@@ -1,6 +1,6 @@
 //! Keys of `[dataset]`.
 
-use super::Shape::{Between, Either, Flag, Indices, Table, Text, Whole, Words};
+use super::Shape::{Between, Either, Flag, Indices, Table, Text, Whole, WholeWithin, Words};
 use super::{Key, Shape, key};
 
 /// A part of the images: a fraction, a number of them or a range.
@@ -40,15 +40,15 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "dataset.images",
-        Whole(1),
-        "whole number from 1",
+        WholeWithin(1, 1_000_000),
+        "whole number, 1 to 1000000",
         "1000",
         "`synthetic` only: number of images",
     ),
     key(
         "dataset.classes",
-        Whole(2),
-        "whole number from 2",
+        WholeWithin(2, 10_000),
+        "whole number, 2 to 10000",
         "10",
         "`synthetic` only: number of classes",
     ),

@@ -146,6 +146,8 @@ fn datasets_that_mean_nothing_are_refused() {
         "source = \"mnist\"\npath = \"data\"\nlabel = \"label\"",
         "source = \"csv\"\npath = \"\"\ntest-path = 3",
         "source = \"synthetic\"\nclasses = 1\nimages = 0",
+        "source = \"synthetic\"\nclasses = 1000000000\nimages = 10000000000",
+        "source = \"synthetic\"\nimages = 1000000\nimage-size = 2048",
         "source = \"digits\"\nimage-size = 0\nsplit = 0.1",
         "source = \"digits\"\nsplit = { train = 0.5, validation = 0.3, test = 0.3 }",
         "source = \"digits\"\nsplit = { train = 0.5, validation = 0.6, test = 200 }",
