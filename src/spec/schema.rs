@@ -19,12 +19,12 @@ pub fn schema() -> Json {
     schema.extend(entries_of(""));
     let mut definitions: Map<String, Json> =
         all().map(|key| (key.path.to_owned(), definition(key))).collect();
-    definitions.insert("a layer".into(), layer());
-    definitions.insert("a block".into(), block());
-    definitions.insert("a range".into(), range());
-    definitions.insert("axes of a block".into(), assignment(&axis));
-    definitions.insert("a cell".into(), assignment(&value));
-    definitions.insert("some cells".into(), assignment(&list_of_values));
+    definitions.insert("a-layer".into(), layer());
+    definitions.insert("a-block".into(), block());
+    definitions.insert("a-range".into(), range());
+    definitions.insert("axes-of-a-block".into(), assignment(&axis));
+    definitions.insert("a-cell".into(), assignment(&value));
+    definitions.insert("some-cells".into(), assignment(&list_of_values));
     schema.insert("definitions".into(), Json::Object(definitions));
     schema.insert("required".into(), json!(["name", "dataset"]));
     Json::Object(schema)
@@ -113,10 +113,10 @@ fn shape(shape_of: Shape, path: &str) -> Json {
             json!({ "anyOf": some.iter().map(|one| shape(*one, path)).collect::<Vec<_>>() })
         }
         Shape::Layers => {
-            json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/a layer" } })
+            json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/a-layer" } })
         }
         Shape::Grids => {
-            let block = json!({ "$ref": "#/definitions/a block" });
+            let block = json!({ "$ref": "#/definitions/a-block" });
             json!({ "anyOf": [block.clone(), { "type": "array", "items": block }] })
         }
         Shape::Free => json!({}),
@@ -148,7 +148,7 @@ fn block() -> Json {
         "type": "object",
         "properties": {
             "axes": { "type": "array", "minItems": 1, "items": { "type": "string" } },
-            "if": named("some cells"),
+            "if": named("some-cells"),
         },
         "required": ["axes", "if"],
         "additionalProperties": false,
@@ -164,11 +164,11 @@ fn block() -> Json {
         "additionalProperties": false,
     });
     let shapes = [
-        ("axes", named("axes of a block")),
-        ("zip", list_of(named("axes of a block"))),
+        ("axes", named("axes-of-a-block")),
+        ("zip", list_of(named("axes-of-a-block"))),
         ("when", list_of(when)),
-        ("exclude", list_of(named("some cells"))),
-        ("include", list_of(named("a cell"))),
+        ("exclude", list_of(named("some-cells"))),
+        ("include", list_of(named("a-cell"))),
         ("sample", sample),
     ];
     let mut properties = Map::new();
@@ -212,7 +212,7 @@ fn axis(key: &str) -> Json {
     json!({
         "anyOf": [
             { "type": "array", "minItems": 1, "items": value(key) },
-            { "$ref": "#/definitions/a range" },
+            { "$ref": "#/definitions/a-range" },
         ],
     })
 }
