@@ -1,9 +1,9 @@
 //! From packed pixels to logits, in training and after.
 
 use dfdx::prelude::*;
-use dfdx::tensor_ops::{Momentum, SgdConfig, WeightDecay};
 
 use super::super::dropout::DropoutMask;
+use super::constants;
 use super::network::PortableNetwork;
 use super::ops::{Backend, Packed, PerChannel, average_pool};
 use super::plan::Operation;
@@ -27,39 +27,6 @@ fn columns<D: Backend, T: Tape<f32, D>>(
     x.try_reshape_like(&(models, depth, positions * images))
 }
 
-/// Multiplies weights by values that nobody needs a gradient of; dfdx's product computes both.
-fn product_with_constants<D: Backend>(
-    weights: &Packed<D>,
-    x: Packed<D>,
-) -> Result<Taped<D>, D::Err> {
-    let y = weights.clone().try_matmul(x.clone())?;
-    let (from, to) = (weights.ghost(), y.ghost());
-    let mut tape = OwnedTape::default();
-    tape.add_backward_op(move |gradients: &mut Gradients<f32, D>| {
-        gradients.try_alloc_for(&to)?;
-        let turned = x.try_permute::<(usize, usize, usize), Axes3<0, 2, 1>>()?;
-        let gradient = gradients.get(&to).try_matmul(turned)?;
-        add_to(gradients.get_or_alloc_mut(&from)?, gradient)
-    });
-    Ok(y.put_tape(tape))
-}
-
-/// Adds a tensor to a buffer of dfdx, which has no operation that does: a gradient step of size
-/// zero adds a decay of the whole weight to its velocity.
-fn add_to<D: Backend>(
-    buffer: &mut <D as Storage<f32>>::Vec,
-    mut values: Packed<D>,
-) -> Result<(), D::Err> {
-    let step = SgdConfig {
-        lr: 0.0,
-        momentum: Some(Momentum::Classic(1.0)),
-        weight_decay: Some(WeightDecay::L2(1.0)),
-    };
-    let count = values.shape().num_elements();
-    let no_gradient = Storage::<f32>::try_alloc_len(values.device(), count)?;
-    step.try_update(&mut values, buffer, &no_gradient)
-}
-
 impl<D: Backend> PortableNetwork<D> {
     /// Returns the logits of a training step, with running statistics moved on.
     pub(super) fn forward_train(&mut self, x: Packed<D>, step: u64) -> Result<Taped<D>, D::Err> {
@@ -76,7 +43,7 @@ impl<D: Backend> PortableNetwork<D> {
                     let weight = &self.weights[*weight];
                     let product = if let Some(x) = pixels.take() {
                         let x = columns(x, rows.as_ref(), (*depth, *positions))?;
-                        product_with_constants(weight, x)?
+                        constants::product(weight, x)?
                     } else {
                         let x = input(&mut None, &mut taped);
                         let x = columns(x, rows.as_ref(), (*depth, *positions))?;
@@ -128,7 +95,7 @@ impl<D: Backend> PortableNetwork<D> {
                         let factors = packed_masks(&masks, *volume, shape.2);
                         self.uploads.send(MASKS + layer, shape, &factors)?
                     };
-                    x.try_mul(factors)?
+                    constants::multiplied(x, factors)?
                 }
             });
         }

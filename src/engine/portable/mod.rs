@@ -2,6 +2,7 @@
 //! other paths are held against.
 
 mod capsules;
+mod constants;
 mod forward;
 mod host;
 mod naming;

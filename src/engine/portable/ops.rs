@@ -9,6 +9,7 @@ use dfdx::prelude::*;
 
 use super::super::EngineError;
 use super::capsules::Capsules;
+use super::constants;
 use super::rows::{Rows, Windows};
 
 /// A tensor of the packed layout.
@@ -65,7 +66,7 @@ pub(crate) trait Backend: Device<f32> {
     fn relu<T: Tape<f32, Self> + Merge<T>>(
         x: Packed<Self, T>,
     ) -> Result<Packed<Self, T>, Self::Err> {
-        stock::relu(x)
+        constants::relu(x)
     }
 
     /// Normalises `(models, channels, values)` over the last axis, then scales and shifts.
@@ -123,14 +124,14 @@ pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
         _ => {
             let shape = *sum.shape();
             let shares = windows.shares(&device)?;
-            sum.try_mul(shares.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
+            constants::multiplied(sum, shares.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
         }
     }
 }
 
 /// The operations from stock dfdx operations, on any device.
 pub(super) mod stock {
-    use super::{Backend, Normalized, Packed, PerChannel};
+    use super::{Backend, Normalized, Packed, PerChannel, constants};
     use crate::engine::portable::rows::{Rows, Windows};
     use dfdx::prelude::*;
 
@@ -147,7 +148,7 @@ pub(super) mod stock {
         }
         let shape = *gathered.shape();
         let factors = rows.factors(&device)?.clone();
-        gathered.try_mul(factors.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
+        constants::multiplied(gathered, factors.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)
     }
 
     pub(in super::super) fn add_bias<D: Backend, T: Tape<f32, D> + Merge<T>>(
@@ -156,15 +157,6 @@ pub(super) mod stock {
     ) -> Result<Packed<D, T>, D::Err> {
         let shape = *x.shape();
         x.try_add(bias.retaped::<T>().try_broadcast_like::<_, Axis<2>>(&shape)?)
-    }
-
-    /// Not by `try_relu`, which makes 0 of a NaN: a diverged network would look sound.
-    pub(in super::super) fn relu<D: Backend, T: Tape<f32, D> + Merge<T>>(
-        x: Packed<D, T>,
-    ) -> Result<Packed<D, T>, D::Err> {
-        let is_cut = x.try_le(0.0)?;
-        let zeros = x.device().try_zeros_like(x.shape())?;
-        is_cut.try_choose(zeros.retaped::<T>(), x)
     }
 
     pub(in super::super) fn max_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(

@@ -7,6 +7,7 @@ use super::super::geometry::{Volume, Window};
 use super::super::network::Network;
 use super::super::testing::against::{Tolerance, assert_near, cases, compare, noise, random_case};
 use super::PortableNetwork;
+use super::constants;
 use super::ops::{Backend, Packed, PerChannel, stock};
 use super::rows::{self, Rows, Source, Windows};
 use crate::base::SeedPath;
@@ -143,7 +144,7 @@ fn a_nan_survives_pooling_wherever_it_is() {
 fn a_nan_survives_a_relu() {
     let device = Cpu::default();
     let x: Packed<Cpu> = device.tensor_from_vec(vec![-1.0, f32::NAN, 0.0, 2.0], (1, 4, 1));
-    for y in [Cpu::relu(x.leaky_trace()).unwrap(), stock::relu(x.leaky_trace()).unwrap()] {
+    for y in [Cpu::relu(x.leaky_trace()).unwrap(), constants::relu(x.leaky_trace()).unwrap()] {
         let values = y.as_vec();
         assert!(values[1].is_nan());
         assert_eq!(
@@ -158,7 +159,7 @@ fn relu_and_bias_on_the_cpu_equal_stock_operations() {
     let device = Cpu::default();
     let (models, channels, values) = (2, 3, 37);
     let x = random(&device, (models, channels, values), 7);
-    same_operation(&x, |x| Cpu::relu(x).unwrap(), |x| stock::relu(x).unwrap(), "relu");
+    same_operation(&x, |x| Cpu::relu(x).unwrap(), |x| constants::relu(x).unwrap(), "relu");
     let bias: PerChannel<Cpu> =
         random(&device, (models, channels, 1), 8).reshape_like(&(models, channels));
     same_operation(
