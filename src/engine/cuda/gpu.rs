@@ -57,6 +57,15 @@ impl Gpu {
         })
     }
 
+    /// Returns the GPU that this thread has opened.
+    ///
+    /// # Panics
+    /// If it has opened none.
+    pub(super) fn of_this_thread() -> Self {
+        let gpu = OPENED.with_borrow(Clone::clone);
+        gpu.expect("whoever has a tensor on a GPU has opened it")
+    }
+
     fn opened(index: usize) -> Result<Self, EngineError> {
         let refused = |reason: String| EngineError::Unsupported(reason);
         let failed = |error: DriverError| refused(library::words(error.0 as c_int));

@@ -55,6 +55,20 @@ extern "C" __global__ void targets(float *out, const unsigned short *labels, con
     out[value] = labels[chosen ? chosen[image] : image] == place.feature ? 1.0f : 0.0f;
 }
 
+// Adds to the gradient of each row of a gather's input those of its copies: the list of a row's copies
+// begins at `first[row]` in `outputs` and ends where the next one begins. Blocks along images, rows and
+// models.
+extern "C" __global__ void gather_gradient(float *below, const float *above, const u32 *first,
+                                           const u32 *outputs, u32 inputs, u32 gathered, u32 images) {
+    u32 image = blockIdx.x * blockDim.x + threadIdx.x;
+    u32 row = blockIdx.y * blockDim.y + threadIdx.y;
+    if (image >= images || row >= inputs) return;
+    const float *of_model = above + (u64)blockIdx.z * gathered * images + image;
+    float sum = 0.0f;
+    for (u32 at = first[row]; at < first[row + 1]; at++) sum += of_model[(u64)outputs[at] * images];
+    below[((u64)blockIdx.z * inputs + row) * images + image] += sum;
+}
+
 // The hash of `kernels::simd::dropout_hash`, bit for bit.
 __device__ __forceinline__ u32 dropout_hash(u32 key, u32 second_key, u32 index) {
     u32 hash = index * 0x9E3779B1u ^ key;

@@ -6,6 +6,7 @@
 
 mod gpu;
 mod library;
+mod operations;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,10 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use dfdx::tensor::{Cache, Cuda, CudaError};
+use dfdx::tensor::{Cache, Cuda, CudaError, Tape};
 
 use super::device::{Networks, shared};
-use super::portable::{Backend, Footprint, PortableNetwork};
+use super::portable::{Backend, Footprint, Packed, PortableNetwork, Rows};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, pack, training};
 use crate::record::LogProbabilities;
@@ -38,6 +39,13 @@ impl Backend for Cuda {
 
     fn failed(error: CudaError) -> EngineError {
         EngineError::Device(explained(&error))
+    }
+
+    fn gather_rows<T: Tape<f32, Self>>(
+        x: Packed<Self, T>,
+        rows: &Rows<Self>,
+    ) -> Result<Packed<Self, T>, CudaError> {
+        operations::gather_rows(x, rows)
     }
 }
 

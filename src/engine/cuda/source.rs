@@ -25,8 +25,9 @@ use crate::data::Dataset;
 
 /// `kernels.cu`, compiled by `build.rs`.
 pub(super) const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
-const MODULE: &str = "gridbench";
-const KERNELS: [&str; 4] = ["pixels", "sent", "targets", "masks"];
+/// Name of the kernels among those a device has loaded.
+pub(super) const MODULE: &str = "gridbench";
+const KERNELS: [&str; 5] = ["pixels", "sent", "targets", "masks", "gather_gradient"];
 
 /// Purposes of buffers; masks count on from the last.
 const PIXELS: usize = 0;

@@ -20,7 +20,9 @@ mod uploads;
 
 pub(crate) use network::PortableNetwork;
 #[cfg(feature = "cuda")]
-pub(crate) use ops::{Backend, Packed};
+pub(crate) use ops::{Backend, Packed, stock};
+#[cfg(feature = "cuda")]
+pub(crate) use rows::Rows;
 #[cfg(feature = "cuda")]
 pub(crate) use source::Source;
 

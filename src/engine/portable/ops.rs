@@ -130,13 +130,13 @@ pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
 }
 
 /// The operations from stock dfdx operations, on any device.
-pub(super) mod stock {
+pub(crate) mod stock {
     use super::{Backend, Normalized, Packed, PerChannel, constants};
     use crate::engine::portable::rows::{Rows, Windows};
     use dfdx::prelude::*;
 
     /// Without `concat`, which would be compiled at run time against headers of dfdx's build.
-    pub(in super::super) fn gather_rows<D: Backend, T: Tape<f32, D>>(
+    pub(crate) fn gather_rows<D: Backend, T: Tape<f32, D>>(
         x: Packed<D, T>,
         rows: &Rows<D>,
     ) -> Result<Packed<D, T>, D::Err> {

@@ -1,6 +1,8 @@
 //! Which feature of a layer's input stands where in what the layer multiplies: the plan of a
 //! convolution or a pool in the packed layout, where a feature is a row of one value an image.
 
+#[cfg(feature = "cuda")]
+use std::any::Any;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -40,6 +42,9 @@ pub(crate) struct Rows<D: Backend> {
     sources: Vec<Source>,
     index: OnceCell<Tensor<(usize, usize), usize, D>>,
     factors: OnceCell<PerRow<D>>,
+    /// What a device keeps of this gather for operations of its own.
+    #[cfg(feature = "cuda")]
+    kept: OnceCell<Rc<dyn Any>>,
 }
 
 impl<D: Backend> Rows<D> {
@@ -58,6 +63,8 @@ impl<D: Backend> Rows<D> {
             sources,
             index: OnceCell::new(),
             factors: OnceCell::new(),
+            #[cfg(feature = "cuda")]
+            kept: OnceCell::new(),
         }
     }
 
@@ -75,6 +82,38 @@ impl<D: Backend> Rows<D> {
         let values = self.sources.iter().map(of).collect();
         let factors = device.try_tensor_from_vec(values, (self.outputs,))?;
         Ok(self.factors.get_or_init(|| factors))
+    }
+
+    /// Returns what a device keeps of this gather, made when it is first asked for.
+    ///
+    /// # Panics
+    /// If another kind of thing is kept.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn kept<K: 'static, E>(&self, make: impl Fn() -> Result<K, E>) -> Result<Rc<K>, E> {
+        if self.kept.get().is_none() {
+            let made: Rc<dyn Any> = Rc::new(make()?);
+            let _ = self.kept.set(made);
+        }
+        let kept = Rc::clone(self.kept.get().expect("it was just made"));
+        Ok(kept.downcast().expect("one device has one kind of thing to keep"))
+    }
+
+    /// Returns for every input row which output rows are its copies: where each list begins and the
+    /// last one ends, and the lists.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn copies(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut lists = vec![Vec::new(); self.inputs];
+        for (output, source) in self.sources.iter().enumerate() {
+            if let Source::Row(row) = source {
+                lists[*row].push(output as u32);
+            }
+        }
+        let mut first = vec![0];
+        first.extend(lists.iter().scan(0, |end, list| {
+            *end += list.len() as u32;
+            Some(*end)
+        }));
+        (first, lists.concat())
     }
 
     /// Returns the index tensor of a stock gather, where the first row stands in for zeros.

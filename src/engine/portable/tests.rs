@@ -210,6 +210,13 @@ fn normalising_on_the_cpu_equals_normalising_by_stock_operations() {
 }
 
 #[test]
+fn every_input_row_knows_its_copies() {
+    let sources = vec![Source::Row(2), Source::Zeros, Source::Row(0), Source::Row(2)];
+    let rows: Rows<Cpu> = Rows::new(4, sources);
+    assert_eq!(rows.copies(), (vec![0, 1, 1, 3, 3], vec![2, 0, 3]));
+}
+
+#[test]
 fn rows_that_follow_each_other_are_gathered_in_one_run() {
     let rows: Rows<Cpu> = Rows::new(
         4,
