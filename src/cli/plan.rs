@@ -229,8 +229,9 @@ impl PlanSummary {
                 whole(images)
             ));
         }
+        let some = if survey.cells > 1 { " in some cells" } else { "" };
         for Idle { key, reason } in &survey.idle {
-            print_text(&format!("without effect: `{key}`: {reason}"));
+            print_text(&format!("without effect{some}: `{key}`: {reason}"));
         }
         for doubt in &survey.doubts {
             print_text(&format!("warning: {doubt}"));
