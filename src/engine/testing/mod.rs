@@ -1,6 +1,7 @@
 //! Settings, images and observers for the tests of this module.
 
 pub(crate) mod against;
+pub(crate) mod gradient;
 pub(crate) mod reference;
 
 use std::collections::BTreeMap;

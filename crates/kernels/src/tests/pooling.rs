@@ -87,7 +87,10 @@ fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
 }
 
-fn plain_epilogue<E: Storage>(extent: Extent, values: &mut [E]) -> BackwardEpilogue<'_, E> {
+pub(super) fn plain_epilogue<E: Storage>(
+    extent: Extent,
+    values: &mut [E],
+) -> BackwardEpilogue<'_, E> {
     BackwardEpilogue {
         extent,
         values,
