@@ -94,10 +94,11 @@ impl Decisions for Decided<'_> {
     }
 }
 
-fn assert_first_steps(dataset: &Dataset) {
+/// Trains every network on a first batch, `share` of the images that are worth waiting for.
+fn assert_first_steps(dataset: &Dataset, share: f64) {
     let mut wrong = Vec::new();
     for (preset, count) in NETWORKS {
-        wrong.extend(first_steps(dataset, preset, count));
+        wrong.extend(first_steps(dataset, preset, (count as f64 * share) as usize));
     }
     assert!(wrong.is_empty(), "gradients are off:\n{}", wrong.join("\n"));
 }
@@ -176,7 +177,7 @@ fn distant(
 
 #[test]
 fn first_steps_on_digits_are_exact_on_every_path() {
-    assert_first_steps(&images(Source::Digits, &DataFolders::default()));
+    assert_first_steps(&images(Source::Digits, &DataFolders::default()), 0.5);
 }
 
 #[test]
@@ -185,5 +186,5 @@ fn first_steps_on_digits_are_exact_on_every_path() {
 fn real_data_first_steps_on_mnist_are_exact_on_every_path() {
     let folder = std::env::var("BENCH_DATA_DIR").expect("set BENCH_DATA_DIR to MNIST's folder");
     let folders = DataFolders { roots: vec![folder.into()] };
-    assert_first_steps(&images(Source::Mnist, &folders));
+    assert_first_steps(&images(Source::Mnist, &folders), 1.0);
 }
