@@ -1,7 +1,7 @@
 //! One stage at run time: its tables, buffers and place among the parameters.
 
 use super::parameters::Slots;
-use super::stages::{Linear, Norm, Pool, Stage};
+use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
 use gridbench_kernels::{
     Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
 };
@@ -341,13 +341,19 @@ impl NormLayer {
 impl<E: Storage> PoolLayer<E> {
     fn new(pool: &Pool, gradient: usize, outputs: usize) -> Self {
         let forward = Taps::forward(&pool.window);
-        let shares = (0..forward.targets()).map(|target| forward.share(target)).collect();
+        let is_max = pool.kind == PoolKind::Max;
+        let shares = match pool.kind {
+            PoolKind::Max => Vec::new(),
+            PoolKind::Average(convention) => {
+                forward.shares(|inside, all| convention.divisor(inside, all))
+            }
+        };
         Self {
-            is_max: pool.is_max,
+            is_max,
             backward: Taps::backward(&pool.window),
             forward,
             shares,
-            winners: Aligned::zeros(if pool.is_max { outputs } else { 0 }),
+            winners: Aligned::zeros(if is_max { outputs } else { 0 }),
             gradient: Aligned::zeros(gradient),
         }
     }
