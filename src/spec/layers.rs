@@ -177,6 +177,7 @@ impl AverageConvention {
     }
 
     /// The default stays out of identities, so that results from before the choice keep theirs.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

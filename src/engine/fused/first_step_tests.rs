@@ -117,7 +117,7 @@ fn first_steps(dataset: &Dataset, preset: Preset, count: usize) -> Vec<String> {
         .map(|&pixel| f32::from(pixel) / 255.0)
         .collect();
     let labels = &dataset.labels[..count];
-    let step = Step { pixels: &pixels, labels, step: 0, seed_path: &seed_path };
+    let step = Step { pixels: &pixels, labels, number: 0, seed_path: &seed_path };
     let forward = Forward::new(&layers, &architecture, &weights, step);
     let mut wrong = Vec::new();
     for path in Path::all().into_iter().filter(|path| !path.isa().is_bf16()) {

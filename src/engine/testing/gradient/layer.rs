@@ -143,7 +143,7 @@ impl Node {
             }
             LayerSettings::Relu => Kind::Relu,
             LayerSettings::Dropout { rate } => {
-                let mask = DropoutMask::new(step.seed_path, step.step, layer + 1, rate);
+                let mask = DropoutMask::new(step.seed_path, step.number, layer + 1, rate);
                 let values = images * summary.input.len();
                 Kind::Dropout((0..values as u64).map(|at| f64::from(mask.factor(at))).collect())
             }
@@ -292,7 +292,7 @@ impl Node {
             Kind::Max(taps) => {
                 // The first largest value of a window takes the gradient.
                 let (pixels, size) = (self.input.0 * self.input.1, root_mean_square(x));
-                for value in 0..delta.len() {
+                for (value, &delta) in delta.iter().enumerate() {
                     let (output, channel) = (value / outputs, value % outputs);
                     let first = output / taps.len() * pixels;
                     let at = |source: usize| (first + source) * inputs + channel;
@@ -304,7 +304,7 @@ impl Node {
                         }
                     }
                     if let Some(decisions) = decisions
-                        && delta[value].abs() > 0.0
+                        && delta.abs() > 0.0
                         && let Some(winner) = decisions.winner(self.layer, value)
                     {
                         let found = under.iter().find(|(_, place)| *place == winner);
@@ -314,7 +314,7 @@ impl Node {
                             best = found;
                         }
                     }
-                    before[at(best)] += delta[value];
+                    before[at(best)] += delta;
                 }
             }
             Kind::Average(taps, counts) => self.each(taps, |_, output, source, _| {

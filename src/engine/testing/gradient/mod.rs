@@ -32,7 +32,7 @@ pub(crate) struct Step<'a> {
     pub(crate) pixels: &'a [f32],
     pub(crate) labels: &'a [u16],
     /// Number of the step, which keys the dropout masks.
-    pub(crate) step: u64,
+    pub(crate) number: u64,
     pub(crate) seed_path: &'a SeedPath,
 }
 
@@ -151,7 +151,7 @@ mod tests {
                 (0..case.images * case.shape.len()).map(|_| f32::midpoint(next(), 1.0)).collect();
             let labels: Vec<u16> = (0..case.images).map(|image| (image % 3) as u16).collect();
             let mut reference = Reference::new(&layers, image, 3, &weights, seed_path);
-            let step = Step { pixels: &pixels, labels: &labels, step: 5, seed_path: &seed_path };
+            let step = Step { pixels: &pixels, labels: &labels, number: 5, seed_path: &seed_path };
             let forward = Forward::new(&layers, &architecture, &weights, step);
             let what = format!("{:?}", case.layers);
             assert_near(&[forward.loss], &[reference.loss(&pixels, &labels, 5)], 1e-12, &what);
