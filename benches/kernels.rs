@@ -113,7 +113,7 @@ fn kernels<E: Storage>(path: Path) {
         let mut gradient = Aligned::<f32>::zeros(shape.len());
         let mut scratch = Aligned::<E>::zeros(E::scratch_len(&tiled, &sources, &outputs));
         let zeros = vec![0.0; outputs.stride];
-        let (mut sums, mut squares) = (zeros.clone(), zeros.clone());
+        let [mut sums, mut squares] = [(); 2].map(|()| vec![0.0_f64; zeros.len()]);
         E::pack_forward(path, shape, &tiled, &weights, &mut forward);
         E::pack_backward(path, shape, &tiled, inputs.stride, &weights, &mut backward);
         let (taps, back) = (Taps::forward(&window), Taps::backward(&window));

@@ -224,7 +224,7 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
             summary.multiply_accumulates = windows.0.output * windows.1.output * weights;
         }
         LayerSettings::MaxPool { size, stride, padding }
-        | LayerSettings::AveragePool { size, stride, padding } => {
+        | LayerSettings::AveragePool { size, stride, padding, .. } => {
             let (output, windows, _) = slide(input, size, stride, padding, None)?;
             summary.output = output;
             summary.windows = Some(windows);
@@ -316,6 +316,7 @@ fn slide(
 
 #[cfg(test)]
 mod tests {
+    use super::super::layers::AverageConvention;
     use super::*;
     use crate::spec::layers::Init;
 
@@ -390,7 +391,12 @@ mod tests {
         let layers = [
             conv(4, 3, 2, Padding::Same),
             LayerSettings::BatchNorm { momentum: 0.99, epsilon: 1e-3 },
-            LayerSettings::AveragePool { size: 2, stride: 2, padding: Padding::Valid },
+            LayerSettings::AveragePool {
+                size: 2,
+                stride: 2,
+                padding: Padding::Valid,
+                convention: AverageConvention::Keras,
+            },
             LayerSettings::Flatten,
             dense(None),
         ];

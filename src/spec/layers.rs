@@ -45,8 +45,11 @@ pub enum LayerSettings {
         size: usize,
         /// Step in both directions.
         stride: usize,
-        /// Padding; padded places do not count.
+        /// Zeros around the image.
         padding: Padding,
+        /// Whether these count in the mean.
+        #[serde(default, skip_serializing_if = "AverageConvention::is_default")]
+        convention: AverageConvention,
     },
     /// Zeroes a share of the values while training and scales the rest by `1 / (1 − rate)`.
     Dropout {
@@ -148,6 +151,36 @@ pub enum Padding {
     Same,
     /// So many on each side (torch's rule).
     Explicit(usize),
+}
+
+/// What an average-pool divides by where its window reaches into padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AverageConvention {
+    /// By the places inside the image: padding is left out of the mean, as in Keras.
+    #[default]
+    Keras,
+    /// By all places of the window: padding counts as zeros, as in torch (`count_include_pad=True`,
+    /// its default).
+    Torch,
+}
+
+impl AverageConvention {
+    /// Returns the number of places a sum is divided by, of `inside` in the image and `all` in the
+    /// window.
+    #[must_use]
+    pub fn divisor(self, inside: usize, all: usize) -> usize {
+        match self {
+            Self::Keras => inside,
+            Self::Torch => all,
+        }
+    }
+
+    /// The default stays out of identities, so that results from before the choice keep theirs.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Distribution of the initial weights; biases start at 0.

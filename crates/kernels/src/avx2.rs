@@ -60,6 +60,23 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn add_to_f64(to: *mut f64, value: __m256) {
+        unsafe {
+            let low = _mm256_cvtps_pd(_mm256_castps256_ps128(value));
+            let high = _mm256_cvtps_pd(_mm256_extractf128_ps(value, 1));
+            _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), low));
+            let to = to.add(4);
+            _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), high));
+        }
+    }
+    #[inline(always)]
+    unsafe fn any_nonzero(a: __m256) -> bool {
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            _mm256_movemask_ps(_mm256_cmp_ps(a, zero, _CMP_NEQ_UQ)) != 0
+        }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_add_ps(a, b) }
     }

@@ -54,6 +54,20 @@ impl Simd for Avx512 {
         unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(value))) }
     }
     #[inline(always)]
+    unsafe fn add_to_f64(to: *mut f64, value: __m512) {
+        unsafe {
+            let low = _mm512_cvtps_pd(_mm512_castps512_ps256(value));
+            let high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(value, 1));
+            _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), low));
+            let to = to.add(8);
+            _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), high));
+        }
+    }
+    #[inline(always)]
+    unsafe fn any_nonzero(a: __m512) -> bool {
+        unsafe { _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ) != 0 }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }

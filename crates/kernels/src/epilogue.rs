@@ -36,10 +36,11 @@ pub(super) trait Epilogue: Copy {
 pub struct Moments<'a> {
     /// Subtracted first, so that large means do not swallow small variances.
     pub center: &'a [f32],
-    /// Receives the sum of `x − center`.
-    pub sums: &'a mut [f32],
+    /// Receives the sum of `x − center`. Of double precision: where an image is of one color, the
+    /// same value is added thousands of times, and single precision rounds it the same way each time.
+    pub sums: &'a mut [f64],
     /// Receives the sum of `(x − center)²`.
-    pub squares: &'a mut [f32],
+    pub squares: &'a mut [f64],
 }
 
 /// A scale and a shift per channel.
@@ -78,7 +79,7 @@ pub(super) struct Forward<E> {
     stride: usize,
     bias: *const f32,
     relu: bool,
-    moments: Option<(*const f32, *mut f32, *mut f32)>,
+    moments: Option<(*const f32, *mut f64, *mut f64)>,
     affine: Option<(*const f32, *const f32)>,
     relu_after: bool,
 }
@@ -134,8 +135,8 @@ impl<E: Activation> Epilogue for Forward<E> {
                     first = S::add(first, centered);
                     second = S::fma(centered, centered, second);
                 }
-                S::store(total, S::add(S::load(total), first));
-                S::store(squares, S::add(S::load(squares), second));
+                S::add_to_f64(total, first);
+                S::add_to_f64(squares, second);
             }
             if let Some((scale, shift)) = self.affine {
                 let (scale, shift) =
@@ -170,8 +171,8 @@ pub struct BackwardEpilogue<'a, E> {
     pub dropout: Option<Dropout>,
     /// Index of the first image in the batch, for the dropout mask.
     pub first_image: usize,
-    /// Receives the sum of the gradient per channel.
-    pub sums: Option<&'a mut [f32]>,
+    /// Receives the sum of the gradient per channel, of double precision as [`Moments`].
+    pub sums: Option<&'a mut [f64]>,
     /// Receives the sum of the gradient times the centred output of the layer before.
     pub products: Option<Products<'a, E>>,
 }
@@ -184,7 +185,7 @@ pub struct Products<'a, E> {
     /// Mean per channel.
     pub center: &'a [f32],
     /// Receives the sums.
-    pub sums: &'a mut [f32],
+    pub sums: &'a mut [f64],
 }
 
 /// [`BackwardEpilogue`] in pointers.
@@ -195,8 +196,8 @@ pub(super) struct Backward<E> {
     rectified: bool,
     dropout: Option<Dropout>,
     first_image: usize,
-    sums: Option<*mut f32>,
-    products: Option<(*const E, *const f32, *mut f32)>,
+    sums: Option<*mut f64>,
+    products: Option<(*const E, *const f32, *mut f64)>,
 }
 
 impl<E: Activation> BackwardEpilogue<'_, E> {
@@ -254,7 +255,7 @@ impl<E: Activation> Epilogue for Backward<E> {
                 for value in &values {
                     sum = S::add(sum, *value);
                 }
-                S::store(total, S::add(S::load(total), sum));
+                S::add_to_f64(total, sum);
             }
             if let Some((normalised, center, total)) = self.products {
                 let total = total.add(at.channel);
@@ -264,7 +265,7 @@ impl<E: Activation> Epilogue for Backward<E> {
                     let output = E::load::<S>(normalised.add(at.offset + row * stride));
                     sum = S::fma(*value, S::sub(output, center), sum);
                 }
-                S::store(total, S::add(S::load(total), sum));
+                S::add_to_f64(total, sum);
             }
             for (row, value) in values.iter().enumerate() {
                 E::store::<S>(self.values.add(at.offset + row * stride), *value);

@@ -183,10 +183,14 @@ impl Taps {
         self.list.is_empty()
     }
 
-    /// Returns one over the number of taps of a target: what each counts in a mean.
+    /// Returns what a tap of each target counts in a mean: one over `divisor` of the number of its
+    /// taps and of the places of its window, which are more where it reaches into padding.
     #[must_use]
-    pub fn share(&self, target: usize) -> f32 {
-        1.0 / self.of(target).len().max(1) as f32
+    pub fn shares(&self, divisor: impl Fn(usize, usize) -> usize) -> Vec<f32> {
+        let targets = 0..self.targets();
+        targets
+            .map(|target| 1.0 / divisor(self.of(target).len(), self.places).max(1) as f32)
+            .collect()
     }
 
     /// Returns the taps of one target.

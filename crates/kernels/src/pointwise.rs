@@ -202,7 +202,7 @@ pub struct NormalisationGradient<'a, E> {
     /// Whether the values came from a ReLU.
     pub rectified: bool,
     /// Receives the sum of the result per channel, added to what it holds.
-    pub sums: &'a mut [f32],
+    pub sums: &'a mut [f64],
 }
 
 /// Computes the gradient of batch normalisation in place.
@@ -251,7 +251,7 @@ impl<E: Activation> Kernel for NormalisationGradient<'_, E> {
                             sum = S::add(sum, result);
                             E::store::<S>(gradient.add(at), result);
                         }
-                        S::store(total, S::add(S::load(total), sum));
+                        S::add_to_f64(total, sum);
                         channel += S::LANES;
                     }
                 }

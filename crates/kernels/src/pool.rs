@@ -31,8 +31,11 @@ pub enum PoolKind<'a> {
         /// Whether the values came from a ReLU, which lets no gradient through at zero.
         rectified: bool,
     },
-    /// The mean of the places that are not padding.
-    Average,
+    /// The sum of the places that are not padding, each times the share of its output pixel.
+    Average {
+        /// What one place counts, one value an output pixel; see [`Taps::shares`].
+        shares: &'a [f32],
+    },
 }
 
 /// A pool forward: `dropout(pool([relu](scale · input + shift)))`.
@@ -70,11 +73,14 @@ pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
     pool.inputs.assert_holds(pool.input.len(), pool.images);
     pool.outputs.assert_holds(pool.output.len(), pool.images);
     assert_pair(pool.taps.sources(), pool.taps.targets(), &pool.inputs, &pool.outputs);
-    if let PoolKind::Max { winners, .. } = &mut pool.kind {
-        assert!(pool.taps.places() <= MOST_PLACES, "a winner fits a byte");
-        if let Some(winners) = winners {
-            pool.outputs.assert_holds(winners.len(), pool.images);
+    match &mut pool.kind {
+        PoolKind::Max { winners, .. } => {
+            assert!(pool.taps.places() <= MOST_PLACES, "a winner fits a byte");
+            if let Some(winners) = winners {
+                pool.outputs.assert_holds(winners.len(), pool.images);
+            }
         }
+        PoolKind::Average { shares } => assert_shares(shares, &pool.outputs),
     }
     if let Some(affine) = pool.affine {
         let stride = pool.inputs.stride;
@@ -82,6 +88,10 @@ pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
     }
     // SAFETY: all lengths were just checked.
     unsafe { run(path, pool) }
+}
+
+fn assert_shares(shares: &[f32], outputs: &Extent) {
+    assert!(shares.len() >= outputs.pixels, "one share an output pixel");
 }
 
 fn assert_pair(sources: usize, targets: usize, inputs: &Extent, outputs: &Extent) {
@@ -199,8 +209,8 @@ impl<E: Activation> PoolForward<'_, E> {
                 }
             }
             for (best, winner) in best.iter_mut().zip(&mut winner) {
-                match self.kind {
-                    PoolKind::Max { rectified, .. } => {
+                match &self.kind {
+                    &PoolKind::Max { rectified, .. } => {
                         if rectified {
                             *winner = S::select(S::greater(*best, zero), *winner, nobody);
                         }
@@ -209,8 +219,8 @@ impl<E: Activation> PoolForward<'_, E> {
                         let none = S::splat(if taps.is_empty() { 0.0 } else { f32::NAN });
                         *best = S::select(found, *best, none);
                     }
-                    PoolKind::Average => {
-                        *best = S::mul(*best, S::splat(1.0 / taps.len().max(1) as f32));
+                    PoolKind::Average { shares } => {
+                        *best = S::mul(*best, S::splat(*shares.as_ptr().add(at.pixel)));
                     }
                 }
             }
@@ -232,7 +242,7 @@ pub struct PoolBackward<'a, E> {
     pub gradient: &'a [E],
     /// The winners of a max-pool; absent for an average.
     pub winners: Option<&'a [u8]>,
-    /// For an average: one over the number of places of every output pixel.
+    /// For an average: what one place counts, one value an output pixel.
     pub shares: &'a [f32],
 }
 
@@ -250,7 +260,7 @@ pub fn pool_backward<E: Activation>(
     assert_pair(pool.taps.targets(), pool.taps.sources(), &inputs, &pool.outputs);
     match pool.winners {
         Some(winners) => pool.outputs.assert_holds(winners.len(), pool.images),
-        None => assert!(pool.shares.len() >= pool.outputs.pixels, "one share an output pixel"),
+        None => assert_shares(pool.shares, &pool.outputs),
     }
     let epilogue = epilogue.checked(pool.images);
     // SAFETY: all lengths were just checked.

@@ -32,6 +32,10 @@ pub trait Simd: Copy + 'static {
     unsafe fn load_bytes(from: *const u8) -> Self::Vector;
     /// Stores whole numbers from 0 to 255 as bytes.
     unsafe fn store_bytes(to: *mut u8, value: Self::Vector);
+    /// Adds each value to a number of double precision.
+    unsafe fn add_to_f64(to: *mut f64, value: Self::Vector);
+    /// Returns whether a value is not 0; NaN is not.
+    unsafe fn any_nonzero(a: Self::Vector) -> bool;
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -187,6 +191,21 @@ impl Simd for Portable {
     unsafe fn store_bytes(to: *mut u8, value: Four) {
         // SAFETY: the caller's promise.
         unsafe { to.cast::<[u8; 4]>().write(lanes!(lane => value[lane] as u8)) }
+    }
+    #[inline(always)]
+    unsafe fn add_to_f64(to: *mut f64, value: Four) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sums = to.cast::<[f64; 4]>().read_unaligned();
+            let sums = lanes!(lane => sums[lane] + f64::from(value[lane]));
+            to.cast::<[f64; 4]>().write_unaligned(sums);
+        }
+    }
+    #[inline(always)]
+    #[expect(clippy::float_cmp, reason = "exactly 0 is what is looked for")]
+    unsafe fn any_nonzero(a: Four) -> bool {
+        let nonzero: Four = lanes!(lane => f32::from(u8::from(a[lane] != 0.0)));
+        nonzero != [0.0; 4]
     }
     #[inline(always)]
     unsafe fn add(a: Four, b: Four) -> Four {

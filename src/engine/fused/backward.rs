@@ -46,7 +46,7 @@ impl<E: Storage> Trunk<E> {
         for image in 0..self.images {
             let row = &self.delta[outputs.place(image, 0)..][..outputs.stride];
             for (sum, delta) in layer.gradient_sums.iter_mut().zip(row) {
-                *sum += delta.to_f32();
+                *sum += f64::from(delta.to_f32());
             }
         }
     }
@@ -88,7 +88,10 @@ impl<E: Storage> Backward<'_, E> {
             }
         }
         if let Some(bias) = layer.linear.as_ref().and_then(|linear| linear.bias) {
-            gradient[self.slots.slots[bias].range()].copy_from_slice(&layer.gradient_sums);
+            let gradient = &mut gradient[self.slots.slots[bias].range()];
+            for (gradient, sum) in gradient.iter_mut().zip(&layer.gradient_sums) {
+                *gradient = *sum as f32;
+            }
         }
     }
 

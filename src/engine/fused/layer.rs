@@ -1,7 +1,7 @@
 //! One stage at run time: its tables, buffers and place among the parameters.
 
 use super::parameters::Slots;
-use super::stages::{Linear, Norm, Pool, Stage};
+use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
 use gridbench_kernels::{
     Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
 };
@@ -28,7 +28,7 @@ pub(super) struct Layer<E: Storage> {
     /// Sums before normalisation or pooling, where they are needed apart from the output.
     pub(super) sums: Aligned<E>,
     /// Sum of the gradient per channel: what the bias, or the shift, learns from.
-    pub(super) gradient_sums: Vec<f32>,
+    pub(super) gradient_sums: Vec<f64>,
     /// Groups worked on at a time.
     pub(super) chunk: usize,
     /// Whether the gradient of the input is wanted.
@@ -92,11 +92,11 @@ pub(super) struct NormLayer {
     /// One over the standard deviation of the batch.
     pub(super) inverse_deviation: Vec<f32>,
     /// Sums of `x − running mean` and its square.
-    pub(super) moments: [Vec<f32>; 2],
+    pub(super) moments: [Vec<f64>; 2],
     /// What is applied: factor and offset per channel.
     pub(super) affine: [Vec<f32>; 2],
     /// Sum of gradient times centred value per channel.
-    pub(super) products: Vec<f32>,
+    pub(super) products: Vec<f64>,
     /// Factor, slope and offset of the gradient per channel.
     pub(super) backward: [Vec<f32>; 3],
 }
@@ -269,9 +269,9 @@ impl NormLayer {
             running_variance: vec![1.0; stride],
             mean: zeros(),
             inverse_deviation: zeros(),
-            moments: [zeros(), zeros()],
+            moments: [vec![0.0; stride], vec![0.0; stride]],
             affine: [zeros(), zeros()],
-            products: zeros(),
+            products: vec![0.0; stride],
             backward: [zeros(), zeros(), zeros()],
         }
     }
@@ -281,8 +281,8 @@ impl NormLayer {
     pub(super) fn normalise_batch(&mut self, count: f64, scale: &[f32], shift: &[f32]) {
         let momentum = self.settings.momentum;
         for channel in 0..self.mean.len() {
-            let centered = f64::from(self.moments[0][channel]) / count;
-            let square = f64::from(self.moments[1][channel]) / count;
+            let centered = self.moments[0][channel] / count;
+            let square = self.moments[1][channel] / count;
             let mean = f64::from(self.running_mean[channel]) + centered;
             // `max` would hide a NaN, and with it a divergence.
             let variance = square - centered * centered;
@@ -318,14 +318,14 @@ impl NormLayer {
         &mut self,
         count: f64,
         scale: &[f32],
-        gradient_sums: &[f32],
+        gradient_sums: &[f64],
         scale_gradient: &mut [f32],
         shift_gradient: &mut [f32],
     ) {
         for channel in 0..self.mean.len() {
             let inverse = f64::from(self.inverse_deviation[channel]);
-            let sum = f64::from(gradient_sums[channel]);
-            let product = f64::from(self.products[channel]) * inverse;
+            let sum = gradient_sums[channel];
+            let product = self.products[channel] * inverse;
             scale_gradient[channel] = product as f32;
             shift_gradient[channel] = sum as f32;
             let factor = f64::from(scale[channel]) * inverse;
@@ -341,13 +341,19 @@ impl NormLayer {
 impl<E: Storage> PoolLayer<E> {
     fn new(pool: &Pool, gradient: usize, outputs: usize) -> Self {
         let forward = Taps::forward(&pool.window);
-        let shares = (0..forward.targets()).map(|target| forward.share(target)).collect();
+        let is_max = pool.kind == PoolKind::Max;
+        let shares = match pool.kind {
+            PoolKind::Max => Vec::new(),
+            PoolKind::Average(convention) => {
+                forward.shares(|inside, all| convention.divisor(inside, all))
+            }
+        };
         Self {
-            is_max: pool.is_max,
+            is_max,
             backward: Taps::backward(&pool.window),
             forward,
             shares,
-            winners: Aligned::zeros(if pool.is_max { outputs } else { 0 }),
+            winners: Aligned::zeros(if is_max { outputs } else { 0 }),
             gradient: Aligned::zeros(gradient),
         }
     }

@@ -7,6 +7,8 @@
 //! same bits, whatever else runs.
 
 mod backward;
+#[cfg(test)]
+mod first_step_tests;
 mod layer;
 mod network;
 mod parameters;

@@ -18,7 +18,7 @@ const MEMORIES: [&str; 2] = ["first", "second"];
 
 /// One model whose step runs in hand-written kernels.
 pub(super) struct FusedNetwork<E: Storage> {
-    trunk: Trunk<E>,
+    pub(super) trunk: Trunk<E>,
     seed_path: SeedPath,
     optimizer: OptimizerSettings,
     parameters: Aligned<f32>,
@@ -53,7 +53,7 @@ pub fn build(
 }
 
 impl<E: Storage> FusedNetwork<E> {
-    fn new(
+    pub(super) fn new(
         path: Path,
         settings: &Settings,
         architecture: &Architecture,
@@ -84,16 +84,25 @@ impl<E: Storage> FusedNetwork<E> {
 
     /// Trains on one batch, except for the change of the weights.
     fn differentiate(&mut self, input: &StepInput<'_>) -> BatchLoss {
-        let (seed_path, step) = (self.seed_path, input.step);
-        let key = move |layer| DropoutMask::key(&seed_path, step, layer);
-        let mode = Mode::Training(&key);
-        let images = input.labels.len();
-        self.trunk.forward(&self.parameters, input.pixels, images, mode);
+        let keys = self.keys(input.step);
+        let mode = Mode::Training(&keys);
+        self.forward(input.pixels, input.labels.len(), mode);
         let outputs = self.trunk.outputs();
         let Trunk { logits, delta, .. } = &mut self.trunk;
         let batch = cross_entropy(&outputs, logits, input.labels, delta);
         self.trunk.backward(&self.parameters, &mut self.gradient, mode);
         batch
+    }
+
+    /// Returns what keys the dropout masks of a step, by layer.
+    pub(super) fn keys(&self, step: u64) -> impl Fn(usize) -> u64 + use<E> {
+        let seed_path = self.seed_path;
+        move |layer| DropoutMask::key(&seed_path, step, layer)
+    }
+
+    /// Computes logits.
+    pub(super) fn forward(&mut self, pixels: &[f32], images: usize, mode: Mode<'_>) {
+        self.trunk.forward(&self.parameters, pixels, images, mode);
     }
 
     /// Returns every memory's name and buffer.

@@ -7,7 +7,7 @@
 use super::super::EngineError;
 use super::super::geometry::Volume;
 use crate::spec::architecture::{Architecture, LayerSummary};
-use crate::spec::layers::LayerSettings;
+use crate::spec::layers::{AverageConvention, LayerSettings};
 use gridbench_kernels::{MOST_PLACES, Window};
 
 /// One stage of a network.
@@ -62,8 +62,17 @@ pub(super) struct Norm {
 pub(super) struct Pool {
     /// Where it looks.
     pub(super) window: Window,
-    /// Whether it takes the largest value instead of the mean.
-    pub(super) is_max: bool,
+    /// What it takes.
+    pub(super) kind: PoolKind,
+}
+
+/// What a pool takes from its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PoolKind {
+    /// The largest value.
+    Max,
+    /// The mean.
+    Average(AverageConvention),
 }
 
 /// A dropout.
@@ -223,13 +232,15 @@ impl Builder {
                     return Err(unsupported("a max-pool of more than 255 places", place));
                 }
                 self.reach(Progress::ReluAfter);
-                self.pool(Pool { window: slide(summary, size, stride), is_max: true }, summary);
+                let window = slide(summary, size, stride);
+                self.pool(Pool { window, kind: PoolKind::Max }, summary);
             }
-            LayerSettings::AveragePool { size, stride, .. } => {
+            LayerSettings::AveragePool { size, stride, convention, .. } => {
                 // The gradient through a ReLU needs the values before the pool, which only a
                 // stage's input keeps.
                 self.reach(Progress::Fresh);
-                self.pool(Pool { window: slide(summary, size, stride), is_max: false }, summary);
+                let window = slide(summary, size, stride);
+                self.pool(Pool { window, kind: PoolKind::Average(convention) }, summary);
             }
             LayerSettings::Dropout { rate } => {
                 self.reach(Progress::Pool);
@@ -288,8 +299,12 @@ mod tests {
 
     const NORM: LayerSettings = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
     const DROPOUT: LayerSettings = LayerSettings::Dropout { rate: 0.5 };
-    const AVERAGE: LayerSettings =
-        LayerSettings::AveragePool { size: 2, stride: 2, padding: Padding::Valid };
+    const AVERAGE: LayerSettings = LayerSettings::AveragePool {
+        size: 2,
+        stride: 2,
+        padding: Padding::Valid,
+        convention: AverageConvention::Keras,
+    };
     const MAX: LayerSettings =
         LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid };
 

@@ -10,7 +10,7 @@ use super::super::weights::NamedTensor;
 use super::build;
 use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
-use crate::spec::layers::{LayerSettings, Padding};
+use crate::spec::layers::{AverageConvention, LayerSettings, Padding};
 use crate::spec::settings::{OptimizerSettings, RmsPropConvention, Settings};
 use gridbench_kernels::{Isa, Path};
 
@@ -25,7 +25,11 @@ fn max(size: usize, stride: usize, padding: Padding) -> LayerSettings {
 }
 
 fn average(size: usize, stride: usize, padding: Padding) -> LayerSettings {
-    LayerSettings::AveragePool { size, stride, padding }
+    LayerSettings::AveragePool { size, stride, padding, convention: AverageConvention::Keras }
+}
+
+fn torch_average(size: usize, stride: usize, padding: Padding) -> LayerSettings {
+    LayerSettings::AveragePool { size, stride, padding, convention: AverageConvention::Torch }
 }
 
 /// Networks with every kind of stage, for 11×11 images.
@@ -68,6 +72,7 @@ fn networks() -> Vec<(&'static str, Vec<LayerSettings>)> {
                 RELU,
                 NORM,
                 max(2, 1, Valid),
+                torch_average(3, 2, Explicit(1)),
                 FLATTEN,
                 dense(None),
             ],

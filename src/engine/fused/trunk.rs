@@ -381,7 +381,7 @@ impl<E: Storage> Layer<E> {
             let winners = chunk.of_mut(&self.outputs, &mut pool.winners);
             PoolKind::Max { winners: Some(winners), rectified: false }
         } else {
-            PoolKind::Average
+            PoolKind::Average { shares: &pool.shares }
         };
         pool_forward(
             path,

@@ -137,8 +137,9 @@ impl<D: Backend> Plan<D> {
                 self.operations.push(Operation::MaxPool(windows));
                 self.activations += 2 * output.features();
             }
-            LayerSettings::AveragePool { size, stride, .. } => {
-                let windows = Windows::new(input, &window(size, stride), Some(Source::Zeros));
+            LayerSettings::AveragePool { size, stride, convention, .. } => {
+                let windows = Windows::new(input, &window(size, stride), Some(Source::Zeros))
+                    .divided(|inside, all| convention.divisor(inside, all));
                 self.operations.push(Operation::AveragePool(windows));
                 self.activations += 2 * size * size * output.features();
             }

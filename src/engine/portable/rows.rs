@@ -169,7 +169,8 @@ pub(crate) struct Windows<D: Backend> {
     pub(super) places: Vec<Rows<D>>,
     /// For every place, the input row of every output row; nothing in the padding.
     pub(super) rows: Rc<[Vec<Option<u32>>]>,
-    /// For every output row, the places that are not padding.
+    /// For every output row, what the sum of a mean is divided by: the places that are not padding,
+    /// unless told otherwise.
     pub(super) counts: Vec<u32>,
     shares: OnceCell<Tensor<(usize,), f32, D>>,
 }
@@ -217,6 +218,15 @@ impl<D: Backend> Windows<D> {
             counts,
             shares: OnceCell::new(),
         }
+    }
+
+    /// Divides means by `divisor` of the places inside the image and of all places of the window.
+    pub(super) fn divided(mut self, divisor: impl Fn(usize, usize) -> usize) -> Self {
+        let all = self.places.len();
+        for count in &mut self.counts {
+            *count = divisor(*count as usize, all) as u32;
+        }
+        self
     }
 
     /// Returns the inverse of every count.

@@ -7,7 +7,7 @@ use crate::data::ImageShape;
 use crate::engine::EngineError;
 use crate::engine::network::{Network, StepInput, StepResult};
 use crate::engine::weights::NamedTensor;
-use crate::spec::layers::{LayerSettings, Padding};
+use crate::spec::layers::{AverageConvention, LayerSettings, Padding};
 use crate::spec::settings::{OptimizerSettings, Settings};
 
 /// Builds one model a seed path on the path under test.
@@ -50,7 +50,13 @@ pub(crate) fn cases() -> Vec<Case> {
     let shape = ImageShape { height: 7, width: 6, channels: 2 };
     let first = || conv(3, 2, 1, Padding::Valid);
     let pool = |size, stride, padding| LayerSettings::MaxPool { size, stride, padding };
-    let average = |size, stride, padding| LayerSettings::AveragePool { size, stride, padding };
+    let average = |size, stride, padding, convention| LayerSettings::AveragePool {
+        size,
+        stride,
+        padding,
+        convention,
+    };
+    let (keras, torch) = (AverageConvention::Keras, AverageConvention::Torch);
     let normalise = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
     let mut middles: Vec<Vec<LayerSettings>> = vec![
         vec![],
@@ -60,9 +66,11 @@ pub(crate) fn cases() -> Vec<Case> {
         vec![pool(2, 2, Padding::Valid)],
         vec![pool(3, 2, Padding::Same)],
         vec![pool(3, 1, Padding::Explicit(1))],
-        vec![average(2, 2, Padding::Valid)],
-        vec![average(3, 2, Padding::Same)],
-        vec![average(2, 1, Padding::Explicit(1))],
+        vec![average(2, 2, Padding::Valid, keras)],
+        vec![average(3, 2, Padding::Same, keras)],
+        vec![average(2, 1, Padding::Explicit(1), keras)],
+        vec![average(3, 2, Padding::Same, torch)],
+        vec![average(2, 1, Padding::Explicit(1), torch)],
         vec![LayerSettings::Flatten, dense(Some(5)), LayerSettings::Relu, normalise],
     ];
     for (kernel, stride, padding) in [

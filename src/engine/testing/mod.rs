@@ -1,6 +1,7 @@
 //! Settings, images and observers for the tests of this module.
 
 pub(crate) mod against;
+pub(crate) mod gradient;
 pub(crate) mod reference;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::{Seed, SeedPath, digest_of};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::EpochRecord;
-use crate::spec::layers::{Init, LayerSettings, Padding};
+use crate::spec::layers::{AverageConvention, Init, LayerSettings, Padding};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerSettings, Precision, RmsPropConvention, Schedule,
@@ -93,7 +94,12 @@ pub(crate) fn every_layer() -> Vec<LayerSettings> {
         LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
         conv(4, 3, 1, Padding::Explicit(1)),
         LayerSettings::Relu,
-        LayerSettings::AveragePool { size: 2, stride: 1, padding: Padding::Same },
+        LayerSettings::AveragePool {
+            size: 2,
+            stride: 1,
+            padding: Padding::Same,
+            convention: AverageConvention::Keras,
+        },
         LayerSettings::Dropout { rate: 0.25 },
         LayerSettings::Flatten,
         dense(Some(8)),

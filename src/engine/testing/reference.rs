@@ -156,6 +156,12 @@ impl Reference {
             | LayerSettings::AveragePool { size, stride, .. } => {
                 let (vertical, horizontal) = summary.windows.unwrap();
                 let is_max = matches!(layer, LayerSettings::MaxPool { .. });
+                let divisor = |inside, all| match layer {
+                    LayerSettings::AveragePool { convention, .. } => {
+                        convention.divisor(inside, all)
+                    }
+                    _ => inside,
+                };
                 let mut y = Batch::zeros([images, x.shape[1], vertical.output, horizontal.output]);
                 for to @ [image, channel, row, column] in y.places() {
                     let seen: Vec<f64> = places(size)
@@ -168,7 +174,7 @@ impl Reference {
                     y.values[at] = if is_max {
                         seen.iter().copied().fold(f64::NEG_INFINITY, f64::max)
                     } else {
-                        seen.iter().sum::<f64>() / seen.len() as f64
+                        seen.iter().sum::<f64>() / divisor(seen.len(), size * size) as f64
                     };
                 }
                 y

@@ -1,7 +1,7 @@
 //! `[model]`: a preset with its knobs, or layers written out.
 
 use crate::spec::keys;
-use crate::spec::layers::{Init, LayerSettings, Padding, Routing};
+use crate::spec::layers::{AverageConvention, Init, LayerSettings, Padding, Routing};
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::problem::one_of;
 use crate::spec::reader::{
@@ -19,6 +19,8 @@ const INITS: &[(&str, Init)] = &[
     ("he-normal", Init::HeNormal),
     ("lecun-uniform", Init::LecunUniform),
 ];
+const AVERAGES: &[(&str, AverageConvention)] =
+    &[("keras", AverageConvention::Keras), ("torch", AverageConvention::Torch)];
 const ROUTINGS: &[(&str, Routing)] = &[("softmax", Routing::Softmax), ("max-min", Routing::MaxMin)];
 const PRESETS: &[(&str, Preset)] = &[
     ("deotte-cnn", Preset::DeotteCnn),
@@ -128,7 +130,8 @@ pub(in crate::spec) fn layer_keys(kind: &str) -> &'static [&'static str] {
     match kind {
         "conv" => &["kind", "filters", "kernel", "stride", "padding", "bias", "init"],
         "batch-norm" => &["kind", "momentum", "epsilon"],
-        "max-pool" | "average-pool" => &["kind", "size", "stride", "padding"],
+        "max-pool" => &["kind", "size", "stride", "padding"],
+        "average-pool" => &["kind", "size", "stride", "padding", "convention"],
         "dropout" => &["kind", "rate"],
         "dense" => &["kind", "units", "bias", "init"],
         "capsules" => &["kind", "dimensions", "size", "rounds", "routing", "init"],
@@ -178,7 +181,11 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
             if kind == "max-pool" {
                 LayerSettings::MaxPool { size, stride, padding }
             } else {
-                LayerSettings::AveragePool { size, stride, padding }
+                let convention = section.choice("convention", AVERAGES, findings);
+                // Without padding there is one mean, however it is typed.
+                let convention =
+                    convention.filter(|_| padding != Padding::Valid).unwrap_or_default();
+                LayerSettings::AveragePool { size, stride, padding, convention }
             }
         }
         "dropout" => {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{SMALL, read};
 use crate::base::{Metric, Seed};
 use crate::spec::experiment::ConfusionPair;
-use crate::spec::layers::LayerSettings;
+use crate::spec::layers::{AverageConvention, LayerSettings};
 use crate::spec::settings::{
     Combine, Fill, LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, Schedule,
     Settings, Share, ShiftSettings, Source, SplitSeed, TrainerSettings, ZoomSettings,
@@ -168,6 +168,29 @@ fn layers_may_be_written_out() {
         .unwrap();
     assert_eq!(settings.model.layers[4], LayerSettings::Dropout { rate: 0.5 });
     assert!(matches!(settings.model.layers[0], LayerSettings::Conv { filters: 4, .. }));
+}
+
+#[test]
+fn padding_counts_in_a_mean_where_the_convention_is_that_of_torch() {
+    let convention = |keys: &str| {
+        let text = format!(
+            "name = \"t\"\n[dataset]\nsource = \"digits\"\n[model]\nlayers = [\n  \
+             {{ kind = \"average-pool\", {keys} }}, \"flatten\", \"dense\"\n]\n"
+        );
+        let document = read(&text);
+        let layer = &document.experiment().base.model.layers[0];
+        let json = serde_json::to_string(layer).unwrap();
+        let LayerSettings::AveragePool { convention, .. } = *layer else { unreachable!() };
+        // What is the default stands in no identity.
+        assert_eq!(json.contains("convention"), convention == AverageConvention::Torch, "{json}");
+        convention
+    };
+    assert_eq!(convention("padding = 1"), AverageConvention::Keras);
+    assert_eq!(convention("padding = 1, convention = \"keras\""), AverageConvention::Keras);
+    assert_eq!(convention("padding = 1, convention = \"torch\""), AverageConvention::Torch);
+    assert_eq!(convention("padding = \"same\", convention = \"torch\""), AverageConvention::Torch);
+    // Without padding both mean the same.
+    assert_eq!(convention("convention = \"torch\""), AverageConvention::Keras);
 }
 
 #[test]

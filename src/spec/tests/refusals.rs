@@ -172,6 +172,7 @@ fn layers_that_mean_nothing_are_refused() {
         "layers = [{ kind = \"conv\", filters = 0, size = 3, padding = -1 }]",
         "layers = [{ kind = \"dropout\" }, { kind = \"relu\", rate = 1 }, { kind = \"batch-norm\", momentum = 1 }]",
         "layers = [\"flatten\", \"dense\"]\nwidth = 0.5",
+        "layers = [{ kind = \"max-pool\", convention = \"torch\" }, { kind = \"average-pool\", convention = \"onnx\" }]",
         "",
     ]
     .iter()

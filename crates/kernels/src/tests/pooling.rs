@@ -87,7 +87,10 @@ fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
 }
 
-fn plain_epilogue<E: Storage>(extent: Extent, values: &mut [E]) -> BackwardEpilogue<'_, E> {
+pub(super) fn plain_epilogue<E: Storage>(
+    extent: Extent,
+    values: &mut [E],
+) -> BackwardEpilogue<'_, E> {
     BackwardEpilogue {
         extent,
         values,
@@ -100,19 +103,26 @@ fn plain_epilogue<E: Storage>(extent: Extent, values: &mut [E]) -> BackwardEpilo
 }
 
 #[test]
-fn average_pool_ignores_padding_forward_and_backward() {
-    on_each_path!(check_average_pool, 40, 7);
+fn average_pool_counts_padding_or_not_forward_and_backward() {
+    on_each_path!(check_average_pool, 80, 7);
 }
 
 fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     let window = numbers.window();
+    let counts_padding = numbers.between(0, 1) == 1;
     let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
     let inputs = Extent::new(window.inputs(), channels, 4).with_step(E::STEP);
     let outputs = Extent::new(window.outputs(), channels, 4).with_step(E::STEP);
     let values = numbers.values(images * inputs.pixels * channels);
     let delta = numbers.values(images * outputs.pixels * channels);
     let mut counts = vec![0.0_f64; window.outputs()];
-    products(&window, |output, _, _| counts[output] += 1.0);
+    if counts_padding {
+        counts.fill(window.places() as f64);
+    } else {
+        products(&window, |output, _, _| counts[output] += 1.0);
+    }
+    let taps = Taps::forward(&window);
+    let shares = taps.shares(|inside, all| if counts_padding { all } else { inside });
     let mut expected = vec![0.0; delta.len()];
     let mut gradient = vec![0.0; values.len()];
     for image in 0..images {
@@ -129,13 +139,13 @@ fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     pool_forward(
         path,
         PoolForward {
-            taps: &Taps::forward(&window),
+            taps: &taps,
             images,
             inputs,
             input: &grouped::<E>(&inputs, &values),
             affine: None,
             relu: false,
-            kind: PoolKind::Average,
+            kind: PoolKind::Average { shares: &shares },
             dropout: None,
             first_image: 0,
             outputs,
@@ -144,7 +154,6 @@ fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     );
     let what = format!("{} {window:?}", path.isa());
     assert_close(&plain(&outputs, images, &output), &expected, rounding::<E>(), &what);
-    let shares: Vec<f32> = counts.iter().map(|count| (1.0 / count.max(1.0)) as f32).collect();
     let mut found = vec![E::default(); inputs.len(images)];
     pool_backward(
         path,
@@ -159,6 +168,53 @@ fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
         plain_epilogue(inputs, &mut found),
     );
     assert_close(&plain(&inputs, images, &found), &gradient, rounding::<E>(), &what);
+}
+
+#[test]
+fn means_over_padding_are_those_of_onnx() {
+    // onnx 1.23.2, reference evaluator: AveragePool(kernel_shape=[3, 3], strides=[2, 2],
+    // pads=[1, 1, 1, 1], count_include_pad=0 and 1) of 1 to 9 as 3×3. Keras has the former, torch
+    // the latter.
+    let window = Window {
+        kernel_height: 3,
+        kernel_width: 3,
+        stride: 2,
+        top: 1,
+        left: 1,
+        out_height: 2,
+        out_width: 2,
+        ..Window::whole(3, 3)
+    };
+    let without = [3.0, 4.0, 6.0, 7.0];
+    let with = [1.333_333_4, 1.777_777_8, 2.666_666_7, 3.111_111_2];
+    let taps = Taps::forward(&window);
+    let values: Vec<f64> = (1..=9).map(f64::from).collect();
+    let (inputs, outputs) = (Extent::new(9, 1, 4), Extent::new(4, 1, 4));
+    for path in Path::all() {
+        for (expected, shares) in
+            [(without, taps.shares(|inside, _| inside)), (with, taps.shares(|_, all| all))]
+        {
+            let mut output = vec![0.0_f32; outputs.len(1)];
+            pool_forward(
+                path,
+                PoolForward {
+                    taps: &taps,
+                    images: 1,
+                    inputs,
+                    input: &grouped::<f32>(&inputs, &values),
+                    affine: None,
+                    relu: false,
+                    kind: PoolKind::Average { shares: &shares },
+                    dropout: None,
+                    first_image: 0,
+                    outputs,
+                    output: &mut output,
+                },
+            );
+            let expected: Vec<f64> = expected.to_vec();
+            assert_close(&plain(&outputs, 1, &output), &expected, 1e-6, path.isa().name());
+        }
+    }
 }
 
 #[test]

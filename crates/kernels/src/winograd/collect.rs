@@ -5,6 +5,7 @@ use super::super::epilogue::{At, Epilogue};
 use super::super::isa::Path;
 use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
+use super::live::LiveTargets;
 use super::transforms::{AtPoints, Line, Targets, columns};
 use super::{Block, OUTSIDE, POINTS, SIDE, TAKEN};
 
@@ -20,6 +21,8 @@ pub(super) struct Collected<'a> {
     pub(super) channel: usize,
     /// Pixels of the tiles, 4×4 each.
     pub(super) pixels: &'a [u32],
+    /// Where these are no sums of zeros alone, which are exactly 0.
+    pub(super) live: &'a [LiveTargets],
     /// Extent of the targets.
     pub(super) extent: Extent,
 }
@@ -37,8 +40,9 @@ pub(super) unsafe fn collect<P: Epilogue>(
     block: Block,
     epilogue: P,
 ) {
-    let Collected { sums, step, width, channel, pixels, extent } = collected;
+    let Collected { sums, step, width, channel, pixels, live, extent } = collected;
     assert_eq!(pixels.len(), block.tiles * TAKEN * TAKEN, "one pixel a target");
+    assert_eq!(live.len(), block.tiles, "one table a tile");
     assert!(block.tiles * block.rows * width <= step, "sums fit their matrix");
     assert!(sums.len() >= POINTS * step && channel + width <= extent.stride, "36 matrices");
     // SAFETY: all lengths were just checked; the rest is the caller's promise.
@@ -76,8 +80,14 @@ impl<P: Epilogue> Tiles<'_, P> {
     /// Finishes a tile of `ROWS` images, so that the epilogue sums over several at a time.
     #[inline(always)]
     unsafe fn rows<S: Simd, const ROWS: usize>(&self, tile: usize, row: usize) -> usize {
-        let Collected { sums, step, width, channel, pixels, extent } = &self.collected;
+        let Collected { sums, step, width, channel, pixels, live, extent } = &self.collected;
         let pixels = &pixels[tile * TAKEN * TAKEN..][..TAKEN * TAKEN];
+        let live = &live[tile];
+        let mut all = u32::MAX;
+        for images in live {
+            all &= images >> row;
+        }
+        let are_live = all.trailing_ones() as usize >= ROWS;
         let image = self.block.group * extent.group + row;
         for column in (0..*width).step_by(S::LANES) {
             // SAFETY: tile, row and column lie in the checked matrices.
@@ -92,6 +102,15 @@ impl<P: Epilogue> Tiles<'_, P> {
                         let line = Targets::line::<S>(lines[y]);
                         for x in 0..TAKEN {
                             targets[y * TAKEN + x][image] = line[x];
+                        }
+                    }
+                }
+                if !are_live {
+                    for place in 0..TAKEN * TAKEN {
+                        for image in 0..ROWS {
+                            if live[place] >> (row + image) & 1 == 0 {
+                                targets[place][image] = zero;
+                            }
                         }
                     }
                 }

@@ -10,10 +10,11 @@
 //! a tile instead of 400.
 //!
 //! Sums differ from the direct ones by rounding only, some ten times as much: about 1e-6 of the
-//! size of the values.
+//! size of the values. Where everything summed over is 0, the sum is exactly 0 ([`live`]).
 #![expect(clippy::needless_range_loop, reason = "squares are walked by row and column")]
 
 mod collect;
+mod live;
 mod multiply;
 mod spread;
 mod tiling;
@@ -27,6 +28,7 @@ use super::isa::Path;
 use super::layout::Extent;
 use super::weight_gradient::WeightGradient;
 use collect::Collected;
+use live::Live;
 use multiply::{Accumulated, Multiplied};
 use spread::{Matrix, Values};
 pub use tiling::Winograd;
@@ -205,7 +207,9 @@ fn products_of<P: Epilogue>(
     winograd.assert_fits(&gather.sources, &targets);
     let room = Room::products(winograd, &sources, &targets);
     let (left, sums) = scratch.split_at_mut(room.left_len());
+    let mut live = Live::new(&sources, room.tiles);
     for block in winograd.blocks(gather.images, targets.group, room.tiles) {
+        let live = live.of_block(path, winograd, sources, gather.input, block);
         for (index, part) in parts.iter().enumerate() {
             let values = Values {
                 extent: sources,
@@ -243,6 +247,7 @@ fn products_of<P: Epilogue>(
                 width,
                 channel,
                 pixels: block.of(winograd.targets(), TAKEN * TAKEN),
+                live,
                 extent: targets,
             };
             // SAFETY: `checked` compared the epilogue's buffers with the extent and the images;
