@@ -15,6 +15,9 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// Characters of a line that are shown.
+const MAX_LINE: usize = 160;
+
 /// A stretch of one line of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -54,6 +57,23 @@ impl Place {
         }
     }
 
+    /// Returns the place in a line that can be read: of a long one the part around the place.
+    fn cut(&self) -> Self {
+        let length = self.line_text.chars().count();
+        if length <= MAX_LINE {
+            return self.clone();
+        }
+        let start = (self.column - 1).saturating_sub(MAX_LINE / 3);
+        let end = length.min(start + MAX_LINE);
+        let part: String = self.line_text.chars().skip(start).take(end - start).collect();
+        let (before, after) =
+            (if start > 0 { "…" } else { "" }, if end < length { "…" } else { "" });
+        let column = self.column - start + before.chars().count();
+        let length = self.length.min(end + 1 - self.column);
+        let line_text = format!("{before}{part}{after}");
+        Self { column, line_text, length, ..self.clone() }
+    }
+
     /// Returns the caret line that stands under the source line.
     fn carets(&self) -> String {
         // Tabs are kept so that the caret lines up whatever their width.
@@ -81,8 +101,9 @@ impl fmt::Display for Problem {
                 let number = place.line.to_string();
                 let indent = " ".repeat(number.len());
                 writeln!(f, "  {}:{}:{}: {}", place.file, place.line, place.column, self.message)?;
-                writeln!(f, "    {number} | {}", place.line_text)?;
-                write!(f, "    {indent} | {}", place.carets())?;
+                let shown = place.cut();
+                writeln!(f, "    {number} | {}", shown.line_text)?;
+                write!(f, "    {indent} | {}", shown.carets())?;
             }
         }
         if let Some(hint) = &self.hint {
@@ -156,6 +177,30 @@ mod tests {
             problem.to_string(),
             "  x.toml:2:6: no\n    2 | \tö = \"日本\" # x\n      | \t    ^^^^^^\n    hint: yes"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_place_is_shown() {
+        let text = format!("x = [{}]", "123456789, ".repeat(1000));
+        for (start, end) in [(0, 1), (4, text.len()), (5005, 5014), (text.len() - 1, text.len())] {
+            let problem = Problem {
+                message: "no".into(),
+                place: Some(Place::of("x.toml", &text, start, end)),
+                hint: None,
+            };
+            let shown = problem.to_string();
+            let [_, line, carets] = shown.lines().collect::<Vec<_>>()[..] else {
+                panic!("{shown}")
+            };
+            assert!(line.chars().count() < 200, "{shown}");
+            let under: String = line
+                .chars()
+                .zip(carets.chars())
+                .filter_map(|(c, caret)| (caret == '^').then_some(c))
+                .collect();
+            let meant = &text[start..end.min(start + under.chars().count())];
+            assert!(!under.is_empty() && under.trim_end_matches('…') == meant, "{shown}");
+        }
     }
 
     #[test]
