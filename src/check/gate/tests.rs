@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::testing::{cell, origin};
+use super::super::testing::{cell, metric, origin};
 use super::*;
 use crate::base::{Seed, digest_of};
 use crate::check::{Note, Verdict, Warning};
@@ -12,7 +12,7 @@ const B: [f64; 4] = [0.9899, 0.9907, 0.9912, 0.9883];
 
 pub(super) fn settings(tolerance: f64) -> CheckSettings {
     CheckSettings {
-        metric: Metric::TestAccuracy,
+        metric: MetricName::TEST_ACCURACY,
         tolerance,
         alpha: 0.05,
         images_per_second: None,
@@ -97,13 +97,13 @@ fn a_loss_that_may_be_chance_is_inconclusive() {
 
 #[test]
 fn smaller_is_better_for_losses() {
-    let metric = |cell: CellSample| CellSample { metric: Metric::TestLoss, ..cell };
+    let as_loss = |cell: CellSample| CellSample { metric: metric(&MetricName::TEST_LOSS), ..cell };
     let verdict = |before: &[f64], now: &[f64]| {
         let report = check(
-            &baseline(&[metric(cell("shift=0", before))]),
-            &[metric(cell("shift=0", now))],
+            &baseline(&[as_loss(cell("shift=0", before))]),
+            &[as_loss(cell("shift=0", now))],
             &origin(),
-            &CheckSettings { metric: Metric::TestLoss, ..settings(0.001) },
+            &CheckSettings { metric: MetricName::TEST_LOSS, ..settings(0.001) },
         );
         report.unwrap().cells.remove(0)
     };
@@ -236,7 +236,7 @@ fn settings_that_make_no_gate_are_refused() {
     let messages = [
         error(settings(-1.0)),
         error(CheckSettings { alpha: 0.5, ..settings(0.1) }),
-        error(CheckSettings { metric: Metric::TestLoss, ..settings(0.1) }),
+        error(CheckSettings { metric: MetricName::TEST_LOSS, ..settings(0.1) }),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
     the tolerance is -1, expected 0 or more; set `check.tolerance`
