@@ -180,15 +180,16 @@ fn losing_every_trial_is_a_regression_once_there_are_enough() {
 
 #[test]
 fn repeats_to_settle_are_those_of_the_planned_test() {
-    // 2 * ((norm.ppf(0.95) + norm.ppf(0.8)) * 0.047 / d) ** 2 = 10.9, 30.4, 68.3
+    // statsmodels TTestIndPower().solve_power(d / 0.047, alpha=0.05, power=0.8, alternative='larger')
+    // = 11.67, 31.05, 68.97
     let sample = three(0.99, 0.000_47);
-    for (tolerance, repeats) in [(0.05, 11), (0.03, 31), (0.02, 69)] {
+    for (tolerance, repeats) in [(0.05, 12), (0.03, 32), (0.02, 69)] {
         let found = check_one(&sample, &sample, tolerance);
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert_eq!(found.repeats_to_settle, Some(repeats));
     }
     // Lost 0.04 of a tolerance of 0.05 points: a loss is nearer to shown than its absence, and
-    // 2 * (2.4865 * 0.047 / 0.04) ** 2 = 17.1.
+    // 2 * (2.4865 * 0.047 / 0.04) ** 2 = 17.1, and 0.7 more for a t-test.
     let found = check_one(&sample, &three(0.9896, 0.000_47), 0.05);
     assert_eq!((found.verdict, found.repeats_to_settle), (Verdict::Inconclusive, Some(18)));
 }
