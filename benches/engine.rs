@@ -66,6 +66,6 @@ fn main() {
         "{preset} {side}×{side} {optimizer}: {:.0} images/s, {:?}, {:.1} MiB computed",
         rates[rates.len() / 2],
         summary.metrics,
-        summary.metrics[&gridbench::base::Metric::PeakMemory],
+        summary.metrics[&gridbench::base::MetricName::PEAK_MEMORY],
     );
 }

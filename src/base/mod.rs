@@ -3,12 +3,13 @@
 //! Owns nothing that trains, reads or prints. Invariant: the same inputs give the same id and the
 //! same stream on every machine, in every order and for any number of workers.
 
+pub mod format;
 mod id;
 mod metric;
 mod seed;
-mod text;
+pub mod text;
 
 pub use id::{CellId, ContentHasher, Digest, MemberId, TrialId, digest_of};
-pub use metric::{Direction, Metric, Split, Unit};
+pub use metric::{Direction, Metric, MetricName, MetricNameError, Range, Split, Unit};
 pub use seed::{Seed, SeedPath, Stream, StreamRng};
 pub use text::grouped;

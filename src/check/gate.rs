@@ -9,7 +9,7 @@ use super::sample::{CellSample, Source};
 use super::speed;
 use super::verdict::{CellVerdict, CheckReport};
 use super::warning::warnings;
-use crate::base::{Direction, Metric, Unit};
+use crate::base::{Direction, Metric, MetricName};
 use crate::spec::experiment::CheckSettings;
 use crate::spec::value::Assignment;
 use gridbench_stats::Moments;
@@ -39,7 +39,19 @@ pub enum CheckError {
     )]
     NothingGated {
         /// The gated metric.
-        metric: Metric,
+        metric: MetricName,
+    },
+    /// Baseline and candidate mean different numbers by one name.
+    #[error(
+        "`{}` is in `{}` ({:?}) in the baseline and in `{}` ({:?}) in the candidate; write the \
+         baseline again with `bench baseline`",
+        baseline.name, baseline.unit, baseline.direction, candidate.unit, candidate.direction
+    )]
+    OtherMetric {
+        /// As the baseline declares it.
+        baseline: Box<Metric>,
+        /// As the candidate declares it.
+        candidate: Box<Metric>,
     },
     /// `check.cells` leaves no cell of the baseline.
     #[error(
@@ -136,11 +148,11 @@ pub fn check_looks(
     settings: &CheckSettings,
 ) -> Result<CheckReport, CheckError> {
     assert!((1..=looks.count).contains(&taken.len()), "{} of {} looks", taken.len(), looks.count);
-    let gate = Gate::new(settings)?;
     let last = *taken.last().expect("a look was taken");
     let baseline = &*baseline.typed_like(last)?;
     let Pairs { gated, looks: paired, ungated } =
-        Pairs::of(baseline, taken, settings.metric, settings)?;
+        Pairs::of(baseline, taken, &settings.metric, settings)?;
+    let gate = Gate::new(&gated[0].metric, settings)?;
     let contests: Vec<Vec<Contest>> =
         paired.iter().map(|pairs| pairs.iter().map(|pair| gate.contest(pair)).collect()).collect();
     let family = Family { margin: gate.margin, alpha: gate.alpha, looks };
@@ -156,14 +168,14 @@ pub fn check_looks(
         .transpose()?;
     let new_cells = last
         .iter()
-        .filter(|cell| cell.metric == gate.metric && settings.gates(&cell.assignment))
+        .filter(|cell| cell.metric.name == settings.metric && settings.gates(&cell.assignment))
         .filter(|cell| gated.iter().all(|known| known.assignment != cell.assignment))
         .map(|cell| cell.name.clone())
         .collect();
     let worst = cells.iter().map(|cell| cell.verdict).max().expect("a cell is gated");
     Ok(CheckReport {
         verdict: speed.as_ref().map_or(worst, |speed| worst.max(speed.verdict)),
-        metric: gate.metric,
+        metric: gate.metric.clone(),
         tolerance: settings.tolerance,
         alpha: gate.alpha,
         cells,
@@ -174,7 +186,7 @@ pub fn check_looks(
         warnings: warnings(
             baseline.source(),
             candidate_source,
-            gate.metric.is_measured_cost() || speed.is_some(),
+            gate.metric.unit.is_cost() || speed.is_some(),
         ),
         speed,
         baseline: baseline.source().clone(),
@@ -208,13 +220,13 @@ impl<'a> Pairs<'a> {
     pub(super) fn of(
         baseline: &'a Baseline,
         taken: &[&'a [CellSample]],
-        metric: Metric,
+        metric: &MetricName,
         settings: &CheckSettings,
     ) -> Result<Self, CheckError> {
         let measured: Vec<&CellSample> =
-            baseline.cells().iter().filter(|cell| cell.metric == metric).collect();
+            baseline.cells().iter().filter(|cell| cell.metric.name == *metric).collect();
         if measured.is_empty() {
-            return Err(CheckError::NothingGated { metric });
+            return Err(CheckError::NothingGated { metric: metric.clone() });
         }
         let (gated, left): (Vec<&CellSample>, Vec<&CellSample>) =
             measured.iter().partition(|cell| settings.gates(&cell.assignment));
@@ -231,11 +243,11 @@ impl<'a> Pairs<'a> {
 fn pair<'a>(
     gated: &[&'a CellSample],
     candidate: &'a [CellSample],
-    metric: Metric,
+    metric: &MetricName,
 ) -> Result<Vec<Pair<'a>>, CheckError> {
     let measured: BTreeMap<&Assignment, &CellSample> = candidate
         .iter()
-        .filter(|cell| cell.metric == metric)
+        .filter(|cell| cell.metric.name == *metric)
         .filter(|cell| !cell.values.is_empty() || cell.lost > 0)
         .map(|cell| (&cell.assignment, cell))
         .collect();
@@ -246,6 +258,12 @@ fn pair<'a>(
             missing.push(cell.name.clone());
             continue;
         };
+        if !cell.metric.agrees_with(&now.metric) {
+            return Err(CheckError::OtherMetric {
+                baseline: Box::new(cell.metric.clone()),
+                candidate: Box::new(now.metric.clone()),
+            });
+        }
         if let Some(&value) = now.values.iter().find(|value| !value.is_finite()) {
             return Err(CheckError::NotFinite { name: now.name.clone(), value });
         }
@@ -266,22 +284,21 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(settings: &CheckSettings) -> Result<Self, CheckError> {
-        let &CheckSettings { metric, tolerance, alpha, .. } = settings;
+    fn new(metric: &Metric, settings: &CheckSettings) -> Result<Self, CheckError> {
+        let &CheckSettings { tolerance, alpha, .. } = settings;
         if !(tolerance >= 0.0 && tolerance.is_finite()) {
             return Err(CheckError::Tolerance { found: tolerance });
         }
         if !(0.0 < alpha && alpha < 0.5) {
             return Err(CheckError::Alpha { found: alpha });
         }
-        let points = metric.unit() == Unit::Fraction;
-        let margin = if points { tolerance / 100.0 } else { tolerance };
-        Ok(Self { metric, margin, alpha })
+        let margin = tolerance / metric.unit.factor();
+        Ok(Self { metric: metric.clone(), margin, alpha })
     }
 
     fn contest(&self, pair: &Pair<'_>) -> Contest {
         let turned = |values: &[f64]| -> Vec<f64> {
-            match self.metric.direction() {
+            match self.metric.direction {
                 Direction::Maximize => values.to_vec(),
                 Direction::Minimize => values.iter().map(|value| -value).collect(),
             }
@@ -294,11 +311,11 @@ impl Gate {
         let mean = |cell: &CellSample| Moments::of(&cell.values).map(|moments| moments.mean);
         let before = mean(pair.baseline).expect("a baseline has finite values");
         let now = mean(pair.candidate);
-        let turn = |(low, high): (f64, f64)| match self.metric.direction() {
+        let turn = |(low, high): (f64, f64)| match self.metric.direction {
             Direction::Maximize => (low, high),
             Direction::Minimize => (-high, -low),
         };
-        let swap = |(low, high): (f64, f64)| match self.metric.direction() {
+        let swap = |(low, high): (f64, f64)| match self.metric.direction {
             Direction::Maximize => (low, high),
             Direction::Minimize => (high, low),
         };

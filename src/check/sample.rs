@@ -49,7 +49,7 @@ pub struct CellSample {
     pub name: String,
     /// Value of every axis: what the cell *is*, whatever its name.
     pub assignment: Assignment,
-    /// What was measured.
+    /// What was measured, as declared.
     pub metric: Metric,
     /// The values of its completed trials in the order of the repeats, in the unit of the metric
     /// (accuracies as fractions).
@@ -65,17 +65,17 @@ impl CellSample {
     /// Returns the samples of `metric` over the repeats below `below`, of every cell that has a trial
     /// with or without a value.
     #[must_use]
-    pub fn all(results: &ExperimentResults, metric: Metric, below: u32) -> Vec<Self> {
+    pub fn all(results: &ExperimentResults, metric: &Metric, below: u32) -> Vec<Self> {
         let sample = |cell: &CellResults| {
             let trials = || cell.trials.iter().filter(|trial| trial.repeat < below);
             let completed = trials().filter(|trial| trial.outcome == Outcome::Completed);
             let (repeats, values): (Vec<u32>, Vec<f64>) = completed
-                .filter_map(|trial| Some((trial.repeat, *trial.metrics.get(&metric)?)))
+                .filter_map(|trial| Some((trial.repeat, *trial.metrics.get(&metric.name)?)))
                 .unzip();
             Self {
                 name: cell.name.clone(),
                 assignment: results.assignment(cell),
-                metric,
+                metric: metric.clone(),
                 values,
                 repeats: Some(repeats),
                 lost: trials().filter(|trial| trial.outcome.is_lost()).count(),

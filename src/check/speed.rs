@@ -9,7 +9,7 @@ use super::looks::Looks;
 use super::rule::{Contest, Family, Lost, Ruling};
 use super::sample::{CellSample, Source};
 use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::spec::experiment::CheckSettings;
 
 /// Gates images per second at `smallest_ratio` of the baseline's.
@@ -24,7 +24,7 @@ pub(super) fn gate(
     if !(0.0 < smallest_ratio && smallest_ratio <= 1.0) {
         return Err(CheckError::Ratio { found: smallest_ratio });
     }
-    let pairs = Pairs::of(baseline, taken, Metric::ImagesPerSecond, settings)?.looks;
+    let pairs = Pairs::of(baseline, taken, &MetricName::IMAGES_PER_SECOND, settings)?.looks;
     let contests: Vec<Vec<Contest>> = pairs
         .iter()
         .map(|pairs| pairs.iter().map(contest).collect::<Result<_, _>>())
@@ -84,17 +84,17 @@ fn verdict(pair: &Pair<'_>, ruling: &Ruling, comparable: bool) -> SpeedVerdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{cell, origin};
+    use super::super::testing::{cell, metric, origin};
     use super::super::{Baseline, check};
     use super::*;
 
     fn speed(name: &str, values: &[f64]) -> CellSample {
-        CellSample { metric: Metric::ImagesPerSecond, ..cell(name, values) }
+        CellSample { metric: metric(&MetricName::IMAGES_PER_SECOND), ..cell(name, values) }
     }
 
     fn settings(ratio: f64) -> CheckSettings {
         CheckSettings {
-            metric: Metric::TestAccuracy,
+            metric: MetricName::TEST_ACCURACY,
             tolerance: 1.0,
             alpha: 0.05,
             images_per_second: Some(ratio),
@@ -151,7 +151,8 @@ mod tests {
         let baseline = Baseline::from_samples(origin(), vec![accuracies.clone()]).unwrap();
         let cells = [accuracies];
         let error = check(&baseline, &cells, &origin(), &settings(0.9)).unwrap_err();
-        assert!(matches!(error, CheckError::NothingGated { metric: Metric::ImagesPerSecond }));
+        let CheckError::NothingGated { metric } = error else { panic!("{error}") };
+        assert_eq!(metric, MetricName::IMAGES_PER_SECOND);
         let error = check(&baseline, &cells, &origin(), &settings(1.5)).unwrap_err();
         assert!(matches!(error, CheckError::Ratio { found } if found > 1.4));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CellSample, Source};
-use crate::base::{Metric, Seed, digest_of};
+use crate::base::{Metric, MetricName, Seed, digest_of};
 use crate::results::Origin;
 use crate::spec::settings::SplitSeed;
 use crate::spec::value::Value;
@@ -28,13 +28,19 @@ pub(super) fn origin() -> Source {
     }
 }
 
+/// A metric of the built-in engines.
+pub(super) fn metric(name: &MetricName) -> Metric {
+    let mut metrics = Metric::of_classifiers().into_iter();
+    metrics.find(|metric| metric.name == *name).expect("a declared metric")
+}
+
 /// A cell of one axis from its name, for example `shift=0.1`.
 pub(super) fn cell(name: &str, values: &[f64]) -> CellSample {
     let (axis, value) = name.split_once('=').expect("a name has an axis and a value");
     CellSample {
         name: name.to_owned(),
         assignment: BTreeMap::from([(axis.to_owned(), Value::from_notation(value))]),
-        metric: Metric::TestAccuracy,
+        metric: metric(&MetricName::TEST_ACCURACY),
         values: values.to_vec(),
         repeats: Some((0..values.len() as u32).collect()),
         lost: 0,

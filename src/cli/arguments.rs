@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod forms;
 mod suggestions;
 mod verdicts;
 
@@ -8,17 +9,18 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::model_arguments::{ExportArguments, PredictArguments};
+use crate::data::Form as DataForm;
+use crate::report::Format;
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
-    CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, TensorboardArguments,
-    TextFormat,
+    CheckArguments, CompareArguments, ConfirmArguments, TensorboardArguments,
 };
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version = crate::cli::VERSION, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done · 1 internal error · 2 bad arguments or input · \
-    3 some trials failed · 4 regression · 5 inconclusive · 130 interrupted\n\
+    3 some trials failed, or a cell has no value · 4 regression · 5 inconclusive · 130 interrupted\n\
     Environment: BENCH_DATA_DIR datasets · GRIDBENCH_ISA instruction set (portable, avx2, avx512, \
     amx-bf16, dfdx) · GRIDBENCH_PACK most members of a pack · NO_COLOR · COLUMNS")]
 pub(super) struct Arguments {
@@ -163,23 +165,6 @@ pub(super) struct StatusArguments {
     pub(super) json: bool,
 }
 
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Aligned text for a terminal.
-    Terminal,
-    /// GitHub-flavoured Markdown.
-    Markdown,
-    /// The cells table.
-    Csv,
-    /// One page with charts that needs no other file.
-    Html,
-    /// Everything, for scripts.
-    Json,
-    /// Tables for a paper.
-    Latex,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
     /// Results folder of one experiment, or a folder that holds several.
@@ -251,15 +236,6 @@ pub(super) enum DataCommand {
     Preview(DataPreviewArguments),
     /// Write a dataset as Kaggle's tables or as one folder of PNG images a class.
     Convert(DataConvertArguments),
-}
-
-/// A form of dataset files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum DataForm {
-    /// `train.csv` with labels, `test.csv` without, and `solution.csv`.
-    Kaggle,
-    /// One folder of PNG images a class, test images among them.
-    Folder,
 }
 
 #[derive(Debug, Args)]

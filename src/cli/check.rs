@@ -4,13 +4,13 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::arguments::{BaselineArguments, CheckArguments, CheckFormat};
+use super::arguments::{BaselineArguments, CheckArguments};
 use super::escalate::Escalation;
 use super::failure::{Exit, Failure};
 use super::folders;
 use super::results::Reading;
 use super::terminal::Terminal;
-use crate::base::Metric;
+use crate::base::{Metric, MetricName};
 use crate::check::render::{Context, Form, SUMMARY_LIMIT, markdown, render};
 use crate::check::{self, Baseline, CellSample, CheckReport, Looks, Source, Verdict};
 use crate::record::Outcome;
@@ -26,11 +26,14 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     })?;
     let (cells, empty): (Vec<CellSample>, Vec<CellSample>) =
         candidate.cells(u32::MAX).into_iter().partition(|cell| !cell.values.is_empty());
-    let gated = cells.iter().filter(|cell| cell.metric == candidate.settings.metric).count();
-    for cell in empty.iter().filter(|cell| cell.metric == candidate.settings.metric) {
+    let is_gated = |cell: &&CellSample| cell.metric.name == candidate.settings.metric;
+    let gated = cells.iter().filter(is_gated).count();
+    for cell in empty.iter().filter(is_gated) {
         say!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
     }
-    let metrics: Vec<&str> = candidate.metrics().map(Metric::name).collect();
+    let metrics: Vec<&str> =
+        candidate.metrics().into_iter().map(|metric| metric.name.as_str()).collect();
+    let metrics = metrics.join(", ");
     let baseline = Baseline::from_samples(candidate.source.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
     atomic::write_named(&arguments.output, baseline.to_text().as_bytes())
@@ -38,7 +41,7 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     say!(
         "baseline of {gated} cell{} ({}) written to `{}`; commit it",
         if gated == 1 { "" } else { "s" },
-        metrics.join(", "),
+        metrics,
         arguments.output.display()
     );
     Ok(Exit::Done)
@@ -111,12 +114,12 @@ fn write_forms(
             .map_err(|error| Failure::unwritable("the verdict", &error))
     };
     for (format, path) in &arguments.also {
-        write(path, form(*format))?;
+        write(path, *format)?;
     }
     if let Some(path) = summary {
         append_summary(path, report, context)?;
     }
-    let chosen = if arguments.json { Form::Json } else { form(arguments.format) };
+    let chosen = if arguments.json { Form::Json } else { arguments.format };
     match &arguments.output {
         Some(path) => write(path, chosen)?,
         None => out!("{}", render(report, context, chosen)),
@@ -136,18 +139,6 @@ fn append_summary(path: &Path, report: &CheckReport, context: Context<'_>) -> Re
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|e| cannot(&e))?;
     file.write_all(format!("{text}\n").as_bytes()).map_err(|e| cannot(&e))
-}
-
-fn form(format: CheckFormat) -> Form {
-    match format {
-        CheckFormat::Terminal => Form::Terminal,
-        CheckFormat::Json => Form::Json,
-        CheckFormat::Markdown => Form::Markdown,
-        CheckFormat::Junit => Form::Junit,
-        CheckFormat::Github => Form::Github,
-        CheckFormat::Bmf => Form::Bmf,
-        CheckFormat::GithubActionBenchmark => Form::GithubActionBenchmark,
-    }
 }
 
 /// Results as the gate sees them.
@@ -260,17 +251,21 @@ impl Candidate {
         Ok((report, self.cells(u32::MAX)))
     }
 
-    /// Returns what is gated or could be.
-    fn metrics(&self) -> impl Iterator<Item = Metric> {
+    /// Returns the declarations of what is gated.
+    fn metrics(&self) -> Vec<&Metric> {
         let speed = self.settings.images_per_second.is_some();
-        let wanted = [Some(self.settings.metric), speed.then_some(Metric::ImagesPerSecond)];
-        wanted.into_iter().flatten().enumerate().filter_map(move |(place, metric)| {
-            (place == 0 || wanted[0] != Some(metric)).then_some(metric)
-        })
+        let is_gated = |metric: &&Metric| {
+            metric.name == self.settings.metric
+                || speed && metric.name == MetricName::IMAGES_PER_SECOND
+        };
+        let mut gated: Vec<&Metric> = self.results.facts.metrics.iter().filter(is_gated).collect();
+        gated.sort_by_key(|metric| metric.name != self.settings.metric);
+        gated
     }
 
     /// Returns the samples of every gated metric over the repeats below `repeats`.
     fn cells(&self, repeats: u32) -> Vec<CellSample> {
-        self.metrics().flat_map(|metric| CellSample::all(&self.results, metric, repeats)).collect()
+        let metrics = self.metrics().into_iter();
+        metrics.flat_map(|metric| CellSample::all(&self.results, metric, repeats)).collect()
     }
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::arguments::{CompareArguments, TextFormat};
+use super::arguments::CompareArguments;
 use super::failure::{Exit, Failure};
 use super::report::deliver;
-use super::results::Reading;
+use super::results::{Reading, metric_of};
 use super::terminal::Terminal;
 use crate::record::{Outcome, Predictions};
 use crate::report::Page;
-use crate::report::compare::{self, CompareFormat, Examples, GAMMA, Question, Side, render};
+use crate::report::compare::{self, Examples, GAMMA, Question, Side, render};
 use crate::runner::predicted_classes;
 use crate::spec::selector::Selector;
 use crate::spec::settings::SplitSeed;
@@ -26,7 +26,7 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
     };
     let (of_a, of_b) = (selector(&arguments.cell_a), selector(&arguments.cell_b));
     let question = Question {
-        metric: arguments.metric.unwrap_or(first.reading.results.facts.report.metric),
+        metric: metric_of(&first.reading.results, arguments.metric.as_ref())?,
         alpha: arguments.alpha,
         gamma: GAMMA,
         seed: RESAMPLE_SEED,
@@ -34,17 +34,12 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
     let comparison = compare::compare(
         Side { name: &first.name, results: &first.reading.results, selector: &of_a },
         Side { name: &other.name, results: &other.reading.results, selector: &of_b },
-        question,
+        &question,
         &mut |a, b| Some((first.examples(a)?, other.examples(b)?)),
     )
     .map_err(|error| Failure::input("cannot compare").because(&error))?;
-    let format = match arguments.format {
-        TextFormat::Terminal => CompareFormat::Terminal,
-        TextFormat::Markdown => CompareFormat::Markdown,
-        TextFormat::Json => CompareFormat::Json,
-    };
     let colour = terminal.color && arguments.output.is_none();
-    let text = render(&comparison, format, Page { width: terminal.width, colour });
+    let text = render(&comparison, arguments.format, Page { width: terminal.width, colour });
     deliver(&text, arguments.output.as_ref(), "comparison")?;
     Ok(Exit::Done)
 }

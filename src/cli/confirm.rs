@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arguments::{ConfirmArguments, TextFormat};
+use super::arguments::ConfirmArguments;
 use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
+use super::metrics::refuse_absent;
 use super::progress::Channel;
 use super::report::deliver;
-use super::results::Reading;
+use super::results::{Reading, metric_of};
 use super::run::{How, conclude, engine_on, train, workers, write_derived};
 use super::terminal::Terminal;
 use crate::base::CellId;
@@ -26,12 +27,12 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     let folder = results_of(&arguments.experiment)?;
     let reading = Reading::open(&folder)?;
     let first = &reading.results;
-    let metric = arguments.metric.unwrap_or(first.facts.report.metric);
+    let metric = &metric_of(first, arguments.metric.as_ref())?;
     let chosen = best_cells(first, metric, arguments.top as usize);
     let cannot = || Failure::input(format!("cannot confirm the best of `{}`", folder.display()));
     if chosen.is_empty() {
         return Err(cannot()
-            .because_of(format!("no completed trial has `{metric}`"))
+            .because_of(format!("no completed trial has `{}`", metric.name))
             .hint(Some("run the experiment first")));
     }
     let loaded = fresh_experiment(&folder, &reading, &chosen, arguments)?;
@@ -42,6 +43,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     let engine = engine_on(&arguments.training.device)?;
     let mut images = Images::new(data_folders(&arguments.training.data));
     let plan = loaded.plan(&mut images)?;
+    refuse_absent(&loaded, &mut images)?;
     let how = How {
         engine: engine.as_ref(),
         workers: workers(arguments.training.jobs, engine.as_ref()),
@@ -140,13 +142,8 @@ fn write(
         atomic::write(&out.join(file), text.as_bytes())
             .map_err(|error| Failure::unwritable("the confirmation", &error))?;
     }
-    let format = match arguments.format {
-        TextFormat::Terminal => CompareFormat::Terminal,
-        TextFormat::Markdown => CompareFormat::Markdown,
-        TextFormat::Json => CompareFormat::Json,
-    };
     let colour = terminal.color && arguments.output.is_none();
-    let text = render(found, format, Page { width: terminal.width, colour });
+    let text = render(found, arguments.format, Page { width: terminal.width, colour });
     deliver(&text, arguments.output.as_ref(), "confirmation")?;
     say!("fresh trials, tables and `confirm.md` in `{}`", out.display());
     Ok(())

@@ -6,14 +6,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::{
-    DataCommand, DataConvertArguments, DataFetchArguments, DataForm, DataListArguments,
-    DataPreviewArguments, DataSourceArguments,
+    DataCommand, DataConvertArguments, DataFetchArguments, DataListArguments, DataPreviewArguments,
+    DataSourceArguments,
 };
 use super::experiment::{Images, Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, download_folder, refuse_leftovers};
 use super::terminal::Terminal;
-use crate::base::{Seed, SeedPath};
+use crate::base::{Seed, SeedPath, format};
 use crate::data::{
     self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
 };
@@ -48,7 +48,7 @@ pub(super) fn devices() -> Result<Exit, Failure> {
 fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
     let sources = data::list(&data_folders(&arguments.data));
     if arguments.json {
-        outln!("{:#}", json!(sources));
+        out!("{}", format::DATASETS.text(&json!({ "datasets": sources })));
         return Exit::Done;
     }
     for line in sources_as_text(&sources, terminal.width) {
@@ -175,7 +175,7 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let info = data::info(&dataset);
     if arguments.json {
-        outln!("{:#}", json!(info));
+        out!("{}", format::DATASET.text(&info));
     } else {
         let path = SeedPath::experiment(Seed(0));
         let splits = data::split(&dataset, &settings.split, settings.train_limit, path);
@@ -255,10 +255,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
     let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
     let path = SeedPath::experiment(Seed(0));
     let splits = data::split(&dataset, &settings.split, settings.train_limit, path)?;
-    let form = match arguments.form {
-        DataForm::Kaggle => data::Form::Kaggle,
-        DataForm::Folder => data::Form::Folder,
-    };
+    let form = arguments.form;
     let conversion = data::Conversion::new(&dataset, &splits, form, arguments.limit)?;
     let output = &arguments.output;
     if form == data::Form::Folder {

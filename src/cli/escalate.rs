@@ -7,6 +7,7 @@ use super::arguments::TrainingArguments;
 use super::experiment::{Images, Loaded};
 use super::failure::Failure;
 use super::folders::data_folders;
+use super::metrics::refuse_absent;
 use super::progress::Channel;
 use super::results::manifest_in;
 use super::run::{How, conclude, engine_on, train, workers, write_derived};
@@ -106,6 +107,7 @@ impl<'a> Escalation<'a> {
 
     fn train(&mut self) -> Result<(), Failure> {
         let plan = self.loaded.plan(&mut self.images)?;
+        refuse_absent(&self.loaded, &mut self.images)?;
         let how = How {
             engine: self.engine.as_ref(),
             workers: workers(self.arguments.jobs, self.engine.as_ref()),

@@ -17,6 +17,7 @@ use crate::plan::{
 };
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
+use crate::spec::reference::ReferenceTable;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
 use crate::spec::{Document, Override, SpecError};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
@@ -49,13 +50,33 @@ impl Loaded {
             };
             Failure::input(format!("cannot read experiment `{shown}`")).because(&error).hint(hint)
         })?;
-        Self::from_text(&text, &shown, overrides)
+        let mut loaded = Self::from_text(&text, &shown, overrides)?;
+        loaded.read_reference(file)?;
+        Ok(loaded)
+    }
+
+    /// Reads the published table that the report names as a file, beside the experiment's.
+    fn read_reference(&mut self, experiment: &Path) -> Result<(), Failure> {
+        let report = &self.document.experiment().report;
+        let Some(named) = report.reference_file() else { return Ok(()) };
+        let path = experiment.parent().unwrap_or(Path::new("")).join(named);
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::input(format!("cannot read reference table `{shown}`"))
+                .because(&error)
+                .hint(Some("`report.reference` names a file beside the experiment's"))
+        })?;
+        self.document.set_reference_table(ReferenceTable::parse(&text, &shown)?);
+        Ok(())
     }
 
     /// Reads and expands the experiment a results folder was made with.
     pub(super) fn from_manifest(manifest: &Manifest) -> Result<Self, Failure> {
         let shown = format!("manifest of {}", manifest.run.name);
-        let loaded = Self::from_text(&manifest.run.typed, &shown, &manifest.run.overrides)?;
+        let mut loaded = Self::from_text(&manifest.run.typed, &shown, &manifest.run.overrides)?;
+        if let Some(table) = crate::results::Facts::of(manifest).report.reference_table {
+            loaded.document.set_reference_table(table);
+        }
         Ok(Self { repeats: manifest.run.repeats.clone(), ..loaded })
     }
 
@@ -77,7 +98,10 @@ impl Loaded {
         let document = &self.document;
         let known = document.overrides().iter().map(|one| one.text().to_owned());
         let overrides: Vec<String> = known.chain(more.iter().cloned()).collect();
-        let loaded = Self::from_text(document.typed_text(), document.file_name(), &overrides)?;
+        let mut loaded = Self::from_text(document.typed_text(), document.file_name(), &overrides)?;
+        if let Some(table) = &document.experiment().report.reference_table {
+            loaded.document.set_reference_table(table.clone());
+        }
         Ok(Self { repeats: self.repeats.clone(), ..loaded })
     }
 

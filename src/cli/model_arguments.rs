@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::spec::selector::Selector;
+use crate::spec::settings::Combine;
 
 /// Which trained networks of a results folder are meant.
 #[derive(Debug, Args)]
@@ -30,15 +31,6 @@ pub(super) struct ExportArguments {
     /// The `.safetensors` file to write, or a folder for the networks of an ensemble.
     #[arg(long, short, value_name = "PATH")]
     pub(super) output: PathBuf,
-}
-
-/// How the predictions of an ensemble are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum CombineChoice {
-    /// Mean of the class probabilities.
-    Mean,
-    /// The class most networks name.
-    Vote,
 }
 
 #[derive(Debug, Args)]
@@ -70,7 +62,7 @@ pub(super) struct PredictArguments {
     pub(super) label: Option<String>,
     /// How an ensemble decides [default: as in its experiment].
     #[arg(long, value_enum)]
-    pub(super) combine: Option<CombineChoice>,
+    pub(super) combine: Option<Combine>,
     /// Also write the mean probability of every class to this CSV file.
     #[arg(long, value_name = "FILE")]
     pub(super) probabilities: Option<PathBuf>,

@@ -9,9 +9,11 @@ use super::arguments::PlanArguments;
 use super::experiment::{Images, Loaded, operations};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
+use super::metrics::refuse_absent;
 use super::power::{ALPHA, DifferenceGoal};
 use super::results::store_failure;
 use super::terminal::{print_text, width, words};
+use crate::base::format;
 use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
@@ -37,8 +39,9 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
         return print_models(&plan, &mut images, arguments.json);
     }
     let summary = PlanSummary::of(arguments, &loaded, &folder, &mut images)?;
+    refuse_absent(&loaded, &mut images)?;
     if arguments.json {
-        outln!("{:#}", summary.json(&loaded)?);
+        out!("{}", format::PLAN.text(&summary.json(&loaded)?));
     } else {
         summary.print(&loaded);
     }
@@ -340,7 +343,7 @@ fn print_models(plan: &Plan, images: &mut Images, as_json: bool) -> Result<Exit,
         }
     }
     if as_json {
-        outln!("{:#}", serde_json::Value::from(models));
+        out!("{}", format::MODELS.text(&json!({ "models": models })));
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use super::arguments::PlanArguments;
 use super::failure::Failure;
 use super::results::Reading;
 use super::terminal::print_text;
-use crate::base::{Metric, Unit};
+use crate::base::Metric;
 use crate::spec::experiment::Experiment;
 use gridbench_stats as stats;
 
@@ -48,9 +48,8 @@ impl DifferenceGoal {
         predicted_sd: Option<f64>,
         cells: usize,
     ) -> Result<Self, Failure> {
-        let metric = experiment.report.metric;
-        let is_fraction = metric.unit() == Unit::Fraction;
-        let difference = if is_fraction { typed / 100.0 } else { typed };
+        let metric = experiment.metric().clone();
+        let difference = typed / metric.unit.factor();
         let others = cells.saturating_sub(1);
         let need = |basis, trials, sd: f64| {
             let repeats = |alpha| stats::repeats_needed(sd, difference, alpha, arguments.power);
@@ -63,13 +62,13 @@ impl DifferenceGoal {
             }
         };
         let mut needs = Vec::new();
-        if let Some(sd) = predicted_sd.filter(|_| metric == Metric::TestAccuracy) {
+        if let Some(sd) = predicted_sd.filter(|_| metric.counts_test_images()) {
             needs.push(need("predicted", None, sd));
         }
         if folder.join("manifest.json").is_file() {
             let results = Reading::open(folder)?.results;
             let samples: Vec<Vec<f64>> =
-                results.cells.iter().map(|cell| cell.sample(metric)).collect();
+                results.cells.iter().map(|cell| cell.sample(&metric.name)).collect();
             let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
             if let Some((sd, _)) = stats::pooled_sd(&slices) {
                 needs.push(need("seen", Some(samples.iter().map(Vec::len).sum()), sd));
@@ -89,7 +88,7 @@ impl DifferenceGoal {
             })
         };
         json!({
-            "metric": self.metric,
+            "metric": self.metric.name,
             "difference": self.typed,
             "power": self.power,
             "alpha": ALPHA,
@@ -98,18 +97,12 @@ impl DifferenceGoal {
     }
 
     pub(super) fn print(&self) {
-        let (scale, unit) = match self.metric.unit() {
-            Unit::Fraction => (100.0, " points"),
-            Unit::Nats => (1.0, " nats"),
-            Unit::Seconds => (1.0, " s"),
-            Unit::ImagesPerSecond => (1.0, " images/s"),
-            Unit::Mebibytes => (1.0, " MiB"),
-            Unit::Count => (1.0, ""),
-        };
+        let unit = &self.metric.unit;
+        let (scale, unit) = (unit.factor(), unit.of_differences());
         outln!(
             "to show a difference of {}{unit} in {} ({:.0} % power, α {ALPHA}, two-sided):",
             self.typed,
-            self.metric.name().replace('-', " "),
+            self.metric.name.words(),
             100.0 * self.power
         );
         if self.needs.is_empty() {

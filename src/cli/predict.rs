@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::export::{Model, models_in};
 use super::failure::{Exit, Failure};
-use super::model_arguments::{CombineChoice, PredictArguments};
+use super::model_arguments::PredictArguments;
 use super::run::engine_on;
 use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings, csv_cell};
 use crate::engine::Engine;
@@ -36,11 +36,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
             id_column: arguments.id_column.as_deref(),
         },
     )?;
-    let combine = match arguments.combine {
-        Some(CombineChoice::Mean) => Combine::Mean,
-        Some(CombineChoice::Vote) => Combine::Vote,
-        None => card.settings.ensemble.combine,
-    };
+    let combine = arguments.combine.unwrap_or(card.settings.ensemble.combine);
     let ids = ids(arguments, &input)?;
     let answers = Answers::of(&models, engine.as_ref(), &input, combine)?;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
-use crate::base::{Direction, MemberId, Metric, Unit};
+use crate::base::{MemberId, Metric, MetricName, format};
 use crate::record::Outcome;
 use crate::report::duration;
 use crate::runner::Event;
@@ -49,6 +49,8 @@ struct State {
     in_flight: BTreeMap<MemberId, u64>,
     cells: BTreeMap<usize, (String, f64, usize)>,
     last_line: Option<Instant>,
+    /// Whether the line that names the format was written.
+    has_begun: bool,
 }
 
 impl Progress {
@@ -71,9 +73,14 @@ impl Progress {
     /// Shows one event.
     pub(super) fn tell(&self, event: &Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.learn(event, self.metric);
+        state.learn(event, &self.metric.name);
         if matches!(self.channel, Channel::Json) {
-            outln!("{}", serde_json::to_string(event).expect("events serialise"));
+            let line = if std::mem::replace(&mut state.has_begun, true) {
+                serde_json::to_string(event)
+            } else {
+                serde_json::to_string(&format::EVENTS.of(event))
+            };
+            outln!("{}", line.expect("events serialise"));
         } else {
             self.complain(event);
         }
@@ -144,11 +151,10 @@ impl Progress {
             let left = state.images.saturating_sub(seen) as f64 * elapsed / seen.max(1) as f64;
             parts.push(format!("{} left", duration(left)));
         }
-        if let Some((name, mean, n)) = state.best(self.metric.direction()) {
-            let value = match self.metric.unit() {
-                Unit::Fraction => format!("{:.2} %", 100.0 * mean),
-                _ => format!("{mean:.4}"),
-            };
+        if let Some((name, mean, n)) = state.best(&self.metric) {
+            let unit = &self.metric.unit;
+            let decimals = unit.decimals().0.max(2);
+            let value = format!("{:.decimals$}{}", mean * unit.factor(), unit.of_values());
             parts.push(format!("leads so far: {name} ({value}, n = {n})"));
         }
         parts.join("  ")
@@ -156,7 +162,7 @@ impl Progress {
 }
 
 impl State {
-    fn learn(&mut self, event: &Event<'_>, metric: Metric) {
+    fn learn(&mut self, event: &Event<'_>, metric: &MetricName) {
         match event {
             Event::Started { members, trials, trials_reused, images, .. } => {
                 self.members = *members;
@@ -175,7 +181,7 @@ impl State {
             }
             Event::TrialFinished { cell, name, record } => {
                 self.trials_done += 1;
-                if let Some(value) = record.metrics.get(&metric) {
+                if let Some(value) = record.metrics.get(metric) {
                     let entry =
                         self.cells.entry(*cell).or_insert_with(|| ((*name).to_owned(), 0.0, 0));
                     entry.1 += value;
@@ -194,12 +200,9 @@ impl State {
     }
 
     /// Returns name, mean and number of trials of the cell that leads.
-    fn best(&self, direction: Direction) -> Option<(&str, f64, usize)> {
+    fn best(&self, metric: &Metric) -> Option<(&str, f64, usize)> {
         let means = self.cells.values().map(|(name, sum, n)| (name.as_str(), sum / *n as f64, *n));
-        let sign = match direction {
-            Direction::Maximize => 1.0,
-            Direction::Minimize => -1.0,
-        };
+        let sign = metric.sign();
         means.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))
     }
 }

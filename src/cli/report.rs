@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arguments::{Format as Wanted, ReportArguments};
+use super::arguments::ReportArguments;
 use super::evidence;
 use super::experiment::Images;
 use super::failure::{Exit, Failure};
@@ -16,14 +16,7 @@ use crate::spec::experiment::{ConfusionPair, ReportSettings};
 use crate::store::atomic;
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
-    let format = match arguments.format {
-        Wanted::Terminal => Format::Terminal,
-        Wanted::Markdown => Format::Markdown,
-        Wanted::Html => Format::Html,
-        Wanted::Csv => Format::Csv,
-        Wanted::Json => Format::Json,
-        Wanted::Latex => Format::Latex,
-    };
+    let format = arguments.format;
     let pairs = pairs(&arguments.gallery_of)?;
     let ask = |settings: &mut ReportSettings| {
         settings.confusion |= arguments.confusion;

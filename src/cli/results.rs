@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::derived;
 use super::experiment::Loaded;
 use super::failure::Failure;
+use crate::base::{Metric, MetricName};
 use crate::plan::Plan;
 use crate::results::{ExperimentResults, Facts, assemble, declared_axes};
 use crate::store::{Manifest, Store, StoreError};
@@ -97,6 +98,20 @@ pub(super) fn manifest_in(folder: &Path) -> Result<Manifest, Failure> {
         Failure::input(cannot())
             .because_of("it holds no `manifest.json`")
             .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
+    })
+}
+
+/// Returns the metric that is asked for, else that of the report.
+pub(super) fn metric_of(
+    results: &ExperimentResults,
+    asked: Option<&MetricName>,
+) -> Result<Metric, Failure> {
+    let Some(name) = asked else { return Ok(results.metric().clone()) };
+    results.facts.metric(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> =
+            results.facts.metrics.iter().map(|metric| metric.name.as_str()).collect();
+        Failure::input(format!("`{}` has no metric `{name}`", results.facts.name))
+            .because_of(format!("expected one of {}", known.join(", ")))
     })
 }
 

@@ -10,6 +10,7 @@ use super::evidence;
 use super::experiment::{Images, Loaded};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
+use super::metrics::refuse_absent;
 use super::progress::{Channel, Progress};
 use super::report::write_markdown;
 use super::results::{store_failure, tables_failure};
@@ -67,6 +68,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     let loaded = loaded.with_repeats_in(&folder)?;
     let mut images = Images::new(data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
+    refuse_absent(&loaded, &mut images)?;
     let channel = match (arguments.json, arguments.quiet) {
         (true, _) => Channel::Json,
         (_, true) => Channel::Failures,
@@ -103,7 +105,8 @@ pub(super) fn train(
     tell_left_out(plan, &store);
     import_from_siblings(&mut store, plan, folder)?;
     listen_for_interrupts()?;
-    let progress = Progress::new(how.channel, loaded.document.experiment().report.metric, terminal);
+    let metric = loaded.document.experiment().metric().clone();
+    let progress = Progress::new(how.channel, metric, terminal);
     let summary = runner::run(RunRequest {
         plan,
         engine: how.engine,

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::arguments::StatusArguments;
 use super::failure::{Exit, Failure};
 use super::results::store_and_plan;
+use crate::base::format;
 use crate::plan::outstanding;
 use crate::record::Outcome;
 use crate::report::counted;
@@ -42,7 +43,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
             "members": plan.members.len(),
             "members-outstanding": left.members.len(),
         });
-        outln!("{value:#}");
+        out!("{}", format::STATUS.text(&value));
         return Ok(Exit::Done);
     }
     outln!(

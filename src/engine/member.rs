@@ -10,7 +10,7 @@ use super::schedule::learning_rate;
 use super::stopping::Stopping;
 use super::weights::{NamedTensor, to_safetensors};
 use super::{EngineError, Snapshot, TrainJob, TrainOutput};
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::data::Batches;
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
 
@@ -169,29 +169,29 @@ impl<'a> Member<'a> {
                 self.ended = Some(Ended::Diverged(reason));
                 return;
             }
-            metrics.insert(Metric::TestAccuracy, test.accuracy);
-            metrics.insert(Metric::TestLoss, test.loss);
+            metrics.insert(MetricName::TEST_ACCURACY, test.accuracy);
+            metrics.insert(MetricName::TEST_LOSS, test.loss);
         }
         if !validation_labels.is_empty() {
             let validation = evaluate(&validation_logits, classes, &validation_labels);
-            metrics.insert(Metric::ValidationAccuracy, validation.accuracy);
-            metrics.insert(Metric::ValidationLoss, validation.loss);
+            metrics.insert(MetricName::VALIDATION_ACCURACY, validation.accuracy);
+            metrics.insert(MetricName::VALIDATION_LOSS, validation.loss);
         }
         if let Some(record) = self.records.iter().find(|record| record.epoch == selected_epoch) {
-            metrics.insert(Metric::TrainAccuracy, record.train_accuracy);
-            metrics.insert(Metric::TrainLoss, record.train_loss);
+            metrics.insert(MetricName::TRAIN_ACCURACY, record.train_accuracy);
+            metrics.insert(MetricName::TRAIN_LOSS, record.train_loss);
         }
         let epochs = self.records.len() as u32;
         let images_trained = self.images_trained();
         let seconds = self.train_seconds();
-        metrics.insert(Metric::Epochs, f64::from(epochs));
-        metrics.insert(Metric::TrainSeconds, seconds);
+        metrics.insert(MetricName::EPOCHS, f64::from(epochs));
+        metrics.insert(MetricName::TRAIN_SECONDS, seconds);
         if seconds > 0.0 {
-            metrics.insert(Metric::ImagesPerSecond, images_trained as f64 / seconds);
+            metrics.insert(MetricName::IMAGES_PER_SECOND, images_trained as f64 / seconds);
         }
         let mebibyte = 1024.0 * 1024.0;
         metrics.insert(
-            Metric::PeakMemory,
+            MetricName::PEAK_MEMORY,
             network.working_bytes() as f64 / network.models().max(1) as f64 / mebibyte,
         );
         let summary = MemberSummary {

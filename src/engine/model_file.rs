@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::weights::WeightsError;
-use crate::base::{MemberId, Metric};
+use crate::base::{MemberId, MetricName};
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::Settings;
 
@@ -49,7 +49,7 @@ pub struct ModelCard {
     /// Numerical path of the training.
     pub path: String,
     /// What the network reached, by metric; fractions and nats.
-    pub metrics: BTreeMap<Metric, f64>,
+    pub metrics: BTreeMap<MetricName, f64>,
     /// Commit of the program that wrote the file.
     pub commit: Option<String>,
     /// How it was trained, every default filled in.
@@ -171,7 +171,7 @@ mod tests {
             trainable_parameters: 28,
             other_parameters: 0,
             path: "portable f32".to_owned(),
-            metrics: BTreeMap::from([(Metric::TestAccuracy, 0.1 + 0.2)]),
+            metrics: BTreeMap::from([(MetricName::TEST_ACCURACY, 0.1 + 0.2)]),
             commit: None,
             settings,
         }

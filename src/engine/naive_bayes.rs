@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::evaluation::{Evaluation, evaluate, log_probabilities};
 use super::weights::{NamedTensor, find, to_safetensors};
 use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::data::{Augmenter, BatchSettings, Batches, Dataset, Order};
 use crate::record::{
     EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions, Selection,
@@ -98,9 +98,9 @@ pub(super) fn train(
     }
     let mut metrics = BTreeMap::new();
     for (evaluation, accuracy, loss) in [
-        (train, Metric::TrainAccuracy, Metric::TrainLoss),
-        (validation, Metric::ValidationAccuracy, Metric::ValidationLoss),
-        (test, Metric::TestAccuracy, Metric::TestLoss),
+        (train, MetricName::TRAIN_ACCURACY, MetricName::TRAIN_LOSS),
+        (validation, MetricName::VALIDATION_ACCURACY, MetricName::VALIDATION_LOSS),
+        (test, MetricName::TEST_ACCURACY, MetricName::TEST_LOSS),
     ] {
         if let Some(found) = evaluation {
             metrics.insert(accuracy, found.accuracy);
@@ -108,14 +108,14 @@ pub(super) fn train(
         }
     }
     let images_trained = job.splits.train.len() as u64;
-    metrics.insert(Metric::Epochs, 1.0);
-    metrics.insert(Metric::TrainSeconds, train_seconds);
+    metrics.insert(MetricName::EPOCHS, 1.0);
+    metrics.insert(MetricName::TRAIN_SECONDS, train_seconds);
     if train_seconds > 0.0 {
-        metrics.insert(Metric::ImagesPerSecond, images_trained as f64 / train_seconds);
+        metrics.insert(MetricName::IMAGES_PER_SECOND, images_trained as f64 / train_seconds);
     }
     let sums = 2 * size_of::<f64>() * fitted.means.len();
     let weights = fitted.tensors();
-    metrics.insert(Metric::PeakMemory, (2 * sums) as f64 / (1024.0 * 1024.0));
+    metrics.insert(MetricName::PEAK_MEMORY, (2 * sums) as f64 / (1024.0 * 1024.0));
     Ok(TrainOutput {
         outcome: Outcome::Completed,
         reason: None,

@@ -9,7 +9,7 @@ use super::super::testing::{
 };
 use super::super::{CpuKernels, DeviceChoice, Engine, build_for_packs, training};
 use super::*;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::data::{Dataset, Splits};
 use crate::record::Outcome;
 use crate::spec::settings::{PatienceSettings, Precision, Schedule};
@@ -39,7 +39,7 @@ fn companions() -> Vec<Settings> {
     let mut impatient = eventful(0.1);
     impatient.train.stop.restore_best = true;
     impatient.train.stop.patience =
-        Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 1, min_delta: 10.0 });
+        Some(PatienceSettings { monitor: MetricName::VALIDATION_LOSS, epochs: 1, min_delta: 10.0 });
     let mut hurried = eventful(0.9);
     hurried.train.time_limit = Some(0.0);
     vec![plain, shifted, unvaried, impatient, hurried]

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use super::stopping::Stopping;
 use super::{Earlier, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::data::Splits;
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
 use crate::spec::settings::{Settings, StopSettings};
@@ -122,18 +122,19 @@ fn merged(before: &MemberSummary, mut after: MemberSummary) -> MemberSummary {
     // What chose the number of epochs has chosen, even if the last of them is evaluated.
     after.selection = before.selection;
     after.images_trained += before.images_trained;
-    let stated = |summary: &MemberSummary, metric| summary.metrics.get(&metric).copied();
-    let seconds = stated(before, Metric::TrainSeconds).unwrap_or(0.0)
-        + stated(&after, Metric::TrainSeconds).unwrap_or(0.0);
-    for metric in [Metric::ValidationAccuracy, Metric::ValidationLoss] {
-        if let Some(value) = stated(before, metric) {
+    let stated =
+        |summary: &MemberSummary, metric: &MetricName| summary.metrics.get(metric).copied();
+    let seconds = stated(before, &MetricName::TRAIN_SECONDS).unwrap_or(0.0)
+        + stated(&after, &MetricName::TRAIN_SECONDS).unwrap_or(0.0);
+    for metric in [MetricName::VALIDATION_ACCURACY, MetricName::VALIDATION_LOSS] {
+        if let Some(value) = stated(before, &metric) {
             after.metrics.insert(metric, value);
         }
     }
-    after.metrics.insert(Metric::Epochs, f64::from(after.epochs));
-    after.metrics.insert(Metric::TrainSeconds, seconds);
+    after.metrics.insert(MetricName::EPOCHS, f64::from(after.epochs));
+    after.metrics.insert(MetricName::TRAIN_SECONDS, seconds);
     if seconds > 0.0 {
-        after.metrics.insert(Metric::ImagesPerSecond, after.images_trained as f64 / seconds);
+        after.metrics.insert(MetricName::IMAGES_PER_SECOND, after.images_trained as f64 / seconds);
     }
     after
 }

@@ -24,7 +24,7 @@ fn whole(settings: &Settings) -> TrainOutput {
 fn comparable(mut output: TrainOutput) -> TrainOutput {
     output.epochs.iter_mut().for_each(|record| record.train_seconds = 0.0);
     if let Some(summary) = &mut output.summary {
-        summary.metrics.retain(|metric, _| !metric.is_measured_cost());
+        summary.metrics.retain(|metric, _| !MetricName::COSTS.contains(metric));
     }
     output
 }
@@ -52,7 +52,7 @@ fn the_second_training_is_one_of_its_own_on_training_and_validation_images() {
     let summary = both.summary.unwrap();
     assert_eq!((summary.epochs, summary.images_trained), (6, 3 * 60 + 3 * 80));
     let before = &first.summary.unwrap().metrics;
-    for metric in [Metric::ValidationAccuracy, Metric::ValidationLoss] {
+    for metric in [MetricName::VALIDATION_ACCURACY, MetricName::VALIDATION_LOSS] {
         assert_eq!(summary.metrics.get(&metric), before.get(&metric));
     }
 }
@@ -63,7 +63,7 @@ fn rules_that_watch_the_validation_images_give_the_number_of_epochs() {
     settings.train.epochs = 8;
     settings.train.stop.restore_best = true;
     settings.train.stop.patience =
-        Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 1, min_delta: 10.0 });
+        Some(PatienceSettings { monitor: MetricName::VALIDATION_LOSS, epochs: 1, min_delta: 10.0 });
     // An improvement of ten nats never comes, so the first epoch stays the best.
     let summary = whole(&settings).summary.unwrap();
     assert_eq!((summary.epochs, summary.selected_epoch), (2 + 1, 3));
@@ -75,7 +75,7 @@ fn patience_alone_gives_the_number_of_the_best_epoch_not_of_the_last() {
     let mut settings = retraining();
     settings.train.epochs = 8;
     settings.train.stop.patience =
-        Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 3, min_delta: 10.0 });
+        Some(PatienceSettings { monitor: MetricName::VALIDATION_LOSS, epochs: 3, min_delta: 10.0 });
     let summary = whole(&settings).summary.unwrap();
     assert_eq!((summary.epochs, summary.selected_epoch), (4 + 1, 5));
 }

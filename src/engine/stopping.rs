@@ -1,7 +1,7 @@
 //! When a training ends before its last epoch, and which epoch's weights count.
 
 use super::EngineError;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::record::{EpochRecord, Selection};
 use crate::spec::settings::TrainSettings;
 
@@ -11,7 +11,7 @@ pub(super) struct Stopping {
     epochs: u32,
     patience: Option<u32>,
     min_delta: f64,
-    monitor: Metric,
+    monitor: MetricName,
     train_accuracy: Option<f64>,
     restore_best: bool,
     state: StoppingState,
@@ -40,8 +40,9 @@ impl Stopping {
     /// one of that split.
     pub(super) fn new(settings: &TrainSettings, has_validation: bool) -> Result<Self, EngineError> {
         let stop = &settings.stop;
-        let monitor = stop.patience.as_ref().map_or(Metric::ValidationAccuracy, |p| p.monitor);
-        if !matches!(monitor, Metric::ValidationAccuracy | Metric::ValidationLoss) {
+        let monitor =
+            stop.patience.as_ref().map_or(MetricName::VALIDATION_ACCURACY, |p| p.monitor.clone());
+        if ![MetricName::VALIDATION_ACCURACY, MetricName::VALIDATION_LOSS].contains(&monitor) {
             return Err(EngineError::Unsupported(format!(
                 "`train.stop.monitor` is `{monitor}`, expected `validation-accuracy` or \
                  `validation-loss`"
@@ -74,9 +75,10 @@ impl Stopping {
         let state = &mut self.state;
         state.finished = record.epoch;
         state.train_accuracy = record.train_accuracy;
-        let value = match self.monitor {
-            Metric::ValidationLoss => record.validation_loss.map(|loss| -loss),
-            _ => record.validation_accuracy,
+        let value = if self.monitor == MetricName::VALIDATION_LOSS {
+            record.validation_loss.map(|loss| -loss)
+        } else {
+            record.validation_accuracy
         };
         let Some(value) = value else { return false };
         let improved = state.best_epoch == 0 || value > state.best_value + self.min_delta;
@@ -162,7 +164,7 @@ mod tests {
         Stopping::new(&settings, true).unwrap()
     }
 
-    fn patience(monitor: Metric, epochs: u32, min_delta: f64) -> StopSettings {
+    fn patience(monitor: MetricName, epochs: u32, min_delta: f64) -> StopSettings {
         let patience = Some(PatienceSettings { monitor, epochs, min_delta });
         StopSettings { patience, train_accuracy: None, restore_best: true }
     }
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn training_stops_after_patience_epochs_without_improvement() {
-        for monitor in [Metric::ValidationAccuracy, Metric::ValidationLoss] {
+        for monitor in [MetricName::VALIDATION_ACCURACY, MetricName::VALIDATION_LOSS] {
             let mut rules = stopping(patience(monitor, 2, 0.0));
             assert_eq!(epochs_until_stop(&mut rules, &[0.5, 0.7, 0.7, 0.6, 0.9]), 4);
             assert_eq!(rules.selected(), (2, Selection::BestOnValidation));
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_improvement_within_min_delta_does_not_count() {
-        let mut rules = stopping(patience(Metric::ValidationAccuracy, 2, 0.05));
+        let mut rules = stopping(patience(MetricName::VALIDATION_ACCURACY, 2, 0.05));
         assert_eq!(epochs_until_stop(&mut rules, &[0.5, 0.54, 0.55, 0.9]), 3);
         assert_eq!(rules.selected().0, 1);
     }
@@ -206,9 +208,9 @@ mod tests {
 
     #[test]
     fn rules_restored_from_their_state_decide_alike() {
-        let mut first = stopping(patience(Metric::ValidationAccuracy, 2, 0.0));
+        let mut first = stopping(patience(MetricName::VALIDATION_ACCURACY, 2, 0.0));
         epochs_until_stop(&mut first, &[0.5, 0.7, 0.6]);
-        let mut second = stopping(patience(Metric::ValidationAccuracy, 2, 0.0));
+        let mut second = stopping(patience(MetricName::VALIDATION_ACCURACY, 2, 0.0));
         second.restore(first.state());
         second.observe(&record(4, 0.5, 0.65));
         assert!(second.is_finished());
@@ -217,7 +219,7 @@ mod tests {
 
     #[test]
     fn watching_validation_without_validation_images_is_an_error_with_a_way_out() {
-        let stop = patience(Metric::ValidationAccuracy, 2, 0.0);
+        let stop = patience(MetricName::VALIDATION_ACCURACY, 2, 0.0);
         let settings = TrainSettings { stop, ..train_settings() };
         let error = Stopping::new(&settings, false).unwrap_err().to_string();
         assert!(error.contains("set `dataset.split.validation`"), "{error}");

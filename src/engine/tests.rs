@@ -10,7 +10,7 @@ use super::testing::{
 };
 use super::weights::from_safetensors;
 use super::*;
-use crate::base::{Metric, Seed};
+use crate::base::{MetricName, Seed};
 use crate::data::{DataFolders, load, split};
 use crate::record::Selection;
 use crate::spec::layers::{LayerSettings, Padding};
@@ -59,7 +59,7 @@ fn a_network_with_every_layer_learns_the_quarters() {
         settings.train.epochs = 15;
         let (dataset, splits) = (quarters(400), splits(400));
         let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
-        let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
+        let accuracy = output.summary.unwrap().metrics[&MetricName::TEST_ACCURACY];
         assert!(accuracy > 0.9, "test accuracy {accuracy}");
         assert!(output.epochs[0].train_loss > output.epochs[14].train_loss);
     }
@@ -83,7 +83,7 @@ fn a_small_network_learns_real_digits() {
         let splits = split(&dataset, &settings.dataset.split, None, seed_path).unwrap();
         let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
         // scikit-learn's logistic regression reaches 0.96 on a random fifth of these digits.
-        let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
+        let accuracy = output.summary.unwrap().metrics[&MetricName::TEST_ACCURACY];
         assert!(accuracy > 0.93, "test accuracy {accuracy}");
     }
 }
@@ -220,7 +220,7 @@ fn a_batch_larger_than_the_data_takes_memory_for_the_data_alone() {
         };
         let (fitting, endless) = (whole(60), whole(usize::MAX));
         let memory = |output: &TrainOutput| {
-            output.summary.as_ref().map(|summary| summary.metrics[&Metric::PeakMemory])
+            output.summary.as_ref().map(|summary| summary.metrics[&MetricName::PEAK_MEMORY])
         };
         assert_eq!(memory(&fitting), memory(&endless));
         assert_eq!(without_times(fitting), without_times(endless));
@@ -244,15 +244,18 @@ fn predictions_are_those_of_the_best_epoch_where_it_is_restored() {
         settings.train.epochs = 12;
         // Large steps, so that the best epoch is hardly ever the last.
         settings.train.learning_rate.initial = 0.3;
-        settings.train.stop.patience =
-            Some(PatienceSettings { monitor: Metric::ValidationLoss, epochs: 3, min_delta: 0.0 });
+        settings.train.stop.patience = Some(PatienceSettings {
+            monitor: MetricName::VALIDATION_LOSS,
+            epochs: 3,
+            min_delta: 0.0,
+        });
         let (dataset, splits) = (quarters(200), splits(200));
         let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));
         let summary = output.summary.unwrap();
         assert_eq!(summary.selection, Selection::BestOnValidation);
         let best = &output.epochs[summary.selected_epoch as usize - 1];
         assert!(output.epochs.iter().all(|record| record.validation_loss >= best.validation_loss));
-        let found = summary.metrics[&Metric::ValidationLoss];
+        let found = summary.metrics[&MetricName::VALIDATION_LOSS];
         assert!((found - best.validation_loss.unwrap()).abs() < 1e-12);
     }
 }

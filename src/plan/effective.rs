@@ -6,7 +6,7 @@
 //! value is without effect the settings are returned as they are.
 
 use super::SplitSizes;
-use crate::base::{Metric, grouped};
+use crate::base::{MetricName, grouped};
 use crate::spec::default_train;
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{
@@ -217,7 +217,8 @@ fn stop(settings: &mut TrainSettings, idles: Idles<'_>) {
     if patience.epochs.saturating_add(1) < epochs {
         return;
     }
-    let is_default = patience.monitor == Metric::ValidationAccuracy && patience.min_delta <= 0.0;
+    let is_default =
+        patience.monitor == MetricName::VALIDATION_ACCURACY && patience.min_delta <= 0.0;
     let chooses = stop.restore_best || is_retrained;
     let reason = format!("{} never ends a training of {epochs} epochs early", patience.epochs);
     if !chooses || (stop.restore_best && is_default) {

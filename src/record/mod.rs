@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CellId, MemberId, Metric, SeedPath, TrialId};
+use crate::base::{CellId, MemberId, MetricName, SeedPath, TrialId};
 
 /// How a member or a trial ended, from the best to the worst that can befall a trial: that of the
 /// worst of its members.
@@ -107,7 +107,7 @@ pub struct MemberSummary {
     pub selection: Selection,
     /// Values of the member's metrics at the selected epoch.
     #[serde(with = "number::map")]
-    pub metrics: BTreeMap<Metric, f64>,
+    pub metrics: BTreeMap<MetricName, f64>,
     /// Trainable parameters.
     pub trainable_parameters: u64,
     /// Numerical path taken, for example `portable f32` or `fused amx-bf16`.
@@ -157,7 +157,7 @@ pub struct TrialRecord {
     pub reason: Option<String>,
     /// Values of the trial's metrics; empty unless completed.
     #[serde(with = "number::map")]
-    pub metrics: BTreeMap<Metric, f64>,
+    pub metrics: BTreeMap<MetricName, f64>,
 }
 
 /// Natural logarithms of the class probabilities of one member, one row per image, in the order of

@@ -161,7 +161,7 @@ fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let findings = &presenter.section.findings;
     let scale = &presenter.scale;
     let found = findings.extreme.filter(|found| found.of > 1)?;
-    let maximizes = presenter.section.metric.direction() == crate::base::Direction::Maximize;
+    let maximizes = presenter.section.metric.is_maximized();
     let label = if maximizes { "max" } else { "min" };
     let expected = found.expected.map_or_else(String::new, |expected| {
         format!(

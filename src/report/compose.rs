@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Noise, Role, Section, Spread,
+    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Noise, PivotGrid, Role,
+    Section, Spread,
 };
 use super::labels::{short_labels, short_values};
 use super::pivot::Layout;
 use super::predicted::Predicted;
 use super::{cost, curves, effects, reference, rivals, warnings};
-use crate::base::{Direction, Metric, Unit};
+use crate::base::{Metric, MetricName, Unit};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults, shared_histogram};
-use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
 use gridbench_stats::{self as stats, Summary};
 
@@ -35,7 +35,7 @@ pub(super) enum Depth {
     Full,
 }
 
-/// Says what `results` show, laid out as their view asks.
+/// Says what `results` show, laid out as their experiment asks.
 #[must_use]
 pub(super) fn section(
     results: &ExperimentResults,
@@ -43,88 +43,93 @@ pub(super) fn section(
     depth: Depth,
 ) -> Section {
     let asked = &results.facts.report;
-    let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
-    let labels = short_labels(&keys);
     let layout = Layout::choose(results, asked);
-    let shown: Vec<Vec<String>> =
-        results.axes.iter().map(|axis| short_values(&axis.values)).collect();
-    let grids = layout.grids(results, &labels, &shown);
-    let metric = asked.metric;
-    let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
-    let (edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
-    let mut cells: Vec<CellLine> =
-        (0..results.cells.len()).map(|cell| line(results, cell, metric)).collect();
-    for (cell, histogram) in cells.iter_mut().zip(histograms) {
-        cell.histogram = histogram;
-    }
-    mark(
-        &mut cells,
-        &samples,
-        metric,
-        grids
-            .iter()
-            .map(|grid| grid.entries.iter().flatten().flatten().copied().collect::<Vec<_>>()),
-    );
-    let axis = |(place, (facts, label)): (usize, (&Axis, &String))| AxisLine {
-        key: facts.key.clone(),
-        label: label.clone(),
-        values: facts.values.clone(),
-        shown: shown[place].clone(),
-        role: layout.role(place),
+    let axes = axis_lines(results, &layout);
+    let grids = layout.grids(results, &axes);
+    let metric = results.metric();
+    let samples: Vec<Vec<f64>> =
+        results.cells.iter().map(|cell| cell.sample(&metric.name)).collect();
+    let (histogram_edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
+    let marks = Marks::of(&samples, metric, &grids);
+    let findings = findings(results, &marks, &samples, metric);
+    let comparisons = match findings.best {
+        Some(best) if depth >= Depth::Full => rivals::against_best(metric, best.cell, &samples),
+        _ => vec![None; samples.len()],
     };
-    let mut section = Section {
+    let is_charted = depth >= Depth::Charts;
+    let listed = is_charted && samples.iter().map(Vec::len).sum::<usize>() <= LISTED_TRIALS;
+    let cells: Vec<CellLine> = (0..results.cells.len())
+        .map(|index| CellLine {
+            inseparable_from_best: marks.overall[index],
+            inseparable_in_grid: marks.in_grid[index],
+            histogram: histograms.get(index).cloned().unwrap_or_default(),
+            trials: if listed { samples[index].clone() } else { Vec::new() },
+            against_best: comparisons[index],
+            ..line(results, index, metric)
+        })
+        .collect();
+    let counts = total(&cells);
+    let shipped = || asked.reference.as_deref().and_then(reference::find);
+    let reference = asked.reference_table.as_ref().or_else(shipped);
+    let best = findings.best.map(|best| best.cell);
+    let reference = reference.map(|table| reference::compare(table, results, best));
+    let warnings = warnings::warnings(&warnings::Evidence {
+        results,
+        axes: &axes,
+        cells: &cells,
+        counts,
+        findings: &findings,
+        reference: reference.as_ref(),
+    });
+    Section {
         name: results.facts.name.clone(),
         question: results.facts.question.clone(),
         model: results.facts.model.clone(),
         datasets: results.facts.datasets.clone(),
         seed: results.facts.seed,
         repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
-        counts: total(&cells),
-        metric,
-        also: asked.also.clone(),
-        axes: results.axes.iter().zip(&labels).enumerate().map(axis).collect(),
+        counts,
+        metric: metric.clone(),
+        also: asked.also.iter().filter_map(|name| results.facts.metric(name).cloned()).collect(),
+        metrics: results.metrics().cloned().collect(),
+        effects: if is_charted {
+            effects::axis_effects(&axes, &cells, &samples)
+        } else {
+            Vec::new()
+        },
+        grid_variances: if is_charted {
+            effects::grid_variances(&grids, &samples)
+        } else {
+            Vec::new()
+        },
+        curves: if is_charted { curves::curves(results) } else { Vec::new() },
+        cost: cost::cost(results, &axes),
+        axes,
         grids,
-        findings: findings(results, &cells, &samples, metric),
+        findings,
         cells,
-        histogram_edges: edges,
-        warnings: Vec::new(),
-        reference: None,
-        effects: Vec::new(),
-        grid_variances: Vec::new(),
-        curves: Vec::new(),
+        histogram_edges,
+        warnings,
+        reference,
         predicted,
         selection: selection(results),
-        cost: cost::cost(results, &labels, &shown),
         origin: results.facts.origin.clone(),
-    };
-    section.reference = asked
-        .reference
-        .as_deref()
-        .and_then(reference::find)
-        .map(|table| reference::compare(&table, results, &section));
-    section.warnings = warnings::warnings(results, &section);
-    if depth >= Depth::Charts {
-        add_charted(&mut section, results, &samples);
     }
-    if depth >= Depth::Full {
-        let comparisons = rivals::against_best(&section, &samples);
-        for (cell, comparison) in section.cells.iter_mut().zip(comparisons) {
-            cell.against_best = comparison;
-        }
-    }
-    section
 }
 
-/// Adds what charts show beyond the texts.
-fn add_charted(section: &mut Section, results: &ExperimentResults, samples: &[Vec<f64>]) {
-    section.effects = effects::axis_effects(section, samples);
-    section.grid_variances = effects::grid_variances(&section.grids, samples);
-    section.curves = curves::curves(results);
-    if section.counts.completed <= LISTED_TRIALS {
-        for (cell, sample) in section.cells.iter_mut().zip(samples) {
-            cell.trials.clone_from(sample);
-        }
-    }
+fn axis_lines(results: &ExperimentResults, layout: &Layout) -> Vec<AxisLine> {
+    let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
+    let labels = short_labels(&keys);
+    let lines = results.axes.iter().zip(labels).enumerate();
+    lines
+        .map(|(index, (axis, label))| AxisLine {
+            key: axis.key.clone(),
+            label,
+            values: axis.values.clone(),
+            shown: short_values(&axis.values),
+            role: layout.role(index),
+        })
+        .collect()
 }
 
 /// Says which weights were evaluated, where all cells agree.
@@ -142,8 +147,14 @@ fn selection(results: &ExperimentResults) -> Option<String> {
     }
 }
 
-fn noise(results: &ExperimentResults, metric: Metric, found: &Summary) -> Option<Noise> {
-    let images = results.facts.test_images().filter(|_| metric == Metric::TestAccuracy)? as usize;
+/// Returns the number of test images that `metric` counts.
+fn counted_images(results: &ExperimentResults, metric: &Metric) -> Option<usize> {
+    let images = results.facts.test_images().filter(|_| metric.counts_test_images())?;
+    Some(images as usize)
+}
+
+fn noise(results: &ExperimentResults, metric: &Metric, found: &Summary) -> Option<Noise> {
+    let images = counted_images(results, metric)?;
     let predicted_sd = stats::predicted_accuracy_sd(1.0 - found.mean, images)?;
     let ratio = found.sd? / predicted_sd;
     ratio.is_finite().then(|| Noise {
@@ -154,16 +165,14 @@ fn noise(results: &ExperimentResults, metric: Metric, found: &Summary) -> Option
     })
 }
 
-/// Returns whether larger values of `metric` are better.
-fn maximizes(metric: Metric) -> bool {
-    metric.direction() == Direction::Maximize
-}
-
-fn line(results: &ExperimentResults, index: usize, metric: Metric) -> CellLine {
+/// Says of a cell what needs no other cell.
+fn line(results: &ExperimentResults, index: usize, metric: &Metric) -> CellLine {
     let cell: &CellResults = &results.cells[index];
-    let metrics: BTreeMap<String, Summary> = Metric::ALL
-        .into_iter()
-        .filter_map(|metric| Some((metric.column(), *results.summary(index, metric)?)))
+    let metrics: BTreeMap<MetricName, Summary> = results
+        .facts
+        .metrics
+        .iter()
+        .filter_map(|metric| Some((metric.name.clone(), *results.summary(index, &metric.name)?)))
         .collect();
     let count = |outcome| cell.count(outcome);
     let mut counts = Counts {
@@ -175,7 +184,7 @@ fn line(results: &ExperimentResults, index: usize, metric: Metric) -> CellLine {
         unfinished: 0,
     };
     counts.unfinished = counts.planned.saturating_sub(counts.completed + counts.lost());
-    let summary = metrics.get(&metric.column()).copied();
+    let summary = metrics.get(&metric.name).copied();
     CellLine {
         id: cell.id,
         name: cell.name.clone(),
@@ -186,32 +195,36 @@ fn line(results: &ExperimentResults, index: usize, metric: Metric) -> CellLine {
         inseparable_in_grid: false,
         histogram: Vec::new(),
         trials: Vec::new(),
-        is_deterministic: is_deterministic(&metrics),
+        is_deterministic: is_deterministic(&results.facts.metrics, &metrics),
         noise: summary.and_then(|found| noise(results, metric, &found)),
         against_best: None,
         metrics,
     }
 }
 
-/// Marks the cells that cannot be told apart from the best, overall and within each grid.
-fn mark(
-    cells: &mut [CellLine],
-    samples: &[Vec<f64>],
-    metric: Metric,
-    grids: impl Iterator<Item = Vec<usize>>,
-) {
-    let inseparable = |members: &[usize]| {
-        let samples: Vec<&[f64]> = members.iter().map(|cell| samples[*cell].as_slice()).collect();
-        stats::inseparable_from_best(&samples, maximizes(metric), ALPHA)
-    };
-    let all: Vec<usize> = (0..cells.len()).collect();
-    for (cell, mark) in cells.iter_mut().zip(inseparable(&all)) {
-        cell.inseparable_from_best = mark;
-    }
-    for members in grids {
-        for (cell, mark) in members.iter().zip(inseparable(&members)) {
-            cells[*cell].inseparable_in_grid = mark;
+/// Which cells cannot be told apart from the best.
+struct Marks {
+    overall: Vec<bool>,
+    /// From the best of their own grid.
+    in_grid: Vec<bool>,
+}
+
+impl Marks {
+    fn of(samples: &[Vec<f64>], metric: &Metric, grids: &[PivotGrid]) -> Self {
+        let inseparable = |members: &[usize]| {
+            let samples: Vec<&[f64]> =
+                members.iter().map(|cell| samples[*cell].as_slice()).collect();
+            stats::inseparable_from_best(&samples, metric.is_maximized(), ALPHA)
+        };
+        let all: Vec<usize> = (0..samples.len()).collect();
+        let mut in_grid = vec![false; samples.len()];
+        for grid in grids {
+            let members: Vec<usize> = grid.entries.iter().flatten().flatten().copied().collect();
+            for (cell, mark) in members.iter().zip(inseparable(&members)) {
+                in_grid[*cell] = mark;
+            }
         }
+        Self { overall: inseparable(&all), in_grid }
     }
 }
 
@@ -228,9 +241,9 @@ fn total(cells: &[CellLine]) -> Counts {
 
 fn findings(
     results: &ExperimentResults,
-    cells: &[CellLine],
+    marks: &Marks,
     samples: &[Vec<f64>],
-    metric: Metric,
+    metric: &Metric,
 ) -> Findings {
     let slices: Vec<&[f64]> =
         samples.iter().map(Vec::as_slice).filter(|sample| !sample.is_empty()).collect();
@@ -245,7 +258,7 @@ fn findings(
         n_max: sizes().max().unwrap_or(0),
         pooled_sd,
         detectable: pooled_sd.and_then(|sd| detectable(sd, typical(sizes()))),
-        best: best(results, cells, metric),
+        best: best(results, marks, metric),
         extreme: extreme(&slices, metric),
         spread: spread(results, &slices, metric, pooled_sd),
     }
@@ -265,29 +278,26 @@ fn detectable(sd: f64, n: usize) -> Option<Detectable> {
     Some(Detectable { n, difference, half, repeats_for_half })
 }
 
-fn best(results: &ExperimentResults, cells: &[CellLine], metric: Metric) -> Option<Best> {
-    let mean = |cell: usize| cells[cell].summary.map(|summary| summary.mean);
-    let better = |a: f64, b: f64| if maximizes(metric) { a > b } else { a < b };
+fn best(results: &ExperimentResults, marks: &Marks, metric: &Metric) -> Option<Best> {
     let mut best: Option<(usize, f64)> = None;
-    for cell in 0..cells.len() {
-        if let Some(mean) = mean(cell)
-            && best.is_none_or(|(_, best)| better(mean, best))
+    for cell in 0..results.cells.len() {
+        if let Some(summary) = results.summary(cell, &metric.name)
+            && best.is_none_or(|(_, best)| metric.sign() * summary.mean > metric.sign() * best)
         {
-            best = Some((cell, mean));
+            best = Some((cell, summary.mean));
         }
     }
     let (cell, mean) = best?;
-    let test_images =
-        results.facts.test_images().filter(|_| metric == Metric::TestAccuracy).map(|n| n as usize);
     Some(Best {
         cell,
-        inseparable: cells.iter().filter(|cell| cell.inseparable_from_best).count(),
-        test_set_interval95: test_images.and_then(|n| stats::wilson(mean * n as f64, n, 0.95)),
+        inseparable: marks.overall.iter().filter(|mark| **mark).count(),
+        test_set_interval95: counted_images(results, metric)
+            .and_then(|n| stats::wilson(mean * n as f64, n, 0.95)),
     })
 }
 
-fn extreme(samples: &[&[f64]], metric: Metric) -> Option<Extreme> {
-    let sign = if maximizes(metric) { 1.0 } else { -1.0 };
+fn extreme(samples: &[&[f64]], metric: &Metric) -> Option<Extreme> {
+    let sign = metric.sign();
     let values = || samples.iter().flat_map(|sample| sample.iter().map(|value| sign * value));
     let value = values().max_by(f64::total_cmp)?;
     let groups: Vec<stats::Moments> = samples
@@ -305,26 +315,29 @@ fn extreme(samples: &[&[f64]], metric: Metric) -> Option<Extreme> {
 fn spread(
     results: &ExperimentResults,
     samples: &[&[f64]],
-    metric: Metric,
+    metric: &Metric,
     pooled_sd: Option<f64>,
 ) -> Option<Spread> {
-    let test_images = results.facts.test_images().filter(|_| metric == Metric::TestAccuracy)?;
+    let test_images = counted_images(results, metric)?;
     let values: Vec<f64> = samples.concat();
     let error = 1.0 - stats::Moments::of(&values)?.mean;
-    let predicted = stats::predicted_accuracy_sd(error, test_images as usize)?;
-    Some(Spread { predicted, seen: pooled_sd?, test_images })
+    let predicted = stats::predicted_accuracy_sd(error, test_images)?;
+    Some(Spread { predicted, seen: pooled_sd?, test_images: test_images as u64 })
 }
 
 /// Returns whether all completed trials gave the same results to the bit, losses among them: equal
 /// accuracies alone happen by chance.
-fn is_deterministic(metrics: &BTreeMap<String, Summary>) -> bool {
-    let of = |unit| Metric::ALL.into_iter().filter(move |metric: &Metric| metric.unit() == unit);
-    let found = |metric: Metric| metrics.get(&metric.column());
-    let same = |metric: Metric| {
-        found(metric).is_none_or(|found| found.n > 1 && found.min.to_bits() == found.max.to_bits())
+fn is_deterministic(declared: &[Metric], found: &BTreeMap<MetricName, Summary>) -> bool {
+    let is_of_seed = |metric: &&Metric| !metric.unit.is_cost() && metric.unit != Unit::COUNT;
+    let of_seed = || declared.iter().filter(is_of_seed);
+    let same = |metric: &Metric| {
+        found
+            .get(&metric.name)
+            .is_none_or(|found| found.n > 1 && found.min.to_bits() == found.max.to_bits())
     };
-    let mut losses = of(Unit::Nats).filter(|metric| found(*metric).is_some()).peekable();
-    losses.peek().is_some() && losses.all(same) && of(Unit::Fraction).all(same)
+    let is_fine =
+        |metric: &Metric| metric.unit != Unit::FRACTION && found.contains_key(&metric.name);
+    of_seed().any(is_fine) && of_seed().all(same)
 }
 
 impl AxisLine {
@@ -342,28 +355,44 @@ impl AxisLine {
     }
 }
 
+/// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
+#[must_use]
+pub(super) fn describe(axes: &[AxisLine], values: &[Option<Value>]) -> String {
+    let part = |(axis, value): (&AxisLine, &Option<Value>)| {
+        let value = axis.show(value.as_ref().filter(|_| axis.role != Role::Fixed)?);
+        Some(format!("{} {value}", axis.label))
+    };
+    axes.iter().zip(values).filter_map(part).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
+#[must_use]
+pub(super) fn joined(axes: &[AxisLine], values: &[Option<Value>], group: &[usize]) -> String {
+    let texts = group.iter().map(|axis| axes[*axis].show_or_absent(values[*axis].as_ref()));
+    texts.collect::<Vec<_>>().join("/")
+}
+
 impl Section {
     /// Returns the axes that differ between cells, with their index.
     pub fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
         self.axes.iter().enumerate().filter(|(_, axis)| axis.role != Role::Fixed)
     }
 
-    /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
-    #[must_use]
-    pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
-        let texts = axes
-            .iter()
-            .map(|axis| self.axes[*axis].show_or_absent(self.cells[cell].values[*axis].as_ref()));
-        texts.collect::<Vec<_>>().join("/")
-    }
-
     /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
     #[must_use]
     pub fn describe(&self, cell: usize) -> String {
-        let part = |(place, axis): (usize, &AxisLine)| {
-            let value = axis.show(self.cells[cell].values[place].as_ref()?);
-            Some(format!("{} {value}", axis.label))
-        };
-        self.varying().filter_map(part).collect::<Vec<_>>().join(", ")
+        describe(&self.axes, &self.cells[cell].values)
+    }
+
+    /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
+    #[must_use]
+    pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
+        joined(&self.axes, &self.cells[cell].values, axes)
+    }
+
+    /// Returns the declaration of a metric that was measured.
+    #[must_use]
+    pub fn measured(&self, name: &MetricName) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == *name)
     }
 }

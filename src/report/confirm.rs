@@ -8,23 +8,19 @@ use serde::Serialize;
 use super::Page;
 use super::compare::CompareFormat;
 use super::labels::short_name;
-use super::layout::{Align, Paint, Split, TextColumn, TextTable, escape, prose, wrap_text};
+use super::layout::{Align, Paint, Split, TextColumn, TextTable, wrap_text};
 use super::numbers::{Scale, counted};
-use crate::base::{Direction, Metric};
+use crate::base::text::{markdown as escape, markdown_prose as prose};
+use crate::base::{Metric, format};
 use crate::results::{CellResults, ExperimentResults};
 use gridbench_stats::{self as stats, Summary};
 
-/// Version of the JSON schema.
-pub const SCHEMA_VERSION: u32 = 1;
 const ALPHA: f64 = 0.05;
 
 /// The best cells of an experiment, as first seen and as confirmed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Confirmation {
-    /// Always `gridbench-confirmation`.
-    pub format: &'static str,
-    /// Version of this schema.
-    pub version: u32,
     /// The experiment the cells were chosen from.
     pub of: String,
     /// What they were chosen by and confirmed on.
@@ -42,6 +38,7 @@ pub struct Confirmation {
 
 /// One cell, as first seen and as confirmed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ConfirmedCell {
     /// The cell.
     pub name: String,
@@ -61,6 +58,7 @@ pub struct ConfirmedCell {
 
 /// What a sample says.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Estimate {
     /// Completed trials.
     pub n: usize,
@@ -73,24 +71,24 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    fn of(values: &[f64], metric: Metric) -> Option<Self> {
-        let Summary { n, mean, sd, interval95, .. } = Summary::of(values)?.within(metric.range());
+    fn of(values: &[f64], metric: &Metric) -> Option<Self> {
+        let Summary { n, mean, sd, interval95, .. } =
+            Summary::of(values)?.within(metric.range.ends());
         Some(Self { n, mean, sd, interval95 })
     }
 }
 
 /// Returns the places of the `top` best cells by the mean of `metric`, best first.
 #[must_use]
-pub fn best_cells(results: &ExperimentResults, metric: Metric, top: usize) -> Vec<usize> {
-    let sign = match metric.direction() {
-        Direction::Maximize => -1.0,
-        Direction::Minimize => 1.0,
-    };
+pub fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> Vec<usize> {
+    let sign = -metric.sign();
     let mut means: Vec<(usize, f64)> = results
         .cells
         .iter()
         .enumerate()
-        .filter_map(|(place, cell)| Some((place, Estimate::of(&cell.sample(metric), metric)?.mean)))
+        .filter_map(|(place, cell)| {
+            Some((place, Estimate::of(&cell.sample(&metric.name), metric)?.mean))
+        })
         .collect();
     means.sort_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
     means.into_iter().take(top).map(|(place, _)| place).collect()
@@ -102,13 +100,14 @@ pub fn confirmation(
     first: &ExperimentResults,
     chosen: &[usize],
     fresh: &ExperimentResults,
-    metric: Metric,
+    metric: &Metric,
 ) -> Confirmation {
     let again = |place: usize| fresh.cells.iter().find(|other| other.id == first.cells[place].id);
-    let sample = |place: &usize| again(*place).map(|cell| cell.sample(metric)).unwrap_or_default();
+    let sample =
+        |place: &usize| again(*place).map(|cell| cell.sample(&metric.name)).unwrap_or_default();
     let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
     let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
-    let higher = metric.direction() == Direction::Maximize;
+    let higher = metric.is_maximized();
     let marks = stats::inseparable_from_best(&slices, higher, ALPHA);
     let cells: Vec<ConfirmedCell> = chosen
         .iter()
@@ -116,7 +115,7 @@ pub fn confirmation(
         .zip(marks)
         .filter_map(|((&place, sample), inseparable_from_best)| {
             let cell = &first.cells[place];
-            let hoped = Estimate::of(&cell.sample(metric), metric)?;
+            let hoped = Estimate::of(&cell.sample(&metric.name), metric)?;
             let confirmed = Estimate::of(sample, metric);
             Some(ConfirmedCell {
                 name: cell.name.clone(),
@@ -130,11 +129,13 @@ pub fn confirmation(
         })
         .collect();
     let mut found = Confirmation {
-        format: "gridbench-confirmation",
-        version: SCHEMA_VERSION,
         of: first.facts.name.clone(),
-        metric,
-        chosen_from: first.cells.iter().filter(|cell| !cell.sample(metric).is_empty()).count(),
+        metric: metric.clone(),
+        chosen_from: first
+            .cells
+            .iter()
+            .filter(|cell| !cell.sample(&metric.name).is_empty())
+            .count(),
         luck: luck(first, metric),
         cells,
         verdict: String::new(),
@@ -145,11 +146,11 @@ pub fn confirmation(
 
 /// Returns how far above the truth the best of equal cells is expected to look: Blom's expected
 /// maximum of their means, with the spread pooled over all cells.
-fn luck(results: &ExperimentResults, metric: Metric) -> Option<f64> {
+fn luck(results: &ExperimentResults, metric: &Metric) -> Option<f64> {
     let samples: Vec<Vec<f64>> = results
         .cells
         .iter()
-        .map(|cell| cell.sample(metric))
+        .map(|cell| cell.sample(&metric.name))
         .filter(|sample| !sample.is_empty())
         .collect();
     if samples.len() < 2 {
@@ -165,12 +166,12 @@ fn luck(results: &ExperimentResults, metric: Metric) -> Option<f64> {
 
 fn scale(found: &Confirmation) -> Scale {
     let spreads = found.cells.iter().filter_map(|cell| cell.confirmed?.sd.filter(|sd| *sd > 0.0));
-    Scale::of(found.metric, spreads.reduce(f64::min))
+    Scale::of(&found.metric.unit, spreads.reduce(f64::min))
 }
 
 fn verdict(found: &Confirmation) -> String {
     let scale = scale(found);
-    let sign = if found.metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let sign = found.metric.sign();
     let best = found
         .cells
         .iter()
@@ -237,9 +238,7 @@ fn verdict(found: &Confirmation) -> String {
 #[must_use]
 pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String {
     match format {
-        CompareFormat::Json => {
-            serde_json::to_string_pretty(found).expect("it has text keys only") + "\n"
-        }
+        CompareFormat::Json => format::CONFIRMATION.text(found),
         CompareFormat::Markdown => {
             let lines = table(found).markdown().join("\n");
             let notes: Vec<String> =
@@ -274,7 +273,7 @@ fn heading(found: &Confirmation) -> String {
         found.of,
         found.cells.len(),
         counted(found.chosen_from, "cell"),
-        found.metric.name().replace('-', " "),
+        found.metric.name.words(),
         scale(found).unit(),
     )
 }
@@ -337,6 +336,7 @@ fn notes(found: &Confirmation) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::MetricName;
     use crate::results::fixture;
 
     fn experiment(name: &str, cells: [&[u32]; 3]) -> ExperimentResults {
@@ -349,17 +349,18 @@ mod tests {
     #[test]
     fn the_best_cells_are_chosen_by_their_mean_whichever_way_is_better() {
         let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[7, 8, 9]]);
-        assert_eq!(best_cells(&first, Metric::TestAccuracy, 2), [1, 2]);
+        assert_eq!(best_cells(&first, &fixture::declared(&MetricName::TEST_ACCURACY), 2), [1, 2]);
         // More errors take longer in this fixture, so the quickest are the same.
-        assert_eq!(best_cells(&first, Metric::TrainSeconds, 2), [1, 2]);
-        assert_eq!(best_cells(&first, Metric::TestLoss, 2), [0_usize; 0]);
+        assert_eq!(best_cells(&first, &fixture::declared(&MetricName::TRAIN_SECONDS), 2), [1, 2]);
+        assert_eq!(best_cells(&first, &fixture::declared(&MetricName::TEST_LOSS), 2), [0_usize; 0]);
     }
 
     #[test]
     fn first_and_fresh_estimates_stand_side_by_side() {
         let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[6, 7, 8]]);
         let fresh = experiment("first-confirm", [&[], &[8, 9, 10, 9], &[7, 6, 8, 7]]);
-        let found = confirmation(&first, &[1, 2], &fresh, Metric::TestAccuracy);
+        let found =
+            confirmation(&first, &[1, 2], &fresh, &fixture::declared(&MetricName::TEST_ACCURACY));
         let change = found.cells[0].change.unwrap();
         assert!((change + 4.0 / 360.0).abs() < 1e-12, "{change}");
         assert!(!found.cells[0].inseparable_from_best && found.cells[1].inseparable_from_best);
@@ -378,7 +379,8 @@ mod tests {
     fn cells_without_a_fresh_trial_are_not_beaten() {
         let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[6, 7, 8]]);
         let fresh = experiment("first-confirm", [&[], &[8, 9, 10, 9], &[]]);
-        let found = confirmation(&first, &[1, 2], &fresh, Metric::TestAccuracy);
+        let found =
+            confirmation(&first, &[1, 2], &fresh, &fixture::declared(&MetricName::TEST_ACCURACY));
         assert!(!found.verdict.contains("better"), "{}", found.verdict);
         assert!(
             found.verdict.ends_with(
@@ -393,10 +395,12 @@ mod tests {
     fn without_fresh_trials_nothing_is_confirmed() {
         let first = experiment("first", [&[9, 10, 11], &[4, 5, 6], &[6, 7, 8]]);
         let none = experiment("first-confirm", [&[], &[], &[]]);
-        let found = confirmation(&first, &[1], &none, Metric::TestAccuracy);
+        let found =
+            confirmation(&first, &[1], &none, &fixture::declared(&MetricName::TEST_ACCURACY));
         assert!(found.verdict.starts_with("Nothing is confirmed"), "{}", found.verdict);
         let one = experiment("first-confirm", [&[], &[5], &[]]);
-        let found = confirmation(&first, &[1], &one, Metric::TestAccuracy);
+        let found =
+            confirmation(&first, &[1], &one, &fixture::declared(&MetricName::TEST_ACCURACY));
         assert!(found.verdict.starts_with("Nothing is confirmed"), "{}", found.verdict);
     }
 }

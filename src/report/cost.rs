@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::curves::sharing_groups;
-use super::document::{Cost, NetworkCost};
-use crate::base::Metric;
+use super::document::{AxisLine, Cost, NetworkCost};
+use crate::base::MetricName;
 use crate::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
-use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
 use gridbench_stats::Summary;
 
-/// Returns the cost of everything that was trained; `labels` and `shown` name the axes' values.
+/// Returns the cost of everything that was trained; `axes` say how values are shown.
 #[must_use]
-pub(super) fn cost(results: &ExperimentResults, labels: &[String], shown: &[Vec<String>]) -> Cost {
+pub(super) fn cost(results: &ExperimentResults, axes: &[AxisLine]) -> Cost {
     let trainings = trainings(results);
     let mut kinds: BTreeMap<usize, Vec<&Training<'_>>> = BTreeMap::new();
     let mut names: Vec<String> = Vec::new();
     for training in &trainings {
-        let name = network_name(results, training.cell, labels, shown);
+        let name = network_name(&results.cells[training.cell], axes);
         let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
             names.push(name);
             names.len() - 1
@@ -35,7 +34,7 @@ pub(super) fn cost(results: &ExperimentResults, labels: &[String], shown: &[Vec<
     let same_size = sizes.all(|size| Some(size) == first_size);
     let seconds: Vec<f64> = trainings.iter().map(|training| training.seconds).collect();
     let from_curves: f64 = results.curves.iter().map(seconds_of).sum();
-    let memory = results.cells.iter().flat_map(|cell| cell.sample(Metric::PeakMemory));
+    let memory = results.cells.iter().flat_map(|cell| cell.sample(&MetricName::PEAK_MEMORY));
     Cost {
         members: results.curves.len(),
         train_seconds: if results.curves.is_empty() { seconds.iter().sum() } else { from_curves },
@@ -58,7 +57,7 @@ struct Training<'a> {
 }
 
 fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
-    let seconds = |trial: &TrialRow| trial.metrics.get(&Metric::TrainSeconds).copied();
+    let seconds = |trial: &TrialRow| trial.metrics.get(&MetricName::TRAIN_SECONDS).copied();
     let groups = sharing_groups(results);
     let mut group_of = vec![0; results.cells.len()];
     for (place, cells) in groups.iter().enumerate() {
@@ -88,7 +87,7 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
             let of_repeat = curves.get(&(group, repeat)).into_iter().flatten().copied();
             let members: Vec<_> = of_repeat.filter(|curve| curve.member < size).collect();
             let seconds = seconds(trial).unwrap_or(0.0);
-            let rate = trial.metrics.get(&Metric::ImagesPerSecond);
+            let rate = trial.metrics.get(&MetricName::IMAGES_PER_SECOND);
             found.push(Training {
                 cell,
                 seconds,
@@ -109,23 +108,17 @@ fn ensemble_size(results: &ExperimentResults, cell: &CellResults) -> u32 {
 }
 
 /// Names the network of a cell by the axes that change what a step computes.
-fn network_name(
-    results: &ExperimentResults,
-    cell: usize,
-    labels: &[String],
-    shown: &[Vec<String>],
-) -> String {
+fn network_name(cell: &CellResults, axes: &[AxisLine]) -> String {
     let is_network = |key: &str| {
         ["model.", "dataset.", "trainer."].iter().any(|part| key.starts_with(part))
             || key == "train.precision"
     };
-    let part = |(place, axis): (usize, &Axis)| {
-        let value = results.cells[cell].values[place].as_ref().filter(|_| is_network(&axis.key))?;
-        let known = axis.values.iter().position(|known| known == value);
-        let value = known.map_or_else(|| value.to_string(), |known| shown[place][known].clone());
-        (axis.values.len() > 1).then(|| format!("{} {value}", labels[place]))
+    let part = |(axis, value): (&AxisLine, &Option<Value>)| {
+        let is_told = is_network(&axis.key) && axis.values.len() > 1;
+        let value = axis.show(value.as_ref().filter(|_| is_told)?);
+        Some(format!("{} {value}", axis.label))
     };
-    results.axes.iter().enumerate().filter_map(part).collect::<Vec<_>>().join(", ")
+    axes.iter().zip(&cell.values).filter_map(part).collect::<Vec<_>>().join(", ")
 }
 
 fn network_cost(network: &str, trainings: &[&Training<'_>]) -> NetworkCost {
@@ -190,8 +183,8 @@ mod tests {
 
     fn set(results: &mut ExperimentResults, cell: usize, seconds: f64, rate: f64) {
         let metrics = &mut results.cells[cell].trials[0].metrics;
-        metrics.insert(Metric::TrainSeconds, seconds);
-        metrics.insert(Metric::ImagesPerSecond, rate);
+        metrics.insert(MetricName::TRAIN_SECONDS, seconds);
+        metrics.insert(MetricName::IMAGES_PER_SECOND, rate);
     }
 
     /// An ensemble of two, whose first network also stands alone.

@@ -15,6 +15,7 @@ const MOST_GROUPS: usize = 400;
 /// The curves of the networks that some cells share: cells that differ only in how an ensemble is
 /// formed use the same networks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct CurveGroup {
     /// Indices of the section's cells that use these networks.
     pub cells: Vec<usize>,
@@ -26,6 +27,7 @@ pub struct CurveGroup {
 
 /// What the networks gave in one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct EpochPoint {
     /// Index of the epoch, from 1.
     pub epoch: u32,
@@ -43,6 +45,7 @@ pub struct EpochPoint {
 
 /// Mean and spread over networks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Band {
     /// Networks with a finite value.
     pub n: usize,

@@ -6,7 +6,7 @@ use super::numbers::{Scale, probability};
 use super::pivot::ABSENT;
 use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
-use crate::base::Metric;
+use crate::base::{Metric, MetricName, Unit};
 use gridbench_stats::{IntervalMethod, Summary};
 
 impl Presenter<'_> {
@@ -56,7 +56,7 @@ impl Presenter<'_> {
             }
         }
         columns.extend(self.also_columns(cells));
-        columns.extend(cost_columns(cells));
+        columns.extend(self.cost_columns(cells));
         (
             TextTable { banner: None, keys, columns, split: Split::Full },
             self.section.cells.len() - cells.len(),
@@ -66,18 +66,18 @@ impl Presenter<'_> {
     /// Returns one column a metric that the experiment wants beside the first.
     fn also_columns(&self, cells: &[CellLine]) -> Vec<TextColumn> {
         let column = |metric: &Metric| {
-            let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
+            let of = |cell: &CellLine| cell.metrics.get(&metric.name).copied();
             let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
-            let scale = Scale::of(*metric, spread.max_by(f64::total_cmp));
+            let scale = Scale::of(&metric.unit, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| {
                 of(cell).map_or_else(|| ABSENT.to_owned(), |found| with_spread(&scale, &found))
             };
-            let head = metric.name().replace('-', " ");
+            let head = metric.name.words();
             TextColumn::plain(head, Align::Left, cells.iter().map(text).collect())
         };
         let shown = |metric: &&Metric| {
-            **metric != self.section.metric
-                && cells.iter().any(|cell| cell.metrics.contains_key(&metric.column()))
+            metric.name != self.section.metric.name
+                && cells.iter().any(|cell| cell.metrics.contains_key(&metric.name))
         };
         self.section.also.iter().filter(shown).map(column).collect()
     }
@@ -142,25 +142,26 @@ impl Presenter<'_> {
     pub(super) fn reference(&self) -> Option<TextTable> {
         let comparison = self.section.reference.as_ref()?;
         // A number stands for the metric of the report unless its own is named.
-        let names_metric =
-            comparison.matches.iter().any(|found| found.published.metric != self.section.metric);
+        let names_metric = comparison
+            .matches
+            .iter()
+            .any(|found| found.published.metric != self.section.metric.name);
         let any_test = comparison.matches.iter().any(|found| found.p.is_some());
         let of = |head: &str, align, text: &dyn Fn(&super::document::ReferenceMatch) -> String| {
             TextColumn::plain(head, align, comparison.matches.iter().map(text).collect())
         };
-        let scale = |metric: Metric| {
-            if metric == self.section.metric { self.scale } else { Scale::of(metric, None) }
+        let scale = |metric: &MetricName| match self.section.measured(metric) {
+            Some(metric) if *metric != self.section.metric => Scale::of(&metric.unit, None),
+            _ => self.scale.clone(),
         };
         let mut keys = vec![of("published", Align::Left, &|found| found.published.label.clone())];
         if names_metric {
-            keys.push(of("metric", Align::Left, &|found| {
-                found.published.metric.name().replace('-', " ")
-            }));
+            keys.push(of("metric", Align::Left, &|found| found.published.metric.words()));
         }
         let mut columns = vec![
             of("value", Align::Right, &|found| {
                 let published = &found.published;
-                let scale = scale(published.metric);
+                let scale = scale(&published.metric);
                 let spread = published.sd.map(|sd| format!(" ± {}", scale.value(sd)));
                 let n = published.n.map(|n| format!(" (n = {n})"));
                 format!(
@@ -171,7 +172,7 @@ impl Presenter<'_> {
                 )
             }),
             of("ours", Align::Left, &|found| {
-                let scale = scale(found.published.metric);
+                let scale = scale(&found.published.metric);
                 if found.ours.n < 2 {
                     return with_spread(&scale, &found.ours);
                 }
@@ -179,7 +180,7 @@ impl Presenter<'_> {
                 format!("{text} (n = {})", found.ours.n)
             }),
             of("difference", Align::Right, &|found| {
-                scale(found.published.metric).signed(found.difference)
+                scale(&found.published.metric).signed(found.difference)
             }),
         ];
         if any_test {
@@ -212,13 +213,15 @@ fn size(counts: Counts) -> String {
     }
 }
 
-fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
-    [("seconds", Metric::TrainSeconds), ("images/s", Metric::ImagesPerSecond)]
-        .into_iter()
-        .filter_map(|(head, metric)| {
-            let of = |cell: &CellLine| cell.metrics.get(&metric.column()).copied();
+impl Presenter<'_> {
+    /// Returns seconds and images per second, where they were measured.
+    fn cost_columns(&self, cells: &[CellLine]) -> Vec<TextColumn> {
+        let costs = [MetricName::TRAIN_SECONDS, MetricName::IMAGES_PER_SECOND];
+        let column = |name: &MetricName| {
+            let unit = &self.section.measured(name)?.unit;
+            let of = |cell: &CellLine| cell.metrics.get(name).copied();
             let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
-            let scale = Scale::of(metric, spread.max_by(f64::total_cmp));
+            let scale = Scale::of(unit, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| match of(cell) {
                 None => ABSENT.to_owned(),
                 Some(Summary { mean, sd: Some(sd), .. }) => {
@@ -226,10 +229,12 @@ fn cost_columns(cells: &[CellLine]) -> Vec<TextColumn> {
                 }
                 Some(found) => format!("{} (n = 1)", scale.value(found.mean)),
             };
+            let head = if *unit == Unit::SECONDS { "seconds" } else { unit.name() };
             cells
                 .iter()
                 .any(|cell| of(cell).is_some())
                 .then(|| TextColumn::plain(head, Align::Right, cells.iter().map(text).collect()))
-        })
-        .collect()
+        };
+        costs.iter().filter_map(column).collect()
+    }
 }

@@ -1,8 +1,8 @@
 //! What a report says, as data: every rendering is made from this and nothing else.
 //!
 //! The JSON rendering is this structure, so its fields are the documented schema. Accuracies are
-//! fractions from 0 to 1; absent numbers are `null`; a change that breaks readers raises
-//! [`SCHEMA_VERSION`].
+//! fractions from 0 to 1; absent numbers are `null`; a change that breaks readers raises the version
+//! of [`REPORT`](crate::base::format::REPORT).
 
 use std::collections::BTreeMap;
 
@@ -12,28 +12,23 @@ use super::curves::CurveGroup;
 use super::effects::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
 use super::rivals::AgainstBest;
-use crate::base::{CellId, Metric};
+use crate::base::{CellId, Metric, MetricName};
 use crate::results::Origin;
 use crate::spec::value::Value;
 use crate::store::DatasetFacts;
 use gridbench_stats::Summary;
 
-/// Version of the JSON schema.
-pub const SCHEMA_VERSION: u32 = 1;
-
 /// A report over one or more experiments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ReportDocument {
-    /// Always `gridbench-report`.
-    pub format: &'static str,
-    /// Version of this schema.
-    pub version: u32,
     /// One section an experiment, by name.
     pub experiments: Vec<Section>,
 }
 
 /// What is said of one experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Section {
     /// Name of the experiment.
     pub name: String,
@@ -54,6 +49,8 @@ pub struct Section {
     /// Metrics that stand beside it in the table of cells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Metric>,
+    /// Every metric that was measured, in the order of the tables.
+    pub metrics: Vec<Metric>,
     /// Axes in grid order.
     pub axes: Vec<AxisLine>,
     /// One grid per combination of the axes that label neither rows nor columns.
@@ -86,6 +83,7 @@ pub struct Section {
 
 /// How many trials ended how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Counts {
     /// Trials planned.
     pub planned: usize,
@@ -111,6 +109,7 @@ impl Counts {
 
 /// One axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AxisLine {
     /// Dotted key.
     pub key: String,
@@ -126,7 +125,7 @@ pub struct AxisLine {
 
 /// How an axis is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Labels the rows, alone or with others that move with it.
     Rows,
@@ -140,6 +139,7 @@ pub enum Role {
 
 /// Rows by columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PivotGrid {
     /// What all cells of this grid share and the other grids do not: label and value.
     pub title: Vec<(String, String)>,
@@ -153,6 +153,7 @@ pub struct PivotGrid {
 
 /// Labels along one side of a grid, values as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Heading {
     /// Labels of the axes that move together along this side.
     pub labels: Vec<String>,
@@ -162,6 +163,7 @@ pub struct Heading {
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct CellLine {
     /// Content id.
     pub id: CellId,
@@ -189,8 +191,8 @@ pub struct CellLine {
     pub noise: Option<Noise>,
     /// Comparison with the best cell; absent for itself, for single trials and in texts.
     pub against_best: Option<AgainstBest>,
-    /// Summary of every metric, by column name.
-    pub metrics: BTreeMap<String, Summary>,
+    /// Statistics of every metric, by its name.
+    pub metrics: BTreeMap<MetricName, Summary>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -200,6 +202,7 @@ fn is_false(value: &bool) -> bool {
 
 /// The spread of a cell that its test images alone would cause.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Noise {
     /// √(error / (2 · test images)).
     pub predicted_sd: f64,
@@ -213,6 +216,7 @@ pub struct Noise {
 
 /// What can be concluded from the grids.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Findings {
     /// Level of the tests behind the marks.
     pub alpha: f64,
@@ -236,6 +240,7 @@ pub struct Findings {
 
 /// What differences a number of trials can show.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Detectable {
     /// Trials per cell, the median over the cells.
     pub n: usize,
@@ -249,6 +254,7 @@ pub struct Detectable {
 
 /// The best cell, never without its spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Best {
     /// Index into the section's cells.
     pub cell: usize,
@@ -260,6 +266,7 @@ pub struct Best {
 
 /// The best single trial.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Extreme {
     /// Its value.
     pub value: f64,
@@ -271,6 +278,7 @@ pub struct Extreme {
 
 /// The spread that the test set alone would cause, and the spread seen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Spread {
     /// √(error / (2 · test images)).
     pub predicted: f64,
@@ -282,6 +290,7 @@ pub struct Spread {
 
 /// What a reader must know before believing the numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Warning {
     /// Stable name, for programs.
     pub kind: WarningKind,
@@ -291,7 +300,7 @@ pub struct Warning {
 
 /// Kinds of warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum WarningKind {
     /// Trials ended without a result.
     LostTrials,
@@ -311,6 +320,7 @@ pub enum WarningKind {
 
 /// Published numbers beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ReferenceComparison {
     /// Name of the table.
     pub name: String,
@@ -328,6 +338,7 @@ pub struct ReferenceComparison {
 
 /// A published number and ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ReferenceMatch {
     /// The published number.
     pub published: ReferenceEntryLine,
@@ -348,7 +359,7 @@ pub struct ReferenceMatch {
 
 /// How a cell is compared with a published number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ReferenceTest {
     /// A t-test that lends our standard deviation to the published trials, whose own is unknown.
     SharedSpread,
@@ -358,11 +369,12 @@ pub enum ReferenceTest {
 
 /// A published number.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ReferenceEntryLine {
     /// What it is a number of.
     pub label: String,
     /// The metric.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// The number, a fraction for accuracies.
     pub mean: f64,
     /// Published standard deviation.
@@ -373,6 +385,7 @@ pub struct ReferenceEntryLine {
 
 /// What an experiment cost.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Cost {
     /// Members trained.
     pub members: usize,
@@ -394,6 +407,7 @@ pub struct Cost {
 
 /// What the members of one kind of network cost, each counted once.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct NetworkCost {
     /// What sets it apart from the other networks of the experiment, such as `preset mlp`; empty for
     /// an only one.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::document::{PivotGrid, Role, Section};
+use super::compose::joined;
+use super::document::{AxisLine, CellLine, PivotGrid, Role};
 use crate::spec::value::Value;
 use gridbench_stats::{self as stats, MarginalMean, Observation, TwoWayAnova};
 
@@ -13,6 +14,7 @@ const CONFIDENCE: f64 = 0.95;
 
 /// The means of the levels of one axis, or of axes that move together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AxisEffect {
     /// Indices of the section's axes; several where they move together.
     pub axes: Vec<usize>,
@@ -27,6 +29,7 @@ pub struct AxisEffect {
 
 /// One level of an axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Level {
     /// Its values, joined.
     pub value: String,
@@ -40,6 +43,7 @@ pub struct Level {
 
 /// The analysis of variance of one grid: rows, columns and their interaction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct GridVariance {
     /// Index of the section's grid.
     pub grid: usize,
@@ -49,29 +53,33 @@ pub struct GridVariance {
 
 /// Returns the effect of every axis that varies; axes that move together share one.
 #[must_use]
-pub(super) fn axis_effects(section: &Section, samples: &[Vec<f64>]) -> Vec<AxisEffect> {
+pub(super) fn axis_effects(
+    axes: &[AxisLine],
+    cells: &[CellLine],
+    samples: &[Vec<f64>],
+) -> Vec<AxisEffect> {
     let varying: Vec<usize> =
-        (0..section.axes.len()).filter(|axis| section.axes[*axis].role != Role::Fixed).collect();
+        (0..axes.len()).filter(|axis| axes[*axis].role != Role::Fixed).collect();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for axis in varying {
-        match groups.iter_mut().find(|group| move_together(section, group[0], axis)) {
+        match groups.iter_mut().find(|group| move_together(cells, group[0], axis)) {
             Some(group) => group.push(axis),
             None => groups.push(vec![axis]),
         }
     }
-    groups.iter().map(|group| effect(section, samples, group)).collect()
+    groups.iter().map(|group| effect(axes, cells, samples, group)).collect()
 }
 
-fn value(section: &Section, cell: usize, axis: usize) -> Option<&Value> {
-    section.cells[cell].values[axis].as_ref()
+fn value(cells: &[CellLine], cell: usize, axis: usize) -> Option<&Value> {
+    cells[cell].values[axis].as_ref()
 }
 
 /// Returns whether each of two axes follows from the other in every cell.
-fn move_together(section: &Section, a: usize, b: usize) -> bool {
+fn move_together(cells: &[CellLine], a: usize, b: usize) -> bool {
     let mut pairs = BTreeSet::new();
     let (mut first, mut second) = (BTreeSet::new(), BTreeSet::new());
-    for cell in 0..section.cells.len() {
-        let (a, b) = (value(section, cell, a), value(section, cell, b));
+    for cell in 0..cells.len() {
+        let (a, b) = (value(cells, cell, a), value(cells, cell, b));
         first.insert(a);
         second.insert(b);
         pairs.insert((a, b));
@@ -79,19 +87,22 @@ fn move_together(section: &Section, a: usize, b: usize) -> bool {
     pairs.len() == first.len() && pairs.len() == second.len()
 }
 
-fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffect {
-    let lead = &section.axes[group[0]];
+fn effect(
+    axes: &[AxisLine],
+    cells: &[CellLine],
+    samples: &[Vec<f64>],
+    group: &[usize],
+) -> AxisEffect {
+    let lead = &axes[group[0]];
     let mut keys: Vec<Option<&Value>> = lead.values.iter().map(Some).collect();
-    if (0..section.cells.len()).any(|cell| value(section, cell, group[0]).is_none()) {
+    if (0..cells.len()).any(|cell| value(cells, cell, group[0]).is_none()) {
         keys.push(None);
     }
     let members: Vec<Vec<usize>> = keys
         .iter()
         .map(|key| {
-            (0..section.cells.len())
-                .filter(|cell| {
-                    value(section, *cell, group[0]) == *key && !samples[*cell].is_empty()
-                })
+            (0..cells.len())
+                .filter(|cell| value(cells, *cell, group[0]) == *key && !samples[*cell].is_empty())
                 .collect()
         })
         .collect();
@@ -100,16 +111,16 @@ fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffec
         .map(|cells| cells.iter().map(|cell| samples[*cell].as_slice()).collect())
         .collect();
     let means = stats::marginal_means(&slices, CONFIDENCE);
-    let company = |cells: &Vec<usize>| -> BTreeSet<Vec<Option<&Value>>> {
+    let company = |members: &Vec<usize>| -> BTreeSet<Vec<Option<&Value>>> {
         let others = |cell: &usize| {
-            let axes = (0..section.axes.len()).filter(|axis| !group.contains(axis));
-            axes.map(|axis| value(section, *cell, axis)).collect()
+            let others = (0..axes.len()).filter(|axis| !group.contains(axis));
+            others.map(|axis| value(cells, *cell, axis)).collect()
         };
-        cells.iter().map(others).collect()
+        members.iter().map(others).collect()
     };
     let companies: Vec<_> = members.iter().map(company).collect();
     let name = |place: usize| match members[place].first() {
-        Some(cell) => section.show_joined(*cell, group),
+        Some(cell) => joined(axes, &cells[*cell].values, group),
         None => lead.show_or_absent(keys[place]),
     };
     let levels = means.into_iter().enumerate().map(|(place, mean)| Level {
@@ -118,7 +129,7 @@ fn effect(section: &Section, samples: &[Vec<f64>], group: &[usize]) -> AxisEffec
         trials: members[place].iter().map(|cell| samples[*cell].len()).sum(),
         mean,
     });
-    let labels: Vec<&str> = group.iter().map(|axis| section.axes[*axis].label.as_str()).collect();
+    let labels: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
     AxisEffect {
         axes: group.to_vec(),
         label: labels.join("/"),

@@ -6,7 +6,7 @@ use super::numbers::{Scale, counted};
 use super::pivot::ABSENT;
 use super::predicted::EnsembleGroup;
 use super::present::Presenter;
-use crate::base::{Direction, Metric};
+use crate::base::{MetricName, Unit};
 use gridbench_stats::EnsemblePoint;
 
 /// Sizes that are listed, beside the experiment's own and the largest.
@@ -27,7 +27,7 @@ pub(super) struct EnsembleTable {
 pub(super) fn ranked(section: &Section) -> Vec<&EnsembleGroup> {
     let Some(predicted) = &section.predicted else { return Vec::new() };
     let mut groups: Vec<&EnsembleGroup> = predicted.ensembles.iter().collect();
-    let sign = if section.metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let sign = section.metric.sign();
     let rank = |group: &EnsembleGroup| {
         let means = group.cells.iter().filter_map(|cell| section.cells[*cell].summary);
         means.map(|found| sign * found.mean).fold(f64::NEG_INFINITY, f64::max)
@@ -40,9 +40,10 @@ pub(super) fn ranked(section: &Section) -> Vec<&EnsembleGroup> {
 /// networks do.
 #[must_use]
 pub(super) fn scale(section: &Section) -> Scale {
-    let pooled = section.findings.pooled_sd.filter(|_| section.metric == Metric::TestAccuracy);
+    let pooled =
+        section.findings.pooled_sd.filter(|_| section.metric.name == MetricName::TEST_ACCURACY);
     let single = || ranked(section).first()?.points.first()?.sd;
-    Scale::of(Metric::TestAccuracy, pooled.or_else(single))
+    Scale::of(&Unit::FRACTION, pooled.or_else(single))
 }
 
 impl Presenter<'_> {

@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::base::text::markdown as escape;
+
 /// How a piece of text stands out where colour is allowed; it never carries meaning alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Paint {
@@ -208,33 +210,6 @@ fn join(
     line
 }
 
-/// Makes text harmless inside Markdown: a table cell, a heading, a list item.
-#[must_use]
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' | '#' => out.extend(['\\', c]),
-            '\n' | '\r' => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// Makes a sentence harmless inside Markdown; what stands between backticks stays code.
-#[must_use]
-pub(super) fn prose(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len().is_multiple_of(2) || text.contains(['\n', '\r', '|']) {
-        return escape(text);
-    }
-    let part = |(place, part): (usize, &&str)| {
-        if place % 2 == 1 { format!("`{part}`") } else { escape(part) }
-    };
-    parts.iter().enumerate().map(part).collect()
-}
-
 /// Breaks `parts` into lines of at most `width`, joined by `separator`; later lines are indented.
 #[must_use]
 pub fn wrap_parts(parts: &[String], separator: &str, width: usize, indent: usize) -> Vec<String> {
@@ -320,9 +295,6 @@ mod tests {
     #[test]
     fn markdown_escapes_what_would_break_the_table() {
         assert_eq!(table().markdown()[0], r"| shift ↓ | a | b\|c |");
-        assert_eq!(escape("a_b\n<i>"), r"a\_b \<i\>");
-        assert_eq!(prose("set `a_b` to *3*"), r"set `a_b` to \*3\*");
-        assert_eq!(prose("a ` alone_"), r"a \` alone\_");
     }
 
     #[test]

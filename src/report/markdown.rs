@@ -5,10 +5,10 @@
 use super::Attachment;
 use super::document::{ReportDocument, Section};
 use super::html::images;
-use super::layout::{escape, prose};
 use super::numbers::counted;
 use super::present::{Presenter, grid_title};
 use super::reference::notes;
+use crate::base::text::{markdown as escape, markdown_prose as prose};
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
 const DETAILS: usize = 1000;

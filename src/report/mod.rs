@@ -37,6 +37,7 @@ mod terminal;
 mod tests;
 mod warnings;
 
+use crate::base::format;
 use crate::results::ExperimentResults;
 use crate::tables;
 
@@ -47,7 +48,7 @@ pub use curves::{Band, CurveGroup, EpochPoint};
 pub use document::{
     AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, NetworkCost,
     Noise, PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
-    ReportDocument, Role, SCHEMA_VERSION, Section, Spread, Warning, WarningKind,
+    ReportDocument, Role, Section, Spread, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
 pub use layout::{wrap_parts, wrap_text};
@@ -126,11 +127,7 @@ fn document(subjects: &[Subject<'_>], depth: Depth) -> ReportDocument {
     let section = |subject: &Subject<'_>| {
         compose::section(subject.results, subject.predicted.cloned(), depth)
     };
-    ReportDocument {
-        format: "gridbench-report",
-        version: SCHEMA_VERSION,
-        experiments: by_name(subjects).into_iter().map(section).collect(),
-    }
+    ReportDocument { experiments: by_name(subjects).into_iter().map(section).collect() }
 }
 
 /// Renders a report; the text ends with a line break and needs no other file.
@@ -149,10 +146,7 @@ pub fn render(subjects: &[Subject<'_>], format: Format, page: Page) -> String {
                 sorted.iter().map(|subject| subject.results).collect();
             tables::cells_csv(&results)
         }
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&compose(subjects));
-            text.expect("a report has text keys only") + "\n"
-        }
+        Format::Json => format::REPORT.text(&compose(subjects)),
         Format::Html => html::render(&compose(subjects)),
         Format::Latex => latex::render(&text()),
     }

@@ -1,34 +1,28 @@
 //! Numbers as people read them: percent, two digits of spread, true minus signs.
 
-use crate::base::{Metric, Unit};
+use crate::base::Unit;
+pub use crate::base::text::{counted, decimal as grouped, whole};
 
 /// How the values of one metric are printed throughout a section.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scale {
+    unit: Unit,
     factor: f64,
     decimals: usize,
-    unit: &'static str,
-    difference_unit: &'static str,
 }
 
 impl Scale {
-    /// Chooses the scale of `metric` so that `spread` shows two digits.
+    /// Chooses the scale of values in `unit` so that `spread` shows two digits.
     #[must_use]
-    pub(super) fn of(metric: Metric, spread: Option<f64>) -> Self {
-        let (factor, least, most, unit, difference_unit) = match metric.unit() {
-            Unit::Fraction => (100.0, 2, 4, " %", " points"),
-            Unit::Nats => (1.0, 3, 6, "", ""),
-            Unit::Seconds => (1.0, 1, 4, " s", " s"),
-            Unit::ImagesPerSecond => (1.0, 0, 1, " images/s", " images/s"),
-            Unit::Mebibytes => (1.0, 0, 1, " MiB", " MiB"),
-            Unit::Count => (1.0, 1, 2, "", ""),
-        };
+    pub(super) fn of(unit: &Unit, spread: Option<f64>) -> Self {
+        let factor = unit.factor();
+        let (least, most) = unit.decimals();
         let wanted = spread
             .map(|spread| spread * factor)
             .filter(|spread| *spread > 0.0 && spread.is_finite())
             .map_or(least as f64, |spread| 1.0 - spread.log10().floor());
         let decimals = (wanted.max(0.0) as usize).clamp(least, most);
-        Self { factor, decimals, unit, difference_unit }
+        Self { unit: unit.clone(), factor, decimals }
     }
 
     /// Returns a value as it is printed, for places on a chart.
@@ -54,7 +48,7 @@ impl Scale {
     /// Prints the size of a difference with its unit.
     #[must_use]
     pub(super) fn size(&self, difference: f64) -> String {
-        format!("{}{}", self.value(difference.abs()), self.difference_unit)
+        format!("{}{}", self.value(difference.abs()), self.unit.of_differences())
     }
 
     /// Prints an interval without its unit.
@@ -66,30 +60,9 @@ impl Scale {
 
     /// Returns the unit behind the name of the metric in headings, with a leading space, or nothing.
     #[must_use]
-    pub(super) fn unit(&self) -> &'static str {
-        self.unit
+    pub(super) fn unit(&self) -> String {
+        self.unit.of_values()
     }
-}
-
-/// Prints a number with `decimals` places, a true minus sign and commas between thousands.
-#[must_use]
-pub fn grouped(value: f64, decimals: usize) -> String {
-    if !value.is_finite() {
-        return if value.is_nan() { "NaN".to_owned() } else { format!("{value}") };
-    }
-    let text = format!("{:.decimals$}", value.abs());
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut out = String::new();
-    if value < 0.0 && text.contains(|c: char| ('1'..='9').contains(&c)) {
-        out.push('−');
-    }
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + rest
 }
 
 /// Prints a duration in its two largest units.
@@ -119,47 +92,27 @@ pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// Prints a count with commas between thousands.
-#[must_use]
-pub fn whole(count: usize) -> String {
-    grouped(count as f64, 0)
-}
-
-/// Prints a count with the noun, adding `s` unless it is one.
-#[must_use]
-pub fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", whole(count))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_spread_shows_two_digits() {
-        let scale = |spread| Scale::of(Metric::TestAccuracy, Some(spread));
+        let scale = |spread| Scale::of(&Unit::FRACTION, Some(spread));
         assert_eq!(scale(0.0021).value(0.98608), "98.61");
         assert_eq!(scale(0.000_47).value(0.996_41), "99.641");
         assert_eq!(scale(0.000_47).value(0.000_47), "0.047");
         assert_eq!(scale(0.05).value(0.5), "50.00");
-        assert_eq!(Scale::of(Metric::TestLoss, Some(0.0123)).value(0.4567), "0.457");
+        assert_eq!(Scale::of(&Unit::NATS, Some(0.0123)).value(0.4567), "0.457");
     }
 
     #[test]
     fn differences_carry_a_sign_unless_they_round_to_zero() {
-        let scale = Scale::of(Metric::TestAccuracy, None);
+        let scale = Scale::of(&Unit::FRACTION, None);
         assert_eq!(scale.signed(0.0012), "+0.12");
         assert_eq!(scale.signed(-0.0012), "−0.12");
         assert_eq!(scale.signed(-0.000_001), "0.00");
         assert_eq!(scale.size(-0.0034), "0.34 points");
-    }
-
-    #[test]
-    fn large_numbers_are_grouped_and_small_ones_are_not() {
-        assert_eq!(grouped(1_234_567.0, 0), "1,234,567");
-        assert_eq!(grouped(-1234.5, 1), "−1,234.5");
-        assert_eq!(grouped(999.0, 0), "999");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::document::{Heading, PivotGrid, Role};
+use super::document::{AxisLine, Heading, PivotGrid, Role};
 use crate::results::ExperimentResults;
 use crate::spec::experiment::ReportSettings;
 use crate::spec::value::Value;
@@ -168,21 +168,16 @@ impl Layout {
         }
     }
 
-    /// Returns the grids; `labels` holds one short label an axis, `shown` the texts of its values.
+    /// Returns the grids; `lines` say how the axes and their values are shown.
     #[must_use]
-    pub(super) fn grids(
-        &self,
-        results: &ExperimentResults,
-        labels: &[String],
-        shown: &[Vec<String>],
-    ) -> Vec<PivotGrid> {
+    pub(super) fn grids(&self, results: &ExperimentResults, lines: &[AxisLine]) -> Vec<PivotGrid> {
         let coded = Coded::of(results);
-        let text = |axis: usize, code: usize| shown[axis].get(code).cloned();
+        let text = |axis: usize, code: usize| lines[axis].shown.get(code).cloned();
         let texts = |axes: &[usize], tuple: &[usize]| {
             axes.iter().zip(tuple).map(|(axis, code)| text(*axis, *code)).collect::<Vec<_>>()
         };
         let heading = |axes: &[usize], tuples: &[Vec<usize>]| Heading {
-            labels: axes.iter().map(|axis| labels[*axis].clone()).collect(),
+            labels: axes.iter().map(|axis| lines[*axis].label.clone()).collect(),
             values: tuples.iter().map(|tuple| texts(axes, tuple)).collect(),
         };
         let grid = |(key, members): &(Vec<usize>, Vec<usize>)| {
@@ -203,7 +198,7 @@ impl Layout {
                 entries[row][column] = Some(*cell);
             }
             let name = |(axis, value): (&usize, Option<String>)| {
-                (labels[*axis].clone(), value.unwrap_or_else(|| ABSENT.to_owned()))
+                (lines[*axis].label.clone(), value.unwrap_or_else(|| ABSENT.to_owned()))
             };
             PivotGrid {
                 title: self.grids.iter().zip(texts(&self.grids, key)).map(name).collect(),

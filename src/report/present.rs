@@ -30,7 +30,7 @@ impl<'a> Presenter<'a> {
         let findings = &section.findings;
         Self {
             section,
-            scale: Scale::of(section.metric, findings.pooled_sd),
+            scale: Scale::of(&section.metric.unit, findings.pooled_sd),
             sizes_differ: findings.n_min != findings.n_max,
         }
     }
@@ -80,7 +80,7 @@ impl<'a> Presenter<'a> {
     /// Returns the name of the metric with its unit, for example `test accuracy %`.
     #[must_use]
     pub(super) fn metric(&self) -> String {
-        format!("{}{}", self.section.metric.name().replace('-', " "), self.scale.unit())
+        format!("{}{}", self.section.metric.name.words(), self.scale.unit())
     }
 
     /// Returns what the grids show, for example `test accuracy %, mean ± SD, n = 6`.

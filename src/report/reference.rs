@@ -4,86 +4,51 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{
-    ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest, Section,
-};
+use super::document::{ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest};
 use super::labels::spoken;
 use super::numbers::counted;
-pub use super::published::{NAMES, find};
-use crate::base::Metric;
+pub use super::published::{find, names};
 use crate::results::ExperimentResults;
+use crate::spec::reference::{ReferenceEntry, ReferenceTable};
 use crate::spec::value::Value;
 use gridbench_stats::{self as stats, Moments, Summary};
 
 /// Level at which a difference from a published number counts.
 const ALPHA: f64 = 0.05;
 
-/// A published table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReferenceTable {
-    /// Name used under `[report] reference`.
-    pub name: &'static str,
-    /// What it shows.
-    pub title: &'static str,
-    /// Who published it.
-    pub source: &'static str,
-    /// Settings common to all entries: dotted key and value.
-    pub conditions: Vec<(&'static str, Value)>,
-    /// The numbers.
-    pub entries: Vec<ReferenceEntry>,
-}
-
-/// A published number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReferenceEntry {
-    /// What it is a number of, where the assignment does not say it.
-    pub label: Option<&'static str>,
-    /// Settings of its own: dotted key and value. An entry without any stands beside our best cell.
-    pub assignment: Vec<(&'static str, Value)>,
-    /// The metric.
-    pub metric: Metric,
-    /// The number, a fraction for accuracies.
-    pub mean: f64,
-    /// Standard deviation, where published.
-    pub sd: Option<f64>,
-    /// Number of trials, where published.
-    pub n: Option<usize>,
-}
-
-impl ReferenceEntry {
-    fn line(&self) -> ReferenceEntryLine {
-        let part = |(key, value): &(&str, Value)| {
-            format!("{} {value}", key.rsplit('.').next().unwrap_or(key))
-        };
-        let assignment = || self.assignment.iter().map(part).collect::<Vec<_>>().join(", ");
-        ReferenceEntryLine {
-            label: self.label.map_or_else(assignment, str::to_owned),
-            metric: self.metric,
-            mean: self.mean,
-            sd: self.sd,
-            n: self.n,
-        }
+/// Returns what stands in a line of a published number.
+fn line(entry: &ReferenceEntry) -> ReferenceEntryLine {
+    let part = |(key, value): &(String, Value)| {
+        format!("{} {value}", key.rsplit('.').next().unwrap_or(key))
+    };
+    let settings = || entry.settings.iter().map(part).collect::<Vec<_>>().join(", ");
+    ReferenceEntryLine {
+        label: entry.label.clone().unwrap_or_else(settings),
+        metric: entry.metric.clone(),
+        mean: entry.mean,
+        sd: entry.sd,
+        n: entry.n,
     }
 }
 
-/// Sets the entries of `table` beside the cells they match.
+/// Sets the entries of `table` beside the cells they match, those without settings beside the `best`.
 #[must_use]
 pub fn compare(
     table: &ReferenceTable,
     results: &ExperimentResults,
-    section: &Section,
+    best: Option<usize>,
 ) -> ReferenceComparison {
     let (mut matches, mut unmatched) = (Vec::new(), Vec::new());
     for entry in &table.entries {
-        let found = matching(table, entry, results, section);
+        let found = matching(table, entry, results, best);
         let beside = found.and_then(|cell| {
-            let ours = *section.cells[cell].metrics.get(&entry.metric.column())?;
-            let sample = results.cells[cell].sample(entry.metric);
+            let ours = *results.summary(cell, &entry.metric)?;
+            let sample = results.cells[cell].sample(&entry.metric);
             Some(beside(entry, cell, ours, &sample))
         });
         match beside {
             Some(found) => matches.push(found),
-            None => unmatched.push(entry.line()),
+            None => unmatched.push(line(entry)),
         }
     }
     adjust(&mut matches);
@@ -97,9 +62,9 @@ pub fn compare(
         })
         .collect();
     ReferenceComparison {
-        name: table.name.to_owned(),
-        title: table.title.to_owned(),
-        source: table.source.to_owned(),
+        name: table.name.clone(),
+        title: table.title.clone(),
+        source: table.source.clone(),
         differences,
         matches,
         unmatched,
@@ -114,21 +79,21 @@ fn matching(
     table: &ReferenceTable,
     entry: &ReferenceEntry,
     results: &ExperimentResults,
-    section: &Section,
+    best: Option<usize>,
 ) -> Option<usize> {
     let fits = |cell: usize| {
         let conditions = table.conditions.iter().all(|(key, published)| {
             results.value(cell, key).is_none_or(|ours| same(key, ours, published))
         });
         conditions
-            && entry.assignment.iter().all(|(key, published)| {
+            && entry.settings.iter().all(|(key, published)| {
                 let ours = results.value(cell, key).cloned();
                 let ours = ours.or_else(|| base_value(results, key));
                 ours.is_some_and(|ours| same(key, &ours, published))
             })
     };
-    if entry.assignment.is_empty() {
-        return section.findings.best.map(|best| best.cell);
+    if entry.settings.is_empty() {
+        return best;
     }
     let mut found = (0..results.cells.len()).filter(|cell| fits(*cell));
     // Two cells with the published settings differ in something the table does not know.
@@ -149,7 +114,7 @@ fn beside(entry: &ReferenceEntry, cell: usize, ours: Summary, sample: &[f64]) ->
         (_, None) => None,
     };
     ReferenceMatch {
-        published: entry.line(),
+        published: line(entry),
         cell,
         ours,
         difference: ours.mean - entry.mean,
@@ -311,8 +276,7 @@ mod tests {
         put("name", "rms-prop");
         put("convention", "keras");
         let differences = |results: &crate::results::ExperimentResults| {
-            let section = &crate::report::compose(&[results.into()]).experiments[0];
-            let found = compare(&find("seed-003").unwrap(), results, section).differences;
+            let found = compare(find("seed-003").unwrap(), results, Some(0)).differences;
             found.into_iter().filter(|text| text.contains("optimizer")).collect::<Vec<_>>()
         };
         assert!(differences(&results).is_empty(), "{:?}", differences(&results));

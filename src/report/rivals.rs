@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::document::Section;
-use crate::base::{Direction, Unit};
+use crate::base::Metric;
 use gridbench_stats::{self as stats, Permutation, StochasticOrder, Superiority};
 
 /// Seed of the resamplings: the same results give the same digits.
@@ -22,6 +21,7 @@ const LEVEL: f64 = 0.05;
 
 /// A cell against the best cell; differences are the cell's minus the best's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AgainstBest {
     /// Difference of means.
     pub difference: f64,
@@ -53,11 +53,13 @@ pub struct AgainstBest {
     pub repeats_needed: Option<usize>,
 }
 
-/// Compares every cell of two or more trials with the best; nothing where the best has one.
+/// Compares every cell of two or more trials with the best one; nothing where the best has one trial.
 #[must_use]
-pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Option<AgainstBest>> {
-    let none = || vec![None; samples.len()];
-    let Some(best) = section.findings.best.map(|best| best.cell) else { return none() };
+pub(super) fn against_best(
+    metric: &Metric,
+    best: usize,
+    samples: &[Vec<f64>],
+) -> Vec<Option<AgainstBest>> {
     let found: Vec<_> = samples
         .iter()
         .enumerate()
@@ -71,9 +73,7 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
         found.iter().map(|found| found.map_or(f64::NAN, |found| found.p_two_sided)).collect();
     let (holm, bh) = (stats::holm(&p), stats::benjamini_hochberg(&p));
     let near = nearest(&found, &|cell| samples[cell].len() * samples[best].len());
-    let maximizes = section.metric.direction() == Direction::Maximize;
-    let sign = if maximizes { 1.0 } else { -1.0 };
-    let is_fraction = section.metric.unit() == Unit::Fraction;
+    let sign = metric.sign();
     let signed = |sample: &[f64]| -> Vec<f64> { sample.iter().map(|value| sign * value).collect() };
     let top = signed(&samples[best]);
     let compare = |(cell, welch): (usize, Option<stats::MeanDifference>)| {
@@ -88,7 +88,7 @@ pub(super) fn against_best(section: &Section, samples: &[Vec<f64>]) -> Vec<Optio
         Some(AgainstBest {
             difference: welch.difference,
             interval95: welch.has_spread().then(|| welch.interval(0.95)),
-            errors_per_10000: is_fraction.then(|| -10_000.0 * welch.difference),
+            errors_per_10000: metric.counts_images.then(|| -10_000.0 * welch.difference),
             p_welch: welch.p_two_sided,
             p_holm: holm[cell],
             q_benjamini_hochberg: bh[cell],

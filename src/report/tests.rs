@@ -1,7 +1,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::results::fixture::{self, HandMade};
 use crate::spec::value::Value;
 use gridbench_stats::IntervalMethod;
@@ -170,7 +170,7 @@ fn the_view_decides_rows_columns_and_metric() {
     let mut results = fixture::augment_grid();
     results.facts.report.rows = Some("augment.zoom".to_owned());
     results.facts.report.columns = Some("augment.shift".to_owned());
-    results.facts.report.metric = Metric::TrainSeconds;
+    results.facts.report.metric = MetricName::TRAIN_SECONDS;
     let section = &sections(&[results.clone()])[0];
     assert_eq!(section.grids.len(), 1);
     assert_eq!(section.grids[0].rows.labels, ["zoom", "rotation"]);
@@ -312,7 +312,7 @@ fn published_numbers_name_their_metric_and_number_of_trials() {
     results.facts.report.reference = Some("seed-002".to_owned());
     for trial in &mut results.cells[0].trials {
         let accuracy = 0.98 + 0.001 * f64::from(trial.repeat);
-        trial.metrics.insert(Metric::ValidationAccuracy, accuracy);
+        trial.metrics.insert(MetricName::VALIDATION_ACCURACY, accuracy);
     }
     let text = terminal(&results, 100);
     assert!(text.contains("validation accuracy  98.80 (n = 1)  98.10 ± 0.10 (n = 3)"), "{text}");
@@ -332,7 +332,7 @@ fn trials_equal_to_the_bit_are_called_deterministic() {
         for trial in &mut cell.trials {
             // Equal accuracies of networks happen; equal losses do not.
             let loss = 0.5 + f64::from(place as u32 * trial.repeat) * 1e-9;
-            trial.metrics.insert(Metric::TestLoss, loss);
+            trial.metrics.insert(MetricName::TEST_LOSS, loss);
         }
     }
     let text = terminal(&results, 100);
@@ -356,6 +356,6 @@ fn intervals_are_students_and_twenty_trials_have_a_bootstrap_one_beside_it() {
     let summary = section.cells[0].summary.unwrap();
     assert_eq!(summary.interval_method, Some(IntervalMethod::StudentT));
     assert!(summary.bca_interval95.is_some());
-    assert_eq!(section.cells[0].metrics["train_seconds"].bca_interval95, None);
+    assert_eq!(section.cells[0].metrics[&MetricName::TRAIN_SECONDS].bca_interval95, None);
     assert!(terminal(&results, 100).contains(" 95 % intervals of the mean: Student's t\n"));
 }

@@ -1,38 +1,49 @@
 //! What a reader must know before believing the numbers.
 
-use super::document::{Section, Warning, WarningKind};
+use super::compose::describe;
+use super::document::{
+    AxisLine, CellLine, Counts, Findings, ReferenceComparison, Warning, WarningKind,
+};
 use super::numbers::{Scale, counted};
 use super::reference;
-use crate::base::Metric;
+use crate::base::Split;
 use crate::record::Outcome;
 use crate::results::ExperimentResults;
-use crate::spec::experiment::ReportSettings;
 
 /// Fewest trials that give a spread worth the name.
 const FEW: usize = 3;
 /// How much larger than predicted a spread may be before training counts as unstable (Jordan 2024).
 pub(super) const UNSTABLE: f64 = 1.5;
 
-/// Returns the warnings for a section that is otherwise complete.
-pub(super) fn warnings(results: &ExperimentResults, section: &Section) -> Vec<Warning> {
-    let asked = &results.facts.report;
+/// What warnings are about.
+pub(super) struct Evidence<'a> {
+    pub(super) results: &'a ExperimentResults,
+    pub(super) axes: &'a [AxisLine],
+    pub(super) cells: &'a [CellLine],
+    pub(super) counts: Counts,
+    pub(super) findings: &'a Findings,
+    pub(super) reference: Option<&'a ReferenceComparison>,
+}
+
+/// Returns what a reader must know.
+pub(super) fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
     let warn = |kind, text| Warning { kind, text };
     [
-        lost(results, section).map(|text| warn(WarningKind::LostTrials, text)),
-        unfinished(section).map(|text| warn(WarningKind::Unfinished, text)),
-        few(section).map(|text| warn(WarningKind::FewTrials, text)),
-        unstable(section).map(|text| warn(WarningKind::UnstableTraining, text)),
-        test_chooses(section).map(|text| warn(WarningKind::TestSplitChooses, text)),
-        reference_problem(section, asked).map(|text| warn(WarningKind::Reference, text)),
-        unknown_axes(section, asked).map(|text| warn(WarningKind::View, text)),
+        lost(evidence).map(|text| warn(WarningKind::LostTrials, text)),
+        unfinished(evidence).map(|text| warn(WarningKind::Unfinished, text)),
+        few(evidence).map(|text| warn(WarningKind::FewTrials, text)),
+        unstable(evidence).map(|text| warn(WarningKind::UnstableTraining, text)),
+        test_chooses(evidence).map(|text| warn(WarningKind::TestSplitChooses, text)),
+        reference_problem(evidence).map(|text| warn(WarningKind::Reference, text)),
+        unknown_axes(evidence).map(|text| warn(WarningKind::View, text)),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn lost(results: &ExperimentResults, section: &Section) -> Option<String> {
-    let counts = section.counts;
+fn lost(evidence: &Evidence<'_>) -> Option<String> {
+    let &Evidence { results, axes, cells, counts, .. } = evidence;
     if counts.lost() == 0 {
         return None;
     }
@@ -48,7 +59,7 @@ fn lost(results: &ExperimentResults, section: &Section) -> Option<String> {
     let first = results.cells.iter().enumerate().find_map(|(place, cell)| {
         let trial = cell.trials.iter().find(|trial| ended(trial.outcome))?;
         let reason = trial.reason.as_deref().unwrap_or("no reason recorded");
-        let place = match section.describe(place) {
+        let place = match describe(axes, &cells[place].values) {
             place if place.is_empty() => String::new(),
             place => format!("{place}, "),
         };
@@ -64,8 +75,8 @@ fn lost(results: &ExperimentResults, section: &Section) -> Option<String> {
     ))
 }
 
-fn unfinished(section: &Section) -> Option<String> {
-    let counts = section.counts;
+fn unfinished(evidence: &Evidence<'_>) -> Option<String> {
+    let counts = evidence.counts;
     (counts.unfinished > 0).then(|| {
         format!(
             "{} of {} {} still to be done; cells marked …k/m have k of m: run the experiment again \
@@ -77,23 +88,23 @@ fn unfinished(section: &Section) -> Option<String> {
     })
 }
 
-fn few(section: &Section) -> Option<String> {
-    let completed = section.cells.iter().map(|cell| cell.counts.completed);
+fn few(evidence: &Evidence<'_>) -> Option<String> {
+    let completed = evidence.cells.iter().map(|cell| cell.counts.completed);
     let few = completed.filter(|n| (1..FEW).contains(n)).count();
     (few > 0).then(|| {
         format!(
             "{few} of {} {} fewer than {FEW} completed trials: their spread is unknown or hardly \
              known; set `repeats` to {FEW} or more",
-            counted(section.cells.len(), "cell"),
+            counted(evidence.cells.len(), "cell"),
             if few == 1 { "has" } else { "have" },
         )
     })
 }
 
-fn unstable(section: &Section) -> Option<String> {
-    let spread = section.findings.spread?;
+fn unstable(evidence: &Evidence<'_>) -> Option<String> {
+    let spread = evidence.findings.spread?;
     // A cell of which single trials fail to learn has a spread the test set cannot explain.
-    let scale = Scale::of(section.metric, Some(spread.predicted));
+    let scale = Scale::of(&evidence.results.metric().unit, Some(spread.predicted));
     (spread.predicted > 0.0 && spread.seen > UNSTABLE * spread.predicted).then(|| {
         format!(
             "training is unstable: the SD of {} is {:.1} times the {} that {} explain",
@@ -105,24 +116,21 @@ fn unstable(section: &Section) -> Option<String> {
     })
 }
 
-fn test_chooses(section: &Section) -> Option<String> {
-    let on_test = matches!(
-        section.metric,
-        Metric::TestAccuracy | Metric::TestLoss | Metric::MemberTestAccuracy
-    );
-    (on_test && section.findings.best.is_some() && section.cells.len() > 1).then(|| {
+fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
+    let on_test = evidence.results.metric().split == Some(Split::Test);
+    (on_test && evidence.findings.best.is_some() && evidence.cells.len() > 1).then(|| {
         "the best cell is chosen on the test images themselves, so its mean is too hopeful: choose \
          by a validation metric, or train the best cells again on fresh seeds before quoting it"
             .to_owned()
     })
 }
 
-fn reference_problem(section: &Section, asked: &ReportSettings) -> Option<String> {
-    let name = asked.reference.as_deref()?;
-    match &section.reference {
+fn reference_problem(evidence: &Evidence<'_>) -> Option<String> {
+    let name = evidence.results.facts.report.reference.as_deref()?;
+    match evidence.reference {
         None => Some(format!(
-            "there is no reference table `{name}`; there are {}",
-            reference::NAMES.join(", ")
+            "there is no reference table `{name}`; there are {}, and TOML files of your own",
+            reference::names().collect::<Vec<_>>().join(", ")
         )),
         Some(comparison) if comparison.matches.is_empty() => {
             Some(format!("no cell matches an entry of the reference table `{name}`"))
@@ -131,8 +139,9 @@ fn reference_problem(section: &Section, asked: &ReportSettings) -> Option<String
     }
 }
 
-fn unknown_axes(section: &Section, asked: &ReportSettings) -> Option<String> {
-    let keys: Vec<&str> = section.axes.iter().map(|axis| axis.key.as_str()).collect();
+fn unknown_axes(evidence: &Evidence<'_>) -> Option<String> {
+    let asked = &evidence.results.facts.report;
+    let keys: Vec<&str> = evidence.axes.iter().map(|axis| axis.key.as_str()).collect();
     let unknown: Vec<String> = [&asked.rows, &asked.columns]
         .into_iter()
         .flatten()

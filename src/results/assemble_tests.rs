@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::base::{Digest, Metric, digest_of};
+use crate::base::{Digest, MetricName, digest_of};
 use crate::grid;
 use crate::plan::{CellDraft, Plan, PlanError};
 use crate::record::{EpochRecord, MemberRecord, Outcome, TrialRecord};
@@ -110,7 +110,7 @@ fn trial(plan: &Plan, place: usize) -> TrialRecord {
         members: trial.members.iter().map(|member| plan.members[*member].id).collect(),
         outcome: Outcome::Completed,
         reason: None,
-        metrics: [(Metric::TestAccuracy, 0.9 + place as f64 / 100.0)].into(),
+        metrics: [(MetricName::TEST_ACCURACY, 0.9 + place as f64 / 100.0)].into(),
     }
 }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::base::{Metric, MetricName};
 use crate::spec::experiment::{Experiment, ReportSettings};
 use crate::spec::settings::SplitSeed;
 use crate::spec::value::Value;
 use crate::store::{DatasetFacts, Manifest};
 
 /// Where the numbers of an experiment come from.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// Name of the experiment.
     pub name: String,
@@ -27,6 +28,8 @@ pub struct Facts {
     pub model: String,
     /// Images used.
     pub datasets: Vec<DatasetFacts>,
+    /// What is measured, as declared, in the order of the tables; at least one.
+    pub metrics: Vec<Metric>,
     /// What the grids show and what stands beside it.
     pub report: ReportSettings,
     /// Scalar base settings by dotted key; the axes are applied on top of them.
@@ -77,10 +80,21 @@ impl Facts {
             repeats: experiment.as_ref().map_or(0, |experiment| experiment.repeats),
             model: of(&|experiment| Some(experiment.base.model.name.clone())).unwrap_or_default(),
             datasets: manifest.run.datasets.clone(),
+            metrics: experiment
+                .as_ref()
+                .map(|experiment| experiment.metrics.clone())
+                .filter(|metrics| !metrics.is_empty())
+                .unwrap_or_else(Metric::of_classifiers),
             report: experiment.map(|experiment| experiment.report).unwrap_or_default(),
             base,
             origin: Origin::of(manifest),
         }
+    }
+
+    /// Returns the declaration of a metric.
+    #[must_use]
+    pub fn metric(&self, name: &MetricName) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == *name)
     }
 
     /// Returns the number of test images, where all datasets agree on one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CellResults, ExperimentResults, Facts, MemberCurve, Origin, Summaries, TrialRow};
-use crate::base::{Metric, digest_of};
+use crate::base::{Metric, MetricName, digest_of};
 use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
 use crate::spec::experiment::{Axis, ReportSettings};
@@ -14,6 +14,12 @@ use crate::store::DatasetFacts;
 /// One hand-made cell: the values of its axes in their notation, and its test accuracies in errors of
 /// 360 images.
 pub(crate) type HandMade<'a> = (&'a [Option<&'a str>], &'a [u32]);
+
+/// Returns a metric of the built-in engines.
+pub(crate) fn declared(name: &MetricName) -> Metric {
+    let mut metrics = Metric::of_classifiers().into_iter();
+    metrics.find(|metric| metric.name == *name).expect("a declared metric")
+}
 
 /// Returns facts as a real manifest would give them.
 pub(crate) fn facts(name: &str) -> Facts {
@@ -34,6 +40,7 @@ pub(crate) fn facts(name: &str) -> Facts {
             splits: Some([1437, 0, 360]),
             divisions: Vec::new(),
         }],
+        metrics: Metric::of_classifiers(),
         report: ReportSettings::default(),
         base: BTreeMap::new(),
         origin: Origin {
@@ -76,9 +83,9 @@ pub(crate) fn experiment(
             id: format!("{place:030x}{repeat:02x}"),
             outcome: Outcome::Completed,
             metrics: BTreeMap::from([
-                (Metric::TestAccuracy, f64::from(360 - errors) / 360.0),
-                (Metric::TrainSeconds, 2.0 + f64::from(*errors) / 8.0),
-                (Metric::ImagesPerSecond, 9000.0 - 16.0 * f64::from(*errors)),
+                (MetricName::TEST_ACCURACY, f64::from(360 - errors) / 360.0),
+                (MetricName::TRAIN_SECONDS, 2.0 + f64::from(*errors) / 8.0),
+                (MetricName::IMAGES_PER_SECOND, 9000.0 - 16.0 * f64::from(*errors)),
             ]),
             reason: None,
         };

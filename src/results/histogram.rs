@@ -11,9 +11,10 @@ pub const MAX_BINS: usize = 12;
 #[must_use]
 pub fn shared_histogram(
     results: &ExperimentResults,
-    metric: Metric,
+    metric: &Metric,
 ) -> Option<(Vec<f64>, Vec<Vec<usize>>)> {
-    let samples: Vec<Vec<f64>> = results.cells.iter().map(|cell| cell.sample(metric)).collect();
+    let samples: Vec<Vec<f64>> =
+        results.cells.iter().map(|cell| cell.sample(&metric.name)).collect();
     let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
     let edges = stats::shared_edges(&slices, results.quantum(metric), MAX_BINS)?;
     let counts = slices.iter().map(|sample| stats::counts(sample, &edges)).collect();

@@ -1,10 +1,10 @@
 //! The plain structure: axes, cells with their trials, and training curves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Facts;
 use super::summaries::Summaries;
-use crate::base::{CellId, Metric};
+use crate::base::{CellId, Metric, MetricName, Split};
 use crate::record::{EpochRecord, Outcome};
 use crate::spec::experiment::{Axis, Match};
 use crate::spec::selector::{Selector, SelectorError};
@@ -45,8 +45,8 @@ pub struct CellResults {
 impl CellResults {
     /// Returns the values of `metric` over the completed trials, by repeat.
     #[must_use]
-    pub fn sample(&self, metric: Metric) -> Vec<f64> {
-        self.completed().filter_map(|trial| trial.metrics.get(&metric).copied()).collect()
+    pub fn sample(&self, metric: &MetricName) -> Vec<f64> {
+        self.completed().filter_map(|trial| trial.metrics.get(metric).copied()).collect()
     }
 
     /// Returns how many trials ended with `outcome`.
@@ -83,7 +83,7 @@ pub struct TrialRow {
     /// How it ended.
     pub outcome: Outcome,
     /// Values of its metrics; empty unless completed.
-    pub metrics: BTreeMap<Metric, f64>,
+    pub metrics: BTreeMap<MetricName, f64>,
     /// What went wrong, unless completed.
     pub reason: Option<String>,
 }
@@ -155,37 +155,36 @@ impl ExperimentResults {
         Ok((matches.into_iter().map(|one| one.key).collect(), cells))
     }
 
-    /// Returns the metrics that at least one completed trial has, in table order.
+    /// Returns the metric that the report is about.
     #[must_use]
-    pub fn metrics(&self) -> Vec<Metric> {
-        let mut seen = [false; Metric::ALL.len()];
-        for trial in self.cells.iter().flat_map(CellResults::completed) {
-            for (flag, metric) in seen.iter_mut().zip(Metric::ALL) {
-                *flag |= trial.metrics.contains_key(&metric);
-            }
-        }
-        Metric::ALL
-            .into_iter()
-            .zip(seen)
-            .filter_map(|(metric, seen)| seen.then_some(metric))
-            .collect()
+    pub fn metric(&self) -> &Metric {
+        let metrics = &self.facts.metrics;
+        self.facts.metric(&self.facts.report.metric).unwrap_or(&metrics[0])
+    }
+
+    /// Returns the declared metrics that at least one completed trial has, in table order.
+    pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
+        let completed = || self.cells.iter().flat_map(CellResults::completed);
+        let met: BTreeSet<&MetricName> =
+            completed().flat_map(|trial| trial.metrics.keys()).collect();
+        self.facts.metrics.iter().filter(move |metric| met.contains(&metric.name))
     }
 
     /// Returns the summary of a metric over the completed trials of a cell; nothing without one.
     #[must_use]
-    pub fn summary(&self, cell: usize, metric: Metric) -> Option<&Summary> {
+    pub fn summary(&self, cell: usize, metric: &MetricName) -> Option<&Summary> {
         self.summaries.of(self, cell, metric)
     }
 
-    /// Returns the step in which `metric` can change: one image of its split for accuracies.
+    /// Returns the step in which `metric` can change: one image of its split, where it counts them.
     ///
     /// Absent for metrics that are not shares of a known number of images.
     #[must_use]
-    pub fn quantum(&self, metric: Metric) -> Option<f64> {
-        let images = match metric {
-            Metric::TestAccuracy => self.facts.test_images(),
-            Metric::ValidationAccuracy => self.facts.validation_images(),
-            _ => None,
+    pub fn quantum(&self, metric: &Metric) -> Option<f64> {
+        let images = match metric.split.filter(|_| metric.counts_images)? {
+            Split::Test => self.facts.test_images(),
+            Split::Validation => self.facts.validation_images(),
+            Split::Train => None,
         }?;
         (images > 0).then(|| 1.0 / images as f64)
     }

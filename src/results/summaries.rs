@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::model::{CellResults, ExperimentResults};
-use crate::base::Metric;
+use crate::base::{Metric, MetricName};
 use gridbench_stats::{BOOTSTRAP_FROM, Summary};
 
 /// Values beyond which no bootstrap interval stands beside Student's: ten thousand resamples of a hundred
@@ -15,7 +15,7 @@ const BOOTSTRAP_VALUES: usize = 10_000;
 ///
 /// The results they belong to are not to change afterwards; a copy of results starts anew.
 #[derive(Debug, Default)]
-pub struct Summaries(OnceLock<Vec<BTreeMap<Metric, Summary>>>);
+pub struct Summaries(OnceLock<Vec<BTreeMap<MetricName, Summary>>>);
 
 impl Clone for Summaries {
     fn clone(&self) -> Self {
@@ -35,9 +35,9 @@ impl Summaries {
         &self,
         results: &ExperimentResults,
         cell: usize,
-        metric: Metric,
+        metric: &MetricName,
     ) -> Option<&Summary> {
-        self.0.get_or_init(|| all(results))[cell].get(&metric)
+        self.0.get_or_init(|| all(results))[cell].get(metric)
     }
 }
 
@@ -45,21 +45,21 @@ impl Summaries {
 ///
 /// The interval is Student's t. For the report's own metric a bootstrap interval stands beside it,
 /// from 20 trials per cell, in experiments of at most 10,000 trials.
-fn all(results: &ExperimentResults) -> Vec<BTreeMap<Metric, Summary>> {
+fn all(results: &ExperimentResults) -> Vec<BTreeMap<MetricName, Summary>> {
     let trials: usize = results.cells.iter().map(|cell| cell.trials.len()).sum();
-    let metrics = results.metrics();
-    let summary = |cell: &CellResults, metric: Metric| {
-        let sample = cell.sample(metric);
-        let bootstrap = metric == results.facts.report.metric
+    let metrics: Vec<&Metric> = results.metrics().collect();
+    let summary = |cell: &CellResults, metric: &Metric| {
+        let sample = cell.sample(&metric.name);
+        let bootstrap = metric.name == results.facts.report.metric
             && sample.len() >= BOOTSTRAP_FROM
             && trials <= BOOTSTRAP_VALUES;
         let found = Summary::of(&sample)?;
         let found = if bootstrap { found.with_bootstrap(&sample) } else { found };
-        Some((metric, found.within(metric.range())))
+        Some((metric.name.clone(), found.within(metric.range.ends())))
     };
     results
         .cells
         .iter()
-        .map(|cell| metrics.iter().filter_map(|metric| summary(cell, *metric)).collect())
+        .map(|cell| metrics.iter().filter_map(|metric| summary(cell, metric)).collect())
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::combine::{Ballot, mixture_loss};
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::record::{LogProbabilities, MemberRecord, Predictions};
 use crate::spec::settings::{Combine, SplitSeed};
 
@@ -26,7 +26,7 @@ pub(super) fn score(
     members: &[Scored<'_>],
     combine: Combine,
     split_seed: SplitSeed,
-) -> Result<BTreeMap<Metric, f64>, String> {
+) -> Result<BTreeMap<MetricName, f64>, String> {
     let test = Split::test(members);
     let validation = Split::validation(members);
     let mut metrics = BTreeMap::new();
@@ -34,16 +34,20 @@ pub(super) fn score(
     let ensemble = test
         .together(combine)
         .ok_or("its members were not tested on the same images, or on none")?;
-    metrics.insert(Metric::TestAccuracy, ensemble.accuracy);
-    metrics.insert(Metric::TestLoss, ensemble.loss);
-    insert(&mut metrics, Metric::MemberTestAccuracy, test.mean(|alone| alone.accuracy));
+    metrics.insert(MetricName::TEST_ACCURACY, ensemble.accuracy);
+    metrics.insert(MetricName::TEST_LOSS, ensemble.loss);
+    insert(&mut metrics, MetricName::MEMBER_TEST_ACCURACY, test.mean(|alone| alone.accuracy));
 
     if split_seed == SplitSeed::Member {
-        insert(&mut metrics, Metric::ValidationAccuracy, validation.mean(|alone| alone.accuracy));
-        insert(&mut metrics, Metric::ValidationLoss, validation.mean(|alone| alone.loss));
+        insert(
+            &mut metrics,
+            MetricName::VALIDATION_ACCURACY,
+            validation.mean(|alone| alone.accuracy),
+        );
+        insert(&mut metrics, MetricName::VALIDATION_LOSS, validation.mean(|alone| alone.loss));
     } else if let Some(ensemble) = validation.together(combine) {
-        metrics.insert(Metric::ValidationAccuracy, ensemble.accuracy);
-        metrics.insert(Metric::ValidationLoss, ensemble.loss);
+        metrics.insert(MetricName::VALIDATION_ACCURACY, ensemble.accuracy);
+        metrics.insert(MetricName::VALIDATION_LOSS, ensemble.loss);
     }
 
     let records: Vec<&MemberRecord> = members.iter().map(|member| member.record).collect();
@@ -64,20 +68,22 @@ pub fn predicted_classes(members: &[Predictions], combine: Combine) -> Option<Ve
 /// Returns the training time of a member in seconds.
 pub(super) fn train_seconds(record: &MemberRecord) -> f64 {
     let summary = record.summary.as_ref();
-    let stated = summary.and_then(|summary| summary.metrics.get(&Metric::TrainSeconds).copied());
+    let stated =
+        summary.and_then(|summary| summary.metrics.get(&MetricName::TRAIN_SECONDS).copied());
     stated.unwrap_or_else(|| record.epochs.iter().map(|epoch| epoch.train_seconds).sum())
 }
 
-fn insert_costs(metrics: &mut BTreeMap<Metric, f64>, records: &[&MemberRecord]) {
-    let stated = |metric: Metric| {
+fn insert_costs(metrics: &mut BTreeMap<MetricName, f64>, records: &[&MemberRecord]) {
+    let stated = |metric: MetricName| {
         move |record: &&MemberRecord| record.summary.as_ref()?.metrics.get(&metric).copied()
     };
-    for metric in [Metric::TrainAccuracy, Metric::TrainLoss] {
-        insert(metrics, metric, mean_of(records, stated(metric)));
+    for metric in [MetricName::TRAIN_ACCURACY, MetricName::TRAIN_LOSS] {
+        let mean = mean_of(records, stated(metric.clone()));
+        insert(metrics, metric, mean);
     }
     insert(
         metrics,
-        Metric::Epochs,
+        MetricName::EPOCHS,
         mean_of(records, |record| record.summary.as_ref().map(|summary| f64::from(summary.epochs))),
     );
     let seconds: f64 = records.iter().map(|record| train_seconds(record)).sum();
@@ -86,15 +92,15 @@ fn insert_costs(metrics: &mut BTreeMap<Metric, f64>, records: &[&MemberRecord]) 
         .filter_map(|record| record.summary.as_ref())
         .map(|summary| summary.images_trained)
         .sum();
-    metrics.insert(Metric::TrainSeconds, seconds);
+    metrics.insert(MetricName::TRAIN_SECONDS, seconds);
     if seconds > 0.0 {
-        metrics.insert(Metric::ImagesPerSecond, images as f64 / seconds);
+        metrics.insert(MetricName::IMAGES_PER_SECOND, images as f64 / seconds);
     }
-    let memory = records.iter().filter_map(stated(Metric::PeakMemory));
-    insert(metrics, Metric::PeakMemory, memory.reduce(f64::max));
+    let memory = records.iter().filter_map(stated(MetricName::PEAK_MEMORY));
+    insert(metrics, MetricName::PEAK_MEMORY, memory.reduce(f64::max));
 }
 
-fn insert(metrics: &mut BTreeMap<Metric, f64>, metric: Metric, value: Option<f64>) {
+fn insert(metrics: &mut BTreeMap<MetricName, f64>, metric: MetricName, value: Option<f64>) {
     if let Some(value) = value {
         metrics.insert(metric, value);
     }
@@ -142,7 +148,7 @@ struct Split<'a>(Vec<Part<'a>>);
 impl<'a> Split<'a> {
     fn test(members: &'a [Scored<'_>]) -> Self {
         let stated = |member: &Scored<'_>| {
-            Evaluation::stated(member.record, Metric::TestAccuracy, Metric::TestLoss)
+            Evaluation::stated(member.record, &MetricName::TEST_ACCURACY, &MetricName::TEST_LOSS)
         };
         let part = |member| Part { stated: stated(member), ..Part::test(&member.predictions) };
         Self(members.iter().map(part).collect())
@@ -150,7 +156,11 @@ impl<'a> Split<'a> {
 
     fn validation(members: &'a [Scored<'_>]) -> Self {
         let stated = |member: &Scored<'_>| {
-            Evaluation::stated(member.record, Metric::ValidationAccuracy, Metric::ValidationLoss)
+            Evaluation::stated(
+                member.record,
+                &MetricName::VALIDATION_ACCURACY,
+                &MetricName::VALIDATION_LOSS,
+            )
         };
         let part =
             |member| Part { stated: stated(member), ..Part::validation(&member.predictions) };
@@ -178,9 +188,9 @@ struct Evaluation {
 }
 
 impl Evaluation {
-    fn stated(record: &MemberRecord, accuracy: Metric, loss: Metric) -> Option<Self> {
+    fn stated(record: &MemberRecord, accuracy: &MetricName, loss: &MetricName) -> Option<Self> {
         let stated = &record.summary.as_ref()?.metrics;
-        Some(Self { accuracy: *stated.get(&accuracy)?, loss: *stated.get(&loss)? })
+        Some(Self { accuracy: *stated.get(accuracy)?, loss: *stated.get(loss)? })
     }
 }
 

@@ -15,9 +15,9 @@ fn record(seconds: f64, images: u64, memory: f64) -> MemberRecord {
             selected_epoch: 4,
             selection: Selection::Last,
             metrics: BTreeMap::from([
-                (Metric::TrainSeconds, seconds),
-                (Metric::PeakMemory, memory),
-                (Metric::TrainAccuracy, 0.5),
+                (MetricName::TRAIN_SECONDS, seconds),
+                (MetricName::PEAK_MEMORY, memory),
+                (MetricName::TRAIN_ACCURACY, 0.5),
             ]),
             trainable_parameters: 1,
             path: "scripted".to_owned(),
@@ -39,7 +39,7 @@ fn scored(
     members: &[&[f32]],
     labels: &[u16],
     combine: Combine,
-) -> Result<BTreeMap<Metric, f64>, String> {
+) -> Result<BTreeMap<MetricName, f64>, String> {
     let record = record(2.0, 100, 8.0);
     let members: Vec<Scored<'_>> = members
         .iter()
@@ -57,7 +57,7 @@ fn the_mean_follows_confidence_and_the_vote_follows_heads() {
     // Two lukewarm members say class 0, one confident member says class 1.
     let members: [&[f32]; 3] = [&[0.5, 0.25, 0.25], &[0.5, 0.25, 0.25], &[0.0, 1.0, 0.0]];
     let accuracy =
-        |label, combine| scored(&members, &[label], combine).unwrap()[&Metric::TestAccuracy];
+        |label, combine| scored(&members, &[label], combine).unwrap()[&MetricName::TEST_ACCURACY];
     close(accuracy(1, Combine::Mean), 1.0);
     close(accuracy(0, Combine::Mean), 0.0);
     close(accuracy(1, Combine::Vote), 0.0);
@@ -83,9 +83,9 @@ fn a_tied_vote_goes_to_the_larger_mean_among_the_tied() {
     // One vote each for classes 0 and 1; class 2 has the largest mean but no vote.
     let members: [&[f32]; 2] = [&[0.5, 0.0625, 0.4375], &[0.0, 0.5625, 0.4375]];
     let metrics = scored(&members, &[1], Combine::Vote).unwrap();
-    close(metrics[&Metric::TestAccuracy], 1.0);
+    close(metrics[&MetricName::TEST_ACCURACY], 1.0);
     let metrics = scored(&members, &[2], Combine::Mean).unwrap();
-    close(metrics[&Metric::TestAccuracy], 1.0);
+    close(metrics[&MetricName::TEST_ACCURACY], 1.0);
 }
 
 #[test]
@@ -94,16 +94,16 @@ fn metrics_of_a_small_ensemble_agree_with_hand_arithmetic() {
     let second: &[f32] = &[0.25, 0.5, 0.25, 0.0, 1.0, 0.0];
     let metrics = scored(&[first, second], &[0, 1], Combine::Mean).unwrap();
     // Means 0.375 0.375 0.25 (the first of equals wins) and 0.125 0.75 0.125.
-    close(metrics[&Metric::TestAccuracy], 1.0);
-    close(metrics[&Metric::TestLoss], -(0.375f64.ln() + 0.75f64.ln()) / 2.0);
-    close(metrics[&Metric::MemberTestAccuracy], 0.75);
-    close(metrics[&Metric::TrainSeconds], 4.0);
-    close(metrics[&Metric::ImagesPerSecond], 50.0);
-    close(metrics[&Metric::PeakMemory], 8.0);
-    close(metrics[&Metric::Epochs], 4.0);
-    close(metrics[&Metric::TrainAccuracy], 0.5);
-    assert!(!metrics.contains_key(&Metric::TrainLoss));
-    assert!(!metrics.contains_key(&Metric::ValidationAccuracy));
+    close(metrics[&MetricName::TEST_ACCURACY], 1.0);
+    close(metrics[&MetricName::TEST_LOSS], -(0.375f64.ln() + 0.75f64.ln()) / 2.0);
+    close(metrics[&MetricName::MEMBER_TEST_ACCURACY], 0.75);
+    close(metrics[&MetricName::TRAIN_SECONDS], 4.0);
+    close(metrics[&MetricName::IMAGES_PER_SECOND], 50.0);
+    close(metrics[&MetricName::PEAK_MEMORY], 8.0);
+    close(metrics[&MetricName::EPOCHS], 4.0);
+    close(metrics[&MetricName::TRAIN_ACCURACY], 0.5);
+    assert!(!metrics.contains_key(&MetricName::TRAIN_LOSS));
+    assert!(!metrics.contains_key(&MetricName::VALIDATION_ACCURACY));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_over_confident_network_pays_for_its_mistakes_in_full() {
     let scored = |count: usize| {
         let members: Vec<Scored<'_>> =
             (0..count).map(|_| Scored { record: &record, predictions: one.clone() }).collect();
-        score(&members, Combine::Mean, SplitSeed::Trial).unwrap()[&Metric::TestLoss]
+        score(&members, Combine::Mean, SplitSeed::Trial).unwrap()[&MetricName::TEST_LOSS]
     };
     assert!((scored(1) - 6.0).abs() < 1e-9);
     assert!((scored(15) - 6.0).abs() < 1e-9);
@@ -130,14 +130,14 @@ fn an_over_confident_network_pays_for_its_mistakes_in_full() {
 fn what_one_network_comes_to_is_what_its_evaluation_said() {
     let mut record = record(2.0, 100, 8.0);
     let stated = &mut record.summary.as_mut().unwrap().metrics;
-    stated.extend([(Metric::TestAccuracy, 0.75), (Metric::TestLoss, 0.125)]);
+    stated.extend([(MetricName::TEST_ACCURACY, 0.75), (MetricName::TEST_LOSS, 0.125)]);
     let member = || Scored { record: &record, predictions: predictions(&[0.5, 0.25, 0.25], &[1]) };
     let alone = score(&[member()], Combine::Mean, SplitSeed::Trial).unwrap();
-    close(alone[&Metric::TestAccuracy], 0.75);
-    close(alone[&Metric::TestLoss], 0.125);
+    close(alone[&MetricName::TEST_ACCURACY], 0.75);
+    close(alone[&MetricName::TEST_LOSS], 0.125);
     let together = score(&[member(), member()], Combine::Mean, SplitSeed::Trial).unwrap();
-    close(together[&Metric::TestAccuracy], 0.0);
-    close(together[&Metric::MemberTestAccuracy], 0.75);
+    close(together[&MetricName::TEST_ACCURACY], 0.0);
+    close(together[&MetricName::MEMBER_TEST_ACCURACY], 0.75);
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn members_with_validation_splits_of_their_own_are_averaged() {
     let right = member(&[0.0, 1.0, 0.0], &[1]);
     let wrong = member(&[0.0, 0.75, 0.25], &[2]);
     let metrics = score(&[right, wrong], Combine::Mean, SplitSeed::Member).unwrap();
-    close(metrics[&Metric::ValidationAccuracy], 0.5);
-    close(metrics[&Metric::ValidationLoss], -(0.25f64.ln()) / 2.0);
+    close(metrics[&MetricName::VALIDATION_ACCURACY], 0.5);
+    close(metrics[&MetricName::VALIDATION_LOSS], -(0.25f64.ln()) / 2.0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::experiment::Experiment;
 use super::overrides::Override;
 use super::problem::{Place, Problem, SpecError, nearest, one_of};
 use super::reader::{Finding, Findings};
+use super::reference::ReferenceTable;
 use super::settings::Settings;
 use super::tree::{Data, Entry, Node, Origin, PutProblem, find, put};
 use super::validate;
@@ -58,9 +59,9 @@ impl Document {
         let base = decode::settings(&tree, &mut findings);
         decode::cross_check(&base, &|path| origin_of(&tree, path), &mut findings);
         let blocks = decode::grid::grids(node("grid"), &mut findings);
-        let report = decode::experiment::report(node("report"), &mut findings);
-        let mut check =
-            decode::experiment::check(node("check"), report.settings.metric, &mut findings);
+        let metrics = base.trainer.metrics();
+        let report = decode::experiment::report(node("report"), &metrics, &mut findings);
+        let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
         validate::grids(&tree, &base, &blocks, &mut findings);
         validate::steps(&tree, &base, &blocks, &mut findings);
         validate::report(&report, &blocks, &mut findings);
@@ -76,6 +77,7 @@ impl Document {
             repeats: head.repeats,
             seed: head.seed,
             save_weights: head.save_weights,
+            metrics,
             base,
             grids: blocks.into_iter().map(|typed| typed.block).collect(),
             report: report.settings,
@@ -94,6 +96,11 @@ impl Document {
     #[must_use]
     pub fn experiment(&self) -> &Experiment {
         &self.experiment
+    }
+
+    /// Sets the published table that the report names as a file.
+    pub fn set_reference_table(&mut self, table: ReferenceTable) {
+        self.experiment.report.reference_table = Some(table);
     }
 
     /// Returns the text of the file, without the overrides.
@@ -261,7 +268,7 @@ fn put_finding(problem: &PutProblem, origin: Origin) -> Finding {
     Finding { origin: Some(origin), message, hint: None }
 }
 
-fn file_origin(span: std::ops::Range<usize>) -> Origin {
+pub(super) fn file_origin(span: std::ops::Range<usize>) -> Origin {
     Origin::File { start: span.start as u32, end: span.end as u32 }
 }
 
@@ -276,15 +283,15 @@ fn origin_of(tree: &[Entry], path: &[&str]) -> Option<Origin> {
 }
 
 /// The texts that places refer to.
-struct Sources<'s> {
-    text: &'s str,
-    file_name: &'s str,
-    overrides: &'s [Override],
+pub(super) struct Sources<'s> {
+    pub(super) text: &'s str,
+    pub(super) file_name: &'s str,
+    pub(super) overrides: &'s [Override],
 }
 
 impl Sources<'_> {
     /// Looks up the places of findings and sorts them in the order of the texts.
-    fn problems(&self, findings: Findings) -> Vec<Problem> {
+    pub(super) fn problems(&self, findings: Findings) -> Vec<Problem> {
         let rank = |finding: &Finding| match finding.origin {
             None | Some(Origin::Assigned) => (0, 0),
             Some(Origin::File { start, .. }) => (1, start),

@@ -1,10 +1,13 @@
 //! One experiment file, resolved.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use super::reference::ReferenceTable;
 use super::settings::Settings;
 use super::value::{Assignment, Value};
-use crate::base::{Metric, Seed};
+use crate::base::{Metric, MetricName, Seed};
 
 /// An experiment as meant: base settings, axes, and what to do with the results.
 ///
@@ -24,6 +27,9 @@ pub struct Experiment {
     /// Whether the weights of every member are kept.
     #[serde(default)]
     pub save_weights: bool,
+    /// What is measured, as the trainer declares it; manifests that do not say it are of classifiers.
+    #[serde(default = "Metric::of_classifiers", skip_serializing_if = "are_of_classifiers")]
+    pub metrics: Vec<Metric>,
     /// Settings before any axis is applied.
     pub base: Settings,
     /// Union of grids; empty means one cell of the base settings.
@@ -32,6 +38,22 @@ pub struct Experiment {
     pub report: ReportSettings,
     /// What the gate tolerates.
     pub check: CheckSettings,
+}
+
+impl Experiment {
+    /// Returns the declaration of the metric that the report is about.
+    ///
+    /// # Panics
+    /// Never for an experiment that was read without problems: it is one of those declared.
+    #[must_use]
+    pub fn metric(&self) -> &Metric {
+        let declared = self.metrics.iter().find(|metric| metric.name == self.report.metric);
+        declared.expect("a report is about a declared metric")
+    }
+}
+
+fn are_of_classifiers(metrics: &[Metric]) -> bool {
+    metrics == Metric::of_classifiers()
 }
 
 /// One `[[grid]]` block: the product of its axes and zips, thinned and extended.
@@ -107,16 +129,19 @@ pub enum SampleMethod {
 #[serde(rename_all = "kebab-case")]
 pub struct ReportSettings {
     /// The metric of the grids.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// Metrics that stand beside it in the table of cells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<Metric>,
+    pub also: Vec<MetricName>,
     /// Axis whose values label the rows; absent: chosen by the report.
     pub rows: Option<String>,
     /// Axis whose values label the columns; absent: chosen by the report.
     pub columns: Option<String>,
-    /// Name of a published table to stand beside ours.
+    /// Name of a published table to stand beside ours, or the TOML file of one.
     pub reference: Option<String>,
+    /// The table in that file, so that results say all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_table: Option<ReferenceTable>,
     /// Whether the confusion matrix of the best cell is shown.
     #[serde(default)]
     pub confusion: bool,
@@ -128,14 +153,24 @@ pub struct ReportSettings {
     pub gallery_of: Vec<ConfusionPair>,
 }
 
+impl ReportSettings {
+    /// Returns the file of the published table, where `reference` names one.
+    #[must_use]
+    pub fn reference_file(&self) -> Option<&str> {
+        let ending = |name: &str| Some(Path::new(name).extension()?.eq_ignore_ascii_case("toml"));
+        self.reference.as_deref().filter(|name| ending(name) == Some(true))
+    }
+}
+
 impl Default for ReportSettings {
     fn default() -> Self {
         Self {
-            metric: Metric::TestAccuracy,
+            metric: MetricName::TEST_ACCURACY,
             also: Vec::new(),
             rows: None,
             columns: None,
             reference: None,
+            reference_table: None,
             confusion: false,
             gallery: 0,
             gallery_of: Vec::new(),
@@ -172,7 +207,7 @@ impl ConfusionPair {
 #[serde(rename_all = "kebab-case")]
 pub struct CheckSettings {
     /// The gated metric.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// Largest loss that is accepted, in percentage points for fractions, else in the unit.
     pub tolerance: f64,
     /// One-sided level of the test.

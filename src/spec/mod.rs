@@ -6,6 +6,7 @@
 //! Text becomes a `tree` of values that know their place; overrides and axis values are put into
 //! the tree; `decode` turns it into [`settings`], collecting findings, which [`problem`] prints.
 
+pub mod absence;
 pub mod architecture;
 mod decode;
 mod document;
@@ -17,6 +18,7 @@ mod overrides;
 pub mod presets;
 pub mod problem;
 mod reader;
+pub mod reference;
 mod schema;
 pub mod selector;
 pub mod settings;

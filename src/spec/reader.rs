@@ -127,7 +127,7 @@ pub(super) fn text<'t>(name: &str, node: &'t Node, findings: &mut Findings) -> O
 pub(super) fn choice<T: Clone>(
     name: &str,
     node: &Node,
-    choices: &[(&'static str, T)],
+    choices: &[(&str, T)],
     findings: &mut Findings,
 ) -> Option<T> {
     let typed = node.text();
@@ -303,7 +303,7 @@ impl<'t> Section<'t> {
     pub(super) fn choice<T: Clone>(
         &self,
         key: &str,
-        choices: &[(&'static str, T)],
+        choices: &[(&str, T)],
         findings: &mut Findings,
     ) -> Option<T> {
         let node = self.get(key)?;

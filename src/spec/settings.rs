@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::LayerSettings;
 use super::value::Value;
+use crate::base::Metric;
 
 /// Everything that decides one trial, seeds aside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -331,7 +332,7 @@ pub struct StopSettings {
 #[serde(rename_all = "kebab-case")]
 pub struct PatienceSettings {
     /// `validation-accuracy` or `validation-loss`.
-    pub monitor: crate::base::Metric,
+    pub monitor: crate::base::MetricName,
     /// Epochs without improvement after which training stops.
     pub epochs: u32,
     /// Improvements up to this much do not count.
@@ -432,6 +433,16 @@ pub enum TrainerSettings {
     Dfdx,
     /// Deterministic made-up curves, for testing everything but training.
     Fake(FakeSettings),
+}
+
+impl TrainerSettings {
+    /// Returns the metrics that the trainer declares, in the order of the tables.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        match self {
+            Self::Dfdx | Self::Fake(_) => Metric::of_classifiers(),
+        }
+    }
 }
 
 /// The script of the fake engine.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use crate::base::{Metric, Unit};
+use crate::base::{MetricName, Unit};
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{
     AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts, shared_histogram,
@@ -101,8 +101,8 @@ fn trials_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     columns
         .push(column("reason", rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>()));
     for metric in results.metrics() {
-        let values = rows.iter().map(|row| row.metrics.get(&metric).copied()).collect::<Vec<_>>();
-        columns.push(column(&metric.column(), values));
+        let values = rows.iter().map(|row| row.metrics.get(&metric.name).copied());
+        columns.push(column(&metric.name.column(), values.collect::<Vec<_>>()));
     }
     DataFrame::new(rows.len(), columns)
 }
@@ -124,14 +124,14 @@ pub(super) fn cells_frame(results: &ExperimentResults) -> PolarsResult<DataFrame
         columns.push(column(name, counts(outcome)));
     }
     for metric in results.metrics() {
-        columns.extend(summary_columns(results, metric));
+        columns.extend(summary_columns(results, &metric.name));
     }
     columns
         .push(column("cell_id", cells.iter().map(|cell| cell.id.to_string()).collect::<Vec<_>>()));
     DataFrame::new(cells.len(), columns)
 }
 
-fn summary_columns(results: &ExperimentResults, metric: Metric) -> Vec<Column> {
+fn summary_columns(results: &ExperimentResults, metric: &MetricName) -> Vec<Column> {
     let summaries: Vec<Option<&Summary>> =
         (0..results.cells.len()).map(|cell| results.summary(cell, metric)).collect();
     let of = |statistic: &str, pick: &dyn Fn(&Summary) -> Option<f64>| {
@@ -189,14 +189,14 @@ fn histograms_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     let (mut bins, mut counts) = (Vec::<u32>::new(), Vec::<u32>::new());
     let (mut lows, mut highs) = (Vec::new(), Vec::new());
     for metric in results.metrics() {
-        if metric.unit() != Unit::Fraction && metric != results.facts.report.metric {
+        if metric.unit != Unit::FRACTION && metric.name != results.facts.report.metric {
             continue;
         }
         let Some((edges, of_cells)) = shared_histogram(results, metric) else { continue };
         for (cell, of_cell) in results.cells.iter().zip(&of_cells) {
             for (bin, &count) in of_cell.iter().enumerate().filter(|(_, count)| **count > 0) {
                 cells.push(cell.name.as_str());
-                metrics.push(metric.name());
+                metrics.push(metric.name.as_str());
                 bins.push(bin as u32);
                 lows.push(edges[bin]);
                 highs.push(edges[bin + 1]);

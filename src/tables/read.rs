@@ -44,7 +44,7 @@ pub fn read(
     let (keys, mut cells, rows) = Table { frame: &frame, path: &path }.cells(declared)?;
 
     let (path, frame) = read_frame(folder, "trials")?;
-    Table { frame: &frame, path: &path }.trials(&rows, &mut cells)?;
+    Table { frame: &frame, path: &path }.trials(&rows, &facts.metrics, &mut cells)?;
 
     let curves = match read_frame(folder, "epochs") {
         Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&rows)?,
@@ -251,7 +251,12 @@ impl Table<'_> {
         Ok((keys, cells, CellRows { by_name, trials }))
     }
 
-    fn trials(&self, rows: &CellRows, cells: &mut [CellResults]) -> Result<(), TablesError> {
+    fn trials(
+        &self,
+        rows: &CellRows,
+        declared: &[Metric],
+        cells: &mut [CellResults],
+    ) -> Result<(), TablesError> {
         let names = self.text_column("cell")?;
         let texts: Vec<&str> = names
             .str()
@@ -265,15 +270,16 @@ impl Table<'_> {
         let outcomes = self.outcomes()?;
         let reasons = self.texts("reason")?;
         let mut metrics = Vec::new();
-        for metric in Metric::ALL {
-            if self.frame.column(&metric.column()).is_ok() {
-                metrics.push((metric, self.numbers(&metric.column())?));
+        for Metric { name, .. } in declared {
+            if self.frame.column(&name.column()).is_ok() {
+                metrics.push((name, self.numbers(&name.column())?));
             }
         }
         for (row, place) in places.into_iter().enumerate() {
             let place = place.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
-            let values =
-                metrics.iter().filter_map(|(metric, values)| Some((*metric, values[row]?)));
+            let values = metrics
+                .iter()
+                .filter_map(|(metric, values)| Some(((*metric).clone(), values[row]?)));
             cells[place].trials.push(TrialRow {
                 repeat: repeats[row],
                 id: ids.values[row].clone().unwrap_or_default(),

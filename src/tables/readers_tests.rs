@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::{Digest, Metric, digest_of};
+use crate::base::{Digest, MetricName, digest_of};
 use crate::check::{self, Baseline, CellSample, Source};
 use crate::grid;
 use crate::plan::{CellDraft, Plan, PlanError};
@@ -152,7 +152,7 @@ fn stored(folder: &Path, document: &Document, plan: &Plan) -> Store {
             members: trial.members.iter().map(|member| plan.members[*member].id).collect(),
             outcome: Outcome::Completed,
             reason: None,
-            metrics: [(Metric::TestAccuracy, accuracy(trial.cell, trial.repeat))].into(),
+            metrics: [(MetricName::TEST_ACCURACY, accuracy(trial.cell, trial.repeat))].into(),
         };
         store.append_trial(record).expect("a trial");
     }
@@ -180,7 +180,7 @@ fn readers(axes: &[Vec<Value>]) -> [ExperimentResults; 3] {
 
 fn settings() -> CheckSettings {
     CheckSettings {
-        metric: Metric::TestAccuracy,
+        metric: MetricName::TEST_ACCURACY,
         tolerance: 0.1,
         alpha: 0.05,
         images_per_second: None,
@@ -189,7 +189,7 @@ fn settings() -> CheckSettings {
 }
 
 fn samples(results: &ExperimentResults) -> Vec<CellSample> {
-    CellSample::all(results, Metric::TestAccuracy, u32::MAX)
+    CellSample::all(results, results.metric(), u32::MAX)
 }
 
 fn events(results: &ExperimentResults) -> Vec<(Vec<String>, Vec<u8>)> {
@@ -258,12 +258,12 @@ proptest! {
     #[test]
     fn comparisons_and_confirmations_pair_every_cell_with_itself(axes in axes()) {
         let [journal, parquet, csv] = readers(&axes);
-        let metric = Metric::TestAccuracy;
+        let metric = csv.metric();
         let all = Selector::default();
-        let question = Question { metric, alpha: 0.05, gamma: GAMMA, seed: 1 };
+        let question = Question { metric: metric.clone(), alpha: 0.05, gamma: GAMMA, seed: 1 };
         let a = Side { name: "a", results: &csv, selector: &all };
         let b = Side { name: "b", results: &journal, selector: &all };
-        let found = compare::compare(a, b, question, &mut |_, _| None).expect("pairs");
+        let found = compare::compare(a, b, &question, &mut |_, _| None).expect("pairs");
         prop_assert_eq!(found.pairs.len(), csv.cells.len());
         prop_assert!(found.pairs.iter().all(|pair| pair.difference == Some(0.0)));
         let best = best_cells(&csv, metric, 3);
@@ -279,7 +279,7 @@ proptest! {
         let cells = journal.cells.iter().map(|cell| {
             let texts = journal.assignment(cell).into_iter().map(|(key, value)| (key, value.to_string()));
             serde_json::json!({
-                "name": "any", "metric": "test-accuracy", "n": REPEATS, "values": cell.sample(Metric::TestAccuracy),
+                "name": "any", "metric": "test-accuracy", "n": REPEATS, "values": cell.sample(&MetricName::TEST_ACCURACY),
                 "assignment": texts.collect::<std::collections::BTreeMap<_, _>>(),
             })
         });

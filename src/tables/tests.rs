@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::record::Outcome;
 use crate::results::{fixture, shared_histogram};
 
@@ -71,7 +71,7 @@ fn the_trials_table_follows_the_grid_and_names_what_went_wrong() {
 #[test]
 fn histograms_share_edges_and_count_every_trial() {
     let results = fixture::augment_grid();
-    let (edges, counts) = shared_histogram(&results, Metric::TestAccuracy).unwrap();
+    let (edges, counts) = shared_histogram(&results, results.metric()).unwrap();
     // Errors run from 4 to 14: 11 possible values, a bin each.
     assert_eq!(edges.len(), 12);
     assert_eq!(counts.iter().flatten().sum::<usize>(), 16);
@@ -124,7 +124,7 @@ fn awkward_numbers_and_texts_survive_both_formats() {
     let mut results = fixture::experiment("awkward", &axes, &cells);
     let numbers = [f64::MIN_POSITIVE, 1.0 / 3.0, 1e300];
     for (cell, number) in results.cells.iter_mut().zip(numbers) {
-        cell.trials[0].metrics.insert(Metric::TestLoss, number);
+        cell.trials[0].metrics.insert(MetricName::TEST_LOSS, number);
     }
     results.cells[1].trials[0].outcome = Outcome::Failed;
     results.cells[1].trials[0].metrics.clear();

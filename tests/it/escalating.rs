@@ -1,6 +1,6 @@
 //! Escalated checks and the forms a verdict is written in, on the fake engine.
 
-use gridbench::base::Metric;
+use gridbench::base::MetricName;
 use gridbench::check::{Baseline, CellSample, Source};
 
 use crate::support::{Answer, FAKE, Place, column};
@@ -106,7 +106,7 @@ fn speed_is_gated_as_a_ratio() {
     // Twice the speed in the baseline is a regression now.
     let known = Baseline::from_text(&place.read("baseline.json")).expect("a baseline");
     let (mut source, mut cells) = (known.source().clone(), known.cells().to_vec());
-    for cell in cells.iter_mut().filter(|cell| cell.metric == Metric::ImagesPerSecond) {
+    for cell in cells.iter_mut().filter(|cell| cell.metric.name == MetricName::IMAGES_PER_SECOND) {
         cell.values.iter_mut().for_each(|value| *value *= 2.0);
     }
     let write = |source: &Source, cells: &[CellSample]| {

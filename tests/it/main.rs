@@ -16,6 +16,7 @@ mod pages;
 mod predicting;
 mod readme;
 mod running;
+mod schemas;
 mod seeds;
 mod streams;
 mod support;

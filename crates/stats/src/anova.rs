@@ -21,6 +21,7 @@ pub struct Observation {
 
 /// What one factor, or the interaction, explains.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Effect {
     /// Sum of squares it explains beyond the others.
     pub sum_of_squares: f64,
@@ -36,6 +37,7 @@ pub struct Effect {
 
 /// A two-way analysis of variance with interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct TwoWayAnova {
     /// The first factor; absent where its levels cannot be told apart within columns.
     pub rows: Option<Effect>,
@@ -204,6 +206,7 @@ fn solve_singular(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> (Vec<f64>, 
 
 /// The mean of one level of an axis over everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct MarginalMean {
     /// Mean of the cell means, every cell counting alike however many trials it has.
     pub mean: f64,

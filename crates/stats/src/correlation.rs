@@ -7,6 +7,7 @@ use super::moments::Moments;
 
 /// Pearson's correlation of two samples, value by value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Correlation {
     /// The coefficient, from −1 to 1.
     pub coefficient: f64,

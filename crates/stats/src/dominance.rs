@@ -10,6 +10,7 @@ const FEWEST: usize = 5;
 
 /// How far A is from beating B at every quantile.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct StochasticOrder {
     /// Share of the squared distance between the quantile functions where B is above A: 0 if A is
     /// above everywhere, 1 if B is, one half for equal samples.

@@ -11,6 +11,7 @@ const TWO_WAY_RESAMPLES: usize = 2_000;
 
 /// The variance of accuracy between runs, in two parts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct VarianceSplit {
     /// Variance of the test accuracy between runs, as seen.
     pub total: f64,
@@ -57,6 +58,7 @@ pub fn split_variance(runs: &[&[bool]]) -> Option<VarianceSplit> {
 
 /// A difference of mean accuracy with both sources of chance in its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct TwoWayDifference {
     /// Mean accuracy of the first minus that of the second.
     pub difference: f64,
@@ -107,6 +109,7 @@ fn share(run: &[bool]) -> f64 {
 
 /// What ensembles of one size reach.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct EnsemblePoint {
     /// Members per ensemble.
     pub size: usize,

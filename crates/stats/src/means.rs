@@ -11,6 +11,7 @@ use super::moments::{Moments, pooled_sd};
 /// Where neither side has any spread, `se` is 0: every interval has no width, and p is 1 for no
 /// difference and otherwise that of the permutation test, which needs no spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct MeanDifference {
     /// Mean of the first minus mean of the second.
     pub difference: f64,

@@ -13,6 +13,7 @@ const DRAWN: usize = 100_000;
 
 /// A permutation test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Permutation {
     /// Mean of the first minus mean of the second.
     pub difference: f64,

@@ -83,6 +83,7 @@ pub(super) fn chi_squared_sf(x: f64, degrees_of_freedom: f64) -> f64 {
 
 /// `McNemar`'s test between two classifiers on the same images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct McNemar {
     /// Images only the first got right.
     pub only_first: u64,

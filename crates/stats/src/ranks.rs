@@ -7,6 +7,7 @@ use super::distributions::normal_sf;
 
 /// Mann and Whitney's test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct MannWhitney {
     /// Pairs in which the first is larger, ties counting half.
     pub u: f64,
@@ -106,6 +107,7 @@ pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Option<f64> {
 
 /// How often a run of A beats a run of B.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Superiority {
     /// P(A > B), ties counting half.
     pub probability: f64,

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sample::{CellSample, Source};
-use crate::base::{Digest, Metric};
+use crate::base::{Digest, MetricName, format};
 use crate::results::looks_like;
 use crate::spec::value::Value;
 
-const FORMAT: &str = "gridbench-baseline";
-const VERSION: u32 = 2;
+const FORMAT: &str = format::BASELINE.name;
+const VERSION: u32 = format::BASELINE.version;
 
 /// Committed samples that candidates are held against.
 ///
@@ -77,7 +77,18 @@ pub enum BaselineError {
         /// The cell.
         name: String,
         /// The metric.
-        metric: Metric,
+        metric: MetricName,
+    },
+    /// A metric is named and not declared.
+    #[error(
+        "cell `{cell}` has the metric `{metric}`, which is not declared; write the baseline again with \
+         `bench baseline`"
+    )]
+    Undeclared {
+        /// The cell.
+        cell: String,
+        /// The metric.
+        metric: MetricName,
     },
     /// A cell has no value.
     #[error(
@@ -124,8 +135,11 @@ impl Baseline {
         }
         let mut seen = BTreeSet::new();
         for CellSample { name, assignment, metric, values, .. } in &cells {
-            if !seen.insert((assignment, *metric)) {
-                return Err(BaselineError::Duplicate { name: name.clone(), metric: *metric });
+            if !seen.insert((assignment, &metric.name)) {
+                return Err(BaselineError::Duplicate {
+                    name: name.clone(),
+                    metric: metric.name.clone(),
+                });
             }
             if values.is_empty() {
                 return Err(BaselineError::NoValues { name: name.clone() });

@@ -20,7 +20,7 @@ fn the_text_has_one_value_a_line() {
     {
       "format": "gridbench-baseline",
       "version": 2,
-      "digest": "4ba88b477c3525b0e6c3fb6b8dd0c1d33d5d70a298c8c87c5ee2ba1016dd18fd",
+      "digest": "73560b71a5b2dbca5d8ac12ff3c205c02e7e4355ff2cffd2635b09dbdb2e4a3d",
       "source": {
         "experiment": "smoke",
         "seed": 42,
@@ -40,6 +40,19 @@ fn the_text_has_one_value_a_line() {
           "date": "2026-01-02T03:04:05Z"
         }
       },
+      "metrics": [
+        {
+          "name": "test-accuracy",
+          "split": "test",
+          "unit": "fraction",
+          "direction": "maximize",
+          "range": [
+            0.0,
+            1.0
+          ],
+          "counts-images": true
+        }
+      ],
       "cells": [
         {
           "name": "shift=0",
@@ -122,13 +135,13 @@ fn every_damage_is_named() {
     .map(|text| Baseline::from_text(text).unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    the baseline is damaged: EOF while parsing an object at line 19 column 1; write it again with `bench baseline`
+    the baseline is damaged: EOF while parsing a value at line 24 column 2; write it again with `bench baseline`
     the file says it is `gridbench-manifest`, expected `gridbench-baseline`; name a file that `bench baseline` wrote
     the baseline has version 3, this `bench` reads versions up to 2; use the `bench` that wrote it or write it again with `bench baseline`
-    its content has the digest 91d2d87d8cd1, but it states 4ba88b477c35: the file was changed or is damaged; write it again with `bench baseline`
+    its content has the digest 0aa589905b45, but it states 73560b71a5b2: the file was changed or is damaged; write it again with `bench baseline`
     the baseline has cell `shift=0.1` twice for `test-accuracy`; remove one of the two
     cell `shift=0.1` has no completed trial, expected at least one; run the experiment again
-    the baseline is damaged: invalid type: null, expected f64 at line 43 column 17; write it again with `bench baseline`
+    the baseline is damaged: invalid type: null, expected f64 at line 56 column 17; write it again with `bench baseline`
     ");
 }
 

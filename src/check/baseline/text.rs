@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{Baseline, BaselineError, CellSample, FORMAT, VERSION};
-use crate::base::{ContentHasher, Digest, Metric, Seed};
+use crate::base::{ContentHasher, Digest, Metric, MetricName, Seed};
 use crate::check::Source;
 use crate::results::Origin;
 use crate::spec::value::{Assignment, Value};
@@ -25,6 +25,7 @@ struct Document {
     version: u32,
     digest: Digest,
     source: Source,
+    metrics: Vec<Metric>,
     cells: Vec<DocumentCell>,
 }
 
@@ -33,7 +34,7 @@ struct Document {
 struct DocumentCell {
     name: String,
     assignment: Assignment,
-    metric: Metric,
+    metric: MetricName,
     #[serde(default, skip_serializing_if = "is_zero")]
     lost: usize,
     /// By the index of the repeat.
@@ -72,7 +73,7 @@ struct Origin1 {
 struct DocumentCell1 {
     name: String,
     assignment: BTreeMap<String, String>,
-    metric: Metric,
+    metric: MetricName,
     n: usize,
     #[serde(default)]
     not_completed: usize,
@@ -99,15 +100,26 @@ pub(super) fn read(text: &str) -> Result<Baseline, BaselineError> {
 }
 
 fn read_version_2(document: Document) -> Result<Baseline, BaselineError> {
-    let cell = |cell: DocumentCell| CellSample {
-        name: cell.name,
-        assignment: cell.assignment,
-        metric: cell.metric,
-        repeats: Some(cell.values.keys().copied().collect()),
-        values: cell.values.into_values().collect(),
-        lost: cell.lost,
+    let metrics = document.metrics;
+    let cell = |cell: DocumentCell| {
+        Ok(CellSample {
+            metric: declared(&metrics, &cell.name, cell.metric)?,
+            name: cell.name,
+            assignment: cell.assignment,
+            repeats: Some(cell.values.keys().copied().collect()),
+            values: cell.values.into_values().collect(),
+            lost: cell.lost,
+        })
     };
-    Baseline::from_samples(document.source, document.cells.into_iter().map(cell).collect())
+    let cells: Vec<CellSample> =
+        document.cells.into_iter().map(cell).collect::<Result<_, BaselineError>>()?;
+    Baseline::from_samples(document.source, cells)
+}
+
+/// Finds the declaration of the metric of a cell.
+fn declared(metrics: &[Metric], cell: &str, name: MetricName) -> Result<Metric, BaselineError> {
+    let found = metrics.iter().find(|metric| metric.name == name).cloned();
+    found.ok_or_else(|| BaselineError::Undeclared { cell: cell.to_owned(), metric: name })
 }
 
 fn read_version_1(document: Document1) -> Result<Baseline, BaselineError> {
@@ -118,6 +130,8 @@ fn read_version_1(document: Document1) -> Result<Baseline, BaselineError> {
         }
         let assignment =
             assignment.into_iter().map(|(key, text)| (key, Value::Text(text))).collect();
+        // Version 1 knew the metrics of classifiers only.
+        let metric = declared(&Metric::of_classifiers(), &name, metric)?;
         let (repeats, lost) = (None, not_completed);
         cells.push(CellSample { name, assignment, metric, values, repeats, lost });
     }
@@ -138,16 +152,23 @@ pub(super) fn write(baseline: &Baseline) -> String {
         DocumentCell {
             name: cell.name.clone(),
             assignment: cell.assignment.clone(),
-            metric: cell.metric,
+            metric: cell.metric.name.clone(),
             lost: cell.lost,
             values: repeats.into_iter().zip(cell.values.iter().copied()).collect(),
         }
     });
+    let mut metrics: Vec<Metric> = Vec::new();
+    for cell in &baseline.cells {
+        if !metrics.contains(&cell.metric) {
+            metrics.push(cell.metric.clone());
+        }
+    }
     let document = Document {
         format: FORMAT.to_owned(),
         version: VERSION,
         digest: ContentHasher::new().finish(),
         source: baseline.source.clone(),
+        metrics,
         cells: cells.collect(),
     };
     let mut json = serde_json::to_value(&document).expect("every part has a JSON form");

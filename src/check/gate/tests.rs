@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::testing::{cell, origin};
+use super::super::testing::{cell, metric, origin};
 use super::*;
 use crate::base::{Seed, digest_of};
 use crate::check::{Note, Verdict, Warning};
@@ -12,7 +12,7 @@ const B: [f64; 4] = [0.9899, 0.9907, 0.9912, 0.9883];
 
 pub(super) fn settings(tolerance: f64) -> CheckSettings {
     CheckSettings {
-        metric: Metric::TestAccuracy,
+        metric: MetricName::TEST_ACCURACY,
         tolerance,
         alpha: 0.05,
         images_per_second: None,
@@ -97,13 +97,13 @@ fn a_loss_that_may_be_chance_is_inconclusive() {
 
 #[test]
 fn smaller_is_better_for_losses() {
-    let metric = |cell: CellSample| CellSample { metric: Metric::TestLoss, ..cell };
+    let as_loss = |cell: CellSample| CellSample { metric: metric(&MetricName::TEST_LOSS), ..cell };
     let verdict = |before: &[f64], now: &[f64]| {
         let report = check(
-            &baseline(&[metric(cell("shift=0", before))]),
-            &[metric(cell("shift=0", now))],
+            &baseline(&[as_loss(cell("shift=0", before))]),
+            &[as_loss(cell("shift=0", now))],
             &origin(),
-            &CheckSettings { metric: Metric::TestLoss, ..settings(0.001) },
+            &CheckSettings { metric: MetricName::TEST_LOSS, ..settings(0.001) },
         );
         report.unwrap().cells.remove(0)
     };
@@ -180,15 +180,16 @@ fn losing_every_trial_is_a_regression_once_there_are_enough() {
 
 #[test]
 fn repeats_to_settle_are_those_of_the_planned_test() {
-    // 2 * ((norm.ppf(0.95) + norm.ppf(0.8)) * 0.047 / d) ** 2 = 10.9, 30.4, 68.3
+    // statsmodels TTestIndPower().solve_power(d / 0.047, alpha=0.05, power=0.8, alternative='larger')
+    // = 11.67, 31.05, 68.97
     let sample = three(0.99, 0.000_47);
-    for (tolerance, repeats) in [(0.05, 11), (0.03, 31), (0.02, 69)] {
+    for (tolerance, repeats) in [(0.05, 12), (0.03, 32), (0.02, 69)] {
         let found = check_one(&sample, &sample, tolerance);
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert_eq!(found.repeats_to_settle, Some(repeats));
     }
     // Lost 0.04 of a tolerance of 0.05 points: a loss is nearer to shown than its absence, and
-    // 2 * (2.4865 * 0.047 / 0.04) ** 2 = 17.1.
+    // 2 * (2.4865 * 0.047 / 0.04) ** 2 = 17.1, and 0.7 more for a t-test.
     let found = check_one(&sample, &three(0.9896, 0.000_47), 0.05);
     assert_eq!((found.verdict, found.repeats_to_settle), (Verdict::Inconclusive, Some(18)));
 }
@@ -236,7 +237,7 @@ fn settings_that_make_no_gate_are_refused() {
     let messages = [
         error(settings(-1.0)),
         error(CheckSettings { alpha: 0.5, ..settings(0.1) }),
-        error(CheckSettings { metric: Metric::TestLoss, ..settings(0.1) }),
+        error(CheckSettings { metric: MetricName::TEST_LOSS, ..settings(0.1) }),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
     the tolerance is -1, expected 0 or more; set `check.tolerance`

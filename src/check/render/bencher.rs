@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::wording::Printed;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::check::CellSample;
 use crate::check::verdict::CheckReport;
 use gridbench_stats::Summary;
@@ -28,7 +28,7 @@ pub(super) fn metric_format(report: &CheckReport, cells: &[CellSample]) -> Strin
         let name = benchmark_name(report, cell);
         let entry = benchmarks.entry(name).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(measures) = entry {
-            measures.insert(cell.metric.name().to_owned(), Value::Object(measure));
+            measures.insert(cell.metric.name.to_string(), Value::Object(measure));
         }
     }
     format!("{:#}\n", Value::Object(benchmarks))
@@ -37,18 +37,14 @@ pub(super) fn metric_format(report: &CheckReport, cells: &[CellSample]) -> Strin
 /// Writes a list of `{ name, unit, value, range, extra }`. A file holds one direction only, so
 /// speed stands beside an accuracy and not beside a loss.
 pub(super) fn action_benchmark(report: &CheckReport, cells: &[CellSample]) -> String {
-    let direction = report.metric.direction();
+    let direction = report.metric.direction;
     let entries: Vec<Value> = gated(report, cells)
-        .filter(|(cell, ..)| cell.metric.direction() == direction)
+        .filter(|(cell, ..)| cell.metric.direction == direction)
         .map(|(cell, printed, summary)| {
-            let unit = match printed.scale {
-                scale if scale > 1.0 => "%",
-                _ => printed.name,
-            };
             let spread = summary.sd.map(|sd| format!("± {:.4}", sd * printed.scale));
             json!({
-                "name": format!("{} {}", benchmark_name(report, cell), cell.metric),
-                "unit": unit,
+                "name": format!("{} {}", benchmark_name(report, cell), cell.metric.name),
+                "unit": printed.of_values(),
                 "value": summary.mean * printed.scale,
                 "range": spread,
                 "extra": format!(
@@ -80,15 +76,16 @@ fn gated<'a>(
     cells: &'a [CellSample],
 ) -> impl Iterator<Item = (&'a CellSample, Printed, Summary)> {
     let assignments: BTreeSet<_> = report.cells.iter().map(|cell| &cell.assignment).collect();
-    let metrics = [Some(report.metric), report.speed.as_ref().map(|_| Metric::ImagesPerSecond)];
+    let is_gated = |metric: &MetricName| {
+        let is_speed = report.speed.is_some() && *metric == MetricName::IMAGES_PER_SECOND;
+        *metric == report.metric.name || is_speed
+    };
     cells
         .iter()
-        .filter(move |cell| {
-            assignments.contains(&cell.assignment) && metrics.contains(&Some(cell.metric))
-        })
+        .filter(move |cell| assignments.contains(&cell.assignment) && is_gated(&cell.metric.name))
         .filter_map(|cell| {
             let summary = Summary::of(&cell.values)?;
-            Some((cell, Printed::of(cell.metric), summary.within(cell.metric.range())))
+            Some((cell, Printed::of(&cell.metric.unit), summary.within(cell.metric.range.ends())))
         })
 }
 

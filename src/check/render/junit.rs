@@ -5,6 +5,7 @@
 
 use super::Context;
 use super::wording::{headline, lines, method, way_out};
+use crate::base::text::markup as escaped;
 use crate::check::verdict::{CheckReport, Verdict};
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
@@ -27,7 +28,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
     let candidate = &report.candidate;
     for (key, value) in [
         ("verdict", report.verdict.name().to_owned()),
-        ("metric", report.metric.name().to_owned()),
+        ("metric", report.metric.name.to_string()),
         ("tolerance", report.tolerance.to_string()),
         ("alpha", report.alpha.to_string()),
         ("looks", format!("{} of {}", report.looks_taken, report.looks_planned)),
@@ -72,23 +73,5 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
         "    <system-out>{}</system-out>\n  </testsuite>\n</testsuites>\n",
         escaped(&said.join("\n"))
     )]);
-    out
-}
-
-/// Escapes text for XML 1.0, which has no way to write most control characters.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c if c < ' ' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
     out
 }

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::wording::{Line, headline, lines, method, way_out};
+use crate::base::text::markdown_prose as escaped;
 use crate::check::verdict::{CheckReport, Verdict};
 
 /// Bytes kept free for the line that says how many cells were left out.
@@ -64,11 +65,6 @@ fn foot(report: &CheckReport, context: Context<'_>) -> String {
         out.extend([format!("\n{}\n", escaped(&hint))]);
     }
     out
-}
-
-/// Keeps text from being read as a table, HTML or emphasis; code spans stay.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ")
 }
 
 /// Writes text as a code span in a table, whatever is in it.

@@ -12,6 +12,7 @@ mod wording;
 
 use super::sample::CellSample;
 use super::verdict::CheckReport;
+use crate::base::format;
 
 /// The form a verdict is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +56,7 @@ pub const SUMMARY_LIMIT: usize = 1_048_576;
 pub fn render(report: &CheckReport, context: Context<'_>, form: Form) -> String {
     match form {
         Form::Terminal => terminal::render(report, context),
-        Form::Json => {
-            serde_json::to_string_pretty(report).expect("a report has text keys only") + "\n"
-        }
+        Form::Json => format::CHECK.text(report),
         Form::Markdown => markdown(report, context, SUMMARY_LIMIT),
         Form::Junit => junit::render(report, context),
         Form::Github => terminal::render(report, context) + &github::annotations(report),

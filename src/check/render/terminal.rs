@@ -1,7 +1,8 @@
 //! The verdict the way a person reads it: worst cells first.
 
 use super::Context;
-use super::wording::{counted, headline, lines, method, way_out};
+use super::wording::{headline, lines, method, way_out};
+use crate::base::text::counted;
 use crate::check::verdict::CheckReport;
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {

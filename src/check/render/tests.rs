@@ -1,12 +1,12 @@
-use super::super::testing::{cell, origin};
+use super::super::testing::{cell, metric, origin};
 use super::*;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::check::{Baseline, Looks, check, check_looks};
 use crate::spec::experiment::CheckSettings;
 
 fn settings(images_per_second: Option<f64>) -> CheckSettings {
     CheckSettings {
-        metric: Metric::TestAccuracy,
+        metric: MetricName::TEST_ACCURACY,
         tolerance: 0.10,
         alpha: 0.05,
         images_per_second,
@@ -19,7 +19,7 @@ const WORSE: [f64; 4] = [0.9801, 0.9800, 0.9799, 0.9800];
 const WILD: [f64; 4] = [0.9701, 0.9990, 0.9899, 0.9950];
 
 fn speed(name: &str, values: &[f64]) -> CellSample {
-    CellSample { metric: Metric::ImagesPerSecond, ..cell(name, values) }
+    CellSample { metric: metric(&MetricName::IMAGES_PER_SECOND), ..cell(name, values) }
 }
 
 /// One cell of every verdict, and a slower one, named to be trouble for every form.

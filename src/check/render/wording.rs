@@ -1,6 +1,7 @@
 //! What every form says of a cell, in the same words.
 
-use crate::base::{Metric, Unit};
+use crate::base::Unit;
+use crate::base::text::counted;
 use crate::check::verdict::{CellVerdict, CheckReport, Note, SpeedReport, SpeedVerdict, Verdict};
 
 /// What the gate says of one cell.
@@ -64,11 +65,6 @@ pub(super) fn lines(report: &CheckReport) -> Vec<Line<'_>> {
     lines
 }
 
-/// Returns the metric in words.
-pub(super) fn metric_words(metric: Metric) -> String {
-    metric.name().replace('-', " ")
-}
-
 /// Says in one sentence how the check came out.
 pub(super) fn headline(report: &CheckReport) -> String {
     let name = &report.candidate.experiment;
@@ -76,8 +72,8 @@ pub(super) fn headline(report: &CheckReport) -> String {
     let total = lines.len();
     let with = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
     let what = match &report.speed {
-        None => metric_words(report.metric),
-        Some(_) => format!("{} or training speed", metric_words(report.metric)),
+        None => report.metric.name.words(),
+        Some(_) => format!("{} or training speed", report.metric.name.words()),
     };
     let cells = if report.speed.is_some() { "gates" } else { "cells" };
     match report.verdict {
@@ -93,10 +89,6 @@ pub(super) fn headline(report: &CheckReport) -> String {
             with(Verdict::Inconclusive)
         ),
     }
-}
-
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Says how the verdict was reached.
@@ -165,7 +157,7 @@ fn as_typed(value: f64) -> String {
 
 fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed) -> Line<'a> {
     Line {
-        gate: metric_words(report.metric),
+        gate: report.metric.name.words(),
         cell: &cell.name,
         verdict: cell.verdict,
         means: (unit.value(cell.mean_baseline), or_none(cell.mean_candidate, &|v| unit.value(v))),
@@ -224,28 +216,25 @@ fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize)
 /// How values of a metric are printed.
 pub(super) struct Printed {
     pub(super) scale: f64,
-    pub(super) name: &'static str,
-    sign: &'static str,
+    unit: Unit,
     decimals: usize,
 }
 
 impl Printed {
-    pub(super) fn of(metric: Metric) -> Self {
-        let (scale, name, sign) = match metric.unit() {
-            Unit::Fraction => (100.0, "points", " %"),
-            Unit::Nats => (1.0, "nats", ""),
-            Unit::Seconds => (1.0, "s", " s"),
-            Unit::ImagesPerSecond => (1.0, "images/s", " images/s"),
-            Unit::Mebibytes => (1.0, "MiB", " MiB"),
-            Unit::Count => (1.0, "", ""),
-        };
-        Self { scale, name, sign, decimals: 2 }
+    pub(super) fn of(unit: &Unit) -> Self {
+        Self { scale: unit.factor(), unit: unit.clone(), decimals: 2 }
+    }
+
+    /// Returns what values are in, in one word.
+    pub(super) fn of_values(&self) -> String {
+        let unit = Some(self.unit.of_values()).filter(|unit| !unit.is_empty());
+        unit.unwrap_or_else(|| self.unit.of_differences()).trim_start().to_owned()
     }
 
     /// Chooses as many decimals as the rule needs: two digits of the tolerance or, where that is
     /// zero, of the narrowest interval.
     fn in_report(report: &CheckReport) -> Self {
-        let printed = Self::of(report.metric);
+        let printed = Self::of(&report.metric.unit);
         let widths = report.cells.iter().filter_map(|cell| cell.interval95);
         let narrowest = widths
             .map(|(low, high)| 0.5 * (high - low) * printed.scale)
@@ -257,11 +246,11 @@ impl Printed {
     }
 
     fn value(&self, value: f64) -> String {
-        format!("{:.*}{}", self.decimals, value * self.scale, self.sign)
+        format!("{:.*}{}", self.decimals, value * self.scale, self.unit.of_values())
     }
 
     fn spaced_name(&self) -> String {
-        if self.name.is_empty() { String::new() } else { format!(" {}", self.name) }
+        self.unit.of_differences()
     }
 
     /// Writes a difference, which is in the unit of the metric.

@@ -6,27 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::TrainingArguments;
-use crate::base::Metric;
+use crate::base::MetricName;
+use crate::check::render::Form;
+use crate::report::compare::CompareFormat;
 use crate::spec::selector::Selector;
-
-/// How a verdict is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum CheckFormat {
-    /// Lines for a terminal.
-    Terminal,
-    /// Everything, for scripts.
-    Json,
-    /// GitHub-flavoured Markdown.
-    Markdown,
-    /// JUnit XML: one test case a gated cell.
-    Junit,
-    /// Lines for a terminal, then annotations for GitHub Actions.
-    Github,
-    /// Bencher Metric Format.
-    Bmf,
-    /// JSON for github-action-benchmark.
-    GithubActionBenchmark,
-}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckArguments {
@@ -44,15 +27,15 @@ pub(in crate::cli) struct CheckArguments {
     #[command(flatten)]
     pub(in crate::cli) training: TrainingArguments,
     /// How to write the verdict.
-    #[arg(long, value_enum, default_value_t = CheckFormat::Terminal)]
-    pub(in crate::cli) format: CheckFormat,
+    #[arg(long, value_enum, default_value_t = Form::Terminal)]
+    pub(in crate::cli) format: Form,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
     /// Write the verdict in another format to a file too, for example `--also junit=check.xml`;
     /// may be repeated.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = also)]
-    pub(in crate::cli) also: Vec<(CheckFormat, PathBuf)>,
+    pub(in crate::cli) also: Vec<(Form, PathBuf)>,
     /// Append the verdict to the job summary of GitHub Actions.
     #[arg(long)]
     pub(in crate::cli) summary: bool,
@@ -61,29 +44,18 @@ pub(in crate::cli) struct CheckArguments {
     pub(in crate::cli) json: bool,
 }
 
-fn also(text: &str) -> Result<(CheckFormat, PathBuf), String> {
+fn also(text: &str) -> Result<(Form, PathBuf), String> {
     let (format, file) = text
         .split_once('=')
         .filter(|(_, file)| !file.is_empty())
         .ok_or("expected a format and a file with `=` between them, such as `junit=check.xml`")?;
-    CheckFormat::from_str(format, false).map(|format| (format, PathBuf::from(file))).map_err(|_| {
-        let known: Vec<String> = CheckFormat::value_variants()
+    Form::from_str(format, false).map(|format| (format, PathBuf::from(file))).map_err(|_| {
+        let known: Vec<String> = Form::value_variants()
             .iter()
             .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
             .collect();
         format!("unknown format `{format}`, expected one of {}", known.join(", "))
     })
-}
-
-/// How a comparison is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum TextFormat {
-    /// Aligned text for a terminal.
-    Terminal,
-    /// GitHub-flavoured Markdown.
-    Markdown,
-    /// Everything, for scripts.
-    Json,
 }
 
 #[derive(Debug, Args)]
@@ -103,14 +75,14 @@ pub(in crate::cli) struct CompareArguments {
     #[arg(long, value_name = "AXIS=VALUE,…")]
     pub(in crate::cli) cell_b: Vec<Selector>,
     /// What to compare [default: what the report of A shows].
-    #[arg(long, value_name = "METRIC", value_parser = metric)]
-    pub(in crate::cli) metric: Option<Metric>,
+    #[arg(long, value_name = "METRIC")]
+    pub(in crate::cli) metric: Option<MetricName>,
     /// Two-sided level of the tests, over all pairs.
     #[arg(long, default_value_t = 0.05, value_parser = level)]
     pub(in crate::cli) alpha: f64,
     /// How to write it.
-    #[arg(long, value_enum, default_value_t = TextFormat::Terminal)]
-    pub(in crate::cli) format: TextFormat,
+    #[arg(long, value_enum, default_value_t = CompareFormat::Terminal)]
+    pub(in crate::cli) format: CompareFormat,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
@@ -127,16 +99,16 @@ pub(in crate::cli) struct ConfirmArguments {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(in crate::cli) repeats: u32,
     /// What the cells are chosen by [default: what the report shows].
-    #[arg(long, value_name = "METRIC", value_parser = metric)]
-    pub(in crate::cli) metric: Option<Metric>,
+    #[arg(long, value_name = "METRIC")]
+    pub(in crate::cli) metric: Option<MetricName>,
     /// Folder for the fresh results [default: the results folder with `-confirm` at its end].
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) out: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) training: TrainingArguments,
     /// How to write it.
-    #[arg(long, value_enum, default_value_t = TextFormat::Terminal)]
-    pub(in crate::cli) format: TextFormat,
+    #[arg(long, value_enum, default_value_t = CompareFormat::Terminal)]
+    pub(in crate::cli) format: CompareFormat,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
@@ -149,13 +121,6 @@ pub(in crate::cli) struct TensorboardArguments {
     /// Folder to write into; give it to `tensorboard --logdir`.
     #[arg(long, short, value_name = "DIR")]
     pub(in crate::cli) output: PathBuf,
-}
-
-fn metric(text: &str) -> Result<Metric, String> {
-    text.parse::<Metric>().map_err(|error| {
-        let known: Vec<&str> = Metric::ALL.into_iter().map(Metric::name).collect();
-        format!("{error}, expected one of {}", known.join(", "))
-    })
 }
 
 fn level(text: &str) -> Result<f64, String> {

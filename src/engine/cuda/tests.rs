@@ -13,7 +13,7 @@ use super::super::testing::{
 use super::super::{CpuKernels, DeviceChoice, Engine, build_with};
 use super::source::Held;
 use super::*;
-use crate::base::{Metric, Seed, SeedPath};
+use crate::base::{MetricName, Seed, SeedPath};
 use crate::spec::layers::{LayerSettings, Padding};
 use crate::spec::settings::Settings;
 
@@ -208,7 +208,7 @@ fn gpu_networks_learn_the_quarters() {
     let mut settings = eventful();
     settings.train.epochs = 15;
     for output in pack(DeviceChoice::Cuda(0), &settings, 3) {
-        let accuracy = output.summary.unwrap().metrics[&Metric::TestAccuracy];
+        let accuracy = output.summary.unwrap().metrics[&MetricName::TEST_ACCURACY];
         assert!(accuracy > 0.9, "test accuracy {accuracy}");
     }
 }

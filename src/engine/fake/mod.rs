@@ -21,7 +21,7 @@ use super::evaluation::argmax;
 use super::schedule::learning_rate;
 use super::stopping::Stopping;
 use super::{Engine, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
 use crate::spec::settings::{Accident, AccidentKind, FakeSettings, TrainerSettings};
 
@@ -183,24 +183,24 @@ impl<'a> Member<'a> {
         let mut metrics = BTreeMap::new();
         if !test_labels.is_empty() {
             let (accuracy, loss) = score(&test, &test_labels);
-            metrics.insert(Metric::TestAccuracy, accuracy);
-            metrics.insert(Metric::TestLoss, loss);
+            metrics.insert(MetricName::TEST_ACCURACY, accuracy);
+            metrics.insert(MetricName::TEST_LOSS, loss);
         }
         if !validation_labels.is_empty() {
             let (accuracy, loss) = score(&validation, &validation_labels);
-            metrics.insert(Metric::ValidationAccuracy, accuracy);
-            metrics.insert(Metric::ValidationLoss, loss);
+            metrics.insert(MetricName::VALIDATION_ACCURACY, accuracy);
+            metrics.insert(MetricName::VALIDATION_LOSS, loss);
         }
         if let Some(record) = self.records.iter().find(|record| record.epoch == selected_epoch) {
-            metrics.insert(Metric::TrainAccuracy, record.train_accuracy);
-            metrics.insert(Metric::TrainLoss, record.train_loss);
+            metrics.insert(MetricName::TRAIN_ACCURACY, record.train_accuracy);
+            metrics.insert(MetricName::TRAIN_LOSS, record.train_loss);
         }
         let epochs = self.records.len() as u32;
         let seconds: f64 = self.records.iter().map(|record| record.train_seconds).sum();
-        metrics.insert(Metric::Epochs, f64::from(epochs));
-        metrics.insert(Metric::TrainSeconds, seconds);
-        metrics.insert(Metric::ImagesPerSecond, IMAGES_PER_SECOND);
-        metrics.insert(Metric::PeakMemory, PEAK_MEMORY);
+        metrics.insert(MetricName::EPOCHS, f64::from(epochs));
+        metrics.insert(MetricName::TRAIN_SECONDS, seconds);
+        metrics.insert(MetricName::IMAGES_PER_SECOND, IMAGES_PER_SECOND);
+        metrics.insert(MetricName::PEAK_MEMORY, PEAK_MEMORY);
         let summary = MemberSummary {
             epochs,
             selected_epoch,

@@ -36,8 +36,8 @@ fn output(settings: &Settings, member: u32) -> TrainOutput {
     FakeEngine.train(&job(settings, &dataset, &splits, member), &mut Silent).unwrap()
 }
 
-fn metric(output: &TrainOutput, metric: Metric) -> f64 {
-    output.summary.as_ref().unwrap().metrics[&metric]
+fn metric(output: &TrainOutput, metric: &MetricName) -> f64 {
+    output.summary.as_ref().unwrap().metrics[metric]
 }
 
 fn assert_close(found: f64, expected: f64) {
@@ -52,8 +52,8 @@ fn accident(kind: AccidentKind, epoch: u32) -> Accident {
 fn without_spread_the_accuracy_is_the_scripted_one() {
     let output = output(&scripted(script()), 0);
     assert_eq!(output.outcome, Outcome::Completed);
-    assert_close(metric(&output, Metric::TestAccuracy), 0.9);
-    assert_close(metric(&output, Metric::ValidationAccuracy), 0.9);
+    assert_close(metric(&output, &MetricName::TEST_ACCURACY), 0.9);
+    assert_close(metric(&output, &MetricName::VALIDATION_ACCURACY), 0.9);
     assert_eq!(output.epochs.len(), 4);
 }
 
@@ -72,15 +72,15 @@ fn predictions_agree_with_the_metrics() {
     let output = output(&scripted(FakeSettings { spread: 0.05, ..script() }), 3);
     let predictions = output.predictions.as_ref().unwrap();
     for (predicted, labels, name) in [
-        (&predictions.test, &predictions.test_labels, Metric::TestAccuracy),
-        (&predictions.validation, &predictions.validation_labels, Metric::ValidationAccuracy),
+        (&predictions.test, &predictions.test_labels, MetricName::TEST_ACCURACY),
+        (&predictions.validation, &predictions.validation_labels, MetricName::VALIDATION_ACCURACY),
     ] {
         let right = predicted
             .rows()
             .zip(labels)
             .filter(|(row, label)| argmax(row) == usize::from(**label))
             .count();
-        assert_close(metric(&output, name), right as f64 / labels.len() as f64);
+        assert_close(metric(&output, &name), right as f64 / labels.len() as f64);
         for row in predicted.rows() {
             assert!((row.iter().map(|log| log.exp()).sum::<f32>() - 1.0).abs() < 1e-5);
         }
@@ -90,8 +90,9 @@ fn predictions_agree_with_the_metrics() {
 #[test]
 fn members_of_one_script_scatter_by_its_spread() {
     let settings = scripted(FakeSettings { spread: 0.02, ..script() });
-    let found: Vec<f64> =
-        (0..400).map(|member| metric(&output(&settings, member), Metric::TestAccuracy)).collect();
+    let found: Vec<f64> = (0..400)
+        .map(|member| metric(&output(&settings, member), &MetricName::TEST_ACCURACY))
+        .collect();
     let mean = found.iter().sum::<f64>() / 400.0;
     let deviation = (found.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / 399.0).sqrt();
     // Standard errors: 0.001 of the mean, 0.0007 of the deviation.
@@ -108,7 +109,7 @@ fn an_effect_changes_the_accuracy_per_unit_of_its_hyperparameter() {
     let mut settings = scripted(FakeSettings { effects, ..script() });
     settings.augment.rotation = 5.0;
     settings.hyperparameters.insert("depth".to_owned(), Value::Integer(2));
-    assert_close(metric(&output(&settings, 0), Metric::TestAccuracy), 0.89);
+    assert_close(metric(&output(&settings, 0), &MetricName::TEST_ACCURACY), 0.89);
 }
 
 #[test]
@@ -199,8 +200,11 @@ fn stop_rules_hold_here_too() {
     let mut settings = scripted(FakeSettings { spread: 0.05, ..script() });
     settings.train.epochs = 100;
     settings.train.stop.restore_best = true;
-    settings.train.stop.patience =
-        Some(PatienceSettings { monitor: Metric::ValidationAccuracy, epochs: 5, min_delta: 0.0 });
+    settings.train.stop.patience = Some(PatienceSettings {
+        monitor: MetricName::VALIDATION_ACCURACY,
+        epochs: 5,
+        min_delta: 0.0,
+    });
     let stopped = output(&settings, 0);
     let summary = stopped.summary.unwrap();
     assert_eq!(summary.selection, Selection::BestOnValidation);
@@ -209,7 +213,7 @@ fn stop_rules_hold_here_too() {
 
 #[test]
 fn time_is_made_up_and_limits_hold_against_it() {
-    let output_seconds = metric(&output(&scripted(script()), 0), Metric::TrainSeconds);
+    let output_seconds = metric(&output(&scripted(script()), 0), &MetricName::TRAIN_SECONDS);
     // 600 images in each of 4 epochs at 50,000 a second.
     assert_close(output_seconds, 4.0 * 600.0 / 50_000.0);
     let mut settings = scripted(script());

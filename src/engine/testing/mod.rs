@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
-use crate::base::{Seed, SeedPath, digest_of};
+use crate::base::{MetricName, Seed, SeedPath, digest_of};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::EpochRecord;
 use crate::spec::layers::{AverageConvention, Init, LayerSettings, Padding};
@@ -176,7 +176,7 @@ pub(crate) fn without_times(mut output: TrainOutput) -> TrainOutput {
         record.train_seconds = 0.0;
     }
     if let Some(summary) = &mut output.summary {
-        summary.metrics.retain(|metric, _| !metric.is_measured_cost());
+        summary.metrics.retain(|metric, _| !MetricName::COSTS.contains(metric));
     }
     output
 }

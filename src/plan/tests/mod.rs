@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::testing::{cell, plan, plan_of};
 use super::*;
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::base::{Seed, digest_of};
 use crate::grid::expand;
 use crate::spec::Document;
@@ -119,7 +119,8 @@ fn mends_make_other_members_of_the_trainings_they_change_and_of_no_others() {
         super::identity::mends(&settings).count()
     };
     let fraction = Some(Share::Fraction(0.1));
-    let patience = || PatienceSettings { monitor: Metric::TestLoss, epochs: 2, min_delta: 0.0 };
+    let patience =
+        || PatienceSettings { monitor: MetricName::TEST_LOSS, epochs: 2, min_delta: 0.0 };
     let retrained = |settings: &mut Settings| {
         settings.train.retrain = Some(Retrain::All);
         settings.train.stop.train_accuracy = Some(0.99);

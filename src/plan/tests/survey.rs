@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::testing::{settings, surveyed};
 use super::super::*;
 use super::drawn;
-use crate::base::{Metric, Seed, digest_of};
+use crate::base::{MetricName, Seed, digest_of};
 use crate::grid::expand;
 use crate::spec::Document;
 use crate::spec::layers::LayerSettings;
@@ -162,7 +162,7 @@ fn every_kind_of_setting_without_effect_is_known() {
 }
 
 fn patience(epochs: u32, min_delta: f64) -> PatienceSettings {
-    PatienceSettings { monitor: Metric::ValidationAccuracy, epochs, min_delta }
+    PatienceSettings { monitor: MetricName::VALIDATION_ACCURACY, epochs, min_delta }
 }
 
 #[test]

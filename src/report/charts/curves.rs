@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::scale::{Linear, area_inside, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards};
 use super::trellis::{self, Frame, MOST_PANELS, Sides};
-use crate::base::Metric;
+use crate::base::Unit;
 use crate::report::curves::{Band, CurveGroup, EpochPoint};
 use crate::report::document::PivotGrid;
 use crate::report::numbers::{Scale, counted};
@@ -14,7 +14,7 @@ use crate::report::present::Presenter;
 /// What a chart of curves shows.
 struct Kind {
     name: &'static str,
-    metric: Metric,
+    unit: Unit,
     train: fn(&EpochPoint) -> Option<Band>,
     validation: fn(&EpochPoint) -> Option<Band>,
 }
@@ -22,13 +22,13 @@ struct Kind {
 const KINDS: [Kind; 2] = [
     Kind {
         name: "accuracy",
-        metric: Metric::TrainAccuracy,
+        unit: Unit::FRACTION,
         train: |point| point.train_accuracy,
         validation: |point| point.validation_accuracy,
     },
     Kind {
         name: "loss",
-        metric: Metric::TrainLoss,
+        unit: Unit::NATS,
         train: |point| point.train_loss,
         validation: |point| point.validation_loss,
     },
@@ -81,7 +81,7 @@ fn chart(
 ) -> Option<Chart> {
     let section = presenter.section;
     let grid = &section.grids[place];
-    let scale = Scale::of(kind.metric, None);
+    let scale = Scale::of(&kind.unit, None);
     let points = || section.curves.iter().flat_map(|group| &group.epochs);
     let last = points().map(|point| point.epoch).max()?;
     // The first epochs start anywhere: they may leave the panel.
@@ -159,7 +159,7 @@ fn panel(
     kind: &Kind,
     (range, last): ((f64, f64), u32),
 ) {
-    let scale = Scale::of(kind.metric, None);
+    let scale = Scale::of(&kind.unit, None);
     let x = Linear::exact((1.0, f64::from(last)), (frame.left + 2.0, frame.right() - 2.0));
     let y = Linear::exact(range, (frame.bottom() - 2.0, frame.top + 2.0));
     let end = group.epochs.last();

@@ -7,19 +7,16 @@ use super::trellis::Frame;
 use crate::report::document::Section;
 use crate::report::ensembles;
 use crate::report::numbers::{Scale, counted};
-use crate::report::predicted::EnsembleGroup;
+use crate::report::predicted::{EnsembleGroup, SHOWN_GROUPS};
 use crate::report::present::Presenter;
 use gridbench_stats::EnsemblePoint;
-
-/// Groups that are drawn: those of the best cells.
-const MOST: usize = 6;
 
 /// Draws the mean test accuracy of disjoint ensembles by their size.
 pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     let section = presenter.section;
     let mut groups = ensembles::ranked(section);
     let all = groups.len();
-    groups.truncate(MOST);
+    groups.truncate(SHOWN_GROUPS);
     let largest = groups.iter().flat_map(|group| &group.points).map(|point| point.size).max()?;
     let scale = ensembles::scale(section);
     let shown = |value: f64| scale.shown(value);

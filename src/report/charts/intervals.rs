@@ -2,7 +2,6 @@
 
 use super::scale::{Linear, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
-use crate::base::Direction;
 use crate::report::document::{CellLine, Section};
 use crate::report::numbers::counted;
 use crate::report::present::{Presenter, with_spread};
@@ -26,7 +25,7 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     if order.is_empty() {
         return None;
     }
-    let maximizes = section.metric.direction() == Direction::Maximize;
+    let maximizes = section.metric.is_maximized();
     order.sort_by(|a, b| if maximizes { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) });
     let all = order.len();
     order.truncate(MOST);

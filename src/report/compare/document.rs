@@ -10,16 +10,10 @@ use gridbench_stats::{
     Correlation, MannWhitney, McNemar, Permutation, Superiority, TwoWayDifference,
 };
 
-/// Version of the JSON schema.
-pub const SCHEMA_VERSION: u32 = 1;
-
 /// Two sets of results side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Comparison {
-    /// Always `gridbench-comparison`.
-    pub format: &'static str,
-    /// Version of this schema.
-    pub version: u32,
     /// What is compared.
     pub metric: Metric,
     /// Whether larger values are better.
@@ -49,6 +43,7 @@ pub struct Comparison {
 
 /// Where one side comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct SideFacts {
     /// What the user called it.
     pub name: String,
@@ -67,6 +62,7 @@ pub struct SideFacts {
 
 /// The mean difference over all pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Overall {
     /// Mean of the differences.
     pub difference: f64,
@@ -80,6 +76,7 @@ pub struct Overall {
 
 /// One pair of cells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PairComparison {
     /// What the two share, for example `augment.shift=0.1`; empty for a single pair.
     pub name: String,
@@ -137,6 +134,7 @@ pub struct PairComparison {
 
 /// One sample of a pair.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Sample {
     /// The cell.
     pub cell: String,
@@ -167,6 +165,7 @@ pub enum Finding {
 /// The bound `ε_min` of almost stochastic order, both ways round: below one half, the first is almost
 /// stochastically better.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct OrderComparison {
     /// That of A over B.
     pub a_over_b: f64,
@@ -176,6 +175,7 @@ pub struct OrderComparison {
 
 /// Both sides on the same test images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ExampleComparison {
     /// Test images.
     pub images: usize,

@@ -2,7 +2,7 @@
 
 use super::document::Comparison;
 use super::terminal::{details, heading, legend, listed, side, table};
-use crate::report::layout::escape;
+use crate::base::text::markdown as escape;
 
 pub(super) fn render(comparison: &Comparison) -> String {
     let mut out = format!("## {}\n\n", escape(&heading(comparison)));

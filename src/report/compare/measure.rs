@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    Comparison, ExampleComparison, Finding, OrderComparison, Overall, PairComparison,
-    SCHEMA_VERSION, Sample, SideFacts,
+    Comparison, ExampleComparison, Finding, OrderComparison, Overall, PairComparison, Sample,
+    SideFacts,
 };
 use super::pairs::Pairing;
 use super::{Examples, Lookup, Question, Side, words};
-use crate::base::{Direction, Metric, Unit};
+use crate::base::MetricName;
 use crate::report::labels::short_name;
 use crate::results::{CellResults, ExperimentResults};
 use gridbench_stats::{self as stats, MeanDifference, Moments};
@@ -24,7 +24,7 @@ const PERMUTED_UP_TO: usize = 10;
 pub(super) fn comparison(
     a: Side<'_>,
     b: Side<'_>,
-    question: Question,
+    question: &Question,
     pairing: &Pairing,
     examples: &mut Lookup<'_>,
 ) -> Comparison {
@@ -37,8 +37,8 @@ pub(super) fn comparison(
     let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
     let levels = stats::holm_levels(&raw, question.alpha);
     let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
-    let overall = overall(a, b, question.metric, &pairing.pairs);
-    let higher_is_better = question.metric.direction() == Direction::Maximize;
+    let overall = overall(a, b, &question.metric.name, &pairing.pairs);
+    let higher_is_better = question.metric.is_maximized();
     for (pair, ((p_holm, q), level)) in pairs.iter_mut().zip(adjusted.zip(levels)) {
         (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
         pair.finding = finding(pair, question.alpha, higher_is_better);
@@ -55,9 +55,7 @@ pub(super) fn comparison(
         cells.iter().map(|&cell| results.cells[cell].name.clone()).collect()
     };
     let mut comparison = Comparison {
-        format: "gridbench-comparison",
-        version: SCHEMA_VERSION,
-        metric: question.metric,
+        metric: question.metric.clone(),
         higher_is_better,
         a: facts(a, pairing, |pair| pair.0),
         b: facts(b, pairing, |pair| pair.1),
@@ -67,7 +65,7 @@ pub(super) fn comparison(
         overall,
         only_a: names(a.results, &pairing.only_a),
         only_b: names(b.results, &pairing.only_b),
-        warnings: words::warnings(a.results, b.results, question.metric),
+        warnings: words::warnings(a.results, b.results, &question.metric),
         verdict: String::new(),
     };
     comparison.verdict = words::verdict(&comparison);
@@ -107,24 +105,20 @@ fn facts(side: Side<'_>, pairing: &Pairing, pick: impl Fn(&(usize, usize)) -> us
 fn pair(
     a: Side<'_>,
     b: Side<'_>,
-    question: Question,
+    question: &Question,
     (one, other): (usize, usize),
     shared: &[String],
     in_full: Option<&mut Lookup<'_>>,
 ) -> PairComparison {
-    let Question { metric, alpha, gamma, seed } = question;
+    let &Question { ref metric, alpha, gamma, seed } = question;
     let (cell_a, cell_b) = (&a.results.cells[one], &b.results.cells[other]);
-    let (x, y) = (cell_a.sample(metric), cell_b.sample(metric));
+    let (x, y) = (cell_a.sample(&metric.name), cell_b.sample(&metric.name));
     let (sample_a, sample_b) = (sample(cell_a, &x), sample(cell_b, &y));
     let welch = stats::welch(&x, &y);
     let difference = sample_a.mean.zip(sample_b.mean).map(|(a, b)| a - b);
     // Orders and superiority are of the better: for losses and seconds that is the smaller.
-    let turn = |values: &[f64]| -> Vec<f64> {
-        match metric.direction() {
-            Direction::Maximize => values.to_vec(),
-            Direction::Minimize => values.iter().map(|value| -value).collect(),
-        }
-    };
+    let turn =
+        |values: &[f64]| -> Vec<f64> { values.iter().map(|value| metric.sign() * value).collect() };
     let (better_x, better_y) = (turn(&x), turn(&y));
     let fewest = x.len().min(y.len());
     // One trial has no place in an order of trials.
@@ -142,7 +136,7 @@ fn pair(
         .iter()
         .filter_map(|key| Some(format!("{key}={}", a.results.value(one, key)?.notation())))
         .collect();
-    let accuracy = metric.unit() == Unit::Fraction;
+    let accuracy = metric.counts_images;
     PairComparison {
         name: name.join(" "),
         label: short_name(&a.results.axes, &cell_a.values, Some(shared)),
@@ -169,13 +163,13 @@ fn pair(
             .map(|(a_over_b, b_over_a)| OrderComparison { a_over_b, b_over_a }),
         cohens_d: stats::cohens_d(&x, &y),
         cliffs_delta: is_order.then(|| stats::cliffs_delta(&better_x, &better_y)).flatten(),
-        seed_correlation: seed_correlation(a.results, cell_a, b.results, cell_b, metric),
+        seed_correlation: seed_correlation(a.results, cell_a, b.results, cell_b, &metric.name),
         detectable: sd
             .filter(|sd| *sd > 0.0)
             .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, alpha, POWER)),
         repeats_to_settle: None,
         examples: in_full
-            .filter(|_| metric == Metric::TestAccuracy)
+            .filter(|_| metric.counts_test_images())
             .and_then(|examples| examples(one, other))
             .and_then(|(a, b)| by_image(&a, &b, seed)),
         a: sample_a,
@@ -210,7 +204,7 @@ fn seed_correlation(
     cell_a: &CellResults,
     b: &ExperimentResults,
     cell_b: &CellResults,
-    metric: Metric,
+    metric: &MetricName,
 ) -> Option<stats::Correlation> {
     if a.facts.seed != b.facts.seed {
         return None;
@@ -219,7 +213,7 @@ fn seed_correlation(
         .completed()
         .filter_map(|trial| {
             let partner = cell_b.completed().find(|other| other.repeat == trial.repeat)?;
-            Some((*trial.metrics.get(&metric)?, *partner.metrics.get(&metric)?))
+            Some((*trial.metrics.get(metric)?, *partner.metrics.get(metric)?))
         })
         .unzip();
     stats::pearson(&x, &y)
@@ -278,7 +272,12 @@ fn majority(side: &Examples) -> Option<Vec<u16>> {
 /// members, so that repeats are independent where cells are not.
 ///
 /// Nothing for a single pair, or where fewer than two repeats completed in every cell of a side.
-fn overall(a: Side<'_>, b: Side<'_>, metric: Metric, pairs: &[(usize, usize)]) -> Option<Overall> {
+fn overall(
+    a: Side<'_>,
+    b: Side<'_>,
+    metric: &MetricName,
+    pairs: &[(usize, usize)],
+) -> Option<Overall> {
     if pairs.len() < 2 {
         return None;
     }
@@ -286,7 +285,7 @@ fn overall(a: Side<'_>, b: Side<'_>, metric: Metric, pairs: &[(usize, usize)]) -
         let mut sums: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
         for &cell in &cells {
             for trial in results.cells[cell].completed() {
-                if let Some(value) = trial.metrics.get(&metric) {
+                if let Some(value) = trial.metrics.get(metric) {
                     let (sum, count) = sums.entry(trial.repeat).or_default();
                     *sum += value;
                     *count += 1;

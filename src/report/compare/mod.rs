@@ -13,13 +13,12 @@ mod tests;
 mod words;
 
 use super::Page;
-use crate::base::Metric;
+use crate::base::{Metric, format};
 use crate::results::ExperimentResults;
 use crate::spec::selector::Selector;
 
 pub use document::{
-    Comparison, ExampleComparison, Finding, OrderComparison, PairComparison, SCHEMA_VERSION,
-    Sample, SideFacts,
+    Comparison, ExampleComparison, Finding, OrderComparison, PairComparison, Sample, SideFacts,
 };
 pub use pairs::PairingError;
 
@@ -35,7 +34,7 @@ pub struct Side<'a> {
 }
 
 /// What is asked of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// What is compared.
     pub metric: Metric,
@@ -72,7 +71,7 @@ pub type Lookup<'a> = dyn FnMut(usize, usize) -> Option<(Examples, Examples)> + 
 pub fn compare(
     a: Side<'_>,
     b: Side<'_>,
-    question: Question,
+    question: &Question,
     examples: &mut Lookup<'_>,
 ) -> Result<Comparison, PairingError> {
     let pairing = pairs::pair(a, b)?;
@@ -99,8 +98,6 @@ pub fn render(comparison: &Comparison, format: CompareFormat, page: Page) -> Str
     match format {
         CompareFormat::Terminal => terminal::render(comparison, page),
         CompareFormat::Markdown => markdown::render(comparison),
-        CompareFormat::Json => {
-            serde_json::to_string_pretty(comparison).expect("it has text keys only") + "\n"
-        }
+        CompareFormat::Json => format::COMPARISON.text(comparison),
     }
 }

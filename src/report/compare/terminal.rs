@@ -46,7 +46,7 @@ pub(super) fn render(comparison: &Comparison, page: Page) -> String {
 
 /// Returns the first line.
 pub(super) fn heading(comparison: &Comparison) -> String {
-    format!("{}: A against B", comparison.metric.name().replace('-', " "))
+    format!("{}: A against B", comparison.metric.name.words())
 }
 
 /// Says where a side comes from.
@@ -69,7 +69,7 @@ pub(super) fn legend(comparison: &Comparison) -> String {
     format!(
         "difference of means with its 95 % Welch interval{}; p by Holm over {}; P(A>B) is how often \
          a run of A is better than a run of B, with a bootstrap interval, * where meaningful at {}",
-        match words::unit(comparison.metric) {
+        match words::unit(&comparison.metric).as_str() {
             "" => String::new(),
             unit => format!(", in {unit}"),
         },
@@ -161,9 +161,9 @@ pub(super) fn details(
         ("A", format!("{}, `{}`", sample(&pair.a, &scale), pair.a.cell)),
         ("B", format!("{}, `{}`", sample(&pair.b, &scale), pair.b.cell)),
     ];
-    let unit = words::unit(comparison.metric);
+    let unit = words::unit(&comparison.metric);
     if let Some(difference) = pair.difference {
-        let mut text = words::difference(difference, pair.interval95, &scale, unit);
+        let mut text = words::difference(difference, pair.interval95, &scale, &unit);
         if let Some(freedom) = pair.degrees_of_freedom {
             text.extend([format!(", Welch with {freedom:.1} degrees of freedom")]);
         }
@@ -221,7 +221,7 @@ pub(super) fn details(
                     examples.two_way.difference,
                     Some(examples.two_way.interval95),
                     &scale,
-                    unit
+                    &unit
                 ),
             ),
         ));

@@ -1,8 +1,14 @@
 use super::*;
+use crate::base::MetricName;
 use crate::results::fixture;
 
 fn question() -> Question {
-    Question { metric: Metric::TestAccuracy, alpha: 0.05, gamma: GAMMA, seed: 1 }
+    Question {
+        metric: fixture::declared(&MetricName::TEST_ACCURACY),
+        alpha: 0.05,
+        gamma: GAMMA,
+        seed: 1,
+    }
 }
 
 /// Five trials of two optimizers at two shifts; adam makes fewer errors at shift 0 only.
@@ -27,7 +33,7 @@ fn compared(a: &str, b: &str, examples: &mut Lookup<'_>) -> Comparison {
     let results = optimizers();
     let (first, second) = (selector(a), selector(b));
     let side = |selector| Side { name: "results/optimizers", results: &results, selector };
-    compare(side(&first), side(&second), question(), examples).unwrap()
+    compare(side(&first), side(&second), &question(), examples).unwrap()
 }
 
 fn without_examples(a: &str, b: &str) -> Comparison {
@@ -88,8 +94,8 @@ fn for_a_cost_the_smaller_is_better() {
     let results = optimizers();
     let (first, second) = (selector("optimizer=adam,shift=0"), selector("optimizer=sgd,shift=0"));
     let side = |selector| Side { name: "x", results: &results, selector };
-    let question = Question { metric: Metric::TrainSeconds, ..question() };
-    let found = compare(side(&first), side(&second), question, &mut |_, _| None).unwrap();
+    let question = Question { metric: fixture::declared(&MetricName::TRAIN_SECONDS), ..question() };
+    let found = compare(side(&first), side(&second), &question, &mut |_, _| None).unwrap();
     // Fewer errors cost fewer seconds in this fixture.
     assert_eq!(found.pairs[0].finding, Finding::A);
     assert!(found.pairs[0].difference.unwrap() < 0.0);
@@ -102,10 +108,10 @@ fn a_run_against_itself_is_refused_and_against_a_copy_undecided() {
     let (results, copy) = (optimizers(), optimizers());
     let all = Selector::default();
     let a = Side { name: "a", results: &results, selector: &all };
-    let error = compare(a, a, question(), &mut |_, _| None).unwrap_err();
+    let error = compare(a, a, &question(), &mut |_, _| None).unwrap_err();
     assert_eq!(error, PairingError::Same);
     let b = Side { name: "b", results: &copy, selector: &all };
-    let found = compare(a, b, question(), &mut |_, _| None).unwrap();
+    let found = compare(a, b, &question(), &mut |_, _| None).unwrap();
     assert!(found.pairs.iter().all(|pair| pair.finding == Finding::Undecided));
     assert_eq!(found.pairs.len(), 4);
 }
@@ -137,7 +143,7 @@ fn cells_without_a_partner_are_named() {
     let all = Selector::default();
     let a = Side { name: "a", results: &grid, selector: &all };
     let b = Side { name: "b", results: &other, selector: &all };
-    let found = compare(a, b, question(), &mut |_, _| None).unwrap();
+    let found = compare(a, b, &question(), &mut |_, _| None).unwrap();
     assert_eq!((found.pairs.len(), found.only_a.len(), found.only_b.len()), (1, 3, 1));
 }
 
@@ -148,14 +154,14 @@ fn a_cell_of_several_partners_or_against_itself_is_refused() {
     let refusal = |one: &str, other: Option<&str>| {
         let (first, second) = (selector(one), other.map_or_else(Selector::default, selector));
         let side = |selector| Side { name: "optimizers", results: &results, selector };
-        compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap_err()
+        compare(side(&first), side(&second), &question(), &mut |_, _| None).unwrap_err()
     };
     insta::assert_snapshot!(refusal("shift=0", None), @"cell `train.optimizer=adam augment.shift=0` could stand against 2 cells of B: `train.optimizer=adam augment.shift=0`, `train.optimizer=adam augment.shift=0.1`; choose one with `--cell-b augment.shift=…`");
     insta::assert_snapshot!(refusal("optimizer=adam,shift=0", Some("optimizer=sgd")), @"cell `train.optimizer=adam augment.shift=0` could stand against 2 cells of B: `train.optimizer=sgd augment.shift=0`, `train.optimizer=sgd augment.shift=0.1`; choose one with `--cell-b augment.shift=…`");
     let (one, whole) = (selector("optimizer=adam,shift=0"), optimizers());
     let a = Side { name: "whole", results: &whole, selector: &all };
     let b = Side { name: "one", results: &results, selector: &one };
-    insta::assert_snapshot!(compare(a, b, question(), &mut |_, _| None).unwrap_err(), @"cell `train.optimizer=adam augment.shift=0` could stand against 4 cells of A: `train.optimizer=adam augment.shift=0`, `train.optimizer=adam augment.shift=0.1`, `train.optimizer=sgd augment.shift=0`, `train.optimizer=sgd augment.shift=0.1`; choose one with `--cell-a train.optimizer=…`");
+    insta::assert_snapshot!(compare(a, b, &question(), &mut |_, _| None).unwrap_err(), @"cell `train.optimizer=adam augment.shift=0` could stand against 4 cells of A: `train.optimizer=adam augment.shift=0`, `train.optimizer=adam augment.shift=0.1`, `train.optimizer=sgd augment.shift=0`, `train.optimizer=sgd augment.shift=0.1`; choose one with `--cell-a train.optimizer=…`");
 }
 
 #[test]
@@ -168,7 +174,7 @@ fn differences_without_spread_are_not_certain() {
         );
         let (first, second) = (selector("x=0"), selector("x=1"));
         let side = |selector| Side { name: "two", results: &two, selector };
-        compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap()
+        compare(side(&first), side(&second), &question(), &mut |_, _| None).unwrap()
     };
     let two = found(&[3, 3], &[7, 7]);
     let pair = &two.pairs[0];
@@ -194,11 +200,11 @@ fn an_axis_of_one_side_alone_must_be_chosen() {
     let all = Selector::default();
     let a = Side { name: "a", results: &grid, selector: &all };
     let b = Side { name: "b", results: &plain, selector: &all };
-    let error = compare(a, b, question(), &mut |_, _| None).unwrap_err();
+    let error = compare(a, b, &question(), &mut |_, _| None).unwrap_err();
     insta::assert_snapshot!(error, @"axis `train.optimizer` exists in A (`optimizers`) only and takes 2 values there; choose one with `--cell-a train.optimizer=…`");
     let adam = selector("optimizer=adam");
     let a = Side { selector: &adam, ..a };
-    assert_eq!(compare(a, b, question(), &mut |_, _| None).unwrap().pairs.len(), 2);
+    assert_eq!(compare(a, b, &question(), &mut |_, _| None).unwrap().pairs.len(), 2);
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn too_few_trials_conclude_nothing() {
     );
     let (first, second) = (selector("x=0"), selector("x=1"));
     let side = |selector| Side { name: "one", results: &one, selector };
-    let found = compare(side(&first), side(&second), question(), &mut |_, _| None).unwrap();
+    let found = compare(side(&first), side(&second), &question(), &mut |_, _| None).unwrap();
     assert_eq!(found.pairs[0].finding, Finding::TooFew);
     insta::assert_snapshot!(found.verdict, @"A and B cannot be compared: A has a single trial and no spread to judge by; run at least 5 repeats of each.");
 }

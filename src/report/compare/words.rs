@@ -1,7 +1,7 @@
 //! What may be concluded, in words that never say more than the trials show.
 
 use super::document::{Comparison, Finding, PairComparison};
-use crate::base::{Digest, Metric, Unit};
+use crate::base::{Digest, Metric};
 use crate::report::numbers::{Scale, counted, grouped, probability};
 use crate::results::ExperimentResults;
 
@@ -13,7 +13,7 @@ const NOT_TEST: [&str; 3] =
 pub(super) fn warnings(
     a: &ExperimentResults,
     b: &ExperimentResults,
-    metric: Metric,
+    metric: &Metric,
 ) -> Vec<String> {
     let (of_a, of_b) = (&a.facts, &b.facts);
     let mut warnings = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn warnings(
     } else if one.engine_revision != other.engine_revision {
         warnings.push("the two were trained by different revisions of the engine".to_owned());
     }
-    if metric.is_measured_cost() && one.hardware != other.hardware {
+    if metric.unit.is_cost() && one.hardware != other.hardware {
         warnings.push(format!(
             "A was measured on `{}`, B on `{}`: the difference may be the machines'",
             one.hardware, other.hardware
@@ -63,22 +63,15 @@ pub(super) fn difference(
     format!("{}{unit}{interval}", scale.signed(difference))
 }
 
-/// Returns the unit of differences.
-pub(super) fn unit(metric: Metric) -> &'static str {
-    match metric.unit() {
-        Unit::Fraction => "points",
-        Unit::Nats => "nats",
-        Unit::Seconds => "s",
-        Unit::ImagesPerSecond => "images/s",
-        Unit::Mebibytes => "MiB",
-        Unit::Count => "",
-    }
+/// Returns the unit of differences; empty where they have none.
+pub(super) fn unit(metric: &Metric) -> String {
+    metric.unit.of_differences().trim_start().to_owned()
 }
 
 /// Returns how the values of the metric are printed.
 pub(super) fn scale(comparison: &Comparison) -> Scale {
     let spreads = comparison.pairs.iter().flat_map(|pair| [pair.a.sd, pair.b.sd]).flatten();
-    Scale::of(comparison.metric, spreads.reduce(f64::min).filter(|sd| *sd > 0.0))
+    Scale::of(&comparison.metric.unit, spreads.reduce(f64::min).filter(|sd| *sd > 0.0))
 }
 
 /// Says what may be concluded of the whole.
@@ -91,14 +84,14 @@ pub(super) fn verdict(comparison: &Comparison) -> String {
 }
 
 fn single(pair: &PairComparison, comparison: &Comparison) -> String {
-    let (scale, unit) = (scale(comparison), unit(comparison.metric));
+    let (scale, unit) = (scale(comparison), unit(&comparison.metric));
     let (better, worse) = match pair.finding {
         Finding::TooFew => return too_few(pair),
         Finding::Undecided => return undecided(pair, comparison),
         Finding::A => ("A", "B"),
         Finding::B => ("B", "A"),
     };
-    let found = difference(pair.difference.unwrap_or(0.0).abs(), turned(pair), &scale, unit);
+    let found = difference(pair.difference.unwrap_or(0.0).abs(), turned(pair), &scale, &unit);
     let p = pair.p_holm.map(probability).unwrap_or_default();
     let mut text = format!("{better} is better on average by {found}, p {}.", p_text(&p));
     if let Some(superiority) = &pair.superiority {
@@ -177,7 +170,7 @@ fn doubts(pair: &PairComparison, comparison: &Comparison) -> String {
 }
 
 fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
-    let (scale, unit) = (scale(comparison), unit(comparison.metric));
+    let (scale, unit) = (scale(comparison), unit(&comparison.metric));
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     let Some((low, high)) = pair.interval else {
         return match pair.difference {
@@ -229,8 +222,8 @@ fn several(pairs: &[PairComparison], comparison: &Comparison) -> String {
         comparison.alpha,
     );
     if let Some(overall) = &comparison.overall {
-        let (scale, unit) = (scale(comparison), unit(comparison.metric));
-        let found = difference(overall.difference, Some(overall.interval95), &scale, unit);
+        let (scale, unit) = (scale(comparison), unit(&comparison.metric));
+        let found = difference(overall.difference, Some(overall.interval95), &scale, &unit);
         let a_is_better = (overall.difference > 0.0) == comparison.higher_is_better;
         let end = match (overall.p > comparison.alpha, a_is_better) {
             (true, _) => "no difference is shown on average",

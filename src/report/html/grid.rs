@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::Page;
-use crate::base::Direction;
 use crate::report::charts::robust_range;
 use crate::report::document::{Heading, PivotGrid, Section};
 use crate::report::markup::escape;
@@ -35,7 +34,7 @@ pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
 }
 
 fn maximizes(section: &Section) -> bool {
-    section.metric.direction() == Direction::Maximize
+    section.metric.is_maximized()
 }
 
 /// Returns the means that are shown palest and strongest; nothing where all are alike.

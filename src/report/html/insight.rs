@@ -3,7 +3,7 @@
 
 use super::Page;
 use super::table::{Sorting, column, table_of, text_table};
-use crate::base::Metric;
+use crate::base::{Metric, Unit};
 use crate::report::document::CellLine;
 use crate::report::layout::Align::{Left, Right};
 use crate::report::numbers::{Scale, counted, duration, grouped, probability};
@@ -188,9 +188,9 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
 }
 
 fn unit_of_difference(presenter: &Presenter<'_>) -> String {
-    let text = presenter.scale.size(0.0);
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim();
-    let metric = presenter.section.metric.name().replace('-', " ");
+    let Metric { name, unit, .. } = &presenter.section.metric;
+    let (unit, metric) = (unit.of_differences(), name.words());
+    let unit = unit.trim_start();
     if unit.is_empty() { metric } else { format!("{unit} of {metric}") }
 }
 
@@ -202,7 +202,7 @@ fn on_images(page: &mut Page, presenter: &Presenter<'_>) {
         return;
     };
     let rows = &predicted.rivals;
-    let scale = Scale::of(Metric::TestAccuracy, section.findings.pooled_sd);
+    let scale = Scale::of(&Unit::FRACTION, section.findings.pooled_sd);
     let keys = column("cell", Left, rows, |row| section.describe(row.cell));
     let columns = vec![
         column("only the best right", Right, rows, |row| row.mcnemar.only_second.to_string()),

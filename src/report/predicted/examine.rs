@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::confusion::Answers;
-use super::members::{MOST_MEMBERS, Network, classify, ensembles};
+use super::members::{MOST_MEMBERS, Network, classify, draw_anew, ensembles};
 use super::{CellVariance, EnsembleGroup, ImageComparison, Predicted, Stored, TrialMembers};
-use crate::base::{Direction, Metric};
 use crate::report::curves::sharing_groups;
 use crate::report::numbers::counted;
 use crate::results::ExperimentResults;
@@ -13,6 +12,8 @@ use gridbench_stats::{self as stats, Moments};
 
 /// Cells, those nearest to the best, that are compared with it image by image.
 const RIVALS: usize = 6;
+/// Groups of networks whose ensembles are shown in full: those of the best cells.
+pub(in crate::report) const SHOWN_GROUPS: usize = 6;
 /// Runs times images up to which a pair of cells is resampled.
 const RESAMPLED: usize = 250_000;
 
@@ -51,10 +52,15 @@ pub fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Option<Pr
     let mut missing = 0;
     let groups = sharing_groups(results);
     let count = groups.len();
-    for cells in groups {
+    let shown = best_groups(results, &groups);
+    for (group, cells) in groups.into_iter().enumerate() {
         let pool = read_group(&mut stored, &cells, &mut answers, &mut missing);
         let members: Vec<&Network> = pool.iter().collect();
-        let points = ensembles(&members, stored.combine[cells[0]], count);
+        let combine = stored.combine[cells[0]];
+        let mut points = ensembles(&members, combine);
+        if shown.contains(&group) {
+            draw_anew(&mut points, &members, combine, count);
+        }
         if points.len() > 1 {
             predicted.ensembles.push(EnsembleGroup { cells, members: members.len(), points });
         }
@@ -157,12 +163,24 @@ fn variances(answers: &[Option<CellAnswers>]) -> Vec<CellVariance> {
     answers.iter().enumerate().filter_map(of).collect()
 }
 
+/// Returns the groups of the best cells: of the others nobody sees more than means.
+fn best_groups(results: &ExperimentResults, groups: &[Vec<usize>]) -> Vec<usize> {
+    let means = means(results);
+    let best = |cells: &Vec<usize>| {
+        cells.iter().filter_map(|cell| means[*cell]).fold(f64::NEG_INFINITY, f64::max)
+    };
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    order.sort_by(|a, b| best(&groups[*b]).total_cmp(&best(&groups[*a])));
+    order.truncate(SHOWN_GROUPS);
+    order
+}
+
 /// Returns the mean of the report's metric in every cell, signed so that larger is better.
 fn means(results: &ExperimentResults) -> Vec<Option<f64>> {
-    let metric: Metric = results.facts.report.metric;
-    let sign = if metric.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let metric = results.metric();
+    let sign = metric.sign();
     let mean = |sample: Vec<f64>| Some(sign * Moments::of(&sample)?.mean);
-    results.cells.iter().map(|cell| mean(cell.sample(metric))).collect()
+    results.cells.iter().map(|cell| mean(cell.sample(&metric.name))).collect()
 }
 
 fn best_cell(results: &ExperimentResults) -> Option<usize> {

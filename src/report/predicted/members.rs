@@ -126,19 +126,18 @@ const RESAMPLED_WORK: usize = 100_000_000;
 /// Fewest resamples that are worth an interval, and most that are drawn.
 const RESAMPLES: std::ops::RangeInclusive<usize> = 100..=1_000;
 
-/// Measures disjoint ensembles of every size among `members`, one of `groups` of members, and what
-/// ensembles of members drawn anew reach, where there is time for it.
-#[must_use]
-pub(super) fn ensembles(
+/// Adds to `points` what ensembles of members drawn anew reach, where there is time for it: `members`
+/// are one of so many `groups`.
+pub(super) fn draw_anew(
+    points: &mut [EnsemblePoint],
     members: &[&Network],
     combine: Combine,
     groups: usize,
-) -> Vec<EnsemblePoint> {
-    let mut points = disjoint(members, combine);
-    let Some((images, classes)) = common_shape(members) else { return points };
+) {
+    let Some((images, classes)) = common_shape(members) else { return };
     let resamples = RESAMPLED_WORK / (groups * members.len() * images).max(1);
     if points.len() < 2 || resamples < *RESAMPLES.start() {
-        return points;
+        return;
     }
     let labels = &members[0].labels;
     let score = |order: &[usize]| {
@@ -154,12 +153,12 @@ pub(super) fn ensembles(
         right.into_iter().map(|right| f64::from(right) / images as f64).collect()
     };
     let resamples = resamples.min(*RESAMPLES.end());
-    stats::resample_members(&mut points, members.len(), resamples, score);
-    points
+    stats::resample_members(points, members.len(), resamples, score);
 }
 
-/// Measures disjoint ensembles of every size.
-fn disjoint(members: &[&Network], combine: Combine) -> Vec<EnsemblePoint> {
+/// Measures disjoint ensembles of every size among `members`.
+#[must_use]
+pub(super) fn ensembles(members: &[&Network], combine: Combine) -> Vec<EnsemblePoint> {
     let Some((images, classes)) = common_shape(members) else { return Vec::new() };
     let labels = &members[0].labels;
     // Right answers by size and ensemble, filled in one pass over the images.

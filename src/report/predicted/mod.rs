@@ -15,6 +15,7 @@ use crate::record::Predictions;
 use crate::spec::settings::Combine;
 use gridbench_stats::{EnsemblePoint, McNemar, TwoWayDifference, VarianceSplit};
 
+pub(super) use examine::SHOWN_GROUPS;
 pub use examine::examine;
 
 /// The networks of one completed trial.
@@ -40,6 +41,7 @@ pub struct Stored<'a> {
 
 /// What the stored predictions say.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Predicted {
     /// Where the spread of a cell comes from, for cells of two or more trials.
     pub variances: Vec<CellVariance>,
@@ -57,6 +59,7 @@ pub struct Predicted {
 
 /// Where the spread of one cell comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct CellVariance {
     /// Index of the section's cell.
     pub cell: usize,
@@ -68,6 +71,7 @@ pub struct CellVariance {
 
 /// Ensembles of every size among the networks of cells that share them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct EnsembleGroup {
     /// Indices of the section's cells that use these networks.
     pub cells: Vec<usize>,
@@ -79,6 +83,7 @@ pub struct EnsembleGroup {
 
 /// A cell against the best, on the same test images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ImageComparison {
     /// Index of the section's cell.
     pub cell: usize,
@@ -91,6 +96,7 @@ pub struct ImageComparison {
 
 /// How often each class is taken for each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Confusion {
     /// Index of the section's cell.
     pub cell: usize,
@@ -126,6 +132,7 @@ impl Confusion {
 
 /// Test images of the best cell that are read wrongly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Gallery {
     /// Index of the section's cell.
     pub cell: usize,
@@ -143,6 +150,7 @@ pub struct Gallery {
 
 /// One image of a gallery.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct GalleryItem {
     /// Place among the test images, from 0.
     pub row: usize,

@@ -82,7 +82,7 @@ impl EventFile {
         name: &str,
         time: f64,
         hyperparameters: &[Hyperparameter<'_>],
-        metrics: &[Metric],
+        metrics: &[&Metric],
     ) {
         let mut experiment = Message::default().text(6, name).double(3, time);
         for Hyperparameter { name, kind, values } in hyperparameters {
@@ -94,8 +94,8 @@ impl EventFile {
             experiment = experiment.message(4, &info);
         }
         for metric in metrics {
-            let name = Message::default().text(2, &format!("metric/{metric}"));
-            let info = Message::default().message(1, &name).text(3, metric.name());
+            let name = Message::default().text(2, &format!("metric/{}", metric.name));
+            let info = Message::default().message(1, &name).text(3, metric.name.as_str());
             experiment = experiment.message(5, &info);
         }
         let data = Message::default().message(2, &experiment);

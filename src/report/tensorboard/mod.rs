@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event::{EventFile, Hyperparameter, Kind};
 
+use crate::base::Metric;
 use crate::record::Outcome;
 use crate::results::{AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts};
 use crate::spec::experiment::Axis;
@@ -40,7 +41,8 @@ pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Re
     }
     let mut summary = EventFile::begin(start);
     let hyperparameters = hyperparameters(results);
-    summary.experiment(&results.facts.name, start, &hyperparameters, &results.metrics());
+    let metrics: Vec<&Metric> = results.metrics().collect();
+    summary.experiment(&results.facts.name, start, &hyperparameters, &metrics);
     write(&[], summary.bytes())?;
     let names = folder_names(results);
     for (place, cell) in results.cells.iter().enumerate() {
@@ -55,7 +57,7 @@ pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Re
                 curve(&mut events, only, start);
             }
             events.session_start(&chosen, &cell.name, start);
-            finish(&mut events, trial, &of_trial, start);
+            finish(&mut events, &metrics, trial, &of_trial, start);
             write(&[folder.clone(), run.clone()], events.bytes())?;
             for one in of_trial.iter().filter(|_| of_trial.len() > 1) {
                 let mut events = EventFile::begin(start);
@@ -90,13 +92,20 @@ fn curve(events: &mut EventFile, curve: &MemberCurve, start: f64) {
 }
 
 /// Writes the metrics of a trial and how it ended.
-fn finish(events: &mut EventFile, trial: &TrialRow, curves: &[&MemberCurve], start: f64) {
+fn finish(
+    events: &mut EventFile,
+    metrics: &[&Metric],
+    trial: &TrialRow,
+    curves: &[&MemberCurve],
+    start: f64,
+) {
     let lengths = curves.iter().map(|curve| curve.epochs.iter().map(|e| e.train_seconds).sum());
     let end = start + f64::max(lengths.fold(0.0, f64::max), 0.0);
     let step = curves.iter().filter_map(|curve| curve.epochs.last()).map(|e| e.epoch).max();
-    for (metric, value) in &trial.metrics {
-        let tag = format!("metric/{metric}");
-        events.scalar(&tag, *value, u64::from(step.unwrap_or(1)), end);
+    for Metric { name, .. } in metrics {
+        if let Some(value) = trial.metrics.get(name) {
+            events.scalar(&format!("metric/{name}"), *value, u64::from(step.unwrap_or(1)), end);
+        }
     }
     events.session_end(trial.outcome == Outcome::Completed, end);
 }
@@ -104,11 +113,11 @@ fn finish(events: &mut EventFile, trial: &TrialRow, curves: &[&MemberCurve], sta
 fn histograms(results: &ExperimentResults, cell: &CellResults, start: f64) -> EventFile {
     let mut events = EventFile::begin(start);
     for metric in results.metrics() {
-        let sample = cell.sample(metric);
+        let sample = cell.sample(&metric.name);
         let edges = stats::shared_edges(&[&sample], results.quantum(metric), BINS);
         if let Some(edges) = edges {
             let counts = stats::counts(&sample, &edges);
-            events.histogram(&format!("trials/{metric}"), &sample, &edges, &counts, start);
+            events.histogram(&format!("trials/{}", metric.name), &sample, &edges, &counts, start);
         }
     }
     events

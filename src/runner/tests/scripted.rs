@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::base::{MemberId, Metric, Stream, TrialId};
+use crate::base::{MemberId, MetricName, Stream, TrialId};
 use crate::data::{DataFolders, Dataset, load};
 use crate::engine::{Engine, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::plan::testing::{plan_of, settings};
@@ -206,8 +206,8 @@ fn summary(job: &TrainJob<'_>, epochs: &[EpochRecord]) -> MemberSummary {
         selected_epoch: count,
         selection: Selection::Last,
         metrics: BTreeMap::from([
-            (Metric::TrainLoss, epochs.last().unwrap().train_loss),
-            (Metric::TrainSeconds, 0.25 * f64::from(count)),
+            (MetricName::TRAIN_LOSS, epochs.last().unwrap().train_loss),
+            (MetricName::TRAIN_SECONDS, 0.25 * f64::from(count)),
         ]),
         trainable_parameters: 1,
         path: "scripted".to_owned(),

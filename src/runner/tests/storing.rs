@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::scripted::{Scripted, Session, open, plan, results, run_once};
-use crate::base::{Metric, digest_of};
+use crate::base::{MetricName, digest_of};
 use crate::data::DataFolders;
 use crate::plan::testing::{cell, plan_of, settings};
 use crate::record::Outcome;
@@ -35,9 +35,9 @@ fn a_run_trains_every_member_once_and_scores_every_trial() {
         assert_eq!(record.outcome, Outcome::Completed);
         let members = trial.members.len() as f64;
         let close = |metric, expected: f64| (record.metrics[&metric] - expected).abs() < 1e-12;
-        assert!(close(Metric::TrainSeconds, 0.75 * members));
+        assert!(close(MetricName::TRAIN_SECONDS, 0.75 * members));
         // 20 of 50 images train, in 3 epochs of a quarter second.
-        assert!(close(Metric::ImagesPerSecond, 80.0));
+        assert!(close(MetricName::IMAGES_PER_SECOND, 80.0));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The top of the file, `[report]` and `[check]`.
 
 use super::grid;
-use crate::base::{Metric, Seed};
+use crate::base::{Metric, MetricName, Seed};
 use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
 use crate::spec::keys;
 use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number};
@@ -79,16 +79,21 @@ pub(in crate::spec) struct TypedReport {
 }
 
 /// Reads `[report]`.
-pub(in crate::spec) fn report(node: Option<&Node>, findings: &mut Findings) -> TypedReport {
+pub(in crate::spec) fn report(
+    node: Option<&Node>,
+    metrics: &[Metric],
+    findings: &mut Findings,
+) -> TypedReport {
     let section = Section::open(node, "report", keys::below("report"), findings);
     let origin = |key| section.get(key).map(|node: &Node| node.origin);
     TypedReport {
         settings: ReportSettings {
-            metric: metric(&section, findings).unwrap_or(Metric::TestAccuracy),
-            also: also(&section, findings),
+            metric: metric(&section, metrics, findings).unwrap_or(MetricName::TEST_ACCURACY),
+            also: also(&section, metrics, findings),
             rows: section.text("rows", findings).map(str::to_owned),
             columns: section.text("columns", findings).map(str::to_owned),
             reference: section.text("reference", findings).map(str::to_owned),
+            reference_table: None,
             confusion: section.flag("confusion", false, findings),
             gallery: section.whole("gallery", GALLERY, findings).unwrap_or(0),
             gallery_of: section
@@ -125,10 +130,11 @@ pub(in crate::spec) struct TypedCheck {
     pub(in crate::spec) selectors: Vec<(Selector, Origin)>,
 }
 
-/// Reads `[check]`; `default` is the metric where none is named.
+/// Reads `[check]`; the metric is that of the report where none is named.
 pub(in crate::spec) fn check(
     node: Option<&Node>,
-    default: Metric,
+    metrics: &[Metric],
+    report: &TypedReport,
     findings: &mut Findings,
 ) -> TypedCheck {
     let section = Section::open(node, "check", keys::below("check"), findings);
@@ -141,7 +147,8 @@ pub(in crate::spec) fn check(
         }
     }
     let settings = CheckSettings {
-        metric: metric(&section, findings).unwrap_or(default),
+        metric: metric(&section, metrics, findings)
+            .unwrap_or_else(|| report.settings.metric.clone()),
         tolerance: section.number("tolerance", NOT_NEGATIVE, 0.10, findings),
         alpha: section.number("alpha", LEVEL, 0.05, findings),
         images_per_second: section
@@ -197,17 +204,24 @@ fn gated_cells(
     matches
 }
 
-fn also(section: &Section<'_>, findings: &mut Findings) -> Vec<Metric> {
+fn also(section: &Section<'_>, metrics: &[Metric], findings: &mut Findings) -> Vec<MetricName> {
     let Some(node) = section.get("also") else { return Vec::new() };
     let Data::List(nodes) = &node.data else {
         findings.wrong(&section.name("also"), node, "a list of metrics");
         return Vec::new();
     };
-    let choices = Metric::ALL.map(|metric| (metric.name(), metric));
+    let choices = choices(metrics);
     nodes.iter().filter_map(|node| choice("report.also", node, &choices, findings)).collect()
 }
 
-fn metric(section: &Section<'_>, findings: &mut Findings) -> Option<Metric> {
-    let choices = Metric::ALL.map(|metric| (metric.name(), metric));
-    section.choice("metric", &choices, findings)
+fn metric(
+    section: &Section<'_>,
+    metrics: &[Metric],
+    findings: &mut Findings,
+) -> Option<MetricName> {
+    section.choice("metric", &choices(metrics), findings)
+}
+
+fn choices(metrics: &[Metric]) -> Vec<(&str, MetricName)> {
+    metrics.iter().map(|metric| (metric.name.as_str(), metric.name.clone())).collect()
 }

@@ -118,7 +118,7 @@ fn plain_axis(axis: &TypedAxis) -> Axis {
 }
 
 /// Returns the tables of a list of tables; one table counts as a list of one.
-pub(super) fn tables<'t>(
+pub(in crate::spec) fn tables<'t>(
     section: &Section<'t>,
     key: &str,
     findings: &mut Findings,
@@ -138,7 +138,7 @@ pub(super) fn tables<'t>(
 ///
 /// `"a.b" = x` and `a.b = x` mean the same. A quoted key that holds dots is a leaf whatever it
 /// holds; a bare one is followed down until `is_leaf` holds or no table is left.
-pub(super) fn leaves<'t>(
+pub(in crate::spec) fn leaves<'t>(
     path: &str,
     node: &'t Node,
     is_leaf: &dyn Fn(&str, &[Entry]) -> bool,
@@ -341,7 +341,7 @@ impl Known<'_> {
     }
 }
 
-pub(super) fn is_setting(key: &str, _: &[Entry]) -> bool {
+pub(in crate::spec) fn is_setting(key: &str, _: &[Entry]) -> bool {
     // `train.optimizer = { … }` is a value, `train = { … }` leads to values.
     SETTING_KEYS.contains(&key)
 }

@@ -1,6 +1,6 @@
 //! `[train]`: optimizer, learning rate and stopping.
 
-use crate::base::Metric;
+use crate::base::MetricName;
 use crate::spec::keys;
 use crate::spec::problem::one_of;
 use crate::spec::reader::{
@@ -226,9 +226,9 @@ fn learning_rate(
     settings
 }
 
-const MONITORS: &[(&str, Metric)] = &[
-    ("validation-accuracy", Metric::ValidationAccuracy),
-    ("validation-loss", Metric::ValidationLoss),
+const MONITORS: &[(&str, MetricName)] = &[
+    ("validation-accuracy", MetricName::VALIDATION_ACCURACY),
+    ("validation-loss", MetricName::VALIDATION_LOSS),
 ];
 
 fn stop(node: Option<&Node>, findings: &mut Findings) -> StopSettings {
@@ -251,7 +251,7 @@ fn stop(node: Option<&Node>, findings: &mut Findings) -> StopSettings {
     }
     StopSettings {
         patience: patience.map(|epochs| PatienceSettings {
-            monitor: monitor.unwrap_or(Metric::ValidationAccuracy),
+            monitor: monitor.unwrap_or(MetricName::VALIDATION_ACCURACY),
             epochs,
             min_delta,
         }),

@@ -6,9 +6,10 @@ use super::Shape::{
 use super::{Key, key};
 use crate::base::Metric;
 
-/// Every metric by name.
+/// Every metric of the built-in engines by name.
 fn metrics() -> Vec<&'static str> {
-    Metric::ALL.map(Metric::name).to_vec()
+    let all = Metric::of_classifiers();
+    all.iter().filter_map(|metric| metric.name.built_in()).collect()
 }
 
 /// Keys at the top of the file.
@@ -92,7 +93,7 @@ pub(super) const REPORT: &[Key] = &[
         Choice(metrics),
         "text",
         "`\"test-accuracy\"`",
-        "What the grids show: `test-accuracy`, `test-loss`, `validation-accuracy`, `validation-loss`, `train-accuracy`, `train-loss`, `member-test-accuracy`, `epochs`, `train-seconds`, `images-per-second` or `peak-memory-mib`",
+        "What the grids show: `test-accuracy`, `test-loss`, `validation-accuracy`, `validation-loss`, `train-accuracy`, `train-loss`, `member-test-accuracy`, `epochs`, `train-seconds`, `images-per-second` or `peak-memory-mib`. One that no cell can have, such as `validation-accuracy` without a validation split, is refused before anything is trained, also under `also` and `check.metric`",
     ),
     key(
         "report.also",
@@ -114,7 +115,7 @@ pub(super) const REPORT: &[Key] = &[
         Text,
         "text",
         "none",
-        "Name of a published table to stand beside ours: `seed-001-ensemble`, `seed-001-single`, `seed-001-spread`, `seed-002`, `seed-003`, `seed-003-baselines`, `seed-004-augmentation`, `seed-004-optimizer`, `seed-004-dropout`, `mnist-records` or `lecun`",
+        "Name of a published table to stand beside ours: `seed-001-ensemble`, `seed-001-single`, `seed-001-spread`, `seed-002`, `seed-003`, `seed-003-baselines`, `seed-004-augmentation`, `seed-004-optimizer`, `seed-004-dropout`, `mnist-records` or `lecun`; or a TOML file of your own beside the experiment, such as `\"last-year.toml\"` (see below)",
     ),
     key(
         "report.confusion",

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{SMALL, read};
-use crate::base::{Metric, Seed};
+use crate::base::{MetricName, Seed};
 use crate::spec::experiment::ConfusionPair;
 use crate::spec::layers::{AverageConvention, LayerSettings};
 use crate::spec::settings::{
@@ -107,7 +107,11 @@ fn the_example_of_the_design_means_what_it_says() {
     );
     assert_eq!(
         base.train.stop.patience,
-        Some(PatienceSettings { monitor: Metric::ValidationAccuracy, epochs: 10, min_delta: 0.0 })
+        Some(PatienceSettings {
+            monitor: MetricName::VALIDATION_ACCURACY,
+            epochs: 10,
+            min_delta: 0.0
+        })
     );
     assert_eq!(base.augment.shift, ShiftSettings { width: 0.1, height: 0.1 });
     let block = &experiment.grids[0];
@@ -135,7 +139,7 @@ fn defaults_are_those_of_keras() {
     let document = read_small("");
     let experiment = document.experiment();
     assert_eq!((experiment.repeats, experiment.seed), (5, Seed(42)));
-    assert_eq!(experiment.report.metric, Metric::TestAccuracy);
+    assert_eq!(experiment.report.metric, MetricName::TEST_ACCURACY);
     assert_eq!((experiment.check.tolerance, experiment.check.alpha), (0.10, 0.05));
 }
 
@@ -273,7 +277,7 @@ fn overrides_change_any_key() {
         Some(Share::Range { from: 50_000, to: 60_000 })
     );
     assert_eq!(experiment.grids[0].axes[0].values, [Value::Integer(0), Value::Integer(10)]);
-    assert_eq!(experiment.check.metric, Metric::TestLoss);
+    assert_eq!(experiment.check.metric, MetricName::TEST_LOSS);
     assert_eq!(document.overrides(), overrides);
     assert_eq!(document.typed_text(), text);
 }

@@ -1,0 +1,79 @@
+//! The documents that `bench` writes for other programs: how each names itself.
+//!
+//! `docs/schemas/` has a JSON schema for each. A version is raised where readers would break.
+
+use serde::Serialize;
+
+/// Name and version of a kind of document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// What the document says it is.
+    pub name: &'static str,
+    /// Version of its schema.
+    pub version: u32,
+}
+
+/// `bench report --format json`.
+pub const REPORT: Format = Format { name: "gridbench-report", version: 2 };
+/// `bench compare --format json`.
+pub const COMPARISON: Format = Format { name: "gridbench-comparison", version: 2 };
+/// `bench confirm --format json`.
+pub const CONFIRMATION: Format = Format { name: "gridbench-confirmation", version: 2 };
+/// `bench check --format json`.
+pub const CHECK: Format = Format { name: "gridbench-check", version: 1 };
+/// `bench baseline`.
+pub const BASELINE: Format = Format { name: "gridbench-baseline", version: 2 };
+/// `bench plan --json`.
+pub const PLAN: Format = Format { name: "gridbench-plan", version: 1 };
+/// `bench plan --model --json`.
+pub const MODELS: Format = Format { name: "gridbench-models", version: 1 };
+/// `bench status --json`.
+pub const STATUS: Format = Format { name: "gridbench-status", version: 1 };
+/// The first line of `bench run --json`.
+pub const EVENTS: Format = Format { name: "gridbench-events", version: 1 };
+/// `bench data list --json`.
+pub const DATASETS: Format = Format { name: "gridbench-datasets", version: 1 };
+/// `bench data info --json`.
+pub const DATASET: Format = Format { name: "gridbench-dataset", version: 1 };
+
+/// A document that begins with what it is.
+#[derive(Debug, Serialize)]
+pub struct Document<T> {
+    format: &'static str,
+    version: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+impl Format {
+    /// Returns `content`, which serialises to a map, with format and version before it.
+    #[must_use]
+    pub fn of<T: Serialize>(self, content: T) -> Document<T> {
+        Document { format: self.name, version: self.version, content }
+    }
+
+    /// Returns the text of a document; it ends with a line break.
+    ///
+    /// # Panics
+    /// If `content` is no map with text keys.
+    #[must_use]
+    pub fn text(self, content: &impl Serialize) -> String {
+        let text = serde_json::to_string_pretty(&self.of(content));
+        text.expect("a document is a map with text keys") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_begins_with_what_it_is() {
+        let text = STATUS.text(&serde_json::json!({ "name": "a", "cells": 1 }));
+        assert!(
+            text.starts_with(
+                "{\n  \"format\": \"gridbench-status\",\n  \"version\": 1,\n  \"name\""
+            )
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! Metrics: what was measured, on which split, in which unit, and which way is better.
+//!
+//! A metric is declared by whoever measures it: the built-in engines bring [`Metric::of_classifiers`],
+//! other trainers their own. Nothing else knows which metrics there are; it asks the declaration.
+
+mod classifiers;
+mod name;
+mod unit;
+
+use serde::{Deserialize, Serialize};
+
+pub use name::{MetricName, MetricNameError};
+pub use unit::Unit;
+
+/// A part of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// The images the weights are fitted to.
+    Train,
+    /// The images that choose epochs and settings.
+    Validation,
+    /// The images that only measure.
+    Test,
+}
+
+/// Which way a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Larger is better.
+    Maximize,
+    /// Smaller is better.
+    Minimize,
+}
+
+/// The smallest and the largest value there can be; absent where there is no end.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Range(pub Option<f64>, pub Option<f64>);
+
+impl Range {
+    /// Returns the two ends, infinite where there is none.
+    #[must_use]
+    pub fn ends(self) -> (f64, f64) {
+        (self.0.unwrap_or(f64::NEG_INFINITY), self.1.unwrap_or(f64::INFINITY))
+    }
+}
+
+/// A number measured once per trial, as declared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Metric {
+    /// Name, as used in experiment files and journals.
+    pub name: MetricName,
+    /// The part of the data it is measured on; absent where it is of the training itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// What its numbers mean.
+    pub unit: Unit,
+    /// Which way it is better.
+    pub direction: Direction,
+    /// The values there can be.
+    #[serde(default)]
+    pub range: Range,
+    /// Whether it is a number of the split's images over their number, as an accuracy is: then its
+    /// steps, and the spread that so few images cause, are known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub counts_images: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Metric {
+    /// Returns whether larger values are better.
+    #[must_use]
+    pub fn is_maximized(&self) -> bool {
+        self.direction == Direction::Maximize
+    }
+
+    /// Returns 1 where larger values are better, else −1: times a value, more is better.
+    #[must_use]
+    pub fn sign(&self) -> f64 {
+        if self.is_maximized() { 1.0 } else { -1.0 }
+    }
+
+    /// Returns whether it is a share of the test images that were counted.
+    #[must_use]
+    pub fn counts_test_images(&self) -> bool {
+        self.counts_images && self.split == Some(Split::Test)
+    }
+
+    /// Returns whether `other` means the same numbers, whatever its range.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (&self.name, &self.unit, self.direction) == (&other.name, &other.unit, other.direction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_survives_json_and_says_no_more_than_it_must() {
+        for metric in Metric::of_classifiers() {
+            let text = serde_json::to_string(&metric).unwrap();
+            assert_eq!(serde_json::from_str::<Metric>(&text).unwrap(), metric, "{text}");
+        }
+        let text = r#"{"name":"latency","unit":"ms","direction":"minimize"}"#;
+        let latency: Metric = serde_json::from_str(text).unwrap();
+        assert_eq!((latency.split, latency.range.ends().1), (None, f64::INFINITY));
+        assert!(!latency.is_maximized() && !latency.counts_images);
+    }
+}

@@ -1,0 +1,85 @@
+//! Metrics that an experiment asks about and that its cells cannot have.
+
+use super::experiment::{Images, Loaded, split_sizes};
+use super::failure::Failure;
+use crate::base::{Metric, MetricName, Split};
+use crate::report::counted;
+use crate::spec::absence::{Absence, absence};
+use crate::spec::settings::DatasetSettings;
+
+/// Refuses metrics that no cell can have, before anything is trained; warns of those that some cannot.
+///
+/// # Errors
+/// If `report.metric`, `report.also` or `check.metric` names one.
+pub(super) fn refuse_absent(loaded: &Loaded, images: &mut Images) -> Result<(), Failure> {
+    let experiment = loaded.document.experiment();
+    let asked: Vec<(&str, &Metric)> = asked(loaded)
+        .filter_map(|(key, name)| {
+            let metric = experiment.metrics.iter().find(|metric| metric.name == *name);
+            Some((key, metric?))
+        })
+        .filter(|(_, metric)| metric.split == Some(Split::Validation))
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let file = loaded.document.file_name();
+    let mut failure = Failure::input(format!("cannot plan `{file}`"));
+    let mut is_refused = false;
+    let mut sizes = Sizes::new();
+    let mut cells = 0;
+    let mut absences: Vec<(usize, Option<Absence>)> = vec![(0, None); asked.len()];
+    for cell in loaded.cells() {
+        let settings = loaded.document.settings_for(loaded.grid.assignment(cell))?;
+        let validation_images = validation_size(&mut sizes, loaded, &settings.dataset, images)?;
+        cells += 1;
+        for ((_, metric), (count, first)) in asked.iter().zip(&mut absences) {
+            if let Some(found) = absence(metric, &settings, validation_images) {
+                *count += 1;
+                first.get_or_insert(found);
+            }
+        }
+    }
+    for ((key, metric), (count, first)) in asked.into_iter().zip(absences) {
+        let Some(first) = first else { continue };
+        let name = &metric.name;
+        if count == cells {
+            let cause = format!("`{key}` is `{name}`, which no cell has: {first}");
+            failure = failure.because_of(cause).hint(Some(first.hint()));
+            is_refused = true;
+        } else {
+            say!("warning: {count} of {} never have `{name}`: {first}", counted(cells, "cell"));
+        }
+    }
+    if is_refused { Err(failure) } else { Ok(()) }
+}
+
+/// Returns every metric the experiment is asked about, with the key that names it.
+fn asked(loaded: &Loaded) -> impl Iterator<Item = (&'static str, &MetricName)> {
+    let experiment = loaded.document.experiment();
+    let report = &experiment.report;
+    let check = Some(("check.metric", &experiment.check.metric));
+    std::iter::once(("report.metric", &report.metric))
+        .chain(report.also.iter().map(|name| ("report.also", name)))
+        .chain(check.filter(|(_, name)| **name != report.metric))
+}
+
+/// Numbers of validation images by the settings of the dataset.
+type Sizes = Vec<(DatasetSettings, usize)>;
+
+/// Returns the number of validation images of a dataset, which is split the first time only.
+fn validation_size(
+    sizes: &mut Sizes,
+    loaded: &Loaded,
+    settings: &DatasetSettings,
+    images: &mut Images,
+) -> Result<usize, Failure> {
+    if let Some((_, known)) = sizes.iter().find(|(known, _)| known == settings) {
+        return Ok(*known);
+    }
+    let dataset = images.load(settings)?;
+    let seed = loaded.document.experiment().seed;
+    let [_, validation, _] = split_sizes(settings, &dataset, seed)?;
+    sizes.push((settings.clone(), validation));
+    Ok(validation)
+}
