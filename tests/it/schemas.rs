@@ -10,7 +10,8 @@ use crate::support::{FAKE, Place, root};
 fn schema(format: &str) -> Value {
     let name = format.strip_prefix("gridbench-").expect("a name of ours");
     let path = root().join("docs/schemas").join(name).with_extension("json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("a schema is JSON")
 }
 
