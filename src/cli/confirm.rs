@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{ConfirmArguments, TextFormat};
-use super::experiment::{Images, Loaded, is_experiment_file};
+use super::experiment::{Loaded, is_experiment_file};
+use super::images::Images;
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
 use super::progress::Channel;
@@ -40,7 +41,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         atomic::probe(path).map_err(|error| Failure::unwritable("the confirmation", &error))?;
     }
     let engine = engine_on(&arguments.training.device)?;
-    let mut images = Images::new(data_folders(&arguments.training.data));
+    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.training.data));
     let plan = loaded.plan(&mut images)?;
     let how = How {
         engine: engine.as_ref(),

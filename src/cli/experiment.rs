@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
+use super::images::{Images, split_sizes};
 use crate::base::{Seed, SeedPath};
-use crate::data::{self, DataError, DataFolders, Dataset};
+use crate::data::{self, DataError, Dataset};
 use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Cell, Grid};
 use crate::plan::{
@@ -29,6 +30,8 @@ pub(super) struct Loaded {
     pub(super) grid: Grid,
     /// Which repeats of which cells are meant.
     pub(super) repeats: Repeats,
+    /// The experiment file, where it was read from one.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Loaded {
@@ -49,7 +52,8 @@ impl Loaded {
             };
             Failure::input(format!("cannot read experiment `{shown}`")).because(&error).hint(hint)
         })?;
-        Self::from_text(&text, &shown, overrides)
+        let loaded = Self::from_text(&text, &shown, overrides)?;
+        Ok(Self { file: Some(file.to_owned()), ..loaded })
     }
 
     /// Reads and expands the experiment a results folder was made with.
@@ -78,7 +82,7 @@ impl Loaded {
         let known = document.overrides().iter().map(|one| one.text().to_owned());
         let overrides: Vec<String> = known.chain(more.iter().cloned()).collect();
         let loaded = Self::from_text(document.typed_text(), document.file_name(), &overrides)?;
-        Ok(Self { repeats: self.repeats.clone(), ..loaded })
+        Ok(Self { repeats: self.repeats.clone(), file: self.file.clone(), ..loaded })
     }
 
     fn from_text(text: &str, shown: &str, overrides: &[String]) -> Result<Self, Failure> {
@@ -88,7 +92,7 @@ impl Loaded {
         let grid = grid::expand(document.experiment()).map_err(|error| {
             Failure::input(format!("cannot expand the grid of `{shown}`")).because(&error)
         })?;
-        Ok(Self { document, grid, repeats: Repeats::AsTyped })
+        Ok(Self { document, grid, repeats: Repeats::AsTyped, file: None })
     }
 
     /// Looks at every cell: each has settings that fit, can be trained, and is no other under
@@ -229,6 +233,11 @@ impl Loaded {
             .map(|planned| {
                 let dataset = images.load(&planned.settings)?;
                 let sizes = split_sizes(&planned.settings, &dataset, experiment.seed)?;
+                let notes = images.examine(&planned.settings, experiment.seed)?;
+                let sentences = |of_warnings: bool| {
+                    let notes = notes.iter().filter(|note| note.is_warning == of_warnings);
+                    notes.map(|note| note.text.clone()).collect()
+                };
                 Ok(DatasetFacts {
                     name: dataset.name.clone(),
                     settings: json(&planned.settings),
@@ -238,6 +247,9 @@ impl Loaded {
                     classes: dataset.classes.clone(),
                     splits: Some(sizes),
                     divisions: divisions(plan, planned, &dataset, experiment.seed)?,
+                    notes: sentences(false),
+                    warnings: sentences(true),
+                    columns: dataset.columns.as_ref().map(json),
                 })
             })
             .collect::<Result<_, Failure>>()?;
@@ -278,70 +290,6 @@ fn json(value: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(value).expect("settings serialise")
 }
 
-/// Datasets by what decides them, each loaded once.
-pub(super) struct Images {
-    folders: DataFolders,
-    loaded: HashMap<String, Arc<Dataset>>,
-}
-
-impl Images {
-    /// Starts with nothing loaded.
-    pub(super) fn new(folders: DataFolders) -> Self {
-        Self { folders, loaded: HashMap::new() }
-    }
-
-    /// Returns a dataset, loading it the first time.
-    pub(super) fn load(&mut self, settings: &DatasetSettings) -> Result<Arc<Dataset>, DataError> {
-        let key = format!("{:?} {:?} {}", settings.source, settings.image_size, settings.skip_bad);
-        if let Some(dataset) = self.loaded.get(&key) {
-            return Ok(Arc::clone(dataset));
-        }
-        let dataset = Arc::new(data::load(settings, &self.folders)?);
-        tell_skipped(&dataset);
-        self.loaded.insert(key, Arc::clone(&dataset));
-        Ok(dataset)
-    }
-}
-
-impl Images {
-    /// Returns what a plan must know of a dataset and its split.
-    fn facts(&mut self, settings: &DatasetSettings, seed: Seed) -> Result<ImageFacts, Failure> {
-        let dataset = self.load(settings)?;
-        let [train, validation, test] = split_sizes(settings, &dataset, seed)?;
-        let classes = dataset.classes.len();
-        let sizes = Some(SplitSizes { train, validation, test, classes });
-        Ok(ImageFacts { checksum: dataset.checksum, sizes })
-    }
-}
-
-/// Lists the images that were left out, as far as a person reads.
-fn tell_skipped(dataset: &Dataset) {
-    const MOST: usize = 10;
-    let skipped = &dataset.skipped;
-    if skipped.is_empty() {
-        return;
-    }
-    let all = skipped.len() + dataset.len();
-    say!("{} of {all} images of `{}` left out:", skipped.len(), dataset.name);
-    for line in skipped.iter().take(MOST) {
-        say!("  {line}");
-    }
-    if skipped.len() > MOST {
-        say!("  … and {} more", skipped.len() - MOST);
-    }
-}
-
-/// Returns the sizes of the training, validation and test split.
-pub(super) fn split_sizes(
-    settings: &DatasetSettings,
-    dataset: &Dataset,
-    seed: Seed,
-) -> Result<[usize; 3], DataError> {
-    let path = SeedPath::member(seed, 0, 0);
-    let splits = data::split(dataset, &settings.split, settings.train_limit, path)?;
-    Ok([splits.train.len(), splits.validation.len(), splits.test.len()])
-}
-
 /// Returns the multiply-accumulates of one forward pass over one image, if the network is known.
 pub(super) fn operations(settings: &Settings, images: &mut Images) -> Option<u64> {
     let dataset = images.load(&settings.dataset).ok()?;
@@ -361,6 +309,7 @@ fn validate(
 ) -> Result<(), Failure> {
     let (batch_size, drop_last) = (settings.train.batch_size, settings.train.drop_last);
     let dataset = images.load(&settings.dataset)?;
+    images.examine(&settings.dataset, seed)?;
     let [train, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
     let cannot = || Failure::input(format!("cannot train cell `{}`", name()));
     if matches!(settings.trainer, TrainerSettings::Dfdx) {

@@ -17,6 +17,7 @@ mod experiment;
 mod export;
 mod failure;
 mod folders;
+mod images;
 mod model_arguments;
 mod panics;
 mod plan;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{Format as Wanted, ReportArguments};
 use super::evidence;
-use super::experiment::Images;
+use super::images::Images;
 use super::failure::{Exit, Failure};
 use super::folders::data_folders;
 use super::results::{Reading, folders_below};

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::arguments::RunArguments;
 use super::derived;
 use super::evidence;
-use super::experiment::{Images, Loaded};
+use super::experiment::Loaded;
+use super::images::Images;
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::progress::{Channel, Progress};
@@ -65,7 +66,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     let loaded = Loaded::from_file(&arguments.experiment)?;
     let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
     let loaded = loaded.with_repeats_in(&folder)?;
-    let mut images = Images::new(data_folders(&arguments.data));
+    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
     let channel = match (arguments.json, arguments.quiet) {
         (true, _) => Channel::Json,

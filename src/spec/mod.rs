@@ -7,6 +7,7 @@
 //! the tree; `decode` turns it into [`settings`], collecting findings, which [`problem`] prints.
 
 pub mod architecture;
+mod dataset;
 mod decode;
 mod document;
 pub mod experiment;

@@ -13,7 +13,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     ("grid", &["base", "spec"], &["rand", "sobol_burley", "rust_decimal"]),
     ("plan", &["base", "spec", "grid", "data", "engine", "record"], &[]),
     ("record", &["base"], &[]),
-    ("data", &["base", "spec"], &["flate2", "image", "csv", "ureq", "rand", "md5"]),
+    ("data", &["base", "spec"], &["flate2", "image", "csv", "tiff", "ureq", "zune_core", "zune_jpeg", "rand", "md5"]),
     (
         "engine",
         &["base", "spec", "data", "record"],
@@ -63,9 +63,12 @@ const HEAVY: &[&str] = &[
     "signal_hook",
     "sobol_burley",
     "statrs",
+    "tiff",
     "toml",
     "unicode_width",
     "ureq",
+    "zune_core",
+    "zune_jpeg",
 ];
 
 const MOST_LINES: usize = 500;

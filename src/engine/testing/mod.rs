@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
-use crate::base::{Seed, SeedPath, digest_of};
+use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::EpochRecord;
 use crate::spec::layers::{Init, LayerSettings, Padding};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerSettings, Precision, RmsPropConvention, Schedule,
-    Settings, ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings,
+    Settings, ShiftSettings, Source, StopSettings, TrainSettings,
     TrainerSettings, ZoomSettings,
 };
 
@@ -40,19 +40,7 @@ pub(crate) fn train_settings() -> TrainSettings {
 /// Settings that train `layers` on synthetic images without augmentation.
 pub(crate) fn settings(layers: Vec<LayerSettings>) -> Settings {
     Settings {
-        dataset: DatasetSettings {
-            source: Source::Synthetic { images: 240, classes: 4 },
-            image_size: None,
-            train_limit: None,
-            skip_bad: false,
-            split: SplitSettings {
-                train: None,
-                validation: None,
-                test: None,
-                stratify: false,
-                seed: SplitSeed::Trial,
-            },
-        },
+        dataset: DatasetSettings::of(Source::Synthetic { images: 240, classes: 4 }),
         model: ModelSettings { name: "custom".to_owned(), layers },
         train: train_settings(),
         augment: AugmentSettings {
@@ -123,16 +111,8 @@ pub(crate) fn quarters(images: usize) -> Dataset {
         }
         labels.push(class as u16);
     }
-    Dataset {
-        name: "quarters".to_owned(),
-        shape,
-        classes: (0..4).map(|class| class.to_string()).collect(),
-        checksum: digest_of(&pixels),
-        pixels,
-        labels,
-        test_from: None,
-        skipped: Vec::new(),
-    }
+    let classes = (0..4).map(|class| class.to_string()).collect();
+    Dataset::new("quarters", shape, classes, pixels, labels, None)
 }
 
 /// The last fifth as test images, the fifth before as validation images, the rest for training.
