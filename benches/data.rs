@@ -7,8 +7,7 @@ use std::time::Instant;
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::{Augmenter, BatchSettings, Batches, DataFolders, Dataset, Order, load};
 use gridbench::spec::settings::{
-    AugmentSettings, Convention, DatasetSettings, Fill, ShiftSettings, Source,
-    ZoomSettings,
+    AugmentSettings, Convention, DatasetSettings, Fill, ShiftSettings, Source, ZoomSettings,
 };
 
 fn main() {

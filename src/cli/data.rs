@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::{
-    DataCommand, DataConvertArguments, DataFetchArguments, DataFolderArguments, DataForm, DataListArguments,
-    DataPreviewArguments, DataSourceArguments,
+    DataCommand, DataConvertArguments, DataFetchArguments, DataFolderArguments, DataForm,
+    DataListArguments, DataPreviewArguments, DataSourceArguments,
 };
 use super::experiment::{Loaded, is_experiment_file};
 use super::images::Images;
@@ -162,7 +162,10 @@ fn meant(
 /// Returns the images of an experiment, or of a dataset that has a name.
 fn images_of(experiment: Option<&Loaded>, folders: &DataFolderArguments) -> Images {
     let folders = data_folders(folders);
-    experiment.map_or_else(|| Images::new(folders.clone()), |loaded| Images::of(loaded.file.as_ref(), folders.clone()))
+    match experiment {
+        Some(loaded) => Images::of(loaded.file.as_ref(), folders),
+        None => Images::new(folders),
+    }
 }
 
 /// Returns an experiment's augmentation and, where axes vary it, the name of the cell it is of: the
@@ -185,7 +188,9 @@ fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
     // What a run would refuse can be looked at all the same.
     match images.examine(&settings, Seed(0)) {
         Ok(notes) => info.notes = notes.to_vec(),
-        Err(error) => say!("warning: {}", Failure::from(error).to_string().replacen("error: ", "", 1)),
+        Err(error) => {
+            say!("warning: {}", Failure::from(error).to_string().replacen("error: ", "", 1));
+        }
     }
     if arguments.json {
         outln!("{:#}", json!(info));

@@ -16,6 +16,7 @@ use super::report::write_markdown;
 use super::results::{store_failure, tables_failure};
 use super::signals;
 use super::terminal::Terminal;
+use crate::data::Note;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
 use crate::record::TrialRecord;
@@ -31,6 +32,7 @@ use crate::tables;
 static STOP: StopSignal = StopSignal::new();
 
 /// How to train, whichever command asks.
+#[derive(Clone, Copy)]
 pub(super) struct How<'a> {
     /// Where to train.
     pub(super) engine: &'a (dyn Engine + Send + Sync),
@@ -101,6 +103,7 @@ pub(super) fn train(
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
     write_lists(plan, images, folder)?;
+    tell_notes(&images.notes(), how.channel);
     tell_left_out(plan, &store);
     import_from_siblings(&mut store, plan, folder)?;
     listen_for_interrupts()?;
@@ -242,6 +245,17 @@ fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Says what a reader of results must know of the images.
+fn tell_notes(notes: &[Note], channel: Channel) {
+    for note in notes {
+        match (note.is_warning, channel) {
+            (true, _) => say!("warning: {}", note.text),
+            (false, Channel::Failures) => {}
+            (false, _) => say!("data: {}", note.text),
+        }
+    }
 }
 
 /// Warns of repeats that the journal holds and nobody asks for any more: an escalation's stand in

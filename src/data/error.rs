@@ -157,12 +157,12 @@ pub enum LoadError {
         kind: &'static str,
     },
     /// A file does not hold what it should.
-    #[error("`{}`{} has {found}, expected {expected}", path.display(), at(location.as_ref()))]
+    #[error("`{}`{} has {found}, expected {expected}", path.display(), at(location.as_deref()))]
     Content {
         /// The file or folder.
         path: PathBuf,
         /// Where in it.
-        location: Option<Location>,
+        location: Option<Box<Location>>,
         /// What it holds.
         found: String,
         /// What it should hold.
@@ -256,8 +256,7 @@ fn bad_text(problems: &[LoadError], bad: usize, all: usize, noun: &str) -> Strin
     if let ([problem], 1) = (problems, bad) {
         return problem.line();
     }
-    let mut lines =
-        vec![format!("{} of {} cannot be used:", grouped(bad), counted(all, noun))];
+    let mut lines = vec![format!("{} of {} cannot be used:", grouped(bad), counted(all, noun))];
     lines.extend(problems.iter().map(|problem| format!("  {}", problem.line())));
     let more = bad - problems.len();
     lines.extend((more > 0).then(|| format!("  … and {} more", grouped(more))));
@@ -326,12 +325,11 @@ impl LoadError {
             (Self::Bad { .. }, _) => "repair or remove them",
             (Self::Content { location: Some(_), .. }, _) => "repair the file",
             (
-                Self::Content { path, .. } | Self::Read { path, .. } | Self::NotRegular { path, .. },
+                Self::Content { path, .. }
+                | Self::Read { path, .. }
+                | Self::NotRegular { path, .. },
                 _,
-            ) if path != input =>
-            {
-                "repair or remove it"
-            }
+            ) if path != input => "repair or remove it",
             (Self::Content { .. }, _) if input.is_dir() => {
                 "give a folder of images, or of folders of them named like the classes"
             }

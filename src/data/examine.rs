@@ -25,14 +25,19 @@ pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataErro
     let class = |image: u32| usize::from(dataset.labels[image as usize]);
     let counts = |images: &[u32]| {
         let mut counts = vec![0; dataset.classes.len()];
-        images.iter().for_each(|&image| counts[class(image)] += 1);
+        for &image in images {
+            counts[class(image)] += 1;
+        }
         counts
     };
     let [trained, tested] = [&splits.train, &splits.test].map(|images| counts(images));
     let some = |counts: &[usize]| counts.iter().filter(|&&count| count > 0).count();
     if let [only] = &dataset.classes[..] {
         return Err(unfit(
-            format!("all images are of one class, {}: there is nothing to tell apart", listed(&[only], 1)),
+            format!(
+                "all images are of one class, {}: there is nothing to tell apart",
+                listed(&[only], 1)
+            ),
             "check the path and, of a table, `dataset.label`",
         ));
     }
@@ -50,7 +55,10 @@ pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataErro
     let looks = Looks::of(dataset, splits);
     if looks.distinct == 1 && looks.images > 1 {
         return Err(unfit(
-            format!("all {} are identical: there is nothing to tell apart", counted(looks.images, "image")),
+            format!(
+                "all {} are identical: there is nothing to tell apart",
+                counted(looks.images, "image")
+            ),
             "look at them with `bench data preview`; drawings on transparent ground are laid on \
              `dataset.background`",
         ));
@@ -156,12 +164,9 @@ impl Looks {
                 look.tested += 1;
             }
         }
-        #[expect(clippy::iter_over_hash_type, reason = "sums do not depend on the order")]
-        let (mut copies, mut contradicting) = (0, 0);
-        looks.values().for_each(|look| {
-            copies += if look.is_trained { look.tested } else { 0 };
-            contradicting += if look.has_other_label { look.images } else { 0 };
-        });
+        let copies = looks.values().filter(|look| look.is_trained).map(|look| look.tested);
+        let contradicting = looks.values().filter(|look| look.has_other_label);
+        let (copies, contradicting) = (copies.sum(), contradicting.map(|look| look.images).sum());
         Self {
             images: of_class.iter().map(|(images, _)| images).sum(),
             distinct: looks.len(),

@@ -20,8 +20,8 @@ use ureq::http::{HeaderName, Response, StatusCode};
 use ureq::typestate::AgentScope;
 
 use super::error::{DataError, FetchError, MirrorFailure};
-use super::folders::stored_as;
 use super::files::{self, Unpacking, unpack};
+use super::folders::stored_as;
 use super::known::{KnownFile, KnownSet, Pin};
 use crate::base::{Digest, digest_of};
 use crate::spec::settings::LimitSettings;
@@ -108,8 +108,7 @@ pub fn fetch(
         FetchError::Unknown { name: name.to_owned(), known }.of(name)
     })?;
     let agent = configured().build().new_agent();
-    let patience =
-        Patience { file: Duration::from_secs(FILE_SECONDS), wait: &std::thread::sleep };
+    let patience = Patience { file: Duration::from_secs(FILE_SECONDS), wait: &std::thread::sleep };
     fetch_set(&agent, set, folder, options, patience, progress).map_err(|error| error.of(name))
 }
 
@@ -243,7 +242,8 @@ impl Download<'_> {
     ) -> Result<(), FetchError> {
         let file = self.file.name;
         let most = self.file.unpacked_bytes();
-        let is_there = stored_as(self.folder, file).is_some_and(|path| self.pin.accepts(&path, most));
+        let is_there =
+            stored_as(self.folder, file).is_some_and(|path| self.pin.accepts(&path, most));
         if !force && is_there {
             progress(FetchProgress::Present { file });
             return Ok(());
@@ -297,7 +297,9 @@ impl Download<'_> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let seconds = self.patience.file.as_secs_f64();
-            return Err(Trouble::GiveUp(format!("was not asked: the {seconds} s for one file are over")));
+            return Err(Trouble::GiveUp(format!(
+                "was not asked: the {seconds} s for one file are over"
+            )));
         }
         let mut request = self.agent.get(url).config().timeout_global(Some(left)).build();
         if there > 0 {

@@ -24,10 +24,8 @@ pub(super) fn read_known(
 ) -> Result<Pool, LoadError> {
     let folder = folders.folder_with(&set.folders, IDX_FILES[0])?;
     let read = |images: KnownFile, labels: KnownFile| -> Result<Part, LoadError> {
-        let stored = [
-            read_file(&folder, images.name, limits)?,
-            read_file(&folder, labels.name, limits)?,
-        ];
+        let stored =
+            [read_file(&folder, images.name, limits)?, read_file(&folder, labels.name, limits)?];
         let shape = ImageShape { height: SIDE, width: SIDE, channels: 1 };
         let part = Part::parse(&stored[0], &stored[1])?;
         if part.shape != shape {

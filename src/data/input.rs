@@ -245,9 +245,7 @@ fn fitted(path: &Path, raw: &Raw, settings: &InputSettings<'_>) -> Result<Vec<u8
     if fitter.shape_of(size) != (wanted.height, wanted.width) {
         return Err(refused());
     }
-    images
-        .try_for_each(|image| fitter.append(image, size, &mut pixels))
-        .map_err(|_| refused())?;
+    images.try_for_each(|image| fitter.append(image, size, &mut pixels)).map_err(|_| refused())?;
     Ok(pixels)
 }
 

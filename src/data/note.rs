@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::base;
+
 /// One thing that is true of a dataset and not obvious.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,15 +38,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 
 /// Returns a count with its thousands grouped.
 pub(super) fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    base::grouped(count as u128)
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ impl PixelColumns {
         let side = names.len().isqrt();
         let square = Some((side, side)).filter(|_| side > 0 && side * side == names.len());
         // Names that are numbered without a gap are meant so, and others among them are no pixels.
-        if let Some(sequence) = Sequence::of(&of_largest).filter(|_| 2 * largest.len() > names.len())
+        if let Some(sequence) =
+            Sequence::of(&of_largest).filter(|_| 2 * largest.len() > names.len())
         {
             let Sequence { names: found, order, sides } = sequence;
             if largest.len() == names.len() {
@@ -103,9 +104,9 @@ impl PixelColumns {
         let pixels = self.height * self.width;
         match &self.names {
             ColumnNames::Named(names) => names.clone(),
-            ColumnNames::Numbered { before, first, after } => {
-                (0..pixels as u64).map(|pixel| format!("{before}{}{after}", first + pixel)).collect()
-            }
+            ColumnNames::Numbered { before, first, after } => (0..pixels as u64)
+                .map(|pixel| format!("{before}{}{after}", first + pixel))
+                .collect(),
             ColumnNames::Grid { before, between, after, first } => (0..pixels)
                 .map(|pixel| {
                     let row = first[0] + (pixel / self.width) as u64;
@@ -315,7 +316,8 @@ mod tests {
 
     #[test]
     fn what_is_stored_of_columns_gives_their_names_again() {
-        for names in [["p1", "p2", "p3", "p4"], ["0_0", "0_1", "1_0", "1_1"], ["n", "e", "s", "w"]] {
+        for names in [["p1", "p2", "p3", "p4"], ["0_0", "0_1", "1_0", "1_1"], ["n", "e", "s", "w"]]
+        {
             let (columns, _) = of(&names);
             let text = serde_json::to_string(&columns).unwrap();
             let read: PixelColumns = serde_json::from_str(&text).unwrap();

@@ -15,8 +15,8 @@ use serde_json::Value as Json;
 
 use crate::base::{CellId, ContentHasher, Digest, MemberId, SeedPath, TrialId, digest_of};
 use crate::spec::settings::{
-    Combine, Convention, DatasetSettings, EnsembleSettings, Fill, LimitSettings, Schedule, Settings,
-    Source,
+    Combine, Convention, DatasetSettings, EnsembleSettings, Fill, LimitSettings, Schedule,
+    Settings, Source,
 };
 
 /// Hashes the parts of settings that decide weights, seeds aside.

@@ -60,7 +60,8 @@ fn a_fetch_without_a_mirror_says_what_each_did() {
     // The built-in mirrors are tried after it, here through a proxy that is not there.
     let mut command =
         place.command(&["data", "fetch", "mnist", "--mirror", nobody, "--data-dir", "data"]);
-    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy"] {
+    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy"]
+    {
         command.env(name, nobody);
     }
     command.env_remove("NO_PROXY").env_remove("no_proxy");

@@ -133,9 +133,11 @@ fn find(path: &Path, names: &[String], wanted: &str, role: Role) -> Result<usize
             || ["label", "labels", "class", "target", "digit", "y", "category"].contains(&&*name)
     };
     Err(match names.iter().find(is_meant) {
-        Some(name) => {
-            error.hinting(format!("if {0} holds the labels, set `dataset.label = \"{1}\"`", shown(name), name.escape_default()))
-        }
+        Some(name) => error.hinting(format!(
+            "if {0} holds the labels, set `dataset.label = \"{1}\"`",
+            shown(name),
+            name.escape_default()
+        )),
         None => error.hinting(
             "name the column of the labels with `dataset.label`; images without labels are for \
              `bench predict`",

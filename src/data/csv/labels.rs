@@ -57,9 +57,10 @@ impl Classes {
                     grouped(all),
                     listed(&names, 6)
                 ),
-                hint: "if they all name classes, set `dataset.label-kind = \"text\"`; if the others \
+                hint:
+                    "if they all name classes, set `dataset.label-kind = \"text\"`; if the others \
                        are mistakes, set it to `\"number\"`"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
         let names: Vec<String> = if are_numbers {
@@ -106,7 +107,8 @@ fn number(label: &str) -> Option<i128> {
 pub(in crate::data) fn classes_listed(classes: &[String]) -> String {
     const MAX_LISTED: usize = 12;
     let numbers: Option<Vec<i128>> = classes.iter().map(|name| name.parse().ok()).collect();
-    let is_range = |numbers: &[i128]| numbers.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
+    let is_range =
+        |numbers: &[i128]| numbers.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
     if let ([first, _, .., last], Some(true)) = (classes, numbers.as_deref().map(is_range)) {
         return format!("{} to {}", shown(first), shown(last));
     }

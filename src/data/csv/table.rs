@@ -41,9 +41,8 @@ impl Table {
         let text = CsvText::read(path, &reading.settings.limits)?;
         let mut lines = text.lines();
         let first = lines.next();
-        let first = first.ok_or_else(|| {
-            LoadError::content(path, "no line", "a header and one row per image")
-        })?;
+        let first = first
+            .ok_or_else(|| LoadError::content(path, "no line", "a header and one row per image"))?;
         let header = Header::read(&text, path, first, columns)?;
         if header.is_reordered {
             reading.notes.push(Note::fact(format!(
@@ -128,7 +127,8 @@ impl Table {
         let (rows, mut kept) = (self.labels.len(), Vec::with_capacity(self.labels.len()));
         for row in 0..rows {
             let (label, line) = &self.labels[row];
-            let judged = classes.index(label).ok_or_else(|| self.label_problem(label, *line, &expected));
+            let judged =
+                classes.index(label).ok_or_else(|| self.label_problem(label, *line, &expected));
             let Some(class) = reading.rejects.pass(judged) else { continue };
             // Rows that stay move up to where one was left out.
             let at = kept.len();
@@ -150,7 +150,7 @@ impl Table {
     fn label_problem(&self, label: &str, line: u64, expected: &str) -> LoadError {
         LoadError::Content {
             path: self.path.clone(),
-            location: Some(Location { line, column: Some(self.label_column.clone()) }),
+            location: Some(Box::new(Location { line, column: Some(self.label_column.clone()) })),
             found: shown(label),
             expected: expected.to_owned(),
             hint: Some(
@@ -183,7 +183,12 @@ impl Rows {
         }
         if record.len() < columns || !record.iter().skip(columns).all(is_empty) {
             let expected = format!("{}, as the header has", grouped(columns));
-            return Err(self.problem(line, None, format!("{} cells", grouped(record.len())), &expected));
+            return Err(self.problem(
+                line,
+                None,
+                format!("{} cells", grouped(record.len())),
+                &expected,
+            ));
         }
         let before = self.table.pixels.len();
         self.table.pixels.resize(before + self.size(), 0);
@@ -253,10 +258,10 @@ impl Rows {
     ) -> LoadError {
         LoadError::Content {
             path: self.table.path.clone(),
-            location: Some(Location {
+            location: Some(Box::new(Location {
                 line,
                 column: column.map(|column| self.header.names[column].clone()),
-            }),
+            })),
             found,
             expected: expected.to_owned(),
             hint: None,

@@ -72,7 +72,10 @@ fn strictly(labels: &[&str]) -> Result<Pool, String> {
 #[test]
 fn all_rows_decide_whether_labels_are_numbers_or_names() {
     let numbers = strictly(&["2", "07", "1"]).unwrap();
-    assert_eq!((numbers.classes, numbers.labels), (vec!["1".into(), "2".into(), "7".into()], vec![1, 2, 0]));
+    assert_eq!(
+        (numbers.classes, numbers.labels),
+        (vec!["1".into(), "2".into(), "7".into()], vec![1, 2, 0])
+    );
     let names = strictly(&["0", "cat", "0", "cat"]).unwrap();
     assert_eq!(
         (names.classes, names.labels),
@@ -164,7 +167,9 @@ fn every_bad_row_is_told_up_to_a_few() {
     let rows: Vec<String> = (0..20).map(|row| format!("1,1,2,3,{}", 300 + row)).collect();
     let error = read_text(&format!("{HEAD}\n0,1,2,3,4\n{}\n", rows.join("\n"))).err().unwrap();
     assert_eq!(error.lines().count(), 11, "{error}");
-    assert!(error.starts_with("20 of 21 rows cannot be used:\n  `t.csv` line 3 column `d` has `300`"));
+    assert!(
+        error.starts_with("20 of 21 rows cannot be used:\n  `t.csv` line 3 column `d` has `300`")
+    );
     assert!(error.contains("\n  … and 12 more\n"), "{error}");
     assert!(error.contains("set `dataset.max-value` to the one that is white"), "{error}");
 }
@@ -254,10 +259,8 @@ fn a_test_file_is_read_by_the_names_of_its_columns() {
     assert_eq!((read.pool.labels, read.pool.test_from), (vec![0, 1, 1], Some(2)));
     assert_eq!(
         read.notes,
-        [
-            "the pixels of `test.csv` stand in another order than in the image and are sorted by \
-             the names of their columns"
-        ]
+        ["the pixels of `test.csv` stand in another order than in the image and are sorted by \
+             the names of their columns"]
     );
     for (test, expected) in [
         (
@@ -271,9 +274,15 @@ fn a_test_file_is_read_by_the_names_of_its_columns() {
              in any order",
         ),
         ("label,a,b\n0,1,2\n", "`test.csv` has no `c` and `d`, expected the columns of"),
-        ("label,p0,p1,p2,p3\n0,1,2,3,4\n", "`test.csv` has columns `p0`, `p1`, `p2` and `p3` too many"),
+        (
+            "label,p0,p1,p2,p3\n0,1,2,3,4\n",
+            "`test.csv` has columns `p0`, `p1`, `p2` and `p3` too many",
+        ),
         ("0,1,2,3,4\n0,1,2,3,4\n1,1,2,3,4\n", "`test.csv` has columns `0`, `1`, `2` and 2 more"),
-        ("label,a,b,c,d\n7,1,2,3,4\n", "`test.csv` line 2 column `label` has `7`, expected a class of"),
+        (
+            "label,a,b,c,d\n7,1,2,3,4\n",
+            "`test.csv` line 2 column `label` has `7`, expected a class of",
+        ),
     ] {
         let error = with(test).err().unwrap();
         assert!(error.starts_with(expected), "{error}");
@@ -287,7 +296,9 @@ fn a_test_file_is_read_by_the_names_of_its_columns() {
 fn values_are_scaled_so_that_white_is_white() {
     let text = format!("{HEAD}\n0,0,8,16,4\n1,16,16,0,0\n");
     let white = |white: Option<u16>| {
-        read_with(&[("t.csv", text.as_bytes())], LabelKind::Auto, |settings| settings.max_value = white)
+        read_with(&[("t.csv", text.as_bytes())], LabelKind::Auto, |settings| {
+            settings.max_value = white;
+        })
     };
     assert_eq!(white(None).unwrap().pool.pixels[..4], [0, 8, 16, 4]);
     assert_eq!(white(Some(16)).unwrap().pool.pixels[..4], [0, 128, 255, 64]);

@@ -7,8 +7,8 @@ use std::io::Read as _;
 use flate2::bufread::GzDecoder;
 
 use super::dataset::ImageShape;
-use super::pool::Pool;
 use super::images::Resizer;
+use super::pool::Pool;
 
 const PACKED: &[u8] = include_bytes!("digits.csv.gz");
 

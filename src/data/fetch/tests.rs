@@ -131,7 +131,7 @@ fn options(mirrors: &[&Server]) -> FetchOptions {
 }
 
 fn get(folder: &Path, options: &FetchOptions) -> Result<PathBuf, FetchError> {
-    let patience = Patience { file: Duration::from_secs(600), wait: &|_| {} };
+    let patience = Patience { file: Duration::from_mins(10), wait: &|_| {} };
     get_patiently(folder, options, &[], patience)
 }
 
@@ -303,7 +303,7 @@ fn mirrors_of_the_user_come_first_and_the_built_in_ones_after_them() {
     let folder = tempfile::tempdir().unwrap();
     let bare = Server::start(|_| Reply::Status("404 Not Found"));
     let built_in = Server::start(|_| Reply::Serve);
-    let patience = Patience { file: Duration::from_secs(600), wait: &|_| {} };
+    let patience = Patience { file: Duration::from_mins(10), wait: &|_| {} };
     get_patiently(folder.path(), &options(&[&bare]), &[&built_in], patience).unwrap();
     assert_whole(folder.path());
     assert_eq!((bare.seen().len(), built_in.seen().len()), (4, 4));
@@ -325,7 +325,7 @@ fn a_server_that_asks_for_patience_gets_it_for_a_while() {
     let folder = tempfile::tempdir().unwrap();
     let waited = RefCell::new(Vec::new());
     let wait = |pause: Duration| waited.borrow_mut().push(pause.as_secs());
-    let patience = Patience { file: Duration::from_secs(600), wait: &wait };
+    let patience = Patience { file: Duration::from_mins(10), wait: &wait };
     let busy = "503 Service Unavailable\r\nRetry-After: 7";
     let server =
         Server::start(move |count| if count < 2 { Reply::Status(busy) } else { Reply::Serve });

@@ -12,52 +12,17 @@ use image::codecs::png::PngDecoder;
 use image::codecs::pnm::PnmDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{
-    AnimationDecoder as _, DynamicImage, GrayImage, ImageDecoder, ImageError, Limits, RgbImage,
-};
+use image::{AnimationDecoder as _, DynamicImage, GrayImage, ImageDecoder, Limits, RgbImage};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::decoded::{Decoded, Undecodable, check_pixels, upright};
 use super::format::{Format, READ, name_of_unread};
 use super::tiff;
 use crate::data::error::LoadError;
 use crate::spec::settings::LimitSettings;
-
-/// An image as it is seen: upright.
-pub(super) struct Decoded {
-    pub(super) image: DynamicImage,
-    /// Whether its metadata turned or mirrored it.
-    pub(super) is_turned: bool,
-    /// Whether its colours were multiplied by their opacity already.
-    pub(super) is_premultiplied: bool,
-}
-
-/// Why bytes could not be decoded, before the file is named.
-pub(super) enum Undecodable {
-    /// What was found, and what was expected.
-    Bad { found: String, expected: &'static str },
-    /// So many rows and columns are too many.
-    TooLarge([u64; 2]),
-}
-
-impl Undecodable {
-    pub(super) fn bad(found: impl Into<String>, expected: &'static str) -> Self {
-        Self::Bad { found: found.into(), expected }
-    }
-
-    /// Names a problem of a decoder.
-    pub(super) fn unreadable(problem: impl std::fmt::Display) -> Self {
-        Self::bad(format!("no readable image ({problem})"), READ)
-    }
-}
-
-impl From<ImageError> for Undecodable {
-    fn from(error: ImageError) -> Self {
-        Self::unreadable(error)
-    }
-}
 
 /// Decodes the content of the file at `path`.
 pub(super) fn decode(
@@ -100,27 +65,12 @@ fn decode_any(bytes: &[u8], limits: &LimitSettings) -> Result<Decoded, Undecodab
         Some(Format::Gif) => {
             let decoder = GifDecoder::new(cursor())?;
             check_pixels(decoder.dimensions(), limits)?;
-            let is_animated = decoder.into_frames().take(2).filter(Result::is_ok).count() > 1;
+            let is_animated = decoder.into_frames().take(2).flatten().count() > 1;
             decode_by(GifDecoder::new(cursor())?, is_animated, limits)
         }
         Some(Format::Bmp) => decode_by(BmpDecoder::new(cursor())?, false, limits),
         Some(Format::Pnm) => decode_by(PnmDecoder::new(cursor())?, false, limits),
     }
-}
-
-/// Refuses an image of more pixels than the limits allow, from its header alone.
-pub(super) fn check_pixels(
-    (width, height): (u32, u32),
-    limits: &LimitSettings,
-) -> Result<(), Undecodable> {
-    let [height, width] = [height, width].map(u64::from);
-    if height == 0 || width == 0 {
-        return Err(Undecodable::bad(format!("{height}×{width} pixels"), "at least one pixel"));
-    }
-    if height * width > limits.image_megapixels.saturating_mul(1_000_000) {
-        return Err(Undecodable::TooLarge([height, width]));
-    }
-    Ok(())
 }
 
 fn decode_by(
@@ -135,13 +85,6 @@ fn decode_by(
     // Metadata that cannot be read turn nothing.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok(upright(DynamicImage::from_decoder(decoder)?, orientation))
-}
-
-/// Turns an image as its metadata say.
-pub(super) fn upright(mut image: DynamicImage, orientation: Orientation) -> Decoded {
-    image.apply_orientation(orientation);
-    let is_turned = orientation != Orientation::NoTransforms;
-    Decoded { image, is_turned, is_premultiplied: false }
 }
 
 fn jpeg(bytes: &[u8], limits: &LimitSettings) -> Result<Decoded, Undecodable> {

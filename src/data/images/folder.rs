@@ -171,7 +171,8 @@ impl Listing {
         let expected = "one folder of images per class";
         if self.folders.is_empty() {
             return Err(match self.loose.len() {
-                0 => LoadError::content(path, "no folder in it", expected),
+                0 => LoadError::content(path, "no folder in it", expected)
+                    .hinting("put the images of every class into a folder named like the class"),
                 images => LoadError::content(
                     path,
                     format!("{} and no folder", counted(images, "image")),
@@ -185,7 +186,8 @@ impl Listing {
         }
         let empty: Vec<&Folder> =
             self.folders.iter().filter(|folder| folder.images.is_empty()).collect();
-        if empty.len() == self.folders.len() && empty.iter().any(|folder| !folder.inner.is_empty()) {
+        if empty.len() == self.folders.len() && empty.iter().any(|folder| !folder.inner.is_empty())
+        {
             let names: Vec<String> = empty.iter().map(|folder| name_of(&folder.path)).collect();
             let inner: Vec<String> = empty[0].inner.clone();
             let mut hint = format!("did you mean `path = \"{}\"`", path.join(&names[0]).display());
@@ -248,7 +250,8 @@ impl Folder {
     /// Notes the files of folders within a class folder.
     fn gather_inner(&mut self, inner: &Path, depth: usize) -> Result<(), LoadError> {
         let Entries { files, folders, .. } = Entries::of(inner)?;
-        self.others.extend(files.into_iter().map(|file| (file, "in a folder within a class folder")));
+        self.others
+            .extend(files.into_iter().map(|file| (file, "in a folder within a class folder")));
         if depth > 0 {
             folders.iter().try_for_each(|folder| self.gather_inner(folder, depth - 1))?;
         }

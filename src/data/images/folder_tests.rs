@@ -45,7 +45,11 @@ impl Place {
     }
 
     /// What is wrong, with the folder's own path taken out.
-    fn error(&self, parts: (&str, Option<&str>), change: impl FnOnce(&mut DatasetSettings)) -> String {
+    fn error(
+        &self,
+        parts: (&str, Option<&str>),
+        change: impl FnOnce(&mut DatasetSettings),
+    ) -> String {
         let error = self.read(parts, change).0.err().expect("an error").of("folder");
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
         let hint = error.hint().unwrap_or_default();
@@ -108,7 +112,10 @@ fn more_than_one_file_in_twenty_that_holds_no_image_is_refused_unless_they_are_l
     let error = place.error(("", None), usual);
     assert!(error.starts_with("2 of the 22 files in"), "{error}");
     assert!(error.contains("are not read: 2 `.heic` (the first: `"), "{error}");
-    assert!(error.contains("go on without these 2 files with `dataset.skip-bad = true`"), "{error}");
+    assert!(
+        error.contains("go on without these 2 files with `dataset.skip-bad = true`"),
+        "{error}"
+    );
     let (pool, notes, list) = place.read(("", None), |settings| settings.skip_bad = true);
     assert_eq!((pool.unwrap().labels.len(), notes.len(), list.len()), (20, 1, 2));
 }
@@ -125,7 +132,10 @@ fn folders_of_folders_are_told_from_folders_of_images() {
          images per class\ndid you mean `path = \"train\"` and `test-path = \"test\"`?"
     );
     let error = place.error(("train/a", None), usual);
-    assert!(error.starts_with("`train/a` has 1 image and no folder, expected one folder"), "{error}");
+    assert!(
+        error.starts_with("`train/a` has 1 image and no folder, expected one folder"),
+        "{error}"
+    );
     assert!(error.contains("name the folder above it"), "{error}");
     let pool = place.read(("train", Some("test")), usual).0.unwrap();
     assert_eq!((pool.labels, pool.test_from), (vec![0, 1, 0, 1], Some(2)));
@@ -142,7 +152,9 @@ fn test_folders_may_lack_classes_but_not_add_any() {
     place.image("test/c/1.png", (2, 2));
     let error = place.error(("train", Some("test")), usual);
     assert!(
-        error.starts_with("`test` has folders `c`, expected the classes of `train` alone: `a` and `b`"),
+        error.starts_with(
+            "`test` has folders `c`, expected the classes of `train` alone: `a` and `b`"
+        ),
         "{error}"
     );
     let error = place.error(("train", Some("train")), usual);
@@ -160,8 +172,14 @@ fn sizes_are_as_they_are_or_brought_to_one_as_asked() {
     assert_eq!((pool.shape.height, pool.shape.width), (2, 4));
     let sized = |settings: &mut DatasetSettings| settings.image_size = Some(4);
     let error = place.error(("", None), sized);
-    assert!(error.starts_with("2 of 2 images cannot be used:\n  `a/1.png` has 2×4 pixels"), "{error}");
-    assert!(error.contains("set `dataset.image-fit = \"pad\"`, which keeps proportions"), "{error}");
+    assert!(
+        error.starts_with("2 of 2 images cannot be used:\n  `a/1.png` has 2×4 pixels"),
+        "{error}"
+    );
+    assert!(
+        error.contains("set `dataset.image-fit = \"pad\"`, which keeps proportions"),
+        "{error}"
+    );
     let (pool, notes, _) = place.read(("", None), |settings| {
         (settings.image_size, settings.image_fit) = (Some(4), Some(ImageFit::Pad));
         settings.background = 0;
@@ -188,7 +206,10 @@ fn all_bad_images_are_told_at_once_and_a_class_without_others_is_an_error() {
     }
     place.put("train/c/1.png", "no image").put("train/c/2.png", b"\x89PNG\r\n\x1a\n");
     let error = place.error(("train", None), usual);
-    assert!(error.starts_with("2 of 6 images cannot be used:\n  `train/c/1.png` has no image"), "{error}");
+    assert!(
+        error.starts_with("2 of 6 images cannot be used:\n  `train/c/1.png` has no image"),
+        "{error}"
+    );
     assert!(error.contains("  `train/c/2.png` has no readable image"), "{error}");
     assert!(!error.contains("skip-bad"), "a third of the images is not to be lost: {error}");
     let skips = |settings: &mut DatasetSettings| settings.skip_bad = true;

@@ -70,7 +70,9 @@ pub(super) fn name_of_unread(bytes: &[u8]) -> &'static str {
         [b'<', b's' | b'S', b'v' | b'V', b'g' | b'G', ..] => "an SVG drawing",
         [b'<', ..] => "a page of text (XML or HTML)",
         _ if bytes.get(128..132) == Some(b"DICM") => "a DICOM file",
-        _ if bytes.starts_with(b"version https://git-lfs") => "a Git LFS pointer, not the file itself",
+        _ if bytes.starts_with(b"version https://git-lfs") => {
+            "a Git LFS pointer, not the file itself"
+        }
         _ => "no image",
     }
 }

@@ -5,7 +5,7 @@
 
 use image::DynamicImage;
 
-use super::decode::Decoded;
+use super::decoded::Decoded;
 
 /// How stored values become grey.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +86,7 @@ fn of_samples<S: Sample>(
             [grey, ..] => grey.into(),
             [] => 0,
         };
-        let opacity = if channels % 2 == 0 { pixel[channels - 1].into() } else { S::FULL };
+        let opacity = if channels.is_multiple_of(2) { pixel[channels - 1].into() } else { S::FULL };
         is_transparent |= opacity < S::FULL;
         if opacity > 0 {
             brightest = brightest.max(value);
@@ -101,7 +101,7 @@ fn of_samples<S: Sample>(
     if brightest > white {
         return Err(TooBright { found: brightest, white });
     }
-    let deepest = (S::FULL > 255).then(|| brightest as u16);
+    let deepest = (S::FULL > 255).then_some(brightest as u16);
     Ok(Grey { pixels, is_colour, is_transparent, deepest })
 }
 
@@ -127,8 +127,7 @@ mod tests {
     const PLAIN: Tone = Tone { background: 255, white: None };
 
     fn of(image: impl Into<DynamicImage>, tone: Tone) -> Grey {
-        let decoded =
-            Decoded { image: image.into(), is_turned: false, is_premultiplied: false };
+        let decoded = Decoded { image: image.into(), is_turned: false, is_premultiplied: false };
         grey(&decoded, tone).unwrap_or_else(|problem| panic!("{problem:?}"))
     }
 

@@ -1,6 +1,7 @@
 //! Image files: found, decoded, made grey and brought to one size.
 
 mod decode;
+mod decoded;
 mod fit;
 mod folder;
 mod format;

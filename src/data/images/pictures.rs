@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::decode::{Decoded, decode};
+use super::decode::decode;
+use super::decoded::Decoded;
 use super::fit::Fitter;
 use super::grey::{Grey, Tone, grey};
 use crate::data::error::LoadError;
@@ -75,7 +76,10 @@ impl<'r, 's> Pictures<'r, 's> {
             LoadError::content(
                 file,
                 format!("a value of {}", grouped(problem.found as usize)),
-                format!("at most {}, which `dataset.max-value` says", grouped(problem.white as usize)),
+                format!(
+                    "at most {}, which `dataset.max-value` says",
+                    grouped(problem.white as usize)
+                ),
             )
         })?;
         let Decoded { image, is_turned, .. } = decoded;
@@ -132,7 +136,8 @@ impl<'r, 's> Pictures<'r, 's> {
                 "set `dataset.max-value = {white}`, or 65535 if they are meant to be so dark"
             )));
         }
-        let of_all = |count: usize| format!("{} of {}", grouped(count), counted(list.len(), "image"));
+        let of_all =
+            |count: usize| format!("{} of {}", grouped(count), counted(list.len(), "image"));
         let background = match settings.background {
             0 => "black".to_owned(),
             255 => "white".to_owned(),

@@ -8,7 +8,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use super::decode::{Decoded, Undecodable, check_pixels, upright};
+use super::decoded::{Decoded, Undecodable, check_pixels, upright};
 use crate::spec::settings::LimitSettings;
 
 /// Value of `ExtraSamples` that says colours were multiplied by their opacity.

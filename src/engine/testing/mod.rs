@@ -14,8 +14,7 @@ use crate::spec::layers::{Init, LayerSettings, Padding};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerSettings, Precision, RmsPropConvention, Schedule,
-    Settings, ShiftSettings, Source, StopSettings, TrainSettings,
-    TrainerSettings, ZoomSettings,
+    Settings, ShiftSettings, Source, StopSettings, TrainSettings, TrainerSettings, ZoomSettings,
 };
 
 /// Two epochs of plain SGD with batches of 16.
