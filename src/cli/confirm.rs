@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{ConfirmArguments, TextFormat};
 use super::experiment::{Loaded, is_experiment_file};
-use super::images::Images;
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
+use super::images::Images;
 use super::progress::Channel;
 use super::report::deliver;
 use super::results::Reading;

@@ -10,9 +10,9 @@ use super::arguments::{
     DataListArguments, DataPreviewArguments, DataSourceArguments,
 };
 use super::experiment::{Loaded, is_experiment_file};
-use super::images::Images;
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, download_folder, refuse_leftovers};
+use super::images::Images;
 use super::terminal::Terminal;
 use crate::base::{Seed, SeedPath};
 use crate::data::{

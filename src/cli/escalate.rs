@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::TrainingArguments;
 use super::experiment::Loaded;
-use super::images::Images;
 use super::failure::Failure;
 use super::folders::data_folders;
+use super::images::Images;
 use super::progress::Channel;
 use super::results::manifest_in;
 use super::run::{How, conclude, engine_on, train, workers, write_derived};

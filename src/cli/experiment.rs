@@ -1,15 +1,13 @@
 //! From an experiment file to a validated plan: the steps every command that knows a file shares.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
 use super::images::{Images, split_sizes};
-use crate::base::{Seed, SeedPath};
-use crate::data::{self, DataError, Dataset};
+use crate::base::Seed;
+use crate::data::{DataError, Dataset};
 use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Cell, Grid};
 use crate::plan::{

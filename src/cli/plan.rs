@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::arguments::PlanArguments;
 use super::experiment::{Loaded, operations};
-use super::images::Images;
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
+use super::images::Images;
 use super::power::{ALPHA, DifferenceGoal};
 use super::results::store_failure;
 use super::terminal::{print_text, width, words};
+use crate::data::Note;
 use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
