@@ -7,27 +7,17 @@ use std::time::Instant;
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::{Augmenter, BatchSettings, Batches, DataFolders, Dataset, Order, load};
 use gridbench::spec::settings::{
-    AugmentSettings, Convention, DatasetSettings, Fill, ShiftSettings, Source, SplitSeed,
-    SplitSettings, ZoomSettings,
+    AugmentSettings, Convention, DatasetSettings, Fill, ShiftSettings, Source, ZoomSettings,
 };
 
 fn main() {
-    let split = SplitSettings {
-        train: None,
-        validation: None,
-        test: None,
-        stratify: false,
-        seed: SplitSeed::Trial,
-    };
-    let settings = |source, image_size| DatasetSettings {
-        skip_bad: false,
-        source,
-        image_size,
-        train_limit: None,
-        split: split.clone(),
-    };
+    let settings =
+        |source, image_size| DatasetSettings { image_size, ..DatasetSettings::of(source) };
     let folder = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
-    let folders = DataFolders { roots: folder.into_iter().map(PathBuf::from).collect() };
+    let folders = DataFolders {
+        roots: folder.into_iter().map(PathBuf::from).collect(),
+        ..DataFolders::default()
+    };
     let digits = timed_load("digits 28×28", &settings(Source::Digits, Some(28)), &folders)
         .expect("the digits are embedded");
     timed_load("mnist", &settings(Source::Mnist, None), &folders);

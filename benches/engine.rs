@@ -39,7 +39,7 @@ fn main() {
     );
     let document = Document::parse(&text, "speed.toml", &[]).expect("a valid experiment");
     let settings = &document.experiment().base;
-    let folders = DataFolders { roots: folder.into_iter().collect() };
+    let folders = DataFolders { roots: folder.into_iter().collect(), ..DataFolders::default() };
     let dataset = load(&settings.dataset, &folders).expect("images");
     let seed_path = SeedPath::member(Seed(1), 0, 0);
     let splits = split(&dataset, &settings.dataset.split, None, seed_path).expect("a split");

@@ -276,7 +276,7 @@ pub(super) struct DataFetchArguments {
     /// Download again even if the files are there and sound.
     #[arg(long)]
     pub(super) force: bool,
-    /// Another base address to try first; may be repeated.
+    /// Another base address to try before the built-in ones; may be repeated.
     #[arg(long = "mirror", value_name = "URL")]
     pub(super) mirrors: Vec<String>,
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::ConfirmArguments;
-use super::experiment::{Images, Loaded, is_experiment_file};
+use super::experiment::{Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
+use super::images::Images;
 use super::metrics::refuse_absent;
 use super::progress::Channel;
 use super::report::deliver;
@@ -41,7 +42,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         atomic::probe(path).map_err(|error| Failure::unwritable("the confirmation", &error))?;
     }
     let engine = engine_on(&arguments.training.device)?;
-    let mut images = Images::new(data_folders(&arguments.training.data));
+    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.training.data));
     let plan = loaded.plan(&mut images)?;
     refuse_absent(&loaded, &mut images)?;
     let how = How {

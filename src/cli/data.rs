@@ -6,12 +6,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::{
-    DataCommand, DataConvertArguments, DataFetchArguments, DataListArguments, DataPreviewArguments,
-    DataSourceArguments,
+    DataCommand, DataConvertArguments, DataFetchArguments, DataFolderArguments, DataListArguments,
+    DataPreviewArguments, DataSourceArguments,
 };
-use super::experiment::{Images, Loaded, is_experiment_file};
+use super::experiment::{Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, download_folder, refuse_leftovers};
+use super::images::Images;
 use super::terminal::Terminal;
 use crate::base::{Seed, SeedPath, format};
 use crate::data::{
@@ -158,6 +159,15 @@ fn meant(
     Ok((sized(document.experiment().base.dataset.clone()), None))
 }
 
+/// Returns the images of an experiment, or of a dataset that has a name.
+fn images_of(experiment: Option<&Loaded>, folders: &DataFolderArguments) -> Images {
+    let folders = data_folders(folders);
+    match experiment {
+        Some(loaded) => Images::of(loaded.file.as_ref(), folders),
+        None => Images::new(folders),
+    }
+}
+
 /// Returns an experiment's augmentation and, where axes vary it, the name of the cell it is of: the
 /// last one, since grids go from little to much.
 fn augmentation(loaded: &Loaded) -> Result<(AugmentSettings, Option<String>), Failure> {
@@ -171,9 +181,17 @@ fn augmentation(loaded: &Loaded) -> Result<(AugmentSettings, Option<String>), Fa
 }
 
 fn info(arguments: &DataSourceArguments) -> Result<Exit, Failure> {
-    let (settings, ..) = meant(&arguments.source, arguments.image_size)?;
-    let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
-    let info = data::info(&dataset);
+    let (settings, experiment) = meant(&arguments.source, arguments.image_size)?;
+    let mut images = images_of(experiment.as_ref(), &arguments.data);
+    let dataset = images.load(&settings)?;
+    let mut info = data::info(&dataset);
+    // What a run would refuse can be looked at all the same.
+    match images.examine(&settings, Seed(0)) {
+        Ok(notes) => info.notes = notes.to_vec(),
+        Err(error) => {
+            say!("warning: {}", Failure::from(error).to_string().replacen("error: ", "", 1));
+        }
+    }
     if arguments.json {
         out!("{}", format::DATASET.text(&info));
     } else {
@@ -207,6 +225,10 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
         row(&class.name, &whole(class.images), &whole(class.test_images));
     }
     outln!();
+    for note in &info.notes {
+        outln!("{}{}", if note.is_warning { "warning: " } else { "" }, note.text);
+    }
+    outln!();
     let line = |what: &str, spread: &Spread, unit: &str| {
         let [mean, deviation] = [spread.mean, spread.standard_deviation].map(|v| grouped(v, 3));
         outln!("  {what:<35} mean {mean:>7}   SD {deviation:>6} {unit}");
@@ -237,7 +259,7 @@ fn print_info(info: &DatasetInfo, held_out: Option<usize>) {
 fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
     let (settings, experiment) = meant(&arguments.source, arguments.image_size)?;
     let found = experiment.as_ref().map(augmentation).transpose()?;
-    let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
+    let dataset = images_of(experiment.as_ref(), &arguments.data).load(&settings)?;
     let augmenter = found.as_ref().map(|(augment, _)| Augmenter::new(augment, dataset.shape));
     let png = data::preview(&dataset, arguments.count, augmenter.as_ref())?;
     atomic::write_named(&arguments.output, &png)
@@ -251,8 +273,8 @@ fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
 }
 
 fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
-    let (settings, ..) = meant(&arguments.source, arguments.image_size)?;
-    let dataset = Images::new(data_folders(&arguments.data)).load(&settings)?;
+    let (settings, experiment) = meant(&arguments.source, arguments.image_size)?;
+    let dataset = images_of(experiment.as_ref(), &arguments.data).load(&settings)?;
     let path = SeedPath::experiment(Seed(0));
     let splits = data::split(&dataset, &settings.split, settings.train_limit, path)?;
     let form = arguments.form;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::arguments::TrainingArguments;
-use super::experiment::{Images, Loaded};
+use super::experiment::Loaded;
 use super::failure::Failure;
 use super::folders::data_folders;
+use super::images::Images;
 use super::metrics::refuse_absent;
 use super::progress::Channel;
 use super::results::manifest_in;
@@ -55,8 +56,8 @@ impl<'a> Escalation<'a> {
         }
         Ok(Self {
             folder: folder.to_owned(),
+            images: Images::of(loaded.file.as_ref(), data_folders(&arguments.data)),
             loaded,
-            images: Images::new(data_folders(&arguments.data)),
             engine: engine_on(&arguments.device)?,
             arguments,
             terminal,

@@ -1,6 +1,6 @@
 //! What the stored predictions of an experiment say, with pictures where the dataset is at hand.
 
-use super::experiment::Images;
+use super::images::Images;
 use crate::data;
 use crate::plan::Plan;
 use crate::record::Outcome;

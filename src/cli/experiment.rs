@@ -1,14 +1,13 @@
 //! From an experiment file to a validated plan: the steps every command that knows a file shares.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
-use crate::base::{Seed, SeedPath};
-use crate::data::{self, DataError, DataFolders, Dataset};
+use super::images::{Images, split_sizes};
+use crate::base::Seed;
+use crate::data::{DataError, Dataset};
 use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Cell, Grid};
 use crate::plan::{
@@ -30,6 +29,8 @@ pub(super) struct Loaded {
     pub(super) grid: Grid,
     /// Which repeats of which cells are meant.
     pub(super) repeats: Repeats,
+    /// The experiment file, where it was read from one.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Loaded {
@@ -52,7 +53,7 @@ impl Loaded {
         })?;
         let mut loaded = Self::from_text(&text, &shown, overrides)?;
         loaded.read_reference(file)?;
-        Ok(loaded)
+        Ok(Self { file: Some(file.to_owned()), ..loaded })
     }
 
     /// Reads the published table that the report names as a file, beside the experiment's.
@@ -102,7 +103,7 @@ impl Loaded {
         if let Some(table) = &document.experiment().report.reference_table {
             loaded.document.set_reference_table(table.clone());
         }
-        Ok(Self { repeats: self.repeats.clone(), ..loaded })
+        Ok(Self { repeats: self.repeats.clone(), file: self.file.clone(), ..loaded })
     }
 
     fn from_text(text: &str, shown: &str, overrides: &[String]) -> Result<Self, Failure> {
@@ -112,7 +113,7 @@ impl Loaded {
         let grid = grid::expand(document.experiment()).map_err(|error| {
             Failure::input(format!("cannot expand the grid of `{shown}`")).because(&error)
         })?;
-        Ok(Self { document, grid, repeats: Repeats::AsTyped })
+        Ok(Self { document, grid, repeats: Repeats::AsTyped, file: None })
     }
 
     /// Looks at every cell: each has settings that fit, can be trained, and is no other under
@@ -253,6 +254,11 @@ impl Loaded {
             .map(|planned| {
                 let dataset = images.load(&planned.settings)?;
                 let sizes = split_sizes(&planned.settings, &dataset, experiment.seed)?;
+                let notes = images.examine(&planned.settings, experiment.seed)?;
+                let sentences = |of_warnings: bool| {
+                    let notes = notes.iter().filter(|note| note.is_warning == of_warnings);
+                    notes.map(|note| note.text.clone()).collect()
+                };
                 Ok(DatasetFacts {
                     name: dataset.name.clone(),
                     settings: json(&planned.settings),
@@ -262,6 +268,9 @@ impl Loaded {
                     classes: dataset.classes.clone(),
                     splits: Some(sizes),
                     divisions: divisions(plan, planned, &dataset, experiment.seed)?,
+                    notes: sentences(false),
+                    warnings: sentences(true),
+                    columns: dataset.columns.as_ref().map(json),
                 })
             })
             .collect::<Result<_, Failure>>()?;
@@ -302,70 +311,6 @@ fn json(value: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(value).expect("settings serialise")
 }
 
-/// Datasets by what decides them, each loaded once.
-pub(super) struct Images {
-    folders: DataFolders,
-    loaded: HashMap<String, Arc<Dataset>>,
-}
-
-impl Images {
-    /// Starts with nothing loaded.
-    pub(super) fn new(folders: DataFolders) -> Self {
-        Self { folders, loaded: HashMap::new() }
-    }
-
-    /// Returns a dataset, loading it the first time.
-    pub(super) fn load(&mut self, settings: &DatasetSettings) -> Result<Arc<Dataset>, DataError> {
-        let key = format!("{:?} {:?} {}", settings.source, settings.image_size, settings.skip_bad);
-        if let Some(dataset) = self.loaded.get(&key) {
-            return Ok(Arc::clone(dataset));
-        }
-        let dataset = Arc::new(data::load(settings, &self.folders)?);
-        tell_skipped(&dataset);
-        self.loaded.insert(key, Arc::clone(&dataset));
-        Ok(dataset)
-    }
-}
-
-impl Images {
-    /// Returns what a plan must know of a dataset and its split.
-    fn facts(&mut self, settings: &DatasetSettings, seed: Seed) -> Result<ImageFacts, Failure> {
-        let dataset = self.load(settings)?;
-        let [train, validation, test] = split_sizes(settings, &dataset, seed)?;
-        let classes = dataset.classes.len();
-        let sizes = Some(SplitSizes { train, validation, test, classes });
-        Ok(ImageFacts { checksum: dataset.checksum, sizes })
-    }
-}
-
-/// Lists the images that were left out, as far as a person reads.
-fn tell_skipped(dataset: &Dataset) {
-    const MOST: usize = 10;
-    let skipped = &dataset.skipped;
-    if skipped.is_empty() {
-        return;
-    }
-    let all = skipped.len() + dataset.len();
-    say!("{} of {all} images of `{}` left out:", skipped.len(), dataset.name);
-    for line in skipped.iter().take(MOST) {
-        say!("  {line}");
-    }
-    if skipped.len() > MOST {
-        say!("  … and {} more", skipped.len() - MOST);
-    }
-}
-
-/// Returns the sizes of the training, validation and test split.
-pub(super) fn split_sizes(
-    settings: &DatasetSettings,
-    dataset: &Dataset,
-    seed: Seed,
-) -> Result<[usize; 3], DataError> {
-    let path = SeedPath::member(seed, 0, 0);
-    let splits = data::split(dataset, &settings.split, settings.train_limit, path)?;
-    Ok([splits.train.len(), splits.validation.len(), splits.test.len()])
-}
-
 /// Returns the multiply-accumulates of one forward pass over one image, if the network is known.
 pub(super) fn operations(settings: &Settings, images: &mut Images) -> Option<u64> {
     let dataset = images.load(&settings.dataset).ok()?;
@@ -385,6 +330,7 @@ fn validate(
 ) -> Result<(), Failure> {
     let (batch_size, drop_last) = (settings.train.batch_size, settings.train.drop_last);
     let dataset = images.load(&settings.dataset)?;
+    images.examine(&settings.dataset, seed)?;
     let [train, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
     let cannot = || Failure::input(format!("cannot train cell `{}`", name()));
     if matches!(settings.trainer, TrainerSettings::Dfdx) {

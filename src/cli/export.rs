@@ -160,6 +160,7 @@ fn model(store: &Store, plan: &Plan, trial: &Trial, index: usize) -> Result<Mode
         model: cell.settings.model.name.clone(),
         classes: facts.classes.clone(),
         image: facts.shape,
+        columns: facts.columns.clone().and_then(|columns| serde_json::from_value(columns).ok()),
         layers: ModelCard::layers_of(&architecture),
         trainable_parameters: architecture.trainable_parameters() as u64,
         other_parameters: architecture.other_parameters() as u64,

@@ -19,7 +19,7 @@ pub(super) fn results_folder(out: Option<&PathBuf>, name: &str) -> PathBuf {
 /// Returns where datasets are looked for, in order.
 pub(super) fn data_folders(arguments: &DataFolderArguments) -> DataFolders {
     let roots = [arguments.data_dir.clone(), named("BENCH_DATA_DIR"), cache_folder()];
-    DataFolders { roots: roots.into_iter().flatten().collect() }
+    DataFolders { roots: roots.into_iter().flatten().collect(), beside: None }
 }
 
 /// Returns where downloads go: `--data-dir`, else `BENCH_DATA_DIR`, else the user's cache folder.

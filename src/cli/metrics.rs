@@ -1,7 +1,8 @@
 //! Metrics that an experiment asks about and that its cells cannot have.
 
-use super::experiment::{Images, Loaded, split_sizes};
+use super::experiment::Loaded;
 use super::failure::Failure;
+use super::images::{Images, split_sizes};
 use crate::base::{Metric, MetricName, Split};
 use crate::report::counted;
 use crate::spec::absence::{Absence, absence};

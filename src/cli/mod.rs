@@ -17,6 +17,7 @@ mod experiment;
 mod export;
 mod failure;
 mod folders;
+mod images;
 mod metrics;
 mod model_arguments;
 mod panics;

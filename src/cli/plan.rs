@@ -6,14 +6,16 @@ use std::path::Path;
 use serde_json::json;
 
 use super::arguments::PlanArguments;
-use super::experiment::{Images, Loaded, operations};
+use super::experiment::{Loaded, operations};
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, results_folder};
+use super::images::Images;
 use super::metrics::refuse_absent;
 use super::power::{ALPHA, DifferenceGoal};
 use super::results::store_failure;
 use super::terminal::{print_text, width, words};
 use crate::base::format;
+use crate::data::Note;
 use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
@@ -33,7 +35,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let loaded = Loaded::from_file(&arguments.experiment)?;
     let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
     let loaded = loaded.with_repeats_in(&folder)?;
-    let mut images = Images::new(data_folders(&arguments.data));
+    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.data));
     if arguments.model {
         let plan = loaded.plan(&mut images)?;
         return print_models(&plan, &mut images, arguments.json);
@@ -58,6 +60,8 @@ struct PlanSummary {
     test_images: usize,
     /// Images of a dataset, and how many of them are in no part of its split: the most of any.
     unused: (usize, usize),
+    /// What a reader of results must know of the images.
+    notes: Vec<Note>,
     predicted_sd: Option<f64>,
     detectable: Option<f64>,
     goal: Option<DifferenceGoal>,
@@ -118,6 +122,7 @@ impl PlanSummary {
             workers,
             test_images,
             unused,
+            notes: images.notes(),
             predicted_sd,
             detectable: predicted_sd
                 .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, ALPHA, POWER)),
@@ -148,6 +153,7 @@ impl PlanSummary {
             "unused-images": self.unused.1,
             "without-effect": self.survey.idle.iter().map(idle).collect::<Vec<_>>(),
             "warnings": self.survey.doubts,
+            "notes": self.notes,
             "seconds": self.left.seconds,
             "seconds-basis": basis(self.left.basis),
             "workers": self.workers,
@@ -231,6 +237,10 @@ impl PlanSummary {
                 whole(unused),
                 whole(images)
             ));
+        }
+        for note in &self.notes {
+            let head = if note.is_warning { "warning" } else { "data" };
+            print_text(&format!("{head}: {}", note.text));
         }
         let some = if survey.cells > 1 { " in some cells" } else { "" };
         for Idle { key, reason } in &survey.idle {

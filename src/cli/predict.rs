@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::engine::model_file::card_of;
 use crate::record::LogProbabilities;
 use crate::runner::Ballot;
-use crate::spec::settings::{Combine, Source};
+use crate::spec::settings::Combine;
 use crate::store::atomic;
 
 /// Images side by side on a gallery.
@@ -29,13 +29,16 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
         &arguments.input,
         &InputSettings {
             shape: ImageShape { height, width, channels },
-            is_digits: matches!(card.settings.dataset.source, Source::Digits),
-            is_resized: card.settings.dataset.image_size.is_some(),
+            dataset: &card.settings.dataset,
+            columns: card.columns.as_ref(),
             classes: &card.classes,
             label: arguments.label.as_deref(),
             id_column: arguments.id_column.as_deref(),
         },
     )?;
+    for note in &input.notes {
+        say!("{}{}", if note.is_warning { "warning: " } else { "" }, note.text);
+    }
     let combine = arguments.combine.unwrap_or(card.settings.ensemble.combine);
     let ids = ids(arguments, &input)?;
     let answers = Answers::of(&models, engine.as_ref(), &input, combine)?;

@@ -17,6 +17,7 @@ use crate::runner::Event;
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Where progress goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
     /// A bar on standard error.
     Bar,

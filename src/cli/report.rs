@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::ReportArguments;
 use super::evidence;
-use super::experiment::Images;
 use super::failure::{Exit, Failure};
 use super::folders::data_folders;
+use super::images::Images;
 use super::results::{Reading, folders_below};
 use super::terminal::Terminal;
 use crate::report::predicted::Predicted;

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::arguments::RunArguments;
 use super::derived;
 use super::evidence;
-use super::experiment::{Images, Loaded};
+use super::experiment::Loaded;
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
+use super::images::Images;
 use super::metrics::refuse_absent;
 use super::progress::{Channel, Progress};
 use super::report::write_markdown;
 use super::results::{store_failure, tables_failure};
 use super::signals;
 use super::terminal::Terminal;
+use crate::data::Note;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
 use crate::record::TrialRecord;
@@ -31,6 +33,7 @@ use crate::tables;
 static STOP: StopSignal = StopSignal::new();
 
 /// How to train, whichever command asks.
+#[derive(Clone, Copy)]
 pub(super) struct How<'a> {
     /// Where to train.
     pub(super) engine: &'a (dyn Engine + Send + Sync),
@@ -66,7 +69,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     let loaded = Loaded::from_file(&arguments.experiment)?;
     let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
     let loaded = loaded.with_repeats_in(&folder)?;
-    let mut images = Images::new(data_folders(&arguments.data));
+    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.data));
     let plan = loaded.plan(&mut images)?;
     refuse_absent(&loaded, &mut images)?;
     let channel = match (arguments.json, arguments.quiet) {
@@ -102,6 +105,7 @@ pub(super) fn train(
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
     write_lists(plan, images, folder)?;
+    tell_notes(&images.notes(), how.channel);
     tell_left_out(plan, &store);
     import_from_siblings(&mut store, plan, folder)?;
     listen_for_interrupts()?;
@@ -244,6 +248,17 @@ fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Says what a reader of results must know of the images.
+fn tell_notes(notes: &[Note], channel: Channel) {
+    for note in notes {
+        match (note.is_warning, channel) {
+            (true, _) => say!("warning: {}", note.text),
+            (false, Channel::Failures) => {}
+            (false, _) => say!("data: {}", note.text),
+        }
+    }
 }
 
 /// Warns of repeats that the journal holds and nobody asks for any more: an escalation's stand in

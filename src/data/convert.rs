@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 
-use super::csv_lines::csv_cell;
+use super::csv::csv_cell;
 use super::dataset::{Dataset, Splits};
 use super::error::DataError;
 

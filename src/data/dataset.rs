@@ -1,5 +1,7 @@
 //! Images in memory.
 
+use super::note::Note;
+use super::pixel_columns::PixelColumns;
 use crate::base::{ContentHasher, Digest};
 
 /// Height, width and channels of an image, in pixels.
@@ -42,8 +44,12 @@ pub struct Dataset {
     pub labels: Vec<u16>,
     /// Index of the first image of the dataset's own test file; absent without one.
     pub test_from: Option<usize>,
-    /// What was left out because it could not be used, and why, one line an image.
+    /// Files and rows that were left out, and why, one line each.
     pub skipped: Vec<String>,
+    /// What a reader of results must know of how the images were read.
+    pub notes: Vec<Note>,
+    /// Which columns the pixels were, where they come from a table.
+    pub columns: Option<PixelColumns>,
     /// SHA-256 over shape, pixels, labels and class names.
     pub checksum: Digest,
 }
@@ -77,8 +83,18 @@ impl Dataset {
             hasher.part("class", class.as_bytes());
         }
         let checksum = hasher.finish();
-        let skipped = Vec::new();
-        Self { name: name.into(), shape, classes, pixels, labels, test_from, skipped, checksum }
+        Self {
+            name: name.into(),
+            shape,
+            classes,
+            pixels,
+            labels,
+            test_from,
+            skipped: Vec::new(),
+            notes: Vec::new(),
+            columns: None,
+            checksum,
+        }
     }
 
     /// Returns the number of images in the pool.

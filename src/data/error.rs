@@ -1,12 +1,22 @@
 //! What can be wrong with data, where, and the way out.
 
+use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::csv_lines::CsvText;
 use super::known::KnownSet;
-use crate::base::Split;
+use super::note::{counted, grouped};
+use super::paths::{is_table, shown};
+
+mod fetch;
+mod split;
+
+pub use fetch::{FetchError, MirrorFailure};
+pub use split::SplitError;
+
+/// One file in so many may be passed over, or one image be bad, without doubt about the whole.
+pub(super) const MAX_SHARE: usize = 20;
 
 /// Says which dataset could not be had, and why.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +38,15 @@ pub enum DataError {
         /// What is wrong.
         #[source]
         source: Box<SplitError>,
+    },
+    /// Nothing can be learned or measured with these images.
+    #[error("cannot train on dataset `{dataset}`")]
+    Unfit {
+        /// Short name of the dataset.
+        dataset: String,
+        /// What is wrong.
+        #[source]
+        source: UnfitError,
     },
     /// The files could not be downloaded.
     #[error("cannot fetch dataset `{dataset}`")]
@@ -75,26 +94,37 @@ impl DataError {
             Self::Load { dataset, source } => Some(source.hint(dataset)),
             Self::Split { source, .. } => Some(source.hint()),
             Self::Fetch { dataset, source } => Some(source.hint(dataset)),
-            Self::Input { path, source } => Some(source.input_hint(path).to_owned()),
+            Self::Unfit { source, .. } => Some(source.hint.clone()),
+            Self::Input { path, source } => Some(source.input_hint(path)),
             Self::Convert { hint, .. } => Some((*hint).to_owned()),
             Self::Preview { .. } => None,
         }
     }
 }
 
+/// Why nothing can be learned or measured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct UnfitError {
+    /// What is wrong.
+    pub problem: String,
+    /// What helps.
+    pub hint: String,
+}
+
 /// Where in a text file something stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Line, from 1.
     pub line: u64,
     /// Name of the column; absent: the whole line.
     pub column: Option<String>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " line {}", self.line)?;
-        self.column.as_ref().map_or(Ok(()), |column| write!(f, " column `{column}`"))
+        self.column.as_ref().map_or(Ok(()), |column| write!(f, " column {}", shown(column)))
     }
 }
 
@@ -118,17 +148,41 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    /// Something else than a file that can be read from its start to its end.
+    #[error("`{}` is {kind}, expected a regular file", path.display())]
+    NotRegular {
+        /// What was to be read.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
     /// A file does not hold what it should.
-    #[error("`{}`{} has {found}, expected {expected}", path.display(), at(place.as_ref()))]
+    #[error("`{}`{} has {found}, expected {expected}", path.display(), at(location.as_deref()))]
     Content {
         /// The file or folder.
         path: PathBuf,
         /// Where in it.
-        place: Option<Place>,
+        location: Option<Box<Location>>,
         /// What it holds.
         found: String,
         /// What it should hold.
         expected: String,
+        /// What helps, where that is special to it.
+        hint: Option<String>,
+    },
+    /// A file holds more than is read without asking.
+    #[error("`{}` has {found}, more than `dataset.limits.{key}` allows", path.display())]
+    Limit {
+        /// The file or folder.
+        path: PathBuf,
+        /// How much it holds.
+        found: String,
+        /// The limit's key below `dataset.limits`.
+        key: &'static str,
+        /// The limit.
+        limit: u64,
+        /// A limit that would do.
+        enough: u64,
     },
     /// Images to predict are of another size than the network takes.
     #[error(
@@ -144,9 +198,35 @@ pub enum LoadError {
         /// Rows and columns that the network takes.
         wanted: (usize, usize),
     },
-    /// One bad image among others, which could be left out.
-    #[error(transparent)]
-    Skippable(Box<LoadError>),
+    /// Rows or images that cannot be used, among others that could do without them.
+    #[error("{}", bad_text(problems, *bad, *all, noun))]
+    Bad {
+        /// The first of them.
+        problems: Vec<LoadError>,
+        /// How many there are.
+        bad: usize,
+        /// How many rows or images there are in all.
+        all: usize,
+        /// What they are: `row` or `image`.
+        noun: &'static str,
+    },
+    /// Too many files hold no image.
+    #[error(
+        "{} of the {} in `{}` are not read: {kinds} (the first: {})",
+        grouped(*passed), counted(*all, "file"), path.display(), shown(first)
+    )]
+    PassedOver {
+        /// The folder.
+        path: PathBuf,
+        /// How many files hold no image.
+        passed: usize,
+        /// How many files there are.
+        all: usize,
+        /// What they are, with their counts.
+        kinds: String,
+        /// One of them.
+        first: String,
+    },
     /// A setting does not suit the images.
     #[error("`{key}` is {found}, expected {expected}")]
     Setting {
@@ -159,8 +239,8 @@ pub enum LoadError {
     },
 }
 
-fn at(place: Option<&Place>) -> String {
-    place.map(Place::to_string).unwrap_or_default()
+fn at(location: Option<&Location>) -> String {
+    location.map(Location::to_string).unwrap_or_default()
 }
 
 fn nowhere(searched: &[PathBuf]) -> String {
@@ -172,6 +252,17 @@ fn nowhere(searched: &[PathBuf]) -> String {
     format!("not in {}", folders.join(", "))
 }
 
+fn bad_text(problems: &[LoadError], bad: usize, all: usize, noun: &str) -> String {
+    if let ([problem], 1) = (problems, bad) {
+        return problem.line();
+    }
+    let mut lines = vec![format!("{} of {} cannot be used:", grouped(bad), counted(all, noun))];
+    lines.extend(problems.iter().map(|problem| format!("  {}", problem.line())));
+    let more = bad - problems.len();
+    lines.extend((more > 0).then(|| format!("  … and {} more", grouped(more))));
+    lines.join("\n")
+}
+
 impl LoadError {
     pub(super) fn content(
         path: impl Into<PathBuf>,
@@ -180,36 +271,96 @@ impl LoadError {
     ) -> Self {
         Self::Content {
             path: path.into(),
-            place: None,
+            location: None,
             found: found.into(),
             expected: expected.into(),
+            hint: None,
         }
+    }
+
+    /// Returns the problem and its cause on one line.
+    pub(super) fn line(&self) -> String {
+        match self.source() {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+
+    /// Says what helps, where that is special to this error.
+    pub(super) fn hinting(mut self, text: impl Into<String>) -> Self {
+        if let Self::Content { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
     }
 
     pub(super) fn of(self, dataset: &str) -> DataError {
         DataError::Load { dataset: dataset.to_owned(), source: Box::new(self) }
     }
 
-    /// Returns what helps where this stands in the way of reading images to predict from `input`.
-    fn input_hint(&self, input: &Path) -> &'static str {
+    /// Returns the hint that is special to this error, or to the first of several bad rows or images.
+    fn own_hint(&self) -> Option<String> {
         match self {
-            Self::Size { .. } => "bring the images to that size, or choose another network",
-            Self::Skippable(_) => "repair or remove it",
-            Self::Content { place: Some(_), .. } => "repair the file",
-            Self::Content { path, .. } | Self::Read { path, .. } if path != input => {
-                "repair or remove it"
-            }
-            Self::Content { .. } if input.is_dir() => {
-                "give a folder of PNG images, or of folders of them named like the classes"
-            }
-            Self::Content { .. } if CsvText::is_meant(input) => {
-                "check the file, and what `--label` and `--id-column` name"
-            }
-            _ => "give a CSV file of pixels, an IDX file of images or a folder of PNG images",
+            Self::Content { hint, .. } => hint.clone(),
+            Self::Limit { key, limit, enough, .. } => Some(format!(
+                "the limit is {limit}; if the file is meant to be so large, set \
+                 `dataset.limits.{key} = {enough}`"
+            )),
+            Self::Bad { problems, .. } => problems.iter().find_map(Self::own_hint),
+            _ => None,
         }
     }
 
+    /// Returns what helps where this stands in the way of reading images to predict from `input`.
+    fn input_hint(&self, input: &Path) -> String {
+        let own = self.own_hint();
+        let hint = match (self, &own) {
+            (Self::Limit { .. }, _) => {
+                "divide it, or predict with a network trained with a higher limit"
+            }
+            // How images are read was settled when the network was trained.
+            (_, Some(own)) if !own.contains("`dataset.") => own,
+            (Self::Size { .. }, _) => "bring the images to that size, or choose another network",
+            (Self::Bad { problems, bad: 1, .. }, _) => return problems[0].input_hint(input),
+            (Self::Bad { .. }, _) => "repair or remove them",
+            (Self::Content { location: Some(_), .. }, _) => "repair the file",
+            (
+                Self::Content { path, .. }
+                | Self::Read { path, .. }
+                | Self::NotRegular { path, .. },
+                _,
+            ) if path != input => "repair or remove it",
+            (Self::Content { .. }, _) if input.is_dir() => {
+                "give a folder of images, or of folders of them named like the classes"
+            }
+            (Self::Content { .. }, _) if is_table(input) => {
+                "check the file, and what `--label` and `--id-column` name"
+            }
+            _ => "give a CSV file of pixels, an IDX file of images or a folder of images",
+        };
+        hint.to_owned()
+    }
+
     fn hint(&self, dataset: &str) -> String {
+        // To leave out more would be to train on something else.
+        let leave_out = match self {
+            Self::Bad { bad, all, .. } if *bad == 1 || MAX_SHARE * bad <= *all => {
+                let them = if *bad == 1 { "it" } else { "them" };
+                Some(format!(
+                    "repair or remove {them}, or leave {them} out with `dataset.skip-bad = true`"
+                ))
+            }
+            _ => None,
+        };
+        if let Some(hint) = self.own_hint() {
+            return match leave_out {
+                Some(leave_out) => format!("{hint}; else {leave_out}"),
+                None => hint,
+            };
+        }
+        if let Some(leave_out) = leave_out {
+            return leave_out;
+        }
         match (self, KnownSet::named(dataset)) {
             (Self::Setting { key, .. }, _) => format!("change `{key}` in the experiment file"),
             (Self::Missing { .. }, Some(_)) => format!(
@@ -220,172 +371,12 @@ impl LoadError {
             (Self::Missing { .. }, None) => "correct the path under `[dataset]`, or name the \
                                              folder it is relative to with `--data-dir`"
                 .to_owned(),
-            (Self::Skippable(_), _) => {
-                "repair or remove it, or leave bad images out with `dataset.skip-bad = true`"
-                    .to_owned()
-            }
+            (Self::PassedOver { passed, .. }, _) => format!(
+                "convert them to PNG, move them elsewhere, or go on without these {} with \
+                 `dataset.skip-bad = true`",
+                counted(*passed, "file")
+            ),
             (_, None) => "repair or replace the file, or point `[dataset]` at another".to_owned(),
-        }
-    }
-}
-
-/// Why a pool of images cannot be divided as asked.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum SplitError {
-    /// A range reaches beyond the pool or holds nothing.
-    #[error(
-        "the {} range is {from}..{to}, expected a range within 0..{images} that is not empty",
-        part_name(*part)
-    )]
-    Range {
-        /// The part.
-        part: Split,
-        /// First index.
-        from: usize,
-        /// One past the last index.
-        to: usize,
-        /// Size of the pool.
-        images: usize,
-    },
-    /// A fraction is not between 0 and 1, or yields no image.
-    #[error(
-        "the {} fraction is {fraction}, expected one between 0 and 1 that yields at least one of \
-         {images} images",
-        part_name(*part)
-    )]
-    Fraction {
-        /// The part.
-        part: Split,
-        /// The fraction.
-        fraction: f64,
-        /// Number of images it is a fraction of.
-        images: usize,
-    },
-    /// An image would be in two parts.
-    #[error(
-        "image {image} is both a {} and a {} image, expected each image in one part at most",
-        part_name(*first),
-        part_name(*second)
-    )]
-    Overlap {
-        /// The part that had it first.
-        first: Split,
-        /// The part that wants it too.
-        second: Split,
-        /// Index of the first such image.
-        image: usize,
-    },
-    /// A part wants more images than there are.
-    #[error("{wanted} {} images are asked for, expected at most the {left} left", part_name(*part))]
-    TooMany {
-        /// The part.
-        part: Split,
-        /// How many it wants.
-        wanted: usize,
-        /// How many no other part has.
-        left: usize,
-    },
-    /// Nothing is left to train on.
-    #[error("no training image is left of {images}, expected at least one")]
-    NoTraining {
-        /// Size of the pool.
-        images: usize,
-    },
-}
-
-fn part_name(part: Split) -> &'static str {
-    match part {
-        Split::Train => "training",
-        Split::Validation => "validation",
-        Split::Test => "test",
-    }
-}
-
-impl SplitError {
-    pub(super) fn of(self, dataset: &str) -> DataError {
-        DataError::Split { dataset: dataset.to_owned(), source: Box::new(self) }
-    }
-
-    fn hint(&self) -> String {
-        let key = |part: Split| match part {
-            Split::Train => "train",
-            Split::Validation => "validation",
-            Split::Test => "test",
-        };
-        match self {
-            Self::Range { part, .. } | Self::Fraction { part, .. } | Self::TooMany { part, .. } => {
-                format!("change `dataset.split.{}`", key(*part))
-            }
-            Self::Overlap { first, second, .. } => format!(
-                "change `dataset.split.{}` or `dataset.split.{}`",
-                key(*first),
-                key(*second)
-            ),
-            Self::NoTraining { .. } => {
-                "make `dataset.split.validation` or `dataset.split.test` smaller".to_owned()
-            }
-        }
-    }
-}
-
-/// Why a dataset could not be downloaded.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// No dataset of this name can be downloaded.
-    #[error("`{name}` cannot be downloaded, expected one of {}", known.join(", "))]
-    Unknown {
-        /// The name asked for.
-        name: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
-    /// The folder cannot be written.
-    #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's words.
-        #[source]
-        source: io::Error,
-    },
-    /// No mirror gave the file.
-    #[error("no mirror gave `{file}`: {}", failures(attempts))]
-    Mirrors {
-        /// The file.
-        file: String,
-        /// One entry a mirror tried, in order.
-        attempts: Vec<MirrorFailure>,
-    },
-}
-
-/// Why one mirror did not give a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MirrorFailure {
-    /// The address.
-    pub url: String,
-    /// What went wrong.
-    pub problem: String,
-}
-
-fn failures(attempts: &[MirrorFailure]) -> String {
-    let lines: Vec<String> =
-        attempts.iter().map(|failure| format!("`{}` {}", failure.url, failure.problem)).collect();
-    lines.join("; ")
-}
-
-impl FetchError {
-    pub(super) fn of(self, dataset: &str) -> DataError {
-        DataError::Fetch { dataset: dataset.to_owned(), source: Box::new(self) }
-    }
-
-    fn hint(&self, dataset: &str) -> String {
-        match self {
-            Self::Unknown { .. } => "run `bench data list`".to_owned(),
-            Self::Write { .. } => "name a folder you may write to with `--data-dir`".to_owned(),
-            Self::Mirrors { .. } => format!(
-                "check the network and run `bench data fetch {dataset}` again (it goes on where it \
-                 stopped), or put the files into a folder yourself and name it with `--data-dir`"
-            ),
         }
     }
 }

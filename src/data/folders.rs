@@ -11,6 +11,8 @@ use super::error::LoadError;
 pub struct DataFolders {
     /// The folders; each may hold `mnist/train-images-idx3-ubyte.gz` or the files directly.
     pub roots: Vec<PathBuf>,
+    /// The folder of the experiment file, to which its paths are relative first of all.
+    pub beside: Option<PathBuf>,
 }
 
 impl DataFolders {
@@ -31,20 +33,25 @@ impl DataFolders {
             .ok_or_else(|| self.missing(format!("{}/{file}", subfolders.first().unwrap_or(&"."))))
     }
 
-    /// Returns `path` where it exists as it stands or, being relative, below one of the roots.
+    /// Returns `path` where it exists: beside the experiment file, as it stands (below the current
+    /// folder), or below one of the roots.
     pub(super) fn resolve(&self, path: &Path) -> Result<PathBuf, LoadError> {
-        std::iter::once(path.to_owned())
-            .chain(self.roots.iter().map(|root| root.join(path)))
-            .find(|candidate| candidate.exists())
-            .ok_or_else(|| {
-                let mut searched = vec![PathBuf::from(".")];
-                if path.is_absolute() {
-                    searched = vec![path.parent().unwrap_or(path).to_owned()];
-                } else {
-                    searched.extend(self.roots.iter().cloned());
+        let mut folders: Vec<PathBuf> = self.beside.iter().cloned().collect();
+        folders.push(PathBuf::new());
+        folders.extend(self.roots.iter().cloned());
+        let found = folders.iter().map(|folder| folder.join(path)).find(|path| path.exists());
+        found.ok_or_else(|| {
+            if path.is_absolute() {
+                folders = vec![path.parent().unwrap_or(path).to_owned()];
+            }
+            for folder in &mut folders {
+                if folder.as_os_str().is_empty() {
+                    *folder = PathBuf::from(".");
                 }
-                LoadError::Missing { file: path.display().to_string(), searched }
-            })
+            }
+            folders.dedup();
+            LoadError::Missing { file: path.display().to_string(), searched: folders }
+        })
     }
 
     fn missing(&self, file: String) -> LoadError {
@@ -72,7 +79,7 @@ mod tests {
         let roots = vec![folder.path().join("loose"), folder.path().join("cache")];
         touch(&roots[0].join("f"));
         touch(&roots[1].join("mnist/f.gz"));
-        let folders = DataFolders { roots: roots.clone() };
+        let folders = DataFolders { roots: roots.clone(), beside: None };
         assert_eq!(folders.folder_with(&["mnist"], "f").unwrap(), roots[1].join("mnist"));
         assert_eq!(folders.folder_with(&["other"], "f").unwrap(), roots[0]);
         assert!(folders.folder_with(&["mnist"], "absent").is_err());
@@ -82,10 +89,29 @@ mod tests {
     fn a_relative_path_is_found_below_a_root() {
         let folder = tempfile::tempdir().unwrap();
         touch(&folder.path().join("some/train.csv"));
-        let folders = DataFolders { roots: vec![folder.path().to_owned()] };
+        let folders = DataFolders { roots: vec![folder.path().to_owned()], beside: None };
         let found = folders.resolve(Path::new("some/train.csv")).unwrap();
         assert_eq!(found, folder.path().join("some/train.csv"));
         let error = folders.resolve(Path::new("some/test.csv")).unwrap_err().to_string();
         assert_eq!(error, format!("`some/test.csv` is not in `.`, `{}`", folder.path().display()));
+    }
+    #[test]
+    fn a_relative_path_is_looked_for_beside_the_experiment_file_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for place in ["experiments/images", "data/images", "data/only"] {
+            touch(&folder.path().join(place).join("1.png"));
+        }
+        let folders = DataFolders {
+            roots: vec![folder.path().join("data")],
+            beside: Some(folder.path().join("experiments")),
+        };
+        let found = |path: &str| folders.resolve(Path::new(path)).unwrap();
+        assert_eq!(found("images"), folder.path().join("experiments/images"));
+        assert_eq!(found("only"), folder.path().join("data/only"));
+        let [experiments, data] = ["experiments", "data"].map(|name| folder.path().join(name));
+        assert_eq!(
+            folders.resolve(Path::new("nowhere")).unwrap_err().to_string(),
+            format!("`nowhere` is not in `{}`, `.`, `{}`", experiments.display(), data.display())
+        );
     }
 }

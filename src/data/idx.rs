@@ -3,30 +3,29 @@
 //! Format (LeCun): big-endian magic `0 0 8 d` for `d` dimensions of unsigned bytes, `d` sizes of 32
 //! bits, then the bytes. Here `d` is 3 for images and 1 for labels.
 
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use flate2::bufread::GzDecoder;
-
+use super::csv::classes_listed;
 use super::dataset::ImageShape;
 use super::error::LoadError;
+use super::files::{self, Stored};
 use super::folders::{DataFolders, stored_as};
 use super::known::{IDX_FILES, KnownFile, KnownSet, Pin, SIDE};
-use super::load::Pool;
+use super::pool::Pool;
 use crate::base::digest_of;
-
-/// A file in memory, with its packed form where it has one.
-struct Stored {
-    path: PathBuf,
-    packed: Option<Vec<u8>>,
-    content: Vec<u8>,
-}
+use crate::spec::settings::LimitSettings;
 
 /// Reads the four files of a known set and holds them against its pins.
-pub(super) fn read_known(set: &KnownSet, folders: &DataFolders) -> Result<Pool, LoadError> {
+pub(super) fn read_known(
+    set: &KnownSet,
+    folders: &DataFolders,
+    limits: &LimitSettings,
+) -> Result<Pool, LoadError> {
     let folder = folders.folder_with(&set.folders, IDX_FILES[0])?;
     let read = |images: KnownFile, labels: KnownFile| -> Result<Part, LoadError> {
-        let stored = [read_file(&folder, images.name)?, read_file(&folder, labels.name)?];
+        let stored =
+            [read_file(&folder, images.name, limits)?, read_file(&folder, labels.name, limits)?];
         let shape = ImageShape { height: SIDE, width: SIDE, channels: 1 };
         let part = Part::parse(&stored[0], &stored[1])?;
         if part.shape != shape {
@@ -40,32 +39,37 @@ pub(super) fn read_known(set: &KnownSet, folders: &DataFolders) -> Result<Pool, 
             check_count(stored, part.labels.len(), file.images)?;
             check_pin(stored, file.pin)?;
         }
-        check_labels(&stored[1].path, &part.labels, set.classes.len())?;
+        let known: Vec<u8> = (0..set.classes.len() as u8).collect();
+        check_labels(&stored[1].path, &part.labels, &known)?;
         Ok(part)
     };
     let [train_images, train_labels, test_images, test_labels] = set.files;
     let train = read(train_images, train_labels)?;
     let test = read(test_images, test_labels)?;
     let classes = set.classes.iter().map(|&name| name.to_owned()).collect();
-    Ok(train.followed_by(Some(test), classes))
+    let labels: Vec<u8> = (0..set.classes.len() as u8).collect();
+    Ok(train.followed_by(Some(test), &labels, classes))
 }
 
 /// Returns whether the test labels in `folder`, the smallest of the files, are those of `set`.
 pub(super) fn is_in(set: &KnownSet, folder: &Path) -> bool {
     let file = set.files[3];
-    read_file(folder, file.name).is_ok_and(|stored| check_pin(&stored, file.pin).is_ok())
+    let limits = LimitSettings::default();
+    read_file(folder, file.name, &limits).is_ok_and(|stored| check_pin(&stored, file.pin).is_ok())
 }
 
 /// Reads `train-…` and, where they are there, `t10k-…` files of any image size.
 ///
-/// Classes are the labels from 0 to the largest in the training file.
-pub(super) fn read_folder(folder: &Path) -> Result<Pool, LoadError> {
-    let stored = [read_file(folder, IDX_FILES[0])?, read_file(folder, IDX_FILES[1])?];
+/// Classes are the labels there are in the training file.
+pub(super) fn read_folder(folder: &Path, limits: &LimitSettings) -> Result<Pool, LoadError> {
+    let read = |file: &str| read_file(folder, file, limits);
+    let stored = [read(IDX_FILES[0])?, read(IDX_FILES[1])?];
     let train = Part::parse(&stored[0], &stored[1])?;
-    let classes = usize::from(train.labels.iter().copied().max().unwrap_or(0)) + 1;
+    let labels: BTreeSet<u8> = train.labels.iter().copied().collect();
+    let labels: Vec<u8> = labels.into_iter().collect();
     let mut test = None;
     if IDX_FILES[2..].iter().any(|file| stored_as(folder, file).is_some()) {
-        let stored = [read_file(folder, IDX_FILES[2])?, read_file(folder, IDX_FILES[3])?];
+        let stored = [read(IDX_FILES[2])?, read(IDX_FILES[3])?];
         let part = Part::parse(&stored[0], &stored[1])?;
         if part.shape != train.shape {
             return Err(LoadError::content(
@@ -74,10 +78,11 @@ pub(super) fn read_folder(folder: &Path) -> Result<Pool, LoadError> {
                 format!("{}×{}, as in the training file", train.shape.height, train.shape.width),
             ));
         }
-        check_labels(&stored[1].path, &part.labels, classes)?;
+        check_labels(&stored[1].path, &part.labels, &labels)?;
         test = Some(part);
     }
-    Ok(train.followed_by(test, (0..classes).map(|class| class.to_string()).collect()))
+    let classes = labels.iter().map(ToString::to_string).collect();
+    Ok(train.followed_by(test, &labels, classes))
 }
 
 /// Images and labels of one pair of files.
@@ -112,15 +117,17 @@ impl Part {
         })
     }
 
-    fn followed_by(mut self, test: Option<Self>, classes: Vec<String>) -> Pool {
+    /// Returns the images of both files; `known` are the labels of the classes, in their order.
+    fn followed_by(mut self, test: Option<Self>, known: &[u8], classes: Vec<String>) -> Pool {
         let train_images = self.labels.len();
         let test_from = test.map(|test| {
             self.pixels.extend_from_slice(&test.pixels);
             self.labels.extend_from_slice(&test.labels);
             train_images
         });
-        let labels = self.labels.into_iter().map(u16::from).collect();
-        Pool { shape: self.shape, classes, pixels: self.pixels, labels, test_from }
+        let index = |label: u8| known.iter().position(|&one| one == label).unwrap_or(0) as u16;
+        let labels = self.labels.into_iter().map(index).collect();
+        Pool { test_from, ..Pool::new(self.shape, classes, self.pixels, labels) }
     }
 }
 
@@ -168,14 +175,15 @@ fn check_count(stored: &Stored, found: usize, expected: usize) -> Result<(), Loa
     Err(LoadError::content(&stored.path, format!("{found} images"), expected.to_string()))
 }
 
-fn check_labels(path: &Path, labels: &[u8], classes: usize) -> Result<(), LoadError> {
-    let Some(position) = labels.iter().position(|&label| usize::from(label) >= classes) else {
+fn check_labels(path: &Path, labels: &[u8], known: &[u8]) -> Result<(), LoadError> {
+    let Some(position) = labels.iter().position(|label| !known.contains(label)) else {
         return Ok(());
     };
+    let names: Vec<String> = known.iter().map(ToString::to_string).collect();
     Err(LoadError::content(
         path,
         format!("label {} for image {position}", labels[position]),
-        format!("labels from 0 to {}", classes - 1),
+        format!("labels of the training file: {}", classes_listed(&names)),
     ))
 }
 
@@ -196,8 +204,11 @@ fn check_pin(stored: &Stored, pin: Pin) -> Result<(), LoadError> {
 }
 
 /// Reads one file of images without labels.
-pub(super) fn read_images(path: &Path) -> Result<(ImageShape, Vec<u8>), LoadError> {
-    let stored = read_stored(path.to_owned())?;
+pub(super) fn read_images(
+    path: &Path,
+    limits: &LimitSettings,
+) -> Result<(ImageShape, Vec<u8>), LoadError> {
+    let stored = files::read_stored(path.to_owned(), limits)?;
     let [count, height, width] = sizes::<3>(&stored, "images")?;
     if count == 0 || height == 0 || width == 0 {
         return Err(LoadError::content(
@@ -209,52 +220,10 @@ pub(super) fn read_images(path: &Path) -> Result<(ImageShape, Vec<u8>), LoadErro
     Ok((ImageShape { height, width, channels: 1 }, stored.content[16..].to_vec()))
 }
 
-fn read_file(folder: &Path, file: &str) -> Result<Stored, LoadError> {
+fn read_file(folder: &Path, file: &str, limits: &LimitSettings) -> Result<Stored, LoadError> {
     let path = stored_as(folder, file).ok_or_else(|| LoadError::Missing {
         file: format!("{file}` or `{file}.gz"),
         searched: vec![folder.to_owned()],
     })?;
-    read_stored(path)
-}
-
-fn read_stored(path: PathBuf) -> Result<Stored, LoadError> {
-    let bytes =
-        std::fs::read(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("gz")) {
-        return Ok(Stored { path, packed: None, content: bytes });
-    }
-    let content = unpack(&bytes).map_err(|problem| {
-        LoadError::content(&path, problem, "a complete gzip stream and nothing after it")
-    })?;
-    Ok(Stored { path, packed: Some(bytes), content })
-}
-
-/// Reads a file, unpacking it where its name ends in `.gz`.
-pub(super) fn read_plain(path: &Path) -> Result<Vec<u8>, LoadError> {
-    Ok(read_stored(path.to_owned())?.content)
-}
-
-/// Unpacks a gzip file, or says what is wrong with it.
-pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
-    const MAGIC: [u8; 2] = [0x1F, 0x8B];
-    if !packed.starts_with(&MAGIC) {
-        return Err("no gzip stream".to_owned());
-    }
-    // The last four bytes hold the unpacked size modulo 2³²; only a capacity, so a lie costs little.
-    let size = packed.last_chunk::<4>().map_or(0, |tail| u32::from_le_bytes(*tail) as usize);
-    let mut content = Vec::with_capacity(size.min(packed.len().saturating_mul(8)));
-    let mut rest = packed;
-    while rest.starts_with(&MAGIC) {
-        if let Err(error) = GzDecoder::new(&mut rest).read_to_end(&mut content) {
-            return Err(if error.kind() == io::ErrorKind::UnexpectedEof {
-                format!("a gzip stream that is cut off after {} unpacked bytes", content.len())
-            } else {
-                format!("a damaged gzip stream ({error})")
-            });
-        }
-    }
-    match rest.len() {
-        0 => Ok(content),
-        bytes => Err(format!("{bytes} bytes after its gzip stream")),
-    }
+    files::read_stored(path, limits)
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dataset::Dataset;
+use super::note::Note;
 use crate::base::Digest;
 
 /// Standard deviations either side of the mean that hold 95 % of a normal distribution.
@@ -32,6 +33,8 @@ pub struct DatasetInfo {
     pub classes: Vec<ClassInfo>,
     /// Place and shape of the training images; absent where all are blank.
     pub geometry: Option<Geometry>,
+    /// What a reader of results must know of how the images were read.
+    pub notes: Vec<Note>,
 }
 
 /// One class.
@@ -131,6 +134,7 @@ pub fn info(dataset: &Dataset) -> DatasetInfo {
             })
             .collect(),
         geometry: geometry(dataset, training),
+        notes: dataset.notes.clone(),
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::base::Digest;
 
 /// A published dataset of four IDX files.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct KnownSet {
     /// Name in experiment files and on the command line.
     pub(super) name: &'static str,
@@ -36,6 +36,14 @@ pub(super) struct KnownFile {
     pub(super) images: usize,
     /// How to know it.
     pub(super) pin: Pin,
+}
+
+impl KnownFile {
+    /// Returns the size of the file once unpacked: its header, and one byte per pixel or label.
+    pub(super) fn unpacked_bytes(self) -> u64 {
+        let images = self.images as u64;
+        if self.name.contains("images") { 16 + images * (SIDE * SIDE) as u64 } else { 8 + images }
+    }
 }
 
 /// The digest a file must have.
@@ -178,5 +186,11 @@ mod tests {
             assert!(set.mirrors.iter().all(|mirror| mirror.ends_with('/')), "{}", set.name);
             assert!(set.mirrors[0].starts_with("https://"), "{}", set.name);
         }
+    }
+    #[test]
+    fn known_files_are_as_large_as_their_images_and_labels() {
+        // gzip -dc train-images-idx3-ubyte.gz | wc -c, and so on, of MNIST.
+        let sizes = KNOWN[0].files.map(KnownFile::unpacked_bytes);
+        assert_eq!(sizes, [47_040_016, 60_008, 7_840_016, 10_008]);
     }
 }

@@ -1,25 +1,21 @@
 //! From dataset settings to a pool of images.
 
+use std::path::Path;
+
+use super::csv::Labelling;
 use super::dataset::{Dataset, ImageShape};
 use super::error::{DataError, LoadError};
 use super::folders::DataFolders;
+use super::images::Fitter;
 use super::known::KnownSet;
-use super::resize::Resizer;
-use super::skipping::Skipping;
-use super::{csv_file, digits, idx, png_folder, synthetic};
+use super::note::Note;
+use super::pool::Pool;
+use super::reading::Reading;
+use super::{csv, digits, idx, images, synthetic};
 use crate::spec::settings::{DatasetSettings, Source};
 
 /// Largest side of an image; positions in it are counted in `f32` while augmenting.
 pub const MAX_SIDE: usize = 2048;
-
-/// Images as a source gives them.
-pub(super) struct Pool {
-    pub(super) shape: ImageShape,
-    pub(super) classes: Vec<String>,
-    pub(super) pixels: Vec<u8>,
-    pub(super) labels: Vec<u16>,
-    pub(super) test_from: Option<usize>,
-}
 
 /// Returns the short name of a source: in messages, reports and below a data folder.
 #[must_use]
@@ -43,29 +39,52 @@ pub fn source_name(source: &Source) -> &'static str {
 /// `split` are left to [`super::split`].
 ///
 /// # Errors
-/// If a file is missing, unreadable or not what it should be, or the size cannot be had. With
-/// `skip-bad`, single bad images of tables and folders are left out and listed instead. The error
-/// names the file, what was found and what was expected; [`DataError::hint`] says what helps.
+/// If a file is missing, unreadable, larger than the limits allow or not what it should be, or the
+/// size cannot be had. With `skip-bad`, single bad images of tables and folders are left out and listed
+/// instead. The error names the file, what was found and what was expected; [`DataError::hint`] says
+/// what helps.
 pub fn load(settings: &DatasetSettings, folders: &DataFolders) -> Result<Dataset, DataError> {
     let name = source_name(&settings.source);
-    let mut skipping = Skipping::new(settings.skip_bad);
-    read(&settings.source, settings.image_size, folders, &mut skipping)
-        .and_then(|pool| sized(pool, settings.image_size))
-        .map(|pool| {
-            let Pool { shape, classes, pixels, labels, test_from } = pool;
-            let dataset = Dataset::new(name, shape, classes, pixels, labels, test_from);
-            Dataset { skipped: skipping.into_list(), ..dataset }
-        })
-        .map_err(|error| error.of(name))
+    let mut reading = Reading::new(settings);
+    let pool = read(folders, &mut reading)
+        .and_then(|pool| sized(pool, name, &reading))
+        .map_err(|error| error.of(name))?;
+    if is_of_files(&settings.source) && settings.max_value.is_none() {
+        reading.notes.extend(dark(&pool.pixels));
+    }
+    if reading.rejects.left_out() > 0 {
+        reading.notes.push(Note::warning(format!(
+            "{} of {} rows or images cannot be used and are left out (`dataset.skip-bad`)",
+            reading.rejects.left_out(),
+            reading.rejects.left_out() + pool.labels.len(),
+        )));
+    }
+    let Pool { shape, classes, pixels, labels, test_from, columns } = pool;
+    let dataset = Dataset::new(name, shape, classes, pixels, labels, test_from);
+    let Reading { rejects, notes, .. } = reading;
+    Ok(Dataset { skipped: rejects.into_list(), notes, columns, ..dataset })
 }
 
-fn read(
-    source: &Source,
-    image_size: Option<usize>,
-    folders: &DataFolders,
-    skipping: &mut Skipping,
-) -> Result<Pool, LoadError> {
-    if image_size == Some(0) || image_size.is_some_and(|side| side > MAX_SIDE) {
+fn is_of_files(source: &Source) -> bool {
+    matches!(source, Source::Idx { .. } | Source::Csv { .. } | Source::Folder { .. })
+}
+
+/// Says so where all images are so dark that white must have been stored as something else.
+fn dark(pixels: &[u8]) -> Option<Note> {
+    const BRIGHT: u8 = 128;
+    let brightest = *pixels.iter().max()?;
+    (brightest < BRIGHT).then(|| {
+        Note::warning(format!(
+            "the brightest pixel of all images is {brightest} of 255; if white is stored as a \
+             smaller value, say so with `dataset.max-value`"
+        ))
+    })
+}
+
+fn read(folders: &DataFolders, reading: &mut Reading<'_>) -> Result<Pool, LoadError> {
+    let settings = reading.settings;
+    let (image_size, limits) = (settings.image_size, &settings.limits);
+    if image_size.is_some_and(|side| side == 0 || side > MAX_SIDE) {
         return Err(LoadError::Setting {
             key: "dataset.image-size",
             found: image_size.unwrap_or(0).to_string(),
@@ -74,19 +93,29 @@ fn read(
     }
     let known = |name: &str| {
         let set = KnownSet::named(name).expect("every named source is a known set");
-        idx::read_known(set, folders)
+        idx::read_known(set, folders, limits)
     };
-    match source {
+    let resolved = |path: &Option<std::path::PathBuf>| {
+        path.as_ref().map(|path| folders.resolve(path)).transpose()
+    };
+    match &settings.source {
         Source::Digits => Ok(digits::read(image_size)),
-        Source::Mnist | Source::FashionMnist | Source::Kmnist => known(source_name(source)),
-        Source::Idx { path } => idx::read_folder(&folders.resolve(path)?),
-        Source::Csv { path, test_path, label } => {
-            let test = test_path.as_ref().map(|path| folders.resolve(path)).transpose()?;
-            csv_file::read(&folders.resolve(path)?, test.as_deref(), label, skipping)
+        Source::Mnist | Source::FashionMnist | Source::Kmnist => {
+            known(source_name(&settings.source))
+        }
+        Source::Idx { path } => {
+            let folder = folders.resolve(path)?;
+            let pool = idx::read_folder(&folder, limits)?;
+            brightened(pool, &folder, settings.max_value)
+        }
+        Source::Csv { path, test_path, label, label_kind, ignore_columns } => {
+            let labelling = Labelling { label, kind: *label_kind, ignored: ignore_columns };
+            let test = resolved(test_path)?;
+            csv::read(&folders.resolve(path)?, test.as_deref(), labelling, reading)
         }
         Source::Folder { path, test_path } => {
-            let test = test_path.as_ref().map(|path| folders.resolve(path)).transpose()?;
-            png_folder::read(&folders.resolve(path)?, test.as_deref(), skipping)
+            let test = resolved(test_path)?;
+            images::read(&folders.resolve(path)?, test.as_deref(), reading)
         }
         Source::Synthetic { images, classes } => {
             for (key, found) in [("dataset.images", *images), ("dataset.classes", *classes)] {
@@ -95,34 +124,60 @@ fn read(
                     return Err(LoadError::Setting { key, found: "0".to_owned(), expected });
                 }
             }
+            let side = image_size.unwrap_or(synthetic::SIDE);
+            reading.check_room(Path::new("synthetic"), *images, side * side)?;
             Ok(synthetic::make(*images, *classes, image_size))
         }
     }
 }
 
-fn sized(mut pool: Pool, image_size: Option<usize>) -> Result<Pool, LoadError> {
+/// Scales pixels so that the value which is said to be white is white.
+fn brightened(mut pool: Pool, path: &Path, white: Option<u16>) -> Result<Pool, LoadError> {
+    let Some(white) = white.and_then(|white| u8::try_from(white).ok()) else { return Ok(pool) };
+    let brightest = pool.pixels.iter().copied().max().unwrap_or(0);
+    if brightest > white {
+        return Err(LoadError::content(
+            path,
+            format!("a value of {brightest}"),
+            format!("at most {white}, which `dataset.max-value` says"),
+        ));
+    }
+    let white = u32::from(white);
+    for pixel in &mut pool.pixels {
+        *pixel = ((255 * u32::from(*pixel) + white / 2) / white) as u8;
+    }
+    Ok(pool)
+}
+
+fn sized(mut pool: Pool, name: &str, reading: &Reading<'_>) -> Result<Pool, LoadError> {
     let ImageShape { height, width, channels } = pool.shape;
-    let side = image_size.unwrap_or(height.max(width));
-    if side > MAX_SIDE || (image_size.is_some() && height != width) {
+    let settings = reading.settings;
+    let image_size = settings.image_size;
+    if image_size.is_none() && height.max(width) > MAX_SIDE {
         return Err(LoadError::Setting {
             key: "dataset.image-size",
-            found: image_size.map_or("absent".to_owned(), |side| side.to_string()),
-            expected: if height == width {
-                format!("at most {MAX_SIDE} for images stored at {height}×{width}")
-            } else {
-                format!("none for images that are not square but {height}×{width}")
-            },
+            found: "absent".to_owned(),
+            expected: format!("at most {MAX_SIDE} for images stored at {height}×{width}"),
         });
     }
-    if image_size.is_some() && side != height {
-        let mut resizer = Resizer::new((height, width), (side, side));
-        let mut pixels = Vec::with_capacity(pool.labels.len() * side * side);
-        for image in pool.pixels.chunks_exact(pool.shape.len()) {
-            resizer.append(image, &mut pixels);
-        }
-        pool.pixels = pixels;
-        pool.shape = ImageShape { height: side, width: side, channels };
+    let mut fitter = Fitter::new(settings);
+    if !fitter.changes((height, width)) {
+        return Ok(pool);
     }
+    let (rows, columns) = fitter.shape_of((height, width));
+    reading.check_room(Path::new(name), pool.labels.len(), rows * columns)?;
+    let mut pixels = Vec::with_capacity(pool.labels.len() * rows * columns);
+    for image in pool.pixels.chunks_exact(pool.shape.len()) {
+        fitter.append(image, (height, width), &mut pixels).map_err(|_| LoadError::Setting {
+            key: "dataset.image-fit",
+            found: "absent".to_owned(),
+            expected: format!(
+                "`\"pad\"` or `\"stretch\"` for images that are not square but {height}×{width}"
+            ),
+        })?;
+    }
+    pool.pixels = pixels;
+    pool.shape = ImageShape { height: rows, width: columns, channels };
     Ok(pool)
 }
 

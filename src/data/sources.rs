@@ -88,7 +88,7 @@ mod tests {
             let path = folder.path().join(format!("{file}.gz"));
             std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         }
-        let sources = list(&DataFolders { roots: vec![folder.path().to_owned()] });
+        let sources = list(&DataFolders { roots: vec![folder.path().to_owned()], beside: None });
         assert!(sources[1..].iter().all(|source| source.place == SourcePlace::Absent));
     }
 
@@ -102,7 +102,7 @@ mod tests {
             .append(true)
             .open(kmnist.join("train-images-idx3-ubyte"))
             .unwrap();
-        let sources = list(&DataFolders { roots: vec![folder.path().to_owned()] });
+        let sources = list(&DataFolders { roots: vec![folder.path().to_owned()], beside: None });
         let places: Vec<(&str, SourcePlace)> =
             sources.into_iter().map(|source| (source.name, source.place)).collect();
         assert_eq!(

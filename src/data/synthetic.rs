@@ -2,10 +2,10 @@
 
 use super::counter::Counter;
 use super::dataset::ImageShape;
-use super::load::Pool;
+use super::pool::Pool;
 
 /// Side of the images unless `image-size` says otherwise.
-const SIDE: usize = 8;
+pub(super) const SIDE: usize = 8;
 /// Key of the random numbers: the images never depend on the experiment's seed.
 const KEY: u64 = 0x5EED_0F1A_6E5C_0DE5;
 
@@ -22,13 +22,12 @@ pub(super) fn make(images: usize, classes: usize, image_size: Option<usize>) -> 
             patterns[image % classes].iter().map(|value| (value + 64.0 * noise.signed()) as u8),
         );
     }
-    Pool {
-        shape: ImageShape { height: side, width: side, channels: 1 },
-        classes: (0..classes).map(|class| class.to_string()).collect(),
+    Pool::new(
+        ImageShape { height: side, width: side, channels: 1 },
+        (0..classes).map(|class| class.to_string()).collect(),
         pixels,
-        labels: (0..images).map(|image| (image % classes) as u16).collect(),
-        test_from: None,
-    }
+        (0..images).map(|image| (image % classes) as u16).collect(),
+    )
 }
 
 fn pattern(class: usize, side: usize) -> Vec<f64> {

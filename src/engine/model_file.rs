@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::weights::WeightsError;
 use crate::base::{MemberId, MetricName};
+use crate::data::PixelColumns;
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::Settings;
 
@@ -40,6 +41,9 @@ pub struct ModelCard {
     pub classes: Vec<String>,
     /// Rows, columns and channels of an image; values are divided by 255.
     pub image: [usize; 3],
+    /// Which columns of the training file the pixels were, where it was a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<PixelColumns>,
     /// The layers, from image to logits.
     pub layers: Vec<CardLayer>,
     /// Weights that were trained.
@@ -166,6 +170,7 @@ mod tests {
             member_id: digest_of(b"member").into(),
             model: "custom".to_owned(),
             classes: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+            columns: None,
             image: [2, 3, 1],
             layers: ModelCard::layers_of(&architecture),
             trainable_parameters: 28,

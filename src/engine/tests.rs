@@ -78,7 +78,7 @@ fn a_small_network_learns_real_digits() {
         ]);
         settings.dataset.source = Source::Digits;
         settings.train.epochs = 6;
-        let dataset = load(&settings.dataset, &DataFolders { roots: Vec::new() }).unwrap();
+        let dataset = load(&settings.dataset, &DataFolders::default()).unwrap();
         let seed_path = SeedPath::member(Seed(1), 0, 0);
         let splits = split(&dataset, &settings.dataset.split, None, seed_path).unwrap();
         let output = train_with(kernels, &job(&settings, &dataset, &splits, 0));

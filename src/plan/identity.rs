@@ -2,8 +2,8 @@
 //!
 //! Settings are hashed as canonical JSON: keys sorted, equal numbers written alike (`1` and `1.0`),
 //! no white space. Left out because they decide no weight: the name of the model, the ensemble, the
-//! time limit (a member that ran out of time is tried again anyway) and file paths (the checksum of
-//! the images says more).
+//! time limit (a member that ran out of time is tried again anyway), file paths (the checksum of the
+//! images says more) and how large files may be.
 //!
 //! A mend that changes what a few trainings come to is a part of its own, hashed for those alone: they
 //! are other members than they were, and all others stay valid.
@@ -15,7 +15,8 @@ use serde_json::Value as Json;
 
 use crate::base::{CellId, ContentHasher, Digest, MemberId, SeedPath, TrialId, digest_of};
 use crate::spec::settings::{
-    Combine, Convention, DatasetSettings, EnsembleSettings, Fill, Schedule, Settings, Source,
+    Combine, Convention, DatasetSettings, EnsembleSettings, Fill, LimitSettings, Schedule,
+    Settings, Source,
 };
 
 /// Hashes the parts of settings that decide weights, seeds aside.
@@ -162,9 +163,10 @@ pub(super) fn trial_id(
 pub(super) const NEUTRAL_ENSEMBLE: EnsembleSettings =
     EnsembleSettings { size: 1, combine: Combine::Mean };
 
-/// Returns the settings without file paths, of which the checksum of the images says more.
+/// Returns the settings without file paths, of which the checksum of the images says more, and
+/// without limits.
 pub(super) fn without_paths(settings: &DatasetSettings) -> DatasetSettings {
-    let mut settings = settings.clone();
+    let mut settings = DatasetSettings { limits: LimitSettings::default(), ..settings.clone() };
     match &mut settings.source {
         Source::Idx { path } => *path = PathBuf::new(),
         Source::Folder { path, test_path } | Source::Csv { path, test_path, .. } => {

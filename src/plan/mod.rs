@@ -85,7 +85,7 @@ pub struct Member {
 /// A collection of images that some cell uses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedDataset {
-    /// Settings of the first cell that uses it; source and image size decide the collection.
+    /// Settings of the first cell that uses it; all but those of the split decide the collection.
     pub settings: DatasetSettings,
     /// Checksum of its content.
     pub checksum: Digest,
@@ -95,9 +95,7 @@ impl PlannedDataset {
     /// Returns whether `settings` mean the same collection of images, whatever the split.
     #[must_use]
     pub fn holds(&self, settings: &DatasetSettings) -> bool {
-        self.settings.source == settings.source
-            && self.settings.image_size == settings.image_size
-            && self.settings.skip_bad == settings.skip_bad
+        self.settings.of_images() == settings.of_images()
     }
 }
 

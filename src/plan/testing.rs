@@ -9,7 +9,7 @@ use crate::base::{CellId, ContentHasher, Digest, Seed, digest_of};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerSettings, Precision, Schedule, Settings, Share,
-    ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings, TrainerSettings,
+    ShiftSettings, Source, SplitSettings, StopSettings, TrainSettings, TrainerSettings,
     ZoomSettings,
 };
 use crate::spec::value::Value;
@@ -18,17 +18,12 @@ use crate::spec::value::Value;
 pub(crate) fn settings() -> Settings {
     Settings {
         dataset: DatasetSettings {
-            source: Source::Synthetic { images: 50, classes: 2 },
-            image_size: None,
-            train_limit: None,
-            skip_bad: false,
             split: SplitSettings {
-                train: None,
                 validation: Some(Share::Count(10)),
                 test: Some(Share::Count(20)),
-                stratify: false,
-                seed: SplitSeed::Trial,
+                ..SplitSettings::default()
             },
+            ..DatasetSettings::of(Source::Synthetic { images: 50, classes: 2 })
         },
         model: ModelSettings { name: "custom".to_owned(), layers: Vec::new() },
         train: TrainSettings {

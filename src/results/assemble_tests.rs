@@ -74,6 +74,9 @@ fn open(folder: &Path, document: &Document) -> Store {
             classes: Vec::new(),
             splits: Some([1437, 0, 360]),
             divisions: Vec::new(),
+            notes: vec!["10 classes: 10 trained, 10 tested".to_owned()],
+            warnings: Vec::new(),
+            columns: None,
         }],
         repeats: crate::store::Repeats::default(),
     };

@@ -8,6 +8,7 @@
 
 pub mod absence;
 pub mod architecture;
+mod dataset;
 mod decode;
 mod document;
 pub mod experiment;

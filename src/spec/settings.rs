@@ -4,10 +4,12 @@
 //! identity is hashed from them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::dataset::{
+    DatasetSettings, ImageFit, LabelKind, LimitSettings, Share, Source, SplitSeed, SplitSettings,
+};
 use super::layers::LayerSettings;
 use super::value::Value;
 use crate::base::Metric;
@@ -30,121 +32,6 @@ pub struct Settings {
     pub trainer: TrainerSettings,
     /// Free values for foreign and fake trainers.
     pub hyperparameters: BTreeMap<String, Value>,
-}
-
-/// Where the images come from and how they are split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct DatasetSettings {
-    /// The collection of images.
-    pub source: Source,
-    /// Side of the square images in pixels; absent: as stored.
-    pub image_size: Option<usize>,
-    /// At most this many training images are used, for quick looks; absent: all.
-    pub train_limit: Option<usize>,
-    /// Whether images that cannot be used are left out instead of being an error.
-    #[serde(default, skip_serializing_if = "is_off")]
-    pub skip_bad: bool,
-    /// Which image goes where.
-    pub split: SplitSettings,
-}
-
-/// A collection of labelled images.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Source {
-    /// UCI optical recognition of handwritten digits, embedded in the binary.
-    Digits,
-    /// MNIST, from the data folder.
-    Mnist,
-    /// Fashion-MNIST, from the data folder.
-    FashionMnist,
-    /// Kuzushiji-MNIST, from the data folder.
-    Kmnist,
-    /// IDX files `train-images-idx3-ubyte`, … (plain or `.gz`) in `path`.
-    Idx {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// CSV with a header, a label column and one column a pixel (0–255, square images).
-    Csv {
-        /// The training file.
-        path: PathBuf,
-        /// A second labelled file used as the test split.
-        test_path: Option<PathBuf>,
-        /// Name of the label column.
-        label: String,
-    },
-    /// One folder of PNG images a class.
-    Folder {
-        /// The folder that holds the class folders.
-        path: PathBuf,
-        /// A second folder with the same class folders, used as the test split.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        test_path: Option<PathBuf>,
-    },
-    /// Random images of the fake engine's size: no files, no meaning.
-    Synthetic {
-        /// Number of images.
-        images: usize,
-        /// Number of classes.
-        classes: usize,
-    },
-}
-
-/// How the pool of images (training file first, then test file) is divided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct SplitSettings {
-    /// The training images; absent: all that the other two leave.
-    pub train: Option<Share>,
-    /// The validation images; absent: none.
-    pub validation: Option<Share>,
-    /// The test images; absent: the dataset's own test file, else a fifth of the pool.
-    pub test: Option<Share>,
-    /// Whether fractions and counts keep the class proportions.
-    pub stratify: bool,
-    /// What the random part of the split depends on.
-    pub seed: SplitSeed,
-}
-
-impl SplitSettings {
-    /// Returns whether fractions are of the whole pool: training and test images are both drawn
-    /// from it as fractions. Else validation and training fractions are of what test leaves.
-    #[must_use]
-    pub fn shares_the_pool(&self) -> bool {
-        let is_fraction = |share| matches!(share, Some(Share::Fraction(_)));
-        is_fraction(self.train) && is_fraction(self.test)
-    }
-}
-
-/// A part of a pool of images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Share {
-    /// A fraction strictly between 0 and 1.
-    Fraction(f64),
-    /// A number of images.
-    Count(usize),
-    /// Images `from..to` of the pool.
-    Range {
-        /// First index.
-        from: usize,
-        /// One past the last index.
-        to: usize,
-    },
-}
-
-/// What the random part of a split depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SplitSeed {
-    /// The same split for every trial, drawn from this seed.
-    Fixed(u64),
-    /// A new validation split for every repeat.
-    Trial,
-    /// A new validation split for every member of every repeat.
-    Member,
 }
 
 /// The network: resolved layers, whatever preset they came from.
@@ -188,13 +75,6 @@ pub struct TrainSettings {
 pub enum Retrain {
     /// Training and validation images together, from the initial weights.
     All,
-}
-
-/// Settings that are off are left out of what is hashed, so that they could be added to the
-/// language without changing what older files mean.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_off(setting: &bool) -> bool {
-    !setting
 }
 
 /// The update rule and its own settings. Defaults are stated in `experiments/README.md`.

@@ -93,7 +93,7 @@ pub struct ManifestDraft {
 pub struct DatasetFacts {
     /// Short name.
     pub name: String,
-    /// Dataset settings that led to it; `source` and `image-size` decide.
+    /// Dataset settings that led to it; all but those of the split decide.
     pub settings: Json,
     /// Checksum of shape, pixels, labels and class names.
     pub checksum: Digest,
@@ -109,6 +109,15 @@ pub struct DatasetFacts {
     /// Every way in which the images are divided, without `train-limit`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub divisions: Vec<DivisionFacts>,
+    /// How the images were read, in sentences; the first says which classes are trained and tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Why numbers measured with the images may mislead, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Which columns of a table the pixels were; absent where the images came from no table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Json>,
 }
 
 /// One way in which images are divided.
@@ -188,13 +197,8 @@ impl Manifest {
     /// used; the split does not matter.
     #[must_use]
     pub fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
-        let wanted = serde_json::to_value(settings).ok()?;
-        let same = |facts: &&DatasetFacts| {
-            ["source", "image-size", "skip-bad"]
-                .iter()
-                .all(|key| facts.settings.get(key) == wanted.get(key))
-        };
-        self.run.datasets.iter().find(same)
+        let wanted = without_split(&serde_json::to_value(settings).ok()?);
+        self.run.datasets.iter().find(|facts| without_split(&facts.settings) == wanted)
     }
 
     /// Returns the sizes of the splits that `settings` (dataset settings without `train-limit`) mean;
@@ -249,6 +253,15 @@ impl Manifest {
         text.push('\n');
         Ok(atomic::write(&Self::path(folder), text.as_bytes())?)
     }
+}
+
+/// Returns dataset settings without those that only divide the images.
+fn without_split(settings: &Json) -> Json {
+    let mut settings = settings.clone();
+    if let Some(keys) = settings.as_object_mut() {
+        keys.retain(|key, _| !["split", "train-limit"].contains(&key.as_str()));
+    }
+    settings
 }
 
 #[cfg(test)]

@@ -140,6 +140,9 @@ fn stored(folder: &Path, document: &Document, plan: &Plan) -> Store {
             classes: Vec::new(),
             splits: Some([1437, 0, 360]),
             divisions: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            columns: None,
         }],
         repeats: Repeats::default(),
     };

@@ -1,7 +1,7 @@
 //! Holds the source against the rules of DESIGN.md: which module may use which, where each heavy
 //! crate lives, how long a file may be, and that the file map is complete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,11 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     ("grid", &["base", "spec"], &["rand", "sobol_burley", "rust_decimal"]),
     ("plan", &["base", "spec", "grid", "data", "engine", "record"], &[]),
     ("record", &["base"], &[]),
-    ("data", &["base", "spec"], &["flate2", "image", "csv", "ureq", "rand", "md5"]),
+    (
+        "data",
+        &["base", "spec"],
+        &["flate2", "image", "csv", "tiff", "ureq", "zune_core", "zune_jpeg", "rand", "md5"],
+    ),
     (
         "engine",
         &["base", "spec", "data", "record"],
@@ -63,9 +67,12 @@ const HEAVY: &[&str] = &[
     "signal_hook",
     "sobol_burley",
     "statrs",
+    "tiff",
     "toml",
     "unicode_width",
     "ureq",
+    "zune_core",
+    "zune_jpeg",
 ];
 
 const MOST_LINES: usize = 500;
@@ -177,6 +184,78 @@ fn imports_point_one_way() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Modules whose own files import each other one way only.
+const WITHOUT_CIRCLES: &[&str] = &["data"];
+
+/// Returns which parts of a folder's module (files, or folders with all that is in them) use which.
+fn uses_within(folder: &Path, path: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in rust_files(folder) {
+        let inside = file.strip_prefix(folder).expect("a file of the module");
+        let first = inside.components().next().expect("a name").as_os_str();
+        let part = Path::new(first).file_stem().expect("a stem").to_string_lossy().into_owned();
+        if part == "mod" || is_test_file(&file) {
+            continue;
+        }
+        let code = code_of(&fs::read_to_string(&file).expect("a source file"));
+        let mut names = names_after(&code, path);
+        // `super` is the module itself in its files, and in the first file of its folders.
+        let depth = inside.components().count();
+        if depth == 1 || depth == 2 && inside.ends_with("mod.rs") {
+            names.extend(names_after(&code, "super::"));
+        }
+        uses.entry(part).or_default().extend(names);
+    }
+    uses
+}
+
+/// Returns a part that uses itself by way of others.
+fn circle_in(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+    uses.keys().find_map(|start| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![start]);
+        while let Some(part) = next.pop() {
+            for used in uses.get(part).into_iter().flatten().filter(|used| *used != part) {
+                if used == start {
+                    return Some(format!("{start} → … → {part} → {start}"));
+                }
+                if seen.insert(used) {
+                    next.push(used);
+                }
+            }
+        }
+        None
+    })
+}
+
+#[test]
+fn files_of_a_module_import_each_other_one_way() {
+    for module in WITHOUT_CIRCLES {
+        let folder = root().join("src").join(module);
+        let path = format!("crate::{module}::");
+        assert_eq!(circle_in(&uses_within(&folder, &path)), None, "{module}");
+        let folders =
+            fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("one").path());
+        for inner in folders.filter(|path| path.is_dir()) {
+            let name = inner.file_name().expect("a name").to_string_lossy().into_owned();
+            let path = format!("crate::{module}::{name}::");
+            assert_eq!(circle_in(&uses_within(&inner, &path)), None, "{module}::{name}");
+        }
+    }
+}
+
+#[test]
+fn circles_of_imports_are_found() {
+    let uses = |pairs: &[(&str, &str)]| {
+        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (part, used) in pairs {
+            uses.entry((*part).to_owned()).or_default().insert((*used).to_owned());
+        }
+        circle_in(&uses)
+    };
+    assert_eq!(uses(&[("a", "b"), ("b", "c"), ("a", "c"), ("c", "c")]), None);
+    assert_eq!(uses(&[("a", "b"), ("b", "c"), ("c", "a")]).as_deref(), Some("a → … → c → a"));
 }
 
 #[test]

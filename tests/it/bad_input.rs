@@ -135,9 +135,9 @@ fn bad_results_have_one_clear_message() {
     insta::assert_snapshot!(page);
 }
 
-fn png(width: u32, height: u32) -> Vec<u8> {
+fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    image::GrayImage::from_pixel(width, height, image::Luma([9]))
+    image::GrayImage::from_pixel(width, height, image::Luma([shade]))
         .write_to(&mut bytes, image::ImageFormat::Png)
         .expect("a PNG");
     bytes.into_inner()
@@ -158,16 +158,16 @@ fn bad_images_have_one_clear_message() {
     add(&mut page, &place, "no class folder", &run);
     std::fs::create_dir_all(place.path("images/a")).expect("a folder");
     add(&mut page, &place, "an empty class folder", &run);
-    for (class, count) in [("a", 4), ("b", 4)] {
-        for index in 0..count {
-            place.file(&format!("images/{class}/{index}.png"), png(8, 8));
+    for (class, shade) in [("a", 100), ("b", 150)] {
+        for index in 0..4 {
+            place.file(&format!("images/{class}/{index}.png"), png(8, 8, shade + index));
         }
     }
-    place.file("images/b/small.png", png(4, 4));
+    place.file("images/b/small.png", png(4, 4, 9));
     add(&mut page, &place, "mixed sizes", &run);
-    place.file("images/b/small.png", png(8, 4));
+    place.file("images/b/small.png", png(8, 4, 9));
     add(&mut page, &place, "an image that is not square", &run);
-    place.file("images/b/cut.png", &png(8, 8)[..40]);
+    place.file("images/b/cut.png", &png(8, 8, 9)[..40]);
     let answer = place.bench(&["run", "folder.toml", "--quiet", "--skip-bad"]);
     let listed = answer.stderr.split("error").next().unwrap_or_default();
     writeln!(page, "── bad images left out\n{listed}exit {}\n", answer.code).expect("a string");
@@ -177,9 +177,15 @@ fn bad_images_have_one_clear_message() {
     }
     let with_test = "source = \"folder\"\npath = \"images\"\ntest-path = \"test\"";
     place.file("folder.toml", experiment(with_test));
-    place.file("test/a/0.png", png(8, 8));
-    add(&mut page, &place, "a class folder missing from the test images", &run);
-    place.file("test/c/0.png", png(8, 8));
+    place.file("test/a/0.png", png(8, 8, 200));
+    let answer = place.bench(&run);
+    writeln!(
+        page,
+        "── a class folder missing from the test images\n{}exit {}\n",
+        answer.stderr, answer.code
+    )
+    .expect("a string");
+    place.file("test/c/0.png", png(8, 8, 9));
     add(&mut page, &place, "a test class that training does not know", &run);
 
     let tables = "source = \"csv\"\npath = \"train.csv\"\ntest-path = \"test.csv\"";

@@ -7,8 +7,8 @@ use std::io::Read as _;
 use flate2::bufread::GzDecoder;
 
 use super::dataset::ImageShape;
-use super::load::Pool;
-use super::resize::Resizer;
+use super::images::Resizer;
+use super::pool::Pool;
 
 const PACKED: &[u8] = include_bytes!("digits.csv.gz");
 
@@ -50,13 +50,12 @@ pub(super) fn read(image_size: Option<usize>) -> Pool {
         }
         labels.push(label[0]);
     }
-    Pool {
-        shape: ImageShape { height: side, width: side, channels: 1 },
-        classes: (0..10).map(|class| class.to_string()).collect(),
+    Pool::new(
+        ImageShape { height: side, width: side, channels: 1 },
+        (0..10).map(|class| class.to_string()).collect(),
         pixels,
         labels,
-        test_from: None,
-    }
+    )
 }
 
 /// Returns whether images of the first shape become the second by a [`Setter`].

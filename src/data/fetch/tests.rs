@@ -19,8 +19,12 @@ enum Reply {
     IgnoreRange,
     /// Sends the file with its last byte changed.
     Corrupt,
-    /// Answers with this status.
+    /// Answers with this status, to which headers may be added.
     Status(&'static str),
+    /// Sends so many zeros, packed.
+    Zeros(usize),
+    /// Sends a few bytes and then nothing, for as long as the client stays.
+    Silence,
 }
 
 /// Path and first byte asked for.
@@ -86,13 +90,25 @@ fn answer(stream: &mut TcpStream, content: &[u8], from: Option<usize>, reply: Re
         Reply::Cut(bytes) => end = bytes,
         Reply::Corrupt => *content.last_mut().unwrap() ^= 1,
         Reply::Status(text) => (status, end) = (text.to_owned(), 0),
+        Reply::Zeros(bytes) => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(&vec![0; bytes]).unwrap();
+            content = encoder.finish().unwrap();
+            end = content.len();
+        }
+        Reply::Silence => end = 10,
     }
-    let announced = if matches!(reply, Reply::Cut(_)) { content.len() } else { end - start };
+    let is_cut = matches!(reply, Reply::Cut(_) | Reply::Silence);
+    let announced = if is_cut { content.len() } else { end - start };
     let head =
         format!("HTTP/1.1 {status}\r\nContent-Length: {announced}\r\nConnection: close\r\n\r\n");
     // A client that has seen enough may hang up first.
     let _ = stream.write_all(head.as_bytes());
     let _ = stream.write_all(&content[start..end]);
+    if matches!(reply, Reply::Silence) {
+        // Returns once the client hangs up.
+        let _ = stream.read(&mut [0]);
+    }
 }
 
 /// What the file of this name holds.
@@ -115,13 +131,22 @@ fn options(mirrors: &[&Server]) -> FetchOptions {
 }
 
 fn get(folder: &Path, options: &FetchOptions) -> Result<PathBuf, FetchError> {
-    let agent = Agent::config_builder()
-        .http_status_as_error(false)
-        .accept_encoding("identity")
-        .proxy(None)
-        .build()
-        .new_agent();
-    fetch_with(&agent, "mnist", folder, options, &mut |_| {})
+    let patience = Patience { file: Duration::from_mins(10), wait: &|_| {} };
+    get_patiently(folder, options, &[], patience)
+}
+
+/// Fetches with these addresses in place of the built-in ones, and no other.
+fn get_patiently(
+    folder: &Path,
+    options: &FetchOptions,
+    built_in: &[&Server],
+    patience: Patience<'_>,
+) -> Result<PathBuf, FetchError> {
+    let agent = configured().proxy(None).build().new_agent();
+    let mirrors: Vec<&'static str> =
+        built_in.iter().map(|server| &*server.address.clone().leak()).collect();
+    let set = KnownSet { mirrors: mirrors.leak(), ..*KnownSet::named("mnist").unwrap() };
+    fetch_set(&agent, &set, folder, options, patience, &mut |_| {})
 }
 
 #[track_caller]
@@ -271,4 +296,72 @@ fn a_dataset_nobody_publishes_is_an_error_that_lists_those_there_are() {
         cause,
         "`cifar` cannot be downloaded, expected one of `mnist`, `fashion-mnist`, `kmnist`"
     );
+}
+
+#[test]
+fn mirrors_of_the_user_come_first_and_the_built_in_ones_after_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = Server::start(|_| Reply::Status("404 Not Found"));
+    let built_in = Server::start(|_| Reply::Serve);
+    let patience = Patience { file: Duration::from_mins(10), wait: &|_| {} };
+    get_patiently(folder.path(), &options(&[&bare]), &[&built_in], patience).unwrap();
+    assert_whole(folder.path());
+    assert_eq!((bare.seen().len(), built_in.seen().len()), (4, 4));
+}
+
+#[test]
+fn a_download_that_unpacks_to_more_than_the_file_has_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // MNIST's training images have 47,040,016 bytes.
+    let bomb = Server::start(|_| Reply::Zeros(48_000_000));
+    let error = get(folder.path(), &options(&[&bomb])).unwrap_err().to_string();
+    assert!(error.contains("gave more than 47040016 unpacked bytes"), "{error}");
+    assert_eq!(fs::read_dir(folder.path().join("mnist")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_server_that_asks_for_patience_gets_it_for_a_while() {
+    use std::cell::RefCell;
+    let folder = tempfile::tempdir().unwrap();
+    let waited = RefCell::new(Vec::new());
+    let wait = |pause: Duration| waited.borrow_mut().push(pause.as_secs());
+    let patience = Patience { file: Duration::from_mins(10), wait: &wait };
+    let busy = "503 Service Unavailable\r\nRetry-After: 7";
+    let server =
+        Server::start(move |count| if count < 2 { Reply::Status(busy) } else { Reply::Serve });
+    get_patiently(folder.path(), &options(&[&server]), &[], patience).unwrap();
+    assert_whole(folder.path());
+    assert_eq!(waited.take(), [7, 7]);
+    for (header, expected) in [
+        ("429 Too Many Requests\r\nRetry-After: 86400", "asks to be left alone for 86400 s"),
+        ("503 Busy\r\nRetry-After: Wed, 21 Oct 2065 07:28:00 GMT", "left alone until a date"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(move |_| Reply::Status(header));
+        let error = get_patiently(folder.path(), &options(&[&server]), &[], patience).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!((server.seen().len(), waited.take()), (1, vec![]));
+    }
+}
+
+#[test]
+fn a_server_that_points_to_itself_for_ever_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let circle = Server::start(|_| Reply::Status("302 Found\r\nLocation: /again"));
+    let good = Server::start(|_| Reply::Serve);
+    get(folder.path(), &options(&[&circle, &good])).unwrap();
+    assert_whole(folder.path());
+    assert_eq!(circle.seen().len(), 4 * (MAX_REDIRECTS as usize + 1));
+}
+
+#[test]
+fn a_file_takes_no_longer_than_its_time_however_a_server_delays() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = Server::start(|_| Reply::Silence);
+    let never = Server::start(|_| Reply::Serve);
+    let patience = Patience { file: Duration::from_millis(200), wait: &|_| {} };
+    let error = get_patiently(folder.path(), &options(&[&silent, &never]), &[], patience);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("was not asked: the 0.2 s for one file are over"), "{error}");
+    assert_eq!((silent.seen().len(), never.seen().len()), (1, 0));
 }

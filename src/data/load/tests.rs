@@ -9,7 +9,9 @@ use flate2::write::GzEncoder;
 use super::*;
 use crate::base::{Digest, digest_of};
 use crate::data::known::{IDX_FILES, KnownFile, Pin};
-use crate::spec::settings::{SplitSeed, SplitSettings};
+use crate::spec::settings::{LabelKind, LimitSettings};
+
+mod settings;
 
 struct Folder(tempfile::TempDir);
 
@@ -34,16 +36,15 @@ impl Folder {
     }
 
     fn load_at(&self, source: Source, image_size: Option<usize>) -> Result<Dataset, DataError> {
-        let split = SplitSettings {
-            train: None,
-            validation: None,
-            test: None,
-            stratify: false,
-            seed: SplitSeed::Trial,
-        };
-        let settings =
-            DatasetSettings { source, image_size, train_limit: None, skip_bad: false, split };
-        load(&settings, &DataFolders { roots: vec![self.path().to_owned()] })
+        self.load_as(&DatasetSettings { image_size, ..DatasetSettings::of(source) })
+    }
+
+    fn load_as(&self, settings: &DatasetSettings) -> Result<Dataset, DataError> {
+        load(settings, &self.folders())
+    }
+
+    fn folders(&self) -> DataFolders {
+        DataFolders { roots: vec![self.path().to_owned()], beside: None }
     }
 
     /// What is wrong, with the folder's own path taken out.
@@ -64,6 +65,8 @@ fn csv(test: Option<&str>) -> Source {
         path: PathBuf::from("train.csv"),
         test_path: test.map(PathBuf::from),
         label: "label".to_owned(),
+        label_kind: LabelKind::Auto,
+        ignore_columns: Vec::new(),
     }
 }
 
@@ -159,7 +162,7 @@ fn every_way_an_idx_file_can_be_bad_is_told() {
     `set/train-images-idx3-ubyte` has 20 bytes, expected 24 for the 2 images its header announces
     `set/train-images-idx3-ubyte` has 25 bytes, expected 24 for the 2 images its header announces
     `set/train-labels-idx1-ubyte` has 3 labels, expected 2, one an image of `set/train-images-idx3-ubyte`
-    `set/t10k-labels-idx1-ubyte` has label 2 for image 0, expected labels from 0 to 1
+    `set/t10k-labels-idx1-ubyte` has label 2 for image 0, expected labels of the training file: `0` and `1`
     `set/t10k-images-idx3-ubyte` has images of 3×3 pixels, expected 2×2, as in the training file
     `t10k-labels-idx1-ubyte` or `t10k-labels-idx1-ubyte.gz` is not in `set`
     ");
@@ -204,11 +207,11 @@ fn a_known_set_is_held_against_its_counts_and_digests() {
                 folder.put(&format!("small/{name}"), content);
             }
         }
-        let folders = DataFolders { roots: vec![folder.path().to_owned()] };
+        let folders = folder.folders();
         let set = small_set(&contents, pinned_packed);
-        idx::read_known(&set, &folders).map(|pool| pool.labels).map_err(|error| {
-            error.to_string().replace(&format!("{}/", folder.path().display()), "")
-        })
+        idx::read_known(&set, &folders, &LimitSettings::default()).map(|pool| pool.labels).map_err(
+            |error| error.to_string().replace(&format!("{}/", folder.path().display()), ""),
+        )
     };
     for (gz, pinned_packed) in [(false, false), (true, false), (true, true), (false, true)] {
         assert_eq!(read(0, &contents[0], gz, pinned_packed), Ok(vec![0, 9, 5]));
@@ -248,8 +251,9 @@ fn a_known_set_that_is_too_short_says_how_many_it_should_have() {
     for (name, content) in IDX_FILES.iter().zip(&short) {
         folder.put(&format!("small/{name}"), content);
     }
-    let folders = DataFolders { roots: vec![folder.path().to_owned()] };
-    let error = idx::read_known(&small_set(&contents, false), &folders).err().unwrap();
+    let limits = LimitSettings::default();
+    let set = small_set(&contents, false);
+    let error = idx::read_known(&set, &folder.folders(), &limits).err().unwrap();
     assert!(error.to_string().ends_with("has 1 images, expected 2"), "{error}");
 }
 
@@ -279,11 +283,11 @@ fn a_kaggle_table_is_read_wherever_its_label_stands_and_however_its_cells_are_qu
         "train.csv",
         "pixel0,label,pixel1,pixel2,pixel3\r\n0,2,1,2,3\r\n\"255\",\"0\", 7 ,8,9\r\n",
     );
-    folder.put("test.csv", "label,a,b,c,d\n1,4,5,6,7\n");
+    folder.put("test.csv", "label,pixel3,pixel2,pixel1,pixel0\n2,7,6,5,4\n");
     let dataset = folder.load(csv(Some("test.csv"))).unwrap();
     assert_eq!(dataset.pixels, [0, 1, 2, 3, 255, 7, 8, 9, 4, 5, 6, 7]);
-    assert_eq!(dataset.labels, [2, 0, 1]);
-    assert_eq!(dataset.classes, ["0", "1", "2"]);
+    assert_eq!(dataset.labels, [1, 0, 1]);
+    assert_eq!(dataset.classes, ["0", "2"]);
     assert_eq!(dataset.test_from, Some(2));
     assert_eq!(folder.load(csv(None)).unwrap().test_from, None);
 }
@@ -317,26 +321,28 @@ fn every_way_a_table_can_be_bad_is_told() {
         with("label,p\n0,\n", test),
         with("label,p\n0,1\n0,1,2\n", test),
         with("label,p\n0,1\n1.5,1\n1,2\n", test),
-        with("label,p\n0,1\n4521,1\n", test),
         with("label,p\n0,1\n", "label,p\n0,1\n1,1\n"),
         with("label,p\na,1\n", "label,p\nb,1\n"),
         with("label,p\n0,1\n", "label,a,b,c,d\n0,1,2,3,4\n"),
+        with("label,p\n0,1\n", "label,p\n0,1\n1,2\n2,2\n"),
     ];
     insta::assert_snapshot!(cases.join("\n"), @r"
-    `train.csv` has columns `digit`, `p`, expected exactly one called `label`
-    `train.csv` has columns `label`, `label`, `p`, expected exactly one called `label`
+    `train.csv` has columns `digit` and `p`, expected exactly one called `label`
+    `train.csv` has several columns `label`, expected exactly one called `label`
     `train.csv` has 2 columns beside `label`, expected a square number of pixels (784 for 28×28)
     `train.csv` has 0 columns beside `label`, expected a square number of pixels (784 for 28×28)
-    `train.csv` has no row below its header, expected one row an image
+    `train.csv` has no row below its header, expected one row per image
     `train.csv` line 3 column `p` has `256`, expected a whole number from 0 to 255
     `train.csv` line 3 column `p` has `-3`, expected a whole number from 0 to 255
     `train.csv` line 2 column `p` has an empty cell, expected a whole number from 0 to 255
     `train.csv` line 3 has 3 cells, expected 2, as the header has
-    `train.csv` line 3 column `label` has `1.5`, expected a whole number from 0 to 999
-    `train.csv` line 3 column `label` has `4521`, expected a whole number from 0 to 999
+    `train.csv` has labels that are whole numbers and 1 of 3 that are not (`1.5`), expected one kind of labels
     `test.csv` line 3 column `label` has `1`, expected a class of the training file: `0`
     `test.csv` line 2 column `label` has `b`, expected a class of the training file: `a`
-    `test.csv` has 2×2 pixels a row, expected 1×1, as `train.csv` has
+    `test.csv` has columns `a`, `b`, `c` and `d` too many and no `p`, expected the columns of `train.csv`, in any order
+    2 of 3 rows cannot be used:
+      `test.csv` line 3 column `label` has `1`, expected a class of the training file: `0`
+      `test.csv` line 4 column `label` has `2`, expected a class of the training file: `0`
     ");
     assert!(Folder::new().cause(csv(None)).starts_with("`train.csv` is not in `.`"));
 }
@@ -358,9 +364,7 @@ fn a_folder_of_folders_has_one_class_each_in_sorted_order() {
     folder.put("pngs/cat/2.png", grey(3, 3, 20));
     folder.put("pngs/cat/1.PNG", grey(3, 3, 10));
     folder.put("pngs/ant/x.png", grey(3, 3, 30));
-    folder.put("pngs/ant/notes.txt", "not an image");
     folder.put("pngs/.cache/y.png", grey(5, 5, 40));
-    folder.put("pngs/readme.md", "not a class");
     let dataset = folder.load(pngs()).unwrap();
     assert_eq!(dataset.classes, ["ant", "cat"]);
     assert_eq!(dataset.labels, [0, 1, 1]);
@@ -399,12 +403,12 @@ fn every_way_an_image_folder_can_be_bad_is_told() {
         with(&[("b/readme.txt", b"no image".to_vec())]),
     ];
     insta::assert_snapshot!(cases.join("\n"), @r"
-    `pngs` has no folder in it, expected one folder of PNG images a class
-    `pngs/b/1.png` has 5×5 pixels, expected 4×4, as `pngs/a/1.png` has
-    `pngs/b/1.png` has 4×5 pixels (height×width), expected a square image
-    `pngs/b/1.png` has no readable image (Format error decoding Png: Invalid PNG signature.), expected a PNG image
-    `pngs/b/1.png` has no readable image (unexpected end of file), expected a PNG image
-    `pngs/b` has no `.png` file, expected the images of one class
+    `pngs` has 1 image and no folder, expected one folder of images per class
+    `pngs/b/1.png` has 5×5 pixels (height×width), expected 4×4, as `pngs/a/1.png` has
+    `pngs/b/1.png` has 4×5 pixels (height×width), expected 4×4, as `pngs/a/1.png` has
+    `pngs/b/1.png` has no image, expected a PNG, JPEG, GIF, BMP, WebP, TIFF or PNM image
+    `pngs/b/1.png` has no readable image (unexpected end of file), expected a PNG, JPEG, GIF, BMP, WebP, TIFF or PNM image
+    `pngs` has no image in `b`, expected images of every class
     ");
 }
 
@@ -435,9 +439,11 @@ fn sizes_that_cannot_be_had_are_errors() {
     let oblong = [0x803_u32, 1, 1, 2].into_iter().flat_map(u32::to_be_bytes).chain([1, 2]);
     folder.put(&set(IDX_FILES[0]), oblong.collect::<Vec<u8>>());
     folder.put(&set(IDX_FILES[1]), labels(&[0]));
-    assert!(cause(idx(), 4).starts_with(
-        "`dataset.image-size` is 4, expected none for images that are not square but 1×2"
-    ));
+    assert_eq!(
+        cause(idx(), 4),
+        "`dataset.image-fit` is absent, expected `\"pad\"` or `\"stretch\"` for images that are not \
+         square but 1×2; change `dataset.image-fit` in the experiment file"
+    );
     assert_eq!(folder.load(idx()).unwrap().shape.width, 2);
 }
 

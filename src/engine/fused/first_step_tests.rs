@@ -185,6 +185,6 @@ fn first_steps_on_digits_are_exact_on_every_path() {
 #[expect(clippy::disallowed_methods, reason = "a test that is told where MNIST lies")]
 fn real_data_first_steps_on_mnist_are_exact_on_every_path() {
     let folder = std::env::var("BENCH_DATA_DIR").expect("set BENCH_DATA_DIR to MNIST's folder");
-    let folders = DataFolders { roots: vec![folder.into()] };
+    let folders = DataFolders { roots: vec![folder.into()], beside: None };
     assert_first_steps(&images(Source::Mnist, &folders), 1.0);
 }

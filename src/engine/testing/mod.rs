@@ -8,15 +8,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
-use crate::base::{MetricName, Seed, SeedPath, digest_of};
+use crate::base::{MetricName, Seed, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::EpochRecord;
 use crate::spec::layers::{AverageConvention, Init, LayerSettings, Padding};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerSettings, Precision, RmsPropConvention, Schedule,
-    Settings, ShiftSettings, Source, SplitSeed, SplitSettings, StopSettings, TrainSettings,
-    TrainerSettings, ZoomSettings,
+    Settings, ShiftSettings, Source, StopSettings, TrainSettings, TrainerSettings, ZoomSettings,
 };
 
 /// Two epochs of plain SGD with batches of 16.
@@ -41,19 +40,7 @@ pub(crate) fn train_settings() -> TrainSettings {
 /// Settings that train `layers` on synthetic images without augmentation.
 pub(crate) fn settings(layers: Vec<LayerSettings>) -> Settings {
     Settings {
-        dataset: DatasetSettings {
-            source: Source::Synthetic { images: 240, classes: 4 },
-            image_size: None,
-            train_limit: None,
-            skip_bad: false,
-            split: SplitSettings {
-                train: None,
-                validation: None,
-                test: None,
-                stratify: false,
-                seed: SplitSeed::Trial,
-            },
-        },
+        dataset: DatasetSettings::of(Source::Synthetic { images: 240, classes: 4 }),
         model: ModelSettings { name: "custom".to_owned(), layers },
         train: train_settings(),
         augment: AugmentSettings {
@@ -129,16 +116,8 @@ pub(crate) fn quarters(images: usize) -> Dataset {
         }
         labels.push(class as u16);
     }
-    Dataset {
-        name: "quarters".to_owned(),
-        shape,
-        classes: (0..4).map(|class| class.to_string()).collect(),
-        checksum: digest_of(&pixels),
-        pixels,
-        labels,
-        test_from: None,
-        skipped: Vec::new(),
-    }
+    let classes = (0..4).map(|class| class.to_string()).collect();
+    Dataset::new("quarters", shape, classes, pixels, labels, None)
 }
 
 /// The last fifth as test images, the fifth before as validation images, the rest for training.

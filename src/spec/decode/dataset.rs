@@ -5,11 +5,26 @@ use std::path::PathBuf;
 use crate::spec::keys;
 use crate::spec::problem::one_of;
 use crate::spec::reader::{COUNT, Findings, Limits, Section, WHOLE, choice, whole};
-use crate::spec::settings::{DatasetSettings, Share, Source, SplitSeed, SplitSettings};
+use crate::spec::settings::{
+    DatasetSettings, ImageFit, LabelKind, LimitSettings, Share, Source, SplitSeed, SplitSettings,
+};
 use crate::spec::tree::{Data, Node, find};
 
+/// Keys of every source.
+const COMMON: &[&str] = &["source", "image-size", "train-limit", "limits", "split"];
+/// Keys of sources that are files.
+const OF_FILES: &[&str] = &["path", "image-fit", "background", "max-value"];
+/// Keys of tables alone.
+const OF_TABLES: &[&str] = &["label", "label-kind", "ignore-columns"];
 const SOURCES: [&str; 8] =
     ["digits", "mnist", "fashion-mnist", "kmnist", "idx", "csv", "folder", "synthetic"];
+const FITS: [(&str, ImageFit); 2] = [("pad", ImageFit::Pad), ("stretch", ImageFit::Stretch)];
+const LABEL_KINDS: [(&str, LabelKind); 3] =
+    [("auto", LabelKind::Auto), ("number", LabelKind::Number), ("text", LabelKind::Text)];
+const MAX_VALUE: Limits =
+    Limits { expected: "a whole number from 1 to 65535", holds: |x| (1.0..=65_535.0).contains(&x) };
+const LIMIT: Limits =
+    Limits { expected: "a whole number from 1 to 1000000000", holds: |x| (1.0..=1e9).contains(&x) };
 /// Made-up images and their classes, few enough to make in a second.
 const IMAGES: Limits = Limits {
     expected: "a whole number of images from 1 to 1000000",
@@ -27,32 +42,21 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
     let typed = node.and_then(Node::entries).and_then(|entries| find(entries, "source"));
     let choices = SOURCES.map(|name| (name, name));
     let name = typed.and_then(|entry| choice("dataset.source", &entry.node, &choices, findings));
-    let own: &[&str] = match name {
+    let own: Vec<&str> = match name {
         // Without a source nobody knows which keys belong.
-        None => keys::below("dataset"),
-        Some("idx") => &["source", "image-size", "train-limit", "split", "path"],
-        Some("folder") => {
-            &["source", "image-size", "train-limit", "skip-bad", "split", "path", "test-path"]
-        }
-        Some("csv") => &[
-            "source",
-            "image-size",
-            "train-limit",
-            "skip-bad",
-            "split",
-            "path",
-            "test-path",
-            "label",
-        ],
-        Some("synthetic") => &["source", "image-size", "train-limit", "split", "images", "classes"],
-        Some(_) => &["source", "image-size", "train-limit", "split"],
+        None => keys::below("dataset").to_vec(),
+        Some("idx") => [COMMON, OF_FILES].concat(),
+        Some("folder") => [COMMON, OF_FILES, &["skip-bad", "test-path"]].concat(),
+        Some("csv") => [COMMON, OF_FILES, &["skip-bad", "test-path"], OF_TABLES].concat(),
+        Some("synthetic") => [COMMON, &["images", "classes"]].concat(),
+        Some(_) => COMMON.to_vec(),
     };
     let variant = ("source", name.unwrap_or_default());
     let section = Section::open_variant(
         node,
         "dataset".into(),
         keys::below("dataset"),
-        own,
+        &own,
         variant,
         findings,
     );
@@ -76,8 +80,12 @@ pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSe
     DatasetSettings {
         source,
         image_size,
+        image_fit: section.choice("image-fit", &FITS, findings),
+        background: background(&section, findings),
+        max_value: section.whole("max-value", MAX_VALUE, findings),
         train_limit: section.whole("train-limit", COUNT, findings),
         skip_bad: section.flag("skip-bad", false, findings),
+        limits: limits(section.get("limits"), findings),
         split: split(section.get("split"), findings),
     }
 }
@@ -95,13 +103,15 @@ fn source(name: &str, section: &Section<'_>, findings: &mut Findings) -> Source 
         "kmnist" => Source::Kmnist,
         "idx" => Source::Idx { path: path("the folder that holds the IDX files") },
         "folder" => Source::Folder {
-            path: path("the folder that holds one folder of images a class"),
+            path: path("the folder that holds one folder of images per class"),
             test_path: path_at(section, "test-path", findings),
         },
         "csv" => Source::Csv {
             path: path("the CSV file of the training images"),
             test_path: path_at(section, "test-path", findings),
             label: section.text("label", findings).unwrap_or("label").to_owned(),
+            label_kind: section.choice("label-kind", &LABEL_KINDS, findings).unwrap_or_default(),
+            ignore_columns: columns(section, "ignore-columns", findings),
         },
         "synthetic" => Source::Synthetic {
             images: section.whole("images", IMAGES, findings).unwrap_or(1000),
@@ -118,6 +128,49 @@ fn path_at(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<
         findings.wrong(&section.name(key), node, "a path");
     }
     Some(PathBuf::from(text))
+}
+
+/// Reads the names of columns: a text, or a list of them.
+fn columns(section: &Section<'_>, key: &str, findings: &mut Findings) -> Vec<String> {
+    let Some(node) = section.get(key) else { return Vec::new() };
+    let names = match &node.data {
+        Data::List(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
+        _ => node.text().map(|text| vec![text.to_owned()]),
+    };
+    names.unwrap_or_else(|| {
+        findings.wrong(&section.name(key), node, "the name of a column, or a list of names");
+        Vec::new()
+    })
+}
+
+/// Reads a grey value by its name or as a number.
+fn background(section: &Section<'_>, findings: &mut Findings) -> u8 {
+    let Some(node) = section.get("background") else { return u8::MAX };
+    let grey = match &node.data {
+        Data::Text(text) if &**text == "white" => Some(u8::MAX),
+        Data::Text(text) if &**text == "black" => Some(0),
+        Data::Integer(grey) => u8::try_from(*grey).ok(),
+        _ => None,
+    };
+    grey.unwrap_or_else(|| {
+        let expected = "`\"white\"`, `\"black\"` or a grey value from 0 to 255";
+        findings.wrong(&section.name("background"), node, expected);
+        u8::MAX
+    })
+}
+
+fn limits(node: Option<&Node>, findings: &mut Findings) -> LimitSettings {
+    let section = Section::open(node, "dataset.limits", keys::below("dataset.limits"), findings);
+    let usual = LimitSettings::default();
+    let mut limit = |key, usual: u64| section.whole(key, LIMIT, findings).unwrap_or(usual);
+    LimitSettings {
+        file_mib: limit("file-mib", usual.file_mib),
+        unpack_ratio: limit("unpack-ratio", usual.unpack_ratio),
+        image_megapixels: limit("image-megapixels", usual.image_megapixels),
+        images: limit("images", usual.images),
+        memory_mib: limit("memory-mib", usual.memory_mib),
+        classes: limit("classes", usual.classes),
+    }
 }
 
 fn split(node: Option<&Node>, findings: &mut Findings) -> SplitSettings {

@@ -4,7 +4,7 @@
 ///
 /// Enlarging this is bilinear interpolation with the edge pixels repeated outwards; reducing, the
 /// triangle widens with the step, so no input pixel is passed over (as Pillow's `BILINEAR` does).
-pub(super) struct Resizer {
+pub(in crate::data) struct Resizer {
     width: usize,
     across: Vec<Taps>,
     down: Vec<Taps>,
@@ -16,7 +16,7 @@ type Taps = (usize, Vec<f64>);
 
 impl Resizer {
     /// Prepares for images of `from` (height, width) to become `to`.
-    pub(super) fn new(from: (usize, usize), to: (usize, usize)) -> Self {
+    pub(in crate::data) fn new(from: (usize, usize), to: (usize, usize)) -> Self {
         Self {
             width: from.1,
             across: taps(from.1, to.1),
@@ -26,7 +26,7 @@ impl Resizer {
     }
 
     /// Appends the resized `image` to `pixels`.
-    pub(super) fn append(&mut self, image: &[u8], pixels: &mut Vec<u8>) {
+    pub(in crate::data) fn append(&mut self, image: &[u8], pixels: &mut Vec<u8>) {
         let new_width = self.across.len();
         let rows = image.chunks_exact(self.width).zip(self.narrow.chunks_exact_mut(new_width));
         for (row, narrow_row) in rows {

@@ -1,40 +1,54 @@
-//! Rows of a CSV file, one a line: a stray quote spoils its own line and no other.
+//! Rows of a CSV file, one per line: a stray quote spoils its own line and no other.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::error::{LoadError, Place};
-use super::idx;
+use crate::data::error::{LoadError, Location};
+use crate::data::files;
+use crate::spec::settings::LimitSettings;
 
 /// What a UTF-8 file may begin with.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// What stands between cells: the one that is most frequent in the header.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
 /// A CSV file in memory.
 pub(super) struct CsvText {
     path: PathBuf,
     content: Vec<u8>,
+    delimiter: u8,
 }
 
 impl CsvText {
-    /// Returns whether `path` ends like a CSV file: `.csv`, plain or packed as `.csv.gz`.
-    pub(super) fn is_meant(path: &Path) -> bool {
-        let ends_in = |path: &Path, ending: &str| {
-            path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
-        };
-        ends_in(path, "csv") || ends_in(path, "gz") && ends_in(&path.with_extension(""), "csv")
+    /// Reads a file, unpacking it where it is packed.
+    pub(super) fn read(path: &Path, limits: &LimitSettings) -> Result<Self, LoadError> {
+        let content = files::read_stored(path.to_owned(), limits)?.content;
+        Self::of(path, content)
     }
 
-    /// Reads a file, unpacking it where its name ends in `.gz`.
-    pub(super) fn read(path: &Path) -> Result<Self, LoadError> {
-        Ok(Self { path: path.to_owned(), content: idx::read_plain(path)? })
+    fn of(path: &Path, mut content: Vec<u8>) -> Result<Self, LoadError> {
+        if content.starts_with(BYTE_ORDER_MARK) {
+            content.drain(..BYTE_ORDER_MARK.len());
+        }
+        if content.starts_with(b"\xFF\xFE") || content.starts_with(b"\xFE\xFF") {
+            return Err(LoadError::content(path, "text in UTF-16", "text in UTF-8")
+                .hinting("save the table again as UTF-8"));
+        }
+        let mut text = Self { path: path.to_owned(), content, delimiter: b',' };
+        let header = text.lines().next().map_or(&b""[..], |(_, line)| line);
+        let count = |delimiter: u8| header.split(|&byte| byte == delimiter).count();
+        // Where several are as frequent, commas stay.
+        if let Some(best) = DELIMITERS.into_iter().rev().max_by_key(|&delimiter| count(delimiter)) {
+            text.delimiter = best;
+        }
+        Ok(text)
     }
 
-    /// Returns the lines that are not empty, each with its number from 1.
+    /// Returns the lines that are not blank, each with its number from 1.
     pub(super) fn lines(&self) -> Lines<'_> {
-        let content = self.content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.content);
-        Lines { rest: content, line: 0 }
+        Lines { rest: &self.content, line: 0 }
     }
 
     /// Takes the cells of a line, white space and all, into `record`.
@@ -46,12 +60,13 @@ impl CsvText {
     ) -> Result<(), LoadError> {
         record.clear();
         if !line.contains(&b'"') {
-            line.split(|&byte| byte == b',').for_each(|cell| record.push_field(cell));
+            line.split(|&byte| byte == self.delimiter).for_each(|cell| record.push_field(cell));
             return Ok(());
         }
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
+            .delimiter(self.delimiter)
             .from_reader(line.chain(&b"\n"[..]));
         reader.read_byte_record(record).expect("a line in memory can be read");
         // Only between quotes is the end of the line a part of a cell.
@@ -71,9 +86,10 @@ impl CsvText {
     ) -> LoadError {
         LoadError::Content {
             path: self.path.clone(),
-            place: Some(Place { line, column: None }),
+            location: Some(Box::new(Location { line, column: None })),
             found: found.into(),
             expected: expected.into(),
+            hint: None,
         }
     }
 }
@@ -94,7 +110,7 @@ impl<'t> Iterator for Lines<'t> {
             let taken = if rest.starts_with(b"\r\n") { 2 } else { rest.len().min(1) };
             self.rest = &rest[taken..];
             self.line += 1;
-            if !line.is_empty() {
+            if !line.trim_ascii().is_empty() {
                 return Some((self.line, line));
             }
         }
@@ -117,7 +133,7 @@ mod tests {
     use super::*;
 
     fn text(content: &str) -> CsvText {
-        CsvText { path: PathBuf::from("a.csv"), content: content.as_bytes().to_vec() }
+        CsvText::of(Path::new("a.csv"), content.as_bytes().to_vec()).unwrap()
     }
 
     #[test]
@@ -128,7 +144,8 @@ mod tests {
             text.lines().map(|(number, line)| (number, shown(line))).collect()
         };
         let expected = [(1, "a".to_owned()), (3, "b".to_owned()), (4, "c".to_owned())];
-        for content in ["a\n\nb\nc", "a\r\n\r\nb\r\nc\r\n", "a\r\rb\rc\r", "\u{feff}a\n\nb\nc\n"] {
+        for content in ["a\n \t\nb\nc", "a\r\n\r\nb\r\nc\r\n", "a\r\rb\rc\r", "\u{feff}a\n\nb\nc\n"]
+        {
             assert_eq!(lines(content), expected, "{content:?}");
         }
     }
@@ -154,5 +171,20 @@ mod tests {
             let line = format!("{},1", csv_cell(text));
             assert_eq!(good(&line), [text, "1"], "{line}");
         }
+    }
+    #[test]
+    fn cells_stand_between_what_is_most_frequent_in_the_header() {
+        for (header, delimiter) in
+            [("a,b,c", b','), ("a;b,x;c", b';'), ("a\tb\tc", b'\t'), ("a", b',')]
+        {
+            assert_eq!(text(header).delimiter, delimiter, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn text_in_utf_16_is_named() {
+        let bytes: Vec<u8> = "\u{feff}a,b".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let error = CsvText::of(Path::new("a.csv"), bytes).err().unwrap().to_string();
+        assert_eq!(error, "`a.csv` has text in UTF-16, expected text in UTF-8");
     }
 }

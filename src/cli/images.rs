@@ -1,0 +1,121 @@
+//! The datasets of a command: each loaded once, and what a reader of results must know of them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::base::{Seed, SeedPath};
+use crate::data::{self, DataError, DataFolders, Dataset, Note};
+use crate::plan::{ImageFacts, SplitSizes};
+use crate::spec::settings::DatasetSettings;
+
+/// Lines of what was left out that a person is shown.
+const MAX_SHOWN: usize = 10;
+
+/// Datasets by what decides them, each loaded once.
+pub(super) struct Images {
+    folders: DataFolders,
+    loaded: HashMap<String, Arc<Dataset>>,
+    /// By what was examined, in its order.
+    examined: Vec<(String, Arc<Vec<Note>>)>,
+}
+
+impl Images {
+    /// Starts with nothing loaded.
+    pub(super) fn new(folders: DataFolders) -> Self {
+        Self { folders, loaded: HashMap::new(), examined: Vec::new() }
+    }
+
+    /// Starts with nothing loaded, for the datasets of one experiment: its paths are relative to its
+    /// file, where it was read from one.
+    pub(super) fn of(file: Option<&PathBuf>, folders: DataFolders) -> Self {
+        let beside = file.and_then(|file| file.parent()).map(Path::to_owned);
+        Self::new(DataFolders { beside, ..folders })
+    }
+
+    /// Returns a dataset, loading it the first time.
+    pub(super) fn load(&mut self, settings: &DatasetSettings) -> Result<Arc<Dataset>, DataError> {
+        let key = format!("{:?}", settings.of_images());
+        if let Some(dataset) = self.loaded.get(&key) {
+            return Ok(Arc::clone(dataset));
+        }
+        let dataset = Arc::new(data::load(settings, &self.folders)?);
+        tell_skipped(&dataset);
+        self.loaded.insert(key, Arc::clone(&dataset));
+        Ok(dataset)
+    }
+
+    /// Returns what a plan must know of a dataset and its split.
+    pub(super) fn facts(
+        &mut self,
+        settings: &DatasetSettings,
+        seed: Seed,
+    ) -> Result<ImageFacts, Failure> {
+        let dataset = self.load(settings)?;
+        let [train, validation, test] = split_sizes(settings, &dataset, seed)?;
+        let classes = dataset.classes.len();
+        let sizes = Some(SplitSizes { train, validation, test, classes });
+        Ok(ImageFacts { checksum: dataset.checksum, sizes })
+    }
+
+    /// Returns what a reader of results must know of a dataset and its split.
+    ///
+    /// # Errors
+    /// If it cannot be loaded or split, or nothing can be learned from it.
+    pub(super) fn examine(
+        &mut self,
+        settings: &DatasetSettings,
+        seed: Seed,
+    ) -> Result<Arc<Vec<Note>>, DataError> {
+        let key = format!("{settings:?} {seed:?}");
+        if let Some((_, notes)) = self.examined.iter().find(|(known, _)| *known == key) {
+            return Ok(Arc::clone(notes));
+        }
+        let dataset = self.load(settings)?;
+        let path = SeedPath::member(seed, 0, 0);
+        let splits = data::split(&dataset, &settings.split, settings.train_limit, path)?;
+        let mut notes = data::examine(&dataset, &splits)?;
+        notes.extend(dataset.notes.iter().cloned());
+        let notes = Arc::new(notes);
+        self.examined.push((key, Arc::clone(&notes)));
+        Ok(notes)
+    }
+
+    /// Returns what was found of all datasets that were examined, each sentence once.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        let mut notes: Vec<Note> = Vec::new();
+        for note in self.examined.iter().flat_map(|(_, notes)| notes.iter()) {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
+        }
+        notes
+    }
+}
+
+/// Lists the files and rows that were left out, as far as a person reads.
+fn tell_skipped(dataset: &Dataset) {
+    let skipped = &dataset.skipped;
+    if skipped.is_empty() {
+        return;
+    }
+    say!("left out of `{}` ({} in all, every one in `skipped.list`):", dataset.name, skipped.len());
+    for line in skipped.iter().take(MAX_SHOWN) {
+        say!("  {line}");
+    }
+    if skipped.len() > MAX_SHOWN {
+        say!("  … and {} more", skipped.len() - MAX_SHOWN);
+    }
+}
+
+/// Returns the sizes of the training, validation and test split.
+pub(super) fn split_sizes(
+    settings: &DatasetSettings,
+    dataset: &Dataset,
+    seed: Seed,
+) -> Result<[usize; 3], DataError> {
+    let path = SeedPath::member(seed, 0, 0);
+    let splits = data::split(dataset, &settings.split, settings.train_limit, path)?;
+    Ok([splits.train.len(), splits.validation.len(), splits.test.len()])
+}
