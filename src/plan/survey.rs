@@ -243,17 +243,20 @@ impl<'d> Counting<'d> {
     /// Names two cells that mean the same, with the values that make no difference.
     fn pair(&self, index: usize, earlier: usize, sizes: SplitSizes) -> TwinPair {
         let names = [index, earlier].map(|index| self.grid.name(self.grid.cell(index)));
-        let mut reasons = BTreeSet::new();
-        for index in [index, earlier] {
-            let cell = self.grid.cell(index);
-            if let Ok(settings) = self.document.settings_for(self.grid.assignment(cell)) {
-                let named = effective::idle(&settings, Some(sizes));
-                reasons
-                    .extend(named.into_iter().map(|one| format!("`{}`: {}", one.key, one.reason)));
-            }
-        }
+        let [these, those] = [index, earlier].map(|index| self.reasons(index, sizes));
         let [cell, means] = names;
-        TwinPair { cell, means, because: reasons.into_iter().collect() }
+        // What is true of both alike does not tell them apart.
+        TwinPair { cell, means, because: these.symmetric_difference(&those).cloned().collect() }
+    }
+
+    /// Returns the values of a cell that make no difference, with their reasons.
+    fn reasons(&self, index: usize, sizes: SplitSizes) -> BTreeSet<String> {
+        let assignment = self.grid.assignment(self.grid.cell(index));
+        let idle = self
+            .document
+            .settings_for(assignment)
+            .map_or_else(|_| Vec::new(), |settings| effective::idle(&settings, Some(sizes)));
+        idle.into_iter().map(|one| format!("`{}`: {}", one.key, one.reason)).collect()
     }
 
     fn facts<E>(&mut self, questions: &mut Questions<'_, E>) -> Result<ImageFacts, E> {

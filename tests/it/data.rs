@@ -17,7 +17,7 @@ fn every_named_dataset_is_listed() {
     let place = Place::new();
     let shown = place.done(&["data", "list", "--json"]);
     let sources: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
-    let names: Vec<_> = sources
+    let names: Vec<_> = sources["datasets"]
         .as_array()
         .expect("a list")
         .iter()

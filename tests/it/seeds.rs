@@ -68,7 +68,7 @@ fn seed_000_an_ensemble_learns_a_folder_of_images() {
     let call = [["plan", file.as_str(), "--data-dir", "data"].as_slice(), &sizes].concat();
     let models: serde_json::Value = serde_json::from_str(&place.done(&call)).expect("JSON");
     // 32×32 leaves 2×2 places instead of one before the last layer: 326,410 + 3 · 128 · 10.
-    assert_eq!(models[0]["trainable-parameters"], 330_250);
+    assert_eq!(models["models"][0]["trainable-parameters"], 330_250);
     let folder = "results/seed_000_folder_ensemble_quick";
     let labels = place.read(&format!("{folder}/labels.list"));
     assert_eq!(labels, "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]\n");

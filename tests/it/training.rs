@@ -65,7 +65,7 @@ fn the_presets_have_their_published_parameter_counts() {
         );
         let shown = place.done(&["plan", "model.toml", "--model", "--json"]);
         let models: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
-        assert_eq!(models[0]["trainable-parameters"], trainable, "{preset}");
+        assert_eq!(models["models"][0]["trainable-parameters"], trainable, "{preset}");
     }
 }
 

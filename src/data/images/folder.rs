@@ -172,7 +172,7 @@ impl Listing {
         if self.folders.is_empty() {
             return Err(match self.loose.len() {
                 0 => LoadError::content(path, "no folder in it", expected)
-                    .hinting("put the images of every class into a folder named like the class"),
+                    .hinting("put the images of every class into a folder of `dataset.path` named like the class"),
                 images => LoadError::content(
                     path,
                     format!("{} and no folder", counted(images, "image")),
