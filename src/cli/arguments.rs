@@ -10,8 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::model_arguments::{ExportArguments, PredictArguments};
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
-    CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, TensorboardArguments,
-    TextFormat,
+    CheckArguments, CheckFormat, CompareArguments, ConfirmArguments, HistoryArguments,
+    HistoryFormat, TensorboardArguments, TextFormat,
 };
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
@@ -55,6 +55,8 @@ pub(super) enum Command {
     Baseline(BaselineArguments),
     /// Compare results with a baseline: ok (exit 0), regressed (4) or inconclusive (5).
     Check(CheckArguments),
+    /// Show how the results of a gate moved over time, with the changes of level.
+    History(HistoryArguments),
     /// Write trained networks to safetensors files that say what they are.
     Export(ExportArguments),
     /// Predict images with trained networks: a submission file, probabilities, a gallery.

@@ -4,7 +4,7 @@
 //! inconclusive cell is an error, since it is no pass and the exit code says so too.
 
 use super::Context;
-use super::wording::{headline, lines, method, way_out};
+use super::wording::{headline, lines, meaning, method, way_out};
 use crate::check::verdict::{CheckReport, Verdict};
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
@@ -63,7 +63,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
             line.verdict.name(),
         )]);
     }
-    let mut said = vec![headline(report), method(report, context.baseline)];
+    let mut said = vec![headline(report), method(report, context.baseline), meaning(report)];
     said.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     said.extend(
         way_out(report, context.folder, context.baseline).map(|hint| format!("hint: {hint}")),
@@ -76,7 +76,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
 }
 
 /// Escapes text for XML 1.0, which has no way to write most control characters.
-fn escaped(text: &str) -> String {
+pub(in crate::check) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

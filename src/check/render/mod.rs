@@ -10,6 +10,9 @@ mod terminal;
 mod tests;
 mod wording;
 
+pub(super) use junit::escaped as xml_escaped;
+pub(super) use wording::{Printed, metric_words};
+
 use super::sample::CellSample;
 use super::verdict::CheckReport;
 
