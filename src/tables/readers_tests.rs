@@ -54,7 +54,7 @@ const TEXTS: [&str; 32] = [
     "tab\t",
     "back\\slash",
     "é",
-    "e\u{301}",
+    "ｅ",
     "[1]",
     "{name=adam}",
     "adam",
@@ -66,7 +66,8 @@ fn value() -> impl Strategy<Value = Value> {
     let floats = vec![-0.0, 0.5, 1.0, 1.1, 1e-7, 1e5, 1e300, 9_007_199_254_740_992.0];
     prop_oneof![
         4 => text.prop_map(|text| Value::Text(text.to_owned())),
-        1 => any::<String>().prop_map(Value::Text),
+        // Printable, because texts that look alike are refused on one axis.
+        1 => "\\PC{0,12}".prop_map(Value::Text),
         2 => whole.prop_map(Value::Integer),
         2 => prop::sample::select(floats).prop_map(Value::Float),
         1 => any::<bool>().prop_map(Value::Bool),
