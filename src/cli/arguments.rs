@@ -87,6 +87,11 @@ pub(super) struct ExperimentArguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
 
+    /// Train with `auto` (own kernels, or dfdx's operations where there are none), `dfdx` (its
+    /// operations everywhere) or `fake` (made-up curves): `--set trainer.engine=NAME`.
+    #[arg(long, value_name = "NAME")]
+    pub(super) engine: Option<String>,
+
     /// Leave bad images of tables and folders out and list them: `--set dataset.skip-bad=true`.
     #[arg(long)]
     pub(super) skip_bad: bool,

@@ -38,6 +38,7 @@ impl Loaded {
     pub(super) fn from_file(arguments: &ExperimentArguments) -> Result<Self, Failure> {
         let mut overrides = arguments.overrides.clone();
         overrides.extend(arguments.skip_bad.then(|| "dataset.skip-bad=true".to_owned()));
+        overrides.extend(arguments.engine.as_ref().map(|name| format!("trainer.engine={name}")));
         Self::from_path(&arguments.file, &overrides)
     }
 
@@ -74,7 +75,13 @@ impl Loaded {
     /// Reads and expands the experiment a results folder was made with.
     pub(super) fn from_manifest(manifest: &Manifest) -> Result<Self, Failure> {
         let shown = format!("manifest of {}", manifest.run.name);
-        let mut loaded = Self::from_text(&manifest.run.typed, &shown, &manifest.run.overrides)?;
+        let (typed, mut overrides) = (&manifest.run.typed, manifest.run.overrides.clone());
+        let mut loaded = Self::from_text(typed, &shown, &overrides)?;
+        let is_explicit = loaded.document.experiment().base.trainer == TrainerSettings::DfdxOnly;
+        if is_explicit && means_auto_by_dfdx(&manifest.run.engine_revision) {
+            overrides.push("trainer.engine=auto".to_owned());
+            loaded = Self::from_text(typed, &shown, &overrides)?;
+        }
         if let Some(table) = crate::results::Facts::of(manifest).report.reference_table {
             loaded.document.set_reference_table(table);
         }
@@ -317,7 +324,7 @@ pub(super) fn operations(settings: &Settings, images: &mut Images) -> Option<u64
     let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
     let architecture =
         Architecture::of(&settings.model.layers, shape, dataset.classes.len()).ok()?;
-    let is_known = matches!(settings.trainer, TrainerSettings::Dfdx);
+    let is_known = settings.trainer.has_networks();
     is_known.then(|| architecture.multiply_accumulates() as u64)
 }
 
@@ -333,7 +340,7 @@ fn validate(
     images.examine(&settings.dataset, seed)?;
     let [train, validation, _] = split_sizes(&settings.dataset, &dataset, seed)?;
     let cannot = || Failure::input(format!("cannot train cell `{}`", name()));
-    if matches!(settings.trainer, TrainerSettings::Dfdx) {
+    if settings.trainer.has_networks() {
         let shape = dataset.shape;
         Architecture::of(
             &settings.model.layers,
@@ -389,4 +396,10 @@ impl From<DataError> for Failure {
         }
         .hint(hint)
     }
+}
+
+/// Returns whether files of this engine revision mean by `trainer.engine = "dfdx"` what is `"auto"`
+/// today.
+fn means_auto_by_dfdx(engine_revision: &str) -> bool {
+    engine_revision.parse::<u32>().is_ok_and(|revision| revision < 5)
 }

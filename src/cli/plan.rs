@@ -85,7 +85,7 @@ impl PlanSummary {
         };
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let kernels = cpu_kernels()?;
-        let rate = |settings: &Settings| kernels.assumed_rate(settings.train.precision);
+        let rate = |settings: &Settings| kernels.assumed_rate(settings);
         let survey = loaded.survey(images, &|_| None, &rate, workers)?;
         let (left, trials_left) = if view.members().is_empty() && view.trials().is_empty() {
             (survey.estimate, survey.trials)

@@ -17,6 +17,7 @@ use super::report::write_markdown;
 use super::results::{store_failure, tables_failure};
 use super::signals;
 use super::terminal::Terminal;
+use crate::base::MemberId;
 use crate::data::Note;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
@@ -107,7 +108,7 @@ pub(super) fn train(
     write_lists(plan, images, folder)?;
     tell_notes(&images.notes(), how.channel);
     tell_left_out(plan, &store);
-    import_from_siblings(&mut store, plan, folder)?;
+    import_from_siblings(&mut store, plan, images, how.engine, folder)?;
     listen_for_interrupts()?;
     let metric = loaded.document.experiment().metric().clone();
     let progress = Progress::new(how.channel, metric, terminal);
@@ -283,8 +284,15 @@ fn tell_left_out(plan: &Plan, store: &Store) {
 
 /// Takes over what other experiments beside this one have trained already.
 ///
-/// Never from another folder of the same experiment: who runs it twice wants it trained twice.
-fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result<(), Failure> {
+/// Never from another folder of the same experiment: who runs it twice wants it trained twice. And
+/// only what `engine` would give to the bit: members that took the numerical path they would take here.
+fn import_from_siblings(
+    store: &mut Store,
+    plan: &Plan,
+    images: &mut Images,
+    engine: &dyn Engine,
+    folder: &Path,
+) -> Result<(), Failure> {
     let own = folder.canonicalize().ok();
     let parent = match folder.parent() {
         _ if folder.file_name().is_none() => own.as_deref().and_then(Path::parent),
@@ -294,7 +302,7 @@ fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result
     let Some(parent) = parent else { return Ok(()) };
     let wanted = |store: &Store| {
         let left = outstanding(plan, &StoreProgress::new(store.view(), 0));
-        left.members.into_iter().map(|place| plan.members[place].id).collect::<Vec<_>>()
+        left.members
     };
     // A parent that cannot be listed has no siblings to offer.
     let Ok(entries) = std::fs::read_dir(parent) else { return Ok(()) };
@@ -313,14 +321,43 @@ fn import_from_siblings(store: &mut Store, plan: &Plan, folder: &Path) -> Result
         if other.manifest().run.name == store.manifest().run.name {
             continue;
         }
+        let (mut fitting, mut others) = (Vec::new(), BTreeMap::<String, usize>::new());
+        for &index in &missing {
+            let member = &plan.members[index];
+            let Some(path) = path_in(&other, &member.id) else { continue };
+            let dataset = images.load(&member.settings.dataset)?;
+            let here = engine.path_of(&member.settings, dataset.shape, dataset.classes.len());
+            match here {
+                Some(here) if here != path => {
+                    *others.entry(format!("`{path}` there, `{here}` here")).or_default() += 1;
+                }
+                _ => fitting.push(member.id),
+            }
+        }
+        for (paths, count) in others {
+            let members = report::counted(count, "member");
+            let verb = if count == 1 { "is" } else { "are" };
+            say!(
+                "{members} of `{}` {verb} trained again: another numerical path ({paths}) would give \
+                 other bits",
+                sibling.display(),
+            );
+        }
         let imported = store
-            .import_from(&other, missing)
+            .import_from(&other, fitting)
             .map_err(|error| store_failure("cannot take over finished members".into(), &error))?;
         if !imported.is_empty() {
-            say!("{} members taken over from `{}`", imported.len(), sibling.display());
+            let members = report::counted(imported.len(), "member");
+            say!("{members} taken over from `{}`", sibling.display());
         }
     }
     Ok(())
+}
+
+/// Returns the numerical path of a completed member in another store. A member that diverged has
+/// none on record, and is not taken over.
+fn path_in(other: &Store, member: &MemberId) -> Option<String> {
+    Some(other.members().get(member)?.summary.as_ref()?.path.clone())
 }
 
 fn interrupt() {

@@ -4,7 +4,10 @@
 //!
 //! - [`Convention::KerasGenerator`]: `ImageDataGenerator`. One map, `rotation · shift · shear · zoom`
 //!   in this order of matrices, about the centre, read once. The centre is `(size − 1) / 2`, as Keras
-//!   has had it since keras-preprocessing 1.1.1; before that it was `size / 2 + 0.5`, one pixel off.
+//!   has had it since 2.9; every keras-preprocessing (up to 1.1.2, in Keras up to 2.8) turns about
+//!   `size / 2 + 0.5`, one pixel off. Rows and columns are keras-preprocessing's: Keras 2.9 and later
+//!   exchange them before reading, so that a range of heights moves columns there and shear slants the
+//!   other way. Equal shifts and zooms without shear mean the same in both.
 //! - [`Convention::KerasLayers`]: `RandomRotation`, `RandomZoom`, `RandomTranslation` one after
 //!   another, each reading the image bilinearly on its own, as the layers do; what is drawn as nothing
 //!   is passed over. Keras 2 has no layer for shear; here the generator's shear stands before the

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use dfdx::tensor::Cpu;
 
 use super::network::Network;
-use super::portable::PortableNetwork;
+use super::portable::{Backend, PortableNetwork};
 use super::{EngineError, TrainJob, fused};
-use crate::spec::settings::Precision;
+use crate::data::ImageShape;
+use crate::spec::settings::{Precision, Settings, TrainerSettings};
 use gridbench_kernels::{Isa, IsaError, Path};
 
 /// What computes on the CPU; `GRIDBENCH_ISA` chooses one by name.
@@ -47,6 +48,16 @@ impl FromStr for CpuKernels {
 }
 
 impl CpuKernels {
+    /// Returns what computes under these settings: `trainer.engine = "dfdx"` means dfdx's
+    /// operations, whatever else was chosen.
+    #[must_use]
+    pub fn of(self, settings: &Settings) -> Self {
+        match settings.trainer {
+            TrainerSettings::DfdxOnly => Self::Dfdx,
+            _ => self,
+        }
+    }
+
     /// Returns the path of a precision, or nothing for dfdx's operations.
     ///
     /// `Precision::Auto` means 32-bit floats: a file then gives comparable numbers on machines with
@@ -59,8 +70,8 @@ impl CpuKernels {
         let isa = match (self, precision) {
             (Self::Dfdx, Precision::Bf16) => {
                 return Err(EngineError::Unsupported(
-                    "dfdx's operations do not compute in bf16; unset `GRIDBENCH_ISA` or set \
-                     `train.precision` to \"f32\""
+                    "dfdx's operations do not compute in bf16; set `train.precision` to \"f32\", or \
+                     use neither `trainer.engine = \"dfdx\"` nor `GRIDBENCH_ISA=dfdx`"
                         .to_owned(),
                 ));
             }
@@ -89,8 +100,8 @@ impl CpuKernels {
     /// Returns the multiply-accumulates per second to expect of a training on one core: about half
     /// of what a server of 2023 shows, so that estimates err on the long side.
     #[must_use]
-    pub fn assumed_rate(self, precision: Precision) -> f64 {
-        match self.path(precision).ok().flatten().map(Path::isa) {
+    pub fn assumed_rate(self, settings: &Settings) -> f64 {
+        match self.of(settings).path(settings.train.precision).ok().flatten().map(Path::isa) {
             None | Some(Isa::Portable) => 4e9,
             Some(isa) if isa.is_bf16() => 1e11,
             Some(_) => 25e9,
@@ -100,9 +111,26 @@ impl CpuKernels {
     /// Returns what the manifest says of the CPU.
     pub(super) fn description(self) -> String {
         match self.path(Precision::Auto) {
-            Ok(Some(path)) => format!("cpu, fused {}", path.isa()),
-            Ok(None) => "cpu, portable f32".to_owned(),
+            Ok(Some(path)) => format!("cpu, {}", fused::path_name(path)),
+            Ok(None) => format!("cpu, {}", Cpu::PATH),
             Err(error) => format!("cpu, unusable: {error}"),
+        }
+    }
+
+    /// Returns the numerical path of a network under these settings; absent where there is none.
+    pub(super) fn path_of(
+        self,
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+    ) -> Option<String> {
+        let precision = settings.train.precision;
+        match self.of(settings).path(precision) {
+            Ok(Some(path)) if fused::has_kernels(settings, shape, classes) => {
+                Some(fused::path_name(path))
+            }
+            Ok(_) if precision != Precision::Bf16 => Some(Cpu::PATH.to_owned()),
+            _ => None,
         }
     }
 
@@ -113,7 +141,7 @@ impl CpuKernels {
         let first = &jobs[0];
         let (shape, classes) = (first.dataset.shape, first.dataset.classes.len());
         let precision = first.settings.train.precision;
-        if let ([job], Some(path)) = (jobs, self.path(precision)?) {
+        if let ([job], Some(path)) = (jobs, self.of(first.settings).path(precision)?) {
             match fused::build(
                 path,
                 job.settings,
@@ -139,9 +167,13 @@ impl CpuKernels {
 mod tests {
     use super::super::testing::{dense, every_layer, job, quarters, settings, splits};
     use super::*;
-    use crate::spec::layers::LayerSettings;
+    use crate::spec::layers::{LayerSettings, NormStatistics};
 
-    const NORM: LayerSettings = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
+    const NORM: LayerSettings = LayerSettings::BatchNorm {
+        momentum: 0.9,
+        epsilon: 1e-3,
+        statistics: NormStatistics::Running,
+    };
 
     #[test]
     fn kernels_are_read_from_their_names() {
@@ -166,9 +198,23 @@ mod tests {
         let path = |layers| {
             let settings = settings(layers);
             let network = CpuKernels::Auto.network(&[job(&settings, &dataset, &splits, 0)]);
-            network.unwrap().path()
+            let path = network.unwrap().path();
+            let foretold = CpuKernels::Auto.path_of(&settings, dataset.shape, 4);
+            assert_eq!(foretold.as_ref(), Some(&path));
+            path
         };
         assert!(path(every_layer()).starts_with("fused "));
-        assert_eq!(path(vec![LayerSettings::Flatten, NORM, dense(None)]), "portable f32");
+        assert_eq!(path(vec![LayerSettings::Flatten, NORM, dense(None)]), "dfdx f32");
+    }
+
+    #[test]
+    fn an_experiment_that_names_dfdx_gets_its_operations_whatever_kernels_are_chosen() {
+        let (dataset, splits) = (quarters(20), splits(20));
+        let mut settings = settings(every_layer());
+        settings.trainer = TrainerSettings::DfdxOnly;
+        for kernels in [CpuKernels::Auto, CpuKernels::Forced(Isa::Portable)] {
+            let network = kernels.network(&[job(&settings, &dataset, &splits, 0)]).unwrap();
+            assert_eq!(network.path(), "dfdx f32");
+        }
     }
 }

@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 #[cfg(feature = "cuda")]
 use super::cuda::CudaNetworks;
-use super::fake::FakeEngine;
+use super::fake::{self, FakeEngine};
 use super::weights::{NamedTensor, from_safetensors};
 use super::{
     CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, naive_bayes, pack,
     retrain, training,
 };
 use crate::base::{Seed, SeedPath};
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::LogProbabilities;
 use crate::spec::settings::{Precision, Settings, TrainerSettings};
 
@@ -136,6 +136,9 @@ pub(super) trait Networks: Sync {
     /// Returns the device and numerical path.
     fn description(&self) -> String;
 
+    /// Returns the numerical path of a network under these settings; absent where there is none.
+    fn path_of(&self, settings: &Settings, shape: ImageShape, classes: usize) -> Option<String>;
+
     /// Returns how many members like this one are best trained at once.
     fn capacity(&self, job: &TrainJob<'_>) -> usize;
 
@@ -203,6 +206,16 @@ impl<N: Networks> Engine for Trainers<N> {
         self.networks.lost()
     }
 
+    fn path_of(&self, settings: &Settings, shape: ImageShape, classes: usize) -> Option<String> {
+        if matches!(settings.trainer, TrainerSettings::Fake(_)) {
+            return Some(fake::PATH.to_owned());
+        }
+        if naive_bayes::asked_for(settings).is_some() {
+            return Some(naive_bayes::PATH.to_owned());
+        }
+        self.networks.path_of(settings, shape, classes)
+    }
+
     fn workers(&self) -> Option<usize> {
         self.networks.workers()
     }
@@ -210,10 +223,8 @@ impl<N: Networks> Engine for Trainers<N> {
     fn pack_capacity(&self, job: &TrainJob<'_>) -> usize {
         match &job.settings.trainer {
             TrainerSettings::Fake(_) => FakeEngine.pack_capacity(job),
-            TrainerSettings::Dfdx if pack::is_packable(job.settings) => {
-                self.networks.capacity(job).max(1)
-            }
-            TrainerSettings::Dfdx => 1,
+            _ if pack::is_packable(job.settings) => self.networks.capacity(job).max(1),
+            _ => 1,
         }
     }
 
@@ -241,10 +252,10 @@ impl<N: Networks> Engine for Trainers<N> {
     ) -> Result<TrainOutput, EngineError> {
         match &job.settings.trainer {
             TrainerSettings::Fake(_) => FakeEngine.train(job, observer),
-            TrainerSettings::Dfdx if job.settings.train.retrain.is_some() => {
+            _ if job.settings.train.retrain.is_some() => {
                 retrain::train(job, observer, &mut |job, observer| self.once(job, observer))
             }
-            TrainerSettings::Dfdx => self.once(job, observer),
+            _ => self.once(job, observer),
         }
     }
 
@@ -289,8 +300,12 @@ impl Networks for CpuNetworks {
         self.kernels.description()
     }
 
-    fn capacity(&self, _job: &TrainJob<'_>) -> usize {
-        if self.kernels == CpuKernels::Dfdx { self.pack } else { 1 }
+    fn path_of(&self, settings: &Settings, shape: ImageShape, classes: usize) -> Option<String> {
+        self.kernels.path_of(settings, shape, classes)
+    }
+
+    fn capacity(&self, job: &TrainJob<'_>) -> usize {
+        if self.kernels.of(job.settings) == CpuKernels::Dfdx { self.pack } else { 1 }
     }
 
     fn train(

@@ -69,13 +69,13 @@ pub fn initial_weights(
 /// Draws `count` weights between `fan_in` inputs and `fan_out` outputs.
 ///
 /// Fans count the weights that meet in one sum: `channels · kernel²` in, `filters · kernel²` out
-/// for a convolution (Glorot & Bengio 2010, He et al. 2015, as Keras counts them).
+/// for a convolution (Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998, as Keras counts them).
 fn draw(init: Init, count: usize, fan_in: usize, fan_out: usize, rng: &mut StreamRng) -> Vec<f32> {
     let (inputs, outputs) = (fan_in as f64, fan_out as f64);
     match init {
         Init::GlorotUniform => uniform(rng, count, (6.0 / (inputs + outputs)).sqrt()),
         Init::HeUniform => uniform(rng, count, (6.0 / inputs).sqrt()),
-        Init::LecunUniform => uniform(rng, count, (1.0 / inputs).sqrt()),
+        Init::LecunUniform => uniform(rng, count, (3.0 / inputs).sqrt()),
         Init::GlorotNormal => truncated_normal(rng, count, (2.0 / (inputs + outputs)).sqrt()),
         Init::HeNormal => truncated_normal(rng, count, (2.0 / inputs).sqrt()),
     }
@@ -111,6 +111,7 @@ mod tests {
     use super::super::testing::{dense, every_layer};
     use super::*;
     use crate::base::Seed;
+    use crate::spec::layers::{NormStatistics, Padding, Routing};
 
     fn moments(init: Init, fan_in: usize, fan_out: usize) -> (f64, f64, f64) {
         let mut rng = SeedPath::member(Seed(1), 0, 0).rng(Stream::Init, 1);
@@ -129,11 +130,61 @@ mod tests {
             (Init::GlorotNormal, 2.0 / 400.0),
             (Init::HeUniform, 2.0 / 100.0),
             (Init::HeNormal, 2.0 / 100.0),
-            (Init::LecunUniform, 1.0 / 300.0),
+            (Init::LecunUniform, 1.0 / 100.0),
         ] {
             let (mean, found, _) = moments(init, 100, 300);
             assert!(mean.abs() < 0.002, "{init:?}: mean {mean}");
             assert!((found / variance - 1.0).abs() < 0.02, "{init:?}: {found} for {variance}");
+        }
+    }
+
+    #[test]
+    fn every_layer_counts_the_weights_that_meet_in_one_sum() {
+        let init_of = |init| {
+            let conv = |filters, kernel, padding| LayerSettings::Conv {
+                filters,
+                kernel,
+                stride: 2,
+                padding,
+                bias: true,
+                init,
+            };
+            let layers = [
+                conv(64, 3, Padding::Same),
+                conv(64, 5, Padding::Same),
+                LayerSettings::Capsules {
+                    dimensions: 8,
+                    size: 16,
+                    rounds: 3,
+                    routing: Routing::MaxMin,
+                    init,
+                },
+            ];
+            let architecture = Architecture::of(&layers, (28, 28, 1), 10).unwrap();
+            initial_weights(&layers, &architecture, &SeedPath::member(Seed(1), 0, 0))
+        };
+        // keras.initializers.compute_fans of (3, 3, 1, 64), (5, 5, 64, 64) and (8, 16).
+        let fans =
+            [("01.conv", 9.0, 576.0), ("02.conv", 1_600.0, 1_600.0), ("03.capsules", 8.0, 16.0)];
+        type Variance = fn(f64, f64) -> f64;
+        let inits: [(Init, Variance); 5] = [
+            (Init::GlorotUniform, |inputs, outputs| 2.0 / (inputs + outputs)),
+            (Init::GlorotNormal, |inputs, outputs| 2.0 / (inputs + outputs)),
+            (Init::HeUniform, |inputs, _| 2.0 / inputs),
+            (Init::HeNormal, |inputs, _| 2.0 / inputs),
+            (Init::LecunUniform, |inputs, _| 1.0 / inputs),
+        ];
+        for (init, variance) in inits {
+            let weights = init_of(init);
+            for (layer, fan_in, fan_out) in fans {
+                let values = &find(&weights, &format!("{layer}.weight")).values;
+                let squares = values.iter().map(|&value| f64::from(value).powi(2));
+                let found = (squares.sum::<f64>() / values.len() as f64).sqrt();
+                let expected = variance(fan_in, fan_out).sqrt();
+                // Five standard errors of the smallest tensor, of 576 values.
+                let what = format!("{init:?} {layer}: {found} for {expected}");
+                assert!((found / expected - 1.0).abs() < 0.1, "{what}");
+            }
         }
     }
 
@@ -182,7 +233,14 @@ mod tests {
         let plain = vec![LayerSettings::Flatten, dense(Some(8)), dense(None)];
         let mut dropped = plain.clone();
         dropped.insert(2, LayerSettings::Dropout { rate: 0.5 });
-        dropped.insert(2, LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 });
+        dropped.insert(
+            2,
+            LayerSettings::BatchNorm {
+                momentum: 0.9,
+                epsilon: 1e-3,
+                statistics: NormStatistics::Running,
+            },
+        );
         let (plain, dropped) = (weights(&plain, 0), weights(&dropped, 0));
         let found = &find(&dropped, "layer05.dense.weight").values;
         assert_eq!(found, &find(&plain, "layer03.dense.weight").values);

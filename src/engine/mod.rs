@@ -20,6 +20,8 @@ mod member;
 pub mod model_file;
 mod naive_bayes;
 pub mod network;
+#[cfg(test)]
+mod norm_tests;
 pub mod pack;
 mod portable;
 mod retrain;
@@ -39,7 +41,7 @@ pub use fake::FakeEngine;
 use std::ops::ControlFlow;
 
 use crate::base::SeedPath;
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
 use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
@@ -154,7 +156,7 @@ impl From<ShapeProblem> for EngineError {
 
 /// Trains one member, or several at once.
 pub trait Engine: Sync {
-    /// Returns the device and numerical path, for the manifest, for example `cpu, portable f32`.
+    /// Returns the device and numerical path, for the manifest, for example `cpu, dfdx f32`.
     fn description(&self) -> String;
 
     /// Trains one member to its end, to divergence or until the observer stops it.
@@ -181,7 +183,7 @@ pub trait Engine: Sync {
         _weights: &[u8],
     ) -> Result<LogProbabilities, EngineError> {
         Err(EngineError::Unsupported(format!(
-            "the engine `{}` keeps no weights to predict with; train with `trainer.engine = \"dfdx\"`",
+            "the engine `{}` keeps no weights to predict with; train with `trainer.engine = \"auto\"`",
             self.description()
         )))
     }
@@ -194,6 +196,13 @@ pub trait Engine: Sync {
     /// Returns why this process can no longer use the device, once it is lost. What a training
     /// ended with since then says nothing of the training.
     fn lost(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the numerical path that a member with these settings takes on images of this shape,
+    /// as its record will say; absent: not known before it is trained. Two trainings of one member
+    /// give the same bits only on the same path.
+    fn path_of(&self, _settings: &Settings, _shape: ImageShape, _classes: usize) -> Option<String> {
         None
     }
 

@@ -125,7 +125,7 @@ pub(super) fn train(
             selection: Selection::Last,
             metrics,
             trainable_parameters: weights.iter().map(|tensor| tensor.values.len() as u64).sum(),
-            path: "naive bayes f64".to_owned(),
+            path: PATH.to_owned(),
             images_trained,
         }),
         epochs: vec![record],
@@ -139,6 +139,9 @@ pub(super) fn train(
         weights: Some(to_safetensors(&weights)),
     })
 }
+
+/// The numerical path of every fit.
+pub(super) const PATH: &str = "naive bayes f64";
 
 /// Predicts the images at `indices` with saved numbers.
 ///

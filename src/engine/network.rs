@@ -57,7 +57,7 @@ pub trait Network {
     /// Returns the number of models.
     fn models(&self) -> usize;
 
-    /// Returns the numerical path, for example `portable f32`.
+    /// Returns the numerical path, for example `dfdx f32`.
     fn path(&self) -> String;
 
     /// Returns the number of trainable parameters of one model.
@@ -115,7 +115,7 @@ pub trait Network {
     }
 
     /// Appends the logits of `images` images to each model's list, `images × classes`, without
-    /// dropout and with running statistics. `pixels` has one entry a model.
+    /// dropout and with the statistics of an evaluation. `pixels` has one entry a model.
     ///
     /// # Errors
     /// If the device fails.
@@ -125,6 +125,16 @@ pub trait Network {
         images: usize,
         logits: &mut [Vec<f32>],
     ) -> Result<(), EngineError>;
+
+    /// Begins to measure the statistics of layers that evaluate by those of the training images,
+    /// and returns whether there are any. Until [`Network::end_measuring`] such layers normalise
+    /// what is predicted by its batch, and remember.
+    fn begin_measuring(&mut self) -> bool {
+        false
+    }
+
+    /// Evaluates by what was measured from now on.
+    fn end_measuring(&mut self) {}
 
     /// Returns the weights of one model.
     fn weights(&self, model: usize) -> Vec<NamedTensor>;

@@ -29,8 +29,7 @@ pub(super) const MOST: usize = 64;
 #[must_use]
 pub fn agree(a: &Settings, b: &Settings) -> bool {
     let same_engine = match (&a.trainer, &b.trainer) {
-        (TrainerSettings::Dfdx, TrainerSettings::Dfdx)
-        | (TrainerSettings::Fake(_), TrainerSettings::Fake(_)) => true,
+        (TrainerSettings::Fake(_), TrainerSettings::Fake(_)) => true,
         (a, b) => a == b,
     };
     same_engine
@@ -57,7 +56,7 @@ fn same_architecture(a: &[LayerSettings], b: &[LayerSettings]) -> bool {
 /// Returns whether the training loop can train a member like this beside others: it is trained by
 /// steps, and once.
 pub(super) fn is_packable(settings: &Settings) -> bool {
-    matches!(settings.trainer, TrainerSettings::Dfdx)
+    settings.trainer.has_networks()
         && settings.train.retrain.is_none()
         && naive_bayes::asked_for(settings).is_none()
 }

@@ -1,6 +1,6 @@
 //! The step size over time.
 
-use crate::spec::settings::{LearningRateSettings, Schedule};
+use crate::spec::settings::{LearningRateSettings, OptimizerConvention, Schedule};
 
 /// Returns the step size of optimisation step `step` (from 0) of `epochs · steps_per_epoch`.
 ///
@@ -33,6 +33,35 @@ pub(super) fn learning_rate(
     };
     let warmup = if warmup_steps > 0.0 { ((step + 1) as f64 / warmup_steps).min(1.0) } else { 1.0 };
     scheduled * warmup
+}
+
+/// Adam's corrections in one step, for `w ← w − rate · m / (√v + epsilon)` (Kingma & Ba 2015, end of
+/// section 2).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AdamStep {
+    /// Factor on the step size, `√(1 − β₂ᵗ) / (1 − β₁ᵗ)`.
+    pub(super) rate: f64,
+    /// Added to the root of the second moment as it is.
+    pub(super) epsilon: f64,
+}
+
+impl AdamStep {
+    /// Works out the corrections of step `step`, from 1.
+    ///
+    /// torch adds epsilon to the root of the corrected moment, `√(v / (1 − β₂ᵗ))`.
+    pub(super) fn new(
+        betas: [f64; 2],
+        epsilon: f64,
+        convention: OptimizerConvention,
+        step: u64,
+    ) -> Self {
+        let [first, second] = betas.map(|beta| 1.0 - beta.powf(step as f64));
+        let epsilon = match convention {
+            OptimizerConvention::Keras => epsilon,
+            OptimizerConvention::Torch => epsilon * second.sqrt(),
+        };
+        Self { rate: second.sqrt() / first, epsilon }
+    }
 }
 
 #[cfg(test)]

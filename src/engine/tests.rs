@@ -13,7 +13,7 @@ use super::*;
 use crate::base::{MetricName, Seed};
 use crate::data::{DataFolders, load, split};
 use crate::record::Selection;
-use crate::spec::layers::{LayerSettings, Padding};
+use crate::spec::layers::{LayerSettings, NormStatistics, Padding};
 use crate::spec::settings::{PatienceSettings, Schedule, Source};
 use gridbench_kernels::Isa;
 
@@ -70,7 +70,11 @@ fn a_small_network_learns_real_digits() {
     for kernels in all_kernels() {
         let mut settings = settings(vec![
             conv(8, 3, 1, Padding::Same),
-            LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 },
+            LayerSettings::BatchNorm {
+                momentum: 0.9,
+                epsilon: 1e-3,
+                statistics: NormStatistics::Running,
+            },
             LayerSettings::Relu,
             LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
             LayerSettings::Flatten,

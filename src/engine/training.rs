@@ -61,13 +61,23 @@ pub(super) fn predict_with(
     weights: &[NamedTensor],
 ) -> Result<LogProbabilities, EngineError> {
     network.load_weights(0, weights)?;
+    let logits = predicted(network, job, indices)?;
+    Ok(evaluation::log_probabilities(logits, job.dataset.classes.len()))
+}
+
+/// Returns the logits of the images at `indices`.
+pub(super) fn predicted(
+    network: &mut dyn Network,
+    job: &TrainJob<'_>,
+    indices: &[u32],
+) -> Result<Vec<f32>, EngineError> {
     let (mut feed, mut batches) = (Feed::default(), evaluation_batches(job, indices));
     let mut logits = [Vec::new()];
     loop {
         let images = feed.advance(&mut batches, By::Pixel);
         if images == 0 {
             let [logits] = logits;
-            return Ok(evaluation::log_probabilities(logits, job.dataset.classes.len()));
+            return Ok(logits);
         }
         network.predict(&[&feed.pixels], images, &mut logits)?;
     }
@@ -279,6 +289,9 @@ fn validate(
     holds: bool,
 ) -> Result<(), EngineError> {
     let places: Vec<usize> = live(members).collect();
+    if places.iter().any(|&place| !members[place].job.splits.validation.is_empty()) {
+        measure(network, members, holds)?;
+    }
     let logits = predict(network, members, (&places, holds), |m| &m.job.splits.validation[..])?;
     for (&place, logits) in places.iter().zip(logits) {
         let (member, total) = (&mut members[place], &totals[place]);
@@ -314,12 +327,31 @@ fn finish(
             network.load_weights(place, best)?;
         }
     }
+    // With validation images the statistics are those of the last epoch, or of the best.
+    if places.iter().any(|&place| members[place].job.splits.validation.is_empty()) {
+        measure(network, members, holds)?;
+    }
     let asked = (places, holds);
     let validation = predict(network, members, asked, |m| &m.job.splits.validation[..])?;
     let test = predict(network, members, asked, |m| &m.job.splits.test[..])?;
     for ((&place, validation), test) in places.iter().zip(validation).zip(test) {
         let weights = network.weights(place);
         members[place].complete(network, &weights, validation, test);
+    }
+    Ok(())
+}
+
+/// Lets the network measure statistics on the training images of every live member, where it has
+/// layers that evaluate by them.
+fn measure(
+    network: &mut dyn Network,
+    members: &[Member<'_>],
+    holds: bool,
+) -> Result<(), EngineError> {
+    if network.begin_measuring() {
+        let places: Vec<usize> = live(members).collect();
+        predict(network, members, (&places, holds), |m| &m.job.splits.train[..])?;
+        network.end_measuring();
     }
     Ok(())
 }

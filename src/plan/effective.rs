@@ -11,7 +11,7 @@ use crate::spec::default_train;
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
-    OptimizerSettings, Schedule, Settings, TrainSettings, TrainerSettings,
+    OptimizerConvention, OptimizerSettings, Schedule, Settings, TrainSettings, TrainerSettings,
 };
 
 /// A value that changes nothing.
@@ -167,11 +167,21 @@ fn batches(settings: &mut TrainSettings, sizes: Option<SplitSizes>, idles: Idles
 }
 
 fn optimizer(settings: &mut OptimizerSettings, idles: Idles<'_>) {
-    if let OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay } = *settings
+    if let OptimizerSettings::Sgd { momentum, weight_decay, convention, .. } = settings
+        && *momentum <= 0.0
+        && *weight_decay <= 0.0
+        && *convention != OptimizerConvention::Keras
+    {
+        let reason = "it is about momentum and weight decay, and there is neither";
+        idles("train.optimizer.convention", reason.to_owned());
+        *convention = OptimizerConvention::Keras;
+    }
+    if let OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay, convention } = *settings
         && weight_decay <= 0.0
     {
         idles("train.optimizer.name", "`adamw` without weight decay is `adam`".to_owned());
-        *settings = OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay: 0.0 };
+        let weight_decay = 0.0;
+        *settings = OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay, convention };
     }
 }
 

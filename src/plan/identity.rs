@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use crate::base::{CellId, ContentHasher, Digest, MemberId, SeedPath, TrialId, digest_of};
 use crate::spec::settings::{
     Combine, Convention, DatasetSettings, EnsembleSettings, Fill, LimitSettings, Schedule,
-    Settings, Source,
+    Settings, Source, TrainerSettings,
 };
 
 /// Hashes the parts of settings that decide weights, seeds aside.
@@ -80,7 +80,7 @@ impl<'a> TrainingIdentity<'a> {
             trainer: section!(
                 trainer,
                 |before: &Settings| before.trainer == settings.trainer,
-                &settings.trainer
+                trainer_meaning(&settings.trainer)
             ),
             hyperparameters: section!(
                 hyperparameters,
@@ -162,6 +162,15 @@ pub(super) fn trial_id(
 /// The ensemble settings every member carries, since none of them decides its weights.
 pub(super) const NEUTRAL_ENSEMBLE: EnsembleSettings =
     EnsembleSettings { size: 1, combine: Combine::Mean };
+
+/// Returns what is hashed of a trainer. What is called `auto` was called `dfdx` by the first version,
+/// and is still hashed so.
+fn trainer_meaning(trainer: &TrainerSettings) -> Json {
+    match trainer {
+        TrainerSettings::Auto => serde_json::json!({ "engine": "dfdx" }),
+        other => serde_json::to_value(other).expect("settings serialise to JSON"),
+    }
+}
 
 /// Returns the settings without file paths, of which the checksum of the images says more, and
 /// without limits.
@@ -246,5 +255,17 @@ mod tests {
         assert_eq!(canonical(r#"{"b": 1.0, "a": [2e0, -0.0, 0.5]}"#), r#"{"a":[2,0,0.5],"b":1}"#);
         assert_eq!(canonical(r#"{"a":[2,0,0.5],"b":1}"#), canonical(r#"{"b":1,"a":[2,0,5e-1]}"#));
         assert_ne!(canonical("[1, 2]"), canonical("[2, 1]"));
+    }
+
+    #[test]
+    fn auto_hashes_as_the_first_version_hashed_dfdx_and_dfdx_as_itself() {
+        let text = |trainer: &TrainerSettings| trainer_meaning(trainer).to_string();
+        assert_eq!(text(&TrainerSettings::Auto), r#"{"engine":"dfdx"}"#);
+        assert_ne!(text(&TrainerSettings::DfdxOnly), text(&TrainerSettings::Auto));
+        let read = |text: &str| serde_json::from_str::<TrainerSettings>(text).unwrap();
+        assert_eq!(read(r#"{"engine":"dfdx"}"#), TrainerSettings::Auto);
+        for trainer in [TrainerSettings::Auto, TrainerSettings::DfdxOnly] {
+            assert_eq!(read(&serde_json::to_string(&trainer).unwrap()), trainer);
+        }
     }
 }

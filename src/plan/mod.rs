@@ -5,6 +5,7 @@
 //! fourteen. Invariant: an id depends on what is trained and on its seeds, never on the position in
 //! the grid, the order of keys, other cells or the number of workers.
 
+mod averages;
 mod draw;
 mod effective;
 mod estimate;
@@ -24,6 +25,7 @@ use crate::base::{CellId, Digest, MemberId, SeedPath, TrialId};
 use crate::spec::settings::{DatasetSettings, Settings};
 use crate::spec::value::Value;
 
+pub use averages::ShortAverages;
 pub use draw::{CellDraft, ImageFacts, PlanError};
 pub use effective::{Idle, effective, idle};
 pub use estimate::{Basis, Estimate, Facts, SplitSizes, estimate};

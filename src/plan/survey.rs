@@ -12,7 +12,7 @@ use super::effective::{self, Idle};
 use super::estimate::{Cost, Facts};
 use super::sections::{CellSections, DATASET, ENSEMBLE, MODEL};
 use super::twins::{TwinPair, Twins};
-use super::{Basis, Estimate, SplitSizes};
+use super::{Basis, Estimate, ShortAverages, SplitSizes};
 use crate::base::CellId;
 use crate::grid::Grid;
 use crate::spec::settings::{Combine, DatasetSettings, Settings};
@@ -293,6 +293,8 @@ impl<'d> Counting<'d> {
         let sizes = effective::limited(sizes, settings.dataset.train_limit);
         if self.doubts.len() < MAX_DOUBTS {
             self.doubts.extend(effective::doubt(settings, sizes));
+            let short = ShortAverages::of(settings, sizes.train);
+            self.doubts.extend(short.map(|short| short.to_string()));
         }
         let key = (images, self.sections.index(MODEL), settings.train.precision as u8);
         let (seconds, basis) =

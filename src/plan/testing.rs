@@ -8,9 +8,9 @@ use super::{
 use crate::base::{CellId, ContentHasher, Digest, Seed, digest_of};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
-    LearningRateSettings, ModelSettings, OptimizerSettings, Precision, Schedule, Settings, Share,
-    ShiftSettings, Source, SplitSettings, StopSettings, TrainSettings, TrainerSettings,
-    ZoomSettings,
+    LearningRateSettings, ModelSettings, OptimizerConvention, OptimizerSettings, Precision,
+    Schedule, Settings, Share, ShiftSettings, Source, SplitSettings, StopSettings, TrainSettings,
+    TrainerSettings, ZoomSettings,
 };
 use crate::spec::value::Value;
 
@@ -30,7 +30,12 @@ pub(crate) fn settings() -> Settings {
             epochs: 3,
             batch_size: 10,
             drop_last: false,
-            optimizer: OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 },
+            optimizer: OptimizerSettings::Sgd {
+                momentum: 0.0,
+                nesterov: false,
+                weight_decay: 0.0,
+                convention: OptimizerConvention::Torch,
+            },
             learning_rate: LearningRateSettings {
                 initial: 0.01,
                 schedule: Schedule::Constant,
@@ -50,7 +55,7 @@ pub(crate) fn settings() -> Settings {
             convention: Convention::KerasGenerator,
         },
         ensemble: EnsembleSettings { size: 1, combine: Combine::Mean },
-        trainer: TrainerSettings::Dfdx,
+        trainer: TrainerSettings::Auto,
         hyperparameters: BTreeMap::new(),
     }
 }

@@ -110,7 +110,7 @@ pub struct MemberSummary {
     pub metrics: BTreeMap<MetricName, f64>,
     /// Trainable parameters.
     pub trainable_parameters: u64,
-    /// Numerical path taken, for example `portable f32` or `fused amx-bf16`.
+    /// Numerical path taken, for example `dfdx f32` or `fused amx-bf16`.
     pub path: String,
     /// Images trained on, epochs × training images.
     pub images_trained: u64,

@@ -312,6 +312,8 @@ pub enum WarningKind {
     TestSplitChooses,
     /// Training varies much more than the test set explains.
     UnstableTraining,
+    /// The trials of a cell were computed by several numerical paths.
+    MixedPaths,
     /// The published table asked for cannot be compared.
     Reference,
     /// The view names an axis that does not exist.

@@ -268,6 +268,26 @@ fn an_unknown_reference_is_a_warning_that_lists_the_known_ones() {
 }
 
 #[test]
+fn trials_of_one_cell_from_several_numerical_paths_are_a_warning() {
+    let mut results = fixture::augment_grid();
+    let mut warned = |paths: [&str; 2]| {
+        for (trial, path) in results.cells[0].trials.iter_mut().zip(paths) {
+            trial.path = Some(path.to_owned());
+        }
+        let section = &sections(std::slice::from_ref(&results))[0];
+        let warnings = section.warnings.iter();
+        warnings
+            .filter(|one| one.kind == WarningKind::MixedPaths)
+            .map(|one| one.text.clone())
+            .next()
+    };
+    assert_eq!(warned(["dfdx f32", "dfdx f32"]), None);
+    let text = warned(["fused avx2 f32", "fused avx2 f32 and fused avx512 f32"]).unwrap();
+    assert!(text.starts_with("the trials of 1 of 7 cells were computed by"), "{text}");
+    assert!(text.contains("(`fused avx2 f32`, `fused avx512 f32`)"), "{text}");
+}
+
+#[test]
 #[ignore = "a measurement: run it by name and read the times"]
 fn a_hundred_thousand_trials_are_reported() {
     let results = [fixture::large(1000, 100)];

@@ -8,7 +8,7 @@ use super::numbers::{Scale, counted};
 use super::reference;
 use crate::base::Split;
 use crate::record::Outcome;
-use crate::results::ExperimentResults;
+use crate::results::{CellResults, ExperimentResults};
 
 /// Fewest trials that give a spread worth the name.
 const FEW: usize = 3;
@@ -33,6 +33,7 @@ pub(super) fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         unfinished(evidence).map(|text| warn(WarningKind::Unfinished, text)),
         few(evidence).map(|text| warn(WarningKind::FewTrials, text)),
         unstable(evidence).map(|text| warn(WarningKind::UnstableTraining, text)),
+        mixed_paths(evidence.results).map(|text| warn(WarningKind::MixedPaths, text)),
         test_chooses(evidence).map(|text| warn(WarningKind::TestSplitChooses, text)),
         reference_problem(evidence).map(|text| warn(WarningKind::Reference, text)),
         unknown_axes(evidence).map(|text| warn(WarningKind::View, text)),
@@ -114,6 +115,20 @@ fn unstable(evidence: &Evidence<'_>) -> Option<String> {
             counted(spread.test_images as usize, "test image"),
         )
     })
+}
+
+fn mixed_paths(results: &ExperimentResults) -> Option<String> {
+    let mixed: Vec<Vec<&str>> =
+        results.cells.iter().map(CellResults::paths).filter(|paths| paths.len() > 1).collect();
+    let first = mixed.first()?;
+    let all: Vec<String> = first.iter().map(|path| format!("`{path}`")).collect();
+    Some(format!(
+        "the trials of {} of {} were computed by several numerical paths ({}), which round \
+         differently: the same seed gives another network on each",
+        mixed.len(),
+        counted(results.cells.len(), "cell"),
+        all.join(", ")
+    ))
 }
 
 fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::axes::{collect_axes, declared_axes};
 use super::facts::Facts;
-use super::model::{CellResults, ExperimentResults, MemberCurve, TrialRow};
+use super::model::{CellResults, ExperimentResults, MemberCurve, PATH_SEPARATOR, TrialRow};
 use super::summaries::Summaries;
 use crate::plan::{Member, Plan, Trial};
 use crate::record::Outcome;
@@ -73,6 +73,7 @@ fn trial_row(plan: &Plan, store: &Store, trial: &Trial) -> Option<TrialRow> {
         outcome,
         metrics,
         reason,
+        path: paths(plan, store, trial),
     };
     if let Some(record) = store.trials().get(&trial.id) {
         return Some(row(record.outcome, record.reason.clone(), record.metrics.clone()));
@@ -83,6 +84,19 @@ fn trial_row(plan: &Plan, store: &Store, trial: &Trial) -> Option<TrialRow> {
     let has_ended = worst.outcome == Outcome::Interrupted || known().count() == trial.members.len();
     (has_ended && worst.outcome != Outcome::Completed)
         .then(|| row(worst.outcome, worst.reason.clone(), BTreeMap::new()))
+}
+
+/// Returns the numerical paths of the completed members of a trial.
+fn paths(plan: &Plan, store: &Store, trial: &Trial) -> Option<String> {
+    let ids = trial.members.iter().map(|member| &plan.members[*member].id);
+    let summaries = ids.filter_map(|id| store.members().get(id)?.summary.as_ref());
+    let mut paths: Vec<&str> = Vec::new();
+    for summary in summaries {
+        if !paths.contains(&summary.path.as_str()) {
+            paths.push(&summary.path);
+        }
+    }
+    (!paths.is_empty()).then(|| paths.join(PATH_SEPARATOR))
 }
 
 fn curves(plan: &Plan, store: &Store) -> Vec<MemberCurve> {

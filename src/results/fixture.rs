@@ -91,6 +91,7 @@ pub(crate) fn experiment(
                 (MetricName::IMAGES_PER_SECOND, 9000.0 - 16.0 * f64::from(*errors)),
             ]),
             reason: None,
+            path: None,
         };
         CellResults {
             id: cell_id(sorted.iter().map(|(key, value)| (key.as_str(), value))),
@@ -155,6 +156,7 @@ pub(crate) fn augment_grid() -> ExperimentResults {
         outcome: Outcome::Diverged,
         metrics: BTreeMap::new(),
         reason: Some("loss became NaN in epoch 2".to_owned()),
+        path: None,
     };
     results.cells[2].trials.push(lost);
     results

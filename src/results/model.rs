@@ -67,11 +67,27 @@ impl CellResults {
         self.planned > 0 && self.lost() >= self.planned as usize
     }
 
+    /// Returns the numerical paths that its completed trials took, in the order of the repeats.
+    #[must_use]
+    pub fn paths(&self) -> Vec<&str> {
+        let mut paths: Vec<&str> = Vec::new();
+        let of_trials = self.completed().filter_map(|trial| trial.path.as_deref());
+        for path in of_trials.flat_map(|path| path.split(PATH_SEPARATOR)) {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+
     /// Iterates over the completed trials, by repeat.
     pub fn completed(&self) -> impl Iterator<Item = &TrialRow> {
         self.trials.iter().filter(|trial| trial.outcome == Outcome::Completed)
     }
 }
+
+/// Stands between the numerical paths of one trial.
+pub(super) const PATH_SEPARATOR: &str = " and ";
 
 /// One trial that has an outcome.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +102,8 @@ pub struct TrialRow {
     pub metrics: BTreeMap<MetricName, f64>,
     /// What went wrong, unless completed.
     pub reason: Option<String>,
+    /// Numerical path of its members, several joined by ` and `; absent where it is not known.
+    pub path: Option<String>,
 }
 
 /// The training curve of one member.

@@ -12,7 +12,6 @@ use super::{Load, RunError, RunOptions, RunRequest, RunSummary};
 use crate::data::{Dataset, split};
 use crate::plan::{MemberStanding, Outstanding, Plan, Progress, outstanding};
 use crate::record::Outcome;
-use crate::spec::settings::TrainerSettings;
 use crate::store::{Ended, Entry, Store, StoreError, View, Writer};
 
 /// Trains every outstanding member and scores every trial that can be scored.
@@ -187,7 +186,7 @@ fn weightless(
             .members()
             .get(&member.id)
             .is_some_and(|record| record.outcome == Outcome::Completed);
-        if !completed || !matches!(member.settings.trainer, TrainerSettings::Dfdx) {
+        if !completed || !member.settings.trainer.has_networks() {
             return false;
         }
         let kept = view.weights(&member.id);

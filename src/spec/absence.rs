@@ -32,13 +32,12 @@ impl Absence {
 #[must_use]
 pub fn absence(metric: &Metric, settings: &Settings, validation_images: usize) -> Option<Absence> {
     let is_built_in = match settings.trainer {
-        TrainerSettings::Dfdx | TrainerSettings::Fake(_) => true,
+        TrainerSettings::Auto | TrainerSettings::DfdxOnly | TrainerSettings::Fake(_) => true,
     };
     if metric.split != Some(Split::Validation) || !is_built_in {
         return None;
     }
-    let is_retrained =
-        settings.trainer == TrainerSettings::Dfdx && settings.train.retrain.is_some();
+    let is_retrained = settings.trainer.has_networks() && settings.train.retrain.is_some();
     match validation_images {
         0 => Some(Absence::NoValidation),
         _ if is_retrained => Some(Absence::Retrained),

@@ -318,7 +318,7 @@ fn slide(
 mod tests {
     use super::super::layers::AverageConvention;
     use super::*;
-    use crate::spec::layers::Init;
+    use crate::spec::layers::{Init, NormStatistics};
 
     fn conv(filters: usize, kernel: usize, stride: usize, padding: Padding) -> LayerSettings {
         LayerSettings::Conv { filters, kernel, stride, padding, bias: true, init: Init::HeNormal }
@@ -390,7 +390,11 @@ mod tests {
     fn parameters_and_arithmetic_are_counted() {
         let layers = [
             conv(4, 3, 2, Padding::Same),
-            LayerSettings::BatchNorm { momentum: 0.99, epsilon: 1e-3 },
+            LayerSettings::BatchNorm {
+                momentum: 0.99,
+                epsilon: 1e-3,
+                statistics: NormStatistics::Running,
+            },
             LayerSettings::AveragePool {
                 size: 2,
                 stride: 2,

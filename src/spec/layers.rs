@@ -27,6 +27,9 @@ pub enum LayerSettings {
         momentum: f64,
         /// Added to the variance.
         epsilon: f64,
+        /// What an evaluation normalises by; older files mean Keras' running averages.
+        #[serde(default, skip_serializing_if = "NormStatistics::is_running")]
+        statistics: NormStatistics,
     },
     /// `max(x, 0)`.
     Relu,
@@ -130,6 +133,40 @@ impl LayerSettings {
     }
 }
 
+/// What batch normalisation uses in place of a batch's mean and variance when it evaluates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormStatistics {
+    /// Keras' running averages `r ← β r + (1 − β) batch`, from mean 0 and variance 1: the start keeps
+    /// a weight of βᵗ after t steps.
+    #[default]
+    Running,
+    /// The same sums from 0, divided by 1 − βᵗ, so that the start counts for nothing (as Adam does);
+    /// mean 0 and variance 1 before any step.
+    Debiased,
+    /// Mean and variance over the training images as they are, from one pass in batches at every
+    /// evaluation ("precise" statistics, Wu & Johnson 2021).
+    Population,
+}
+
+impl NormStatistics {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
+
+    /// Returns the weight of the batch of step `step`, from 1, in the average that holds it.
+    ///
+    /// Debiased sums are kept as averages: `s / (1 − βᵗ)` moves by `(1 − β) / (1 − βᵗ)` of the way.
+    #[must_use]
+    pub fn share_of_step(self, momentum: f64, step: u64) -> f64 {
+        match self {
+            Self::Running | Self::Population => 1.0 - momentum,
+            Self::Debiased => (1.0 - momentum) / (1.0 - momentum.powf(step as f64)),
+        }
+    }
+}
+
 /// How a capsule divides what it says among the classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -195,6 +232,6 @@ pub enum Init {
     HeUniform,
     /// Normal with variance 2 / fan-in, cut at two standard deviations.
     HeNormal,
-    /// Uniform in ±√(1 / fan-in) (torch's default, also for biases there; biases are 0 here).
+    /// Uniform in ±√(3 / fan-in) (LeCun et al. 1998, as Keras has it).
     LecunUniform,
 }

@@ -1,6 +1,6 @@
 //! Networks with a name: those of published studies, and a small one for 8×8 images.
 
-use super::layers::{Init, LayerSettings, Padding, Routing};
+use super::layers::{Init, LayerSettings, NormStatistics, Padding, Routing};
 
 /// A network with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Knobs {
     pub width: f64,
     /// Initial weights of every layer; absent: the preset's.
     pub init: Option<Init>,
+    /// What batch normalisation evaluates by.
+    pub statistics: NormStatistics,
     /// Whether the features of `logistic` and `naive-bayes` are brought to one scale first.
     pub scaling: bool,
     /// Share of the largest variance that `naive-bayes` adds to every variance.
@@ -50,6 +52,7 @@ impl Default for Knobs {
             dense_dropout: None,
             width: 1.0,
             init: None,
+            statistics: NormStatistics::default(),
             scaling: false,
             smoothing: 1e-9,
         }
@@ -249,6 +252,7 @@ struct Stack {
     width: f64,
     init: Init,
     batch_norm_momentum: f64,
+    statistics: NormStatistics,
 }
 
 impl Stack {
@@ -260,6 +264,7 @@ impl Stack {
             width: knobs.width,
             init: knobs.init.unwrap_or(init),
             batch_norm_momentum: 0.99,
+            statistics: knobs.statistics,
         }
     }
 
@@ -285,8 +290,8 @@ impl Stack {
     }
 
     fn batch_norm(self) -> Self {
-        let momentum = self.batch_norm_momentum;
-        self.push(LayerSettings::BatchNorm { momentum, epsilon: 1e-3 })
+        let (momentum, statistics) = (self.batch_norm_momentum, self.statistics);
+        self.push(LayerSettings::BatchNorm { momentum, epsilon: 1e-3, statistics })
     }
 
     fn pool(self) -> Self {

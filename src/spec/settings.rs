@@ -81,17 +81,20 @@ pub enum Retrain {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "name")]
 pub enum OptimizerSettings {
-    /// Stochastic gradient descent; weight decay is L2 added to the gradient.
+    /// Stochastic gradient descent.
     #[serde(rename_all = "kebab-case")]
     Sgd {
         /// Momentum, 0 for none.
         momentum: f64,
         /// Nesterov's form of momentum.
         nesterov: bool,
-        /// L2 penalty.
+        /// Decoupled (Keras) or an L2 penalty (torch).
         weight_decay: f64,
+        /// What momentum gathers, and what weight decay is.
+        #[serde(default, skip_serializing_if = "OptimizerConvention::is_torch")]
+        convention: OptimizerConvention,
     },
-    /// Adam (Kingma & Ba 2015); weight decay is L2 added to the gradient.
+    /// Adam (Kingma & Ba 2015).
     #[serde(rename_all = "kebab-case")]
     Adam {
         /// Decay of the first moment.
@@ -100,8 +103,11 @@ pub enum OptimizerSettings {
         beta2: f64,
         /// Added to the root.
         epsilon: f64,
-        /// L2 penalty.
+        /// Decoupled (Keras) or an L2 penalty (torch).
         weight_decay: f64,
+        /// Which root epsilon is added to, and what weight decay is.
+        #[serde(default, skip_serializing_if = "OptimizerConvention::is_torch")]
+        convention: OptimizerConvention,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
     #[serde(rename_all = "kebab-case")]
@@ -114,6 +120,9 @@ pub enum OptimizerSettings {
         epsilon: f64,
         /// Decoupled weight decay.
         weight_decay: f64,
+        /// Which root epsilon is added to.
+        #[serde(default, skip_serializing_if = "OptimizerConvention::is_torch")]
+        convention: OptimizerConvention,
     },
     /// `RMSprop` (Tieleman & Hinton 2012).
     #[serde(rename_all = "kebab-case")]
@@ -124,11 +133,35 @@ pub enum OptimizerSettings {
         epsilon: f64,
         /// Momentum, 0 for none.
         momentum: f64,
-        /// Whose start value and place of epsilon are followed.
+        /// Whose start value and place of epsilon are followed, and what weight decay is.
         convention: RmsPropConvention,
-        /// L2 penalty.
+        /// Decoupled (Keras) or an L2 penalty.
         weight_decay: f64,
     },
+}
+
+/// Definitions of SGD, Adam and `AdamW` in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerConvention {
+    /// Keras 3. Momentum gathers finished steps, `v ← μ v − rate · g`, so that a change of the step
+    /// size does not reach back. Adam adds epsilon to the root of the second moment as it is, before
+    /// its correction. Weight decay is decoupled for every optimizer: `w ← w − rate · decay · w`,
+    /// then the step.
+    Keras,
+    /// torch. Momentum gathers gradients, `v ← μ v + g`, all of which the step size of the day scales.
+    /// Adam adds epsilon to the root of the corrected second moment. Weight decay is an L2 penalty
+    /// added to the gradient, and decoupled for `AdamW` alone. What files of engine revisions before 5
+    /// mean, and so what is left out of what is hashed.
+    #[default]
+    Torch,
+}
+
+impl OptimizerConvention {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_torch(&self) -> bool {
+        *self == Self::Torch
+    }
 }
 
 /// Definitions of `RMSprop` in use.
@@ -136,13 +169,13 @@ pub enum OptimizerSettings {
 #[serde(rename_all = "kebab-case")]
 pub enum RmsPropConvention {
     /// Squared gradient starts at 0, epsilon inside the root, momentum on the finished step
-    /// `learning-rate · gradient / root` (Keras 3).
+    /// `learning-rate · gradient / root`, decoupled weight decay (Keras 3).
     Keras,
-    /// Squared gradient starts at 0, epsilon outside the root, momentum on `gradient / root`
-    /// (torch).
+    /// Squared gradient starts at 0, epsilon outside the root, momentum on `gradient / root`, L2
+    /// penalty (torch).
     Torch,
-    /// Squared gradient starts at 1, epsilon inside the root, momentum on `gradient / root`
-    /// (dfdx 0.13).
+    /// Squared gradient starts at 1, epsilon inside the root, momentum on `gradient / root`, L2
+    /// penalty (dfdx 0.13).
     Dfdx,
 }
 
@@ -309,8 +342,12 @@ pub enum Combine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "engine")]
 pub enum TrainerSettings {
-    /// Networks on dfdx.
-    Dfdx,
+    /// Our own kernels where there are any, and dfdx's operations elsewhere. Files of engine
+    /// revisions before 5 call it `dfdx`.
+    #[serde(alias = "dfdx")]
+    Auto,
+    /// dfdx's operations everywhere, on every device.
+    DfdxOnly,
     /// Deterministic made-up curves, for testing everything but training.
     Fake(FakeSettings),
 }
@@ -320,7 +357,23 @@ impl TrainerSettings {
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
         match self {
-            Self::Dfdx | Self::Fake(_) => Metric::of_classifiers(),
+            Self::Auto | Self::DfdxOnly | Self::Fake(_) => Metric::of_classifiers(),
+        }
+    }
+
+    /// Returns whether networks are trained, instead of curves being made up.
+    #[must_use]
+    pub fn has_networks(&self) -> bool {
+        matches!(self, Self::Auto | Self::DfdxOnly)
+    }
+
+    /// Returns the engine as typed.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::DfdxOnly => "dfdx",
+            Self::Fake(_) => "fake",
         }
     }
 }

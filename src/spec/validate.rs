@@ -10,7 +10,7 @@ use super::keys;
 use super::layers::LayerSettings;
 use super::problem::{nearest, one_of};
 use super::reader::Findings;
-use super::settings::{Settings, TrainerSettings};
+use super::settings::Settings;
 use super::tree::{Data, Entry, Node, Origin, find};
 
 /// Values of one axis that are checked; of more, an even selection with both ends.
@@ -254,7 +254,7 @@ pub(super) fn steps(
         matches!(key, "model" | "trainer" | "trainer.engine" | "model.preset")
             || key.starts_with("model.layers")
     };
-    let is_fitted = base.trainer == TrainerSettings::Dfdx
+    let is_fitted = base.trainer.has_networks()
         && LayerSettings::are_fitted(&base.model.layers)
         && !axis_keys(blocks).into_iter().any(chooses_model);
     if !is_fitted {

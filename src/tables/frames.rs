@@ -26,7 +26,8 @@ pub(super) const COUNTED: [(Outcome, &str); 4] = [
 /// The tables of one experiment.
 #[derive(Debug, Clone)]
 pub struct Frames {
-    /// One row per trial: `cell`, the axes, `repeat`, `trial`, `outcome`, `reason`, every metric.
+    /// One row per trial: `cell`, the axes, `repeat`, `trial`, `outcome`, `reason`, `path`,
+    /// every metric.
     pub trials: DataFrame,
     /// One row per cell: `cell`, the axes, counts, statistics of every metric, `cell_id`.
     pub cells: DataFrame,
@@ -100,6 +101,7 @@ fn trials_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     columns.push(column("outcome", rows.iter().map(|row| row.outcome.name()).collect::<Vec<_>>()));
     columns
         .push(column("reason", rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>()));
+    columns.push(column("path", rows.iter().map(|row| row.path.as_deref()).collect::<Vec<_>>()));
     for metric in results.metrics() {
         let values = rows.iter().map(|row| row.metrics.get(&metric.name).copied());
         columns.push(column(&metric.name.column(), values.collect::<Vec<_>>()));

@@ -269,6 +269,9 @@ impl Table<'_> {
         let ids = self.texts("trial")?;
         let outcomes = self.outcomes()?;
         let reasons = self.texts("reason")?;
+        // Tables of engine revisions before 5 have none.
+        let has_paths = self.frame.column("path").is_ok();
+        let paths = has_paths.then(|| self.texts("path")).transpose()?;
         let mut metrics = Vec::new();
         for Metric { name, .. } in declared {
             if self.frame.column(&name.column()).is_ok() {
@@ -286,6 +289,7 @@ impl Table<'_> {
                 outcome: outcomes[row],
                 metrics: values.collect(),
                 reason: reasons.values[row].clone(),
+                path: paths.as_ref().and_then(|paths| paths.values[row].clone()),
             });
         }
         for cell in cells {

@@ -63,7 +63,7 @@ fn the_trials_table_follows_the_grid_and_names_what_went_wrong() {
     let (expected, _) = lines[0].split_once(",test_accuracy").unwrap();
     assert_eq!(
         expected,
-        "cell,augment.shift,augment.rotation,augment.zoom,repeat,trial,outcome,reason"
+        "cell,augment.shift,augment.rotation,augment.zoom,repeat,trial,outcome,reason,path"
     );
     assert!(lines[9].contains(",diverged,loss became NaN in epoch 2,,,"), "{}", lines[9]);
 }

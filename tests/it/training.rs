@@ -46,6 +46,44 @@ fn any_number_of_workers_gives_the_same_bits() {
     }
 }
 
+/// Trains the digits briefly, by the kernels that `isa` names.
+fn briefly(place: &Place, isa: &str, more: &[&str]) -> crate::support::Answer {
+    let quick =
+        "run digits.toml --set train.epochs=1 --set dataset.train-limit=256 --set repeats=1";
+    let call: Vec<&str> = quick.split(' ').chain(more.iter().copied()).collect();
+    let mut command = place.command(&call);
+    command.env("GRIDBENCH_ISA", isa).output().expect("bench starts").into()
+}
+
+#[test]
+fn members_that_took_another_numerical_path_are_not_taken_over() {
+    let place = Place::new();
+    place.file("digits.toml", DIGITS);
+    assert_eq!(briefly(&place, "portable", &["--set", "name=other", "--out", "a"]).code, 0);
+    let elsewhere = briefly(&place, "dfdx", &["--out", "b"]).stderr;
+    let told = "8 members of `./a` are trained again: another numerical path (`fused portable f32` \
+                there, `dfdx f32` here) would give other bits";
+    assert!(elsewhere.contains(told), "{elsewhere}");
+    assert!(elsewhere.contains("8 members trained"), "{elsewhere}");
+    let again = briefly(&place, "portable", &["--out", "c"]).stderr;
+    assert!(again.contains("8 members taken over from `./a`"), "{again}");
+}
+
+#[test]
+fn an_engine_is_named_in_the_file_or_on_the_command_line() {
+    let place = Place::new();
+    place.file("digits.toml", DIGITS);
+    let auto = briefly(&place, "portable", &["--out", "a"]);
+    assert!(auto.stdout.contains("fused portable f32"), "{}", auto.stdout);
+    // A forced instruction set is none of dfdx's business, and other members are trained.
+    let dfdx = briefly(&place, "portable", &["--out", "a", "--engine", "dfdx"]);
+    assert!(dfdx.stdout.contains("cpu, dfdx f32"), "{}", dfdx.stdout);
+    assert!(dfdx.stderr.contains("8 members trained;"), "{}", dfdx.stderr);
+    let refused = briefly(&place, "auto", &["--engine", "dfdx", "--set", "train.precision=bf16"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("in which engine `dfdx` does not compute"));
+}
+
 #[test]
 fn the_presets_have_their_published_parameter_counts() {
     let place = Place::new();

@@ -5,6 +5,9 @@ use super::isa::Path;
 use super::simd::{Kernel, Simd, run};
 
 /// An update rule with everything that does not change from weight to weight worked out.
+///
+/// Every rule first adds `l2 · w` to the gradient and shrinks the weight by the factor `1 − shrink`
+/// (decoupled weight decay, Loshchilov & Hutter 2019).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
     /// `v ← momentum · v + g; w ← w − rate · (nesterov ? g + momentum · v : v)` (Sutskever et al.
@@ -16,27 +19,32 @@ pub enum Rule {
         momentum: f32,
         /// Nesterov's form.
         nesterov: bool,
-        /// L2 penalty added to the gradient.
-        weight_decay: f32,
+        /// Whether the velocity gathers finished steps, `rate · g` (Keras), instead of gradients.
+        finished: bool,
+        /// L2 penalty.
+        l2: f32,
+        /// Decoupled weight decay, step size included.
+        shrink: f32,
     },
-    /// Adam (Kingma & Ba 2015, algorithm 1), with either kind of weight decay.
+    /// Adam (Kingma & Ba 2015, in the order of the end of section 2):
+    /// `m ← beta1 · m + gain1 · g; v ← beta2 · v + gain2 · g²; w ← w − rate · m / (√v + epsilon)`.
     Adam {
-        /// Step size.
+        /// Step size, with both corrections.
         rate: f32,
         /// Decay of the first moment.
         beta1: f32,
+        /// `1 − beta1`, which 32-bit floats cannot tell from a beta near 1.
+        gain1: f32,
         /// Decay of the second moment.
         beta2: f32,
+        /// `1 − beta2`.
+        gain2: f32,
         /// Added to the root.
         epsilon: f32,
-        /// `1 / (1 − beta1ᵗ)`.
-        correction1: f32,
-        /// `1 / (1 − beta2ᵗ)`.
-        correction2: f32,
-        /// L2 penalty added to the gradient.
+        /// L2 penalty.
         l2: f32,
-        /// Weights are multiplied by `1 − rate · decoupled` (Loshchilov & Hutter 2019).
-        decoupled: f32,
+        /// Decoupled weight decay, step size included.
+        shrink: f32,
     },
     /// `RMSprop` (Tieleman & Hinton 2012).
     RmsProp {
@@ -44,6 +52,8 @@ pub enum Rule {
         rate: f32,
         /// Decay of the squared gradient.
         alpha: f32,
+        /// `1 − alpha`.
+        gain: f32,
         /// Guards the division.
         epsilon: f32,
         /// Whether epsilon stands inside the root.
@@ -53,8 +63,10 @@ pub enum Rule {
         /// Whether the velocity gathers finished steps, `rate · gradient / root` (Keras 3),
         /// instead of directions (torch, dfdx).
         finished: bool,
-        /// L2 penalty added to the gradient.
-        weight_decay: f32,
+        /// L2 penalty.
+        l2: f32,
+        /// Decoupled weight decay, step size included.
+        shrink: f32,
     },
 }
 
@@ -207,12 +219,16 @@ impl<S: Simd> State<S> {
         // SAFETY: the caller's promise.
         unsafe {
             match *rule {
-                Rule::Sgd { rate, momentum, nesterov, weight_decay } => {
-                    let gradient = S::fma(S::splat(weight_decay), self.weight, gradient);
-                    let gradient = flushed::<S>(gradient, SMALLEST_GRADIENT);
-                    let mut direction = gradient;
+                Rule::Sgd { rate, momentum, nesterov, finished, l2, shrink } => {
+                    let gradient = self.penalised(gradient, l2);
+                    self.shrink(shrink);
+                    let (mut direction, mut rate) = (gradient, rate);
                     if momentum > 0.0 {
-                        let momentum = S::splat(momentum);
+                        if finished {
+                            direction = S::mul(S::splat(rate), direction);
+                            rate = 1.0;
+                        }
+                        let (momentum, gradient) = (S::splat(momentum), direction);
                         self.first = S::fma(momentum, self.first, gradient);
                         direction = self.first;
                         if nesterov {
@@ -221,46 +237,34 @@ impl<S: Simd> State<S> {
                     }
                     self.weight = S::fma(S::splat(-rate), direction, self.weight);
                 }
-                Rule::Adam {
-                    rate,
-                    beta1,
-                    beta2,
-                    epsilon,
-                    correction1,
-                    correction2,
-                    l2,
-                    decoupled,
-                } => {
-                    let gradient = S::fma(S::splat(l2), self.weight, gradient);
-                    let gradient = flushed::<S>(gradient, SMALLEST_GRADIENT);
-                    self.first = S::fma(
-                        S::splat(beta1),
-                        self.first,
-                        S::mul(S::splat(1.0 - beta1), gradient),
-                    );
+                Rule::Adam { rate, beta1, gain1, beta2, gain2, epsilon, l2, shrink } => {
+                    let gradient = self.penalised(gradient, l2);
+                    self.shrink(shrink);
+                    self.first =
+                        S::fma(S::splat(beta1), self.first, S::mul(S::splat(gain1), gradient));
                     let square = S::mul(gradient, gradient);
                     self.second =
-                        S::fma(S::splat(beta2), self.second, S::mul(S::splat(1.0 - beta2), square));
-                    let mean = S::mul(self.first, S::splat(correction1));
-                    let root = S::sqrt(S::mul(self.second, S::splat(correction2)));
-                    let direction = S::mul(mean, S::reciprocal(S::add(root, S::splat(epsilon))));
-                    let weight = S::mul(self.weight, S::splat(1.0 - rate * decoupled));
-                    self.weight = S::fma(S::splat(-rate), direction, weight);
+                        S::fma(S::splat(beta2), self.second, S::mul(S::splat(gain2), square));
+                    let root = S::add(S::sqrt(self.second), S::splat(epsilon));
+                    let direction = S::mul(self.first, S::reciprocal(root));
+                    self.weight = S::fma(S::splat(-rate), direction, self.weight);
                 }
                 Rule::RmsProp {
                     rate,
                     alpha,
+                    gain,
                     epsilon,
                     inside,
                     momentum,
                     finished,
-                    weight_decay,
+                    l2,
+                    shrink,
                 } => {
-                    let gradient = S::fma(S::splat(weight_decay), self.weight, gradient);
-                    let gradient = flushed::<S>(gradient, SMALLEST_GRADIENT);
+                    let gradient = self.penalised(gradient, l2);
+                    self.shrink(shrink);
                     let square = S::mul(gradient, gradient);
                     self.second =
-                        S::fma(S::splat(alpha), self.second, S::mul(S::splat(1.0 - alpha), square));
+                        S::fma(S::splat(alpha), self.second, S::mul(S::splat(gain), square));
                     let epsilon = S::splat(epsilon);
                     let inverse = if inside {
                         S::reciprocal_sqrt(S::add(self.second, epsilon))
@@ -282,6 +286,20 @@ impl<S: Simd> State<S> {
             }
         }
     }
+
+    /// Returns the gradient with its penalty, or zero where it is next to nothing.
+    #[inline(always)]
+    unsafe fn penalised(&self, gradient: S::Vector, l2: f32) -> S::Vector {
+        // SAFETY: the caller's promise.
+        unsafe { flushed::<S>(S::fma(S::splat(l2), self.weight, gradient), SMALLEST_GRADIENT) }
+    }
+
+    /// Takes a share off the weight.
+    #[inline(always)]
+    unsafe fn shrink(&mut self, share: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.weight = S::fma(S::splat(-share), self.weight, self.weight) }
+    }
 }
 
 #[cfg(test)]
@@ -293,77 +311,94 @@ mod tests {
     fn reference(rule: Rule, state: &mut [f64; 3], gradient: f64) {
         let [weight, first, second] = state;
         match rule {
-            Rule::Sgd { rate, momentum, nesterov, weight_decay } => {
+            Rule::Sgd { rate, momentum, nesterov, finished, l2, shrink } => {
                 let (rate, momentum) = (f64::from(rate), f64::from(momentum));
-                let gradient = gradient + f64::from(weight_decay) * *weight;
-                *first = momentum * *first + gradient;
-                *weight -= rate * if nesterov { gradient + momentum * *first } else { *first };
-            }
-            Rule::Adam { rate, beta1, beta2, epsilon, correction1, correction2, l2, decoupled } => {
-                let [rate, beta1, beta2, epsilon] = [rate, beta1, beta2, epsilon].map(f64::from);
                 let gradient = gradient + f64::from(l2) * *weight;
-                *first = beta1 * *first + (1.0 - beta1) * gradient;
-                *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                let mean = *first * f64::from(correction1);
-                let root = (*second * f64::from(correction2)).sqrt();
-                *weight -= rate * f64::from(decoupled) * *weight;
-                *weight -= rate * mean / (root + epsilon);
+                *weight -= f64::from(shrink) * *weight;
+                let (share, rate) = if finished { (rate, 1.0) } else { (1.0, rate) };
+                *first = momentum * *first + share * gradient;
+                let ahead = share * gradient + momentum * *first;
+                *weight -= rate * if nesterov { ahead } else { *first };
             }
-            Rule::RmsProp { rate, alpha, epsilon, inside, momentum, finished, weight_decay } => {
-                let [rate, alpha, epsilon, momentum] =
-                    [rate, alpha, epsilon, momentum].map(f64::from);
-                let gradient = gradient + f64::from(weight_decay) * *weight;
-                *second = alpha * *second + (1.0 - alpha) * gradient * gradient;
+            Rule::Adam { rate, beta1, gain1, beta2, gain2, epsilon, l2, shrink } => {
+                let [beta1, gain1, beta2, gain2] = [beta1, gain1, beta2, gain2].map(f64::from);
+                let gradient = gradient + f64::from(l2) * *weight;
+                *weight -= f64::from(shrink) * *weight;
+                *first = beta1 * *first + gain1 * gradient;
+                *second = beta2 * *second + gain2 * gradient * gradient;
+                *weight -= f64::from(rate) * *first / (second.sqrt() + f64::from(epsilon));
+            }
+            Rule::RmsProp {
+                rate,
+                alpha,
+                gain,
+                epsilon,
+                inside,
+                momentum,
+                finished,
+                l2,
+                shrink,
+            } => {
+                let [rate, alpha, gain, epsilon, momentum] =
+                    [rate, alpha, gain, epsilon, momentum].map(f64::from);
+                let gradient = gradient + f64::from(l2) * *weight;
+                *weight -= f64::from(shrink) * *weight;
+                *second = alpha * *second + gain * gradient * gradient;
                 let root =
                     if inside { (*second + epsilon).sqrt() } else { second.sqrt() + epsilon };
-                if finished {
-                    *first = momentum * *first + rate * gradient / root;
-                    *weight -= *first;
-                } else {
-                    *first = momentum * *first + gradient / root;
-                    *weight -= rate * *first;
-                }
+                let (share, rate) = if finished { (rate, 1.0) } else { (1.0, rate) };
+                *first = momentum * *first + share * gradient / root;
+                *weight -= rate * *first;
             }
+        }
+    }
+
+    fn adam(l2: f32, shrink: f32) -> Rule {
+        Rule::Adam {
+            rate: 0.01,
+            beta1: 0.9,
+            gain1: 0.1,
+            beta2: 0.999,
+            gain2: 0.001,
+            epsilon: 1e-7,
+            l2,
+            shrink,
         }
     }
 
     #[test]
     fn every_rule_follows_its_formula_for_five_steps() {
-        let sgd = |momentum, nesterov, weight_decay| Rule::Sgd {
+        let sgd = |momentum, nesterov, finished, l2, shrink| Rule::Sgd {
             rate: 0.1,
             momentum,
             nesterov,
-            weight_decay,
-        };
-        let adam = |l2, decoupled| Rule::Adam {
-            rate: 0.01,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-7,
-            correction1: 2.0,
-            correction2: 3.0,
+            finished,
             l2,
-            decoupled,
+            shrink,
         };
-        let rms = |inside, momentum, finished, weight_decay| Rule::RmsProp {
+        let rms = |inside, momentum, finished, l2, shrink| Rule::RmsProp {
             rate: 0.01,
             alpha: 0.9,
+            gain: 0.1,
             epsilon: 1e-7,
             inside,
             momentum,
             finished,
-            weight_decay,
+            l2,
+            shrink,
         };
         let rules = [
-            sgd(0.0, false, 0.0),
-            sgd(0.9, false, 0.01),
-            sgd(0.9, true, 0.01),
+            sgd(0.0, false, false, 0.0, 0.0),
+            sgd(0.9, false, false, 0.01, 0.0),
+            sgd(0.9, true, false, 0.01, 0.0),
+            sgd(0.9, false, true, 0.0, 0.01),
+            sgd(0.9, true, true, 0.0, 0.01),
             adam(0.0, 0.0),
             adam(0.01, 0.0),
             adam(0.0, 0.1),
-            rms(false, 0.0, false, 0.0),
-            rms(true, 0.9, false, 0.01),
-            rms(true, 0.9, true, 0.01),
+            rms(false, 0.0, false, 0.0, 0.0),
+            rms(true, 0.9, false, 0.01, 0.0),
+            rms(true, 0.9, true, 0.0, 0.01),
         ];
         for path in Path::all() {
             for rule in rules {
@@ -393,16 +428,11 @@ mod tests {
 
     #[test]
     fn moments_of_weights_that_stopped_learning_end_at_zero_and_nan_stays() {
-        let rule = Rule::Adam {
-            rate: 0.01,
-            beta1: 0.9,
-            beta2: 0.99,
-            epsilon: 1e-7,
-            correction1: 1.0,
-            correction2: 1.0,
-            l2: 0.0,
-            decoupled: 0.0,
+        let Rule::Adam { rate, beta1, gain1, epsilon, l2, shrink, .. } = adam(0.0, 0.0) else {
+            unreachable!("it is Adam")
         };
+        let (beta2, gain2) = (0.99, 0.01);
+        let rule = Rule::Adam { rate, beta1, gain1, beta2, gain2, epsilon, l2, shrink };
         for path in Path::all() {
             let gradient = [0.0, 1e-20, -1e-20, f32::NAN];
             let (mut weights, mut first, mut second) = ([1.0; 4], [1.0, -1.0, 1.0, 1.0], [1.0; 4]);

@@ -22,12 +22,15 @@ use super::device::{Networks, shared};
 use super::portable::{Backend, Footprint, Packed, PortableNetwork, Rows};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, pack, training};
+use crate::data::ImageShape;
 use crate::record::LogProbabilities;
-use crate::spec::settings::Precision;
+use crate::spec::settings::{Precision, Settings};
 use gpu::{Gpu, explained};
 use source::KernelSource;
 
 impl Backend for Cuda {
+    const PATH: &'static str = "dfdx cuda f32";
+
     fn keep_memory(&self) {
         // Without the cache every tensor of every step is allocated anew.
         self.enable_cache();
@@ -113,7 +116,11 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, EngineError> {
 
 impl Networks for CudaNetworks {
     fn description(&self) -> String {
-        format!("cuda:{}, packs of portable f32", self.index)
+        format!("cuda:{}, packs of {}", self.index, Cuda::PATH)
+    }
+
+    fn path_of(&self, _: &Settings, _: ImageShape, _: usize) -> Option<String> {
+        Some(Cuda::PATH.to_owned())
     }
 
     fn capacity(&self, job: &TrainJob<'_>) -> usize {

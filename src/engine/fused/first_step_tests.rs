@@ -6,7 +6,7 @@
 use super::super::init::initial_weights;
 use super::super::network::{Network, StepInput, StepResult};
 use super::super::testing::gradient::{Decisions, Forward, Gradients, Step, is_trainable};
-use super::super::testing::settings;
+use super::super::testing::{gradient_descent, settings};
 use super::super::weights::NamedTensor;
 use super::network::FusedNetwork;
 use super::trunk::{Mode, Trunk};
@@ -14,7 +14,7 @@ use crate::base::{Seed, SeedPath};
 use crate::data::{DataFolders, Dataset, load};
 use crate::spec::architecture::Architecture;
 use crate::spec::presets::{Knobs, Preset};
-use crate::spec::settings::{DatasetSettings, OptimizerSettings, Source};
+use crate::spec::settings::{DatasetSettings, Source};
 use gridbench_kernels::{Extent, Path};
 
 /// Networks of the published studies, and as many images as a step in double precision is worth
@@ -108,8 +108,7 @@ fn first_steps(dataset: &Dataset, preset: Preset, count: usize) -> Vec<String> {
     let seed_path = SeedPath::member(Seed(1), 0, 0);
     let layers = preset.layers(&Knobs::default());
     let mut settings = settings(layers.clone());
-    settings.train.optimizer =
-        OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    settings.train.optimizer = gradient_descent();
     let architecture = Architecture::of(&layers, (28, 28, 1), CLASSES).unwrap();
     let weights = initial_weights(&layers, &architecture, &seed_path);
     let pixels: Vec<f32> = dataset.pixels[..count * dataset.shape.len()]
@@ -125,7 +124,7 @@ fn first_steps(dataset: &Dataset, preset: Preset, count: usize) -> Vec<String> {
         let mut network =
             FusedNetwork::<f32>::new(path, &settings, &architecture, seed_path, count).unwrap();
         let keys = network.keys(0);
-        network.forward(&pixels, count, Mode::Training(&keys));
+        network.forward(&pixels, count, Mode::Training { step: 1, key: &keys });
         let expected = forward.gradients(&weights, Some(&Decided { trunk: &network.trunk }));
         println!("{what}: {:?}", expected.doubts);
         let doubt = expected.doubts.iter().copied().fold(0.0, f64::max);

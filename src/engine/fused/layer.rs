@@ -2,6 +2,7 @@
 
 use super::parameters::Slots;
 use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
+use crate::spec::layers::NormStatistics;
 use gridbench_kernels::{
     Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
 };
@@ -99,6 +100,25 @@ pub(super) struct NormLayer {
     pub(super) products: Vec<f64>,
     /// Factor, slope and offset of the gradient per channel.
     pub(super) backward: [Vec<f32>; 3],
+    /// What a pass over the training images has measured so far.
+    measured: Measured,
+}
+
+/// Mean and variance per channel of everything seen, batch by batch.
+#[derive(Default)]
+struct Measured {
+    count: f64,
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+}
+
+/// What becomes of a batch's mean and variance.
+#[derive(Clone, Copy)]
+pub(super) enum Keep {
+    /// The running statistics move: the step from 1.
+    Step(u64),
+    /// They are measured.
+    Measure,
 }
 
 /// A pool at run time.
@@ -273,13 +293,42 @@ impl NormLayer {
             affine: [zeros(), zeros()],
             products: vec![0.0; stride],
             backward: [zeros(), zeros(), zeros()],
+            measured: Measured::default(),
+        }
+    }
+
+    /// Returns whether an evaluation normalises by what a pass over the training images measured.
+    pub(super) fn is_measured(&self) -> bool {
+        self.settings.statistics == NormStatistics::Population
+    }
+
+    /// Begins to measure.
+    pub(super) fn begin_measuring(&mut self) {
+        let zeros = || vec![0.0; self.running_mean.len()];
+        self.measured = Measured { count: 0.0, mean: zeros(), variance: zeros() };
+    }
+
+    /// Takes what was measured for the running statistics.
+    pub(super) fn end_measuring(&mut self) {
+        let Measured { count, mean, variance } = std::mem::take(&mut self.measured);
+        if count > 0.0 {
+            self.running_mean = mean.into_iter().map(|mean| mean as f32).collect();
+            self.running_variance = variance.into_iter().map(|value| value as f32).collect();
         }
     }
 
     /// Turns the moments of a batch of `count` values a channel into the normalisation to apply,
-    /// and moves the running statistics.
-    pub(super) fn normalise_batch(&mut self, count: f64, scale: &[f32], shift: &[f32]) {
-        let momentum = self.settings.momentum;
+    /// and keeps them.
+    pub(super) fn normalise_batch(&mut self, count: f64, scale: &[f32], shift: &[f32], keep: Keep) {
+        let share = match keep {
+            Keep::Step(step) => {
+                self.settings.statistics.share_of_step(self.settings.momentum, step)
+            }
+            Keep::Measure => {
+                self.measured.count += count;
+                count / self.measured.count
+            }
+        };
         for channel in 0..self.mean.len() {
             let centered = self.moments[0][channel] / count;
             let square = self.moments[1][channel] / count;
@@ -287,10 +336,16 @@ impl NormLayer {
             // `max` would hide a NaN, and with it a divergence.
             let variance = square - centered * centered;
             let variance = if variance < 0.0 { 0.0 } else { variance };
-            let keep =
-                |old: f32, new: f64| (momentum * f64::from(old) + (1.0 - momentum) * new) as f32;
-            self.running_mean[channel] = keep(self.running_mean[channel], mean);
-            self.running_variance[channel] = keep(self.running_variance[channel], variance);
+            match keep {
+                Keep::Step(_) => {
+                    let moved =
+                        |old: f32, new| ((1.0 - share) * f64::from(old) + share * new) as f32;
+                    self.running_mean[channel] = moved(self.running_mean[channel], mean);
+                    self.running_variance[channel] =
+                        moved(self.running_variance[channel], variance);
+                }
+                Keep::Measure => self.measured.add(channel, share, mean, variance),
+            }
             let inverse = 1.0 / (variance + self.settings.epsilon).sqrt();
             self.mean[channel] = mean as f32;
             self.inverse_deviation[channel] = inverse as f32;
@@ -335,6 +390,16 @@ impl NormLayer {
             self.backward[1][channel] = slope as f32;
             self.backward[2][channel] = offset as f32;
         }
+    }
+}
+
+impl Measured {
+    /// Adds a batch that is `share` of everything seen with it (Chan, Golub & LeVeque 1983).
+    fn add(&mut self, channel: usize, share: f64, mean: f64, variance: f64) {
+        let away = mean - self.mean[channel];
+        self.mean[channel] += share * away;
+        let before = &mut self.variance[channel];
+        *before = (1.0 - share) * (*before + share * away * away) + share * variance;
     }
 }
 

@@ -18,4 +18,4 @@ mod stages;
 mod tests;
 mod trunk;
 
-pub use network::build;
+pub use network::{build, has_kernels, path_name};

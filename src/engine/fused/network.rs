@@ -5,7 +5,9 @@ use super::super::dropout::DropoutMask;
 use super::super::init::initial_weights;
 use super::super::network::{Network, NetworkState, StepInput, StepResult, find};
 use super::super::weights::NamedTensor;
+use super::layer::NormLayer;
 use super::rule::{initial_square, rule};
+use super::stages;
 use super::trunk::{Mode, Trunk};
 use crate::base::SeedPath;
 use crate::data::ImageShape;
@@ -27,6 +29,8 @@ pub(super) struct FusedNetwork<E: Storage> {
     memories: [Aligned<f32>; 2],
     image_len: usize,
     classes: usize,
+    /// Whether predictions measure statistics.
+    is_measuring: bool,
 }
 
 /// Builds one model on `path` that takes batches of up to `capacity` images.
@@ -50,6 +54,22 @@ pub fn build(
         return Ok(Box::new(network));
     }
     Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path, capacity)?))
+}
+
+/// Returns what the path is called in records.
+#[must_use]
+pub fn path_name(path: Path) -> String {
+    let isa = path.isa();
+    if isa.is_bf16() { format!("fused {isa}") } else { format!("fused {isa} f32") }
+}
+
+/// Returns whether there are kernels for every layer of a network that fits the images.
+#[must_use]
+pub fn has_kernels(settings: &Settings, shape: ImageShape, classes: usize) -> bool {
+    let image = (shape.height, shape.width, shape.channels);
+    let layers = &settings.model.layers;
+    Architecture::of(layers, image, classes)
+        .is_ok_and(|architecture| stages::cut(layers, &architecture).is_ok())
 }
 
 impl<E: Storage> FusedNetwork<E> {
@@ -76,6 +96,7 @@ impl<E: Storage> FusedNetwork<E> {
             image_len: architecture.input.len(),
             classes: architecture.classes,
             optimizer,
+            is_measuring: false,
         };
         network.memories[1].fill(initial_square(&network.optimizer));
         network.load_weights(0, &initial_weights(layers, architecture, &seed_path))?;
@@ -85,7 +106,7 @@ impl<E: Storage> FusedNetwork<E> {
     /// Trains on one batch, except for the change of the weights.
     fn differentiate(&mut self, input: &StepInput<'_>) -> BatchLoss {
         let keys = self.keys(input.step);
-        let mode = Mode::Training(&keys);
+        let mode = Mode::Training { step: input.step + 1, key: &keys };
         self.forward(input.pixels, input.labels.len(), mode);
         let outputs = self.trunk.outputs();
         let Trunk { logits, delta, .. } = &mut self.trunk;
@@ -110,6 +131,12 @@ impl<E: Storage> FusedNetwork<E> {
         MEMORIES.into_iter().zip(&self.memories).filter(|(_, memory)| !memory.is_empty())
     }
 
+    /// Returns the layers whose statistics are measured.
+    fn measured(&mut self) -> impl Iterator<Item = &mut NormLayer> {
+        let norms = self.trunk.layers.iter_mut().filter_map(|layer| layer.norm.as_mut());
+        norms.filter(|norm| norm.is_measured())
+    }
+
     fn read(&self, row: &[f32]) -> Vec<NamedTensor> {
         self.trunk.slots.slots.iter().map(|slot| slot.read(row)).collect()
     }
@@ -121,8 +148,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     }
 
     fn path(&self) -> String {
-        let isa = self.trunk.path.isa();
-        if isa.is_bf16() { format!("fused {isa}") } else { format!("fused {isa} f32") }
+        path_name(self.trunk.path)
     }
 
     fn trainable_parameters(&self) -> u64 {
@@ -167,17 +193,30 @@ impl<E: Storage> Network for FusedNetwork<E> {
             )));
         };
         let outputs = self.trunk.outputs();
+        let mode = if self.is_measuring { Mode::Measuring } else { Mode::Evaluation };
         let batches =
             pixels[..images * self.image_len].chunks(self.trunk.capacity * self.image_len.max(1));
         for batch in batches {
             let images = batch.len() / self.image_len;
-            self.trunk.forward(&self.parameters, batch, images, Mode::Evaluation);
+            self.trunk.forward(&self.parameters, batch, images, mode);
             for image in 0..images {
                 let row = &self.trunk.logits[outputs.place(image, 0)..][..self.classes];
                 logits.extend_from_slice(row);
             }
         }
         Ok(())
+    }
+
+    fn begin_measuring(&mut self) -> bool {
+        self.measured().for_each(NormLayer::begin_measuring);
+        let is_measuring = self.measured().next().is_some();
+        self.is_measuring = is_measuring;
+        is_measuring
+    }
+
+    fn end_measuring(&mut self) {
+        self.measured().for_each(NormLayer::end_measuring);
+        self.is_measuring = false;
     }
 
     fn weights(&self, _model: usize) -> Vec<NamedTensor> {

@@ -7,7 +7,7 @@
 use super::super::EngineError;
 use super::super::geometry::Volume;
 use crate::spec::architecture::{Architecture, LayerSummary};
-use crate::spec::layers::{AverageConvention, LayerSettings};
+use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics};
 use gridbench_kernels::{MOST_PLACES, Window};
 
 /// One stage of a network.
@@ -55,6 +55,8 @@ pub(super) struct Norm {
     pub(super) momentum: f64,
     /// Added to the variance.
     pub(super) epsilon: f64,
+    /// What an evaluation normalises by.
+    pub(super) statistics: NormStatistics,
 }
 
 /// A pool.
@@ -209,12 +211,12 @@ impl Builder {
                 let shape = vec![summary.output.channels(), input.features()];
                 self.linear(Linear { prefix, window, shape, bias }, summary);
             }
-            LayerSettings::BatchNorm { momentum, epsilon } => {
+            LayerSettings::BatchNorm { momentum, epsilon, statistics } => {
                 self.reach(Progress::Relu);
                 if self.stage.middle.channels != summary.input.channels() {
                     return Err(unsupported("batch-norm after flatten", place));
                 }
-                self.stage.norm = Some(Norm { prefix, momentum, epsilon });
+                self.stage.norm = Some(Norm { prefix, momentum, epsilon, statistics });
                 self.progress = Progress::Norm;
             }
             LayerSettings::Relu => {
@@ -297,7 +299,11 @@ mod tests {
         cut(layers, &architecture).unwrap()
     }
 
-    const NORM: LayerSettings = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
+    const NORM: LayerSettings = LayerSettings::BatchNorm {
+        momentum: 0.9,
+        epsilon: 1e-3,
+        statistics: NormStatistics::Running,
+    };
     const DROPOUT: LayerSettings = LayerSettings::Dropout { rate: 0.5 };
     const AVERAGE: LayerSettings = LayerSettings::AveragePool {
         size: 2,

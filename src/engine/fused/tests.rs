@@ -5,20 +5,23 @@ use dfdx::tensor::Cpu;
 
 use super::super::network::{Network, StepInput, StepResult};
 use super::super::portable::PortableNetwork;
-use super::super::testing::{conv, dense, every_layer, settings};
+use super::super::testing::{conv, dense, every_layer, gradient_descent, settings, sgd};
 use super::super::weights::NamedTensor;
 use super::build;
 use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
-use crate::spec::layers::{AverageConvention, LayerSettings, Padding};
-use crate::spec::settings::{OptimizerSettings, RmsPropConvention, Settings};
+use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
+use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention, Settings};
 use gridbench_kernels::{Isa, Path};
 
 const RELU: LayerSettings = LayerSettings::Relu;
-const NORM: LayerSettings = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
+const NORM: LayerSettings =
+    LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3, statistics: NormStatistics::Running };
 const DROPOUT: LayerSettings = LayerSettings::Dropout { rate: 0.3 };
 const FLATTEN: LayerSettings = LayerSettings::Flatten;
 const CLASSES: usize = 5;
+const KERAS: OptimizerConvention = OptimizerConvention::Keras;
+const TORCH: OptimizerConvention = OptimizerConvention::Torch;
 
 fn max(size: usize, stride: usize, padding: Padding) -> LayerSettings {
     LayerSettings::MaxPool { size, stride, padding }
@@ -228,8 +231,6 @@ fn every_stage_trains_as_on_the_portable_path() {
 
 #[test]
 fn every_optimizer_steps_as_on_the_portable_path() {
-    let sgd =
-        |momentum, nesterov| OptimizerSettings::Sgd { momentum, nesterov, weight_decay: 0.01 };
     let rms = |convention, momentum| OptimizerSettings::RmsProp {
         alpha: 0.9,
         epsilon: 1e-3,
@@ -239,11 +240,10 @@ fn every_optimizer_steps_as_on_the_portable_path() {
     };
     let (beta1, beta2, epsilon, weight_decay) = (0.9, 0.99, 1e-3, 0.01);
     let optimizers = [
-        sgd(0.0, false),
-        sgd(0.9, false),
-        sgd(0.9, true),
-        OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay },
-        OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay },
+        OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay, convention: TORCH },
+        OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay, convention: KERAS },
+        OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay, convention: TORCH },
+        OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay, convention: KERAS },
         rms(RmsPropConvention::Keras, 0.0),
         rms(RmsPropConvention::Keras, 0.9),
         rms(RmsPropConvention::Torch, 0.9),
@@ -251,7 +251,11 @@ fn every_optimizer_steps_as_on_the_portable_path() {
         rms(RmsPropConvention::Dfdx, 0.9),
     ];
     let layers = vec![conv(6, 3, 2, Padding::Valid), RELU, NORM, FLATTEN, dense(None)];
-    for optimizer in optimizers {
+    let gradient_descents = [TORCH, KERAS].into_iter().flat_map(|convention| {
+        [(0.0, false), (0.9, false), (0.9, true)]
+            .map(|(momentum, nesterov)| sgd(momentum, nesterov, 0.01, convention))
+    });
+    for optimizer in gradient_descents.chain(optimizers) {
         let mut settings = network_settings(layers.clone());
         settings.train.optimizer = optimizer.clone();
         let path = Path::fastest_f32();
@@ -270,8 +274,7 @@ fn losses_fall_along_the_gradient_as_finite_differences_say() {
     for (name, layers) in networks() {
         // Dropout masks depend on the step alone, so the loss is a function of the weights.
         let mut settings = network_settings(layers);
-        settings.train.optimizer =
-            OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+        settings.train.optimizer = gradient_descent();
         for path in f32_paths() {
             let start = fused(path, &settings).weights(0);
             let loss = |weights: &[NamedTensor], learning_rate: f64| {
@@ -389,8 +392,7 @@ fn bf16_computes_what_f32_computes_to_its_precision() {
     let Ok(path) = Path::new(Isa::AmxBf16) else { return };
     for (name, layers) in networks() {
         let mut settings = network_settings(layers);
-        settings.train.optimizer =
-            OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+        settings.train.optimizer = gradient_descent();
         let mut rough = fused(path, &settings);
         let mut exact = fused(Path::fastest_f32(), &settings);
         for (step, images) in [37, 20, 37].into_iter().enumerate() {

@@ -4,7 +4,7 @@
 //! gradient is written over it (see [`super::backward`]).
 
 use super::super::EngineError;
-use super::layer::{Chunk, Layer, LinearLayer};
+use super::layer::{Chunk, Keep, Layer, LinearLayer, NormLayer};
 use super::parameters::Slots;
 use super::stages;
 use crate::spec::architecture::Architecture;
@@ -19,9 +19,28 @@ use gridbench_kernels::{
 #[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
     /// Statistics of the batch, and dropout keyed by what this gives for a layer's index.
-    Training(&'a dyn Fn(usize) -> u64),
+    Training {
+        /// The step, from 1.
+        step: u64,
+        /// Key of a layer's dropout.
+        key: &'a dyn Fn(usize) -> u64,
+    },
     /// Running statistics, no dropout.
     Evaluation,
+    /// The same, but layers that normalise by statistics of the training images use and measure
+    /// those of the batch.
+    Measuring,
+}
+
+impl Mode<'_> {
+    /// Returns what becomes of the statistics of a batch, where this layer is to use them.
+    fn keep(&self, norm: &NormLayer) -> Option<Keep> {
+        match self {
+            Self::Training { step, .. } => Some(Keep::Step(*step)),
+            Self::Measuring => norm.is_measured().then_some(Keep::Measure),
+            Self::Evaluation => None,
+        }
+    }
 }
 
 /// The stages of a network on one path.
@@ -149,7 +168,8 @@ impl<E: Storage> Trunk<E> {
             let (before, after) = self.activations.split_at_mut(index + 1);
             let input = &before[index];
             let slots = &self.slots;
-            if let (Mode::Evaluation, Some(norm)) = (mode, &mut layer.norm) {
+            let keep = layer.norm.as_ref().and_then(|norm| mode.keep(norm));
+            if let (None, Some(norm)) = (keep, &mut layer.norm) {
                 let [scale, shift] =
                     [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
                 norm.normalise_running(scale, shift);
@@ -160,16 +180,17 @@ impl<E: Storage> Trunk<E> {
             }
             let output = &mut after[0];
             let dropout = layer.dropout(mode);
-            match (&layer.norm, mode) {
-                (Some(_), Mode::Training(_)) => {
+            match keep {
+                Some(keep) => {
                     layer.accumulate(self.path, input, images, &mut self.scratch);
-                    let norm = layer.norm.as_mut().expect("just seen");
+                    let norm = layer.norm.as_mut().expect("it keeps statistics");
                     let [scale, shift] =
                         [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
-                    norm.normalise_batch((images * layer.middle.pixels) as f64, scale, shift);
+                    let count = (images * layer.middle.pixels) as f64;
+                    norm.normalise_batch(count, scale, shift, keep);
                     layer.normalise(self.path, output, images, dropout);
                 }
-                _ => layer.direct(self.path, input, output, images, dropout, &mut self.scratch),
+                None => layer.direct(self.path, input, output, images, dropout, &mut self.scratch),
             }
         }
     }
@@ -192,7 +213,7 @@ impl<E: Storage> Layer<E> {
     /// Returns the mask of the stage's dropout in this pass.
     pub(super) fn dropout(&self, mode: Mode<'_>) -> Option<Dropout> {
         match (self.stage.dropout, mode) {
-            (Some(dropout), Mode::Training(key)) => {
+            (Some(dropout), Mode::Training { key, .. }) => {
                 Some(Dropout::new(key(dropout.layer), dropout.rate))
             }
             _ => None,

@@ -10,6 +10,7 @@ use super::plan::Operation;
 use super::rows::Rows;
 use super::source::packed_masks;
 use super::uploads::MASKS;
+use crate::spec::layers::NormStatistics;
 
 type Taped<D> = Packed<D, OwnedTape<f32, D>>;
 
@@ -59,7 +60,7 @@ impl<D: Backend> PortableNetwork<D> {
                     };
                     product.try_reshape_like(&(models, *output, values / positions))?
                 }
-                Operation::BatchNorm { scale, shift, statistics, momentum, epsilon } => {
+                Operation::BatchNorm { scale, shift, statistics, momentum, epsilon, kind } => {
                     let x = input(&mut pixels, &mut taped);
                     let shape = *x.shape();
                     let rows = self.rows_of_channels(*statistics, shape);
@@ -68,8 +69,9 @@ impl<D: Backend> PortableNetwork<D> {
                     let (y, mean, variance) =
                         D::batch_norm(x.try_reshape_like(&rows)?, &scale, &shift, *epsilon)?;
                     let [running_mean, running_variance] = &mut self.statistics[*statistics];
-                    running_mean.try_axpy(*momentum, &mean, 1.0 - momentum)?;
-                    running_variance.try_axpy(*momentum, &variance, 1.0 - momentum)?;
+                    let share = kind.share_of_step(*momentum, step + 1);
+                    running_mean.try_axpy(1.0 - share, &mean, share)?;
+                    running_variance.try_axpy(1.0 - share, &variance, share)?;
                     y.try_reshape_like(&shape)?
                 }
                 Operation::Relu => D::relu(input(&mut pixels, &mut taped))?,
@@ -121,8 +123,13 @@ impl<D: Backend> PortableNetwork<D> {
         self.weights[weight].clone().try_reshape_like(&(models, channels))
     }
 
-    /// Returns the logits under running statistics and without dropout.
-    pub(super) fn forward_eval(&self, mut x: Packed<D>) -> Result<Packed<D>, D::Err> {
+    /// Returns the logits under the statistics of an evaluation and without dropout.
+    pub(super) fn forward_eval(&mut self, mut x: Packed<D>) -> Result<Packed<D>, D::Err> {
+        let share = self.measured_images.map(|before| {
+            let images = x.shape().2 as f64;
+            self.measured_images = Some(before + images);
+            images / (before + images)
+        });
         for operation in &self.plan.operations {
             x = match operation {
                 Operation::Product { rows, weight, bias, depth, positions, output } => {
@@ -135,17 +142,25 @@ impl<D: Backend> PortableNetwork<D> {
                     };
                     product.try_reshape_like(&(models, *output, values / positions))?
                 }
-                Operation::BatchNorm { scale, shift, statistics, epsilon, .. } => {
+                Operation::BatchNorm { scale, shift, statistics, epsilon, kind, .. } => {
                     let shape = *x.shape();
                     let rows = self.rows_of_channels(*statistics, shape);
                     let scale = self.by_channel(*scale, rows)?;
                     let shift = self.by_channel(*shift, rows)?;
-                    let [mean, variance] = &self.statistics[*statistics];
-                    let deviation = variance.clone().try_add(*epsilon as f32)?.try_sqrt()?;
-                    let factor = scale.try_div(deviation)?;
-                    let offset = shift.try_sub(mean.clone().try_mul(factor.clone())?)?;
-                    D::scale_rows(x.try_reshape_like(&rows)?, &factor, &offset)?
-                        .try_reshape_like(&shape)?
+                    let x = x.try_reshape_like(&rows)?;
+                    let statistics = &mut self.statistics[*statistics];
+                    let y = if let (Some(share), NormStatistics::Population) = (share, kind) {
+                        let (y, mean, variance) = D::batch_norm(x, &scale, &shift, *epsilon)?;
+                        add_batch(statistics, share, &mean, &variance)?;
+                        y
+                    } else {
+                        let [mean, variance] = statistics;
+                        let deviation = variance.clone().try_add(*epsilon as f32)?.try_sqrt()?;
+                        let factor = scale.try_div(deviation)?;
+                        let offset = shift.try_sub(mean.clone().try_mul(factor.clone())?)?;
+                        D::scale_rows(x, &factor, &offset)?
+                    };
+                    y.try_reshape_like(&shape)?
                 }
                 Operation::Relu => D::relu(x)?,
                 Operation::MaxPool(windows) => D::max_pool(x, windows)?,
@@ -158,4 +173,18 @@ impl<D: Backend> PortableNetwork<D> {
         }
         Ok(x)
     }
+}
+
+/// Adds a batch that is `share` of everything seen with it to measured means and variances (Chan,
+/// Golub & LeVeque 1983).
+fn add_batch<D: Backend>(
+    [mean, variance]: &mut [PerChannel<D>; 2],
+    share: f64,
+    batch_mean: &PerChannel<D>,
+    batch_variance: &PerChannel<D>,
+) -> Result<(), D::Err> {
+    let away = batch_mean.clone().try_sub(mean.clone())?.try_square()?;
+    mean.try_axpy(1.0 - share, batch_mean, share)?;
+    variance.try_axpy(1.0 - share, &away, share * (1.0 - share))?;
+    variance.try_axpy(1.0, batch_variance, share)
 }

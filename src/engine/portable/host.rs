@@ -16,6 +16,7 @@ use super::spare;
 const LANES: usize = 16;
 
 impl Backend for Cpu {
+    const PATH: &'static str = "dfdx f32";
     const HAS_CAPSULES: bool = true;
 
     fn keep_memory(&self) {

@@ -19,6 +19,7 @@ mod tests;
 mod uploads;
 
 pub(crate) use network::PortableNetwork;
+pub(crate) use ops::Backend;
 #[cfg(feature = "cuda")]
 pub(crate) use ops::{Backend, Packed, stock};
 #[cfg(feature = "cuda")]

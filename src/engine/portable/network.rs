@@ -39,6 +39,8 @@ pub(crate) struct PortableNetwork<D: Backend> {
     /// What the device makes by itself.
     pub(super) source: Option<Box<dyn Source<D>>>,
     tally: Tally<D>,
+    /// Images whose statistics are measured so far; absent: none are to be.
+    pub(super) measured_images: Option<f64>,
 }
 
 /// Steps between two readings of what the device has summed: reading waits for the device.
@@ -130,6 +132,7 @@ impl<D: Backend> PortableNetwork<D> {
             rates,
             source: None,
             tally: Tally::new(),
+            measured_images: None,
         };
         let first = |path| initial_weights(layers, &architecture, path);
         let first: Vec<Vec<NamedTensor>> = network.seed_paths.iter().map(first).collect();
@@ -211,7 +214,7 @@ impl<D: Backend> PortableNetwork<D> {
 impl<D: Backend> PortableNetwork<D> {
     /// Appends the logits of packed pixels to each model's list.
     fn logits_of(
-        &self,
+        &mut self,
         x: Packed<D>,
         images: usize,
         logits: &mut [Vec<f32>],
@@ -233,7 +236,7 @@ impl<D: Backend> Network for PortableNetwork<D> {
     }
 
     fn path(&self) -> String {
-        "portable f32".to_owned()
+        D::PATH.to_owned()
     }
 
     fn trainable_parameters(&self) -> u64 {
@@ -321,6 +324,15 @@ impl<D: Backend> Network for PortableNetwork<D> {
         self.prepare(images);
         let x = self.upload(pixels, images).map_err(D::failed)?;
         self.logits_of(x, images, logits)
+    }
+
+    fn begin_measuring(&mut self) -> bool {
+        self.measured_images = self.plan.is_measured().then_some(0.0);
+        self.measured_images.is_some()
+    }
+
+    fn end_measuring(&mut self) {
+        self.measured_images = None;
     }
 
     fn weights(&self, model: usize) -> Vec<NamedTensor> {

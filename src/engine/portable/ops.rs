@@ -23,6 +23,9 @@ pub(crate) type Normalized<D, T> = (Packed<D, T>, PerChannel<D>, PerChannel<D>);
 
 /// A device of dfdx with the packed operations.
 pub(crate) trait Backend: Device<f32> {
+    /// The numerical path of networks on it.
+    const PATH: &'static str;
+
     /// Whether the device has class capsules.
     const HAS_CAPSULES: bool = false;
 

@@ -1,12 +1,12 @@
-//! Optimizer steps: dfdx's kernels, and tensor operations where dfdx lacks the convention.
+//! Optimizer steps: dfdx's kernels, and tensor operations where dfdx lacks the convention or takes
+//! a beta from 1 in 32-bit floats.
 
 use dfdx::prelude::*;
-use dfdx::tensor_ops::{
-    AdamConfig, Momentum, RMSpropConfig, SgdConfig, TryAdd, TryDiv, WeightDecay,
-};
+use dfdx::tensor_ops::{Momentum, RMSpropConfig, SgdConfig, TryAdd, TryDiv, WeightDecay};
 
+use super::super::schedule::AdamStep;
 use super::ops::{Backend, Packed};
-use crate::spec::settings::{OptimizerSettings, RmsPropConvention};
+use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
 
 /// Names of the tensors an optimizer remembers for every weight, in order.
 const MEMORIES: [&str; 3] = ["first", "second", "third"];
@@ -41,7 +41,7 @@ impl<D: Backend> Optimizer<D> {
             Memory::Buffers(buffers)
         } else {
             let all = || weights.iter().map(zeros).collect::<Result<Vec<_>, _>>();
-            Memory::Tensors(vec![all()?, all()?])
+            Memory::Tensors((0..memories(settings)).map(|_| all()).collect::<Result<_, _>>()?)
         };
         let mut optimizer = Self { settings: settings.clone(), memory };
         if let OptimizerSettings::RmsProp { convention: RmsPropConvention::Dfdx, .. } = settings {
@@ -106,10 +106,16 @@ impl<D: Backend> Optimizer<D> {
         let step_size = StepSize { learning_rate, step };
         match &mut self.memory {
             Memory::Buffers(buffers) => {
-                step_by_dfdx(&self.settings, buffers, weights, gradients, step_size)
+                step_by_dfdx(&self.settings, buffers, weights, gradients, learning_rate)
             }
             Memory::Tensors(tensors) => {
-                rmsprop(&self.settings, tensors, weights, gradients, learning_rate)
+                for (place, weight) in weights.iter_mut().enumerate() {
+                    let gradient = gradients.get(weight);
+                    let mut memory = tensors.iter_mut().map(|kind| &mut kind[place]);
+                    let memory = [memory.next(), memory.next()];
+                    step_by_tensors(&self.settings, memory, weight, gradient, step_size)?;
+                }
+                Ok(())
             }
         }
     }
@@ -133,16 +139,12 @@ pub(super) fn memories(settings: &OptimizerSettings) -> usize {
     }
 }
 
-/// Returns whether dfdx has a kernel for these settings. Keras 3's `RMSprop` without momentum is
-/// dfdx's formula from another start.
+/// Returns whether dfdx has a kernel for these settings.
 fn by_dfdx(settings: &OptimizerSettings) -> bool {
     match settings {
-        OptimizerSettings::RmsProp { momentum, convention, .. } => match convention {
-            RmsPropConvention::Dfdx => true,
-            RmsPropConvention::Keras => *momentum <= 0.0,
-            RmsPropConvention::Torch => false,
-        },
-        _ => true,
+        OptimizerSettings::Sgd { convention, .. } => *convention == OptimizerConvention::Torch,
+        OptimizerSettings::RmsProp { convention, .. } => *convention == RmsPropConvention::Dfdx,
+        OptimizerSettings::Adam { .. } | OptimizerSettings::AdamW { .. } => false,
     }
 }
 
@@ -151,12 +153,11 @@ fn step_by_dfdx<D: Backend>(
     memory: &mut [Gradients<f32, D>],
     weights: &mut [Packed<D>],
     gradients: &mut Gradients<f32, D>,
-    StepSize { learning_rate: lr, step }: StepSize,
+    lr: f64,
 ) -> Result<(), D::Err> {
     let l2 = |decay: f64| (decay > 0.0).then_some(WeightDecay::L2(decay));
-    let decoupled = |decay: f64| (decay > 0.0).then_some(WeightDecay::Decoupled(decay));
-    match (*settings).clone() {
-        OptimizerSettings::Sgd { momentum, nesterov, weight_decay } => {
+    match *settings {
+        OptimizerSettings::Sgd { momentum, nesterov, weight_decay, .. } => {
             let momentum = match (momentum > 0.0, nesterov) {
                 (false, _) => None,
                 (true, false) => Some(Momentum::Classic(momentum)),
@@ -167,16 +168,6 @@ fn step_by_dfdx<D: Backend>(
                 let velocity = memory[0].get_or_alloc_mut(weight)?;
                 config.try_update(weight, velocity, gradients.get_or_alloc_mut(weight)?)?;
             }
-        }
-        OptimizerSettings::Adam { beta1, beta2, epsilon: eps, weight_decay } => {
-            let weight_decay = l2(weight_decay);
-            let config = AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay };
-            adam(&config, memory, weights, gradients, step)?;
-        }
-        OptimizerSettings::AdamW { beta1, beta2, epsilon: eps, weight_decay } => {
-            let weight_decay = decoupled(weight_decay);
-            let config = AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay };
-            adam(&config, memory, weights, gradients, step)?;
         }
         OptimizerSettings::RmsProp { alpha, epsilon: eps, momentum, weight_decay, .. } => {
             let momentum = (momentum > 0.0).then_some(momentum);
@@ -195,187 +186,120 @@ fn step_by_dfdx<D: Backend>(
                 )?;
             }
         }
+        OptimizerSettings::Adam { .. } | OptimizerSettings::AdamW { .. } => {
+            unreachable!("dfdx's Adam is not asked for")
+        }
     }
     Ok(())
 }
 
-fn adam<D: Backend>(
-    config: &AdamConfig,
-    memory: &mut [Gradients<f32, D>],
-    weights: &mut [Packed<D>],
-    gradients: &mut Gradients<f32, D>,
-    step: u64,
-) -> Result<(), D::Err> {
-    let [first, second] = memory else { unreachable!("Adam has two memories") };
-    for weight in weights {
-        let gradient = gradients.get_or_alloc_mut(weight)?;
-        let first = first.get_or_alloc_mut(weight)?;
-        let second = second.get_or_alloc_mut(weight)?;
-        config.try_update(step as i32, weight, first, second, gradient)?;
-    }
-    Ok(())
-}
-
-/// `RMSprop` as torch has it (epsilon outside the root) or as Keras 3 has it with momentum (which
-/// gathers finished steps, so that a change of the step size does not reach back).
-fn rmsprop<D: Backend>(
+/// Takes one step of one weight by tensor operations.
+fn step_by_tensors<D: Backend>(
     settings: &OptimizerSettings,
-    memory: &mut [Vec<Packed<D>>],
-    weights: &mut [Packed<D>],
-    gradients: &Gradients<f32, D>,
-    learning_rate: f64,
+    memory: [Option<&mut Packed<D>>; 2],
+    weight: &mut Packed<D>,
+    mut gradient: Packed<D>,
+    StepSize { learning_rate, step }: StepSize,
 ) -> Result<(), D::Err> {
-    let &OptimizerSettings::RmsProp { alpha, epsilon, momentum, convention, weight_decay } =
-        settings
-    else {
-        unreachable!("the other optimizers have kernels")
-    };
-    let [momenta, squares] = memory else { unreachable!("this RMSprop has two memories") };
-    let keras = convention == RmsPropConvention::Keras;
-    for ((weight, gathered), square) in weights.iter_mut().zip(momenta).zip(squares) {
-        let mut gradient = gradients.get(weight);
-        if weight_decay > 0.0 {
-            gradient.try_axpy(1.0, weight, weight_decay)?;
+    let [Some(first), second] = memory else { unreachable!("every optimizer has a memory") };
+    // Adds an L2 penalty, or returns which share of the weight decoupled decay leaves.
+    let mut decay = |decay: f64, is_decoupled: bool| {
+        if !is_decoupled && decay > 0.0 {
+            gradient.try_axpy(1.0, weight, decay)?;
         }
-        square.try_axpy(alpha, &gradient.clone().try_square()?, 1.0 - alpha)?;
-        let root = if keras {
-            square.clone().try_add(epsilon as f32)?.try_sqrt()?
-        } else {
-            square.clone().try_sqrt()?.try_add(epsilon as f32)?
-        };
-        let change = gradient.try_div(root)?;
-        if momentum > 0.0 {
+        Ok(if is_decoupled { 1.0 - learning_rate * decay } else { 1.0 })
+    };
+    match *settings {
+        OptimizerSettings::Sgd { momentum, nesterov, weight_decay, .. } => {
+            let rest = decay(weight_decay, true)?;
+            first.try_axpy(momentum, &gradient, learning_rate)?;
+            if nesterov {
+                weight.try_axpy(rest, first, -momentum)?;
+                weight.try_axpy(1.0, &gradient, -learning_rate)
+            } else {
+                weight.try_axpy(rest, first, -1.0)
+            }
+        }
+        OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay, convention }
+        | OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay, convention } => {
+            let is_adamw = matches!(settings, OptimizerSettings::AdamW { .. });
+            let rest = decay(weight_decay, is_adamw || convention == OptimizerConvention::Keras)?;
+            let second = second.expect("Adam has two memories");
+            let adam = AdamStep::new([beta1, beta2], epsilon, convention, step);
+            first.try_axpy(beta1, &gradient, 1.0 - beta1)?;
+            second.try_axpy(beta2, &gradient.try_square()?, 1.0 - beta2)?;
+            let root = second.clone().try_sqrt()?.try_add(adam.epsilon as f32)?;
+            let change = first.clone().try_div(root)?;
+            weight.try_axpy(rest, &change, -learning_rate * adam.rate)
+        }
+        OptimizerSettings::RmsProp { alpha, epsilon, momentum, convention, weight_decay } => {
+            let keras = convention == RmsPropConvention::Keras;
+            let rest = decay(weight_decay, keras)?;
+            let second = second.expect("RMSprop has two memories");
+            second.try_axpy(alpha, &gradient.clone().try_square()?, 1.0 - alpha)?;
+            let root = if keras {
+                second.clone().try_add(epsilon as f32)?.try_sqrt()?
+            } else {
+                second.clone().try_sqrt()?.try_add(epsilon as f32)?
+            };
+            let change = gradient.try_div(root)?;
+            if momentum <= 0.0 {
+                return weight.try_axpy(rest, &change, -learning_rate);
+            }
+            // Keras gathers finished steps, torch directions.
             let (share, scale) = if keras { (learning_rate, 1.0) } else { (1.0, learning_rate) };
-            gathered.try_axpy(momentum, &change, share)?;
-            weight.try_axpy(1.0, gathered, -scale)?;
-        } else {
-            weight.try_axpy(1.0, &change, -learning_rate)?;
+            first.try_axpy(momentum, &change, share)?;
+            weight.try_axpy(rest, first, -scale)
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::testing::against::{assert_near, noise};
+    use crate::engine::testing::published;
 
-    const STEPS: usize = 6;
     const WEIGHTS: usize = 7;
 
-    /// Step sizes that change, so that it shows whether momentum gathers steps or gradients.
-    fn rate(step: usize) -> f64 {
-        0.1 / (1.0 + step as f64)
-    }
-
-    fn start() -> (Vec<f32>, Vec<Vec<f32>>) {
-        let mut next = noise(5);
-        let mut draw = || (0..WEIGHTS).map(|_| next()).collect::<Vec<f32>>();
-        (draw(), (0..STEPS).map(|_| draw()).collect())
-    }
-
-    /// Compares the optimizer with `by_the_book(weight, gradient, step size, step, memory)`, which
-    /// updates one weight in double precision.
-    fn compare(
-        settings: &OptimizerSettings,
-        first_memory: [f64; 2],
-        by_the_book: impl Fn(&mut f64, f64, f64, i32, &mut [f64; 2]),
-    ) {
-        let device = Cpu::default();
-        let (first, gradients) = start();
-        let mut weights: Vec<Packed<Cpu>> =
-            vec![device.tensor_from_vec(first.clone(), (1, 1, WEIGHTS))];
+    /// Trains a row of weights on given gradients.
+    fn steps(settings: &OptimizerSettings, start: &[f32]) -> published::Stepper<'static> {
+        let (device, shape) = (Cpu::default(), (1, 1, start.len()));
+        let mut weights: Vec<Packed<Cpu>> = vec![device.tensor_from_vec(start.to_vec(), shape)];
         let mut optimizer = Optimizer::new(settings, &weights).unwrap();
-        let mut expected: Vec<f64> = first.iter().map(|&weight| f64::from(weight)).collect();
-        let mut memory = [first_memory; WEIGHTS];
-        for (step, gradient) in gradients.iter().enumerate() {
-            let by: Packed<Cpu> = device.tensor_from_vec(gradient.clone(), (1, 1, WEIGHTS));
+        Box::new(move |gradient, rate, index| {
+            let by: Packed<Cpu> = device.tensor_from_vec(gradient.to_vec(), shape);
             let product = weights[0].leaky_trace() * by;
             let mut made_up = product.sum::<Rank0, _>().backward();
-            optimizer.update(&mut weights, &mut made_up, rate(step), step as u64 + 1).unwrap();
-            for ((weight, &gradient), memory) in expected.iter_mut().zip(gradient).zip(&mut memory)
-            {
-                by_the_book(weight, f64::from(gradient), rate(step), step as i32 + 1, memory);
-            }
-            let found: Vec<f64> = weights[0].as_vec().iter().map(|&w| f64::from(w)).collect();
-            assert_near(&found, &expected, 1e-5, &format!("{settings:?} after step {step}"));
-        }
+            optimizer.update(&mut weights, &mut made_up, rate, index + 1).unwrap();
+            weights[0].as_vec()
+        })
     }
 
     #[test]
-    fn gradient_descent_follows_torch() {
-        // torch.optim.SGD: v = momentum · v + g; w −= lr · (nesterov ? g + momentum · v : v).
-        for (momentum, nesterov, weight_decay) in
-            [(0.0, false, 0.0), (0.9, false, 0.0), (0.9, true, 0.0), (0.5, true, 0.1)]
-        {
-            let settings = OptimizerSettings::Sgd { momentum, nesterov, weight_decay };
-            compare(&settings, [0.0; 2], |weight, gradient, rate, _, memory| {
-                let gradient = gradient + weight_decay * *weight;
-                memory[0] = momentum * memory[0] + gradient;
-                let step = if nesterov { gradient + momentum * memory[0] } else { memory[0] };
-                *weight -= rate * step;
-            });
-        }
+    fn every_optimizer_steps_as_keras_and_torch_do_under_every_schedule() {
+        published::compare("portable", steps);
     }
 
     #[test]
-    fn adam_follows_its_paper() {
-        // Kingma & Ba (2015), algorithm 1; Loshchilov & Hutter (2019), algorithm 2.
-        let (beta1, beta2, epsilon) = (0.9, 0.99, 1e-3);
-        for decay in [0.0, 0.1] {
-            for decoupled in [false, true] {
-                let settings = if decoupled {
-                    OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay: decay }
-                } else {
-                    OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay: decay }
-                };
-                compare(&settings, [0.0; 2], |weight, gradient, rate, step, memory| {
-                    let old = *weight;
-                    let gradient = gradient + if decoupled { 0.0 } else { decay * old };
-                    memory[0] = beta1 * memory[0] + (1.0 - beta1) * gradient;
-                    memory[1] = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient;
-                    let first = memory[0] / (1.0 - f64::powi(beta1, step));
-                    let second = memory[1] / (1.0 - f64::powi(beta2, step));
-                    *weight -= rate * first / (second.sqrt() + epsilon);
-                    if decoupled {
-                        *weight -= rate * decay * old;
-                    }
-                });
-            }
-        }
-    }
-
-    #[test]
-    fn rmsprop_follows_the_convention_asked_for() {
+    fn rmsprop_of_dfdx_starts_at_one_with_epsilon_inside_the_root() {
+        // dfdx 0.13, `optim/rmsprop.rs`: v = α v + (1 − α) g²; m = μ m + g / √(v + ε); w −= rate · m.
         let (alpha, epsilon) = (0.9, 1e-2);
-        for convention in
-            [RmsPropConvention::Keras, RmsPropConvention::Torch, RmsPropConvention::Dfdx]
-        {
-            for (momentum, weight_decay) in [(0.0, 0.0), (0.9, 0.0), (0.5, 0.1)] {
-                let settings = OptimizerSettings::RmsProp {
-                    alpha,
-                    epsilon,
-                    momentum,
-                    convention,
-                    weight_decay,
-                };
-                let square = if convention == RmsPropConvention::Dfdx { 1.0 } else { 0.0 };
-                compare(&settings, [0.0, square], |weight, gradient, rate, _, memory| {
-                    let gradient = gradient + weight_decay * *weight;
-                    memory[1] = alpha * memory[1] + (1.0 - alpha) * gradient * gradient;
-                    let root = match convention {
-                        RmsPropConvention::Torch => memory[1].sqrt() + epsilon,
-                        _ => (memory[1] + epsilon).sqrt(),
-                    };
-                    // Keras 3 gathers finished steps, the others gradients.
-                    if convention == RmsPropConvention::Keras {
-                        memory[0] = momentum * memory[0] + rate * gradient / root;
-                        *weight -= memory[0];
-                    } else {
-                        memory[0] = momentum * memory[0] + gradient / root;
-                        *weight -= rate * memory[0];
-                    }
-                });
+        for (momentum, weight_decay) in [(0.0, 0.0), (0.9, 0.0), (0.5, 0.1)] {
+            let convention = RmsPropConvention::Dfdx;
+            let settings =
+                OptimizerSettings::RmsProp { alpha, epsilon, momentum, convention, weight_decay };
+            let mut step = steps(&settings, &[0.5]);
+            let (mut weight, mut gathered, mut square) = (0.5, 0.0, 1.0);
+            for index in 0..6u64 {
+                let rate = 0.1 / (1.0 + index as f64);
+                let drawn = (index as f64 + 0.3).sin();
+                let gradient = drawn + weight_decay * weight;
+                square = alpha * square + (1.0 - alpha) * gradient * gradient;
+                gathered = momentum * gathered + gradient / (square + epsilon).sqrt();
+                weight -= rate * gathered;
+                let found = step(&[drawn as f32], rate, index);
+                assert_near(&[f64::from(found[0])], &[weight], 1e-5, &format!("step {index}"));
             }
         }
     }
@@ -383,9 +307,11 @@ mod tests {
     #[test]
     fn what_is_remembered_can_be_replaced_to_the_bit() {
         let device = Cpu::default();
-        let (first, gradients) = start();
+        let mut next = noise(5);
+        let mut draw = || (0..WEIGHTS).map(|_| next()).collect::<Vec<f32>>();
+        let (first, remembered) = (draw(), draw());
         let weights: Vec<Packed<Cpu>> = vec![device.tensor_from_vec(first, (1, 1, WEIGHTS))];
-        let values: Packed<Cpu> = device.tensor_from_vec(gradients[0].clone(), (1, 1, WEIGHTS));
+        let values: Packed<Cpu> = device.tensor_from_vec(remembered.clone(), (1, 1, WEIGHTS));
         for convention in [RmsPropConvention::Torch, RmsPropConvention::Dfdx] {
             let settings = OptimizerSettings::RmsProp {
                 alpha: 0.9,
@@ -396,7 +322,7 @@ mod tests {
             };
             let mut optimizer = Optimizer::new(&settings, &weights).unwrap();
             optimizer.remember(1, 0, &weights[0], &values).unwrap();
-            assert_eq!(optimizer.memory(1, 0, &weights[0]).as_vec(), gradients[0]);
+            assert_eq!(optimizer.memory(1, 0, &weights[0]).as_vec(), remembered);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::capsules::Capsules;
 use super::ops::Backend;
 use super::rows::{self, Rows, Source, Windows};
 use crate::spec::architecture::{Architecture, LayerSummary};
-use crate::spec::layers::LayerSettings;
+use crate::spec::layers::{LayerSettings, NormStatistics};
 
 /// One operation of the network.
 #[derive(Debug)]
@@ -21,7 +21,14 @@ pub(super) enum Operation<D: Backend> {
         output: usize,
     },
     /// A batch normalisation.
-    BatchNorm { scale: usize, shift: usize, statistics: usize, momentum: f64, epsilon: f64 },
+    BatchNorm {
+        scale: usize,
+        shift: usize,
+        statistics: usize,
+        momentum: f64,
+        epsilon: f64,
+        kind: NormStatistics,
+    },
     /// `max(x, 0)`.
     Relu,
     /// Largest value of every window.
@@ -112,7 +119,7 @@ impl<D: Backend> Plan<D> {
                 let shape = vec![output.features(), input.features()];
                 self.product(None, output, (&prefix, shape, bias));
             }
-            LayerSettings::BatchNorm { momentum, epsilon } => {
+            LayerSettings::BatchNorm { momentum, epsilon, statistics: kind } => {
                 let (scale, channels) = (self.weights.len(), input.channels);
                 for role in ["scale", "shift"] {
                     self.weights.push(WeightPlan::new(&prefix, role, vec![channels]));
@@ -124,6 +131,7 @@ impl<D: Backend> Plan<D> {
                     statistics,
                     momentum,
                     epsilon,
+                    kind,
                 });
                 self.statistics.push(StatisticsPlan { prefix, channels });
                 self.activations += 2 * input.features();
@@ -194,6 +202,14 @@ impl<D: Backend> Plan<D> {
             positions: output.positions(),
             output: output.features(),
         });
+    }
+
+    /// Returns whether some layer evaluates by statistics of the training images.
+    pub(super) fn is_measured(&self) -> bool {
+        let measures = |operation: &Operation<D>| {
+            matches!(operation, Operation::BatchNorm { kind: NormStatistics::Population, .. })
+        };
+        self.operations.iter().any(measures)
     }
 
     /// Returns whether the network has class capsules.

@@ -1,14 +1,14 @@
 //! Holds a path against the reference network.
 
 use super::reference::{Mode, Reference, role};
-use super::{conv, dense, settings};
+use super::{conv, dense, gradient_descent, settings};
 use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
 use crate::engine::EngineError;
 use crate::engine::network::{Network, StepInput, StepResult};
 use crate::engine::weights::NamedTensor;
-use crate::spec::layers::{AverageConvention, LayerSettings, Padding};
-use crate::spec::settings::{OptimizerSettings, Settings};
+use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
+use crate::spec::settings::Settings;
 
 /// Builds one model a seed path on the path under test.
 pub(crate) type Build =
@@ -57,7 +57,11 @@ pub(crate) fn cases() -> Vec<Case> {
         convention,
     };
     let (keras, torch) = (AverageConvention::Keras, AverageConvention::Torch);
-    let normalise = LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 };
+    let normalise = LayerSettings::BatchNorm {
+        momentum: 0.9,
+        epsilon: 1e-3,
+        statistics: NormStatistics::Running,
+    };
     let mut middles: Vec<Vec<LayerSettings>> = vec![
         vec![],
         vec![LayerSettings::Relu],
@@ -117,7 +121,11 @@ pub(crate) fn random_case(seed: u64) -> Case {
         layers.push(conv(filters, kernel, stride, padding(&mut pick, kernel)));
         layers.push(LayerSettings::Relu);
         if pick(0, 1) == 1 {
-            layers.push(LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 });
+            layers.push(LayerSettings::BatchNorm {
+                momentum: 0.9,
+                epsilon: 1e-3,
+                statistics: NormStatistics::Running,
+            });
         }
     }
     let size = pick(1, 2);
@@ -136,8 +144,7 @@ pub(crate) fn compare(case: &Case, build: Build, tolerance: Tolerance) {
     layers.push(dense(None));
     let mut settings = settings(layers.clone());
     settings.train.batch_size = case.images;
-    settings.train.optimizer =
-        OptimizerSettings::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    settings.train.optimizer = gradient_descent();
     let seed_path = SeedPath::member(Seed(3), 0, 1);
     let mut network = build(&settings, case.shape, CLASSES, vec![seed_path]).unwrap();
     let mut next = noise(17);

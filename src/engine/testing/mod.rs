@@ -2,6 +2,7 @@
 
 pub(crate) mod against;
 pub(crate) mod gradient;
+pub(crate) mod published;
 pub(crate) mod reference;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,12 @@ use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::{MetricName, Seed, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::EpochRecord;
-use crate::spec::layers::{AverageConvention, Init, LayerSettings, Padding};
+use crate::spec::layers::{AverageConvention, Init, LayerSettings, NormStatistics, Padding};
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
-    LearningRateSettings, ModelSettings, OptimizerSettings, Precision, RmsPropConvention, Schedule,
-    Settings, ShiftSettings, Source, StopSettings, TrainSettings, TrainerSettings, ZoomSettings,
+    LearningRateSettings, ModelSettings, OptimizerConvention, OptimizerSettings, Precision,
+    RmsPropConvention, Schedule, Settings, ShiftSettings, Source, StopSettings, TrainSettings,
+    TrainerSettings, ZoomSettings,
 };
 
 /// Two epochs of plain SGD with batches of 16.
@@ -24,7 +26,7 @@ pub(crate) fn train_settings() -> TrainSettings {
         epochs: 2,
         batch_size: 16,
         drop_last: false,
-        optimizer: OptimizerSettings::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 },
+        optimizer: sgd(0.9, false, 0.0, OptimizerConvention::Keras),
         learning_rate: LearningRateSettings {
             initial: 0.05,
             schedule: Schedule::Constant,
@@ -35,6 +37,21 @@ pub(crate) fn train_settings() -> TrainSettings {
         retrain: None,
         time_limit: None,
     }
+}
+
+/// Stochastic gradient descent.
+pub(crate) fn sgd(
+    momentum: f64,
+    nesterov: bool,
+    weight_decay: f64,
+    convention: OptimizerConvention,
+) -> OptimizerSettings {
+    OptimizerSettings::Sgd { momentum, nesterov, weight_decay, convention }
+}
+
+/// Plain gradient descent.
+pub(crate) fn gradient_descent() -> OptimizerSettings {
+    sgd(0.0, false, 0.0, OptimizerConvention::Keras)
 }
 
 /// Settings that train `layers` on synthetic images without augmentation.
@@ -52,7 +69,7 @@ pub(crate) fn settings(layers: Vec<LayerSettings>) -> Settings {
             convention: Convention::KerasGenerator,
         },
         ensemble: EnsembleSettings { size: 1, combine: Combine::Mean },
-        trainer: TrainerSettings::Dfdx,
+        trainer: TrainerSettings::Auto,
         hyperparameters: BTreeMap::new(),
     }
 }
@@ -76,7 +93,11 @@ pub(crate) fn dense(units: Option<usize>) -> LayerSettings {
 pub(crate) fn every_layer() -> Vec<LayerSettings> {
     vec![
         conv(5, 3, 1, Padding::Same),
-        LayerSettings::BatchNorm { momentum: 0.9, epsilon: 1e-3 },
+        LayerSettings::BatchNorm {
+            momentum: 0.9,
+            epsilon: 1e-3,
+            statistics: NormStatistics::Running,
+        },
         LayerSettings::Relu,
         LayerSettings::MaxPool { size: 2, stride: 2, padding: Padding::Valid },
         conv(4, 3, 1, Padding::Explicit(1)),
@@ -203,10 +224,25 @@ pub(crate) fn optimizers() -> Vec<OptimizerSettings> {
         convention,
         weight_decay: 1e-4,
     };
+    let adam = |weight_decay, convention| OptimizerSettings::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-7,
+        weight_decay,
+        convention,
+    };
     vec![
-        OptimizerSettings::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-4 },
-        OptimizerSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 },
-        OptimizerSettings::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.01 },
+        sgd(0.9, true, 1e-4, OptimizerConvention::Keras),
+        sgd(0.9, true, 1e-4, OptimizerConvention::Torch),
+        adam(0.0, OptimizerConvention::Keras),
+        adam(1e-4, OptimizerConvention::Torch),
+        OptimizerSettings::AdamW {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            weight_decay: 0.01,
+            convention: OptimizerConvention::Keras,
+        },
         rmsprop(0.0, RmsPropConvention::Keras),
         rmsprop(0.5, RmsPropConvention::Keras),
         rmsprop(0.5, RmsPropConvention::Torch),

@@ -10,7 +10,8 @@ use crate::grid::expand;
 use crate::spec::Document;
 use crate::spec::layers::LayerSettings;
 use crate::spec::settings::{
-    Combine, Fill, OptimizerSettings, PatienceSettings, Retrain, Schedule, TrainSettings,
+    Combine, Fill, OptimizerConvention, OptimizerSettings, PatienceSettings, Retrain, Schedule,
+    TrainSettings,
 };
 
 /// Splits as digits have them: 1,438 training images and 359 test images.
@@ -97,6 +98,7 @@ fn every_kind_of_setting_without_effect_is_known() {
         beta2: 0.999,
         epsilon: 1e-7,
         weight_decay,
+        convention: OptimizerConvention::Keras,
     };
     assert_eq!(idle_keys(|s| s.train.optimizer = adamw(0.0)), ["train.optimizer.name"]);
     assert_eq!(idle_keys(|s| s.train.optimizer = adamw(0.1)), [""; 0]);

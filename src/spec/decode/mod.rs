@@ -10,7 +10,7 @@ pub(super) mod train;
 mod trainer;
 
 use super::reader::Findings;
-use super::settings::{Settings, TrainerSettings};
+use super::settings::{Precision, Settings, TrainerSettings};
 use super::tree::{Entry, Origin, find};
 
 /// Decodes every section of the settings.
@@ -49,26 +49,36 @@ pub(super) fn cross_check(
     origin: &dyn Fn(&[&str]) -> Option<Origin>,
     findings: &mut Findings,
 ) {
-    if matches!(settings.trainer, TrainerSettings::Dfdx) {
+    let engine = settings.trainer.name();
+    if settings.trainer.has_networks() {
         if settings.model.name == model::NO_MODEL && origin(&["model"]).is_none() {
             findings.advise(
                 None,
-                "`[model]` is missing, which engine `dfdx` needs".to_owned(),
+                format!("`[model]` is missing, which engine `{engine}` needs"),
                 "add `[model]` with `preset = \"small-cnn\"`, or set `trainer.engine`".to_owned(),
             );
         }
         if !settings.hyperparameters.is_empty() {
             findings.advise(
                 origin(&["hyperparameters"]),
-                "`hyperparameters` are not read by engine `dfdx`".to_owned(),
+                format!("`hyperparameters` are not read by engine `{engine}`"),
                 "vary a key of the settings, or set `trainer.engine` to \"fake\"".to_owned(),
             );
         }
     }
+    if (&settings.trainer, settings.train.precision)
+        == (&TrainerSettings::DfdxOnly, Precision::Bf16)
+    {
+        findings.advise(
+            origin(&["train", "precision"]).or_else(|| origin(&["trainer", "engine"])),
+            "`train.precision` is `bf16`, in which engine `dfdx` does not compute".to_owned(),
+            "set `precision` to \"f32\", or `trainer.engine` to \"auto\"".to_owned(),
+        );
+    }
     if settings.train.retrain.is_some() {
         let typed = origin(&["train", "retrain"]);
-        if !matches!(settings.trainer, TrainerSettings::Dfdx) {
-            let message = "`train.retrain` is known to engine `dfdx` alone".to_owned();
+        if !settings.trainer.has_networks() {
+            let message = format!("`train.retrain` is not known to engine `{engine}`");
             findings.advise(typed, message, "remove `retrain`".to_owned());
         } else if settings.dataset.split.validation.is_none() {
             findings.advise(

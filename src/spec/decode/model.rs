@@ -1,7 +1,9 @@
 //! `[model]`: a preset with its knobs, or layers written out.
 
 use crate::spec::keys;
-use crate::spec::layers::{AverageConvention, Init, LayerSettings, Padding, Routing};
+use crate::spec::layers::{
+    AverageConvention, Init, LayerSettings, NormStatistics, Padding, Routing,
+};
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::problem::one_of;
 use crate::spec::reader::{
@@ -10,8 +12,21 @@ use crate::spec::reader::{
 use crate::spec::settings::ModelSettings;
 use crate::spec::tree::{Data, Node};
 
-const KNOB_KEYS: [&str; 7] =
-    ["dropout", "conv-dropout", "dense-dropout", "width", "init", "scaling", "smoothing"];
+const KNOB_KEYS: [&str; 8] = [
+    "dropout",
+    "conv-dropout",
+    "dense-dropout",
+    "width",
+    "init",
+    "statistics",
+    "scaling",
+    "smoothing",
+];
+const STATISTICS: &[(&str, NormStatistics)] = &[
+    ("running", NormStatistics::Running),
+    ("debiased", NormStatistics::Debiased),
+    ("population", NormStatistics::Population),
+];
 const INITS: &[(&str, Init)] = &[
     ("glorot-uniform", Init::GlorotUniform),
     ("glorot-normal", Init::GlorotNormal),
@@ -83,6 +98,7 @@ fn preset(section: &Section<'_>, findings: &mut Findings) -> Option<ModelSetting
         dense_dropout: dense_dropout.or(dropout),
         width: section.number("width", POSITIVE, 1.0, findings),
         init: section.choice("init", INITS, findings),
+        statistics: statistics(section, findings),
         scaling: section.flag("scaling", false, findings),
         smoothing: section.number("smoothing", NOT_NEGATIVE, 1e-9, findings),
     };
@@ -108,7 +124,18 @@ fn preset(section: &Section<'_>, findings: &mut Findings) -> Option<ModelSetting
             ),
         );
     }
-    Some(ModelSettings { name: preset.name().to_owned(), layers: preset.layers(&knobs) })
+    let layers = preset.layers(&knobs);
+    let normalises = layers.iter().any(|layer| matches!(layer, LayerSettings::BatchNorm { .. }));
+    if let (false, Some(entry)) = (normalises, section.entry("statistics")) {
+        findings.say(
+            entry.origin,
+            format!(
+                "`model.statistics` does nothing in `{}`, which has no batch normalisation",
+                preset.name()
+            ),
+        );
+    }
+    Some(ModelSettings { name: preset.name().to_owned(), layers })
 }
 
 fn layers(node: &Node, findings: &mut Findings) -> Vec<LayerSettings> {
@@ -129,7 +156,7 @@ fn layers(node: &Node, findings: &mut Findings) -> Vec<LayerSettings> {
 pub(in crate::spec) fn layer_keys(kind: &str) -> &'static [&'static str] {
     match kind {
         "conv" => &["kind", "filters", "kernel", "stride", "padding", "bias", "init"],
-        "batch-norm" => &["kind", "momentum", "epsilon"],
+        "batch-norm" => &["kind", "momentum", "epsilon", "statistics"],
         "max-pool" => &["kind", "size", "stride", "padding"],
         "average-pool" => &["kind", "size", "stride", "padding", "convention"],
         "dropout" => &["kind", "rate"],
@@ -172,6 +199,7 @@ fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSett
         "batch-norm" => LayerSettings::BatchNorm {
             momentum: section.number("momentum", BELOW_ONE, 0.99, findings),
             epsilon: section.number("epsilon", POSITIVE, 1e-3, findings),
+            statistics: statistics(&section, findings),
         },
         "relu" => LayerSettings::Relu,
         "max-pool" | "average-pool" => {
@@ -227,6 +255,10 @@ fn required(section: &Section<'_>, layer: &Node, key: &str, findings: &mut Findi
         findings.say(layer.origin, format!("`{name}` is missing, expected {}", COUNT.expected));
     }
     section.whole(key, COUNT, findings).unwrap_or(1)
+}
+
+fn statistics(section: &Section<'_>, findings: &mut Findings) -> NormStatistics {
+    section.choice("statistics", STATISTICS, findings).unwrap_or_default()
 }
 
 fn padding(section: &Section<'_>, findings: &mut Findings) -> Padding {

@@ -7,8 +7,8 @@ use crate::spec::reader::{
     BELOW_ONE, COUNT, Findings, Limits, NOT_NEGATIVE, POSITIVE, Section, choice, number, whole,
 };
 use crate::spec::settings::{
-    LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, Retrain,
-    RmsPropConvention, Schedule, StopSettings, TrainSettings,
+    LearningRateSettings, OptimizerConvention, OptimizerSettings, PatienceSettings, Precision,
+    Retrain, RmsPropConvention, Schedule, StopSettings, TrainSettings,
 };
 use crate::spec::tree::{Data, Node, find};
 
@@ -54,7 +54,9 @@ const OPTIMIZERS: &[(&str, OptimizerName)] = &[
     ("adamw", OptimizerName::AdamW),
     ("rmsprop", OptimizerName::RmsProp),
 ];
-const CONVENTIONS: &[(&str, RmsPropConvention)] = &[
+const CONVENTIONS: &[(&str, OptimizerConvention)] =
+    &[("keras", OptimizerConvention::Keras), ("torch", OptimizerConvention::Torch)];
+const RMSPROP_CONVENTIONS: &[(&str, RmsPropConvention)] = &[
     ("keras", RmsPropConvention::Keras),
     ("torch", RmsPropConvention::Torch),
     ("dfdx", RmsPropConvention::Dfdx),
@@ -72,8 +74,10 @@ impl OptimizerName {
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Sgd => &["name", "momentum", "nesterov", "weight-decay"],
-            Self::Adam | Self::AdamW => &["name", "beta1", "beta2", "epsilon", "weight-decay"],
+            Self::Sgd => &["name", "momentum", "nesterov", "convention", "weight-decay"],
+            Self::Adam | Self::AdamW => {
+                &["name", "beta1", "beta2", "epsilon", "convention", "weight-decay"]
+            }
             Self::RmsProp => {
                 &["name", "alpha", "epsilon", "momentum", "convention", "weight-decay"]
             }
@@ -102,6 +106,9 @@ fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings 
     let weight_decay = |default, findings: &mut Findings| {
         section.number("weight-decay", NOT_NEGATIVE, default, findings)
     };
+    let convention = |findings: &mut Findings| {
+        section.choice("convention", CONVENTIONS, findings).unwrap_or(OptimizerConvention::Keras)
+    };
     match name {
         OptimizerName::Sgd => {
             let momentum = section.number("momentum", BELOW_ONE, 0.0, findings);
@@ -115,23 +122,33 @@ fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings 
                     "add `momentum = 0.9`".to_owned(),
                 );
             }
-            OptimizerSettings::Sgd { momentum, nesterov, weight_decay: weight_decay(0.0, findings) }
+            OptimizerSettings::Sgd {
+                momentum,
+                nesterov,
+                weight_decay: weight_decay(0.0, findings),
+                convention: convention(findings),
+            }
         }
-        OptimizerName::Adam => OptimizerSettings::Adam {
-            beta1: section.number("beta1", DECAY_RATE, 0.9, findings),
-            beta2: section.number("beta2", DECAY_RATE, 0.999, findings),
-            epsilon: section.number("epsilon", POSITIVE, 1e-7, findings),
-            weight_decay: weight_decay(0.0, findings),
-        },
-        OptimizerName::AdamW => OptimizerSettings::AdamW {
-            beta1: section.number("beta1", DECAY_RATE, 0.9, findings),
-            beta2: section.number("beta2", DECAY_RATE, 0.999, findings),
-            epsilon: section.number("epsilon", POSITIVE, 1e-7, findings),
-            weight_decay: weight_decay(0.004, findings),
-        },
+        OptimizerName::Adam | OptimizerName::AdamW => {
+            let convention = convention(findings);
+            let beta1 = section.number("beta1", DECAY_RATE, 0.9, findings);
+            let beta2 = section.number("beta2", DECAY_RATE, 0.999, findings);
+            let (epsilon, decay) = match convention {
+                OptimizerConvention::Keras => (1e-7, 0.004),
+                OptimizerConvention::Torch => (1e-8, 0.01),
+            };
+            let epsilon = section.number("epsilon", POSITIVE, epsilon, findings);
+            if matches!(name, OptimizerName::Adam) {
+                let weight_decay = weight_decay(0.0, findings);
+                OptimizerSettings::Adam { beta1, beta2, epsilon, weight_decay, convention }
+            } else {
+                let weight_decay = weight_decay(decay, findings);
+                OptimizerSettings::AdamW { beta1, beta2, epsilon, weight_decay, convention }
+            }
+        }
         OptimizerName::RmsProp => {
             let convention = section
-                .choice("convention", CONVENTIONS, findings)
+                .choice("convention", RMSPROP_CONVENTIONS, findings)
                 .unwrap_or(RmsPropConvention::Keras);
             let (alpha, epsilon) = match convention {
                 RmsPropConvention::Keras => (0.9, 1e-7),

@@ -17,9 +17,9 @@ const ACCIDENTS: &[(&str, AccidentKind)] = &[
 
 /// Reads `[trainer]`.
 pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSettings {
-    let engines = &[("dfdx", "dfdx"), ("fake", "fake")];
+    let engines = &[("auto", "auto"), ("dfdx", "dfdx"), ("fake", "fake")];
     let section = Section::open(node, "trainer", keys::below("trainer"), findings);
-    let engine = section.choice("engine", engines, findings).unwrap_or("dfdx");
+    let engine = section.choice("engine", engines, findings).unwrap_or("auto");
     if let (true, Some(entry)) = (engine != "fake", section.entry("fake")) {
         findings.advise(
             entry.origin,
@@ -29,7 +29,8 @@ pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSe
     }
     match engine {
         "fake" => TrainerSettings::Fake(fake(section.get("fake"), findings)),
-        _ => TrainerSettings::Dfdx,
+        "dfdx" => TrainerSettings::DfdxOnly,
+        _ => TrainerSettings::Auto,
     }
 }
 

@@ -55,7 +55,14 @@ pub(super) const KEYS: &[Key] = &[
         Words(&["glorot-uniform", "glorot-normal", "he-uniform", "he-normal", "lecun-uniform"]),
         "text",
         "the preset's",
-        "`glorot-uniform`, `glorot-normal`, `he-uniform`, `he-normal` or `lecun-uniform`; biases start at 0",
+        "`glorot-uniform`, `glorot-normal`, `he-uniform`, `he-normal` or `lecun-uniform`, see below; biases start at 0",
+    ),
+    key(
+        "model.statistics",
+        Words(&["running", "debiased", "population"]),
+        "text",
+        "`\"running\"`",
+        "What batch normalization evaluates by: `running`, `debiased` or `population`, see below",
     ),
     key(
         "model.scaling",

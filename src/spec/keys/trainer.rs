@@ -7,10 +7,10 @@ use super::{Key, key};
 pub(super) const KEYS: &[Key] = &[
     key(
         "trainer.engine",
-        Words(&["dfdx", "fake"]),
+        Words(&["auto", "dfdx", "fake"]),
         "text",
-        "`\"dfdx\"`",
-        "`dfdx` (networks) or `fake` (made-up curves, for trying everything but training)",
+        "`\"auto\"`",
+        "`auto` (networks by our own kernels, and by dfdx's operations where there are none), `dfdx` (networks by dfdx's operations everywhere) or `fake` (made-up curves, for trying everything but training); `--engine NAME` is short for `--set trainer.engine=NAME`",
     ),
     key("trainer.fake", Table, "", "none", "The script of the fake engine"),
     key(

@@ -7,8 +7,9 @@ use crate::base::{MetricName, Seed};
 use crate::spec::experiment::ConfusionPair;
 use crate::spec::layers::{AverageConvention, LayerSettings};
 use crate::spec::settings::{
-    Combine, Fill, LearningRateSettings, OptimizerSettings, PatienceSettings, Precision, Schedule,
-    Settings, Share, ShiftSettings, Source, SplitSeed, TrainerSettings, ZoomSettings,
+    Combine, Fill, LearningRateSettings, OptimizerConvention, OptimizerSettings, PatienceSettings,
+    Precision, Schedule, Settings, Share, ShiftSettings, Source, SplitSeed, TrainerSettings,
+    ZoomSettings,
 };
 use crate::spec::value::Value;
 use crate::spec::{Document, Override};
@@ -127,14 +128,20 @@ fn defaults_are_those_of_keras() {
     assert_eq!((base.train.epochs, base.train.batch_size), (10, 64));
     assert_eq!(
         base.train.optimizer,
-        OptimizerSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+        OptimizerSettings::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            weight_decay: 0.0,
+            convention: OptimizerConvention::Keras,
+        }
     );
     assert!((base.train.learning_rate.initial - 1e-3).abs() < 1e-15);
     assert_eq!(base.train.precision, Precision::Auto);
     assert_eq!(base.dataset.split.seed, SplitSeed::Trial);
     assert_eq!(base.dataset.split.validation, None);
     assert_eq!((base.ensemble.size, base.ensemble.combine), (1, Combine::Mean));
-    assert_eq!(base.trainer, TrainerSettings::Dfdx);
+    assert_eq!(base.trainer, TrainerSettings::Auto);
     assert_eq!(base.augment.fill, Fill::Nearest);
     let document = read_small("");
     let experiment = document.experiment();
@@ -241,7 +248,7 @@ fn a_cell_that_does_not_fit_names_itself() {
         .unwrap_err();
     insta::assert_snapshot!(error, @"
     cell `train.optimizer=adam train.optimizer.momentum=0.9` of `t.toml` does not fit
-      `train.optimizer.momentum` is no key of optimizer `adam`, expected `name`, `beta1`, `beta2`, `epsilon` or `weight-decay`
+      `train.optimizer.momentum` is no key of optimizer `adam`, expected `name`, `beta1`, `beta2`, `epsilon`, `convention` or `weight-decay`
     ");
 }
 
