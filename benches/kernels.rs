@@ -41,16 +41,7 @@ fn main() {
 fn layers() -> Vec<(&'static str, Window, usize, usize)> {
     let square = |side: usize, kernel: usize, stride: usize, before: usize, after: usize| {
         let out = (side + before + after - kernel) / stride + 1;
-        Window {
-            kernel_height: kernel,
-            kernel_width: kernel,
-            stride,
-            top: before,
-            left: before,
-            out_height: out,
-            out_width: out,
-            ..Window::whole(side, side)
-        }
+        Window::new([side; 2], [kernel; 2], stride, [before; 2], [out; 2])
     };
     vec![
         ("1×1, 9 → 32, 26×26", square(26, 1, 1, 0, 0), 9, 32),
@@ -92,12 +83,7 @@ fn kernels<E: Storage>(path: Path) {
         let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
         let inputs = extent(window.inputs(), channels);
         let outputs = extent(window.outputs(), filters);
-        let shape = WeightShape {
-            places: window.places(),
-            inputs: channels,
-            outputs: filters,
-            stride: outputs.stride,
-        };
+        let shape = WeightShape::new(window.places(), channels, &outputs);
         let weights = vec![0.01; shape.len()];
         let sources = Sources::pixels(inputs);
         let tiled = if is_tiled { E::tiled(&window, &sources, &outputs) } else { Tiled::default() };
@@ -109,13 +95,13 @@ fn kernels<E: Storage>(path: Path) {
         let mut input_gradient = Aligned::<E>::zeros(inputs.len(BATCH));
         let mut output = Aligned::<E>::zeros(outputs.len(BATCH));
         let mut forward = Aligned::<E>::zeros(E::forward_len(&shape, &tiled));
-        let mut backward = Aligned::<E>::zeros(E::backward_len(&shape, &tiled, inputs.stride));
+        let mut backward = Aligned::<E>::zeros(E::backward_len(&shape, &tiled, inputs.stride()));
         let mut gradient = Aligned::<f32>::zeros(shape.len());
         let mut scratch = Aligned::<E>::zeros(E::scratch_len(&tiled, &sources, &outputs));
-        let zeros = vec![0.0; outputs.stride];
+        let zeros = vec![0.0; outputs.stride()];
         let [mut sums, mut squares] = [(); 2].map(|()| vec![0.0_f64; zeros.len()]);
         E::pack_forward(path, shape, &tiled, &weights, &mut forward);
-        E::pack_backward(path, shape, &tiled, inputs.stride, &weights, &mut backward);
+        E::pack_backward(path, shape, &tiled, inputs.stride(), &weights, &mut backward);
         let (taps, back) = (Taps::forward(&window), Taps::backward(&window));
         let runs = Runs::new(&window, E::stretch(&sources, &outputs));
         let flops = 2.0 * (taps.len() * channels * filters * BATCH) as f64;

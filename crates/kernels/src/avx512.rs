@@ -8,12 +8,12 @@ use half::bf16;
 
 use super::simd::Simd;
 
-/// Vectors of sixteen. Storing bfloat16 needs AVX512-BF16, which only the AMX path does.
+/// Vectors of sixteen. `BF16`: the machine has AVX512-BF16 too, as every one with AMX.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512;
+pub(super) struct Avx512<const BF16: bool>;
 
 // SAFETY of every block below: the contract of `Simd`, which the callers keep.
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type Vector = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
@@ -41,7 +41,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store_bf16(to: *mut bf16, value: __m512) {
         unsafe {
-            let halves: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(value));
+            let halves = if BF16 {
+                std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value))
+            } else {
+                rounded(value)
+            };
             _mm256_storeu_si256(to.cast(), halves);
         }
     }
@@ -144,5 +148,24 @@ impl Simd for Avx512 {
             hash = _mm512_xor_si512(hash, _mm512_srli_epi32(hash, 16));
             _mm512_cmpge_epu32_mask(hash, _mm512_set1_epi32(threshold as i32))
         }
+    }
+}
+
+/// Rounds to bfloat16, ties to even, without the instruction for it.
+///
+/// # Safety
+/// The machine has AVX-512.
+#[inline(always)]
+unsafe fn rounded(value: __m512) -> __m256i {
+    unsafe {
+        let bits = _mm512_castps_si512(value);
+        let odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
+        let nearest = _mm512_add_epi32(bits, half);
+        // Carries would make a NaN infinite; its quiet form keeps what bits fit.
+        let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x40_0000));
+        let is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+        let chosen = _mm512_mask_blend_epi32(is_nan, nearest, quiet);
+        _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16))
     }
 }

@@ -9,7 +9,7 @@ use super::element::Activation;
 use super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
 use super::geometry::{Tap, Taps};
 use super::isa::Path;
-use super::layout::{Extent, Sources};
+use super::layout::{Extent, Sources, product};
 use super::simd::{Kernel, Simd, run};
 use super::tile::{self, Tile, add_product, width};
 use super::winograd::Winograd;
@@ -79,7 +79,7 @@ pub fn gather_backward(
 }
 
 fn packed_len(gather: &Gather<'_, f32>, targets: &Extent) -> usize {
-    gather.taps.places() * gather.sources.length * targets.stride
+    product(&[gather.taps.places(), gather.sources.length, targets.stride])
 }
 
 struct Tiles<'a, P> {
@@ -176,7 +176,7 @@ struct TileAt<'a> {
 impl TileAt<'_> {
     #[inline(always)]
     unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(&self) -> Tile<S, WIDE, ROWS> {
-        let Sources { extent, step, length } = self.gather.sources;
+        let Sources { extent, step, length, .. } = self.gather.sources;
         let place_step = length * WIDE * S::LANES;
         // SAFETY: taps name sources and places inside the checked buffers; a tile never has more
         // rows than its group has left.

@@ -3,45 +3,97 @@
 //! Convolutions, their gradients, pooling and dense layers all reduce to lists of [`Tap`]s. Taps
 //! that would read padding are left out, so nothing is padded in memory and borders cost less.
 
+use super::layout::product;
+
+/// Most pixels of an image and places of a window, which are counted in 32 bits.
+const MAX_AREA: usize = u32::MAX as usize / 2;
+
 /// A window sliding over an image: a convolution's or a pool's, or a dense layer's (one window
-/// that covers the image).
+/// that covers the image). Sizes are rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Rows of the input.
-    pub height: usize,
-    /// Columns of the input.
-    pub width: usize,
-    /// Rows of the window.
-    pub kernel_height: usize,
-    /// Columns of the window.
-    pub kernel_width: usize,
-    /// Step in both directions, at least 1.
-    pub stride: usize,
-    /// Rows of padding above.
-    pub top: usize,
-    /// Columns of padding on the left.
-    pub left: usize,
-    /// Rows of the output.
-    pub out_height: usize,
-    /// Columns of the output.
-    pub out_width: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) kernel_height: usize,
+    pub(super) kernel_width: usize,
+    pub(super) stride: usize,
+    pub(super) top: usize,
+    pub(super) left: usize,
+    pub(super) out_height: usize,
+    pub(super) out_width: usize,
 }
 
 impl Window {
+    /// Returns a window of `kernel` places over `input` pixels and `before` places of padding above
+    /// and on the left, that moves by `stride` to `output` positions.
+    ///
+    /// # Panics
+    /// If the stride is 0, or sizes exceed 2³¹.
+    #[must_use]
+    pub fn new(
+        input: [usize; 2],
+        kernel: [usize; 2],
+        stride: usize,
+        before: [usize; 2],
+        output: [usize; 2],
+    ) -> Self {
+        assert!(stride > 0, "a window moves");
+        for area in [input, kernel, output, [stride, before[0].max(before[1])]] {
+            assert!(
+                product(&area) <= MAX_AREA && area.iter().all(|&side| side <= MAX_AREA),
+                "an area of {area:?} is counted in 32 bits"
+            );
+        }
+        Self {
+            height: input[0],
+            width: input[1],
+            kernel_height: kernel[0],
+            kernel_width: kernel[1],
+            stride,
+            top: before[0],
+            left: before[1],
+            out_height: output[0],
+            out_width: output[1],
+        }
+    }
+
     /// Returns the window that covers a whole image at once.
+    ///
+    /// # Panics
+    /// If sizes exceed 2³¹.
     #[must_use]
     pub fn whole(height: usize, width: usize) -> Self {
-        Self {
-            height,
-            width,
-            kernel_height: height,
-            kernel_width: width,
-            stride: 1,
-            top: 0,
-            left: 0,
-            out_height: 1,
-            out_width: 1,
-        }
+        Self::new([height, width], [height, width], 1, [0, 0], [1, 1])
+    }
+
+    /// Returns the rows and columns of the input.
+    #[must_use]
+    pub fn input(&self) -> [usize; 2] {
+        [self.height, self.width]
+    }
+
+    /// Returns the rows and columns of the window.
+    #[must_use]
+    pub fn kernel(&self) -> [usize; 2] {
+        [self.kernel_height, self.kernel_width]
+    }
+
+    /// Returns the step in both directions.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Returns the places of padding above and on the left.
+    #[must_use]
+    pub fn before(&self) -> [usize; 2] {
+        [self.top, self.left]
+    }
+
+    /// Returns the rows and columns of the output.
+    #[must_use]
+    pub fn output(&self) -> [usize; 2] {
+        [self.out_height, self.out_width]
     }
 
     /// Returns the number of input pixels.

@@ -7,24 +7,58 @@
 
 use super::element::Activation;
 use super::isa::Path;
-use super::layout::Extent;
+use super::layout::{Extent, product};
 use super::simd::{Kernel, Simd, run};
 use super::tile;
 
 /// The shape of a layer's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeightShape {
-    /// Places in the window.
-    pub places: usize,
-    /// Input channels.
-    pub inputs: usize,
-    /// Output channels.
-    pub outputs: usize,
+    pub(super) places: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
     /// Output channels rounded up.
-    pub stride: usize,
+    pub(super) stride: usize,
 }
 
 impl WeightShape {
+    /// Returns the shape of weights at `places` places of a window, from `inputs` channels to those of
+    /// `outputs`.
+    ///
+    /// # Panics
+    /// If they exceed the address space.
+    #[must_use]
+    pub fn new(places: usize, inputs: usize, outputs: &Extent) -> Self {
+        let Extent { channels, stride, .. } = *outputs;
+        product(&[places, inputs, stride]);
+        Self { places, inputs, outputs: channels, stride }
+    }
+
+    /// Returns the number of places in the window.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Returns the number of input channels.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Returns the number of output channels.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Returns the number of output channels rounded up: the values from one input channel to the
+    /// next.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Returns the number of stored values.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -60,7 +94,7 @@ pub fn pack_backward(
     weights: &[f32],
     packed: &mut [f32],
 ) {
-    let packed = &mut packed[..shape.places * shape.outputs * input_stride];
+    let packed = &mut packed[..product(&[shape.places, shape.outputs, input_stride])];
     // SAFETY: the kernel indexes slices.
     unsafe { run(path, PackBackward { shape, input_stride, weights, packed }) }
 }
@@ -148,14 +182,17 @@ pub fn pad_images<E: Activation>(
     images: &[f32],
     padded: &mut [E],
 ) {
-    let row = inside.width * inside.channels;
-    let size = inside.height * row;
+    let row = product(&[inside.width, inside.channels]);
+    let size = product(&[inside.height, row]);
+    assert!(size > 0, "an image has a pixel, found {inside:?}");
     let count = images.len() / size;
     extent.assert_holds(padded.len(), count);
-    let wide = inside.padded_width * inside.channels;
-    let first = inside.top * wide + inside.left * inside.channels;
+    let wide = product(&[inside.padded_width, inside.channels]);
+    let first = product(&[inside.top, wide]) + product(&[inside.left, inside.channels]);
     assert!(
-        extent.pixels == 1 && first + (inside.height - 1) * wide + row <= extent.channels,
+        extent.pixels == 1
+            && row <= wide
+            && first + product(&[inside.height - 1, wide]) + row <= extent.channels,
         "{inside:?} fits {extent:?}"
     );
     for (image, values) in images.chunks_exact(size).enumerate() {
@@ -179,6 +216,7 @@ pub fn pad_images<E: Activation>(
 /// If a buffer is too small.
 pub fn spread_images<E: Activation>(extent: &Extent, images: &[f32], values: &mut [E]) {
     let size = extent.pixels * extent.channels;
+    assert!(size > 0, "an image has a pixel, found {extent:?}");
     extent.assert_holds(values.len(), images.len() / size);
     for (image, from) in images.chunks_exact(size).enumerate() {
         for (pixel, from) in from.chunks_exact(extent.channels).enumerate() {

@@ -95,12 +95,12 @@ pub(super) unsafe fn run<K: Kernel>(path: Path, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
         unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
             // SAFETY: as above.
-            unsafe { kernel.run::<Avx512>() }
+            unsafe { kernel.run::<Avx512<false>>() }
         }
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
         unsafe fn on_avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
             // SAFETY: as above.
-            unsafe { kernel.run::<Avx512>() }
+            unsafe { kernel.run::<Avx512<true>>() }
         }
         // SAFETY: a `Path` exists only for instructions this machine has.
         unsafe {

@@ -5,7 +5,7 @@ use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::{self, Gather};
 use super::geometry::Window;
 use super::isa::Path;
-use super::layout::{CHANNEL_STEP, Extent, Sources};
+use super::layout::{CHANNEL_STEP, Extent, Sources, product};
 use super::pack::{self, WeightShape};
 use super::weight_gradient::{self, WeightGradient};
 use super::winograd::{self, Winograd};
@@ -116,7 +116,7 @@ impl Storage for f32 {
 
     fn backward_len(shape: &WeightShape, tiled: &Tiled, input_stride: usize) -> usize {
         match &tiled.backward[..] {
-            [] => shape.places * shape.outputs * input_stride,
+            [] => product(&[shape.places, shape.outputs, input_stride]),
             tilings => tilings
                 .iter()
                 .map(|tiles| winograd::packed_len(tiles, shape.outputs, input_stride))
@@ -125,9 +125,8 @@ impl Storage for f32 {
     }
 
     fn stretch(inputs: &Sources, outputs: &Extent) -> usize {
-        (12 * 1024
-            / (outputs.group * (inputs.length().next_multiple_of(16) + outputs.stride.min(32))))
-        .max(1)
+        let channels = inputs.length().next_multiple_of(16) + outputs.stride.min(32);
+        (12 * 1024 / (outputs.group * channels.max(1))).max(1)
     }
 
     fn scratch_len(tiled: &Tiled, inputs: &Sources, outputs: &Extent) -> usize {

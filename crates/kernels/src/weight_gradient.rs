@@ -63,12 +63,7 @@ pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
 impl<E> WeightGradient<'_, '_, E> {
     /// Panics unless every buffer is large enough, and returns the shape of the sums.
     pub(super) fn checked(&self) -> WeightShape {
-        let shape = WeightShape {
-            places: self.runs.places(),
-            inputs: self.inputs.length,
-            outputs: self.outputs.channels,
-            stride: self.outputs.stride,
-        };
+        let shape = WeightShape::new(self.runs.places(), self.inputs.length, &self.outputs);
         self.inputs.extent.assert_holds(self.input.len(), self.images);
         self.outputs.assert_holds(self.gradient.len(), self.images);
         assert_eq!(self.inputs.extent.group, self.outputs.group, "one grouping of images");

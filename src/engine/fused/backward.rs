@@ -44,7 +44,7 @@ impl<E: Storage> Trunk<E> {
         let layer = self.layers.last_mut().expect("a network has a last stage");
         layer.gradient_sums.fill(0.0);
         for image in 0..self.images {
-            let row = &self.delta[outputs.place(image, 0)..][..outputs.stride];
+            let row = &self.delta[outputs.place(image, 0)..][..outputs.stride()];
             for (sum, delta) in layer.gradient_sums.iter_mut().zip(row) {
                 *sum += f64::from(delta.to_f32());
             }
@@ -144,9 +144,9 @@ impl<E: Storage> Backward<'_, E> {
     /// Normalisation: gradients of scale and shift, and the coefficients of the rest.
     fn differentiate(&self, layer: &mut Layer<E>, parameters: &[f32], gradient: &mut [f32]) {
         let norm = layer.norm.as_mut().expect("the stage normalises");
-        let count = (self.images * layer.middle.pixels) as f64;
+        let count = (self.images * layer.middle.pixels()) as f64;
         let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.slots.slots[slot].range());
-        let stride = layer.middle.stride;
+        let stride = layer.middle.stride();
         let mut learned = [vec![0.0; stride], vec![0.0; stride]];
         let [scale_gradient, shift_gradient] = &mut learned;
         norm.differentiate(

@@ -61,8 +61,8 @@ impl Decided<'_> {
 
     /// Returns where a value stands, counted in images, pixels and channels without surplus.
     fn place(extent: &Extent, value: usize) -> usize {
-        let (channel, pixel) = (value % extent.channels, value / extent.channels);
-        extent.place(pixel / extent.pixels, pixel % extent.pixels) + channel
+        let (channel, pixel) = (value % extent.channels(), value / extent.channels());
+        extent.place(pixel / extent.pixels(), pixel % extent.pixels()) + channel
     }
 }
 

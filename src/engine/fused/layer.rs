@@ -40,26 +40,23 @@ pub(super) struct Layer<E: Storage> {
 /// window is one source. A window that covers the image is a single one.
 fn image_rows<E: Storage>(window: &Window, channels: usize) -> (Window, Sources, Inside) {
     let extent = |len: usize| Extent::new(1, len, E::GROUP).with_step(E::STEP);
-    let inside = Inside {
-        height: window.height,
-        width: window.width,
-        channels,
-        top: window.top,
-        left: window.left,
-        padded_width: window.width,
-    };
-    if *window == Window::whole(window.height, window.width) {
+    let ([height, width], [top, left]) = (window.input(), window.before());
+    let inside = Inside { height, width, channels, top, left, padded_width: width };
+    if *window == Window::whole(height, width) {
         let len = window.inputs() * channels;
         return (Window::whole(1, 1), Sources::pixels(extent(len)), inside);
     }
-    let reach = |outputs: usize, kernel: usize| (outputs - 1) * window.stride + kernel;
-    let height = reach(window.out_height, window.kernel_height).max(window.top + window.height);
-    let width = reach(window.out_width, window.kernel_width).max(window.left + window.width);
-    let rows = Window { height, width, kernel_width: 1, top: 0, left: 0, ..*window };
+    let reach = |along: usize, length: usize| {
+        let (outputs, kernel) = (window.output()[along], window.kernel()[along]);
+        ((outputs - 1) * window.stride() + kernel).max(window.before()[along] + length)
+    };
+    let padded = [reach(0, height), reach(1, width)];
+    let kernel = [window.kernel()[0], 1];
+    let rows = Window::new(padded, kernel, window.stride(), [0, 0], window.output());
     // Tiles may read a whole row of theirs at the last source.
-    let extent = extent(height * width * channels + E::STEP);
-    let sources = Sources::within(extent, channels, window.kernel_width * channels);
-    (rows, sources, Inside { padded_width: width, ..inside })
+    let extent = extent(padded[0] * padded[1] * channels + E::STEP);
+    let sources = Sources::within(extent, channels, window.kernel()[1] * channels);
+    (rows, sources, Inside { padded_width: padded[1], ..inside })
 }
 
 /// The weights of a stage at run time.
@@ -177,7 +174,7 @@ impl<E: Storage> Layer<E> {
             (None, _) => 0,
         };
         Self {
-            inputs: sources.extent,
+            inputs: *sources.extent(),
             sources,
             inside,
             middle,
@@ -186,7 +183,7 @@ impl<E: Storage> Layer<E> {
             norm,
             pool,
             sums: Aligned::zeros(kept * middle.group_len()),
-            gradient_sums: vec![0.0; middle.stride],
+            gradient_sums: vec![0.0; middle.stride()],
             chunk,
             needs_input_gradient,
             stage,
@@ -242,23 +239,17 @@ impl<E: Storage> LinearLayer<E> {
         slots: &mut Slots,
         needs_input_gradient: bool,
     ) -> Self {
-        let shape = WeightShape {
-            places: window.places(),
-            inputs: sources.length(),
-            outputs: middle.channels,
-            stride: middle.stride,
-        };
+        let shape = WeightShape::new(window.places(), sources.length(), middle);
         // Files order weights by the window, also where several of its places are one source.
         let places = linear.window.places();
-        let order = WeightShape { places, inputs: shape.places * shape.inputs / places, ..shape };
+        let inputs = shape.places() * shape.inputs() / places;
+        let order = WeightShape::new(places, inputs, middle);
         let weights =
             slots.weights(format!("{}.weight", linear.prefix), linear.shape.clone(), order);
-        let bias = linear.bias.then(|| {
-            slots.vector(format!("{}.bias", linear.prefix), middle.channels, middle.stride)
-        });
+        let bias = linear.bias.then(|| slots.vector(format!("{}.bias", linear.prefix), middle));
         let tiled = E::tiled(window, sources, middle);
         let backward = if needs_input_gradient {
-            E::backward_len(&shape, &tiled, sources.extent.stride)
+            E::backward_len(&shape, &tiled, sources.extent().stride())
         } else {
             0
         };
@@ -272,19 +263,19 @@ impl<E: Storage> LinearLayer<E> {
             tiled,
             weights,
             bias,
-            bias_values: vec![0.0; middle.stride],
+            bias_values: vec![0.0; middle.stride()],
         }
     }
 }
 
 impl NormLayer {
     fn new(norm: &Norm, middle: &Extent, slots: &mut Slots) -> Self {
-        let (channels, stride) = (middle.channels, middle.stride);
+        let stride = middle.stride();
         let zeros = || vec![0.0; stride];
         Self {
             settings: norm.clone(),
-            scale: slots.vector(format!("{}.scale", norm.prefix), channels, stride),
-            shift: slots.vector(format!("{}.shift", norm.prefix), channels, stride),
+            scale: slots.vector(format!("{}.scale", norm.prefix), middle),
+            shift: slots.vector(format!("{}.shift", norm.prefix), middle),
             running_mean: zeros(),
             running_variance: vec![1.0; stride],
             mean: zeros(),

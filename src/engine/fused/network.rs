@@ -222,7 +222,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     fn weights(&self, _model: usize) -> Vec<NamedTensor> {
         let mut tensors = self.read(&self.parameters);
         for norm in self.trunk.layers.iter().filter_map(|layer| layer.norm.as_ref()) {
-            let channels = self.trunk.slots.slots[norm.scale].order.outputs;
+            let channels = self.trunk.slots.slots[norm.scale].order.outputs();
             for (role, values) in
                 [("mean", &norm.running_mean), ("variance", &norm.running_variance)]
             {
@@ -240,7 +240,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
             slot.write(weights, &mut self.parameters)?;
         }
         for norm in self.trunk.layers.iter_mut().filter_map(|layer| layer.norm.as_mut()) {
-            let channels = self.trunk.slots.slots[norm.scale].order.outputs;
+            let channels = self.trunk.slots.slots[norm.scale].order.outputs();
             for (role, values) in
                 [("mean", &mut norm.running_mean), ("variance", &mut norm.running_variance)]
             {

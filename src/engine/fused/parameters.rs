@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::super::EngineError;
 use super::super::network::find;
 use super::super::weights::NamedTensor;
-use gridbench_kernels::WeightShape;
+use gridbench_kernels::{Extent, WeightShape};
 
 /// One tensor's place in the row.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,9 @@ impl Slot {
     /// Files hold `(output, input, place)`: torch's order for convolutions, and for dense layers
     /// after a flattened image, whose features are in channel, row, column order.
     fn visit(&self, mut visit: impl FnMut(usize, usize)) {
-        let WeightShape { places, inputs, outputs, stride } = self.order;
+        let order = &self.order;
+        let [places, inputs, outputs, stride] =
+            [order.places(), order.inputs(), order.outputs(), order.stride()];
         for output in 0..outputs {
             for input in 0..inputs {
                 for place in 0..places {
@@ -88,9 +90,8 @@ impl Slots {
     }
 
     /// Adds one value a channel and returns its index.
-    pub(super) fn vector(&mut self, name: String, channels: usize, stride: usize) -> usize {
-        let order = WeightShape { places: 1, inputs: 1, outputs: channels, stride };
-        self.weights(name, vec![channels], order)
+    pub(super) fn vector(&mut self, name: String, channels: &Extent) -> usize {
+        self.weights(name, vec![channels.channels()], WeightShape::new(1, 1, channels))
     }
 
     /// Returns the number of values that are no surplus.
@@ -106,8 +107,8 @@ mod tests {
     #[test]
     fn a_tensor_survives_the_row() {
         let mut slots = Slots::default();
-        slots.vector("first".to_owned(), 3, 16);
-        let order = WeightShape { places: 4, inputs: 3, outputs: 5, stride: 16 };
+        slots.vector("first".to_owned(), &Extent::new(1, 3, 1));
+        let order = WeightShape::new(4, 3, &Extent::new(1, 5, 1));
         let at = slots.weights("w".to_owned(), vec![5, 3, 2, 2], order);
         let values: Vec<f32> = (0..60).map(|value| value as f32).collect();
         let tensor = NamedTensor::new("w", vec![5, 3, 2, 2], values);

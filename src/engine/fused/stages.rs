@@ -275,17 +275,13 @@ impl Builder {
 fn slide(summary: &LayerSummary, size: usize, stride: usize) -> Window {
     let input = Volume::from(summary.input);
     let (vertical, horizontal) = summary.windows.expect("convolutions and pools have windows");
-    Window {
-        height: input.height,
-        width: input.width,
-        kernel_height: size,
-        kernel_width: size,
+    Window::new(
+        [input.height, input.width],
+        [size, size],
         stride,
-        top: vertical.before,
-        left: horizontal.before,
-        out_height: vertical.output,
-        out_width: horizontal.output,
-    }
+        [vertical.before, horizontal.before],
+        [vertical.output, horizontal.output],
+    )
 }
 
 #[cfg(test)]

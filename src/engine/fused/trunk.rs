@@ -128,7 +128,7 @@ impl<E: Storage> Trunk<E> {
         for layer in &mut self.layers {
             let Some(linear) = &mut layer.linear else { continue };
             let weights = &parameters[self.slots.slots[linear.weights].range()];
-            let stride = layer.inputs.stride;
+            let stride = layer.inputs.stride();
             let LinearLayer { shape, tiled, packed_forward, packed_backward, .. } = linear;
             E::pack_forward(self.path, *shape, tiled, weights, packed_forward);
             if layer.needs_input_gradient {
@@ -186,7 +186,7 @@ impl<E: Storage> Trunk<E> {
                     let norm = layer.norm.as_mut().expect("it keeps statistics");
                     let [scale, shift] =
                         [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
-                    let count = (images * layer.middle.pixels) as f64;
+                    let count = (images * layer.middle.pixels()) as f64;
                     norm.normalise_batch(count, scale, shift, keep);
                     layer.normalise(self.path, output, images, dropout);
                 }
@@ -229,7 +229,7 @@ impl<E: Storage> Layer<E> {
         images: usize,
         scratch: &mut [E],
     ) {
-        let zeros = vec![0.0; self.middle.stride];
+        let zeros = vec![0.0; self.middle.stride()];
         let epilogue = ForwardEpilogue {
             extent: self.outputs,
             output: logits,
@@ -245,7 +245,7 @@ impl<E: Storage> Layer<E> {
     /// Training with batch normalisation, first half: sums and their moments.
     fn accumulate(&mut self, path: Path, input: &[E], images: usize, scratch: &mut [E]) {
         let norm = self.norm.as_mut().expect("the stage normalises");
-        let zeros = vec![0.0; self.middle.stride];
+        let zeros = vec![0.0; self.middle.stride()];
         let [sums, squares] = &mut norm.moments;
         sums.fill(0.0);
         squares.fill(0.0);
@@ -303,7 +303,7 @@ impl<E: Storage> Layer<E> {
         dropout: Option<Dropout>,
         scratch: &mut [E],
     ) {
-        let zeros = vec![0.0; self.middle.stride];
+        let zeros = vec![0.0; self.middle.stride()];
         for chunk in self.chunks(images) {
             let input = chunk.of(&self.inputs, input);
             let output = chunk.of_mut(&self.outputs, output);

@@ -7,7 +7,7 @@ use super::super::element::Activation;
 use super::super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
 use super::super::gather::Gather;
 use super::super::isa::Path;
-use super::super::layout::{Extent, Sources, TILE_STEP};
+use super::super::layout::{Extent, Sources, TILE_STEP, product};
 use super::super::simd::{Kernel, Simd, run};
 use super::tiles::{Sums, Unit};
 use super::{TILE_ROWS, TILE_VALUES};
@@ -40,7 +40,7 @@ pub(super) fn gather_backward(
 
 fn assert_tiled(gather: &Gather<'_, bf16>, targets: &Extent) {
     let length = gather.sources.length.next_multiple_of(TILE_STEP);
-    gather.assert_sound(targets, gather.taps.places() * length * targets.stride);
+    gather.assert_sound(targets, product(&[gather.taps.places(), length, targets.stride]));
     assert!(
         gather.sources.extent.stride.is_multiple_of(TILE_STEP)
             && targets.stride.is_multiple_of(TILE_STEP)
@@ -63,7 +63,7 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (gather, targets) = (self.gather, self.targets);
-        let Sources { extent, step, length } = gather.sources;
+        let Sources { extent, step, length, .. } = gather.sources;
         let depth = length.div_ceil(TILE_STEP);
         let place_step = depth * 2 * TILE_VALUES;
         let row_bytes = extent.stride * size_of::<bf16>();

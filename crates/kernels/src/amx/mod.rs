@@ -18,7 +18,7 @@ use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::gather::Gather;
 use super::geometry::Window;
 use super::isa::Path;
-use super::layout::{Extent, Sources, TILE_STEP};
+use super::layout::{Extent, Sources, TILE_STEP, product};
 use super::pack::WeightShape;
 use super::storage::{Storage, Tiled};
 use super::weight_gradient::WeightGradient;
@@ -47,11 +47,11 @@ impl Storage for bf16 {
     }
 
     fn forward_len(shape: &WeightShape, _: &Tiled) -> usize {
-        shape.places * shape.inputs.next_multiple_of(TILE_STEP) * shape.stride
+        product(&[shape.places, shape.inputs.next_multiple_of(TILE_STEP), shape.stride])
     }
 
     fn backward_len(shape: &WeightShape, _: &Tiled, input_stride: usize) -> usize {
-        shape.places * shape.stride * input_stride
+        product(&[shape.places, shape.stride, input_stride])
     }
 
     fn stretch(_: &Sources, _: &Extent) -> usize {

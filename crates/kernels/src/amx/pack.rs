@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
-use super::super::layout::TILE_STEP;
+use super::super::layout::{TILE_STEP, product};
 use super::super::pack::WeightShape;
 use super::TILE_VALUES;
 use super::shuffle::transpose;
@@ -18,7 +18,8 @@ use super::shuffle::transpose;
 pub(super) fn pack_forward(shape: WeightShape, weights: &[f32], packed: &mut [bf16]) {
     let input_stride = shape.inputs.next_multiple_of(TILE_STEP);
     assert!(weights.len() >= shape.len(), "one value a weight");
-    assert!(packed.len() >= shape.places * input_stride * shape.stride, "one value a weight");
+    let len = product(&[shape.places, input_stride, shape.stride]);
+    assert!(packed.len() >= len, "one value a weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");
     // SAFETY: only AMX paths come here; all lengths were just checked.
     unsafe { forward(shape, input_stride, weights.as_ptr(), packed.as_mut_ptr()) }
@@ -32,7 +33,8 @@ pub(super) fn pack_backward(
     packed: &mut [bf16],
 ) {
     assert!(weights.len() >= shape.len(), "one value a weight");
-    assert!(packed.len() >= shape.places * input_stride * shape.stride, "one value a weight");
+    let len = product(&[shape.places, input_stride, shape.stride]);
+    assert!(packed.len() >= len, "one value a weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");
     // SAFETY: only AMX paths come here; all lengths were just checked.
     unsafe { backward(shape, input_stride, weights.as_ptr(), packed.as_mut_ptr()) }

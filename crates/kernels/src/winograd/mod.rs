@@ -25,7 +25,7 @@ use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, Epilogue, ForwardEpilogue};
 use super::gather::Gather;
 use super::isa::Path;
-use super::layout::Extent;
+use super::layout::{Extent, product};
 use super::weight_gradient::WeightGradient;
 use collect::Collected;
 use live::Live;
@@ -59,7 +59,7 @@ impl Winograd {
     fn blocks(&self, images: usize, group: usize, tiles: usize) -> impl Iterator<Item = Block> {
         let count = self.len();
         (0..images.div_ceil(group)).flat_map(move |index| {
-            (0..count).step_by(tiles).map(move |first| Block {
+            (0..count).step_by(tiles.max(1)).map(move |first| Block {
                 group: index,
                 rows: (images - index * group).min(group),
                 first,
@@ -77,7 +77,7 @@ impl Winograd {
     /// Returns the number of values of scratch that [`weight_gradient`] needs.
     pub(super) fn gradient_scratch_len(&self, inputs: &Extent, outputs: &Extent) -> usize {
         let room = Room::gradients(self, inputs, outputs);
-        room.left_len() + room.right_len() + POINTS * room.left * room.right
+        room.left_len() + room.right_len() + product(&[POINTS, room.left, room.right])
     }
 }
 
@@ -113,37 +113,37 @@ struct Room {
 
 impl Room {
     fn products(winograd: &Winograd, sources: &Extent, targets: &Extent) -> Self {
-        let left = winograd.parts().len() * sources.stride;
+        let left = product(&[winograd.parts().len(), sources.stride]);
         Self::new(winograd, sources.group, left, targets.stride.min(BLOCK_CHANNELS))
     }
 
     fn gradients(winograd: &Winograd, inputs: &Extent, outputs: &Extent) -> Self {
-        let channels = inputs.stride.min(BLOCK_CHANNELS);
+        let channels = inputs.stride.clamp(1, BLOCK_CHANNELS);
         let left = channels * (BLOCK_CHANNELS / channels).min(winograd.parts().len());
         Self::new(winograd, inputs.group, left, outputs.stride.min(BLOCK_CHANNELS))
     }
 
     fn new(winograd: &Winograd, group: usize, left: usize, right: usize) -> Self {
-        let tile_bytes = POINTS * group * (left + right) * size_of::<f32>();
-        let tiles = (BLOCK_BYTES / tile_bytes).max(2).min(winograd.len());
-        Self { tiles, rows: tiles * group, left, right }
+        let tile_bytes = product(&[POINTS, group, left + right, size_of::<f32>()]);
+        let tiles = (BLOCK_BYTES / tile_bytes.max(1)).max(2).min(winograd.len());
+        Self { tiles, rows: product(&[tiles, group]), left, right }
     }
 
     /// Returns the values from one point's left matrix to the next.
     fn left_step(&self) -> usize {
-        self.rows * self.left + GAP
+        product(&[self.rows, self.left]) + GAP
     }
 
     fn right_step(&self) -> usize {
-        self.rows * self.right + GAP
+        product(&[self.rows, self.right]) + GAP
     }
 
     fn left_len(&self) -> usize {
-        POINTS * self.left_step()
+        product(&[POINTS, self.left_step()])
     }
 
     fn right_len(&self) -> usize {
-        POINTS * self.right_step()
+        product(&[POINTS, self.right_step()])
     }
 }
 
@@ -279,11 +279,11 @@ pub(super) fn weight_gradient(
     let room = Room::gradients(winograd, &inputs, &outputs);
     let (left, rest) = scratch.split_at_mut(room.left_len());
     let (right, sums) = rest.split_at_mut(room.right_len());
-    let channels = inputs.stride.min(BLOCK_CHANNELS);
+    let channels = inputs.stride.clamp(1, BLOCK_CHANNELS);
     for from in (0..shape.inputs).step_by(channels) {
         let taken = from..(from + channels).min(inputs.stride);
         for parts in winograd.parts().chunks(room.left / channels) {
-            for to in (0..outputs.stride).step_by(room.right) {
+            for to in (0..outputs.stride).step_by(room.right.max(1)) {
                 let given = to..(to + room.right).min(outputs.stride);
                 let accumulated = Accumulated {
                     inputs: parts.len() * taken.len(),

@@ -6,7 +6,7 @@
 //! each, over neighbouring outputs. Both dimensions together make the parts.
 
 use super::super::geometry::Window;
-use super::super::layout::{Extent, Sources};
+use super::super::layout::{Extent, Sources, product};
 use super::{KERNEL, OUTSIDE, POINTS, SIDE, TAKEN};
 
 /// How many times fewer products make up for the transforms.
@@ -175,8 +175,8 @@ impl Winograd {
         Self {
             parts,
             targets: taken.collect(),
-            source_pixels: sources.0 * sources.1,
-            target_pixels: target_size.0 * target_size.1,
+            source_pixels: product(&[sources.0, sources.1]),
+            target_pixels: product(&[target_size.0, target_size.1]),
         }
     }
 

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
 use super::super::isa::Path;
+use super::super::layout::product;
 use super::super::pack::WeightShape;
 use super::super::simd::{Kernel, Simd, run};
 use super::super::tile;
@@ -15,7 +16,7 @@ const SQUARE: usize = 16;
 
 /// Returns the number of packed values of targets that sum over `depth` channels into `stride`.
 pub(in super::super) fn packed_len(winograd: &Winograd, depth: usize, stride: usize) -> usize {
-    POINTS * winograd.parts().len() * depth * stride
+    product(&[POINTS, winograd.parts().len(), depth, stride])
 }
 
 /// Packs weights for [`super::forward`]: `G g Gᵀ`, for every block of columns of a register tile
