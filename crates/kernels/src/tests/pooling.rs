@@ -277,3 +277,40 @@ fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
     let [first, second] = &mut twice;
     assert_eq!(first, second);
 }
+
+#[test]
+fn every_path_rounds_to_bfloat16_as_the_definition_says() {
+    let mut numbers = Numbers(12);
+    let extent = Extent::new(1, 64, 1);
+    let special = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX, -0.0, 1.0];
+    for path in Path::all() {
+        for _ in 0..200 {
+            let mut values: Vec<f32> = (0..64)
+                .map(|_| f32::from_bits(numbers.word() as u32))
+                .map(|value| if value.is_normal() { value } else { 1.5 })
+                .collect();
+            // Ties, to either side.
+            for (index, value) in values.iter_mut().take(16).enumerate() {
+                *value = f32::from_bits((0x3F80 + index as u32) << 16 | 0x8000);
+            }
+            values[16..16 + special.len()].copy_from_slice(&special);
+            let mut stored = vec![half::bf16::ZERO; 64];
+            let epilogue = ForwardEpilogue {
+                extent,
+                output: &mut stored,
+                bias: &[-0.0; 64],
+                relu: false,
+                moments: None,
+                affine: None,
+                relu_after: false,
+            };
+            pass_forward(path, &values, 1, epilogue);
+            for (found, value) in stored.iter().zip(&values) {
+                let expected = half::bf16::from_f32(*value);
+                let is_right = found.to_bits() == expected.to_bits()
+                    || (found.is_nan() && expected.is_nan());
+                assert!(is_right, "{}: {value} as {found}, expected {expected}", path.isa());
+            }
+        }
+    }
+}
