@@ -372,8 +372,8 @@ impl LoadError {
                                              folder it is relative to with `--data-dir`"
                 .to_owned(),
             (Self::PassedOver { passed, .. }, _) => format!(
-                "convert them to PNG, move them elsewhere, or go on without these {} with \
-                 `dataset.skip-bad = true`",
+                "convert images among them to PNG, move the others elsewhere, or go on without these \
+                 {} with `dataset.skip-bad = true`",
                 counted(*passed, "file")
             ),
             (_, None) => "repair or replace the file, or point `[dataset]` at another".to_owned(),

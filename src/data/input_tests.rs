@@ -176,7 +176,7 @@ fn the_hint_suits_what_is_wrong() {
         ("images/a.png", b"no image", "images", "repair or remove it"),
         ("images/hat/a.txt", b"no image", "images/hat", folder),
         ("t.csv", b"a,b,c\n1,2,3\n", "t.csv", table),
-        ("t.csv", b"a,b\n1,2\n", "t.csv", other),
+        ("t.csv", b"a,b,c,d,e\n1,2,3,4,5\n", "t.csv", other),
         ("t.csv", b"a\n1\n", "t.csv", size),
         ("notes.txt", b"no image", "notes.txt", kinds),
         ("t.csv", b"", "absent.csv", kinds),

@@ -25,6 +25,9 @@ pub(super) fn is_table(path: &Path) -> bool {
 /// Returns a text from a file as messages show it: in back quotes, without control characters, and cut
 /// where it is long.
 pub(super) fn shown(text: &str) -> String {
+    if text.is_empty() {
+        return "`` (no name)".to_owned();
+    }
     let mut out = "`".to_owned();
     for letter in text.chars().take(MAX_SHOWN) {
         // Marks of direction would turn the rest of the line around.
@@ -60,7 +63,7 @@ mod tests {
 
     #[test]
     fn text_from_files_is_cut_and_cannot_write_to_the_terminal() {
-        assert_eq!(shown("cat"), "`cat`");
+        assert_eq!([shown("cat"), shown("")], ["`cat`", "`` (no name)"]);
         assert_eq!(shown("a\u{1b}[2Jb\n\u{202e}c"), "`a\\u{1b}[2Jb\\n\\u{202e}c`");
         assert_eq!(shown(&"x".repeat(7000)), format!("`{}…`", "x".repeat(40)));
     }

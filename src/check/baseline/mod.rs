@@ -31,6 +31,9 @@ pub enum BaselineError {
     /// The text is not JSON, or a field is missing or of another type.
     #[error("the baseline is damaged: {0}; write it again with `bench baseline`")]
     Json(#[from] serde_json::Error),
+    /// The file is JSON, but does not say what.
+    #[error("the file is no baseline: it has no `format`; name a file that `bench baseline` wrote")]
+    Other,
     /// The file is something else.
     #[error(
         "the file says it is `{found}`, expected `{FORMAT}`; name a file that `bench baseline` wrote"

@@ -120,6 +120,16 @@ fn only_what_a_file_says_is_covered_by_its_digest() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_damage_and_other_json_is_told_from_damage() {
+    let text = format!("\u{feff}{}", baseline().to_text());
+    assert_eq!(Baseline::from_text(&text).unwrap(), baseline());
+    for other in ["{}", "[1, 2]", "{\"format\": 3}", "\"text\""] {
+        let error = Baseline::from_text(other).unwrap_err().to_string();
+        assert!(error.starts_with("the file is no baseline: it has no `format`"), "{error}");
+    }
+}
+
+#[test]
 fn every_damage_is_named() {
     let text = baseline().to_text();
     let messages: Vec<String> = [

@@ -82,7 +82,13 @@ struct DocumentCell1 {
 
 /// Reads a baseline of any version up to [`VERSION`].
 pub(super) fn read(text: &str) -> Result<Baseline, BaselineError> {
-    let header: Header = serde_json::from_str(text)?;
+    // Editors on Windows put a byte-order mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let json: serde_json::Value = serde_json::from_str(text)?;
+    if json.get("format").is_none_or(|format| !format.is_string()) {
+        return Err(BaselineError::Other);
+    }
+    let header: Header = serde_json::from_value(json)?;
     if header.format != FORMAT {
         return Err(BaselineError::Format { found: header.format });
     }

@@ -12,6 +12,8 @@ use crate::data::pixel_columns::{ColumnProblem, PixelColumns};
 
 /// Names that a message lists.
 const MAX_LISTED: usize = 4;
+/// Fewest pixels beside which one more column is thought to be something else.
+const MIN_PIXELS: usize = 4;
 
 /// What the columns of a table mean.
 #[derive(Clone, Copy)]
@@ -162,8 +164,9 @@ fn no_image(
     let say_what_it_is = |name: &str| {
         if unlabelled {
             format!(
-                "say what it is with `--label {name}` (to score the predictions) or \
-                 `--id-column {name}`"
+                "say what it is with `--label {0}` (to score the predictions) or \
+                 `--id-column {0}`",
+                argument(name)
             )
         } else {
             format!(
@@ -220,7 +223,7 @@ fn no_image(
                 LoadError::content(path, found, "a square number of pixels (784 for 28×28)");
             let is_square = |count: usize| count > 0 && count.isqrt().pow(2) == count;
             match names.first() {
-                Some(first) if is_square(count.saturating_sub(1)) => {
+                Some(first) if count > MIN_PIXELS && is_square(count - 1) => {
                     error.hinting(format!("one is too many; {}", say_what_it_is(first)))
                 }
                 Some(_) if count % 3 == 0 && count / 3 >= 16 && is_square(count / 3) => error.hinting(format!(
@@ -233,6 +236,15 @@ fn no_image(
             }
         }
     }
+}
+
+/// Returns a name as it is typed on a command line.
+fn argument(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', "'\\''"))
 }
 
 /// Says how the columns of a table differ from those of the training file.
@@ -257,7 +269,8 @@ fn other_columns(
     );
     match (&extra[..], missing.is_empty(), columns.label) {
         ([name], true, None) => error.hinting(format!(
-            "say what it is with `--label {name}` (to score the predictions) or `--id-column {name}`"
+            "say what it is with `--label {0}` (to score the predictions) or `--id-column {0}`",
+            argument(name)
         )),
         ([name], true, Some(_)) => error.hinting(format!(
             "if it is no pixel, set `dataset.ignore-columns = [\"{}\"]`",

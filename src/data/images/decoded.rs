@@ -30,6 +30,8 @@ impl Undecodable {
 
     /// Names a problem of a decoder.
     pub(super) fn unreadable(problem: impl std::fmt::Display) -> Self {
+        // Some decoders break their lines.
+        let problem = problem.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self::bad(format!("no readable image ({problem})"), READ)
     }
 }

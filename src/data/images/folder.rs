@@ -15,8 +15,8 @@ use crate::data::paths::{ending_of, listed, name_of};
 use crate::data::pool::Pool;
 use crate::data::reading::Reading;
 
-/// Files that systems leave in folders.
-const OF_SYSTEMS: [&str; 4] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"];
+/// Files and folders that systems leave behind.
+const OF_SYSTEMS: [&str; 5] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"];
 /// Folders within folders that are looked into for what is passed over.
 const MAX_DEPTH: usize = 8;
 /// Names that a message lists.
@@ -190,14 +190,19 @@ impl Listing {
         {
             let names: Vec<String> = empty.iter().map(|folder| name_of(&folder.path)).collect();
             let inner: Vec<String> = empty[0].inner.clone();
-            let mut hint = format!("did you mean `path = \"{}\"`", path.join(&names[0]).display());
+            let mut hint = format!(
+                "if the classes are {}, name one of the folders as `path`; if they are {}, move the \
+                 images up into these",
+                listed(&inner, MAX_LISTED),
+                listed(&names, MAX_LISTED),
+            );
             let (train, test) = (
                 names.iter().find(|name| name.to_lowercase().starts_with("train")),
                 names.iter().find(|name| name.to_lowercase().starts_with("test")),
             );
             if let (Some(train), Some(test)) = (train, test) {
                 hint = format!(
-                    "did you mean `path = \"{}\"` and `test-path = \"{}\"`",
+                    "did you mean `path = \"{}\"` and `test-path = \"{}\"`?",
                     path.join(train).display(),
                     path.join(test).display(),
                 );
@@ -211,7 +216,7 @@ impl Listing {
                 ),
                 expected,
             )
-            .hinting(hint + "?"));
+            .hinting(hint));
         }
         let names: Vec<String> = empty.iter().map(|folder| name_of(&folder.path)).collect();
         if !names.is_empty() {
