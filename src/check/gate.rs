@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::baseline::{Baseline, BaselineError};
 use super::looks::Looks;
-use super::rule::{Contest, Family, Lost, Ruling};
+use super::rule::{Judge, same_repeats};
 use super::sample::{CellSample, Source};
 use super::speed;
-use super::verdict::{CellVerdict, CheckReport};
+use super::verdict::{CellVerdict, CheckReport, ClaimReport, ClaimVerdict, Verdict};
 use super::warning::warnings;
 use crate::base::{Direction, Metric, MetricName};
 use crate::spec::experiment::CheckSettings;
 use crate::spec::value::Assignment;
-use gridbench_stats::Moments;
+use gridbench_stats::{MeanDifference, Moments, PlantedLoss, Variance, holm_levels, moderate};
 
 /// Says why no verdict can be given.
 #[derive(Debug, thiserror::Error)]
@@ -96,25 +96,16 @@ pub enum CheckError {
 
 /// Holds the cells of a candidate against a baseline.
 ///
-/// With δ the tolerance and d = candidate − baseline, turned so that more is better, and L and U
-/// Welch bounds of d: **ok** if L > −δ; **regressed** if U < −δ, or U < 0 and |d| > δ/2; else
-/// **inconclusive**. (U < −δ implies the other condition: a loss is called a regression when it is
-/// real *and* at least half the tolerance.)
+/// [`gridbench_stats::Gate`] is the rule: **ok** where a loss of the tolerance or more is ruled out at
+/// α, each cell by itself, or every result is the same to the bit; **regressed** where it is not and a
+/// loss is proven, in a cell (Holm's rule over the cells at α/2) or in the mean of all cells (means per
+/// repeat, at the other α/2); else **inconclusive**. Variances are moderated over the gated cells.
 ///
-/// Both claims are held to `alpha` over all gated cells by Holm's step-down rule, each in its own
-/// family: "a loss of δ is ruled out" (d ≤ −δ is rejected) and "there is a loss" (d ≥ 0 is
-/// rejected). The cell with the smallest p is judged at α/m, the next at α/(m−1), and so on to the
-/// first that is not rejected, whose level all others share. L and U are the one-sided bounds at
-/// those levels, so that reading a bound against −δ or 0 *is* Holm's decision. They are not
-/// simultaneous intervals for other values. U does not depend on δ, and a loss that Holm's rule
-/// rules out at one δ it rules out at every wider one, so a wider tolerance never turns ok into
-/// regressed.
+/// Repeats pair where both sides hold exactly the same ones, of the same master seed, splits and
+/// datasets, and there are enough of them: a rule of the design, fixed before any value is seen.
 ///
-/// Where neither side has any spread the difference alone decides, and a loss of exactly δ is ok.
-/// A single trial on a side is inconclusive, and so is a cell that would be ok but lost more of its
-/// trials to divergence, failure or time than the baseline did, beyond chance (Fisher's exact test at
-/// the level of the second claim). Where the candidate lost all of them, that test takes the place
-/// of Welch's in the second claim.
+/// A single trial on a side is inconclusive, and so is a cell that would be ok but lost more trials to
+/// divergence, failure or time than the baseline's own losses explain (`check.lost-trials`).
 ///
 /// Training speed, where it is gated, is a family of its own: the same rule on the logarithms of
 /// images per second, with −ln(smallest ratio) as δ.
@@ -153,15 +144,18 @@ pub fn check_looks(
     let Pairs { gated, looks: paired, ungated } =
         Pairs::of(baseline, taken, &settings.metric, settings)?;
     let gate = Gate::new(&gated[0].metric, settings)?;
-    let contests: Vec<Vec<Contest>> =
-        paired.iter().map(|pairs| pairs.iter().map(|pair| gate.contest(pair)).collect()).collect();
-    let family = Family { margin: gate.margin, alpha: gate.alpha, looks };
-    let rulings = family.rule(&contests);
-    let cells: Vec<CellVerdict> = rulings
-        .into_iter()
+    let planned = if looks.count > 1 { Some(looks) } else { None };
+    let is_paired = !gate.metric.unit.is_cost()
+        && same_repeats(baseline.source(), candidate_source, &paired, planned);
+    let judge = Judge { gate: &gate, is_paired, looks };
+    let ruling = judge.ruling(&paired);
+    let cells: Vec<CellVerdict> = ruling
+        .cells
+        .iter()
         .enumerate()
-        .map(|(cell, ruling)| gate.verdict(&paired[ruling.look][cell], &ruling))
+        .map(|(cell, ruling)| judge.verdict(&paired[ruling.look][cell], ruling))
         .collect();
+    let common = ruling.common.as_ref().map(|common| judge.common(common, cells.len()));
     let speed = settings
         .images_per_second
         .map(|ratio| speed::gate(baseline, taken, looks, candidate_source, settings, ratio))
@@ -172,13 +166,18 @@ pub fn check_looks(
         .filter(|cell| gated.iter().all(|known| known.assignment != cell.assignment))
         .map(|cell| cell.name.clone())
         .collect();
-    let worst = cells.iter().map(|cell| cell.verdict).max().expect("a cell is gated");
+    let claim = settings.at_least.map(|value| claim(&gate, value, &paired[taken.len() - 1]));
+    let worst = claim.iter().map(|claim| claim.verdict).fold(ruling.verdict.into(), Verdict::max);
     Ok(CheckReport {
         verdict: speed.as_ref().map_or(worst, |speed| worst.max(speed.verdict)),
         metric: gate.metric.clone(),
         tolerance: settings.tolerance,
         alpha: gate.alpha,
+        is_paired,
         cells,
+        common,
+        claim,
+        self_test: None,
         looks_taken: taken.len(),
         looks_planned: looks.count,
         new_cells,
@@ -194,17 +193,75 @@ pub fn check_looks(
     })
 }
 
+/// Plants losses of δ and 2δ into numbers with the spread of these samples and returns how often this
+/// gate notices, in `rounds` simulated checks each.
+///
+/// # Errors
+/// As [`check`].
+pub fn self_test(
+    baseline: &Baseline,
+    candidate: &[CellSample],
+    candidate_source: &Source,
+    settings: &CheckSettings,
+    rounds: usize,
+) -> Result<Vec<PlantedLoss>, CheckError> {
+    let baseline = &*baseline.typed_like(candidate)?;
+    let Pairs { gated, looks: pairs, .. } =
+        Pairs::of(baseline, &[candidate], &settings.metric, settings)?;
+    let gate = Gate::new(&gated[0].metric, settings)?;
+    let is_paired = !gate.metric.unit.is_cost()
+        && same_repeats(baseline.source(), candidate_source, &pairs, None);
+    let judge = Judge { gate: &gate, is_paired, looks: Looks::single() };
+    Ok(judge.self_test(&pairs[0], rounds))
+}
+
+/// Tests for every gated cell whether its mean reaches `value`, one-sided at α.
+fn claim(gate: &Gate, value: f64, pairs: &[Pair<'_>]) -> ClaimReport {
+    let turn = match gate.metric.direction {
+        Direction::Maximize => 1.0,
+        Direction::Minimize => -1.0,
+    };
+    let unknown = Variance { variance: 0.0, degrees_of_freedom: 0.0 };
+    let own: Vec<Variance> =
+        pairs.iter().map(|pair| Variance::of(&pair.candidate.values).unwrap_or(unknown)).collect();
+    let tests: Vec<Option<MeanDifference>> = pairs
+        .iter()
+        .zip(moderate(&own, 0.0))
+        .map(|(pair, variance)| {
+            let moments = Moments::of(&pair.candidate.values).filter(|moments| moments.n > 1)?;
+            let se = (variance.variance / moments.n as f64).sqrt();
+            let lead = turn * (moments.mean - value);
+            (variance.degrees_of_freedom > 0.0)
+                .then(|| MeanDifference::new(lead, se, variance.degrees_of_freedom))
+        })
+        .collect();
+    let below: Vec<f64> =
+        tests.iter().map(|test| test.map_or(f64::NAN, |test| test.p_at_least(0.0))).collect();
+    let levels = holm_levels(&below, gate.alpha);
+    let cells: Vec<ClaimVerdict> = pairs
+        .iter()
+        .zip(&tests)
+        .zip(below.iter().zip(&levels))
+        .map(|((pair, test), (below, level))| ClaimVerdict {
+            name: pair.baseline.name.clone(),
+            verdict: match test {
+                Some(test) if test.p_at_most(0.0) <= gate.alpha => Verdict::Ok,
+                Some(_) if below <= level => Verdict::Regressed,
+                _ => Verdict::Inconclusive,
+            },
+            n: pair.candidate.values.len(),
+            mean: Moments::of(&pair.candidate.values).map(|moments| moments.mean),
+            p: test.map(|test| test.p_at_most(0.0)),
+        })
+        .collect();
+    let verdict = cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Inconclusive);
+    ClaimReport { verdict, value, cells }
+}
+
 /// A gated cell and both its samples.
 pub(super) struct Pair<'a> {
     pub(super) baseline: &'a CellSample,
     pub(super) candidate: &'a CellSample,
-}
-
-impl Pair<'_> {
-    fn lost(&self) -> Lost {
-        let of = |cell: &CellSample| (cell.lost, cell.lost + cell.values.len());
-        Lost::of(of(self.baseline), of(self.candidate))
-    }
 }
 
 /// The gated cells of one metric at every look.
@@ -276,11 +333,13 @@ fn pair<'a>(
 }
 
 /// The gate of the experiment's own metric.
-struct Gate {
-    metric: Metric,
+pub(super) struct Gate {
+    pub(super) metric: Metric,
     /// The tolerance in the unit of the values.
-    margin: f64,
-    alpha: f64,
+    pub(super) margin: f64,
+    pub(super) alpha: f64,
+    /// The most trials a cell may lose, where the experiment says so.
+    pub(super) lost_allowed: Option<usize>,
 }
 
 impl Gate {
@@ -293,54 +352,10 @@ impl Gate {
             return Err(CheckError::Alpha { found: alpha });
         }
         let margin = tolerance / metric.unit.factor();
-        Ok(Self { metric: metric.clone(), margin, alpha })
-    }
-
-    fn contest(&self, pair: &Pair<'_>) -> Contest {
-        let turned = |values: &[f64]| -> Vec<f64> {
-            match self.metric.direction {
-                Direction::Maximize => values.to_vec(),
-                Direction::Minimize => values.iter().map(|value| -value).collect(),
-            }
-        };
-        Contest::of(&turned(&pair.baseline.values), &turned(&pair.candidate.values), pair.lost())
-            .expect("paired samples have finite values")
-    }
-
-    fn verdict(&self, pair: &Pair<'_>, ruling: &Ruling) -> CellVerdict {
-        let mean = |cell: &CellSample| Moments::of(&cell.values).map(|moments| moments.mean);
-        let before = mean(pair.baseline).expect("a baseline has finite values");
-        let now = mean(pair.candidate);
-        let turn = |(low, high): (f64, f64)| match self.metric.direction {
-            Direction::Maximize => (low, high),
-            Direction::Minimize => (-high, -low),
-        };
-        let swap = |(low, high): (f64, f64)| match self.metric.direction {
-            Direction::Maximize => (low, high),
-            Direction::Minimize => (high, low),
-        };
-        CellVerdict {
-            name: pair.baseline.name.clone(),
-            assignment: pair.baseline.assignment.clone(),
-            verdict: ruling.verdict,
-            n_baseline: pair.baseline.values.len(),
-            n_candidate: pair.candidate.values.len(),
-            lost_baseline: pair.baseline.lost,
-            lost_candidate: pair.candidate.lost,
-            mean_baseline: before,
-            mean_candidate: now,
-            difference: now.map(|now| now - before),
-            interval95: ruling.interval95.map(turn),
-            bounds: ruling.bounds.map(turn),
-            levels: ruling.bounds.map(|_| swap(ruling.levels)),
-            repeats_to_settle: ruling.repeats_to_settle,
-            note: ruling.note,
-            look: ruling.look + 1,
-        }
+        let lost_allowed = settings.lost_trials.map(|lost| lost as usize);
+        Ok(Self { metric: metric.clone(), margin, alpha, lost_allowed })
     }
 }
 
-#[cfg(test)]
-mod simulated_tests;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 
 mod baseline;
 mod gate;
+pub mod history;
 mod looks;
 pub mod render;
 mod rule;
@@ -18,8 +19,11 @@ mod verdict;
 mod warning;
 
 pub use baseline::{Baseline, BaselineError};
-pub use gate::{CheckError, check, check_looks};
+pub use gate::{CheckError, check, check_looks, self_test};
 pub use looks::Looks;
 pub use sample::{CellSample, Source};
-pub use verdict::{CellVerdict, CheckReport, Note, SpeedReport, SpeedVerdict, Verdict};
+pub use verdict::{
+    CellVerdict, CheckReport, ClaimReport, ClaimVerdict, CommonVerdict, Note, SpeedReport,
+    SpeedVerdict, Verdict,
+};
 pub use warning::Warning;

@@ -1,243 +1,258 @@
-//! The rule of three verdicts, for a family of cells that share one error rate.
-//!
-//! Values arrive turned and scaled so that more is better and the tolerance is a plain difference:
-//! accuracies as they are, losses negated, speeds as logarithms.
+//! The rule of three verdicts over the gated cells: from samples to what [`gridbench_stats::Gate`]
+//! weighs, and back.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
+use super::gate::{Gate, Pair};
 use super::looks::Looks;
-use super::verdict::{Note, Verdict};
+use super::sample::{CellSample, Source};
+use super::verdict::{CellVerdict, CommonVerdict, Note, Verdict};
+use crate::base::Direction;
 use gridbench_stats::{
-    MeanDifference, Moments, Sides, fisher_more, pooled_sd, repeats_for, step_down_levels, welch,
+    self as stats, CellRuling, CommonRuling, GateCell, GateReason, GateRuling, GateVerdict,
+    MeanDifference, Moments, PlantedLoss, RESAMPLE_SEED, Sides, pairs_are_enough, repeats_for,
+    repeats_for_pairs,
 };
 
 /// The chance that the repeats advised for an inconclusive cell settle it.
 const SETTLING_POWER: f64 = 0.8;
 
-/// Both samples of a cell at one look.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Contest {
-    /// Mean of the candidate minus mean of the baseline; NaN where the candidate has no value.
-    difference: f64,
-    /// Welch's comparison; absent with a single trial on a side.
-    gain: Option<MeanDifference>,
-    /// Spread pooled over both sides; absent where neither has two trials.
-    sd: Option<f64>,
-    /// A difference this close to the tolerance is the tolerance.
-    slack: f64,
-    n_baseline: usize,
-    n_candidate: usize,
-    lost: Lost,
-}
-
-/// Trials of both sides that have no value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Lost {
-    /// Whether it is a larger share of the candidate's trials.
-    pub(super) more: bool,
-    /// p of as many more in the candidate, if both are equally prone.
-    pub(super) p: f64,
-}
-
-impl Lost {
-    /// Says nothing of lost trials.
-    pub(super) const UNKNOWN: Self = Self { more: false, p: 1.0 };
-
-    /// Compares `lost` of `all` trials before and now.
-    pub(super) fn of(before: (usize, usize), now: (usize, usize)) -> Self {
-        Self {
-            more: now.0 * before.1 > before.0 * now.1,
-            p: fisher_more(before.0, before.1, now.0, now.1),
+impl From<GateVerdict> for Verdict {
+    fn from(verdict: GateVerdict) -> Self {
+        match verdict {
+            GateVerdict::Ok => Self::Ok,
+            GateVerdict::Inconclusive => Self::Inconclusive,
+            GateVerdict::Regressed => Self::Regressed,
         }
     }
 }
 
-impl Contest {
-    /// Compares two samples; nothing if the baseline's is empty or a value is not finite.
-    pub(super) fn of(before: &[f64], now: &[f64], lost: Lost) -> Option<Self> {
-        let was = Moments::of(before)?;
-        if now.is_empty() {
-            let (n_baseline, n_candidate) = (was.n, 0);
-            let (difference, slack) = (f64::NAN, 0.0);
-            return Some(Self {
-                difference,
-                gain: None,
-                sd: None,
-                slack,
-                n_baseline,
-                n_candidate,
-                lost,
-            });
-        }
-        let is = Moments::of(now)?;
-        Some(Self {
-            difference: is.mean - was.mean,
-            gain: welch(now, before),
-            sd: pooled_sd(&[before, now]).map(|(sd, _)| sd),
-            slack: 1e-12 * was.mean.abs().max(is.mean.abs()),
-            n_baseline: was.n,
-            n_candidate: is.n,
-            lost,
-        })
-    }
-
-    /// Returns p of "this cell is no worse": by its values or, where the candidate has none, by
-    /// how many trials it lost.
-    fn p_no_worse(&self) -> f64 {
-        match &self.gain {
-            Some(gain) => gain.p_at_least(0.0),
-            None if self.n_candidate == 0 => self.lost.p,
-            // A cell that cannot be tested still counts.
-            None => 1.0,
-        }
-    }
+/// Returns whether both sides hold exactly the same repeats, by design: the same master seed, splits
+/// and datasets, equally many repeats in every cell (of the last look, where more are planned), and
+/// enough of them.
+pub(super) fn same_repeats(
+    baseline: &Source,
+    candidate: &Source,
+    looks: &[Vec<Pair<'_>>],
+    planned: Option<Looks>,
+) -> bool {
+    let same_seeds = baseline.seed == candidate.seed
+        && baseline.split_seed.is_some()
+        && baseline.split_seed == candidate.split_seed
+        && baseline.datasets == candidate.datasets;
+    let last = &looks[looks.len() - 1];
+    let asked = |cell: &CellSample| match planned {
+        Some(looks) => looks.repeats(looks.count - 1) as usize,
+        None => cell.values.len() + cell.lost,
+    };
+    let all = |cell: &CellSample| cell.values.len() + cell.lost;
+    let fewest = last.iter().map(|pair| all(pair.baseline)).min().unwrap_or(0);
+    let pairs = last.iter().all(|pair| {
+        places(pair.baseline).is_some()
+            && places(pair.candidate).is_some()
+            && all(pair.baseline) == asked(pair.candidate)
+    });
+    same_seeds && pairs && pairs_are_enough(last.len(), fewest)
 }
 
-/// What the rule says of one cell. Bounds and intervals are of the gain: more is better.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ruling {
-    pub(super) verdict: Verdict,
-    pub(super) note: Option<Note>,
-    pub(super) interval95: Option<(f64, f64)>,
-    /// Low, then high, each at its level.
-    pub(super) bounds: Option<(f64, f64)>,
-    pub(super) levels: (f64, f64),
-    pub(super) repeats_to_settle: Option<usize>,
-    /// The look at which it fell, from 0.
-    pub(super) look: usize,
+/// Returns the index of the repeat of every value, where the repeats are those from 0 on without any
+/// left out but lost ones.
+fn places(cell: &CellSample) -> Option<&[u32]> {
+    let all = cell.values.len() + cell.lost;
+    let repeats = cell.repeats.as_deref()?;
+    repeats.iter().all(|&repeat| (repeat as usize) < all).then_some(repeats)
 }
 
-/// A family of cells: one tolerance, one error rate.
-pub(super) struct Family {
-    /// The tolerance, on the scale of the values.
-    pub(super) margin: f64,
-    /// One-sided level of each of the two claims over all cells and looks.
-    pub(super) alpha: f64,
-    /// The looks that may be taken.
+/// The rule over the gated cells of one metric.
+pub(super) struct Judge<'a> {
+    pub(super) gate: &'a Gate,
+    pub(super) is_paired: bool,
     pub(super) looks: Looks,
 }
 
-/// The levels of the looks, by how many hypotheses share α and by the size of the baseline.
-type Levels = RefCell<BTreeMap<(usize, usize), Vec<f64>>>;
-
-impl Family {
-    /// Rules on every cell: `taken[look][cell]`, at least one look, all of equally many cells.
-    ///
-    /// A verdict other than inconclusive ends the looks at its cell.
-    pub(super) fn rule(&self, taken: &[Vec<Contest>]) -> Vec<Ruling> {
-        let known = Levels::default();
-        let cells = taken.first().map_or(0, Vec::len);
-        let mut rulings: Vec<Option<Ruling>> = vec![None; cells];
-        for (look, contests) in taken.iter().enumerate() {
-            let standing: Vec<Option<Verdict>> = rulings
-                .iter()
-                .map(|ruling| ruling.as_ref().map(|one| one.verdict).filter(|v| v.is_decided()))
-                .collect();
-            // A rejected claim has left its family; a decided cell whose other claim was never
-            // rejected stays in it and is not tested again.
-            let p_values = |rejected: Verdict, p: &dyn Fn(&Contest) -> f64| -> Vec<f64> {
-                (0..cells)
-                    .map(|cell| match standing[cell] {
-                        Some(verdict) if verdict == rejected => f64::NAN,
-                        Some(_) => 1.0,
-                        None => p(&contests[cell]),
-                    })
-                    .collect()
-            };
-            let levels = |p_values: &[f64]| {
-                step_down_levels(p_values, |cell, remaining| {
-                    self.level(&known, look, remaining, contests[cell].n_baseline)
-                })
-            };
-            let p_harmful =
-                |it: &Contest| it.gain.as_ref().map_or(1.0, |gain| gain.p_at_most(-self.margin));
-            let low = levels(&p_values(Verdict::Ok, &p_harmful));
-            let high = levels(&p_values(Verdict::Regressed, &Contest::p_no_worse));
-            for cell in 0..cells {
-                if standing[cell].is_none() {
-                    let levels = (low[cell], high[cell]);
-                    rulings[cell] = Some(self.ruling(&contests[cell], levels, look));
-                }
-            }
-        }
-        rulings.into_iter().flatten().collect()
+impl Judge<'_> {
+    /// Judges all cells at every look taken.
+    pub(super) fn ruling(&self, looks: &[Vec<Pair<'_>>]) -> GateRuling {
+        let taken: Vec<Vec<GateCell>> =
+            looks.iter().map(|pairs| pairs.iter().map(|pair| self.cell(pair)).collect()).collect();
+        self.rule(&looks[looks.len() - 1]).judge(&taken)
     }
 
-    fn level(&self, known: &Levels, look: usize, remaining: usize, in_baseline: usize) -> f64 {
-        let alpha = self.alpha / remaining as f64;
-        if self.looks.count == 1 {
-            return alpha;
-        }
-        let mut known = known.borrow_mut();
-        let levels = known
-            .entry((remaining, in_baseline))
-            .or_insert_with(|| self.looks.levels(alpha, in_baseline));
-        levels[look.min(levels.len() - 1)]
+    /// Plants losses into numbers like these and returns how often the rule notices.
+    pub(super) fn self_test(&self, pairs: &[Pair<'_>], rounds: usize) -> Vec<PlantedLoss> {
+        let cells: Vec<GateCell> = pairs.iter().map(|pair| self.cell(pair)).collect();
+        self.rule(pairs).self_test(&cells, rounds, RESAMPLE_SEED)
     }
 
-    fn ruling(&self, contest: &Contest, levels: (f64, f64), look: usize) -> Ruling {
-        let gain = contest.gain.as_ref();
-        let bounds = gain.map(|gain| (gain.lower_bound(levels.0), gain.upper_bound(levels.1)));
-        let (verdict, note) = match (gain, bounds) {
-            (Some(gain), _) if gain.se == 0.0 => {
-                (self.without_spread(contest), Some(Note::NoSpread))
-            }
-            (Some(gain), Some(bounds)) => (self.decide(gain.difference, bounds), None),
-            _ if contest.n_candidate == 0 && contest.lost.p <= levels.1 => {
-                (Verdict::Regressed, Some(Note::AllLost))
-            }
-            _ if contest.n_candidate == 0 => (Verdict::Inconclusive, Some(Note::AllLost)),
-            _ => (Verdict::Inconclusive, Some(Note::SingleTrial)),
+    fn rule(&self, pairs: &[Pair<'_>]) -> stats::Gate {
+        let looks_planned = match self.looks.count {
+            1 => vec![1],
+            count => (0..count).map(|look| self.looks.repeats(look) as usize).collect(),
         };
-        let (verdict, note) = match verdict {
-            Verdict::Ok if contest.lost.more && contest.lost.p <= levels.1 => {
-                (Verdict::Inconclusive, Some(Note::MoreLost))
-            }
-            Verdict::Ok if contest.lost.more => (verdict, Some(Note::SomeLost)),
-            _ => (verdict, note),
+        stats::Gate {
+            tolerance: self.gate.margin,
+            alpha: self.gate.alpha,
+            is_paired: self.is_paired,
+            quantum: self.quantum(pairs),
+            lost_allowed: self.gate.lost_allowed,
+            looks: looks_planned,
+        }
+    }
+
+    fn cell(&self, pair: &Pair<'_>) -> GateCell {
+        let candidate = self.side(pair.candidate);
+        let mut baseline = self.side(pair.baseline);
+        if self.is_paired {
+            baseline.truncate(candidate.len());
+        }
+        GateCell { baseline, candidate }
+    }
+
+    /// Returns the values of a side, turned so that more is better, in the order of the repeats where
+    /// that is known.
+    fn side(&self, cell: &CellSample) -> Vec<Option<f64>> {
+        let turned = |value: f64| match self.gate.metric.direction {
+            Direction::Maximize => value,
+            Direction::Minimize => -value,
         };
-        let may_settle = !matches!(note, Some(Note::MoreLost | Note::AllLost));
-        let repeats_to_settle = (verdict == Verdict::Inconclusive && may_settle)
-            .then(|| self.repeats_to_settle(contest, levels))
-            .flatten();
-        Ruling {
+        let mut side = vec![None; cell.values.len() + cell.lost];
+        for (at, &value) in cell.values.iter().enumerate() {
+            let place = places(cell).map_or(at, |repeats| repeats[at] as usize);
+            side[place] = Some(turned(value));
+        }
+        side
+    }
+
+    /// Returns what fractions are multiples of, as far as the values show: the smallest step between
+    /// two of them. Other metrics have no such step.
+    fn quantum(&self, pairs: &[Pair<'_>]) -> f64 {
+        if !self.gate.metric.counts_images {
+            return 0.0;
+        }
+        let mut values: Vec<f64> = pairs
+            .iter()
+            .flat_map(|pair| pair.baseline.values.iter().chain(&pair.candidate.values))
+            .copied()
+            .collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let steps = values.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 1e-12);
+        steps.reduce(f64::min).unwrap_or(0.0)
+    }
+
+    /// Turns a loss back into candidate − baseline: low end, high end.
+    fn difference(&self, low_gain: f64, high_gain: f64) -> (f64, f64) {
+        match self.gate.metric.direction {
+            Direction::Maximize => (low_gain, high_gain),
+            Direction::Minimize => (-high_gain, -low_gain),
+        }
+    }
+
+    fn interval(&self, loss: &MeanDifference) -> (f64, f64) {
+        let (low, high) = loss.interval(0.95);
+        self.difference(-high, -low)
+    }
+
+    /// Returns the bounds the verdict was read from and their levels, low then high.
+    fn bounds(&self, loss: &MeanDifference, ok: f64, real: f64) -> ((f64, f64), (f64, f64)) {
+        let bounds = self.difference(-loss.upper_bound(ok), -loss.lower_bound(real));
+        match self.gate.metric.direction {
+            Direction::Maximize => (bounds, (ok, real)),
+            Direction::Minimize => (bounds, (real, ok)),
+        }
+    }
+
+    pub(super) fn verdict(&self, pair: &Pair<'_>, ruling: &CellRuling) -> CellVerdict {
+        let mean = |cell: &CellSample| Moments::of(&cell.values).map(|moments| moments.mean);
+        let before = mean(pair.baseline).expect("a baseline has finite values");
+        let now = mean(pair.candidate);
+        let read = ruling.loss.map(|loss| self.bounds(&loss, ruling.ok_level, ruling.loss_level));
+        let verdict = Verdict::from(ruling.verdict);
+        CellVerdict {
+            name: pair.baseline.name.clone(),
+            assignment: pair.baseline.assignment.clone(),
             verdict,
-            note,
-            interval95: gain.map(|gain| gain.interval(0.95)),
-            bounds,
-            levels,
-            repeats_to_settle,
-            look,
+            n_baseline: pair.baseline.values.len(),
+            n_candidate: pair.candidate.values.len(),
+            lost_baseline: pair.baseline.lost,
+            lost_candidate: pair.candidate.lost,
+            mean_baseline: before,
+            mean_candidate: now,
+            difference: now.map(|now| now - before),
+            interval95: ruling.loss.as_ref().map(|loss| self.interval(loss)),
+            bounds: read.map(|(bounds, _)| bounds),
+            levels: read.map(|(_, levels)| levels),
+            is_loss_proven: ruling.is_loss_proven,
+            is_gain_proven: ruling.is_gain_proven,
+            correlation: ruling.correlation,
+            repeats_to_settle: self.repeats_to_settle(pair, ruling),
+            note: note(pair, ruling),
+            look: ruling.look + 1,
         }
     }
 
-    fn decide(&self, gain: f64, (low, high): (f64, f64)) -> Verdict {
-        if low > -self.margin {
-            Verdict::Ok
-        } else if high < -self.margin || (high < 0.0 && gain.abs() > 0.5 * self.margin) {
-            Verdict::Regressed
-        } else {
-            Verdict::Inconclusive
+    pub(super) fn common(&self, ruling: &CommonRuling, cells: usize) -> CommonVerdict {
+        let read = ruling.loss.map(|loss| self.bounds(&loss, ruling.ok_level, ruling.loss_level));
+        CommonVerdict {
+            name: format!("mean of {cells} cells"),
+            verdict: ruling.verdict.into(),
+            difference: ruling.loss.map(|loss| self.difference(-loss.difference, 0.0)).map(
+                |(low, high)| match self.gate.metric.direction {
+                    Direction::Maximize => low,
+                    Direction::Minimize => high,
+                },
+            ),
+            interval95: ruling.loss.as_ref().map(|loss| self.interval(loss)),
+            bounds: read.map(|(bounds, _)| bounds),
+            levels: read.map(|(_, levels)| levels),
+            is_loss_proven: ruling.is_loss_proven,
+            look: ruling.look + 1,
         }
     }
 
-    fn without_spread(&self, contest: &Contest) -> Verdict {
-        // A loss of exactly the tolerance must not turn on the last bit of a decimal.
-        let tolerated = contest.difference >= -self.margin - contest.slack;
-        if tolerated { Verdict::Ok } else { Verdict::Regressed }
+    fn repeats_to_settle(&self, pair: &Pair<'_>, ruling: &CellRuling) -> Option<usize> {
+        repeats_to_settle(self.gate.margin, self.is_paired, pair, ruling)
     }
+}
 
-    /// Whatever the gain, one of the two claims lies at least δ/2 away: "no loss of δ" if the loss
-    /// is under half of it, "a loss" otherwise. Planned for the nearer of them at its own level.
-    fn repeats_to_settle(&self, contest: &Contest, levels: (f64, f64)) -> Option<usize> {
-        let gain = contest.difference;
-        let (distance, level) = if gain >= -0.5 * self.margin {
-            (gain + self.margin, levels.0)
-        } else {
-            (-gain, levels.1)
-        };
-        let repeats = repeats_for(contest.sd?, distance, level, SETTLING_POWER, Sides::One)?;
-        Some(repeats.max(contest.n_baseline.min(contest.n_candidate) + 1))
+/// Returns the repeats that would settle an inconclusive cell with 80 % chance if loss and spread are
+/// as seen. Whatever the loss, one of the two claims lies at least δ/2 away: "no loss of δ" if the loss
+/// is under half of it, "a loss" otherwise. Planned for the nearer of them at its own level.
+pub(super) fn repeats_to_settle(
+    margin: f64,
+    is_paired: bool,
+    pair: &Pair<'_>,
+    ruling: &CellRuling,
+) -> Option<usize> {
+    let hopeless = matches!(
+        ruling.reason,
+        Some(GateReason::TooManyLost | GateReason::AllLost | GateReason::NoSpread)
+    );
+    if ruling.verdict != GateVerdict::Inconclusive || hopeless {
+        return None;
+    }
+    let fewest = pair.baseline.values.len().min(pair.candidate.values.len());
+    let Some(loss) = &ruling.loss else {
+        // Where one side has a spread it says what is needed; the least is a second trial.
+        return (pair.baseline.values.len().max(pair.candidate.values.len()) > 1)
+            .then_some(fewest + 1);
+    };
+    let (distance, level) = if loss.difference <= 0.5 * margin {
+        (margin - loss.difference, ruling.ok_level)
+    } else {
+        (loss.difference, ruling.loss_level)
+    };
+    let needed = if is_paired { repeats_for_pairs } else { repeats_for };
+    let repeats = needed(ruling.sd?, distance, level, SETTLING_POWER, Sides::One)?;
+    Some(repeats.max(fewest + 1))
+}
+
+fn note(pair: &Pair<'_>, ruling: &CellRuling) -> Option<Note> {
+    let more_lost = pair.candidate.lost * (pair.baseline.lost + pair.baseline.values.len())
+        > pair.baseline.lost * (pair.candidate.lost + pair.candidate.values.len());
+    match ruling.reason {
+        Some(GateReason::Identical) => Some(Note::Identical),
+        Some(GateReason::NoSpread) => Some(Note::NoSpread),
+        Some(GateReason::TooFew) => Some(Note::SingleTrial),
+        Some(GateReason::TooManyLost) => Some(Note::MoreLost),
+        Some(GateReason::AllLost) => Some(Note::AllLost),
+        None => more_lost.then_some(Note::SomeLost),
     }
 }

@@ -6,11 +6,12 @@
 use super::baseline::Baseline;
 use super::gate::{CheckError, Pair, Pairs};
 use super::looks::Looks;
-use super::rule::{Contest, Family, Lost, Ruling};
+use super::rule::repeats_to_settle;
 use super::sample::{CellSample, Source};
 use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};
 use crate::base::MetricName;
 use crate::spec::experiment::CheckSettings;
+use gridbench_stats::{CellRuling, Gate, GateCell, GateReason};
 
 /// Gates images per second at `smallest_ratio` of the baseline's.
 pub(super) fn gate(
@@ -25,59 +26,73 @@ pub(super) fn gate(
         return Err(CheckError::Ratio { found: smallest_ratio });
     }
     let pairs = Pairs::of(baseline, taken, &MetricName::IMAGES_PER_SECOND, settings)?.looks;
-    let contests: Vec<Vec<Contest>> = pairs
+    let taken: Vec<Vec<GateCell>> = pairs
         .iter()
-        .map(|pairs| pairs.iter().map(contest).collect::<Result<_, _>>())
+        .map(|pairs| pairs.iter().map(logarithms).collect::<Result<_, _>>())
         .collect::<Result<_, _>>()?;
-    let family = Family { margin: -smallest_ratio.ln(), alpha: settings.alpha, looks };
+    let margin = -smallest_ratio.ln();
+    let rule = Gate {
+        looks: (0..looks.count).map(|look| looks.repeats(look) as usize).collect(),
+        // A lost trial says nothing of speed.
+        lost_allowed: Some(usize::MAX),
+        ..Gate::single(margin, settings.alpha, false)
+    };
     let known = &baseline.source().origin.hardware;
     let comparable = !known.is_empty() && *known == candidate.origin.hardware;
-    let cells: Vec<SpeedVerdict> = family
-        .rule(&contests)
-        .into_iter()
+    let ruling = rule.judge(&taken);
+    let cells: Vec<SpeedVerdict> = ruling
+        .cells
+        .iter()
         .enumerate()
-        .map(|(cell, ruling)| verdict(&pairs[ruling.look][cell], &ruling, comparable))
+        .map(|(cell, ruling)| verdict(&pairs[ruling.look][cell], ruling, margin, comparable))
         .collect();
-    let verdict = cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Inconclusive);
+    let verdict = if comparable { Verdict::from(ruling.verdict) } else { Verdict::Inconclusive };
     Ok(SpeedReport { verdict, smallest_ratio, cells })
 }
 
-fn contest(pair: &Pair<'_>) -> Result<Contest, CheckError> {
-    let logarithms =
-        |cell: &CellSample| -> Vec<f64> { cell.values.iter().map(|v| v.ln()).collect() };
-    // A speed of 0 has no logarithm; a lost trial says nothing of speed.
-    Contest::of(&logarithms(pair.baseline), &logarithms(pair.candidate), Lost::UNKNOWN).ok_or_else(
-        || {
-            let not_positive = |cell: &&CellSample| cell.values.iter().any(|value| *value <= 0.0);
-            let cell = Some(pair.candidate).filter(not_positive).unwrap_or(pair.baseline);
-            let value = cell.values.iter().copied().find(|value| *value <= 0.0).unwrap_or(f64::NAN);
-            CheckError::NotFinite { name: cell.name.clone(), value }
-        },
-    )
+fn logarithms(pair: &Pair<'_>) -> Result<GateCell, CheckError> {
+    let side = |cell: &CellSample| -> Result<Vec<Option<f64>>, CheckError> {
+        let log = |&value: &f64| {
+            // A speed of 0 has no logarithm.
+            let not_finite = || CheckError::NotFinite { name: cell.name.clone(), value };
+            (value > 0.0).then(|| Some(value.ln())).ok_or_else(not_finite)
+        };
+        cell.values.iter().map(log).collect()
+    };
+    Ok(GateCell { baseline: side(pair.baseline)?, candidate: side(pair.candidate)? })
 }
 
-fn verdict(pair: &Pair<'_>, ruling: &Ruling, comparable: bool) -> SpeedVerdict {
+fn verdict(pair: &Pair<'_>, ruling: &CellRuling, margin: f64, comparable: bool) -> SpeedVerdict {
     let geometric = |values: &[f64]| {
         (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
     };
     let candidate = &pair.candidate.values;
-    let ratios = |(low, high): (f64, f64)| (low.exp(), high.exp());
+    // A loss of logarithms is the ratio the other way round.
+    let ratios = |(low, high): (f64, f64)| ((-high).exp(), (-low).exp());
+    let note = match ruling.reason {
+        Some(GateReason::NoSpread) => Some(Note::NoSpread),
+        Some(GateReason::TooFew) => Some(Note::SingleTrial),
+        Some(GateReason::AllLost) => Some(Note::AllLost),
+        _ => None,
+    };
     let before = geometric(&pair.baseline.values);
     let now = (!candidate.is_empty()).then(|| geometric(candidate));
     SpeedVerdict {
         name: pair.baseline.name.clone(),
         assignment: pair.baseline.assignment.clone(),
-        verdict: if comparable { ruling.verdict } else { Verdict::Inconclusive },
+        verdict: if comparable { ruling.verdict.into() } else { Verdict::Inconclusive },
         n_baseline: pair.baseline.values.len(),
         n_candidate: candidate.len(),
         mean_baseline: before,
         mean_candidate: now,
         ratio: now.map(|now| now / before),
-        interval95: ruling.interval95.map(ratios),
-        bounds: ruling.bounds.map(ratios),
-        levels: ruling.bounds.map(|_| ruling.levels),
-        repeats_to_settle: ruling.repeats_to_settle.filter(|_| comparable),
-        note: if comparable { ruling.note } else { Some(Note::OtherHardware) },
+        interval95: ruling.loss.map(|loss| ratios(loss.interval(0.95))),
+        bounds: ruling.loss.map(|loss| {
+            ratios((loss.lower_bound(ruling.loss_level), loss.upper_bound(ruling.ok_level)))
+        }),
+        levels: ruling.loss.map(|_| (ruling.ok_level, ruling.loss_level)),
+        repeats_to_settle: repeats_to_settle(margin, false, pair, ruling).filter(|_| comparable),
+        note: if comparable { note } else { Some(Note::OtherHardware) },
         look: ruling.look + 1,
     }
 }
@@ -98,6 +113,8 @@ mod tests {
             tolerance: 1.0,
             alpha: 0.05,
             images_per_second: Some(ratio),
+            lost_trials: None,
+            at_least: None,
             cells: Vec::new(),
         }
     }

@@ -13,7 +13,8 @@ use crate::data::Form as DataForm;
 use crate::report::Format;
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
-    CheckArguments, CompareArguments, ConfirmArguments, TensorboardArguments,
+    CheckArguments, CompareArguments, ConfirmArguments, HistoryArguments, HistoryFormat,
+    TensorboardArguments,
 };
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
@@ -57,6 +58,8 @@ pub(super) enum Command {
     Baseline(BaselineArguments),
     /// Compare results with a baseline: ok (exit 0), regressed (4) or inconclusive (5).
     Check(CheckArguments),
+    /// Show how the results of a gate moved over time, with the changes of level.
+    History(HistoryArguments),
     /// Write trained networks to safetensors files that say what they are.
     Export(ExportArguments),
     /// Predict images with trained networks: a submission file, probabilities, a gallery.

@@ -18,6 +18,9 @@ use crate::results::{CellResults, ExperimentResults};
 use crate::spec::experiment::{CheckSettings, Experiment};
 use crate::store::{Repeats, atomic};
 
+/// Simulated checks behind each line of `--self-test`.
+const SELF_TESTS: usize = 2_000;
+
 pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     let candidate = Candidate::in_folder(&arguments.folder)?;
     let cannot = || Failure::input("cannot write a baseline");
@@ -75,6 +78,9 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         (arguments.folder.display().to_string(), arguments.baseline.display().to_string());
     let context = Context { folder: &folder, baseline: &shown, cells: &cells };
     write_forms(arguments, &report, context, summary.as_deref())?;
+    if let Some(path) = &arguments.history {
+        super::history::append(path, &report)?;
+    }
     Ok(match report.verdict {
         Verdict::Ok => Exit::Done,
         Verdict::Regressed => Exit::Regressed,
@@ -244,6 +250,11 @@ impl Candidate {
                 Failure::input(format!("cannot check `{}`", arguments.folder.display()))
                     .because(&error)
             })?;
+        if arguments.self_test {
+            let last = slices[slices.len() - 1];
+            let found = check::self_test(baseline, last, &self.source, &settings, SELF_TESTS);
+            report.self_test = found.ok();
+        }
         let (planned, ended) = (self.planned(), self.ended());
         if ended < planned {
             report.warnings.push(check::Warning::Unfinished { ended, planned });

@@ -17,6 +17,7 @@ mod experiment;
 mod export;
 mod failure;
 mod folders;
+mod history;
 mod images;
 mod metrics;
 mod model_arguments;
@@ -68,6 +69,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
         Command::Check(arguments) => check::check(&arguments, terminal),
+        Command::History(arguments) => history::history(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments, terminal),
         Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
         Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),

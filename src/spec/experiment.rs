@@ -215,6 +215,13 @@ pub struct CheckSettings {
     /// Smallest accepted ratio of training speed to the baseline's; absent: speed is not gated.
     #[serde(default)]
     pub images_per_second: Option<f64>,
+    /// The most trials that a cell may lose to divergence, failure or time; absent: as many as the
+    /// baseline's own losses explain.
+    #[serde(default)]
+    pub lost_trials: Option<u32>,
+    /// The value that every gated mean must be proven to reach, in the unit of the metric.
+    #[serde(default)]
+    pub at_least: Option<f64>,
     /// Only cells in which every match of one of these holds are gated; empty: all.
     #[serde(default)]
     pub cells: Vec<Vec<Match>>,

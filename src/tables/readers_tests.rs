@@ -188,6 +188,8 @@ fn settings() -> CheckSettings {
         tolerance: 0.1,
         alpha: 0.05,
         images_per_second: None,
+        lost_trials: None,
+        at_least: None,
         cells: Vec::new(),
     }
 }

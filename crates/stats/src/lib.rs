@@ -19,6 +19,7 @@
 //! | is the spread as it should be? | [`predicted_accuracy_sd`], [`independent_images_sd`], [`sd_interval`] | Jordan 2024 |
 //! | folds instead of repeats? | [`corrected_resampled`] | Nadeau & Bengio 2003 |
 //! | has a candidate become worse than a baseline? | [`Gate`] | Berger 1982; Holm 1979 |
+//! | when did the results change? | [`change_points`] | permutation of the largest standardized difference |
 //! | were too many trials lost? | [`most_lost`], [`fisher_more`] | binomial |
 //!
 //! # Example
@@ -58,6 +59,7 @@ mod anova;
 mod best;
 mod block;
 mod bootstrap;
+mod changes;
 mod correlation;
 mod distributions;
 mod dominance;
@@ -93,6 +95,7 @@ pub use block::{Blocks, MIN_BLOCK_CELLS};
 pub use bootstrap::{
     RESAMPLE_SEED, RESAMPLES, bca_interval_of_mean, percentile_interval, resample,
 };
+pub use changes::{ChangePoint, MIN_SEGMENT, change_points};
 pub use correlation::{Correlation, pearson};
 pub use dominance::{StochasticOrder, almost_stochastic_order};
 pub use draws::Draws;
@@ -102,7 +105,9 @@ pub use examples::{
     split_variance, two_way_bootstrap,
 };
 pub use folds::{corrected_resampled, resampled_se};
-pub use gate::{CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict};
+pub use gate::{
+    CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict, PlantedLoss,
+};
 pub use groups::{against_mean_of, expected_best, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};
 pub use means::{Estimate, MeanDifference, against_number, cohens_d, welch, welch_from_moments};
@@ -118,7 +123,8 @@ pub use paired::{MIN_PAIRED_FREEDOM, Pairs, pairs_are_enough};
 pub use permutation::{Permutation, permutation_test};
 pub use power::{
     Sides, noncentrality_for, power_at, power_of_t_test, predicted_accuracy_sd, repeats_for,
-    repeats_for_superiority, repeats_needed, smallest_detectable, smallest_detectable_difference,
+    repeats_for_pairs, repeats_for_superiority, repeats_needed, smallest_detectable,
+    smallest_detectable_difference,
 };
 pub use proportions::{McNemar, fisher_more, mcnemar, most_lost, wilson};
 pub use ranks::{MannWhitney, Superiority, cliffs_delta, mann_whitney, probability_of_superiority};

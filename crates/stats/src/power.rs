@@ -192,18 +192,53 @@ pub fn repeats_for(
     if sd == 0.0 {
         return Some(2);
     }
-    let effect = difference / sd;
     let tail = -normal_quantile(sides.tail(alpha));
+    let effect = difference / sd;
     // Guenther (1981): the t-test needs a quarter of z² more than the normal test.
     let normal = 2.0 * ((tail + normal_quantile(power)) / effect).powi(2) + 0.25 * tail * tail;
-    if normal >= 1e15 {
+    fewest(normal, |n| power_of_t_test(effect, n, alpha, sides).is_some_and(|p| p >= power))
+}
+
+/// As [`repeats_for`], for pairs whose differences have standard deviation `sd`.
+///
+/// ```
+/// use gridbench_stats::{Sides, repeats_for_pairs};
+/// // statsmodels TTestPower().solve_power(0.8, alpha=0.05, power=0.8, alternative='larger') = 11.14
+/// assert_eq!(repeats_for_pairs(1.0, 0.8, 0.05, 0.8, Sides::One), Some(12));
+/// ```
+#[must_use]
+pub fn repeats_for_pairs(
+    sd: f64,
+    difference: f64,
+    alpha: f64,
+    power: f64,
+    sides: Sides,
+) -> Option<usize> {
+    if difference.is_nan() || difference <= 0.0 || !answerable(sd, alpha, power) {
         return None;
     }
-    let mut n = (normal.ceil() as usize).max(2);
-    if normal > EXACT_UP_TO {
+    if sd == 0.0 {
+        return Some(2);
+    }
+    let tail = -normal_quantile(sides.tail(alpha));
+    let effect = difference / sd;
+    // For one sample it is half of z².
+    let normal = ((tail + normal_quantile(power)) / effect).powi(2) + 0.5 * tail * tail;
+    fewest(normal, |n| {
+        let n = n as f64;
+        power_at(effect * n.sqrt(), n - 1.0, alpha, sides) >= power
+    })
+}
+
+/// Returns the smallest n, at least 2, from which on `reaches` holds, searched from a good guess.
+fn fewest(guess: f64, reaches: impl Fn(usize) -> bool) -> Option<usize> {
+    if guess >= 1e15 {
+        return None;
+    }
+    let mut n = (guess.ceil() as usize).max(2);
+    if guess > EXACT_UP_TO {
         return Some(n);
     }
-    let reaches = |n| power_of_t_test(effect, n, alpha, sides).is_some_and(|p| p >= power);
     while !reaches(n) {
         n += 1;
     }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::testing::{cell, metric, origin};
 use super::*;
 use crate::base::{Seed, digest_of};
-use crate::check::{Note, Verdict, Warning};
+use crate::check::{Note, Source, Verdict, Warning};
 use crate::spec::experiment::Match;
 use crate::spec::value::Value;
 
@@ -16,6 +16,8 @@ pub(super) fn settings(tolerance: f64) -> CheckSettings {
         tolerance,
         alpha: 0.05,
         images_per_second: None,
+        lost_trials: None,
+        at_least: None,
         cells: Vec::new(),
     }
 }
@@ -130,13 +132,14 @@ fn without_spread_the_difference_decides() {
     for (now, verdict) in [(0.990, Verdict::Ok), (0.989, Verdict::Ok), (0.9889, Verdict::Regressed)]
     {
         let found = check_one(&[0.99; 3], &[now; 3], 0.10);
-        assert_eq!((found.verdict, found.note), (verdict, Some(Note::NoSpread)), "{now}");
+        let note = if now < 0.99 { Note::NoSpread } else { Note::Identical };
+        assert_eq!((found.verdict, found.note), (verdict, Some(note)), "{now}");
     }
     assert_eq!(check_one(&[0.99; 3], &[0.99; 3], 0.0).verdict, Verdict::Ok);
 }
 
 #[test]
-fn losing_more_trials_than_the_baseline_is_not_ok_unless_it_may_be_chance() {
+fn losing_more_trials_than_the_baselines_own_losses_explain_is_not_ok() {
     let verdict = |before: usize, now: usize| {
         let report = check(
             &baseline(&[CellSample { lost: before, ..cell("shift=0", &A) }]),
@@ -149,10 +152,12 @@ fn losing_more_trials_than_the_baseline_is_not_ok_unless_it_may_be_chance() {
     };
     // Fisher's p of k lost beside six values against none beside six: C(6 + k, k) / C(12 + k, k),
     // 0.075 for k = 5 and 0.034 for 7
-    assert_eq!(verdict(0, 7), (Verdict::Inconclusive, Some(Note::MoreLost), None));
-    assert_eq!(verdict(0, 5), (Verdict::Ok, Some(Note::SomeLost), None));
-    assert_eq!(verdict(0, 1), (Verdict::Ok, Some(Note::SomeLost), None));
-    assert_eq!(verdict(1, 1), (Verdict::Ok, None, None));
+    assert_eq!(verdict(0, 7), (Verdict::Regressed, Some(Note::MoreLost), None));
+    assert_eq!(verdict(0, 5), (Verdict::Inconclusive, Some(Note::MoreLost), None));
+    assert_eq!(verdict(0, 1), (Verdict::Inconclusive, Some(Note::MoreLost), None));
+    // scipy.stats.binom.sf(1, 8, 1 / 7) is 0.32 and binom.sf(3, 8, 1 / 7) is 0.016
+    assert_eq!(verdict(1, 2), (Verdict::Ok, Some(Note::SomeLost), None));
+    assert_eq!(verdict(1, 1), (Verdict::Ok, Some(Note::Identical), None));
     assert_eq!(verdict(2, 1), (Verdict::Ok, None, None));
 }
 
@@ -180,16 +185,17 @@ fn losing_every_trial_is_a_regression_once_there_are_enough() {
 
 #[test]
 fn repeats_to_settle_are_those_of_the_planned_test() {
-    // statsmodels TTestIndPower().solve_power(d / 0.047, alpha=0.05, power=0.8, alternative='larger')
-    // = 11.67, 31.05, 68.97
+    // statsmodels TTestIndPower().solve_power(d / 0.047, alpha=0.05, power=0.8,
+    // alternative='larger') = 11.67, 31.05, 68.97
     let sample = three(0.99, 0.000_47);
+    let turned = [sample[2], sample[1], sample[0]];
     for (tolerance, repeats) in [(0.05, 12), (0.03, 32), (0.02, 69)] {
-        let found = check_one(&sample, &sample, tolerance);
+        let found = check_one(&sample, &turned, tolerance);
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert_eq!(found.repeats_to_settle, Some(repeats));
     }
     // Lost 0.04 of a tolerance of 0.05 points: a loss is nearer to shown than its absence, and
-    // 2 * (2.4865 * 0.047 / 0.04) ** 2 = 17.1, and 0.7 more for a t-test.
+    // solve_power(0.04 / 0.047) is 17.7.
     let found = check_one(&sample, &three(0.9896, 0.000_47), 0.05);
     assert_eq!((found.verdict, found.repeats_to_settle), (Verdict::Inconclusive, Some(18)));
 }
@@ -199,25 +205,95 @@ fn each_bound_has_its_level_from_holm() {
     let before = [0.990, 0.991, 0.992, 0.991];
     let cells = [cell("a=1", &before), cell("a=2", &before), cell("a=3", &before)];
     let shifted = |by: f64| before.map(|value| value + by);
+    let other_seed = Source { seed: Seed(7), ..origin() };
     let report = check(
         &baseline(&cells),
         &[cell("a=3", &shifted(-0.02)), cell("a=2", &before), cell("a=1", &shifted(0.02))],
-        &origin(),
+        &other_seed,
         &settings(0.10),
     )
     .unwrap();
-    assert_eq!(report.verdict, Verdict::Regressed);
+    assert_eq!((report.verdict, report.is_paired), (Verdict::Regressed, false));
     let verdicts: Vec<Verdict> = report.cells.iter().map(|cell| cell.verdict).collect();
-    assert_eq!(verdicts, [Verdict::Ok, Verdict::Inconclusive, Verdict::Regressed]);
-    // One cell is surely not worse (α/3) and one surely is (α/3); in each family the next is not
-    // rejected at α/2, and the last shares that level.
+    assert_eq!(verdicts, [Verdict::Ok, Verdict::Ok, Verdict::Regressed]);
+    // Every cell is ok by itself at α. The other claim has α/2: one cell surely lost (α/2 over three),
+    // the next is not rejected at α/2 over two, and the last shares that level.
+    assert_eq!(report.cells[1].note, Some(Note::Identical));
     let levels: Vec<_> = report.cells.iter().map(|cell| cell.levels.unwrap()).collect();
-    let (third, half) = (0.05 / 3.0, 0.05 / 2.0);
-    for (found, expected) in levels.into_iter().zip([(third, half), (half, half), (half, third)]) {
+    let (third, half) = (0.025 / 3.0, 0.025 / 2.0);
+    for (found, expected) in levels.into_iter().zip([(0.05, half), (0.05, half), (0.05, third)]) {
         assert_close(found.0, expected.0);
         assert_close(found.1, expected.1);
     }
-    assert_eq!(report.cells_with(Verdict::Ok).count(), 1);
+    assert_eq!(report.cells_with(Verdict::Ok).count(), 2);
+}
+
+#[test]
+fn repeats_of_one_seed_and_split_pair_once_there_are_enough() {
+    let values =
+        [[0.990, 0.970, 0.985], [0.980, 0.960, 0.972], [0.93, 0.92, 0.95], [0.90, 0.91, 0.92]];
+    let sample = |shift: f64| -> Vec<CellSample> {
+        let named = |(at, own): (usize, &[f64; 3])| {
+            // What a change adds differs a little from repeat to repeat.
+            let wobble = [shift, shift - 0.000_2, shift + 0.000_1];
+            let values: Vec<f64> = own.iter().zip(wobble).map(|(v, w)| v + w).collect();
+            cell(&format!("a={at}"), &values)
+        };
+        values.iter().enumerate().map(named).collect()
+    };
+    let before = baseline(&sample(0.0));
+    let paired = |cells: &[CellSample], source: &Source| {
+        check(&before, cells, source, &settings(0.10)).unwrap()
+    };
+    let found = paired(&sample(-0.002), &origin());
+    assert!(found.is_paired);
+    assert_eq!(found.verdict, Verdict::Regressed, "a loss of 0.2 points under a spread of 1 point");
+    assert!(found.cells.iter().all(|cell| cell.correlation.unwrap() > 0.99));
+    let other_seed = Source { seed: Seed(7), ..origin() };
+    let found = paired(&sample(-0.002), &other_seed);
+    assert_eq!((found.is_paired, found.verdict), (false, Verdict::Inconclusive));
+    let other_split = Source { split_seed: None, ..origin() };
+    assert!(!paired(&sample(-0.002), &other_split).is_paired);
+    assert!(
+        !check(&before, &sample(0.0), &origin(), &settings_of(&["a=0", "a=1"])).unwrap().is_paired
+    );
+}
+
+/// Gates only the cells with these names.
+fn settings_of(names: &[&str]) -> CheckSettings {
+    let one = |name: &&str| {
+        let (key, value) = name.split_once('=').unwrap();
+        vec![Match { key: key.to_owned(), values: vec![Value::from_notation(value)] }]
+    };
+    CheckSettings { cells: names.iter().map(one).collect(), ..settings(0.10) }
+}
+
+#[test]
+fn the_words_of_a_verdict_are_what_the_rule_did() {
+    // Bounds at the levels of the rule decide exactly as the sentences say: ok where the loss bound
+    // lies above −δ, regressed where it does not and a loss is proven.
+    let shifts = [0.0, -0.000_5, -0.001, -0.002, -0.004, 0.002];
+    for (at, shift) in shifts.iter().enumerate() {
+        let found = check_one(&A, &A.map(|v| v + shift + 1e-5 * at as f64), 0.15);
+        if found.note == Some(Note::Identical) {
+            assert_eq!(found.verdict, Verdict::Ok);
+            continue;
+        }
+        let (low, high) = found.bounds.unwrap();
+        let (ruled_out, proven) = (low > -0.0015, high < 0.0);
+        assert_eq!(found.is_loss_proven, proven);
+        let expected = match (ruled_out, proven) {
+            (true, _) => Verdict::Ok,
+            (false, true) => Verdict::Regressed,
+            (false, false) => Verdict::Inconclusive,
+        };
+        assert_eq!(found.verdict, expected, "{shift}");
+    }
+    let said = Verdict::Ok.meaning();
+    assert!(said.contains("ruled out") && said.contains("same to the bit"));
+    let said = Verdict::Regressed.meaning();
+    assert!(said.contains("a loss is proven") && said.contains("not ruled out"));
+    assert!(said.contains("may show that it lies within the tolerance"));
 }
 
 #[test]
@@ -315,6 +391,9 @@ fn the_report_has_a_json_form() {
         0.05,
         0.05
       ],
+      "is-loss-proven": true,
+      "is-gain-proven": false,
+      "correlation": null,
       "repeats-to-settle": null,
       "note": "no-spread",
       "look": 1

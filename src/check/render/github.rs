@@ -28,7 +28,7 @@ fn commands(kind: &str, what: &str, lines: &[&Line<'_>]) -> String {
         .iter()
         .map(|line| {
             let title = format!("{} {what}", line.gate);
-            command(kind, &title, &format!("cell `{}`: {}", line.cell, line.sentence()))
+            command(kind, &title, &format!("{}: {}", line.subject(), line.sentence()))
         })
         .collect();
     if shown < lines.len() {

@@ -4,7 +4,7 @@
 //! inconclusive cell is an error, since it is no pass and the exit code says so too.
 
 use super::Context;
-use super::wording::{headline, lines, method, way_out};
+use super::wording::{headline, lines, meaning, method, way_out};
 use crate::base::text::markup as escaped;
 use crate::check::verdict::{CheckReport, Verdict};
 
@@ -64,7 +64,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
             line.verdict.name(),
         )]);
     }
-    let mut said = vec![headline(report), method(report, context.baseline)];
+    let mut said = vec![headline(report), method(report, context.baseline), meaning(report)];
     said.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     said.extend(
         way_out(report, context.folder, context.baseline).map(|hint| format!("hint: {hint}")),

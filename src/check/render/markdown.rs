@@ -1,7 +1,7 @@
 //! The verdict as GitHub-flavoured Markdown, for job summaries and comments.
 
 use super::Context;
-use super::wording::{Line, headline, lines, method, way_out};
+use super::wording::{Line, headline, lines, meaning, method, self_test, way_out};
 use crate::base::text::markdown_prose as escaped;
 use crate::check::verdict::{CheckReport, Verdict};
 
@@ -41,7 +41,7 @@ fn row(line: &Line<'_>) -> String {
             other => format!("**{}**", other.name()),
         },
         line.gate,
-        code(line.cell),
+        if line.is_mean { line.cell.to_owned() } else { code(line.cell) },
         line.means.0,
         line.means.1,
         line.change.as_deref().unwrap_or("—"),
@@ -61,6 +61,8 @@ fn foot(report: &CheckReport, context: Context<'_>) -> String {
         out.extend([format!("\n> warning: {}\n", escaped(&warning.to_string()))]);
     }
     out.extend([format!("\n{}\n", escaped(&method(report, context.baseline)))]);
+    out.extend([format!("\n{}\n", escaped(&meaning(report)))]);
+    out.extend(self_test(report).into_iter().map(|line| format!("\n{}\n", escaped(&line))));
     if let Some(hint) = way_out(report, context.folder, context.baseline) {
         out.extend([format!("\n{}\n", escaped(&hint))]);
     }

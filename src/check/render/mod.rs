@@ -10,6 +10,8 @@ mod terminal;
 mod tests;
 mod wording;
 
+pub(super) use wording::Printed;
+
 use super::sample::CellSample;
 use super::verdict::CheckReport;
 use crate::base::format;

@@ -1,16 +1,16 @@
 //! The verdict the way a person reads it: worst cells first.
 
 use super::Context;
-use super::wording::{headline, lines, method, way_out};
+use super::wording::{headline, lines, meaning, method, self_test, way_out};
 use crate::base::text::counted;
 use crate::check::verdict::CheckReport;
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
     let mut out = vec![headline(report)];
-    let with_speed = report.speed.is_some();
+    let with_speed = report.speed.is_some() || report.claim.is_some();
     for line in lines(report) {
         let gate = if with_speed { format!("{} of ", line.gate) } else { String::new() };
-        out.push(format!("  {:<12}  {gate}cell `{}`", line.verdict.name(), line.cell));
+        out.push(format!("  {:<12}  {gate}{}", line.verdict.name(), line.subject()));
         for part in [line.found(), line.basis()] {
             out.push(format!("{:16}{part}", ""));
         }
@@ -26,6 +26,8 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
         out.push(format!("  warning: {warning}"));
     }
     out.push(format!("  {}", method(report, context.baseline)));
+    out.push(format!("  {}", meaning(report)));
+    out.extend(self_test(report).into_iter().map(|line| format!("  {line}")));
     if let Some(hint) = way_out(report, context.folder, context.baseline) {
         out.push(format!("  hint: {hint}"));
     }

@@ -1,8 +1,12 @@
 //! What every form says of a cell, in the same words.
 
-use crate::base::Unit;
 use crate::base::text::counted;
-use crate::check::verdict::{CellVerdict, CheckReport, Note, SpeedReport, SpeedVerdict, Verdict};
+use crate::base::{Direction, Unit};
+use crate::check::verdict::{
+    CellVerdict, CheckReport, ClaimReport, ClaimVerdict, CommonVerdict, Note, SpeedReport,
+    SpeedVerdict, Verdict,
+};
+use gridbench_stats::PlantedLoss;
 
 /// What the gate says of one cell.
 pub(super) struct Line<'a> {
@@ -10,6 +14,8 @@ pub(super) struct Line<'a> {
     pub(super) gate: String,
     /// The cell as printed.
     pub(super) cell: &'a str,
+    /// Whether it is the mean of all cells.
+    pub(super) is_mean: bool,
     pub(super) verdict: Verdict,
     /// Means before and after, as printed.
     pub(super) means: (String, String),
@@ -26,6 +32,11 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Returns the cell, or the mean of all, as a sentence names it.
+    pub(super) fn subject(&self) -> String {
+        if self.is_mean { format!("the {}", self.cell) } else { format!("cell `{}`", self.cell) }
+    }
+
     /// Returns everything but cell and verdict as one sentence.
     pub(super) fn sentence(&self) -> String {
         format!("{}; {}", self.found(), self.basis())
@@ -47,6 +58,7 @@ impl Line<'_> {
     /// Returns what it was judged by.
     pub(super) fn basis(&self) -> String {
         let trials = format!("{} against {}", counted(self.trials.1, "trial"), self.trials.0);
+        let trials = if self.trials.0 == 0 { counted(self.trials.1, "trial") } else { trials };
         let parts = [self.accepted.clone(), trials].into_iter().chain(self.remarks.iter().cloned());
         parts.collect::<Vec<_>>().join("; ")
     }
@@ -56,8 +68,19 @@ impl Line<'_> {
 pub(super) fn lines(report: &CheckReport) -> Vec<Line<'_>> {
     let unit = Printed::in_report(report);
     let looks = report.looks_planned;
+    // The mean counts where it regressed, and is worth a line where its loss is real.
+    let is_said = |common: &&CommonVerdict| match common.verdict {
+        Verdict::Regressed => true,
+        Verdict::Ok => common.is_loss_proven,
+        Verdict::Inconclusive => false,
+    };
+    let common = report.common.iter().filter(is_said);
     let mut lines: Vec<Line<'_>> =
-        report.cells.iter().map(|cell| accuracy_line(cell, report, &unit)).collect();
+        common.map(|common| common_line(common, report, &unit)).collect();
+    lines.extend(report.cells.iter().map(|cell| accuracy_line(cell, report, &unit)));
+    if let Some(claim) = &report.claim {
+        lines.extend(claim.cells.iter().map(|cell| claim_line(cell, claim, report, &unit)));
+    }
     if let Some(speed) = &report.speed {
         lines.extend(speed.cells.iter().map(|cell| speed_line(cell, speed, looks)));
     }
@@ -69,21 +92,31 @@ pub(super) fn lines(report: &CheckReport) -> Vec<Line<'_>> {
 pub(super) fn headline(report: &CheckReport) -> String {
     let name = &report.candidate.experiment;
     let lines = lines(report);
-    let total = lines.len();
-    let with = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
+    let single: Vec<&Line<'_>> = lines.iter().filter(|line| !line.is_mean).collect();
+    let total = single.len();
+    let with = |verdict| single.iter().filter(|line| line.verdict == verdict).count();
+    let in_common = report.common.as_ref().filter(|common| common.verdict == Verdict::Regressed);
+    let is_identical = report.cells.iter().all(|cell| cell.note == Some(Note::Identical));
     let what = match &report.speed {
         None => report.metric.name.words(),
         Some(_) => format!("{} or training speed", report.metric.name.words()),
     };
-    let cells = if report.speed.is_some() { "gates" } else { "cells" };
+    let several = report.speed.is_some() || report.claim.is_some();
+    let cells = if several { "gates" } else { "cells" };
     match report.verdict {
+        Verdict::Ok if is_identical && !several => {
+            format!("ok: {what} of `{name}` is identical in every trial")
+        }
         Verdict::Ok => {
             format!("ok: {what} of `{name}` has not regressed in any of {total} {cells}")
         }
-        Verdict::Regressed => format!(
-            "regressed: {what} regressed in {} of {total} {cells} of `{name}`",
-            with(Verdict::Regressed)
-        ),
+        Verdict::Regressed => {
+            let several = in_common.map(|common| format!("in the {}", common.name));
+            let some = with(Verdict::Regressed);
+            let each = (some > 0).then(|| format!("in {some} of {total} {cells}"));
+            let places: Vec<String> = each.into_iter().chain(several).collect();
+            format!("regressed: {what} of `{name}` regressed {}", places.join(" and "))
+        }
         Verdict::Inconclusive => format!(
             "inconclusive: {what} of `{name}` cannot be judged in {} of {total} {cells}",
             with(Verdict::Inconclusive)
@@ -100,19 +133,34 @@ pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
         }
         None => String::new(),
     };
+    let known: Vec<f64> = report.cells.iter().filter_map(|cell| cell.correlation).collect();
+    let pairs = match (report.is_paired, known.is_empty()) {
+        (false, _) => "unpaired".to_owned(),
+        (true, true) => "paired by repeat".to_owned(),
+        (true, false) => {
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            format!("paired by repeat (correlation {mean:.2} on average)")
+        }
+    };
     let looks = if report.looks_planned > 1 {
         format!(", look {} of {} (O'Brien–Fleming)", report.looks_taken, report.looks_planned)
     } else {
         String::new()
     };
     format!(
-        "tolerance {}{}{speed}, one-sided α {} over {} (Holm){looks}; baseline {baseline} ({})",
+        "tolerance {}{}{speed}, one-sided α {} for each claim over {}, {pairs}{looks}; baseline \
+         {baseline} ({})",
         as_typed(report.tolerance),
-        unit.spaced_name(),
+        unit.unit.of_differences(),
         report.alpha,
         counted(report.cells.len(), "cell"),
         report.baseline.origin.date,
     )
+}
+
+/// Says what the verdict claims.
+pub(super) fn meaning(report: &CheckReport) -> String {
+    format!("{} means: {}", report.verdict.name(), report.verdict.meaning())
 }
 
 /// Says what the user can do about a verdict that is not ok.
@@ -159,18 +207,133 @@ fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed
     Line {
         gate: report.metric.name.words(),
         cell: &cell.name,
+        is_mean: false,
         verdict: cell.verdict,
         means: (unit.value(cell.mean_baseline), or_none(cell.mean_candidate, &|v| unit.value(v))),
         change: cell.difference.map(|difference| {
-            format!("difference {}{}", unit.signed(difference), unit.spaced_name())
+            format!("difference {}{}", unit.signed(difference), unit.unit.of_differences())
         }),
         interval: cell
             .interval95
             .map(|(low, high)| format!("{} to {}", unit.signed(low), unit.signed(high))),
         trials: (cell.n_baseline, cell.n_candidate),
         accepted: format!("tolerance {}", as_typed(report.tolerance)),
-        remarks: remarks(cell.repeats_to_settle, cell.note, cell.look, report.looks_planned),
+        remarks: {
+            let mut said = real(cell, report, unit);
+            said.extend(remarks(
+                cell.repeats_to_settle,
+                cell.note,
+                cell.look,
+                report.looks_planned,
+            ));
+            said
+        },
     }
+}
+
+/// Says what is proven of a cell beyond its verdict.
+fn real(cell: &CellVerdict, report: &CheckReport, unit: &Printed) -> Vec<String> {
+    let Some(difference) = cell.difference else { return Vec::new() };
+    let size = || format!("{:.*}", unit.decimals, (difference * unit.scale).abs());
+    let tolerance = as_typed(report.tolerance);
+    if cell.is_loss_proven && cell.verdict == Verdict::Ok {
+        return vec![format!(
+            "a loss of {} is real and within the tolerance of {tolerance}",
+            size()
+        )];
+    }
+    if cell.is_gain_proven {
+        return vec![format!("better than the baseline: a gain of {} is proven", size())];
+    }
+    Vec::new()
+}
+
+fn common_line<'a>(common: &'a CommonVerdict, report: &CheckReport, unit: &Printed) -> Line<'a> {
+    let mean = |pick: fn(&CellVerdict) -> Option<f64>| {
+        let values: Option<Vec<f64>> = report.cells.iter().map(pick).collect();
+        values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let mut remarks = Vec::new();
+    let ok_as_a_whole = common.verdict == Verdict::Ok && common.is_loss_proven;
+    if let Some(difference) = common.difference.filter(|_| ok_as_a_whole) {
+        let size = format!("{:.*}", unit.decimals, (difference * unit.scale).abs());
+        let tolerance = as_typed(report.tolerance);
+        remarks
+            .push(format!("a mean loss of {size} is real and within the tolerance of {tolerance}"));
+    }
+    let most = |pick: fn(&CellVerdict) -> usize| report.cells.iter().map(pick).max().unwrap_or(0);
+    Line {
+        gate: report.metric.name.words(),
+        cell: &common.name,
+        is_mean: true,
+        verdict: common.verdict,
+        means: (
+            or_none(mean(|cell| Some(cell.mean_baseline)), &|v| unit.value(v)),
+            or_none(mean(|cell| cell.mean_candidate), &|v| unit.value(v)),
+        ),
+        change: common.difference.map(|difference| {
+            format!("difference {}{}", unit.signed(difference), unit.unit.of_differences())
+        }),
+        interval: common
+            .interval95
+            .map(|(low, high)| format!("{} to {}", unit.signed(low), unit.signed(high))),
+        trials: (most(|cell| cell.n_baseline), most(|cell| cell.n_candidate)),
+        accepted: format!("tolerance {}", as_typed(report.tolerance)),
+        remarks,
+    }
+}
+
+fn claim_line<'a>(
+    cell: &'a ClaimVerdict,
+    claim: &ClaimReport,
+    report: &CheckReport,
+    unit: &Printed,
+) -> Line<'a> {
+    let relation = match report.metric.direction {
+        Direction::Maximize => "at least",
+        Direction::Minimize => "at most",
+    };
+    let p = cell.p.map(|p| format!("p = {p:.2e} that it does not"));
+    let said = match cell.verdict {
+        Verdict::Ok => "reached",
+        Verdict::Regressed => "proven to fall short",
+        Verdict::Inconclusive => "neither reaching it nor falling short is proven",
+    };
+    Line {
+        gate: format!("{} {relation} {}", report.metric.name.words(), unit.value(claim.value)),
+        cell: &cell.name,
+        is_mean: false,
+        verdict: cell.verdict,
+        means: (
+            format!("{relation} {}", unit.value(claim.value)),
+            or_none(cell.mean, &|v| unit.value(v)),
+        ),
+        change: None,
+        interval: None,
+        trials: (0, cell.n),
+        accepted: said.to_owned(),
+        remarks: p.into_iter().collect(),
+    }
+}
+
+/// Says what the self-test found, one line per planted loss.
+pub(super) fn self_test(report: &CheckReport) -> Vec<String> {
+    let unit = Printed::in_report(report);
+    let Some(planted) = &report.self_test else { return Vec::new() };
+    let line = |one: &PlantedLoss| {
+        let size = as_typed(one.tolerances * report.tolerance);
+        let what = match (one.tolerances > 0.0, one.is_everywhere) {
+            (false, _) => "without a loss".to_owned(),
+            (true, false) => format!("a loss of {size}{} in one cell", unit.unit.of_differences()),
+            (true, true) => format!("a loss of {size}{} in every cell", unit.unit.of_differences()),
+        };
+        format!(
+            "self-test, {what}: regressed in {:.1} %, ok in {:.1} % of simulated checks",
+            100.0 * one.regressed,
+            100.0 * one.ok
+        )
+    };
+    planted.iter().map(line).collect()
 }
 
 fn speed_line<'a>(cell: &'a SpeedVerdict, speed: &SpeedReport, looks: usize) -> Line<'a> {
@@ -178,6 +341,7 @@ fn speed_line<'a>(cell: &'a SpeedVerdict, speed: &SpeedReport, looks: usize) -> 
     Line {
         gate: "training speed".to_owned(),
         cell: &cell.name,
+        is_mean: false,
         verdict: cell.verdict,
         means: (images(cell.mean_baseline), or_none(cell.mean_candidate, &images)),
         change: cell.ratio.map(|ratio| format!("ratio {ratio:.3}")),
@@ -196,10 +360,12 @@ fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize)
     let settle = settle.map(|repeats| format!("about {repeats} trials a side would settle it"));
     let note = note.map(|note| {
         match note {
+            Note::Identical => "identical in every trial",
             Note::SingleTrial => "a single trial has no spread to judge by",
-            Note::NoSpread => "no spread on either side, the difference alone decided",
+            Note::NoSpread => "nothing varies in any gated cell: the difference alone decides",
             Note::MoreLost => {
-                "more of its trials diverged, failed or ran out of time than before, beyond chance"
+                "more of its trials diverged, failed or ran out of time than the baseline's losses \
+                 explain"
             }
             Note::SomeLost => {
                 "more of its trials diverged, failed or ran out of time than before, which may be chance"
@@ -214,14 +380,14 @@ fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize)
 }
 
 /// How values of a metric are printed.
-pub(super) struct Printed {
+pub(in crate::check) struct Printed {
     pub(super) scale: f64,
     unit: Unit,
     decimals: usize,
 }
 
 impl Printed {
-    pub(super) fn of(unit: &Unit) -> Self {
+    pub(in crate::check) fn of(unit: &Unit) -> Self {
         Self { scale: unit.factor(), unit: unit.clone(), decimals: 2 }
     }
 
@@ -245,7 +411,7 @@ impl Printed {
         Self { decimals: decimals as usize, ..printed }
     }
 
-    fn value(&self, value: f64) -> String {
+    pub(in crate::check) fn value(&self, value: f64) -> String {
         format!("{:.*}{}", self.decimals, value * self.scale, self.unit.of_values())
     }
 

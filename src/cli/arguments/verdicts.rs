@@ -7,11 +7,13 @@ use clap::{Args, ValueEnum};
 
 use super::TrainingArguments;
 use crate::base::MetricName;
+use crate::check::Verdict;
 use crate::check::render::Form;
 use crate::report::compare::CompareFormat;
 use crate::spec::selector::Selector;
 
 #[derive(Debug, Args)]
+#[command(after_long_help = verdicts())]
 pub(in crate::cli) struct CheckArguments {
     /// Results folder of one experiment.
     pub(in crate::cli) folder: PathBuf,
@@ -24,6 +26,10 @@ pub(in crate::cli) struct CheckArguments {
     /// Train more repeats of cells that cannot be judged: 2 and 4 times as many, at most.
     #[arg(long)]
     pub(in crate::cli) escalate: bool,
+    /// Plant losses of the tolerance and of twice it into numbers with the spread of these, and say how
+    /// often this gate notices.
+    #[arg(long)]
+    pub(in crate::cli) self_test: bool,
     #[command(flatten)]
     pub(in crate::cli) training: TrainingArguments,
     /// How to write the verdict.
@@ -36,12 +42,28 @@ pub(in crate::cli) struct CheckArguments {
     /// may be repeated.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = also)]
     pub(in crate::cli) also: Vec<(Form, PathBuf)>,
+    /// Append a line to this history, for `bench history`.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) history: Option<PathBuf>,
     /// Append the verdict to the job summary of GitHub Actions.
     #[arg(long)]
     pub(in crate::cli) summary: bool,
     /// Write JSON to standard output: short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     pub(in crate::cli) json: bool,
+}
+
+/// Says what the verdicts mean, and the exit codes.
+fn verdicts() -> String {
+    let code = |verdict: Verdict| match verdict {
+        Verdict::Ok => 0,
+        Verdict::Regressed => 4,
+        Verdict::Inconclusive => 5,
+    };
+    let line = |verdict: Verdict| {
+        format!("  {} (exit code {}): {}", verdict.name(), code(verdict), verdict.meaning())
+    };
+    format!("Verdicts:\n{}", Verdict::ALL.map(line).join("\n"))
 }
 
 fn also(text: &str) -> Result<(Form, PathBuf), String> {
@@ -56,6 +78,31 @@ fn also(text: &str) -> Result<(Form, PathBuf), String> {
             .collect();
         format!("unknown format `{format}`, expected one of {}", known.join(", "))
     })
+}
+
+/// How a history is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum HistoryFormat {
+    /// Lines for a terminal.
+    Terminal,
+    /// A picture.
+    Svg,
+    /// A page with the picture and every change in words.
+    Html,
+    /// Everything, for scripts.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct HistoryArguments {
+    /// The file that `bench check --history` appends to.
+    pub(in crate::cli) file: PathBuf,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = HistoryFormat::Terminal)]
+    pub(in crate::cli) format: HistoryFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -126,4 +173,16 @@ pub(in crate::cli) struct TensorboardArguments {
 fn level(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && *number < 0.5);
     number.ok_or_else(|| "expected a level above 0 and below 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_says_of_every_verdict_what_the_pages_say() {
+        for verdict in Verdict::ALL {
+            assert!(verdicts().contains(verdict.meaning()));
+        }
+    }
 }

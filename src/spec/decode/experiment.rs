@@ -4,7 +4,9 @@ use super::grid;
 use crate::base::{Metric, MetricName, Seed};
 use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
 use crate::spec::keys;
-use crate::spec::reader::{COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number};
+use crate::spec::reader::{
+    COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number, whole,
+};
 use crate::spec::selector::Selector;
 use crate::spec::tree::{Data, Node, Origin};
 
@@ -154,6 +156,12 @@ pub(in crate::spec) fn check(
         images_per_second: section
             .get("images-per-second")
             .and_then(|node| number("check.images-per-second", node, RATIO, findings)),
+        lost_trials: section
+            .get("lost-trials")
+            .and_then(|node| whole("check.lost-trials", node, WHOLE, findings)),
+        at_least: section
+            .get("at-least")
+            .and_then(|node| number("check.at-least", node, NOT_NEGATIVE, findings)),
         cells,
     };
     TypedCheck { settings, axes, selectors }

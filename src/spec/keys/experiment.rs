@@ -144,14 +144,14 @@ pub(super) const REPORT: &[Key] = &[
         From(0.0),
         "number from 0",
         "0.10",
-        "The loss that has to be ruled out, percentage points for accuracies, else in the metric's unit. *Regressed*: the interval excludes zero and the mean loss exceeds half of it, or the interval lies wholly beyond it. *Ok*: a loss of all of it is ruled out. Else *inconclusive*",
+        "The loss that has to be ruled out, percentage points for accuracies, else in the metric's unit. *Ok*: a loss of the tolerance or more is ruled out, or every result is the same to the bit; a smaller loss may be real. *Regressed*: a loss is proven and a loss of the tolerance or more is not ruled out, in a cell or in the mean of all; more trials may show that it lies within the tolerance. *Inconclusive*: neither is shown, or more trials were lost than chance explains; more trials may settle it",
     ),
     key(
         "check.alpha",
         Between(0.0, 0.5),
         "number above 0, below 0.5",
         "0.05",
-        "One-sided level of each gate, over all of its cells",
+        "One-sided level of each of the gate's two claims",
     ),
     key(
         "check.images-per-second",
@@ -159,6 +159,20 @@ pub(super) const REPORT: &[Key] = &[
         "ratio above 0, up to 1",
         "not gated",
         "Smallest accepted ratio of training speed to the baseline's; judged on equal hardware only, else inconclusive",
+    ),
+    key(
+        "check.lost-trials",
+        Whole(0),
+        "whole number from 0",
+        "what the baseline's own losses explain",
+        "The most trials that a cell of the candidate may lose to divergence, failure or time and still be ok",
+    ),
+    key(
+        "check.at-least",
+        From(0.0),
+        "number from 0",
+        "not claimed",
+        "The value that the mean of every gated cell must be proven to reach, one-sided at `alpha`, in the metric's unit (0.994 is 99.4 %; at most it, where smaller is better)",
     ),
     key(
         "check.cells",

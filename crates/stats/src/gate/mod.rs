@@ -21,9 +21,11 @@ use super::proportions::{fisher_more, most_lost};
 
 mod common;
 mod levels;
+mod self_test;
 
 pub use common::CommonRuling;
 use levels::Levels;
+pub use self_test::PlantedLoss;
 
 /// What the gate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
