@@ -415,10 +415,6 @@ impl Printed {
         format!("{:.*}{}", self.decimals, value * self.scale, self.unit.of_values())
     }
 
-    fn spaced_name(&self) -> String {
-        self.unit.of_differences()
-    }
-
     /// Writes a difference, which is in the unit of the metric.
     fn signed(&self, difference: f64) -> String {
         let sign = if difference < 0.0 { "−" } else { "+" };
