@@ -40,6 +40,10 @@ gate:
     cargo run --release -- run experiments/smoke.toml --out target/gate/smoke
     cargo run --release -- check target/gate/smoke --baseline experiments/baselines/smoke.json
 
+# Ends `bench` at every file operation, fills its disk, flips its bits, cuts its power: the long form.
+faults *arguments:
+    cargo test --release --test faults -- --long {{arguments}}
+
 # Accepts new snapshot files after looking at them.
 review:
     cargo insta review

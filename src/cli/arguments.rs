@@ -70,6 +70,10 @@ pub(super) enum Command {
     Confirm(ConfirmArguments),
     /// Write TensorBoard event files: curves, histograms and hyperparameters of every trial.
     Tensorboard(TensorboardArguments),
+    /// Turn a results folder of an older format into the present one; says first what it would do.
+    Migrate(MigrateArguments),
+    /// Remove what killed runs left in a results folder; says first what it would do.
+    Clean(CleanArguments),
     /// List, fetch, describe, preview and convert datasets.
     #[command(subcommand)]
     Data(DataCommand),
@@ -106,6 +110,30 @@ pub(super) struct DataFolderArguments {
     /// Folder with datasets; before `BENCH_DATA_DIR` and the user's cache folder.
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArguments {
+    /// Results folder.
+    pub(super) folder: PathBuf,
+    /// Do it; without it nothing is changed.
+    #[arg(long)]
+    pub(super) apply: bool,
+    #[command(flatten)]
+    pub(super) data: DataFolderArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CleanArguments {
+    /// Results folder.
+    pub(super) folder: PathBuf,
+    /// Do it; without it nothing is changed.
+    #[arg(long)]
+    pub(super) apply: bool,
+    /// Take processes of other machines that have not said that they ended for ended: only when
+    /// none of them runs.
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]

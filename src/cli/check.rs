@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{BaselineArguments, CheckArguments};
+use super::derived;
 use super::escalate::Escalation;
+use super::experiment::Images;
 use super::failure::{Exit, Failure};
 use super::folders;
 use super::results::Reading;
@@ -56,6 +58,7 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
     for path in arguments.output.iter().chain(arguments.also.iter().map(|(_, path)| path)) {
         atomic::probe(path).map_err(|error| Failure::unwritable("the verdict", &error))?;
     }
+    bring_up_to_date(arguments)?;
     let mut candidate = Candidate::in_folder(&arguments.folder)?;
     let mut escalation = arguments
         .escalate
@@ -86,6 +89,17 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         Verdict::Regressed => Exit::Regressed,
         Verdict::Inconclusive => Exit::Inconclusive,
     })
+}
+
+/// Rewrites what is stale before it is judged: a run or an escalation may have been killed between
+/// its last trial and its tables. Who only checks may do so in a folder that cannot be written;
+/// what cannot be read is told when it is judged.
+fn bring_up_to_date(arguments: &CheckArguments) -> Result<(), Failure> {
+    let mut images = Images::new(folders::data_folders(&arguments.training.data));
+    match derived::refresh(&arguments.folder, &mut images) {
+        Err(_) if !arguments.escalate => Ok(()),
+        refreshed => refreshed,
+    }
 }
 
 fn read_baseline(arguments: &CheckArguments) -> Result<Baseline, Failure> {

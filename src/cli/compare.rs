@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::arguments::CompareArguments;
+use super::evidence::usable;
 use super::failure::{Exit, Failure};
 use super::report::deliver;
 use super::results::{Reading, metric_of};
@@ -78,7 +79,7 @@ impl Source {
             let members: Vec<Predictions> = trial
                 .members
                 .iter()
-                .map(|&place| store.predictions(&plan.members[place].id).ok())
+                .map(|&place| usable(store, &plan.members[place].id))
                 .collect::<Option<_>>()?;
             let labels = &members.first()?.test_labels;
             if examples.labels.is_empty() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::ConfirmArguments;
+use super::derived::renew;
 use super::experiment::{Loaded, is_experiment_file};
 use super::failure::{Exit, Failure};
 use super::folders::{data_folders, results_folder};
@@ -11,13 +12,12 @@ use super::metrics::refuse_absent;
 use super::progress::Channel;
 use super::report::deliver;
 use super::results::{Reading, metric_of};
-use super::run::{How, conclude, engine_on, train, workers, write_derived};
+use super::run::{How, engine_on, train, workers};
 use super::terminal::Terminal;
 use crate::base::CellId;
 use crate::report::Page;
 use crate::report::compare::CompareFormat;
 use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
-use crate::runner::RunOptions;
 use crate::store::{Repeats, atomic};
 
 /// Index of the first fresh repeat: beyond any that an experiment or an escalation gets to, so that
@@ -48,7 +48,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     let how = How {
         engine: engine.as_ref(),
         workers: workers(arguments.training.jobs, engine.as_ref()),
-        retries: RunOptions::default().retries,
+        retry_failed: false,
         save_weights: false,
         channel: match arguments.training.quiet {
             true => Channel::Failures,
@@ -57,15 +57,13 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         },
     };
     let (mut store, summary) = train(&loaded, &plan, &mut images, &out, how, terminal)?;
-    let fresh = write_derived(&plan, &store, &mut images)?;
+    let fresh = renew(&plan, &mut store, &mut images)?;
     if summary.interrupted {
-        conclude(&plan, &mut store, &summary)?;
         return Err(Failure::interrupted("stopped before everything was confirmed")
             .hint(Some("run the same command again to go on")));
     }
     let found = confirmation(first, &chosen, &fresh, metric);
     write(&found, &out, arguments, terminal)?;
-    conclude(&plan, &mut store, &summary)?;
     if summary.trials_failed > 0 {
         say!(
             "error: {} of {} fresh trials failed\n  hint: the reasons stand in `{}`",

@@ -1,67 +1,62 @@
-//! Whether the tables of a results folder are those of its journals.
-//!
-//! A run leaves a stamp beside its tables: which manifest and how many bytes of which journal they
-//! were made from. While it fits, a report reads the tables, several times faster than the
-//! journals; otherwise, or without one, the journals are read. Journals only ever grow, so equal
-//! lengths mean equal content.
+//! Tables, report and charts of a results folder, written anew where they are not those of its
+//! journals.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use super::evidence;
+use super::experiment::Images;
+use super::failure::Failure;
+use super::report::write_markdown;
+use super::results::{assembled, from_tables, store_and_plan, store_failure, tables_failure};
+use crate::plan::Plan;
+use crate::report::Subject;
+use crate::results::ExperimentResults;
+use crate::store::{Derived, Store, atomic};
+use crate::tables;
 
-use crate::base::{Digest, digest_of};
-use crate::store::{Store, atomic, journal_lengths};
-
-/// Raised whenever tables come to mean something else.
-const VERSION: u32 = 2;
-/// The tables that are read.
-const TABLES: [&str; 3] = ["cells.parquet", "trials.parquet", "epochs.parquet"];
-
-/// What tables were made from.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Stamp {
-    #[serde(rename = "gridbench-derived")]
-    version: u32,
-    /// Of the bytes of `manifest.json`, which names the engine revision the results count for.
-    manifest: Digest,
-    journals: BTreeMap<String, u64>,
-    /// Bytes of each table.
-    tables: BTreeMap<String, u64>,
-}
-
-impl Stamp {
-    fn of(folder: &Path, journals: BTreeMap<String, u64>) -> Option<Self> {
-        let manifest = std::fs::read(folder.join("manifest.json")).ok()?;
-        let length = |name: &str| {
-            let facts = std::fs::metadata(folder.join("tables").join(name)).ok()?;
-            Some((name.to_owned(), facts.len()))
-        };
-        Some(Self {
-            version: VERSION,
-            manifest: digest_of(&manifest),
-            journals,
-            tables: TABLES.into_iter().map(length).collect::<Option<_>>()?,
-        })
+/// Returns the results in `store`; writes tables, report and charts unless they are there already
+/// as they would be written.
+pub(super) fn renew(
+    plan: &Plan,
+    store: &mut Store,
+    images: &mut Images,
+) -> Result<ExperimentResults, Failure> {
+    let folder = store.folder().to_owned();
+    if is_whole(&folder) {
+        return Ok(from_tables(&folder)?.1);
     }
+    let results = write(plan, store, images)?;
+    store.conclude().map_err(|error| {
+        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
+    })?;
+    Ok(results)
 }
 
-/// Says that the tables of `store` were just made from it.
-///
-/// A stamp that cannot be written only costs the next report time.
-pub(super) fn stamp(store: &Store) {
-    let Some(stamp) = Stamp::of(store.folder(), store.extent()) else { return };
-    let text = serde_json::to_vec_pretty(&stamp).expect("a stamp has text keys only");
-    drop(atomic::write(&store.folder().join("derived.json"), &text));
+/// Brings what was made from the journals in `folder` up to date, before it is judged.
+pub(super) fn refresh(folder: &Path, images: &mut Images) -> Result<(), Failure> {
+    if !folder.join("journal").is_dir() || is_whole(folder) {
+        return Ok(());
+    }
+    let (store, plan) = store_and_plan(folder)?;
+    write(&plan, &store, images)?;
+    store.stamp().map_err(|error| {
+        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
+    })
 }
 
-/// Returns whether the tables in `folder` hold what its journals hold.
-pub(super) fn are_fresh(folder: &Path) -> bool {
-    let read = || -> Option<bool> {
-        let text = std::fs::read(folder.join("derived.json")).ok()?;
-        let left: Stamp = serde_json::from_slice(&text).ok()?;
-        Some(left == Stamp::of(folder, journal_lengths(folder).ok()?)?)
-    };
-    read().unwrap_or(false)
+fn is_whole(folder: &Path) -> bool {
+    Derived::of_journals(folder).is_some_and(|derived| derived.is_whole(folder))
+}
+
+/// Replaces the tables and the Markdown report with its charts, and returns the results in them.
+fn write(plan: &Plan, store: &Store, images: &mut Images) -> Result<ExperimentResults, Failure> {
+    let folder = store.folder();
+    let cannot = || format!("cannot write tables and report to `{}`", folder.display());
+    let results = assembled(plan, store)?;
+    tables::write(&tables::frames(&results), &folder.join("tables"))
+        .map_err(|error| tables_failure(cannot(), &error))?;
+    let predicted = evidence::predicted(&results, plan, store, images);
+    let subject = Subject { results: &results, predicted: predicted.as_ref() };
+    write_markdown(&[subject], &folder.join("report.md"), atomic::write_derived)?;
+    Ok(results)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::arguments::TrainingArguments;
+use super::derived::renew;
 use super::experiment::Loaded;
 use super::failure::Failure;
 use super::folders::data_folders;
@@ -11,19 +12,18 @@ use super::images::Images;
 use super::metrics::refuse_absent;
 use super::progress::Channel;
 use super::results::manifest_in;
-use super::run::{How, conclude, engine_on, train, workers, write_derived};
+use super::run::{How, engine_on, train, workers};
 use super::terminal::Terminal;
 use crate::base::CellId;
 use crate::check::{CheckReport, Looks};
 use crate::engine::Engine;
 use crate::grid::Cell;
-use crate::runner::RunOptions;
 use crate::spec::value::Assignment;
 use crate::store::Repeats;
 
 /// An experiment whose results folder is given more repeats, look by look.
 ///
-/// What was asked for stands in the manifest, so an interrupted escalation goes on where it
+/// What was asked for stands in the journals, so an interrupted escalation goes on where it
 /// stopped, and a later `check` knows how often was looked.
 pub(super) struct Escalation<'a> {
     folder: PathBuf,
@@ -112,7 +112,7 @@ impl<'a> Escalation<'a> {
         let how = How {
             engine: self.engine.as_ref(),
             workers: workers(self.arguments.jobs, self.engine.as_ref()),
-            retries: RunOptions::default().retries,
+            retry_failed: false,
             save_weights: false,
             channel: match self.arguments.quiet {
                 true => Channel::Failures,
@@ -122,8 +122,7 @@ impl<'a> Escalation<'a> {
         };
         let (mut store, summary) =
             train(&self.loaded, &plan, &mut self.images, &self.folder, how, self.terminal)?;
-        write_derived(&plan, &store, &mut self.images)?;
-        conclude(&plan, &mut store, &summary)?;
+        renew(&plan, &mut store, &mut self.images)?;
         if summary.interrupted {
             return Err(Failure::interrupted("stopped before the verdict")
                 .hint(Some("run the same command again to go on")));

@@ -1,9 +1,13 @@
 //! What the stored predictions of an experiment say, with pictures where the dataset is at hand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::images::Images;
+use super::results::store_failure;
+use crate::base::MemberId;
 use crate::data;
 use crate::plan::Plan;
-use crate::record::Outcome;
+use crate::record::{Outcome, Predictions};
 use crate::report::predicted::{self, Predicted, Stored, TrialMembers};
 use crate::results::ExperimentResults;
 use crate::store::Store;
@@ -25,7 +29,7 @@ pub(super) fn predicted(
     let trials: Vec<TrialMembers> = trials
         .map(|trial| TrialMembers { cell: trial.cell, members: trial.members.clone() })
         .collect();
-    let stored = |member: usize| store.view().predictions(&plan.members[member].id).is_some();
+    let stored = |member: usize| store.view().has_predictions(&plan.members[member].id);
     let count = (0..plan.members.len()).filter(|member| stored(*member)).count();
     if trials.is_empty() || count == 0 {
         return None;
@@ -40,7 +44,7 @@ pub(super) fn predicted(
             trials,
             combine: plan.cells.iter().map(|cell| cell.settings.ensemble.combine).collect(),
             classes: classes.unwrap_or_default(),
-            read: &mut |member| store.predictions(&plan.members[member].id).ok(),
+            read: &mut |member| usable(store, &plan.members[member].id),
         },
     )?;
     if found.galleries.iter().any(|gallery| !gallery.items.is_empty())
@@ -49,6 +53,21 @@ pub(super) fn predicted(
         found.notes.push(format!("the galleries have no pictures: {problem}"));
     }
     Some(found)
+}
+
+/// Returns the predictions of a member; says of the first that cannot be used what is wrong with them.
+pub(super) fn usable(store: &Store, member: &MemberId) -> Option<Predictions> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    match store.predictions(member) {
+        Ok(predictions) => Some(predictions),
+        Err(error) => {
+            if store.view().has_predictions(member) && !TOLD.swap(true, Ordering::Relaxed) {
+                let told = store_failure("stored predictions are left out".to_owned(), &error);
+                say!("{}", told.as_warning());
+            }
+            None
+        }
+    }
 }
 
 /// Says that there are too many predictions to be read.

@@ -9,7 +9,7 @@ use super::results::{store_and_plan, store_failure};
 use crate::engine::model_file::{ModelCard, with_card};
 use crate::plan::{Plan, Trial};
 use crate::record::Outcome;
-use crate::results::{ExperimentResults, assemble};
+use crate::results::{ExperimentResults, assemble_trials};
 use crate::spec::architecture::Architecture;
 use crate::spec::selector::Selector;
 use crate::store::{Build, Store, atomic};
@@ -94,7 +94,7 @@ fn chosen<'p>(
     plan: &'p Plan,
     choice: &ChoiceArguments,
 ) -> Result<&'p Trial, Failure> {
-    let cell = chosen_cell(&assemble(plan, store), choice.cell.as_ref())?;
+    let cell = chosen_cell(&assemble_trials(plan, store), choice.cell.as_ref())?;
     let name = &plan.cells[cell].name;
     let trials: Vec<&Trial> = plan.trials.iter().filter(|trial| trial.cell == cell).collect();
     let trial = trials.iter().find(|trial| trial.repeat == choice.repeat).ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! What a person reads when a command cannot do its work, and the exit code that goes with it.
 
 use std::error::Error;
-use std::fmt;
+use std::{fmt, io};
 
 use crate::store::atomic::AtomicError;
 
@@ -56,9 +56,14 @@ impl Failure {
     }
 
     /// Adds the chain of causes of `error`, leaving out links that repeat the one before.
-    pub(super) fn because(mut self, error: &dyn Error) -> Self {
+    ///
+    /// A full disk and its kin are a fault of the machine, whatever was being done.
+    pub(super) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
+            if error.downcast_ref().is_some_and(is_fault_of_the_machine) {
+                self.exit = Exit::Internal;
+            }
             let text = error.to_string();
             if self.causes.last().is_none_or(|last| !last.contains(&text)) {
                 self.causes.push(text);
@@ -80,10 +85,27 @@ impl Failure {
         self
     }
 
+    /// Returns what it says as a warning: the command goes on.
+    pub(super) fn as_warning(&self) -> String {
+        self.to_string().replacen("error: ", "warning: ", 1)
+    }
+
     /// Returns the exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
+}
+
+/// Returns whether the machine, not the place that was named, keeps a file from being read or
+/// written.
+fn is_fault_of_the_machine(error: &io::Error) -> bool {
+    // Input/output error, table of files full, too many open files: they have no kind.
+    const NUMBERS: [i32; 3] = [5, 23, 24];
+    let is_named = matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory
+    );
+    is_named || cfg!(unix) && error.raw_os_error().is_some_and(|found| NUMBERS.contains(&found))
 }
 
 impl fmt::Display for Failure {

@@ -33,6 +33,7 @@ mod signals;
 mod status;
 mod tensorboard;
 mod terminal;
+mod upkeep;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,8 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
+        Command::Migrate(arguments) => upkeep::migrate(&arguments),
+        Command::Clean(arguments) => upkeep::clean(&arguments),
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
         Command::Schema => {

@@ -281,7 +281,7 @@ fn left(
     rate: &dyn Fn(&Settings) -> f64,
 ) -> Result<(Estimate, u64), Failure> {
     let plan = loaded.checked_plan(images)?;
-    let left = outstanding(&plan, &StoreProgress::new(view, 1));
+    let left = outstanding(&plan, &StoreProgress::new(view, false));
     let rates = measured_rates(&plan, view);
     let images = RefCell::new(images);
     let facts = Facts {

@@ -16,6 +16,9 @@ use crate::runner::Event;
 /// Shortest time between two plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
+/// Most losses that are told one by one.
+const MAX_LOSSES: usize = 10;
+
 /// Where progress goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
@@ -52,6 +55,8 @@ struct State {
     last_line: Option<Instant>,
     /// Whether the line that names the format was written.
     has_begun: bool,
+    /// Stored files that cannot be used any more.
+    losses: usize,
 }
 
 impl Progress {
@@ -83,7 +88,7 @@ impl Progress {
             };
             outln!("{}", line.expect("events serialise"));
         } else {
-            self.complain(event);
+            self.complain(&mut state, event);
         }
         match self.channel {
             Channel::Bar => self.draw(&state, event),
@@ -98,7 +103,7 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    fn complain(&self, event: &Event<'_>) {
+    fn complain(&self, state: &mut State, event: &Event<'_>) {
         match event {
             Event::MemberFinished { member, outcome, reason, .. }
                 if !outcome.is_final() && *outcome != Outcome::Interrupted =>
@@ -106,13 +111,30 @@ impl Progress {
                 let reason = reason.unwrap_or("no reason given");
                 self.say(&format!("warning: member {member} {}: {reason}", outcome.name()));
             }
-            Event::PredictionsLost { member, reason } => self.say(&format!(
-                "warning: member {member} is trained again, its predictions are gone: {reason}"
+            Event::MemberFailed { member, reason } => self.say(&format!(
+                "warning: member {member} failed and is tried again after the others: {reason}"
             )),
-            Event::WeightsLost { member, reason } => self.say(&format!(
-                "warning: member {member} is trained again, its weights are gone: {reason}"
+            Event::PredictionsLost { member, reason } => {
+                self.complain_of_loss(state, *member, "predictions", reason);
+            }
+            Event::WeightsLost { member, reason } => {
+                self.complain_of_loss(state, *member, "weights", reason);
+            }
+            Event::Started { .. } if state.losses > MAX_LOSSES => self.say(&format!(
+                "warning: so are {} other losses of stored predictions or weights",
+                state.losses - MAX_LOSSES
             )),
             _ => {}
+        }
+    }
+
+    /// Says that stored files of a member cannot be used, as far as a person reads.
+    fn complain_of_loss(&self, state: &mut State, member: MemberId, what: &str, reason: &str) {
+        state.losses += 1;
+        if state.losses <= MAX_LOSSES {
+            self.say(&format!(
+                "warning: member {member} is trained again, its {what} are gone: {reason}"
+            ));
         }
     }
 
@@ -188,6 +210,9 @@ impl State {
                     entry.1 += value;
                     entry.2 += 1;
                 }
+            }
+            Event::MemberFailed { member, .. } => {
+                self.in_flight.remove(member);
             }
             Event::PredictionsLost { .. }
             | Event::WeightsLost { .. }

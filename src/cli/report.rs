@@ -13,7 +13,7 @@ use crate::report::predicted::Predicted;
 use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
 use crate::spec::experiment::{ConfusionPair, ReportSettings};
-use crate::store::atomic;
+use crate::store::atomic::{self, AtomicError};
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let format = arguments.format;
@@ -51,7 +51,7 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         return Ok(Exit::Done);
     };
     match file {
-        Some(file) if format == Format::Markdown => write_markdown(&subjects, file)?,
+        Some(file) if format == Format::Markdown => write_markdown(&subjects, file, atomic::write_named)?,
         _ => {
             let page = Page { width: terminal.width, colour: false };
             write(path, report::render(&subjects, format, page).as_bytes())?;
@@ -105,7 +105,14 @@ fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {
 }
 
 /// Writes a Markdown report with its charts and images beside it.
-pub(super) fn write_markdown(subjects: &[Subject<'_>], path: &Path) -> Result<(), Failure> {
+pub(super) fn write_markdown(
+    subjects: &[Subject<'_>],
+    path: &Path,
+    write: fn(&Path, &[u8]) -> Result<(), AtomicError>,
+) -> Result<(), Failure> {
+    let write = |path: &Path, bytes: &[u8]| {
+        write(path, bytes).map_err(|error| Failure::unwritable("the report", &error))
+    };
     let (text, attachments) = report::illustrated_markdown(subjects);
     let folder = path.parent().unwrap_or(Path::new(""));
     for attachment in attachments {

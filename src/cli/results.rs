@@ -6,13 +6,12 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::derived;
 use super::experiment::Loaded;
 use super::failure::Failure;
 use crate::base::{Metric, MetricName};
 use crate::plan::Plan;
 use crate::results::{ExperimentResults, Facts, assemble, declared_axes};
-use crate::store::{Manifest, Store, StoreError};
+use crate::store::{Derived, Manifest, Store, StoreError};
 use crate::tables::{self, TablesError};
 
 /// One results folder, read once.
@@ -32,15 +31,12 @@ impl Reading {
             results,
             stored,
         };
-        if has_journal(folder) && !derived::are_fresh(folder) {
+        if has_journal(folder) && Derived::fresh(folder).is_none() {
             let (store, plan) = store_and_plan(folder)?;
-            let results = assemble(&plan, &store);
+            let results = assembled(&plan, &store)?;
             return Ok(reading(store.manifest().clone(), results, OnceCell::from((store, plan))));
         }
-        let manifest = manifest_in(folder)?;
-        let (facts, axes) = (Facts::of(&manifest), declared_axes(&manifest));
-        let results = tables::read(&folder.join("tables"), facts, &axes)
-            .map_err(|error| tables_failure(cannot_read(folder), &error))?;
+        let (manifest, results) = from_tables(folder)?;
         Ok(reading(manifest, results, OnceCell::new()))
     }
 
@@ -57,6 +53,25 @@ impl Reading {
     pub(super) fn may_have_predictions(&self) -> bool {
         has_journal(&self.folder) && self.folder.join("predictions").is_dir()
     }
+}
+
+/// Returns what the tables in `folder` hold, each held against its digest where there is one.
+pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults), Failure> {
+    let derived = Derived::of_tables(folder)
+        .map_err(|error| store_failure(cannot_read(folder), &error))?;
+    let manifest = match derived {
+        Some(derived) => derived.into_manifest(),
+        None => manifest_in(folder)?,
+    };
+    let (facts, axes) = (Facts::of(&manifest), declared_axes(&manifest));
+    let results = tables::read(&folder.join("tables"), facts, &axes)
+        .map_err(|error| tables_failure(cannot_read(folder), &error))?;
+    Ok((manifest, results))
+}
+
+/// Returns what the journals of `store` hold.
+pub(super) fn assembled(plan: &Plan, store: &Store) -> Result<ExperimentResults, Failure> {
+    assemble(plan, store).map_err(|error| store_failure(cannot_read(store.folder()), &error))
 }
 
 /// Returns `folder` if it holds results, else every folder directly below it that does, sorted.
@@ -128,7 +143,14 @@ fn is_results_folder(folder: &Path) -> bool {
 }
 
 pub(super) fn store_failure(tried: String, error: &StoreError) -> Failure {
-    Failure::input(tried).because(error).hint(error.hint())
+    let failure = match error {
+        // What happened was nobody's input.
+        StoreError::Moved { .. } | StoreError::Broken { .. } | StoreError::Changed { .. } => {
+            Failure::internal(tried)
+        }
+        _ => Failure::input(tried),
+    };
+    failure.because(error).hint(error.hint())
 }
 
 pub(super) fn tables_failure(tried: String, error: &TablesError) -> Failure {

@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::RunArguments;
 use super::derived;
-use super::evidence;
 use super::experiment::Loaded;
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::images::Images;
 use super::metrics::refuse_absent;
 use super::progress::{Channel, Progress};
-use super::report::write_markdown;
-use super::results::{store_failure, tables_failure};
+use super::results::store_failure;
 use super::signals;
 use super::terminal::Terminal;
 use crate::base::MemberId;
@@ -23,12 +21,12 @@ use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, outstanding};
 use crate::record::TrialRecord;
 use crate::report::{self, Format, Page, Subject, counted};
-use crate::results::{CellResults, ExperimentResults, assemble};
+use crate::results::{CellResults, ExperimentResults};
 use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
-use crate::store::{Store, atomic};
-use crate::tables;
+use crate::spec::experiment::StoredPredictions;
+use crate::store::{Store, atomic, read_file};
 
 /// Asks the run of this process to stop.
 static STOP: StopSignal = StopSignal::new();
@@ -40,8 +38,8 @@ pub(super) struct How<'a> {
     pub(super) engine: &'a (dyn Engine + Send + Sync),
     /// Trainings at once.
     pub(super) workers: usize,
-    /// How often a failed member is tried again.
-    pub(super) retries: u32,
+    /// Whether members that earlier runs gave up are tried once more.
+    pub(super) retry_failed: bool,
     /// Whether weights are kept even if the experiment does not ask for them.
     pub(super) save_weights: bool,
     /// Where progress goes.
@@ -82,13 +80,12 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     let how = How {
         engine: engine.as_ref(),
         workers: workers(arguments.jobs, engine.as_ref()),
-        retries: if arguments.retry_failed { u32::MAX } else { RunOptions::default().retries },
+        retry_failed: arguments.retry_failed,
         save_weights: arguments.save_weights,
         channel,
     };
     let (mut store, summary) = train(&loaded, &plan, &mut images, &folder, how, terminal)?;
-    let results = write_derived(&plan, &store, &mut images)?;
-    conclude(&plan, &mut store, &summary)?;
+    let results = derived::renew(&plan, &mut store, &mut images)?;
     Ok(finish(arguments, terminal, &plan, &store, (&results, &summary)))
 }
 
@@ -101,10 +98,12 @@ pub(super) fn train(
     how: How<'_>,
     terminal: Terminal,
 ) -> Result<(Store, RunSummary), Failure> {
+    refuse_unscorable(loaded, plan)?;
     let draft = loaded.manifest_draft(plan, images, how.engine.description())?;
     let mut store = Store::open_writer(folder, draft).map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
+    tell_damages(&store);
     write_lists(plan, images, folder)?;
     tell_notes(&images.notes(), how.channel);
     tell_left_out(plan, &store);
@@ -119,8 +118,9 @@ pub(super) fn train(
         load: &mut |settings| images.load(settings),
         options: RunOptions {
             workers: how.workers,
-            retries: how.retries,
+            retry_failed: how.retry_failed,
             save_weights: how.save_weights || loaded.document.experiment().save_weights,
+            predictions: loaded.document.experiment().store.predictions,
             ..RunOptions::default()
         },
         stop: &STOP,
@@ -128,10 +128,23 @@ pub(super) fn train(
     });
     progress.finish();
     let summary = summary.map_err(|error| run_failure(&error))?;
-    store.check_place().and_then(|()| store.name_paths()).map_err(|error| {
+    store.check_place().map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
+    store.complete_manifest();
     Ok((store, summary))
+}
+
+/// Refuses ensembles whose predictions are not to be stored: they could not be scored.
+fn refuse_unscorable(loaded: &Loaded, plan: &Plan) -> Result<(), Failure> {
+    let experiment = loaded.document.experiment();
+    let has_ensembles = plan.trials.iter().any(|trial| trial.members.len() > 1);
+    if experiment.store.predictions == StoredPredictions::None && has_ensembles {
+        return Err(Failure::input(format!("cannot run `{}`", experiment.name))
+            .because_of("`store.predictions` is \"none\", and ensembles are scored from them")
+            .hint(Some("set `store.predictions` to \"f16\" or \"f32\"")));
+    }
+    Ok(())
 }
 
 /// Turns Ctrl-C into a request to stop; a process listens once.
@@ -161,8 +174,12 @@ fn finish(
             0 => String::new(),
             count => format!(", {count} reused"),
         };
+        let repaired = match summary.members_repaired {
+            0 => String::new(),
+            count => format!(", {count} of them again because their stored files were lost"),
+        };
         say!(
-            "{} members trained{reused}; {} of {} trials completed; tables and report in `{}`",
+            "{} members trained{reused}{repaired}; {} of {} trials completed; tables and report in `{}`",
             summary.members_trained,
             summary.trials_completed,
             plan.trials.len(),
@@ -200,43 +217,28 @@ fn finish(
     Exit::Done
 }
 
-/// Replaces the tables and the Markdown report with its charts, and returns the results in them.
-pub(super) fn write_derived(
-    plan: &Plan,
-    store: &Store,
-    images: &mut Images,
-) -> Result<ExperimentResults, Failure> {
-    let folder = store.folder();
-    let cannot = || format!("cannot write tables and report to `{}`", folder.display());
-    let results = assemble(plan, store);
-    tables::write(&tables::frames(&results), &folder.join("tables"))
-        .map_err(|error| tables_failure(cannot(), &error))?;
-    let predicted = evidence::predicted(&results, plan, store, images);
-    let subject = Subject { results: &results, predicted: predicted.as_ref() };
-    write_markdown(&[subject], &folder.join("report.md"))?;
-    Ok(results)
-}
-
-/// Says, once everything is written, that the run came to its end and that its tables are fresh.
-pub(super) fn conclude(
-    plan: &Plan,
-    store: &mut Store,
-    summary: &RunSummary,
-) -> Result<(), Failure> {
-    if !summary.interrupted {
-        runner::conclude(plan, store, None).map_err(|error| {
-            let tried = format!("cannot write results to `{}`", store.folder().display());
-            store_failure(tried, &error)
-        })?;
+/// Says that lines of journals were found damaged: what they held is trained again.
+fn tell_damages(store: &Store) {
+    if store.damages() > 0 {
+        say!(
+            "warning: {} damaged in the journals, listed in `{}`: what they held is trained again",
+            match store.damages() {
+                1 => "1 line is".to_owned(),
+                count => format!("{count} lines are"),
+            },
+            store.folder().join("damaged.list").display()
+        );
     }
-    derived::stamp(store);
-    Ok(())
 }
 
 /// Writes the class names in label order, and what of the images was left out, one file a dataset.
 fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Failure> {
     let write = |name: String, text: String| {
-        atomic::write(&folder.join(name), text.as_bytes())
+        let path = folder.join(name);
+        if read_file(&path).is_ok_and(|known| known == text.as_bytes()) {
+            return Ok(());
+        }
+        atomic::write(&path, text.as_bytes())
             .map_err(|error| Failure::unwritable("the list of labels", &error))
     };
     for (place, planned) in plan.datasets.iter().enumerate() {
@@ -301,7 +303,7 @@ fn import_from_siblings(
     };
     let Some(parent) = parent else { return Ok(()) };
     let wanted = |store: &Store| {
-        let left = outstanding(plan, &StoreProgress::new(store.view(), 0));
+        let left = outstanding(plan, &StoreProgress::new(store.view(), false));
         left.members
     };
     // A parent that cannot be listed has no siblings to offer.
@@ -375,10 +377,9 @@ fn cores() -> usize {
 
 fn run_failure(error: &RunError) -> Failure {
     let failure = match error {
+        RunError::Store(error) => return store_failure("cannot go on".to_owned(), error),
         RunError::Data(_) | RunError::DatasetChanged { .. } => Failure::input("cannot go on"),
-        RunError::Store(_) | RunError::DeviceLost { .. } | RunError::Workers { .. } => {
-            Failure::internal("cannot go on")
-        }
+        RunError::DeviceLost { .. } | RunError::Workers { .. } => Failure::internal("cannot go on"),
     };
     failure.because(error).hint(error.hint())
 }

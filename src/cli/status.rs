@@ -11,13 +11,13 @@ use crate::base::format;
 use crate::plan::outstanding;
 use crate::record::Outcome;
 use crate::report::counted;
-use crate::results::{TrialRow, assemble};
+use crate::results::{TrialRow, assemble_trials};
 use crate::runner::StoreProgress;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
     let (store, plan) = store_and_plan(&arguments.folder)?;
-    let left = outstanding(&plan, &StoreProgress::new(store.view(), 0));
-    let results = assemble(&plan, &store);
+    let left = outstanding(&plan, &StoreProgress::new(store.view(), false));
+    let results = assemble_trials(&plan, &store);
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut reasons = Vec::new();
     let mut ended = 0;

@@ -2,6 +2,7 @@
 //!
 //! The card stands as JSON under one key of the file's metadata, so a single file is enough to
 //! predict with, and other tools still read the tensors. Equal weights and cards give equal bytes.
+//! A checksum under another key covers header, card and weights.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::weights::WeightsError;
+use crate::base::seal::Check;
 use crate::base::{MemberId, MetricName};
 use crate::data::PixelColumns;
 use crate::spec::architecture::Architecture;
@@ -16,8 +18,11 @@ use crate::spec::settings::Settings;
 
 /// Metadata key of the card.
 const CARD_KEY: &str = "gridbench-model";
-/// Version of the card; readers ignore fields they do not know and refuse later versions.
-const VERSION: u32 = 1;
+/// Metadata key of the checksum.
+const CHECK_KEY: &str = "gridbench-check";
+/// Version of the card; readers ignore fields they do not know and refuse later versions. Files of
+/// version 1 have no checksum.
+const VERSION: u32 = 2;
 
 /// What a network is, where it came from and what it reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +111,10 @@ pub fn with_card(weights: &[u8], card: &ModelCard) -> Result<Vec<u8>, WeightsErr
     };
     let text = serde_json::to_string(card).expect("a card serialises to JSON");
     metadata.insert(CARD_KEY.to_owned(), Value::String(text));
+    let check = check_of(&header, data);
+    if let Some(Value::Object(metadata)) = header.get_mut("__metadata__") {
+        metadata.insert(CHECK_KEY.to_owned(), Value::String(check.to_string()));
+    }
     let mut text = serde_json::to_string(&header).expect("a header serialises to JSON");
     // The format wants the data to begin at a multiple of eight bytes.
     text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
@@ -115,12 +124,29 @@ pub fn with_card(weights: &[u8], card: &ModelCard) -> Result<Vec<u8>, WeightsErr
     Ok(bytes)
 }
 
-/// Reads the card of a safetensors file.
+/// Returns the checksum of header and tensors, laid out in whatever way.
+fn check_of(header: &Map<String, Value>, data: &[u8]) -> Check {
+    Check::of(&serde_json::to_vec(header).expect("a header serialises to JSON")).then(data)
+}
+
+/// Reads the card of a safetensors file, and holds the file against its checksum.
 ///
 /// # Errors
-/// If the bytes are no safetensors file, or have no card that this version reads.
+/// If the bytes are no safetensors file or not as they were written, or have no card that this
+/// version reads.
 pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
-    let (header, _) = header_of(bytes)?;
+    let (mut header, data) = header_of(bytes)?;
+    let stated = match header.get_mut("__metadata__") {
+        Some(Value::Object(metadata)) => metadata.shift_remove(CHECK_KEY),
+        _ => None,
+    };
+    if let Some(stated) = &stated {
+        let found = check_of(&header, data).to_string();
+        if stated.as_str() != Some(&found) {
+            let problem = format!("its checksum is {found}, it says {stated}");
+            return Err(WeightsError::Changed(problem));
+        }
+    }
     let text = header
         .get("__metadata__")
         .and_then(|metadata| metadata.get(CARD_KEY))
@@ -133,7 +159,11 @@ pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
         Some(found) if found > u64::from(VERSION) => {
             Err(WeightsError::Format { found: format!("{CARD_KEY} {found}") })
         }
-        _ => serde_json::from_value(card).map_err(damaged),
+        Some(1) | None => serde_json::from_value(card).map_err(damaged),
+        Some(_) if stated.is_none() => {
+            Err(WeightsError::Changed(format!("it has no `{CHECK_KEY}`")))
+        }
+        Some(_) => serde_json::from_value(card).map_err(damaged),
     }
 }
 
@@ -207,6 +237,30 @@ mod tests {
             let cut = &bytes[..end];
             assert!(card_of(cut).is_err() || from_safetensors(cut).is_err(), "cut at {end}");
         }
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_file_is_silent() {
+        let bytes = with_card(&to_safetensors(&weights()), &card()).unwrap();
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // What is left is white space after the header.
+            let same = || from_safetensors(&flipped).is_ok_and(|read| read == weights());
+            assert!(card_of(&flipped).is_err() || same(), "bit {bit}");
+            assert!(card_of(&flipped).is_err() || card_of(&flipped).unwrap() == card(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_read_without_a_checksum() {
+        let old = ModelCard { version: 1, ..card() };
+        let bytes = with_card(&to_safetensors(&weights()), &old).unwrap();
+        let (mut header, data) = header_of(&bytes).unwrap();
+        header["__metadata__"].as_object_mut().unwrap().shift_remove(CHECK_KEY).unwrap();
+        let text = serde_json::to_string(&header).unwrap();
+        let bytes = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), data].concat();
+        assert_eq!(card_of(&bytes).unwrap(), old);
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub enum WeightsError {
         /// What the file says it is.
         found: String,
     },
+    /// A file that is not as it was written.
+    #[error("the file was changed since it was written: {0}; export it again")]
+    Changed(String),
     /// Weights that do not say of which network they are.
     #[error("the file has no model card; write it with `bench export`")]
     NoCard,

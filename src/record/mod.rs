@@ -213,6 +213,8 @@ pub enum PredictionPrecision {
     /// 32-bit logarithms: a loss is exact to 1e-6 relative.
     #[default]
     Single,
+    /// 16-bit logarithms: a loss is exact to 1e-3 relative.
+    HalfLogarithms,
     /// 16-bit probabilities, of which losses were taken as if none were below 1e-7 (files written
     /// before engine revision 5).
     Half,

@@ -9,11 +9,20 @@ use super::summaries::Summaries;
 use crate::plan::{Member, Plan, Trial};
 use crate::record::Outcome;
 use crate::spec::experiment::Axis;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
-/// Collects what the store knows of the trials of `plan`.
+/// Collects what the store knows of the trials of `plan`, with the epochs of their members.
+///
+/// # Errors
+/// If the epochs cannot be read.
+pub fn assemble(plan: &Plan, store: &Store) -> Result<ExperimentResults, StoreError> {
+    let curves = curves(plan, store)?;
+    Ok(ExperimentResults { curves, ..assemble_trials(plan, store) })
+}
+
+/// Collects what the store knows of the trials of `plan`, without the curves of their members.
 #[must_use]
-pub fn assemble(plan: &Plan, store: &Store) -> ExperimentResults {
+pub fn assemble_trials(plan: &Plan, store: &Store) -> ExperimentResults {
     let declared = declared_axes(store.manifest());
     let keys = axis_keys(plan, &declared);
     let places: HashMap<&str, usize> =
@@ -44,9 +53,9 @@ pub fn assemble(plan: &Plan, store: &Store) -> ExperimentResults {
         cell.trials.sort_by_key(|trial| trial.repeat);
     }
     let axes = collect_axes(&keys, &declared, cells.iter().map(|cell| cell.values.as_slice()));
-    let curves = curves(plan, store);
     let facts = Facts::of(store.manifest());
-    ExperimentResults { facts, axes, cells, curves, summaries: Summaries::default() }
+    let (curves, summaries) = (Vec::new(), Summaries::default());
+    ExperimentResults { facts, axes, cells, curves, summaries }
 }
 
 /// Returns the keys of all axes: those of the experiment file first, in its order.
@@ -83,7 +92,7 @@ fn trial_row(plan: &Plan, store: &Store, trial: &Trial) -> Option<TrialRow> {
     let worst = known().max_by_key(|record| record.outcome)?;
     let has_ended = worst.outcome == Outcome::Interrupted || known().count() == trial.members.len();
     (has_ended && worst.outcome != Outcome::Completed)
-        .then(|| row(worst.outcome, worst.reason.clone(), BTreeMap::new()))
+        .then(|| row(worst.outcome, worst.reason.as_deref().map(str::to_owned), BTreeMap::new()))
 }
 
 /// Returns the numerical paths of the completed members of a trial.
@@ -99,7 +108,7 @@ fn paths(plan: &Plan, store: &Store, trial: &Trial) -> Option<String> {
     (!paths.is_empty()).then(|| paths.join(PATH_SEPARATOR))
 }
 
-fn curves(plan: &Plan, store: &Store) -> Vec<MemberCurve> {
+fn curves(plan: &Plan, store: &Store) -> Result<Vec<MemberCurve>, StoreError> {
     let mut first_use: Vec<Option<(&Trial, usize)>> = vec![None; plan.members.len()];
     for trial in &plan.trials {
         for (index, member) in trial.members.iter().enumerate() {
@@ -109,16 +118,22 @@ fn curves(plan: &Plan, store: &Store) -> Vec<MemberCurve> {
     let curve = |(member, used): (&Member, Option<(&Trial, usize)>)| {
         let (trial, index) = used?;
         let record = store.members().get(&member.id)?;
-        Some(MemberCurve {
+        let curve = MemberCurve {
             id: member.id.to_string(),
             cell: trial.cell,
             repeat: trial.repeat,
             member: index as u32,
             outcome: record.outcome,
-            epochs: record.epochs.clone(),
-        })
+            epochs: Vec::new(),
+        };
+        Some((member.id, curve))
     };
-    plan.members.iter().zip(first_use).filter_map(curve).collect()
+    let (ids, mut curves): (Vec<_>, Vec<MemberCurve>) =
+        plan.members.iter().zip(first_use).filter_map(curve).unzip();
+    for (curve, epochs) in curves.iter_mut().zip(store.epochs(ids)?) {
+        curve.epochs = epochs;
+    }
+    Ok(curves)
 }
 
 #[cfg(test)]

@@ -122,10 +122,10 @@ fn fill(store: &mut Store, plan: &Plan, trials: &[usize]) {
     for place in 0..plan.members.len() {
         let lost = plan.trials[2].members == [place];
         let outcome = if lost { Outcome::Diverged } else { Outcome::Completed };
-        store.append_member(member(plan, place, outcome), None).unwrap();
+        store.append_member(&member(plan, place, outcome), None).unwrap();
     }
     for place in trials {
-        store.append_trial(trial(plan, *place)).unwrap();
+        store.append_trial(&trial(plan, *place)).unwrap();
     }
 }
 
@@ -136,7 +136,7 @@ fn results_follow_the_plan_whatever_the_order_of_the_journal() {
     let results = |trials: &[usize]| {
         let folder = tempfile::tempdir().unwrap();
         fill(&mut open(folder.path(), &document), &plan, trials);
-        assemble(&plan, &Store::open_reader(folder.path()).unwrap())
+        assemble(&plan, &Store::open_reader(folder.path()).unwrap()).unwrap()
     };
     let forward = results(&[0, 1, 3, 4]);
     let backward = results(&[4, 3, 1, 0]);
@@ -158,7 +158,7 @@ fn a_trial_whose_member_was_lost_is_lost_with_its_reason() {
     let plan = plan(&document);
     let folder = tempfile::tempdir().unwrap();
     fill(&mut open(folder.path(), &document), &plan, &[0, 1]);
-    let results = assemble(&plan, &Store::open_reader(folder.path()).unwrap());
+    let results = assemble(&plan, &Store::open_reader(folder.path()).unwrap()).unwrap();
     let lost = &results.cells[1].trials[0];
     assert_eq!(lost.outcome, Outcome::Diverged);
     assert_eq!(lost.reason.as_deref(), Some("loss is NaN in epoch 1"));
@@ -175,7 +175,7 @@ fn an_ensemble_is_unfinished_while_one_of_its_members_is_whatever_befell_the_oth
         // The first trial of an ensemble of two.
         let two = plan.trials.iter().find(|trial| trial.members.len() == 2).unwrap();
         for (place, outcome) in two.members.iter().zip(outcomes) {
-            store.append_member(member(&plan, *place, *outcome), None).unwrap();
+            store.append_member(&member(&plan, *place, *outcome), None).unwrap();
         }
         trial_row(&plan, &store, two).map(|row| row.outcome)
     };
@@ -193,7 +193,7 @@ fn a_member_shared_by_two_ensembles_has_one_curve() {
     let plan = plan(&document);
     let folder = tempfile::tempdir().unwrap();
     fill(&mut open(folder.path(), &document), &plan, &[]);
-    let results = assemble(&plan, &Store::open_reader(folder.path()).unwrap());
+    let results = assemble(&plan, &Store::open_reader(folder.path()).unwrap()).unwrap();
     // Two augmentations × two repeats × two members, however many ensembles use them.
     assert_eq!(results.curves.len(), 8);
     let mut ids: Vec<&str> = results.curves.iter().map(|curve| curve.id.as_str()).collect();
@@ -232,7 +232,7 @@ fn a_folder_without_its_journal_reads_back_the_same() {
     let plan = plan(&document);
     let folder = tempfile::tempdir().unwrap();
     fill(&mut open(folder.path(), &document), &plan, &[0, 1, 4]);
-    let results = assemble(&plan, &Store::open_reader(folder.path()).unwrap());
+    let results = assemble(&plan, &Store::open_reader(folder.path()).unwrap()).unwrap();
     write(&frames(&results), &folder.path().join("tables")).unwrap();
     std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
     let back = read_folder(folder.path()).unwrap();

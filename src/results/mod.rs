@@ -15,7 +15,7 @@ mod model;
 mod summaries;
 mod untyped;
 
-pub use assemble::assemble;
+pub use assemble::{assemble, assemble_trials};
 pub use axes::{AxisKind, axis_texts, collect_axes, declared_axes};
 pub use facts::{Facts, Origin};
 pub use histogram::{MAX_BINS, shared_histogram};

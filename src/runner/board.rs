@@ -88,6 +88,16 @@ impl<'a> Board<'a> {
         alike
     }
 
+    /// Puts a member that failed behind all others.
+    pub(super) fn put_back(&self, member: usize) {
+        self.state().members.push_back(member);
+    }
+
+    /// Returns whether a member that was to be trained has not ended.
+    pub(super) fn is_unsettled(&self) -> bool {
+        !self.state().users.is_empty()
+    }
+
     /// Notes that a member has ended for good in this run, and returns the trials that were waiting
     /// for it alone.
     pub(super) fn settle(&self, member: usize) -> Vec<usize> {

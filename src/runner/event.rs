@@ -63,7 +63,14 @@ pub enum Event<'a> {
         /// Training images of one epoch.
         images: usize,
     },
-    /// An attempt at a member ended and is stored.
+    /// An attempt at a member failed and is stored; the member is tried again after the others.
+    MemberFailed {
+        /// Which member.
+        member: MemberId,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A member ended for good in this run and is stored.
     MemberFinished {
         /// Which member.
         member: MemberId,

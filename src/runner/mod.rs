@@ -4,8 +4,8 @@
 //! Invariants: a member is stored (predictions first, then its journal line, flushed) before its
 //! worker takes the next; a trial is scored from stored predictions only, and only when all of its
 //! members completed; results depend neither on the number of workers nor on the order in which
-//! they finish; a run killed at any moment before [`conclude`] and started again ends with the same
-//! results as one never disturbed.
+//! they finish; what is done and what is left is decided by the stored records alone, so a run
+//! killed at any moment and started again ends with the same results as one never disturbed.
 
 mod board;
 mod combine;
@@ -31,13 +31,14 @@ use crate::base::Digest;
 use crate::data::{DataError, Dataset};
 use crate::engine::Engine;
 use crate::plan::Plan;
+use crate::spec::experiment::StoredPredictions;
 use crate::spec::settings::DatasetSettings;
 use crate::store::{Store, StoreError};
 
 pub use combine::Ballot;
 pub use event::Event;
 pub use rates::measured_rates;
-pub use run::{conclude, run};
+pub use run::run;
 pub use score::predicted_classes;
 pub use standing::StoreProgress;
 pub use stop::StopSignal;
@@ -68,13 +69,16 @@ pub struct RunRequest<'a> {
 pub struct RunOptions {
     /// Trainings side by side, at least 1.
     pub workers: usize,
-    /// How often a failed member is tried again, each time by a later run.
-    pub retries: u32,
+    /// Whether members that earlier runs gave up are tried once more.
+    pub retry_failed: bool,
     /// Trains only the members of shard `.0` of `.1`.
     pub shard: Option<(u32, u32)>,
     /// Whether the weights of finished members are kept; those of earlier runs that kept none are
     /// trained once more.
     pub save_weights: bool,
+    /// How the predictions of finished members are stored. Without them only trials of one member
+    /// can be scored.
+    pub predictions: StoredPredictions,
     /// Time after which a member in training saves its state at the end of an epoch.
     pub checkpoint_every: Duration,
 }
@@ -83,9 +87,10 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             workers: 1,
-            retries: 1,
+            retry_failed: false,
             shard: None,
             save_weights: false,
+            predictions: StoredPredictions::default(),
             checkpoint_every: Duration::from_secs(30),
         }
     }
@@ -97,6 +102,8 @@ impl Default for RunOptions {
 pub struct RunSummary {
     /// Members trained to an end by this run, also to a bad one.
     pub members_trained: usize,
+    /// Of these, members that earlier runs had finished and whose files were lost.
+    pub members_repaired: usize,
     /// Members that earlier runs had finished.
     pub members_reused: usize,
     /// Trials scored or recorded by this run.

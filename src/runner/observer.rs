@@ -31,8 +31,9 @@ pub(super) struct MemberObserver<'a> {
 }
 
 impl MemberObserver<'_> {
-    fn save(&mut self, state: &dyn Snapshot) -> ControlFlow<()> {
-        match self.writer.save_checkpoint(self.member, self.attempt, &state.checkpoint()) {
+    fn save(&mut self, epochs: u32, state: &dyn Snapshot) -> ControlFlow<()> {
+        let state = state.checkpoint();
+        match self.writer.save_checkpoint(self.member, self.attempt, epochs, &state) {
             Ok(()) => {
                 self.saved = Instant::now();
                 ControlFlow::Continue(())
@@ -57,11 +58,11 @@ impl EpochObserver for MemberObserver<'_> {
             return ControlFlow::Break(());
         }
         if self.stop.is_requested() {
-            self.save(state)?;
+            self.save(record.epoch, state)?;
             return ControlFlow::Break(());
         }
         if self.saved.elapsed() >= self.every {
-            self.save(state)?;
+            self.save(record.epoch, state)?;
         }
         ControlFlow::Continue(())
     }

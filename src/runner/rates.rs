@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::score::train_seconds;
-use crate::base::Digest;
-use crate::base::digest_of;
+use crate::base::{Digest, MetricName, digest_of};
 use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::spec::settings::Settings;
@@ -30,12 +28,10 @@ pub fn measured_rates(plan: &Plan, view: &View) -> MeasuredRates {
     for member in &plan.members {
         let completed =
             view.members().get(&member.id).filter(|record| record.outcome == Outcome::Completed);
-        if let Some((record, summary)) =
-            completed.and_then(|record| record.summary.as_ref().map(|summary| (record, summary)))
-        {
+        if let Some(summary) = completed.and_then(|record| record.summary.as_ref()) {
             let (images, seconds) = rates.0.entry(model(&member.settings)).or_default();
             *images += summary.images_trained;
-            *seconds += train_seconds(record);
+            *seconds += summary.metrics.get(&MetricName::TRAIN_SECONDS).copied().unwrap_or(0.0);
         }
     }
     rates

@@ -1,6 +1,6 @@
 //! One run from start to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::board::Board;
@@ -9,12 +9,16 @@ use super::shop::{Shop, dataset_of};
 use super::standing::StoreProgress;
 use super::training::with_causes;
 use super::{Load, RunError, RunOptions, RunRequest, RunSummary};
+use crate::base::MemberId;
 use crate::data::{Dataset, split};
 use crate::plan::{MemberStanding, Outstanding, Plan, Progress, outstanding};
 use crate::record::Outcome;
-use crate::store::{Ended, Entry, Store, StoreError, View, Writer};
+use crate::store::{Lost, View, Writer};
 
 /// Trains every outstanding member and scores every trial that can be scored.
+///
+/// A member that fails is tried once more after all others. Members whose stored predictions or
+/// weights are missing or damaged are trained again.
 ///
 /// # Errors
 /// If images cannot be loaded or results cannot be stored. Failed members are no error: they are
@@ -24,7 +28,7 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     let (writer, view) = store.parts()?;
     let todo = Todo::find(plan, view, writer, &options, events);
     let datasets = load_datasets(plan, &todo.mine, load)?;
-    let members_reused = todo.reused(plan, view, options.retries);
+    let members_reused = todo.reused(plan, view);
     events(&Event::Started {
         members: todo.mine.len(),
         members_reused,
@@ -47,49 +51,17 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     pool.broadcast(|_| shop.work());
 
     let (view, done) = shop.close()?;
-    let interrupted = stop.is_requested()
-        && !outstanding(plan, &StoreProgress::new(view, options.retries)).is_empty();
+    let is_left = || !outstanding(plan, &StoreProgress::new(view, false)).is_empty();
     let summary = RunSummary {
         members_trained: done.members,
+        members_repaired: done.repaired,
         members_reused,
         trials_recorded: done.trials,
-        interrupted,
+        interrupted: stop.is_requested() && (done.is_unsettled || is_left()),
         ..count_trials(plan, view)
     };
     events(&Event::Ended { summary: &summary });
     Ok(summary)
-}
-
-/// Says that a run that nobody interrupted came to its own end, so that a later one may try its
-/// failed members again.
-///
-/// To be called when everything made from its results is written: a run killed before is still the
-/// same run when it is started again, and must give the same.
-///
-/// # Errors
-/// If the results cannot be stored.
-pub fn conclude(
-    plan: &Plan,
-    store: &mut Store,
-    shard: Option<(u32, u32)>,
-) -> Result<(), StoreError> {
-    let (writer, view) = store.parts()?;
-    let failed: Vec<_> = members_of(plan, shard)
-        .into_iter()
-        .map(|place| plan.members[place].id)
-        .filter(|id| !view.failed_in_an_earlier_run(id))
-        .filter_map(|id| view.members().get(&id))
-        .filter(|record| matches!(record.outcome, Outcome::Failed | Outcome::TimedOut))
-        .map(|record| (record.id, record.attempt))
-        .collect();
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let entry = Entry { ended: Some(Ended { failed }), ..Entry::default() };
-    let position = writer.append(std::slice::from_ref(&entry))?;
-    writer.flush(position)?;
-    view.add(entry);
-    Ok(())
 }
 
 /// Returns the members of a shard, or all.
@@ -117,87 +89,89 @@ impl Todo {
         options: &RunOptions,
         events: &(dyn Fn(&Event<'_>) + Sync),
     ) -> Self {
-        let Outstanding { members, mut trials } =
-            outstanding(plan, &StoreProgress::new(view, options.retries));
+        let progress = StoreProgress::new(view, options.retry_failed);
+        let Outstanding { members, trials } = outstanding(plan, &progress);
         let mut untrained: BTreeSet<usize> = members.into_iter().collect();
-        untrained.extend(lost(plan, view, writer, &trials, events));
+        let mut trials: BTreeSet<usize> = trials.into_iter().collect();
+        // Also for trials that were scored: what is stored is there to be used again.
+        let mut again = lost(plan, view, writer, events);
+        again.extend(unscorable(plan, view, &trials));
         if options.save_weights {
-            let weightless = weightless(plan, view, writer, events);
-            trials.extend(trials_of(plan, &weightless));
-            trials.sort_unstable();
-            trials.dedup();
-            untrained.extend(weightless);
+            again.extend(weightless(plan, view));
         }
+        trials.extend(trials_of(plan, &again));
+        untrained.extend(again);
         let mine = untrained.intersection(&members_of(plan, options.shard)).copied().collect();
-        Self { mine, untrained: untrained.into_iter().collect(), trials }
+        let (untrained, trials) = (untrained.into_iter().collect(), trials.into_iter().collect());
+        Self { mine, untrained, trials }
     }
 
-    fn reused(&self, plan: &Plan, view: &View, retries: u32) -> usize {
-        let progress = StoreProgress::new(view, retries);
+    fn reused(&self, plan: &Plan, view: &View) -> usize {
+        let progress = StoreProgress::new(view, false);
         let untrained: BTreeSet<usize> = self.untrained.iter().copied().collect();
         plan.members
             .iter()
             .enumerate()
-            .filter(|(place, member)| {
-                !untrained.contains(place)
+            .filter(|(index, member)| {
+                !untrained.contains(index)
                     && progress.member(&member.id) == MemberStanding::Finished
             })
             .count()
     }
 }
 
-/// Returns the completed members of `trials` whose predictions are missing or damaged.
+/// Returns the completed members of which something that was stored is missing or damaged.
 fn lost(
-    plan: &Plan,
-    view: &View,
-    writer: &Writer,
-    trials: &[usize],
-    events: &(dyn Fn(&Event<'_>) + Sync),
-) -> Vec<usize> {
-    let used: BTreeSet<usize> =
-        trials.iter().flat_map(|&trial| plan.trials[trial].members.iter().copied()).collect();
-    let is_lost = |place: &usize| {
-        let id = &plan.members[*place].id;
-        let completed =
-            view.members().get(id).is_some_and(|record| record.outcome == Outcome::Completed);
-        if !completed {
-            return false;
-        }
-        let read = writer.read_predictions(id, view.predictions(id));
-        if let Err(error) = &read {
-            let reason = with_causes(error);
-            events(&Event::PredictionsLost { member: *id, reason: &reason });
-        }
-        read.is_err()
-    };
-    used.into_iter().filter(is_lost).collect()
-}
-
-/// Returns the completed members of networks whose weights are missing or damaged.
-fn weightless(
     plan: &Plan,
     view: &View,
     writer: &Writer,
     events: &(dyn Fn(&Event<'_>) + Sync),
 ) -> BTreeSet<usize> {
-    let is_weightless = |place: &usize| {
-        let member = &plan.members[*place];
-        let completed = view
-            .members()
-            .get(&member.id)
-            .is_some_and(|record| record.outcome == Outcome::Completed);
-        if !completed || !member.settings.trainer.has_networks() {
-            return false;
+    let completed: Vec<usize> =
+        (0..plan.members.len()).filter(|&index| is_completed(plan, view, index)).collect();
+    let ids: Vec<MemberId> = completed.iter().map(|&index| plan.members[index].id).collect();
+    let index_of: HashMap<MemberId, usize> =
+        ids.iter().copied().zip(completed.iter().copied()).collect();
+    let mut indices = BTreeSet::new();
+    for Lost { member, predictions, weights } in writer.lost(view, &ids) {
+        if let Some(error) = predictions {
+            let reason = with_causes(&error);
+            events(&Event::PredictionsLost { member, reason: &reason });
         }
-        let kept = view.weights(&member.id);
-        let read = writer.read_weights(&member.id, kept);
-        if let (Some(_), Err(error)) = (kept, &read) {
-            let reason = with_causes(error);
-            events(&Event::WeightsLost { member: member.id, reason: &reason });
+        if let Some(error) = weights {
+            let reason = with_causes(&error);
+            events(&Event::WeightsLost { member, reason: &reason });
         }
-        read.is_err()
-    };
-    (0..plan.members.len()).filter(is_weightless).collect()
+        indices.insert(index_of[&member]);
+    }
+    indices
+}
+
+/// Returns the completed members of `trials` that no predictions were stored of.
+fn unscorable<'a>(
+    plan: &'a Plan,
+    view: &'a View,
+    trials: &'a BTreeSet<usize>,
+) -> impl Iterator<Item = usize> + 'a {
+    let used = trials.iter().flat_map(|&trial| plan.trials[trial].members.iter().copied());
+    used.filter(|&index| {
+        is_completed(plan, view, index) && !view.has_predictions(&plan.members[index].id)
+    })
+}
+
+/// Returns the completed members of networks whose weights were not kept.
+fn weightless<'a>(plan: &'a Plan, view: &'a View) -> impl Iterator<Item = usize> + 'a {
+    (0..plan.members.len()).filter(|&index| {
+        let member = &plan.members[index];
+        member.settings.trainer.has_networks()
+            && is_completed(plan, view, index)
+            && view.weights(&member.id).is_none()
+    })
+}
+
+fn is_completed(plan: &Plan, view: &View, index: usize) -> bool {
+    let record = view.members().get(&plan.members[index].id);
+    record.is_some_and(|record| record.outcome == Outcome::Completed)
 }
 
 /// Returns the trials that use any of `members`: they are scored again with what is trained anew.

@@ -9,6 +9,7 @@ use super::board::{Board, Work};
 use super::event::Event;
 use super::observer::MemberObserver;
 use super::score::{Scored, score, train_seconds};
+use super::standing::is_tried_again;
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
 use super::{RunError, RunOptions};
@@ -17,7 +18,7 @@ use crate::engine::{Engine, EpochObserver};
 use crate::plan::Plan;
 use crate::record::{MemberRecord, Outcome, Predictions, TrialRecord};
 use crate::store::atomic::Durability;
-use crate::store::{Entry, Position, StoreError, View, Writer};
+use crate::store::{Finished, Source, StoreError, View, Writer};
 
 /// Training again what took less than this is cheaper than flushing its predictions. Should the
 /// machine lose power, their checksum tells, and the member is trained again.
@@ -39,28 +40,37 @@ pub(super) struct Shop<'a> {
     failure: Mutex<Option<RunError>>,
     failing: AtomicBool,
     members: AtomicUsize,
+    repaired: AtomicUsize,
     trials: AtomicUsize,
 }
 
 /// What the workers have done.
 pub(super) struct Done {
     pub(super) members: usize,
+    /// Members of these that had been finished before.
+    pub(super) repaired: usize,
     pub(super) trials: usize,
+    /// Whether a member that was to be trained has not ended.
+    pub(super) is_unsettled: bool,
 }
 
 /// A member whose attempt ended, on its way to the disk.
-struct Finished {
-    place: usize,
+struct Attempted {
+    index: usize,
     record: MemberRecord,
     predictions: Option<Predictions>,
     weights: Option<Vec<u8>>,
     images_planned: u64,
 }
 
-impl Finished {
-    fn new(place: usize, ended: Ended, images_planned: u64) -> Self {
+impl Attempted {
+    fn new(index: usize, ended: Ended, images_planned: u64) -> Self {
         let Ended { record, predictions, weights } = ended;
-        Self { place, record, predictions, weights, images_planned }
+        Self { index, record, predictions, weights, images_planned }
+    }
+
+    fn is_tried_again(&self) -> bool {
+        is_tried_again(self.record.outcome, self.record.attempt)
     }
 }
 
@@ -97,6 +107,7 @@ impl<'a> Shop<'a> {
             failure: Mutex::new(None),
             failing: AtomicBool::new(false),
             members: AtomicUsize::new(0),
+            repaired: AtomicUsize::new(0),
             trials: AtomicUsize::new(0),
         }
     }
@@ -110,7 +121,12 @@ impl<'a> Shop<'a> {
             Some(error) => Err(error),
             None => Ok((
                 self.view.into_inner().unwrap_or_else(PoisonError::into_inner),
-                Done { members: self.members.into_inner(), trials: self.trials.into_inner() },
+                Done {
+                    members: self.members.into_inner(),
+                    repaired: self.repaired.into_inner(),
+                    trials: self.trials.into_inner(),
+                    is_unsettled: self.board.is_unsettled(),
+                },
             )),
         }
     }
@@ -213,14 +229,14 @@ impl<'a> Shop<'a> {
             let ended = record(member, attempt.number, Some(attempt), ending);
             let epochs = u64::from(member.settings.train.epochs);
             let images_planned = attempt.images() as u64 * epochs;
-            finished.push(Finished::new(attempt.place, ended, images_planned));
+            finished.push(Attempted::new(attempt.place, ended, images_planned));
         }
         self.store(&finished, Vec::new(), durability)?;
         lost.map_or(Ok(()), |reason| Err(RunError::DeviceLost { reason }))
     }
 
     /// Makes a member ready; one whose images cannot be divided has failed already.
-    fn prepare(&self, place: usize, attempts: &mut Vec<Attempt>, finished: &mut Vec<Finished>) {
+    fn prepare(&self, place: usize, attempts: &mut Vec<Attempt>, finished: &mut Vec<Attempted>) {
         let member = &self.plan.members[place];
         let number = self.view().next_attempt(&member.id);
         let dataset = self.datasets[dataset_of(self.plan, place)]
@@ -231,7 +247,7 @@ impl<'a> Shop<'a> {
             Ok(attempt) => attempts.push(attempt),
             Err(reason) => {
                 let ended = record(member, number, None, Err(reason));
-                finished.push(Finished::new(place, ended, 0));
+                finished.push(Attempted::new(place, ended, 0));
             }
         }
     }
@@ -240,60 +256,50 @@ impl<'a> Shop<'a> {
     /// with one flush for all; tells of them when they are on the disk.
     fn store(
         &self,
-        finished: &[Finished],
+        attempted: &[Attempted],
         mut ready: Vec<usize>,
         durability: Durability,
     ) -> Result<(), StoreError> {
         let mut position = None;
-        for Finished { place, record, predictions, weights, .. } in finished {
-            let checksum = predictions
-                .as_ref()
-                .map(|predictions| {
-                    self.writer.write_predictions(&record.id, predictions, durability)
-                })
-                .transpose()?;
+        let mut repaired = 0;
+        for one in attempted {
+            let Attempted { index, record, predictions, weights, .. } = one;
+            let how = self.options.predictions;
+            let predictions = match predictions {
+                Some(predictions) => self.writer.write_predictions(predictions, how, durability)?,
+                None => None,
+            };
+            let is_kept =
+                self.options.save_weights || self.view().weights(&record.id).is_some();
             let weights = weights
                 .as_ref()
-                .filter(|_| self.options.save_weights)
+                .filter(|_| is_kept)
                 .map(|bytes| self.writer.write_weights(&record.id, bytes, durability))
                 .transpose()?;
-            position = Some(self.append(Entry {
-                member: Some(record.clone()),
-                predictions: checksum,
-                weights,
-                ..Entry::default()
-            })?);
-            if record.outcome != Outcome::Interrupted {
-                ready.extend(self.board.settle(*place));
+            let finished = Finished { record, predictions, weights };
+            let mut view = self.view();
+            repaired += usize::from(view.next_repair(&record.id) > 0);
+            position = Some(self.writer.add_member(&mut view, &finished)?);
+            drop(view);
+            if record.outcome != Outcome::Interrupted && !one.is_tried_again() {
+                ready.extend(self.board.settle(*index));
             }
         }
         let mut recorded = Vec::new();
         for trial in ready {
-            let record = self.judge(trial)?;
-            if self.view().trials().get(&record.id) != Some(&record) {
-                position = Some(self.append(record.clone().into())?);
+            let record = self.judge(trial, attempted)?;
+            let mut view = self.view();
+            if view.trials().get(&record.id) != Some(&record) || !view.is_current(&record.id) {
+                position = Some(self.writer.add_trial(&mut view, &record)?);
                 recorded.push((trial, record));
             }
         }
         if let Some(position) = position {
             self.writer.flush(position)?;
         }
-        let ended = finished.iter().filter(|one| one.record.outcome != Outcome::Interrupted);
-        self.members.fetch_add(ended.count(), Ordering::SeqCst);
+        self.repaired.fetch_add(repaired, Ordering::SeqCst);
         self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
-        for Finished { record, images_planned, .. } in finished {
-            if record.outcome != Outcome::Interrupted {
-                self.writer.remove_checkpoint(&record.id);
-            }
-            (self.events)(&Event::MemberFinished {
-                member: record.id,
-                outcome: record.outcome,
-                reason: record.reason.as_deref(),
-                images: record.summary.as_ref().map_or(0, |summary| summary.images_trained),
-                images_planned: *images_planned,
-                train_seconds: train_seconds(record),
-            });
-        }
+        attempted.iter().for_each(|one| self.tell(one));
         for (trial, record) in &recorded {
             let cell = self.plan.trials[*trial].cell;
             let name = &self.plan.cells[cell].name;
@@ -302,21 +308,44 @@ impl<'a> Shop<'a> {
         Ok(())
     }
 
-    fn append(&self, entry: Entry) -> Result<Position, StoreError> {
-        let position = self.writer.append(std::slice::from_ref(&entry))?;
-        self.view().add(entry);
-        Ok(position)
+    /// Tells of an attempt that is on the disk; a member that failed for the first time goes back
+    /// to the end of the queue.
+    fn tell(&self, attempted: &Attempted) {
+        let Attempted { index, record, images_planned, .. } = attempted;
+        let (member, reason) = (record.id, record.reason.as_deref());
+        if record.outcome != Outcome::Interrupted {
+            self.writer.remove_checkpoint(&member);
+        }
+        if attempted.is_tried_again() {
+            (self.events)(&Event::MemberFailed { member, reason: reason.unwrap_or_default() });
+            self.board.put_back(*index);
+            return;
+        }
+        let ended = usize::from(record.outcome != Outcome::Interrupted);
+        self.members.fetch_add(ended, Ordering::SeqCst);
+        (self.events)(&Event::MemberFinished {
+            member,
+            outcome: record.outcome,
+            reason,
+            images: record.summary.as_ref().map_or(0, |summary| summary.images_trained),
+            images_planned: *images_planned,
+            train_seconds: train_seconds(record),
+        });
     }
 
     /// Scores a trial whose members have all ended, or says why it has no score.
-    fn judge(&self, place: usize) -> Result<TrialRecord, StoreError> {
+    ///
+    /// From stored predictions; only where none are stored from those of the members that just
+    /// ended.
+    fn judge(&self, place: usize, ended: &[Attempted]) -> Result<TrialRecord, StoreError> {
         let trial = &self.plan.trials[place];
         let ids: Vec<_> =
             trial.members.iter().map(|&member| self.plan.members[member].id).collect();
-        let members: Vec<(MemberRecord, Option<_>)> = {
+        let members: Vec<(MemberRecord, Source)> = {
             let view = self.view();
             let known = |id| view.members().get(id).expect("a ready trial has only ended members");
-            ids.iter().map(|id| (known(id).clone(), view.predictions(id).copied())).collect()
+            // Scores read summaries, never epochs.
+            ids.iter().map(|id| (known(id).record(Vec::new()), view.source(id))).collect()
         };
         let mut judged = TrialRecord {
             id: trial.id,
@@ -342,8 +371,15 @@ impl<'a> Shop<'a> {
         }
         let scored: Vec<Scored<'_>> = members
             .iter()
-            .map(|(record, checksum)| {
-                let predictions = self.writer.read_predictions(&record.id, checksum.as_ref())?;
+            .map(|(record, source)| {
+                let kept = ended
+                    .iter()
+                    .find(|one| source.is_empty() && one.record.id == record.id)
+                    .and_then(|one| one.predictions.clone());
+                let predictions = match kept {
+                    Some(predictions) => predictions,
+                    None => self.writer.read_predictions(source)?,
+                };
                 Ok(Scored { record, predictions })
             })
             .collect::<Result<_, StoreError>>()?;

@@ -62,6 +62,7 @@ impl Document {
         let metrics = base.trainer.metrics();
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
         let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
+        let store = decode::experiment::store(node("store"), &mut findings);
         validate::grids(&tree, &base, &blocks, &mut findings);
         validate::steps(&tree, &base, &blocks, &mut findings);
         validate::report(&report, &blocks, &mut findings);
@@ -82,6 +83,7 @@ impl Document {
             grids: blocks.into_iter().map(|typed| typed.block).collect(),
             report: report.settings,
             check: check.settings,
+            store,
         };
         Ok(Self {
             text: text.to_owned(),

@@ -38,6 +38,36 @@ pub struct Experiment {
     pub report: ReportSettings,
     /// What the gate tolerates.
     pub check: CheckSettings,
+    /// What is stored beside the numbers.
+    #[serde(default, skip_serializing_if = "StoreSettings::is_default")]
+    pub store: StoreSettings,
+}
+
+/// `[store]`: what is stored beside the numbers. None of it decides a trained number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StoreSettings {
+    /// How the predictions of every member are stored.
+    pub predictions: StoredPredictions,
+}
+
+impl StoreSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How predictions are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoredPredictions {
+    /// As 32-bit logarithms: losses of ensembles are exact.
+    #[default]
+    F32,
+    /// As 16-bit logarithms: half the size, losses of ensembles to three digits.
+    F16,
+    /// Not at all: reports show no ensembles, confusions or galleries, and there can be no ensembles.
+    None,
 }
 
 impl Experiment {

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::error::StoreError;
+use super::{inside, names};
+
 /// Why a file could not be replaced; its old content, if any, is untouched.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{path}`", path = path.display())]
@@ -51,6 +54,15 @@ pub fn write_with(path: &Path, bytes: &[u8], durability: Durability) -> Result<(
     replace(path, durability, |file| file.write_all(bytes))
 }
 
+/// Replaces a file that can be made again: left to the operating system, because a digest tells
+/// afterwards whether a loss of power spoilt it.
+///
+/// # Errors
+/// If any step fails; the old content stays.
+pub fn write_derived(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+    write_with(path, bytes, Durability::Cached)
+}
+
 /// Writes a file that a person named: a link stays and its target is replaced, and what is no
 /// regular file (a device, a pipe) is written to.
 ///
@@ -86,7 +98,7 @@ pub fn probe(path: &Path) -> Result<(), AtomicError> {
         folder = folder_of(folder);
     }
     let temporary = temporary_beside(&target, folder);
-    OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(problem)?;
+    inside::create_new(&temporary).map_err(problem)?;
     fs::remove_file(&temporary).map_err(problem)
 }
 
@@ -112,37 +124,60 @@ fn behind_links(path: &Path) -> PathBuf {
     path
 }
 
-/// Removes the temporary files that killed processes left in `folder`.
-pub(super) fn sweep(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        // What stays only wastes space.
-        if name.to_str().and_then(writer_of).is_some_and(|process| !is_running(process)) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Returns the process that a temporary file is named after.
-fn writer_of(name: &str) -> Option<u32> {
-    let mut parts = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplitn(3, '.');
-    let (count, process) = (parts.next()?, parts.next()?);
-    count.parse::<u64>().ok()?;
-    parts.next()?;
-    process.parse().ok()
-}
-
-fn is_running(process: u32) -> bool {
-    Path::new("/proc").join(process.to_string()).exists()
-}
-
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) => Path::new("."),
         None => Path::new("/"),
     }
+}
+
+/// Creates `path` with this content unless it is there; says whether it did. Of several processes
+/// that try, on whatever machines, one creates it, and nobody sees a part of it where the file
+/// system has hard links.
+///
+/// # Errors
+/// If any step fails.
+pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<bool, AtomicError> {
+    let problem = |action| move |source| AtomicError { action, path: path.to_owned(), source };
+    let folder = folder_of(path);
+    let (temporary, mut file) = begin(path, folder)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    drop(file);
+    let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+    // A left-over temporary file only wastes space.
+    let _ = fs::remove_file(&temporary);
+    let created = match linked {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) if hint_for(&error, path).is_some() => return Err(problem("write")(error)),
+        // No hard links here.
+        Err(_) => match inside::create_new(path) {
+            Ok(mut file) => {
+                file.write_all(bytes).and_then(|()| file.sync_all()).map_err(problem("write"))?;
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) => return Err(problem("write")(error)),
+        },
+    };
+    sync_folder(folder).map_err(problem("flush the folder of"))?;
+    Ok(created)
+}
+
+/// Opens a new temporary file beside `path`; missing folders are created.
+fn begin(path: &Path, folder: &Path) -> Result<(PathBuf, File), AtomicError> {
+    let problem = |action| move |source| AtomicError { action, path: path.to_owned(), source };
+    let temporary = temporary_beside(path, folder);
+    let file = match inside::create_new(&temporary) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder).map_err(problem("create the folder of"))?;
+            inside::create_new(&temporary)
+        }
+        opened => opened,
+    }
+    .map_err(problem("write"))?;
+    Ok((temporary, file))
 }
 
 fn replace(
@@ -152,16 +187,7 @@ fn replace(
 ) -> Result<(), AtomicError> {
     let problem = |action| move |source| AtomicError { action, path: path.to_owned(), source };
     let folder = folder_of(path);
-    let temporary = temporary_beside(path, folder);
-    let open = || OpenOptions::new().write(true).create_new(true).open(&temporary);
-    let mut file = match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(problem("create the folder of"))?;
-            open()
-        }
-        opened => opened,
-    }
-    .map_err(problem("write"))?;
+    let (temporary, mut file) = begin(path, folder)?;
     let written = fill(&mut file)
         .and_then(|()| if durability == Durability::Flushed { file.sync_all() } else { Ok(()) });
     drop(file);
@@ -179,17 +205,31 @@ fn replace(
     Ok(())
 }
 
+/// Creates a folder unless it is there, in a way that survives a loss of power.
+pub(super) fn create_folder_in(parent: &Path, name: &str) -> Result<PathBuf, StoreError> {
+    let folder = parent.join(name);
+    match fs::create_dir(&folder) {
+        Ok(()) => sync_folder(parent).map_err(StoreError::io("flush", parent))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(StoreError::io("create the folder", &folder)(error)),
+    }
+    Ok(folder)
+}
+
 /// Flushes the list of files of `folder`, so that a new name survives a loss of power.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// A name no other thread or process uses at the same time.
+/// A name that no other thread or process uses, on whatever machine.
 fn temporary_beside(path: &Path, folder: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
+    /// Names end at 255 bytes, and the writer's own takes some of them.
+    const MAX_NAME: usize = 30;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().take(MAX_NAME).collect();
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!(".{name}.{}.{count}.tmp", std::process::id()))
+    folder.join(format!(".{name}.{}.{count}.tmp", names::this_process()))
 }
 
 /// Returns what helps against the common reasons why a file cannot be written.
@@ -212,7 +252,7 @@ pub(super) fn hint_for(error: &io::Error, path: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    fn names_in(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -228,7 +268,7 @@ mod tests {
         write(&path, b"old").unwrap();
         write(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(names(path.parent().unwrap()), ["table.csv"]);
+        assert_eq!(names_in(path.parent().unwrap()), ["table.csv"]);
     }
 
     #[test]
@@ -244,7 +284,7 @@ mod tests {
         assert!(error.to_string().contains("table.csv"), "{error}");
         assert!(error.hint().unwrap().contains("disk is full"));
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["table.csv"]);
+        assert_eq!(names_in(folder.path()), ["table.csv"]);
     }
 
     #[cfg(unix)]
@@ -260,8 +300,8 @@ mod tests {
             assert_eq!(fs::read(at(target)).unwrap(), b"new");
             assert!(at(link).is_symlink());
         }
-        assert_eq!(names(folder.path()), ["dangling", "link", "there"]);
-        assert_eq!(names(&at("there")), ["new", "target"]);
+        assert_eq!(names_in(folder.path()), ["dangling", "link", "there"]);
+        assert_eq!(names_in(&at("there")), ["new", "target"]);
     }
 
     #[cfg(unix)]
@@ -278,7 +318,7 @@ mod tests {
         write_named(&path, b"through").unwrap();
         assert_eq!(reader.join().unwrap(), b"through");
         assert!(is_stream(&path) && is_stream(Path::new("/dev/null")));
-        assert_eq!(names(folder.path()), ["pipe"]);
+        assert_eq!(names_in(folder.path()), ["pipe"]);
     }
 
     #[test]
@@ -289,19 +329,17 @@ mod tests {
         probe(&folder.path().join("new/folders/file")).unwrap();
         assert!(probe(folder.path()).is_err());
         assert!(probe(&folder.path().join("file/below")).is_err());
-        assert_eq!(names(folder.path()), ["file"]);
+        assert_eq!(names_in(folder.path()), ["file"]);
     }
 
     #[test]
-    fn temporary_files_of_dead_processes_alone_are_swept() {
+    fn a_file_is_published_by_whoever_comes_first() {
         let folder = tempfile::tempdir().unwrap();
-        let own = format!(".a.csv.{}.0.tmp", std::process::id());
-        // Linux has no process beyond 2²².
-        for name in [".a.csv.4194305.6.tmp", own.as_str(), ".x.tmp", "a.4194305.6.tmp"] {
-            write(&folder.path().join(name), b"x").unwrap();
-        }
-        sweep(folder.path());
-        assert_eq!(names(folder.path()), [own.as_str(), ".x.tmp", "a.4194305.6.tmp"]);
+        let path = folder.path().join("new/manifest.json");
+        assert!(publish(&path, b"first").unwrap());
+        assert!(!publish(&path, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(names_in(path.parent().unwrap()), ["manifest.json"]);
     }
 
     #[test]

@@ -61,7 +61,9 @@ pub enum StoreError {
         known: u32,
     },
     /// A damaged line of a journal, other than a torn last one.
-    #[error("line {line} of `{path}` is damaged: {problem}", path = path.display())]
+    #[error("line {line} of `{path}` is damaged: {problem}{more}", path = path.display(),
+        more = match others { 0 => String::new(), 1 => ", as is another line".to_owned(),
+            more => format!(", as are {more} other lines") })]
     Damaged {
         /// The journal.
         path: PathBuf,
@@ -69,22 +71,40 @@ pub enum StoreError {
         line: usize,
         /// What was found and expected.
         problem: String,
+        /// Damaged lines besides it, in all journals.
+        others: usize,
     },
-    /// A damaged first line of a journal.
-    #[error("line 1 of `{path}` is damaged: {problem}", path = path.display())]
-    DamagedHeader {
-        /// The journal.
+    /// A symbolic link where the program writes or reads.
+    #[error("`{path}` is a symbolic link, and links inside a results folder are not followed",
+        path = path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A damaged `derived.json`.
+    #[error("`{path}` is damaged: {problem}", path = path.display())]
+    DamagedDerived {
+        /// The file.
         path: PathBuf,
         /// What was found and expected.
         problem: String,
-        /// The line that should stand there.
-        header: String,
-        /// Whether the line is an entry, so that the header is missing.
-        is_missing: bool,
+    },
+    /// A table that is not what was written.
+    #[error("`{path}` is not what was written: its digest is not the one in `derived.json`",
+        path = path.display())]
+    DerivedDiffers {
+        /// The file.
+        path: PathBuf,
     },
     /// The journal is no longer where it was opened.
     #[error("the journal `{path}` was removed or moved while the run went on", path = path.display())]
     Moved {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// A journal that is not what it was when it was opened.
+    #[error("the journal `{path}` was changed while it was read", path = path.display())]
+    Changed {
         /// The journal.
         path: PathBuf,
     },
@@ -128,6 +148,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Says that a file has a format of a later version.
+    pub(super) fn newer(path: &Path, found: u32, known: u32) -> Self {
+        Self::Newer { path: path.to_owned(), found, known }
+    }
+
     /// Returns a function that wraps an error of the operating system.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -152,25 +177,27 @@ impl StoreError {
                 Some("give the other experiment its own folder with `--out DIR`".to_owned())
             }
             Self::Newer { .. } => Some("use the `bench` that wrote it, or a later one".to_owned()),
-            Self::Damaged { path, line, .. } => Some(format!(
-                "restore the file from a copy, or drop the line with `sed -i {line}d {}`; what it \
-                 held is trained again",
-                path.display()
-            )),
-            // Entries are kept: `c` changes the line, `i` puts one before it.
-            Self::DamagedHeader { path, header, is_missing, .. } => Some(format!(
-                "restore the line with `sed -i '1{}{header}' {}`",
-                if *is_missing { 'i' } else { 'c' },
-                path.display()
-            )),
+            Self::Damaged { .. } => Some(
+                "run the experiment again: the damage is noted in `damaged.list`, and what the \
+                 lines held is trained again"
+                    .to_owned(),
+            ),
+            Self::Link { .. } => {
+                Some("remove the link, or put what it leads to in its place".to_owned())
+            }
+            Self::DamagedDerived { .. } | Self::DerivedDiffers { .. } => Some(
+                "restore the file from a copy, for example with `git checkout`; where the journals \
+                 are, run the experiment again"
+                    .to_owned(),
+            ),
             Self::Moved { .. } => Some(
                 "leave the results folder alone while a run goes on; run again where it is now, and \
                  what is missing is trained"
                     .to_owned(),
             ),
             Self::DamagedManifest { path, .. } => Some(format!(
-                "remove `{}` and run the experiment again: finished trials are in the journal; \
-                 repeats that `bench check --escalate` added must be asked for again",
+                "run the experiment again: it writes `{}` anew where the journals say what is asked; \
+                 else restore the file from a copy, or remove it and run again",
                 path.display()
             )),
             Self::Predictions { .. } => {
@@ -181,7 +208,7 @@ impl StoreError {
                  weights are trained once more"
                     .to_owned(),
             ),
-            Self::Broken { .. } | Self::ReadOnly { .. } => None,
+            Self::Broken { .. } | Self::ReadOnly { .. } | Self::Changed { .. } => None,
         }
     }
 }

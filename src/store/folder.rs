@@ -1,110 +1,128 @@
 //! A results folder, open for reading or for writing.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::atomic::{self, Durability};
-use super::checkpoint;
+use super::atomic::Durability;
+use super::derived::{Derived, End};
 use super::error::StoreError;
-use super::journal::{self, Entry, Journal, Position};
+use super::index::Index;
+use super::journal::{self, Entry, EpochsOf, Reading, Run};
 use super::lock::Lock;
 use super::manifest::{Manifest, ManifestDraft};
 use super::origin::Session;
-use super::prediction::{PredictionsError, decode_predictions, encode_predictions};
-use super::view::View;
-use super::weights;
-use crate::base::{Digest, MemberId, TrialId, digest_of};
-use crate::record::{MemberRecord, Predictions, TrialRecord};
-
-/// Where a killed writer leaves temporary files, below a results folder.
-const SWEPT: [&str; 6] = ["", "tables", "charts", "predictions", "weights", "checkpoints"];
+use super::parts::PartReader;
+use super::view::{Member, Trials, View};
+use super::writer::{Finished, Writer};
+use super::{damaged, inside, weights};
+use crate::base::MemberId;
+use crate::record::{EpochRecord, MemberRecord, Predictions, TrialRecord};
+use crate::spec::experiment::StoredPredictions;
 
 /// A results folder.
 pub struct Store {
     folder: PathBuf,
+    /// As the first run wrote it.
+    first: Manifest,
     manifest: Manifest,
     view: View,
-    /// Bytes of each journal that the view covers, this writer's own aside.
-    extent: BTreeMap<String, u64>,
+    /// Journals that were read and the bytes of their whole lines, by the index in the view.
+    files: Vec<(PathBuf, u64)>,
+    /// Lines that were found damaged by this opening, for the first time.
+    damages: usize,
     writer: Option<Writer>,
 }
 
-/// The writing half of a store, shared by all workers of a process.
-pub struct Writer {
-    folder: PathBuf,
-    name: String,
-    journal: Journal,
-    session: Mutex<Option<Session>>,
-    _lock: Lock,
-}
-
 impl Store {
-    /// Opens a folder for writing, creates it if need be, and writes its manifest.
+    /// Opens a folder for writing, creates it if need be, and notes what is asked of it.
+    ///
+    /// Damaged lines of journals are listed and otherwise as good as absent; a damaged manifest is
+    /// written anew where a journal says what was asked.
     ///
     /// # Errors
-    /// If another process writes there, it holds another experiment, a file is damaged or of a
+    /// If another process of this machine writes there, it holds another experiment, a file is of a
     /// later version, or the disk refuses.
     pub fn open_writer(folder: &Path, run: ManifestDraft) -> Result<Self, StoreError> {
         create_folder(folder)?;
-        let lock = Lock::acquire(&folder.join("lock"), folder)?;
-        for name in SWEPT {
-            atomic::sweep(&folder.join(name));
+        inside::check_folders(folder)?;
+        let lock = Lock::acquire(folder)?;
+        let Reading { view, files, damages } = journal::read_all(folder)?;
+        let new = damaged::unlisted(folder, damages.clone());
+        let found = match Manifest::read_file(folder) {
+            Err(StoreError::DamagedManifest { .. }) if view.asked().is_some() => None,
+            found => found?,
+        };
+        let known = found.as_ref().map(|manifest| &manifest.run).filter(|_| view.asked().is_none());
+        let known = view.asked().or(known);
+        if let Some(before) = known.filter(|before| before.name != run.name) {
+            return Err(StoreError::OtherExperiment {
+                folder: folder.to_owned(),
+                found: before.name.clone(),
+                expected: run.name,
+            });
         }
-        let manifest = next_manifest(folder, run)?;
-        let read = read_view(folder)?;
-        manifest.write(folder)?;
-        Self::with_writer(folder, manifest, read, lock, "main")
+        // The first word of the journals is said also where it is that of the manifest, so that a
+        // lost manifest can be written anew.
+        let is_news = view.asked().is_none_or(|before| !before.asks_like(&run));
+        let session = Session::begin(&run.engine);
+        let first = match found {
+            Some(manifest) => manifest,
+            None => create_manifest(folder, &run, &view)?,
+        };
+        if !new.is_empty() {
+            damaged::write(folder, &damages)?;
+        }
+        let writer = Writer::new(folder, session, lock);
+        let mut store = Self::over(folder, first, Reading { view, files, damages: new });
+        if is_news {
+            let run = Box::new(Run { revision: store.view.revision() + 1, asked: run });
+            let entry = Entry { run: Some(run), ..Entry::default() };
+            let position = writer.add(&mut store.view, &entry)?;
+            writer.flush(position)?;
+        }
+        store.writer = Some(writer);
+        store.complete_manifest();
+        Ok(store)
     }
 
-    /// Opens an existing folder as one of several writers; each has a journal of its own, named
-    /// after it.
-    ///
-    /// # Errors
-    /// As [`Store::open_writer`], and if the folder has no manifest yet.
-    pub fn open_worker(folder: &Path, worker: &str, engine: &str) -> Result<Self, StoreError> {
-        let mut manifest = existing_manifest(folder)?;
-        engine.clone_into(&mut manifest.run.engine);
-        create_folder(&folder.join("journal"))?;
-        let lock = Lock::acquire(&folder.join("journal").join(format!("{worker}.lock")), folder)?;
-        let read = read_view(folder)?;
-        Self::with_writer(folder, manifest, read, lock, worker)
-    }
-
-    /// Opens a folder for reading; nothing in it is touched, also while another process writes.
+    /// Opens a folder for reading; nothing in it is touched, also while others write.
     ///
     /// # Errors
     /// If it has no manifest, or a file is damaged or of a later version.
     pub fn open_reader(folder: &Path) -> Result<Self, StoreError> {
-        let manifest = existing_manifest(folder)?;
-        let (view, extent) = read_view(folder)?;
-        Ok(Self { folder: folder.to_owned(), manifest, view, extent, writer: None })
+        inside::check_folders(folder)?;
+        let first = Manifest::read_file(folder)?
+            .ok_or_else(|| StoreError::NotAStore { folder: folder.to_owned() })?;
+        let mut reading = journal::read_all(folder)?;
+        reading.damages = damaged::unlisted(folder, reading.damages);
+        match damaged::error(&reading.damages) {
+            Some(error) => Err(error),
+            None => Ok(Self::over(folder, first, reading)),
+        }
     }
 
-    fn with_writer(
-        folder: &Path,
-        manifest: Manifest,
-        (view, mut extent): (View, BTreeMap<String, u64>),
-        lock: Lock,
-        worker: &str,
-    ) -> Result<Self, StoreError> {
-        let journals = folder.join("journal");
-        create_folder(&journals)?;
-        let name = format!("{worker}.jsonl");
-        let path = journals.join(&name);
-        extent.remove(&name);
-        // The file was just read as part of the view; its length is read again rather than kept
-        // because the lock makes this process the only one that changes it.
-        let valid_length = journal::read(&path)?.valid_length;
-        let journal = Journal::open(&path, valid_length)?;
-        atomic::sync_folder(&journals).map_err(StoreError::io("flush", &journals))?;
-        let session = Mutex::new(Some(Session::begin(&manifest.run.engine)));
-        let writer = Writer { folder: folder.to_owned(), name, journal, session, _lock: lock };
-        Ok(Self { folder: folder.to_owned(), manifest, view, extent, writer: Some(writer) })
+    fn over(folder: &Path, first: Manifest, reading: Reading) -> Self {
+        let files = reading.files.into_iter().map(|file| (file.path, file.length)).collect();
+        let mut store = Self {
+            folder: folder.to_owned(),
+            manifest: first.clone(),
+            first,
+            view: reading.view,
+            files,
+            damages: reading.damages.len(),
+            writer: None,
+        };
+        store.complete_manifest();
+        store
+    }
+
+    /// Completes the manifest by what the journals say now.
+    pub fn complete_manifest(&mut self) {
+        let summaries = self.view.members().values().filter_map(|member| member.summary.as_ref());
+        let paths = summaries.map(|summary| summary.path.as_str());
+        let last = self.view.sessions().next_back();
+        self.manifest = self.first.clone().completed(self.view.asked(), last, paths);
     }
 
     /// Returns the folder.
@@ -113,7 +131,7 @@ impl Store {
         &self.folder
     }
 
-    /// Returns the manifest.
+    /// Returns the manifest, completed by what later runs asked.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -125,25 +143,61 @@ impl Store {
         &self.view
     }
 
-    /// Returns the bytes of each journal file that the view covers, by name: a journal that is
-    /// longer holds news.
-    #[must_use]
-    pub fn extent(&self) -> BTreeMap<String, u64> {
-        let mut extent = self.extent.clone();
-        extent.extend(self.writer.iter().map(|one| (one.name.clone(), one.journal.length())));
-        extent
+    pub(super) fn view_mut(&mut self) -> &mut View {
+        &mut self.view
     }
 
     /// Returns the latest record of every member.
     #[must_use]
-    pub fn members(&self) -> &BTreeMap<MemberId, MemberRecord> {
+    pub fn members(&self) -> &Index<MemberId, Member> {
         self.view.members()
     }
 
     /// Returns the latest record of every trial, also of cells no longer in the grid.
     #[must_use]
-    pub fn trials(&self) -> &BTreeMap<TrialId, TrialRecord> {
+    pub fn trials(&self) -> Trials<'_> {
         self.view.trials()
+    }
+
+    /// Returns how many damaged lines this opening listed for the first time.
+    #[must_use]
+    pub fn damages(&self) -> usize {
+        self.damages
+    }
+
+    /// Reads the epochs of the latest record of each of `members`, in their order.
+    ///
+    /// # Errors
+    /// If a journal cannot be read or was changed since it was opened.
+    pub fn epochs(
+        &self,
+        members: impl IntoIterator<Item = MemberId>,
+    ) -> Result<Vec<Vec<EpochRecord>>, StoreError> {
+        let own = self.writer.as_ref().and_then(Writer::own_journal);
+        let path = |journal: u32| match self.files.get(journal as usize) {
+            Some((path, _)) => path.as_path(),
+            None => own.as_ref().expect("further entries are our own").path(),
+        };
+        let members: Vec<MemberId> = members.into_iter().collect();
+        let mut places: Vec<(usize, &Member)> = members
+            .iter()
+            .enumerate()
+            .filter_map(|(index, id)| Some((index, self.members().get(id)?)))
+            .collect();
+        // One journal after the other, from front to back.
+        places.sort_by_key(|(_, member)| (member.place.journal, member.place.offset));
+        let mut epochs = vec![Vec::new(); members.len()];
+        let mut lines = journal::Lines::default();
+        for (index, member) in places {
+            let path = path(member.place.journal);
+            let line = lines.read(path, member.place).map_err(StoreError::io("read", path))?;
+            let read: Result<EpochsOf, _> = serde_json::from_slice(line);
+            epochs[index] = match read {
+                Ok(EpochsOf { member: found }) if found.id == member.id => found.epochs,
+                _ => return Err(StoreError::Changed { path: path.to_owned() }),
+            };
+        }
+        Ok(epochs)
     }
 
     /// Reads the predictions of a completed member.
@@ -151,7 +205,7 @@ impl Store {
     /// # Errors
     /// If they are missing or not what the journal says.
     pub fn predictions(&self, member: &MemberId) -> Result<Predictions, StoreError> {
-        read_predictions(&self.folder, member, self.view.predictions(member))
+        self.view.source(member).read(&self.folder, &mut PartReader::default())
     }
 
     /// Reads the weights of a completed member.
@@ -181,25 +235,33 @@ impl Store {
         self.writer.as_ref().map_or(Ok(()), Writer::check_place)
     }
 
-    /// Names, in the manifest, the numerical paths the members really took: what an engine says of
-    /// itself cannot know every network and precision.
+    /// Says that this process writes no more, and of what the tables, reports and charts that are
+    /// now in the folder were made.
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn name_paths(&mut self) -> Result<(), StoreError> {
-        let summaries = self.view.members().values().filter_map(|member| member.summary.as_ref());
-        let paths: BTreeSet<&str> = summaries.map(|summary| summary.path.as_str()).collect();
-        let Some((device, _)) = self.manifest.run.engine.split_once(", ") else { return Ok(()) };
-        if paths.is_empty() {
-            return Ok(());
+    pub fn conclude(&mut self) -> Result<(), StoreError> {
+        if let Some(writer) = &self.writer {
+            writer.end()?;
         }
-        let paths: Vec<&str> = paths.into_iter().collect();
-        let engine = format!("{device}, {}", paths.join(" and "));
-        if engine != self.manifest.run.engine {
-            self.manifest.run.engine = engine;
-            self.manifest.write(&self.folder)?;
+        self.stamp()
+    }
+
+    /// Says of what the tables, reports and charts that are now in the folder were made.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn stamp(&self) -> Result<(), StoreError> {
+        let own = self.writer.as_ref().and_then(Writer::own_journal);
+        let own = own.as_ref().map(|journal| (journal.path(), journal.length()));
+        let others = self.files.iter().map(|(path, length)| (path.as_path(), *length));
+        let mut ends = BTreeMap::new();
+        for (path, length) in others.chain(own) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let end = End::at(path, length).map_err(StoreError::io("read", path))?;
+            ends.insert(name, end);
         }
-        Ok(())
+        Derived::write(&self.folder, self.manifest.clone(), ends)
     }
 
     /// Stores one attempt at a member, its predictions first; on the disk when it returns.
@@ -208,49 +270,30 @@ impl Store {
     /// If the disk refuses or the folder was opened for reading.
     pub fn append_member(
         &mut self,
-        record: MemberRecord,
+        record: &MemberRecord,
         predictions: Option<&Predictions>,
     ) -> Result<(), StoreError> {
-        self.append_whole(record, predictions, None)
-    }
-
-    fn append_whole(
-        &mut self,
-        record: MemberRecord,
-        predictions: Option<&Predictions>,
-        weights: Option<&[u8]>,
-    ) -> Result<(), StoreError> {
-        let (writer, _) = self.parts()?;
-        let checksum = predictions
-            .map(|predictions| {
-                writer.write_predictions(&record.id, predictions, Durability::Flushed)
-            })
-            .transpose()?;
-        let weights = weights
-            .map(|bytes| writer.write_weights(&record.id, bytes, Durability::Flushed))
-            .transpose()?;
-        self.append(Entry {
-            member: Some(record),
-            predictions: checksum,
-            weights,
-            ..Entry::default()
-        })
+        let (writer, view) = self.parts()?;
+        let predictions = match predictions {
+            Some(predictions) => {
+                let how = StoredPredictions::default();
+                writer.write_predictions(predictions, how, Durability::Flushed)?
+            }
+            None => None,
+        };
+        let finished = Finished { record, predictions, weights: None };
+        let position = writer.add_member(view, &finished)?;
+        writer.flush(position)
     }
 
     /// Stores one trial; on the disk when it returns.
     ///
     /// # Errors
     /// If the disk refuses or the folder was opened for reading.
-    pub fn append_trial(&mut self, record: TrialRecord) -> Result<(), StoreError> {
-        self.append(record.into())
-    }
-
-    fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
+    pub fn append_trial(&mut self, record: &TrialRecord) -> Result<(), StoreError> {
         let (writer, view) = self.parts()?;
-        let position = writer.append(std::slice::from_ref(&entry))?;
-        writer.flush(position)?;
-        view.add(entry);
-        Ok(())
+        let position = writer.add_trial(view, record)?;
+        writer.flush(position)
     }
 
     /// Copies those of `members` that `other` has finished and this store has not, with their
@@ -265,157 +308,40 @@ impl Store {
         other: &Self,
         members: impl IntoIterator<Item = MemberId>,
     ) -> Result<Vec<MemberId>, StoreError> {
-        let is_final = |record: &&MemberRecord| record.outcome.is_final();
-        let mut imported = Vec::new();
-        for id in members {
-            if self.members().get(&id).is_some_and(|record| record.outcome.is_final()) {
-                continue;
-            }
-            let Some(record) = other.members().get(&id).filter(is_final) else { continue };
-            let predictions = match other.view.predictions(&id).map(|_| other.predictions(&id)) {
-                Some(Err(_)) => continue,
-                Some(Ok(predictions)) => Some(predictions),
-                None => None,
+        let is_final = |record: &&Member| record.outcome.is_final();
+        let wanted: Vec<MemberId> = members
+            .into_iter()
+            .filter(|id| self.members().get(id).filter(is_final).is_none())
+            .filter(|id| other.members().get(id).filter(is_final).is_some())
+            .collect();
+        let epochs = other.epochs(wanted.iter().copied())?;
+        let (writer, view) = self.parts()?;
+        let mut reader = PartReader::default();
+        let (mut imported, mut last) = (Vec::new(), None);
+        for (id, epochs) in wanted.into_iter().zip(epochs) {
+            let predictions = match other.view.has_predictions(&id) {
+                false => None,
+                true => match other.view.source(&id).bytes(&other.folder, &mut reader) {
+                    Ok(bytes) => Some(bytes),
+                    Err(_) => continue,
+                },
             };
+            let predictions = predictions
+                .map(|bytes| writer.write_encoded(&bytes, Durability::Flushed))
+                .transpose()?
+                .map(journal::Stored::Part);
             let weights = other.weights(&id).ok();
-            self.append_whole(record.clone(), predictions.as_ref(), weights.as_deref())?;
+            let weights = weights
+                .map(|bytes| writer.write_weights(&id, &bytes, Durability::Flushed))
+                .transpose()?;
+            let record = other.members()[&id].record(epochs);
+            let finished = Finished { record: &record, predictions, weights };
+            last = Some(writer.add_member(view, &finished)?);
             imported.push(id);
         }
+        last.map_or(Ok(()), |position| writer.flush(position))?;
         Ok(imported)
     }
-}
-
-impl Writer {
-    /// Appends entries in order. They survive a killed process from now on, and a loss of power
-    /// once [`Writer::flush`] has returned.
-    ///
-    /// # Errors
-    /// If the disk refuses; the journal then takes no more entries.
-    pub fn append(&self, entries: &[Entry]) -> Result<Position, StoreError> {
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(session) = session {
-            let _ = self.journal.append(&[Entry { session: Some(session), ..Entry::default() }])?;
-        }
-        self.journal.append(entries)
-    }
-
-    /// Returns once everything up to `position` is on the disk; one flush serves all waiting
-    /// workers.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn flush(&self, position: Position) -> Result<(), StoreError> {
-        self.journal.flush(position)
-    }
-
-    /// Finds out whether the folder still is where it was opened.
-    ///
-    /// # Errors
-    /// If it was moved or removed.
-    pub fn check_place(&self) -> Result<(), StoreError> {
-        self.journal.check_place()
-    }
-
-    /// Writes the predictions of a member and returns the checksum for its journal entry.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn write_predictions(
-        &self,
-        member: &MemberId,
-        predictions: &Predictions,
-        durability: Durability,
-    ) -> Result<Digest, StoreError> {
-        let bytes = encode_predictions(predictions);
-        atomic::write_with(&predictions_path(&self.folder, member), &bytes, durability)?;
-        Ok(digest_of(&bytes))
-    }
-
-    /// Reads the predictions of a member and holds them against their checksum.
-    ///
-    /// # Errors
-    /// If they are missing or differ.
-    pub fn read_predictions(
-        &self,
-        member: &MemberId,
-        checksum: Option<&Digest>,
-    ) -> Result<Predictions, StoreError> {
-        read_predictions(&self.folder, member, checksum)
-    }
-
-    /// Writes the weights of a member and returns the checksum for its journal entry.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn write_weights(
-        &self,
-        member: &MemberId,
-        weights: &[u8],
-        durability: Durability,
-    ) -> Result<Digest, StoreError> {
-        weights::write(&self.folder, member, weights, durability)
-    }
-
-    /// Reads the weights of a member and holds them against their checksum.
-    ///
-    /// # Errors
-    /// If they were not kept, are missing or differ.
-    pub fn read_weights(
-        &self,
-        member: &MemberId,
-        checksum: Option<&Digest>,
-    ) -> Result<Vec<u8>, StoreError> {
-        weights::read(&self.folder, member, checksum)
-    }
-
-    /// Saves the state of an attempt between two epochs.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn save_checkpoint(
-        &self,
-        member: MemberId,
-        attempt: u32,
-        state: &[u8],
-    ) -> Result<(), StoreError> {
-        checkpoint::save(&self.folder, member, attempt, state)
-    }
-
-    /// Returns the saved state of this attempt, if there is a usable one.
-    #[must_use]
-    pub fn load_checkpoint(&self, member: &MemberId, attempt: u32) -> Option<Vec<u8>> {
-        checkpoint::load(&self.folder, member, attempt)
-    }
-
-    /// Removes the saved state of a member, if any.
-    pub fn remove_checkpoint(&self, member: &MemberId) {
-        checkpoint::remove(&self.folder, member);
-    }
-}
-
-fn predictions_path(folder: &Path, member: &MemberId) -> PathBuf {
-    folder.join("predictions").join(format!("{member}.safetensors"))
-}
-
-fn read_predictions(
-    folder: &Path,
-    member: &MemberId,
-    checksum: Option<&Digest>,
-) -> Result<Predictions, StoreError> {
-    let path = predictions_path(folder, member);
-    let read = || {
-        let expected = *checksum.ok_or(PredictionsError::Unknown)?;
-        let bytes = fs::read(&path).map_err(|source| PredictionsError::Read {
-            path: path.display().to_string(),
-            source,
-        })?;
-        let found = digest_of(&bytes);
-        if found != expected {
-            return Err(PredictionsError::Checksum { found, expected });
-        }
-        decode_predictions(&bytes)
-    };
-    read().map_err(|source| StoreError::Predictions { member: *member, source })
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
@@ -424,66 +350,35 @@ fn create_folder(folder: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(plain).map_err(StoreError::io("create the folder", folder))
 }
 
-fn existing_manifest(folder: &Path) -> Result<Manifest, StoreError> {
-    Manifest::read(folder)?.ok_or_else(|| StoreError::NotAStore { folder: folder.to_owned() })
-}
-
-fn next_manifest(folder: &Path, run: ManifestDraft) -> Result<Manifest, StoreError> {
-    let expected = run.name.clone();
-    let manifest = Manifest::begin(run);
-    match Manifest::read(folder)? {
-        Some(before) if before.run.name != expected => Err(StoreError::OtherExperiment {
+/// Creates the manifest of a folder that has none or a damaged one, and returns the one that is
+/// there then: another process may have been quicker.
+fn create_manifest(
+    folder: &Path,
+    run: &ManifestDraft,
+    view: &View,
+) -> Result<Manifest, StoreError> {
+    let mut manifest = Manifest::begin(run.clone());
+    if let Some(first) = view.sessions().next() {
+        manifest.created.clone_from(&first.started);
+    }
+    if manifest.publish(folder)? {
+        return Ok(manifest);
+    }
+    match Manifest::read_file(folder) {
+        Ok(Some(other)) if other.run.name == run.name => Ok(other),
+        Ok(Some(other)) => Err(StoreError::OtherExperiment {
             folder: folder.to_owned(),
-            found: before.run.name,
-            expected,
+            found: other.run.name,
+            expected: run.name.clone(),
         }),
-        Some(before) => Ok(Manifest { created: before.created, ..manifest }),
-        None => Ok(manifest),
-    }
-}
-
-/// Reads all journals in the order of their names, and says how many bytes of each.
-fn read_view(folder: &Path) -> Result<(View, BTreeMap<String, u64>), StoreError> {
-    let mut view = View::default();
-    let mut extent = BTreeMap::new();
-    for (name, path) in journal_files(folder)? {
-        let content = journal::read(&path)?;
-        content.entries.into_iter().for_each(|entry| view.add(entry));
-        extent.insert(name, content.valid_length);
-    }
-    Ok((view, extent))
-}
-
-/// Returns the length in bytes of each journal file of a folder, by name.
-///
-/// # Errors
-/// If the folder cannot be read.
-pub fn journal_lengths(folder: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
-    let length = |(name, path): (String, PathBuf)| {
-        let facts = fs::metadata(&path).map_err(StoreError::io("read", &path))?;
-        Ok((name, facts.len()))
-    };
-    journal_files(folder)?.into_iter().map(length).collect()
-}
-
-/// Returns the journal files of a folder by name; none where it has no journals.
-fn journal_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StoreError> {
-    let journals = folder.join("journal");
-    let entries = match fs::read_dir(&journals) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(StoreError::io("read the folder", &journals)(error)),
-    };
-    let mut files = BTreeMap::new();
-    for entry in entries {
-        let path = entry.map_err(StoreError::io("read the folder", &journals))?.path();
-        if path.extension() == Some(OsStr::new("jsonl"))
-            && let Some(name) = path.file_name()
-        {
-            files.insert(name.to_string_lossy().into_owned(), path);
+        // A stale cache hides what is there.
+        Ok(None) => Ok(manifest),
+        Err(StoreError::DamagedManifest { .. }) => {
+            manifest.mend(folder)?;
+            Ok(manifest)
         }
+        Err(error) => Err(error),
     }
-    Ok(files)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
-//! One writer at a time.
+//! A polite word between processes of one machine: who comes second is told of the first.
 //!
-//! The operating system holds the lock, so a killed process leaves none behind, whatever its file
-//! says; the text inside only names the holder for the message.
+//! Nothing depends on it. Where the file system has no locks, or locks that end at the machine, two
+//! processes write side by side, each its own files. A killed process leaves no lock behind; the
+//! text inside the file only names the holder for the message.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use super::error::StoreError;
+use super::{inside, names};
 
 /// A lock held until it is dropped.
 #[derive(Debug)]
@@ -16,18 +18,16 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock file `path` of the results folder `folder`.
+    /// Takes the lock file of a results folder; without one where the file system has no locks.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] naming the holder if another process has it.
-    pub fn acquire(path: &Path, folder: &Path) -> Result<Self, StoreError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(StoreError::io("open", path))?;
+    /// [`StoreError::Locked`] naming the holder if another process of this machine has it.
+    pub fn acquire(folder: &Path) -> Result<Self, StoreError> {
+        let path = &folder.join("lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file =
+            inside::open_with(path, &mut options).map_err(StoreError::io("open", path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -40,9 +40,10 @@ impl Lock {
                 };
                 return Err(StoreError::Locked { folder: folder.to_owned(), holder });
             }
-            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", path)(source)),
+            // `ENOSYS` and its kin: two writers do no harm.
+            Err(TryLockError::Error(_)) => {}
         }
-        let holder = format!("process {} on {}\n", std::process::id(), host());
+        let holder = format!("process {} on {}\n", std::process::id(), names::host());
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
@@ -51,25 +52,21 @@ impl Lock {
     }
 }
 
-fn host() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn a_second_writer_is_refused_with_the_holder_named() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let first = Lock::acquire(&path, folder.path()).unwrap();
-        let error = Lock::acquire(&path, folder.path()).unwrap_err();
+        let first = Lock::acquire(folder.path()).unwrap();
+        let error = Lock::acquire(folder.path()).unwrap_err();
         let process = format!("process {} on ", std::process::id());
         assert!(error.to_string().contains(&process), "{error}");
         drop(first);
-        Lock::acquire(&path, folder.path()).unwrap();
+        Lock::acquire(folder.path()).unwrap();
     }
 
     #[test]
@@ -77,8 +74,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         fs::copy("/proc/sys/kernel/hostname", &path).unwrap();
-        Lock::acquire(&path, folder.path()).unwrap();
+        Lock::acquire(folder.path()).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with(&format!("process {} on ", std::process::id())), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_a_link_is_refused_and_its_target_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        crate::store::atomic::write(&target, b"mine").unwrap();
+        std::os::unix::fs::symlink(&target, folder.path().join("lock")).unwrap();
+        assert!(Lock::acquire(folder.path()).is_err());
+        assert_eq!(fs::read(&target).unwrap(), b"mine");
     }
 }

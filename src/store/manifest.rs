@@ -2,23 +2,30 @@
 //!
 //! With the experiment as typed, its overrides and the checksums of its images, the plan of a
 //! results folder can be drawn again without the experiment file and without the images.
+//!
+//! The file is created once, by the first run, and never changed. What later runs ask stands in
+//! their journals and completes it, see [`Manifest::read`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::atomic;
 use super::clock;
+use super::derived::Derived;
 use super::error::StoreError;
-use super::origin::{Build, Machine};
-use crate::base::{CellId, Digest};
+use super::journal;
+use super::origin::{Build, Machine, Session};
+use super::{atomic, inside};
+use crate::base::seal::{open_document, sealed_document};
+use crate::base::{CellId, Digest, is_file_name};
 
 /// Format version of manifests.
-pub const MANIFEST_VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Name of the format.
+const FORMAT: &str = "gridbench-manifest";
 
 /// Which repeats of which cells a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -87,6 +94,14 @@ pub struct ManifestDraft {
     pub repeats: Repeats,
 }
 
+impl ManifestDraft {
+    /// Returns whether `other` asks for the same, wherever it is trained.
+    pub(super) fn asks_like(&self, other: &Self) -> bool {
+        let elsewhere = Self { engine: self.engine.clone(), ..other.clone() };
+        *self == elsewhere
+    }
+}
+
 /// One collection of images, as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,23 +167,29 @@ impl DatasetFacts {
     }
 }
 
-/// `manifest.json`. Every later run of the experiment replaces it and keeps `created`.
+/// What is known of a results folder: `manifest.json`, completed by what later runs asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
-    /// Format version.
-    #[serde(rename = "gridbench-manifest")]
-    pub version: u32,
     /// When the first run began, RFC 3339.
     pub created: String,
-    /// When the last run began, RFC 3339.
+    /// When the last run that stored anything began, RFC 3339.
     pub updated: String,
     /// The experiment, the engine and the images.
     pub run: ManifestDraft,
-    /// The program of the last run.
+    /// The program of that run.
     pub build: Build,
-    /// The machine of the last run.
+    /// The machine of that run.
     pub machine: Machine,
+}
+
+/// `manifest.json` as it is written.
+#[derive(Serialize)]
+struct Document<'a> {
+    format: &'static str,
+    version: u32,
+    #[serde(flatten)]
+    manifest: &'a Manifest,
 }
 
 impl Manifest {
@@ -177,13 +198,37 @@ impl Manifest {
     pub fn begin(run: ManifestDraft) -> Self {
         let now = clock::now();
         Self {
-            version: MANIFEST_VERSION,
             created: now.clone(),
             updated: now,
             run,
             build: Build::current(),
             machine: Machine::current(),
         }
+    }
+
+    /// Returns it with what later runs asked, where they ran, and the numerical paths their members
+    /// took: what an engine says of itself cannot know every network and precision.
+    pub(super) fn completed<'a>(
+        mut self,
+        asked: Option<&ManifestDraft>,
+        last: Option<&Session>,
+        paths: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        if let Some(asked) = asked {
+            self.run = ManifestDraft { engine: self.run.engine, ..asked.clone() };
+        }
+        if let Some(last) = last.filter(|last| last.started >= self.updated) {
+            self.updated.clone_from(&last.started);
+            self.build = last.build.clone();
+            self.machine = last.machine.clone();
+            self.run.engine.clone_from(&last.engine);
+        }
+        let paths: BTreeSet<&str> = paths.into_iter().collect();
+        if let Some((device, _)) = self.run.engine.split_once(", ").filter(|_| !paths.is_empty()) {
+            let paths: Vec<&str> = paths.into_iter().collect();
+            self.run.engine = format!("{device}, {}", paths.join(" and "));
+        }
+        self
     }
 
     /// Returns the checksum of the images that `settings` (dataset settings) mean, if they were
@@ -215,43 +260,94 @@ impl Manifest {
         folder.join("manifest.json")
     }
 
-    /// Reads the manifest of a results folder; `None` without one.
+    /// Reads what is known of a results folder; `None` where it holds no results.
+    ///
+    /// Journals are read as far as they complete the manifest: their first lines. The numerical
+    /// paths of the members are known where the derived files are fresh.
     ///
     /// # Errors
-    /// If it cannot be read, is damaged or of a later version.
+    /// If a file cannot be read, is damaged or of a later version.
     pub fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
+        inside::check_folders(folder)?;
+        if let Some(derived) = Derived::of_journals(folder) {
+            return Ok(Some(derived.into_manifest()));
+        }
+        let Some(manifest) = Self::read_file(folder)? else { return Ok(None) };
+        let heads = journal::heads(folder)?;
+        let runs = heads.iter().filter_map(|first| Some((first.run.as_ref()?, &first.head.name)));
+        let asked = runs.max_by_key(|(run, name)| (run.revision, *name));
+        let sessions: Vec<Session> = heads
+            .iter()
+            .filter_map(|first| Some(first.head.header.clone()?.session()))
+            .collect();
+        let last = sessions.iter().max_by(|a, b| a.started.cmp(&b.started));
+        Ok(Some(manifest.completed(asked.map(|(run, _)| &run.asked), last, [])))
+    }
+
+    /// Reads `manifest.json` alone; `None` without one.
+    pub(super) fn read_file(folder: &Path) -> Result<Option<Self>, StoreError> {
         let path = Self::path(folder);
-        let text = match fs::read(&path) {
+        let text = match inside::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io("read", &path)(error)),
         };
-        // The version is looked at first: a later manifest may differ in any other field.
-        let damaged = |error: serde_json::Error| StoreError::DamagedManifest {
-            path: path.clone(),
-            problem: error.to_string(),
-        };
-        let json: Json = serde_json::from_slice(&text).map_err(damaged)?;
-        match json.get("gridbench-manifest").and_then(Json::as_u64) {
-            Some(found) if found > u64::from(MANIFEST_VERSION) => Err(StoreError::Newer {
-                path,
-                found: u32::try_from(found).unwrap_or(u32::MAX),
-                known: MANIFEST_VERSION,
-            }),
-            Some(_) => serde_json::from_value(json).map(Some).map_err(damaged),
-            None => Err(StoreError::DamagedManifest {
-                path,
-                problem: "no number under `gridbench-manifest`, expected the format version"
-                    .to_owned(),
-            }),
+        let damaged = |problem: String| StoreError::DamagedManifest { path: path.clone(), problem };
+        let mut json: Json =
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        // A flipped digit of the version is damage, so the checksum is looked at first.
+        let is_sealed =
+            open_document(&mut json).map_err(|problem| damaged(problem.to_string()))?;
+        // Then the version: a later manifest may differ in any other field.
+        let of_version_1 = json.get("gridbench-manifest").and_then(Json::as_u64);
+        let version = json.get("version").and_then(Json::as_u64);
+        match (of_version_1, json.get("format").and_then(Json::as_str), version) {
+            (Some(1), None, _) => {}
+            (Some(found), None, _) | (None, Some(FORMAT), Some(found))
+                if found > u64::from(VERSION) =>
+            {
+                let found = u32::try_from(found).unwrap_or(u32::MAX);
+                return Err(StoreError::newer(&path, found, VERSION));
+            }
+            (None, Some(FORMAT), Some(2)) if is_sealed => {}
+            (None, Some(FORMAT), Some(2)) => {
+                return Err(damaged("it has no checksum under `check`".to_owned()));
+            }
+            _ => {
+                return Err(damaged(format!(
+                    "it does not name its format, expected `{FORMAT}`, version {VERSION}"
+                )));
+            }
         }
+        let manifest: Self =
+            serde_json::from_value(json).map_err(|error| damaged(error.to_string()))?;
+        if !is_file_name(&manifest.run.name) {
+            let name = manifest.run.name.escape_debug();
+            return Err(damaged(format!("the name `{name}` cannot name a folder")));
+        }
+        Ok(Some(manifest))
     }
 
-    /// Writes the manifest of a results folder.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
-        let mut text = serde_json::to_string_pretty(self).expect("a manifest serialises to JSON");
-        text.push('\n');
-        Ok(atomic::write(&Self::path(folder), text.as_bytes())?)
+    /// Returns whether `manifest.json` is of the present version.
+    pub(super) fn is_sealed(folder: &Path) -> Result<bool, StoreError> {
+        let path = Self::path(folder);
+        let text = inside::read(&path).map_err(StoreError::io("read", &path))?;
+        let json: Json = serde_json::from_slice(&text).unwrap_or_default();
+        Ok(json.get("format").is_some())
+    }
+
+    /// Creates `manifest.json` unless it is there; says whether it did.
+    pub(super) fn publish(&self, folder: &Path) -> Result<bool, StoreError> {
+        Ok(atomic::publish(&Self::path(folder), self.to_text().as_bytes())?)
+    }
+
+    /// Replaces a `manifest.json` that cannot be read.
+    pub(super) fn mend(&self, folder: &Path) -> Result<(), StoreError> {
+        Ok(atomic::write(&Self::path(folder), self.to_text().as_bytes())?)
+    }
+
+    fn to_text(&self) -> String {
+        sealed_document(&Document { format: FORMAT, version: VERSION, manifest: self })
     }
 }
 

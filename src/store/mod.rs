@@ -1,30 +1,47 @@
-//! The results folder: lock, journal, predictions, weights, checkpoints and manifest.
+//! The results folder: journals, predictions, weights, checkpoints, manifest and derived files.
 //!
 //! Owns every file below `results/<experiment>/` that is not derived, and the atomic writer that
-//! the derived ones use. Knows nothing of settings or engines. Invariants: the journal is the only
-//! source of truth; nothing in it is ever changed, only added; what it names is checked against its
-//! checksum when read; two writers never share a file.
+//! the derived ones use. Knows nothing of settings or engines. Invariants: the journals are the only
+//! source of truth; nothing in them is ever changed, only added; a file that is appended to has one
+//! writer, which created it; every stored number is covered by a checksum that is looked at when it
+//! is read; no link inside a results folder is followed.
 
 pub mod atomic;
 mod checkpoint;
+mod clean;
 mod clock;
+mod damaged;
+mod derived;
 mod error;
 mod folder;
+mod index;
+mod inside;
 mod journal;
 mod lock;
+mod lost;
 mod manifest;
+mod migrate;
+mod names;
 mod origin;
+mod parts;
 mod prediction;
 mod view;
 mod weights;
+mod writer;
 
+pub use clean::{Leftover, Leftovers};
+pub use derived::Derived;
 pub use error::StoreError;
-pub use folder::{Store, Writer, journal_lengths};
-pub use journal::{Ended, Entry, Position};
+pub use folder::Store;
+pub use index::Index;
+pub use inside::read as read_file;
+pub use journal::{Part, Position, Run, Stored};
 pub use lock::Lock;
-pub use manifest::{
-    DatasetFacts, DivisionFacts, MANIFEST_VERSION, Manifest, ManifestDraft, Repeats,
-};
+pub use lost::Lost;
+pub use manifest::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
+pub use migrate::Migration;
 pub use origin::{Build, Machine, Session};
+pub use parts::PartError;
 pub use prediction::PredictionsError;
-pub use view::View;
+pub use view::{Member, Trials, View};
+pub use writer::{Finished, Source, Writer};

@@ -6,12 +6,15 @@
 //! absent: the member is trained again when a trial needs it.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use crate::base::Digest;
+use super::inside;
+use super::parts::PartError;
+use crate::base::{Digest, MemberId, digest_of};
 use crate::record::{LogProbabilities, PredictionPrecision, Predictions};
 
 /// Format version of prediction files.
@@ -33,6 +36,9 @@ pub enum PredictionsError {
         #[source]
         source: std::io::Error,
     },
+    /// A part of a file of many members cannot be used.
+    #[error(transparent)]
+    Part(#[from] PartError),
     /// The journal names no predictions for this member.
     #[error("the journal names no predictions for it")]
     Unknown,
@@ -52,16 +58,42 @@ pub enum PredictionsError {
     Content(String),
 }
 
-/// Returns the bytes of a prediction file; equal predictions give equal bytes.
-pub(super) fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
-    let (validation, test) = (floats(&predictions.validation), floats(&predictions.test));
+/// Reads the bytes of a member's own file, as version 1 has them, and holds them against their
+/// digest.
+pub(super) fn read_file(
+    folder: &Path,
+    member: &MemberId,
+    expected: &Digest,
+) -> Result<Vec<u8>, PredictionsError> {
+    let path = file_of(folder, member);
+    let bytes = inside::read(&path)
+        .map_err(|source| PredictionsError::Read { path: path.display().to_string(), source })?;
+    let found = digest_of(&bytes);
+    if found == *expected {
+        Ok(bytes)
+    } else {
+        Err(PredictionsError::Checksum { found, expected: *expected })
+    }
+}
+
+/// Returns the file that version 1 keeps the predictions of a member in.
+pub(super) fn file_of(folder: &Path, member: &MemberId) -> PathBuf {
+    folder.join("predictions").join(format!("{member}.safetensors"))
+}
+
+/// Returns the bytes of a prediction file; equal predictions give equal bytes. In half precision the
+/// class that wins an image still does.
+pub(super) fn encode_predictions(predictions: &Predictions, half: bool) -> Vec<u8> {
+    let encode = if half { halves } else { floats };
+    let kind = if half { Dtype::F16 } else { Dtype::F32 };
+    let (validation, test) = (encode(&predictions.validation), encode(&predictions.test));
     let validation_labels = words(&predictions.validation_labels);
     let test_labels = words(&predictions.test_labels);
     let matrix = |source: &LogProbabilities| vec![source.images(), source.classes];
     let tensors = [
-        ("test", Dtype::F32, matrix(&predictions.test), &test),
+        ("test", kind, matrix(&predictions.test), &test),
         ("test-labels", Dtype::U16, vec![predictions.test_labels.len()], &test_labels),
-        ("validation", Dtype::F32, matrix(&predictions.validation), &validation),
+        ("validation", kind, matrix(&predictions.validation), &validation),
         (
             "validation-labels",
             Dtype::U16,
@@ -81,16 +113,19 @@ pub(super) fn encode_predictions(predictions: &Predictions) -> Vec<u8> {
 pub(super) fn decode_predictions(bytes: &[u8]) -> Result<Predictions, PredictionsError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let version = header.metadata().as_ref().and_then(|metadata| metadata.get(VERSION_KEY));
+    let tensors = SafeTensors::deserialize(bytes)?;
     let precision = match version.and_then(|text| text.parse::<u32>().ok()) {
         Some(1) => PredictionPrecision::Half,
-        Some(VERSION) => PredictionPrecision::Single,
+        Some(VERSION) => match tensors.tensor("test").map(|test| test.dtype()) {
+            Ok(Dtype::F16) => PredictionPrecision::HalfLogarithms,
+            _ => PredictionPrecision::Single,
+        },
         found => {
             let found = found.map_or("none".to_owned(), |found| found.to_string());
             let problem = format!("format version {found}, this `bench` reads up to {VERSION}");
             return Err(PredictionsError::Content(problem));
         }
     };
-    let tensors = SafeTensors::deserialize(bytes)?;
     let predictions = Predictions {
         validation: matrix(&tensors, "validation", precision)?,
         validation_labels: labels(&tensors, "validation-labels")?,
@@ -117,6 +152,42 @@ fn floats(logs: &LogProbabilities) -> Vec<u8> {
     logs.values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
+fn halves(logs: &LogProbabilities) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2 * logs.values.len());
+    let mut rounded = Vec::with_capacity(logs.classes);
+    for row in logs.rows() {
+        rounded.clear();
+        rounded.extend(row.iter().map(|&log| f16::from_f32(log)));
+        keep_winner(&mut rounded, row);
+        bytes.extend(rounded.iter().flat_map(|value| value.to_le_bytes()));
+    }
+    bytes
+}
+
+/// Makes the first largest value of `row` the one of `exact`: rounding may have made an earlier one
+/// its equal.
+fn keep_winner(row: &mut [f16], exact: &[f32]) {
+    let mut winner = 0;
+    for (index, value) in exact.iter().enumerate() {
+        if *value > exact[winner] {
+            winner = index;
+        }
+    }
+    let Some(&value) = row.get(winner) else { return };
+    if value.is_infinite() && exact[winner].is_finite() {
+        row[winner] = f16::MIN;
+    }
+    let below = match row[winner] {
+        zero if zero.to_f32() >= 0.0 => -f16::MIN_POSITIVE_SUBNORMAL,
+        value => f16::from_bits(value.to_bits() + 1),
+    };
+    for earlier in 0..winner {
+        if row[earlier] >= row[winner] {
+            row[earlier] = below;
+        }
+    }
+}
+
 fn words(labels: &[u16]) -> Vec<u8> {
     labels.iter().flat_map(|label| label.to_le_bytes()).collect()
 }
@@ -141,7 +212,7 @@ fn matrix(
 ) -> Result<LogProbabilities, PredictionsError> {
     let kind = match precision {
         PredictionPrecision::Single => Dtype::F32,
-        PredictionPrecision::Half => Dtype::F16,
+        PredictionPrecision::Half | PredictionPrecision::HalfLogarithms => Dtype::F16,
     };
     let (shape, bytes) = tensor(tensors, name, kind)?;
     let [_, classes] = shape[..] else {
@@ -149,10 +220,12 @@ fn matrix(
         return Err(PredictionsError::Content(problem));
     };
     let single = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+    let log = |two: &[u8]| f16::from_le_bytes([two[0], two[1]]).to_f32();
     let half = |two: &[u8]| f16::from_le_bytes([two[0], two[1]]).to_f32().max(SMALLEST_HALF).ln();
     let values = match precision {
         PredictionPrecision::Single => bytes.chunks_exact(4).map(single).collect(),
         PredictionPrecision::Half => bytes.chunks_exact(2).map(half).collect(),
+        PredictionPrecision::HalfLogarithms => bytes.chunks_exact(2).map(log).collect(),
     };
     Ok(LogProbabilities { classes, values })
 }
@@ -178,9 +251,9 @@ mod tests {
 
     #[test]
     fn predictions_survive_exactly() {
-        let bytes = encode_predictions(&example());
+        let bytes = encode_predictions(&example(), false);
         assert_eq!(decode_predictions(&bytes).unwrap(), example());
-        assert_eq!(bytes, encode_predictions(&example()));
+        assert_eq!(bytes, encode_predictions(&example(), false));
     }
 
     #[test]
@@ -190,14 +263,14 @@ mod tests {
             validation_labels: vec![],
             ..example()
         };
-        let back = decode_predictions(&encode_predictions(&predictions)).unwrap();
+        let back = decode_predictions(&encode_predictions(&predictions, false)).unwrap();
         assert_eq!(back.validation.images(), 0);
         assert_eq!(back.test, predictions.test);
     }
 
     #[test]
     fn every_cut_of_a_file_is_refused_without_a_panic() {
-        let bytes = encode_predictions(&example());
+        let bytes = encode_predictions(&example(), false);
         for end in 0..bytes.len() {
             assert!(decode_predictions(&bytes[..end]).is_err(), "cut at {end}");
         }
@@ -205,10 +278,41 @@ mod tests {
 
     #[test]
     fn a_later_version_is_refused_with_both_versions_named() {
-        let mut bytes = encode_predictions(&example());
+        let mut bytes = encode_predictions(&example(), false);
         let place = bytes.windows(3).position(|window| window == b"\"2\"").unwrap();
         bytes[place + 1] = b'7';
         let message = decode_predictions(&bytes).unwrap_err().to_string();
         assert_eq!(message, "format version 7, this `bench` reads up to 2");
+    }
+
+    #[test]
+    fn half_precision_keeps_who_wins_and_three_digits() {
+        // Differences that a 16-bit number does not hold, at both ends of the scale.
+        let rows: [[f32; 3]; 5] = [
+            [-1e-9, -0.9e-9, -30.0],
+            [-2.000_01, -2.0, -2.000_02],
+            [-70_000.0, -69_000.0, f32::NEG_INFINITY],
+            [f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0],
+            [-0.693_147_2, -0.693_147_2, -20.0],
+        ];
+        let predictions = Predictions {
+            test: LogProbabilities { classes: 3, values: rows.concat() },
+            test_labels: vec![0; 5],
+            ..Predictions::default()
+        };
+        let back = decode_predictions(&encode_predictions(&predictions, true)).unwrap();
+        assert_eq!(back.precision, PredictionPrecision::HalfLogarithms);
+        let first_largest = |row: &[f32]| {
+            (0..3).fold(0, |best, index| if row[index] > row[best] { index } else { best })
+        };
+        for (stored, exact) in back.test.rows().zip(&rows) {
+            assert_eq!(first_largest(stored), first_largest(exact), "{stored:?} of {exact:?}");
+        }
+        for (stored, exact) in back.test.rows().zip(&rows).skip(1).step_by(3) {
+            let close = |(a, b): (&f32, &f32)| a == b || (a / b - 1.0).abs() < 1e-3;
+            assert!(stored.iter().zip(exact).all(close), "{stored:?} of {exact:?}");
+        }
+        let exact = encode_predictions(&predictions, false);
+        assert!(encode_predictions(&predictions, true).len() < exact.len());
     }
 }

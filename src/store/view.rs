@@ -1,59 +1,200 @@
 //! What the entries of all journals add up to.
+//!
+//! The sum does not depend on the order in which journals are read: which of two entries counts is
+//! decided by what they say, and only between entries that say the same by where they stand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::journal::Entry;
+use super::index::Index;
+use super::journal::{Run, Stored};
+use super::manifest::ManifestDraft;
 use super::origin::Session;
-use crate::base::{Digest, MemberId, TrialId};
-use crate::record::{MemberRecord, Outcome, TrialRecord};
+use super::writer::Source;
+use crate::base::seal::Check;
+use crate::base::{Digest, MemberId, SeedPath, TrialId};
+use crate::record::{EpochRecord, MemberRecord, MemberSummary, Outcome, TrialRecord};
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Index of the journal in the order they were met.
+    pub(super) journal: u32,
+    /// Bytes of its line, line break included.
+    pub(super) length: u32,
+    /// Where its line begins.
+    pub(super) offset: u64,
+}
+
+/// What is known of a member: its latest record without the epochs, which
+/// [`Store::epochs`](super::Store::epochs) reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// What was trained.
+    pub id: MemberId,
+    /// Where its random streams hang.
+    pub seed_path: SeedPath,
+    /// Index of the attempt, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong, for outcomes other than completed.
+    pub reason: Option<Box<str>>,
+    /// Present when completed.
+    pub summary: Option<Box<MemberSummary>>,
+    pub(super) repair: u32,
+    pub(super) predictions: Option<Stored>,
+    pub(super) weights: Option<Box<Digest>>,
+    pub(super) place: Place,
+}
+
+impl Member {
+    /// Returns the record with these epochs.
+    #[must_use]
+    pub fn record(&self, epochs: Vec<EpochRecord>) -> MemberRecord {
+        MemberRecord {
+            id: self.id,
+            seed_path: self.seed_path,
+            attempt: self.attempt,
+            outcome: self.outcome,
+            reason: self.reason.as_deref().map(str::to_owned),
+            epochs,
+            summary: self.summary.as_deref().cloned(),
+        }
+    }
+
+    /// Returns a mark of what a trial is made from: another mark, another score.
+    fn mark(&self) -> Check {
+        match (self.outcome, &self.predictions) {
+            (Outcome::Completed, Some(Stored::Part(part))) => part.check,
+            (Outcome::Completed, Some(Stored::File(digest))) => Check::of(digest.bytes()),
+            (outcome, _) => {
+                let text = format!("{} {} {}", outcome.name(), self.attempt, self.repair);
+                Check::of(text.as_bytes())
+            }
+        }
+    }
+
+    /// Orders two records of one member by how much they say.
+    fn says_more_than(&self, other: &Self) -> Ordering {
+        let said = |one: &Self| {
+            let certainty = match one.outcome {
+                Outcome::Completed | Outcome::Diverged => 2,
+                Outcome::Failed | Outcome::TimedOut => 1,
+                Outcome::Interrupted => 0,
+            };
+            // Of two interrupted attempts the one that got further.
+            let reached = if certainty == 0 { one.place.length } else { 0 };
+            (one.outcome.is_final(), one.repair, one.attempt, certainty, reached)
+        };
+        said(self).cmp(&said(other))
+    }
+
+    fn path(&self) -> &str {
+        self.summary.as_ref().map_or("", |summary| &summary.path)
+    }
+}
+
+/// The latest record of every trial.
+#[derive(Debug, Clone, Copy)]
+pub struct Trials<'a>(&'a Index<TrialId, Trial>);
+
+impl<'a> Trials<'a> {
+    /// Returns the record of a trial.
+    #[must_use]
+    pub fn get(self, id: &TrialId) -> Option<&'a TrialRecord> {
+        self.0.get(id).map(|trial| &trial.record)
+    }
+
+    /// Returns all records, in no particular order.
+    pub fn values(self) -> impl Iterator<Item = &'a TrialRecord> {
+        self.0.values().map(|trial| &trial.record)
+    }
+
+    /// Returns all records with where they stand, in no particular order.
+    pub(super) fn places(self) -> impl Iterator<Item = (&'a TrialRecord, Place)> {
+        self.0.values().map(|trial| (&trial.record, trial.place))
+    }
+
+    /// Returns the number of records.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A trial and what it was made from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Trial {
+    pub(super) record: TrialRecord,
+    /// One mark per member; none in version 1.
+    pub(super) from: Box<[Check]>,
+    pub(super) place: Place,
+}
+
+/// One entry, ready to be added.
+pub(super) enum Fact {
+    Member(Box<Member>),
+    Trial(Box<Trial>),
+    /// With the index of its journal.
+    Run(Box<Run>, u32),
+    Session(Box<Session>),
+}
 
 /// The latest word on every member and trial.
 ///
-/// A final outcome (completed, diverged) is never replaced by one that is not; otherwise the later
-/// attempt counts, and of equal attempts the later entry.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Of two records of a member a final outcome (completed, diverged) counts before one that is not,
+/// then the one trained again after its files were lost, then the later attempt; of equal records in
+/// two journals that of the lower numerical path, then that of the lower journal name, and in one
+/// journal the later. Of two records of a trial the one made from its members as they are counts.
+#[derive(Debug, Clone, Default)]
 pub struct View {
-    members: BTreeMap<MemberId, MemberRecord>,
-    predictions: BTreeMap<MemberId, Digest>,
-    weights: BTreeMap<MemberId, Digest>,
-    trials: BTreeMap<TrialId, TrialRecord>,
-    ended: BTreeSet<(MemberId, u32)>,
+    members: Index<MemberId, Member>,
+    trials: Index<TrialId, Trial>,
+    /// Further records of trials that have several.
+    rivals: Vec<Trial>,
+    run: Option<(Box<Run>, u32)>,
     sessions: Vec<Session>,
+    /// File names of the journals, without ending.
+    journals: Vec<Arc<str>>,
+    /// What the files that belong to each journal are called.
+    owners: Vec<Arc<str>>,
 }
 
 impl View {
     /// Returns the latest record of every member.
     #[must_use]
-    pub fn members(&self) -> &BTreeMap<MemberId, MemberRecord> {
+    pub fn members(&self) -> &Index<MemberId, Member> {
         &self.members
     }
 
     /// Returns the latest record of every trial, also of cells no longer in the grid.
     #[must_use]
-    pub fn trials(&self) -> &BTreeMap<TrialId, TrialRecord> {
-        &self.trials
+    pub fn trials(&self) -> Trials<'_> {
+        Trials(&self.trials)
     }
 
-    /// Returns what wrote the entries: programs, machines and engines, one a run that wrote any.
-    #[must_use]
-    pub fn sessions(&self) -> &[Session] {
-        &self.sessions
+    /// Returns what wrote the entries: programs, machines and engines, oldest first, one per run
+    /// that wrote any.
+    pub fn sessions(&self) -> impl DoubleEndedIterator<Item = &Session> {
+        self.sessions.iter()
     }
 
-    /// Returns the checksum of the predictions of a completed member.
+    /// Returns whether the record of a trial was made from its members as they are now: a trial of
+    /// which a member was trained again on another machine is to be scored again.
     #[must_use]
-    pub fn predictions(&self, member: &MemberId) -> Option<&Digest> {
-        self.predictions.get(member)
-    }
-
-    /// Returns the checksum of the weights of a completed member, where they were kept.
-    #[must_use]
-    pub fn weights(&self, member: &MemberId) -> Option<&Digest> {
-        self.weights.get(member)
+    pub fn is_current(&self, trial: &TrialId) -> bool {
+        self.trials.get(trial).is_some_and(|trial| self.currency(trial) > 0)
     }
 
     /// Returns the number of the attempt that comes next: an interrupted one is continued, and a
-    /// finished one (whose predictions were lost) repeated.
+    /// finished one (whose files were lost) repeated.
     #[must_use]
     pub fn next_attempt(&self, member: &MemberId) -> u32 {
         self.members.get(member).map_or(1, |record| match record.outcome {
@@ -62,48 +203,150 @@ impl View {
         })
     }
 
-    /// Returns whether the last attempt failed in a run that came to its own end, so that a later
-    /// run may try again.
+    /// Returns how often a member will have been trained again for its lost files, once it is
+    /// trained now.
     #[must_use]
-    pub fn failed_in_an_earlier_run(&self, member: &MemberId) -> bool {
-        let failed_in_ended_run =
-            |record: &MemberRecord| self.ended.contains(&(*member, record.attempt));
-        self.members.get(member).is_some_and(failed_in_ended_run)
+    pub fn next_repair(&self, member: &MemberId) -> u32 {
+        let again = |record: &Member| record.repair + u32::from(record.outcome.is_final());
+        self.members.get(member).map_or(0, again)
     }
 
-    /// Adds the next entry.
-    pub fn add(&mut self, entry: Entry) {
-        if let Some(record) = entry.member {
-            let before = self.members.get(&record.id);
-            if before.is_none_or(|before| replaces(&record, before)) {
-                match entry.predictions {
-                    Some(checksum) => self.predictions.insert(record.id, checksum),
-                    None => self.predictions.remove(&record.id),
-                };
-                match entry.weights {
-                    Some(checksum) => self.weights.insert(record.id, checksum),
-                    None => self.weights.remove(&record.id),
-                };
-                self.members.insert(record.id, record);
-            }
-        }
-        if let Some(record) = entry.trial {
-            let before = self.trials.get(&record.id);
-            if before.is_none_or(|before| record.outcome.is_final() || !before.outcome.is_final()) {
-                self.trials.insert(record.id, record);
-            }
-        }
-        if let Some(ended) = entry.ended {
-            self.ended.extend(ended.failed);
-        }
-        self.sessions.extend(entry.session);
+    /// Returns the marks of what a trial of these members is made from.
+    #[must_use]
+    pub fn marks(&self, members: &[MemberId]) -> Vec<Check> {
+        members.iter().map(|id| self.mark(id)).collect()
     }
-}
 
-fn replaces(record: &MemberRecord, before: &MemberRecord) -> bool {
-    match (record.outcome.is_final(), before.outcome.is_final()) {
-        (false, true) => false,
-        (true, false) => true,
-        _ => record.attempt >= before.attempt,
+    fn mark(&self, member: &MemberId) -> Check {
+        // A failed trial may have a member that nobody got to.
+        self.members.get(member).map_or_else(|| Check::of(b"unknown"), Member::mark)
+    }
+
+    /// Returns what is asked of the folder beyond its manifest.
+    pub(super) fn asked(&self) -> Option<&ManifestDraft> {
+        self.run.as_ref().map(|(run, _)| &run.asked)
+    }
+
+    /// Returns the revision of the last word on what is asked, 0 without one.
+    pub(super) fn revision(&self) -> u64 {
+        self.run.as_ref().map_or(0, |(run, _)| run.revision)
+    }
+
+    /// Returns where the predictions of a member are.
+    #[must_use]
+    pub fn source(&self, member: &MemberId) -> Source {
+        let stored = self.members.get(member).and_then(|record| {
+            let owner = Arc::clone(&self.owners[record.place.journal as usize]);
+            Some((record.predictions?, owner))
+        });
+        Source { member: *member, stored }
+    }
+
+    /// Returns whether the journals know predictions of a member.
+    #[must_use]
+    pub fn has_predictions(&self, member: &MemberId) -> bool {
+        self.members.get(member).is_some_and(|record| record.predictions.is_some())
+    }
+
+    /// Returns the digest of a completed member's weights, where they were kept.
+    #[must_use]
+    pub fn weights(&self, member: &MemberId) -> Option<&Digest> {
+        self.members.get(member).and_then(|record| record.weights.as_deref())
+    }
+
+    /// Registers a journal and returns its index.
+    pub(super) fn add_journal(&mut self, name: &str) -> u32 {
+        self.journals.push(name.into());
+        self.owners.push(name.into());
+        self.journals.len() as u32 - 1
+    }
+
+    /// Says what the files of a journal are called, where that is not its own name.
+    pub(super) fn set_owner(&mut self, journal: usize, name: &str) {
+        self.owners[journal] = name.into();
+    }
+
+    /// Adds what wrote, or writes, a journal.
+    pub(super) fn add_session(&mut self, session: &Session) {
+        self.sessions.push(session.clone());
+    }
+
+    /// Adds an entry of a journal; once all are added, [`View::settle`] is to be called.
+    pub(super) fn add(&mut self, fact: Fact) {
+        match fact {
+            Fact::Member(member) => self.add_member(*member),
+            Fact::Trial(trial) => self.add_trial(*trial),
+            Fact::Session(session) => self.sessions.push(*session),
+            Fact::Run(run, journal) => self.add_run(run, journal),
+        }
+    }
+
+    /// Adds what is asked of the folder, from the journal with this index.
+    fn add_run(&mut self, run: Box<Run>, journal: u32) {
+        let name = |index: u32| &self.journals[index as usize];
+        let is_later = self.run.as_ref().is_none_or(|(before, of)| {
+            (run.revision, name(journal)) > (before.revision, name(*of))
+        });
+        if is_later {
+            self.run = Some((run, journal));
+        }
+    }
+
+    fn add_member(&mut self, member: Member) {
+        let counts = self.members.get(&member.id).is_none_or(|before| {
+            member.says_more_than(before).then_with(|| self.order(&member, before)).is_gt()
+        });
+        if counts {
+            self.members.insert(member.id, member);
+        }
+    }
+
+    /// Orders two records that say as much by where they come from.
+    fn order(&self, one: &Member, other: &Member) -> Ordering {
+        if one.place.journal == other.place.journal {
+            return one.place.offset.cmp(&other.place.offset);
+        }
+        let name = |member: &Member| &self.journals[member.place.journal as usize];
+        (other.path(), name(other)).cmp(&(one.path(), name(one)))
+    }
+
+    fn add_trial(&mut self, trial: Trial) {
+        if self.trials.get(&trial.record.id).is_none() {
+            self.trials.insert(trial.record.id, trial);
+        } else {
+            self.rivals.push(trial);
+        }
+    }
+
+    /// Chooses among several records of a trial: what they were made from is known once all
+    /// members are.
+    pub(super) fn settle(&mut self) {
+        self.sessions.sort_by(|a, b| a.started.cmp(&b.started));
+        for rival in std::mem::take(&mut self.rivals) {
+            let before = self.trials.get(&rival.record.id).expect("a rival has a rival");
+            let worth =
+                |trial: &Trial| (self.currency(trial), trial.record.outcome.is_final());
+            let by_place = || {
+                if rival.place.journal == before.place.journal {
+                    return rival.place.offset.cmp(&before.place.offset);
+                }
+                let name = |trial: &Trial| &self.journals[trial.place.journal as usize];
+                name(before).cmp(name(&rival))
+            };
+            if worth(&rival).cmp(&worth(before)).then_with(by_place).is_gt() {
+                self.trials.insert(rival.record.id, rival);
+            }
+        }
+    }
+
+    /// Returns how well a trial fits its members: 2 where it was made from them, 1 where nothing
+    /// says that it was not, else 0.
+    fn currency(&self, trial: &Trial) -> u8 {
+        let members = trial.record.members.iter();
+        if trial.from.is_empty() {
+            let is_newer = |member: &Member| matches!(member.predictions, Some(Stored::Part(_)));
+            return u8::from(!members.filter_map(|id| self.members.get(id)).any(is_newer));
+        }
+        if members.map(|id| self.mark(id)).eq(trial.from.iter().copied()) { 2 } else { 0 }
     }
 }

@@ -1,13 +1,13 @@
 //! Weights of finished members, where the run was asked to keep them.
 //!
-//! One file a member, in the form the engine gives them; this module does not look inside. As with
+//! One file per member, in the form the engine gives them; this module does not look inside. As with
 //! predictions, the journal holds the checksum, and a file that does not match is as good as absent.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::atomic::{self, Durability};
 use super::error::StoreError;
+use super::inside;
 use crate::base::{Digest, MemberId, digest_of};
 
 fn path(folder: &Path, member: &MemberId) -> PathBuf {
@@ -35,7 +35,7 @@ pub(super) fn read(
     let expected =
         *checksum.ok_or_else(|| problem("the run that trained it kept none".to_owned()))?;
     let path = path(folder, member);
-    let bytes = fs::read(&path)
+    let bytes = inside::read(&path)
         .map_err(|error| problem(format!("cannot read `{}`: {error}", path.display())))?;
     let found = digest_of(&bytes);
     if found != expected {

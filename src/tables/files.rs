@@ -10,7 +10,7 @@ use polars::prelude::{
 
 use super::frames::{Frames, cells_frame};
 use crate::results::ExperimentResults;
-use crate::store::{StoreError, atomic};
+use crate::store::{StoreError, atomic, read_file};
 
 /// Why tables could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +105,7 @@ pub fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError
     for (name, frame) in TABLES.into_iter().zip(frames) {
         for (extension, bytes) in [("csv", csv_bytes(frame)), ("parquet", parquet_bytes(frame))] {
             let path = folder.join(name).with_extension(extension);
-            atomic::write(&path, &bytes)?;
+            atomic::write_derived(&path, &bytes)?;
             paths.push(path);
         }
     }
@@ -188,7 +188,7 @@ pub(super) fn read_frame(
         [("parquet", parse_parquet as fn(Vec<u8>) -> PolarsResult<DataFrame>), ("csv", parse_csv)]
     {
         let path = folder.join(name).with_extension(extension);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_file(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(source) => return Err(TablesError::Open { path, source }),

@@ -158,7 +158,7 @@ fn stored(folder: &Path, document: &Document, plan: &Plan) -> Store {
             reason: None,
             metrics: [(MetricName::TEST_ACCURACY, accuracy(trial.cell, trial.repeat))].into(),
         };
-        store.append_trial(record).expect("a trial");
+        store.append_trial(&record).expect("a trial");
     }
     store
 }
@@ -172,7 +172,7 @@ fn readers(axes: &[Vec<Value>]) -> [ExperimentResults; 3] {
     let folder = tempfile::tempdir().expect("a folder");
     let document = document(axes);
     let plan = plan(&document);
-    let journal = assemble(&plan, &stored(folder.path(), &document, &plan));
+    let journal = assemble(&plan, &stored(folder.path(), &document, &plan)).unwrap();
     let paths = write(&frames(&journal), &folder.path().join("tables")).expect("tables");
     let parquet = read_folder(folder.path()).expect("Parquet");
     for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "parquet")) {

@@ -116,16 +116,29 @@ fn bad_results_have_one_clear_message() {
     add(&mut page, &place, "a baseline that is none", &baseline);
     let other = ["run", "fake.toml", "--set", "name=other", "--out", "results/fake"];
     add(&mut page, &place, "another experiment's folder", &other);
-    let journal = place.read("results/fake/journal/main.jsonl");
-    let damaged: Vec<_> = journal
-        .lines()
-        .enumerate()
-        .map(|(place, line)| if place == 3 { "{ broken" } else { line })
-        .collect();
-    place.file("results/fake/journal/main.jsonl", damaged.join("\n") + "\n");
-    add(&mut page, &place, "a damaged journal", &["run", "fake.toml"]);
-    let newer = journal.replacen(":1", ":99", 1);
-    place.file("results/fake/journal/main.jsonl", newer);
+    // The name of a journal is another on every machine and in every run.
+    let name = place.journal("results/fake");
+    let journal = place.read(&name);
+    std::fs::remove_file(place.path(&name)).expect("a journal");
+    let name = "results/fake/journal/host-1-0123456789ab.jsonl";
+    let digit = journal.find("\"attempt\":1").expect("a member") + "\"attempt\":".len();
+    let mut damaged = journal.clone();
+    damaged.replace_range(digit..=digit, "2");
+    place.file(name, damaged);
+    let answer = place.bench(&["report", "results/fake"]);
+    let checks = answer.stderr.split_whitespace().filter(|word| {
+        let digits = word.trim_end_matches(',');
+        digits.len() == 16 && digits.chars().all(|c| c.is_ascii_hexdigit())
+    });
+    let mut shown = answer.stderr.clone();
+    for check in checks {
+        shown = shown.replace(check.trim_end_matches(','), "CHECKSUM");
+    }
+    write!(page, "── a damaged journal\n{shown}exit {}\n\n", answer.code).expect("a string");
+    let answer = place.bench(&["run", "fake.toml", "--quiet"]);
+    write!(page, "── a damaged journal that is run again\n{}exit {}\n\n", answer.stderr, answer.code)
+        .expect("a string");
+    place.file(name, "{\"format\":\"gridbench-journal\",\"version\":99}\n");
     add(&mut page, &place, "a journal of a later version", &["run", "fake.toml"]);
     let manifest = place.read("results/fake/manifest.json");
     // Not in the middle: that depends on how long the name of the machine is.

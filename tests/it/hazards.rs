@@ -5,17 +5,18 @@ use std::fs;
 use crate::support::{FAKE, Place, column, slow};
 
 /// Waits until a run that goes on has written so many lines.
-fn wait_for_lines(place: &Place, journal: &str, count: usize) {
-    let path = place.path(journal);
-    while fs::read_to_string(&path).map_or(0, |text| text.lines().count()) < count {
+fn wait_for_lines(place: &Place, folder: &str, count: usize) {
+    while place.journal_lines(folder).len() < count {
         std::thread::yield_now();
     }
 }
 
-/// An experiment whose members of repeat 1 fail at their first attempt.
-fn accident() -> String {
-    let accident = "spread = 0.004\naccidents = [{ kind = \"error\", repeat = 1, attempts = 1 }]";
-    FAKE.replace("spread = 0.004", accident)
+/// An experiment whose members of repeat 1 fail at so many attempts.
+fn accident(attempts: u32) -> String {
+    let accident = format!(
+        "spread = 0.004\naccidents = [{{ kind = \"error\", repeat = 1, attempts = {attempts} }}]"
+    );
+    FAKE.replace("spread = 0.004", &accident)
 }
 
 #[cfg(target_os = "linux")]
@@ -41,7 +42,7 @@ fn a_hang_up_stops_a_run_unless_it_was_started_to_survive_it() {
             .stdout(Stdio::null())
             .spawn();
         let mut child = child.expect("a shell starts");
-        wait_for_lines(&place, "results/fake/journal/main.jsonl", 3);
+        wait_for_lines(&place, "results/fake", 4);
         let told = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
         assert!(told.expect("kill runs").success());
         assert_eq!(child.wait().expect("an end").code(), Some(code), "{script}");
@@ -49,26 +50,28 @@ fn a_hang_up_stops_a_run_unless_it_was_started_to_survive_it() {
 }
 
 #[test]
-fn failed_members_are_tried_again_only_once_the_tables_of_their_run_are_written() {
+fn a_failed_member_is_tried_once_more_and_what_was_killed_or_run_again_changes_nothing() {
     let place = Place::new();
-    place.file("fake.toml", accident());
-    assert_eq!(place.bench(&["run", "fake.toml", "--out", "undisturbed"]).code, 3);
-    let journal = place.read("undisturbed/journal/main.jsonl");
-    assert!(journal.lines().last().expect("lines").starts_with("{\"ended\""), "{journal}");
+    place.file("passing.toml", accident(1));
+    let answer = place.bench(&["run", "passing.toml", "--out", "passing"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stderr.contains("failed and is tried again after the others"), "{}", answer.stderr);
+    place.file("lasting.toml", accident(2));
+    assert_eq!(place.bench(&["run", "lasting.toml", "--out", "undisturbed"]).code, 3);
     // A file where the tables go stops a run at the place where a killed one would be.
     place.file("stopped/tables", "");
-    let answer = place.bench(&["run", "fake.toml", "--out", "stopped"]);
+    let answer = place.bench(&["run", "lasting.toml", "--out", "stopped"]);
     assert_eq!(answer.code, 2, "{}", answer.stderr);
     assert!(answer.stderr.contains("cannot write `stopped/tables/"), "{}", answer.stderr);
-    assert!(!place.read("stopped/journal/main.jsonl").contains("\"ended\""));
     fs::remove_file(place.path("stopped/tables")).expect("a file");
-    assert_eq!(place.bench(&["run", "fake.toml", "--out", "stopped"]).code, 3);
-    for name in ["trials", "cells"] {
-        let of = |folder: &str| place.read(&format!("{folder}/tables/{name}.csv"));
-        assert_eq!(of("stopped"), of("undisturbed"), "{name}");
+    for _ in 0..2 {
+        assert_eq!(place.bench(&["run", "lasting.toml", "--out", "stopped"]).code, 3);
+        for name in ["trials", "cells"] {
+            let of = |folder: &str| place.read(&format!("{folder}/tables/{name}.csv"));
+            assert_eq!(of("stopped"), of("undisturbed"), "{name}");
+        }
     }
-    // A later run does try them again.
-    place.done(&["run", "fake.toml", "--out", "stopped"]);
+    place.done(&["run", "lasting.toml", "--out", "stopped", "--retry-failed"]);
 }
 
 #[cfg(unix)]
@@ -78,7 +81,7 @@ fn results_that_move_away_during_a_run_are_missed() {
     place.file("slow.toml", slow(40));
     let mut command = place.command(&["run", "slow.toml", "--quiet"]);
     let child = command.stderr(std::process::Stdio::piped()).spawn().expect("bench starts");
-    wait_for_lines(&place, "results/fake/journal/main.jsonl", 3);
+    wait_for_lines(&place, "results/fake", 4);
     fs::rename(place.path("results"), place.path("moved")).expect("a folder");
     let output = child.wait_with_output().expect("an end");
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -119,25 +122,66 @@ fn damaged_weights_are_trained_again_where_weights_are_wanted() {
 }
 
 #[test]
-fn the_hint_for_the_first_line_of_a_journal_restores_it() {
+fn predictions_that_are_lost_after_scoring_are_trained_again_and_the_run_says_so() {
     let place = Place::new();
     place.file("fake.toml", FAKE);
     place.done(&["run", "fake.toml", "--quiet"]);
-    let journal = place.read("results/fake/journal/main.jsonl");
-    let (_, entries) = journal.split_once('\n').expect("a header");
-    for broken in [entries.to_owned(), format!("{{ \u{fffd}\n{entries}")] {
-        place.file("results/fake/journal/main.jsonl", broken);
+    let before = place.read("results/fake/tables/trials.csv");
+    let file = fs::read_dir(place.path("results/fake/predictions")).expect("predictions");
+    let file = file.map(|entry| entry.expect("an entry").path()).next().expect("a file");
+    let sound = fs::read(&file).expect("predictions");
+    let mut flipped = sound.clone();
+    flipped[sound.len() / 2] ^= 16;
+    for (content, count, said) in [
+        (Some(flipped), 1, "its predictions are gone: "),
+        (Some(sound[..sound.len() - 1].to_vec()), 1, "ends after"),
+        (None, 16, "cannot read"),
+    ] {
+        match content {
+            Some(content) => fs::write(&file, content).expect("a file"),
+            None => fs::remove_file(&file).expect("a file"),
+        }
         let answer = place.bench(&["run", "fake.toml"]);
-        assert_eq!(answer.code, 2, "{}", answer.stderr);
-        let hint = answer.stderr.split("restore the line with `").nth(1).expect("a hint");
-        let command = hint.split('`').next().expect("a command");
-        let mended = std::process::Command::new("sh")
-            .args(["-c", command])
-            .current_dir(place.path(""))
-            .status();
-        assert!(mended.expect("a shell starts").success(), "{command}");
-        assert_eq!(place.read("results/fake/journal/main.jsonl"), journal);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        let told = format!("{count} of them again because their stored files were lost");
+        assert!(answer.stderr.contains(&told), "{}", answer.stderr);
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+        assert_eq!(place.read("results/fake/tables/trials.csv"), before);
+        let again = place.bench(&["run", "fake.toml"]);
+        assert!(again.stderr.contains("0 members trained, 18 reused"), "{}", again.stderr);
     }
+}
+
+#[test]
+fn a_killed_escalation_leaves_nothing_that_a_check_judges_by() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    place.done(&["run", "fake.toml", "--quiet"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    let tables = |name: &str| place.read(&format!("results/fake/tables/{name}.csv"));
+    let (cells, report) = (tables("cells"), place.read("results/fake/report.md"));
+    // As left by a run that was killed between its last trial and its tables.
+    place.file("results/fake/tables/cells.csv", "stale");
+    place.file("results/fake/report.md", "stale");
+    place.bench(&["check", "results/fake", "--baseline", "baseline.json"]);
+    assert_eq!(tables("cells"), cells);
+    assert_eq!(place.read("results/fake/report.md"), report);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_has_one_exit_code_in_every_phase() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    let full = |arguments: &[&str]| {
+        let output = place.command(arguments).stdout(crate::streams::full()).output();
+        output.expect("bench starts").status.code()
+    };
+    place.done(&["run", "fake.toml", "--quiet"]);
+    assert_eq!(full(&["report", "results/fake"]), Some(1));
+    let answer = place.bench(&["baseline", "results/fake", "--output", "/dev/full"]);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    assert!(answer.stderr.contains("hint: the disk is full"), "{}", answer.stderr);
 }
 
 #[test]

@@ -121,21 +121,24 @@ fn a_report_reads_fresh_tables_and_stale_ones_give_way_to_the_journal() {
     place.done(&["run", "fake.toml", "--quiet"]);
     let report = || place.done(&["report", "results/fake"]);
     let from_tables = report();
-    let journal = fs::read(place.path("results/fake/journal/main.jsonl")).expect("a journal");
+    let name = place.journal("results/fake");
+    let journal = fs::read(place.path(&name)).expect("a journal");
 
-    // A journal of the same length is not read: its content could be anything.
-    place.file("results/fake/journal/main.jsonl", vec![b'x'; journal.len()]);
+    // Before its end a journal is not read: its content could be anything.
+    let mut unread = vec![b'x'; journal.len() - 64];
+    unread.extend_from_slice(&journal[journal.len() - 64..]);
+    place.file(&name, unread);
     assert_eq!(report(), from_tables);
 
-    // One byte more, and it is.
-    let mut longer = journal.clone();
-    longer.push(b'{');
-    place.file("results/fake/journal/main.jsonl", &longer);
+    // Another end, or another line, and it is. A torn line says nothing.
+    place.file(&name, [&journal[..], b"{\"member"].concat());
     place.file("results/fake/tables/trials.parquet", "stale");
     assert_eq!(report(), from_tables);
-    let mut damaged = vec![b'x'; journal.len()];
-    damaged.push(b'\n');
-    place.file("results/fake/journal/main.jsonl", damaged);
+    let mut damaged = journal.clone();
+    damaged[journal.len() - 10] ^= 1;
+    place.file(&name, damaged);
+    assert_eq!(place.bench(&["report", "results/fake"]).code, 2);
+    place.file(&name, [&journal[..], b"{}\n"].concat());
     assert_eq!(place.bench(&["report", "results/fake"]).code, 2);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, FAKE, Place, column};
+use crate::support::{Answer, FAKE, Place, column, root};
 
 #[test]
 fn a_run_writes_tables_and_report_and_prints_the_grid() {
@@ -68,10 +68,7 @@ fn a_killed_run_ends_with_the_tables_of_an_undisturbed_one() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("bench starts");
-        let lines = || {
-            let journal = place.path("killed/journal/main.jsonl");
-            std::fs::read_to_string(journal).map_or(0, |text| text.lines().count())
-        };
+        let lines = || place.journal_lines("killed").len();
         let (before, began) = (lines(), Instant::now());
         let ended = loop {
             if let Some(status) = child.try_wait().expect("a child") {
@@ -96,8 +93,8 @@ fn a_killed_run_ends_with_the_tables_of_an_undisturbed_one() {
         let of = |folder: &str| place.read(&format!("{folder}/tables/{name}.csv"));
         assert_eq!(of("killed"), of("undisturbed"), "{name}");
     }
-    let journal = place.read("killed/journal/main.jsonl");
-    let completed = journal.lines().filter(|line| line.contains("\"member\":{")).count();
+    let lines = place.journal_lines("killed");
+    let completed = lines.iter().filter(|line| line.contains("\"member\":{")).count();
     assert_eq!(completed, 18, "a member was trained twice");
 }
 
@@ -113,8 +110,7 @@ fn an_interrupted_run_saves_its_place_and_says_so() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("bench starts");
-    let journal = place.path("results/fake/journal/main.jsonl");
-    while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 3 {
+    while place.journal_lines("results/fake").len() < 4 {
         std::thread::yield_now();
     }
     let pid = child.id().to_string();
@@ -149,17 +145,14 @@ fn a_failed_trial_is_recorded_and_the_rest_goes_on() {
 #[test]
 fn results_are_read_by_the_engine_revision_they_were_made_with() {
     let place = Place::new();
-    place.file("fake.toml", FAKE);
-    place.done(&["run", "fake.toml"]);
-    let manifest = place.read("results/fake/manifest.json");
-    let line = manifest.lines().find(|line| line.contains("\"engine-revision\"")).expect("a line");
-    let other = manifest.replace(line, "    \"engine-revision\": \"another\",");
-    std::fs::remove_file(place.path("results/fake/derived.json")).expect("a stamp");
-    let before = place.done(&["report", "results/fake"]);
+    place.copy(&root().join("tests/golden/run-1"), "old");
+    let before = place.done(&["report", "old"]);
     assert!(!before.contains("still to be done"), "{before}");
-    place.file("results/fake/manifest.json", other);
-    let report = place.done(&["report", "results/fake"]);
-    assert!(report.contains("18 of 18 trials are still to be done"), "{report}");
+    let manifest = place.read("old/manifest.json");
+    let line = manifest.lines().find(|line| line.contains("\"engine-revision\"")).expect("a line");
+    place.file("old/manifest.json", manifest.replace(line, "    \"engine-revision\": \"another\","));
+    let report = place.done(&["report", "old"]);
+    assert!(report.contains("2 of 2 trials are still to be done"), "{report}");
 }
 
 #[test]
@@ -211,7 +204,7 @@ fn a_second_writer_is_refused() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .expect("bench starts");
-    while !place.path("results/fake/journal/main.jsonl").is_file() {
+    while place.journals("results/fake").is_empty() {
         std::thread::yield_now();
     }
     let second = place.bench(&["run", "slow.toml"]);

@@ -18,7 +18,7 @@ fn without_reader(mut command: Command, of_stderr: bool) -> Answer {
     child.wait_with_output().expect("an end").into()
 }
 
-fn full() -> Stdio {
+pub(crate) fn full() -> Stdio {
     File::options().write(true).open("/dev/full").expect("a full device").into()
 }
 
@@ -44,7 +44,7 @@ fn a_closed_standard_error_is_no_failure_of_a_trial() {
     let answer = without_reader(place.command(&["run", "slow.toml"]), true);
     assert_eq!(answer.code, 0);
     assert!(answer.stdout.contains("n = 3"), "{}", answer.stdout);
-    assert!(!place.read("results/fake/journal/main.jsonl").contains("panicked"));
+    assert!(!place.journal_lines("results/fake").concat().contains("panicked"));
     let full = place.command(&["run", "absent.toml"]).stderr(full()).status();
     assert_eq!(full.expect("bench starts").code(), Some(2));
 }

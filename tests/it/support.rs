@@ -70,8 +70,48 @@ impl Place {
         name
     }
 
+    /// Copies a folder with everything below it.
+    pub(crate) fn copy(&self, from: &Path, to: &str) {
+        for entry in fs::read_dir(from).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = format!("{to}/{}", path.file_name().expect("a name").to_string_lossy());
+            if path.is_dir() {
+                self.copy(&path, &name);
+            } else {
+                self.file(&name, fs::read(&path).expect("a file"));
+            }
+        }
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Returns the journals of a results folder, in the order of their names.
+    pub(crate) fn journals(&self, folder: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path(folder).join("journal"));
+        let mut paths: Vec<PathBuf> =
+            entries.into_iter().flatten().map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+        paths
+    }
+
+    /// Returns the lines of all journals of a results folder, torn ones left out.
+    pub(crate) fn journal_lines(&self, folder: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for path in self.journals(folder) {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            lines.extend(whole.lines().map(str::to_owned));
+        }
+        lines
+    }
+
+    /// Returns the only journal of a results folder, below the place.
+    pub(crate) fn journal(&self, folder: &str) -> String {
+        let [path] = &self.journals(folder)[..] else { panic!("one journal in {folder}") };
+        let name = path.file_name().expect("a name").to_string_lossy();
+        format!("{folder}/journal/{name}")
     }
 
     /// Returns a call of `bench` in this folder that sees none of the user's settings.

@@ -133,28 +133,50 @@ fn divergence_is_a_result_and_is_not_tried_again() {
 }
 
 #[test]
-fn a_failed_member_is_tried_again_once_by_a_later_run_and_then_given_up() {
+fn a_failed_member_is_tried_once_more_by_the_same_run_and_then_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(1, [cell(0, |_| {}), cell(1, |_| {})]);
-    for (attempt, trained) in [(1, 2), (2, 1), (2, 0)] {
+    for (trained, epochs) in [(2, 3 + 2), (0, 0)] {
         let engine = Scripted::where_x_is_1(Turn::Error, 1);
         let summary = run_once(&plan, &engine, folder.path());
         assert_eq!((summary.members_trained, summary.trials_failed), (trained, 1));
+        assert_eq!(engine.epochs(), epochs);
         let record = &results(folder.path()).members[&plan.members[1].id];
-        assert_eq!((record.attempt, record.outcome), (attempt, Outcome::Failed));
+        assert_eq!((record.attempt, record.outcome), (2, Outcome::Failed));
     }
 }
 
 #[test]
-fn a_failed_trial_becomes_complete_when_its_member_does() {
+fn a_fault_that_passes_costs_an_attempt_and_no_trial() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(1, [cell(1, |_| {}), cell(0, |_| {})]);
+    let engine = Scripted::new(|job, _| match job.attempt {
+        1 if super::scripted::x_of(job) == 1 => Turn::Panic,
+        _ => Turn::Go,
+    });
+    let summary = run_once(&plan, &engine, folder.path());
+    assert_eq!((summary.trials_completed, summary.trials_failed), (2, 0));
+    let record = &results(folder.path()).members[&plan.members[0].id];
+    assert_eq!((record.attempt, record.outcome), (2, Outcome::Completed));
+}
+
+#[test]
+fn members_that_were_given_up_are_tried_again_only_when_told_to() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(1, [cell(1, |_| {})]);
-    assert_eq!(
-        run_once(&plan, &Scripted::where_x_is_1(Turn::Error, 1), folder.path()).trials_failed,
-        1
-    );
-    assert_eq!(run_once(&plan, &Scripted::flawless(), folder.path()).trials_completed, 1);
+    let failing = Scripted::where_x_is_1(Turn::Error, 1);
+    assert_eq!(run_once(&plan, &failing, folder.path()).trials_failed, 1);
+    assert_eq!(run_once(&plan, &Scripted::flawless(), folder.path()).trials_failed, 1);
+    let told = |engine: &Scripted| {
+        let options = RunOptions { retry_failed: true, ..RunOptions::default() };
+        let stop = StopSignal::new();
+        let folder = folder.path();
+        Session { plan: &plan, engine, folder, options, stop: &stop, events: &|_| {} }.run().unwrap()
+    };
+    let summary = told(&Scripted::where_x_is_1(Turn::Error, 1));
+    assert_eq!((summary.trials_failed, summary.members_trained), (1, 1));
+    assert_eq!(told(&Scripted::flawless()).trials_completed, 1);
     let results = results(folder.path());
     assert_eq!(results.trials[&plan.trials[0].id].outcome, Outcome::Completed);
-    assert_eq!(results.members[&plan.members[0].id].attempt, 2);
+    assert_eq!(results.members[&plan.members[0].id].attempt, 4);
 }

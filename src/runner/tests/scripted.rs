@@ -17,7 +17,7 @@ use crate::record::{
     TrialRecord,
 };
 use crate::runner::{
-    Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, conclude, run,
+    Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, run,
 };
 use crate::store::{ManifestDraft, Store};
 
@@ -41,6 +41,8 @@ pub(super) struct Scripted {
     pub(super) pack: usize,
     pub(super) refuses_checkpoints: bool,
     pub(super) is_lost: AtomicBool,
+    /// Changes every result, as another numerical path would.
+    pub(super) salt: u64,
     pub(super) epochs: AtomicUsize,
     pub(super) packs: Mutex<Vec<usize>>,
 }
@@ -52,6 +54,7 @@ impl Scripted {
             pack: 1,
             refuses_checkpoints: false,
             is_lost: AtomicBool::new(false),
+            salt: 0,
             epochs: AtomicUsize::new(0),
             packs: Mutex::new(Vec::new()),
         }
@@ -129,7 +132,7 @@ impl Engine for Scripted {
             }
             None => {
                 let seed = job.seed_path.word(Stream::Fake, 0);
-                State { digest: mix(seed, x_of(job)), epochs: Vec::new() }
+                State { digest: mix(seed, x_of(job)) ^ self.salt, epochs: Vec::new() }
             }
         };
         let mut output = TrainOutput {
@@ -238,6 +241,20 @@ pub(super) fn open(folder: &Path) -> Store {
     Store::open_writer(folder, draft).unwrap()
 }
 
+/// The only journal of a folder.
+pub(super) fn journal(folder: &Path) -> std::path::PathBuf {
+    let mut files = std::fs::read_dir(folder.join("journal")).unwrap();
+    let file = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none(), "one process, one run, one journal");
+    file
+}
+
+/// The only file of predictions of a folder.
+pub(super) fn predictions_file(folder: &Path) -> std::path::PathBuf {
+    let mut files = std::fs::read_dir(folder.join("predictions")).unwrap();
+    files.next().unwrap().unwrap().path()
+}
+
 /// Everything a report is made from.
 #[derive(Debug, PartialEq)]
 pub(super) struct Results {
@@ -247,7 +264,14 @@ pub(super) struct Results {
 
 pub(super) fn results(folder: &Path) -> Results {
     let store = Store::open_reader(folder).unwrap();
-    Results { members: store.members().clone(), trials: store.trials().clone() }
+    let ids: Vec<MemberId> = store.members().values().map(|member| member.id).collect();
+    let epochs = store.epochs(ids.iter().copied()).unwrap();
+    let members = ids.iter().zip(epochs).map(|(id, epochs)| (*id, store.members()[id].record(epochs)));
+    let trials = store.trials();
+    Results {
+        members: members.collect(),
+        trials: trials.values().map(|record| (record.id, record.clone())).collect(),
+    }
 }
 
 /// One run with everything adjustable.
@@ -263,8 +287,7 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     pub(super) fn run(self) -> Result<RunSummary, RunError> {
         let mut store = open(self.folder);
-        let shard = self.options.shard;
-        let summary = run(RunRequest {
+        run(RunRequest {
             plan: self.plan,
             engine: self.engine,
             store: &mut store,
@@ -272,11 +295,7 @@ impl Session<'_> {
             options: self.options,
             stop: self.stop,
             events: self.events,
-        })?;
-        if !summary.interrupted {
-            conclude(self.plan, &mut store, shard)?;
-        }
-        Ok(summary)
+        })
     }
 }
 

@@ -2,7 +2,9 @@ use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::scripted::{Scripted, Session, open, plan, results, run_once};
+use super::scripted::{
+    Scripted, Session, journal, open, plan, predictions_file, results, run_once,
+};
 use crate::base::{MetricName, digest_of};
 use crate::data::DataFolders;
 use crate::plan::testing::{cell, plan_of, settings};
@@ -46,7 +48,7 @@ fn a_second_run_trains_nothing_and_changes_no_byte_of_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(2, [cell(0, |_| {}), cell(1, |_| {})]);
     run_once(&plan, &Scripted::flawless(), folder.path());
-    let journal = folder.path().join("journal/main.jsonl");
+    let journal = journal(folder.path());
     let before = fs::read(&journal).unwrap();
     let engine = Scripted::flawless();
     let summary = run_once(&plan, &engine, folder.path());
@@ -132,27 +134,58 @@ fn a_member_is_on_the_disk_before_its_worker_takes_the_next() {
 }
 
 #[test]
-fn a_member_whose_predictions_are_lost_is_trained_again_when_a_trial_needs_it() {
+fn a_member_whose_predictions_are_lost_is_trained_again_also_after_it_was_scored() {
+    let pair = plan(2, [cell(0, |settings| settings.ensemble.size = 2)]);
+    let healthy = tempfile::tempdir().unwrap();
+    run_once(&pair, &Scripted::flawless(), healthy.path());
+    let expected = results(healthy.path());
+    type Harm = fn(&std::path::Path);
+    let harms: [(Harm, usize); 3] = [
+        (|file| fs::remove_file(file).unwrap(), 4),
+        (|file| cut(file, |bytes| bytes.truncate(bytes.len() - 1)), 1),
+        (|file| cut(file, |bytes| bytes[10] ^= 4), 1),
+    ];
+    for (harm, lost) in harms {
+        let folder = tempfile::tempdir().unwrap();
+        run_once(&pair, &Scripted::flawless(), folder.path());
+        harm(&predictions_file(folder.path()));
+        let engine = Scripted::flawless();
+        let summary = run_once(&pair, &engine, folder.path());
+        assert_eq!((summary.members_trained, summary.members_repaired), (lost, lost));
+        assert_eq!(engine.epochs(), 3 * lost);
+        assert_eq!(results(folder.path()), expected);
+        let again = Scripted::flawless();
+        run_once(&pair, &again, folder.path());
+        assert_eq!(again.epochs(), 0, "healed");
+        let store = Store::open_reader(folder.path()).unwrap();
+        assert!(pair.members.iter().all(|member| store.predictions(&member.id).is_ok()));
+    }
+}
+
+fn cut(file: &std::path::Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(file).unwrap();
+    change(&mut bytes);
+    crate::store::atomic::write(file, &bytes).unwrap();
+}
+
+#[test]
+fn a_trial_is_scored_again_when_a_member_was_trained_again_with_another_result() {
     let folder = tempfile::tempdir().unwrap();
-    let pair = plan(1, [cell(0, |settings| settings.ensemble.size = 2)]);
-    run_once(&pair, &Scripted::flawless(), folder.path());
+    let plan = plan(1, [cell(0, |settings| settings.ensemble.size = 2)]);
+    run_once(&plan, &Scripted::flawless(), folder.path());
     let before = results(folder.path());
-    let file = |place: usize| {
-        folder.path().join(format!("predictions/{}.safetensors", pair.members[place].id))
-    };
-    fs::remove_file(file(0)).unwrap();
-    fs::copy(folder.path().join("manifest.json"), file(1)).unwrap();
-
-    let engine = Scripted::flawless();
-    run_once(&pair, &engine, folder.path());
-    assert_eq!(engine.epochs(), 0, "no trial needs them");
-
-    let trio = plan(1, [cell(0, |settings| settings.ensemble.size = 3)]);
-    let summary = run_once(&trio, &engine, folder.path());
-    assert_eq!((engine.epochs(), summary.members_trained), (9, 3));
+    fs::remove_file(predictions_file(folder.path())).unwrap();
+    // Another machine: other bits.
+    let other = Scripted { salt: 7, ..Scripted::flawless() };
+    run_once(&plan, &other, folder.path());
     let after = results(folder.path());
-    assert!(before.members.iter().all(|(id, record)| after.members[id] == *record));
-    assert_eq!(summary.trials_completed, 1);
+    let score = |results: &super::scripted::Results| {
+        results.trials[&plan.trials[0].id].metrics[&MetricName::TEST_ACCURACY]
+    };
+    assert!((score(&before) - score(&after)).abs() > 1e-9);
+    let elsewhere = tempfile::tempdir().unwrap();
+    run_once(&plan, &other, elsewhere.path());
+    assert_eq!(after, results(elsewhere.path()));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The top of the file, `[report]` and `[check]`.
 
 use super::grid;
-use crate::base::{Metric, MetricName, Seed};
-use crate::spec::experiment::{CheckSettings, ConfusionPair, Match, ReportSettings};
+use crate::base::{Metric, MetricName, Seed, is_file_name};
+use crate::spec::experiment::{
+    CheckSettings, ConfusionPair, Match, ReportSettings, StoreSettings, StoredPredictions,
+};
 use crate::spec::keys;
 use crate::spec::reader::{
     COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number, whole,
@@ -47,7 +49,7 @@ pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
             None
         }
         Some(node) => section.text("name", findings).filter(|name| {
-            let fits = is_folder_name(name);
+            let fits = is_file_name(name);
             if !fits {
                 findings.wrong(
                     "name",
@@ -65,12 +67,6 @@ pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
         seed: Seed(section.whole("seed", WHOLE, findings).unwrap_or(DEFAULT_SEED)),
         save_weights: section.flag("save-weights", false, findings),
     }
-}
-
-fn is_folder_name(name: &str) -> bool {
-    name.len() <= 100
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// `[report]` with the places of the axes it names.
@@ -105,6 +101,19 @@ pub(in crate::spec) fn report(
         },
         rows: origin("rows"),
         columns: origin("columns"),
+    }
+}
+
+/// Reads `[store]`.
+pub(in crate::spec) fn store(node: Option<&Node>, findings: &mut Findings) -> StoreSettings {
+    let section = Section::open(node, "store", keys::below("store"), findings);
+    let choices = &[
+        ("f32", StoredPredictions::F32),
+        ("f16", StoredPredictions::F16),
+        ("none", StoredPredictions::None),
+    ];
+    StoreSettings {
+        predictions: section.choice("predictions", choices, findings).unwrap_or_default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Shape::{
     Between, Choice, Either, Flag, Free, From, Grids, List, Name, Text, UpTo, Whole, WholeWithin,
+    Words,
 };
 use super::{Key, key};
 use crate::base::Metric;
@@ -85,6 +86,15 @@ pub(super) const GRID: &[Key] = &[
         "`{ method, count }`: draws `count` distinct cells, `\"random\"` (uniformly) or `\"sobol\"` (evenly spread), from the master seed; a larger count keeps the cells of a smaller one",
     ),
 ];
+
+/// Keys of `[store]`.
+pub(super) const STORE: &[Key] = &[key(
+    "store.predictions",
+    Words(&["f32", "f16", "none"]),
+    "`\"f32\"`, `\"f16\"` or `\"none\"`",
+    "`\"f32\"`",
+    "How the predictions of every network are stored: 4 or 2 bytes per image and class, or not at all. `\"f16\"` keeps which class wins, and losses of ensembles to three digits; without any there are no ensembles, and reports show no confusions or galleries. Changes no trained number",
+)];
 
 /// Keys of `[report]` and `[check]`.
 pub(super) const REPORT: &[Key] = &[

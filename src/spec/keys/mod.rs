@@ -103,6 +103,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         trainer::KEYS,
         experiment::GRID,
         experiment::REPORT,
+        experiment::STORE,
     ]
     .into_iter()
     .flatten()

@@ -1,0 +1,182 @@
+//! All journals of a folder, read side by side into a view.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::blocks::{Before, Block, Blocks};
+use super::entry::{ReadEntry, VERSION};
+use super::head::{Head, files, plain};
+use crate::base::seal::{Check, verify_line};
+use crate::record::EpochRecord;
+use crate::store::error::StoreError;
+use crate::store::view::{Fact, Member, Place, Trial, View};
+
+/// Bytes of journals below which a second thread is not worth starting.
+const SMALL: u64 = 1 << 20;
+/// Most threads: beyond them the disk is what one waits for.
+const MAX_THREADS: usize = 16;
+
+/// A line that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Damage {
+    pub(in crate::store) path: PathBuf,
+    /// Where the line begins, in bytes.
+    pub(in crate::store) offset: u64,
+    /// Checksum of its bytes, to know it again.
+    pub(in crate::store) check: Check,
+    pub(in crate::store) problem: String,
+}
+
+/// One journal that was read.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct File {
+    pub(in crate::store) path: PathBuf,
+    pub(in crate::store) head: Head,
+    /// Bytes of its whole lines.
+    pub(in crate::store) length: u64,
+}
+
+/// What all journals of a folder say.
+#[derive(Default)]
+pub(in crate::store) struct Reading {
+    pub(in crate::store) view: View,
+    /// By the index in a [`Place`].
+    pub(in crate::store) files: Vec<File>,
+    /// In the order of journals and lines.
+    pub(in crate::store) damages: Vec<Damage>,
+}
+
+/// Reads all journals of a folder, whatever is damaged in them.
+///
+/// # Errors
+/// If one cannot be read or is of a later version.
+pub(in crate::store) fn read_all(folder: &Path) -> Result<Reading, StoreError> {
+    let paths: Vec<PathBuf> = files(folder)?.into_values().collect();
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |facts| facts.len());
+    let threads = match paths.iter().map(size).sum::<u64>() {
+        0..SMALL => 1,
+        _ => thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS),
+    };
+    let mut view = View::default();
+    for path in &paths {
+        view.add_journal(&path.file_stem().unwrap_or_default().to_string_lossy());
+    }
+    let (blocks, view) = (Mutex::new(Blocks::of(paths.clone())), Mutex::new(view));
+    let damages = Mutex::new(Vec::new());
+    let read = || -> Result<(), StoreError> {
+        loop {
+            // The lock is for taking alone.
+            let block = lock(&blocks).next()?;
+            let Some(block) = block else { return Ok(()) };
+            let Parsed { facts, damages: found } = parse(&block, &paths[block.journal])?;
+            let mut view = lock(&view);
+            facts.into_iter().for_each(|fact| view.add(fact));
+            drop(view);
+            lock(&damages).extend(found);
+        }
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
+        let own = read();
+        others.into_iter().try_fold((), |(), other| other.join().expect("a reader ends")).and(own)
+    })?;
+    let files: Vec<File> = into_inner(blocks)
+        .finish()
+        .map(|(path, head, length)| File { path, head, length })
+        .collect();
+    let mut view = into_inner(view);
+    for (index, file) in files.iter().enumerate() {
+        view.set_owner(index, &file.head.name);
+        if let Some(header) = &file.head.header {
+            view.add_session(&header.clone().session());
+        }
+    }
+    view.settle();
+    let mut damages = into_inner(damages);
+    damages.sort_by(|a: &Damage, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
+    Ok(Reading { view, files, damages })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Parsed {
+    facts: Vec<Fact>,
+    damages: Vec<Damage>,
+}
+
+/// Parses the lines of a block.
+fn parse(block: &Block, path: &Path) -> Result<Parsed, StoreError> {
+    let mut parsed = Parsed { facts: Vec::new(), damages: Vec::new() };
+    let (mut start, mut before) = (0, block.before);
+    while let Some(length) = memchr::memchr(b'\n', &block.bytes[start..]) {
+        let line = &block.bytes[start..start + length];
+        let offset = block.offset + start as u64;
+        start += length + 1;
+        let place = Place { journal: block.journal as u32, length: length as u32 + 1, offset };
+        let problem = if offset == 0 {
+            Head::of(&block.bytes, path)?.problem
+        } else {
+            let sound = if block.version < VERSION { Ok(()) } else { verify(before, line) };
+            sound.and_then(|()| add(&mut parsed.facts, line, place, block.version)).err()
+        };
+        if let Some(problem) = problem {
+            let (path, check) = (path.to_owned(), Check::of(line));
+            parsed.damages.push(Damage { path, offset, check, problem });
+        }
+        before = Before::of(before, line);
+    }
+    Ok(parsed)
+}
+
+/// Holds a line against its checksum. Where the checksum of the line before is damaged, it may
+/// follow the one that should stand there.
+fn verify(before: Before, line: &[u8]) -> Result<(), String> {
+    let follows = [before.stands, before.should].into_iter().flatten();
+    let mut problem = None;
+    for previous in follows {
+        match verify_line(previous, line) {
+            Ok(_) => return Ok(()),
+            Err(error) => problem = problem.or(Some(error.to_string())),
+        }
+    }
+    Err(problem.unwrap_or_else(|| "the line before it has no checksum to follow".to_owned()))
+}
+
+/// Adds what a line says to `facts`.
+fn add(facts: &mut Vec<Fact>, line: &[u8], place: Place, version: u32) -> Result<(), String> {
+    let entry: ReadEntry<'_> = serde_json::from_slice(line).map_err(|error| plain(&error))?;
+    if let Some(record) = entry.member {
+        if version < VERSION {
+            // Without a checksum, what is not looked at may be anything.
+            serde_json::from_str::<Vec<EpochRecord>>(record.epochs.get())
+                .map_err(|error| plain(&error))?;
+        }
+        facts.push(Fact::Member(Box::new(Member {
+            id: record.id,
+            seed_path: record.seed_path,
+            attempt: record.attempt,
+            outcome: record.outcome,
+            reason: record.reason.map(String::into_boxed_str),
+            summary: record.summary.map(Box::new),
+            repair: entry.repair,
+            predictions: entry.predictions,
+            weights: entry.weights.map(Box::new),
+            place,
+        })));
+    }
+    if let Some(record) = entry.trial {
+        facts.push(Fact::Trial(Box::new(Trial { record, from: entry.from.into(), place })));
+    }
+    if let Some(run) = entry.run {
+        facts.push(Fact::Run(run, place.journal));
+    }
+    facts.extend(entry.session.map(|session| Fact::Session(Box::new(session))));
+    Ok(())
+}
