@@ -41,8 +41,10 @@ const TRIALS: u32 = 1_000_000;
 
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
-    let asks = |part: &str| !named.iter().any(|one| ["run", "open"].contains(&one.as_str()))
-        || named.iter().any(|one| one == part);
+    let asks = |part: &str| {
+        !named.iter().any(|one| ["run", "open"].contains(&one.as_str()))
+            || named.iter().any(|one| one == part)
+    };
     let folder = named.iter().find(|one| !["run", "open"].contains(&one.as_str()));
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.map_or_else(|| temporary.path().to_owned(), PathBuf::from);
@@ -84,7 +86,8 @@ fn of_the_program(folder: &Path) {
             kib * 1024.0 / 1e6
         );
     }
-    let count = |name: &str| std::fs::read_dir(folder.join("big").join(name)).map_or(0, Iterator::count);
+    let count =
+        |name: &str| std::fs::read_dir(folder.join("big").join(name)).map_or(0, Iterator::count);
     println!("files: {} journals, {} of predictions", count("journal"), count("predictions"));
 }
 

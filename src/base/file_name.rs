@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_no_file_names() {
-        let far = ["", ".", "..", "../x", "/etc", "a/b", "a\\b", "-rf", ".hidden", "a b", "a\0", "ä"];
+        let far =
+            ["", ".", "..", "../x", "/etc", "a/b", "a\\b", "-rf", ".hidden", "a b", "a\0", "ä"];
         for name in far {
             assert!(!is_file_name(name), "{name}");
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::CompareArguments;
-use super::evidence::usable;
+use super::evidence::{usable, warn_once};
 use super::failure::{Exit, Failure};
 use super::report::deliver;
 use super::results::{Reading, metric_of};
@@ -58,7 +58,13 @@ impl Source {
 
     /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
     fn examples(&self, cell: usize) -> Option<Examples> {
-        let (store, plan) = self.reading.stored().ok()??;
+        let (store, plan) = match self.reading.stored() {
+            Ok(stored) => stored?,
+            Err(failure) => {
+                warn_once(&failure);
+                return None;
+            }
+        };
         let settings = &plan.cells[cell].settings;
         let split = &settings.dataset.split;
         let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::failure::Failure;
 use super::images::Images;
 use super::results::store_failure;
 use crate::base::MemberId;
@@ -57,16 +58,22 @@ pub(super) fn predicted(
 
 /// Returns the predictions of a member; says of the first that cannot be used what is wrong with them.
 pub(super) fn usable(store: &Store, member: &MemberId) -> Option<Predictions> {
-    static TOLD: AtomicBool = AtomicBool::new(false);
     match store.predictions(member) {
         Ok(predictions) => Some(predictions),
         Err(error) => {
-            if store.view().has_predictions(member) && !TOLD.swap(true, Ordering::Relaxed) {
-                let told = store_failure("stored predictions are left out".to_owned(), &error);
-                say!("{}", told.as_warning());
+            if store.view().has_predictions(member) {
+                warn_once(&store_failure("stored predictions are left out".to_owned(), &error));
             }
             None
         }
+    }
+}
+
+/// Says why stored predictions are left out, once per command.
+pub(super) fn warn_once(failure: &Failure) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        say!("{}", failure.as_warning());
     }
 }
 

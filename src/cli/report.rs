@@ -51,7 +51,9 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         return Ok(Exit::Done);
     };
     match file {
-        Some(file) if format == Format::Markdown => write_markdown(&subjects, file, atomic::write_named)?,
+        Some(file) if format == Format::Markdown => {
+            write_markdown(&subjects, file, atomic::write_named)?
+        }
         _ => {
             let page = Page { width: terminal.width, colour: false };
             write(path, report::render(&subjects, format, page).as_bytes())?;

@@ -57,8 +57,8 @@ impl Reading {
 
 /// Returns what the tables in `folder` hold, each held against its digest where there is one.
 pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults), Failure> {
-    let derived = Derived::of_tables(folder)
-        .map_err(|error| store_failure(cannot_read(folder), &error))?;
+    let derived =
+        Derived::of_tables(folder).map_err(|error| store_failure(cannot_read(folder), &error))?;
     let manifest = match derived {
         Some(derived) => derived.into_manifest(),
         None => manifest_in(folder)?,

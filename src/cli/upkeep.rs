@@ -15,6 +15,10 @@ pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     let cannot = |error| store_failure(format!("cannot migrate `{}`", folder.display()), &error);
     let found = if arguments.apply { Migration::apply(folder) } else { Migration::of(folder) };
     let found = found.map_err(cannot)?;
+    if arguments.apply {
+        // Also where an earlier migration was ended before it came to this.
+        derived::refresh(folder, &mut Images::new(data_folders(&arguments.data)))?;
+    }
     if found.is_empty() {
         outln!("`{}` is of the present format", folder.display());
         return Ok(Exit::Done);
@@ -24,11 +28,7 @@ pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     for journal in &found.journals {
         outln!("  {}", journal.display());
     }
-    outln!(
-        "  {}, {}",
-        counted(found.members, "member"),
-        counted(found.trials, "trial"),
-    );
+    outln!("  {}, {}", counted(found.members, "member"), counted(found.trials, "trial"),);
     if found.predictions > 0 {
         outln!(
             "  {} ({:.1} MiB), which stay in half precision",
@@ -45,9 +45,7 @@ pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     if found.manifest {
         outln!("  manifest.json gets a checksum");
     }
-    if arguments.apply {
-        derived::refresh(folder, &mut Images::new(data_folders(&arguments.data)))?;
-    } else {
+    if !arguments.apply {
         outln!("nothing was changed; `bench migrate {} --apply` does it", folder.display());
     }
     Ok(Exit::Done)

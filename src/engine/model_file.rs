@@ -248,7 +248,10 @@ mod tests {
             // What is left is white space after the header.
             let same = || from_safetensors(&flipped).is_ok_and(|read| read == weights());
             assert!(card_of(&flipped).is_err() || same(), "bit {bit}");
-            assert!(card_of(&flipped).is_err() || card_of(&flipped).unwrap() == card(), "bit {bit}");
+            assert!(
+                card_of(&flipped).is_err() || card_of(&flipped).unwrap() == card(),
+                "bit {bit}"
+            );
         }
     }
 

@@ -269,8 +269,7 @@ impl<'a> Shop<'a> {
                 Some(predictions) => self.writer.write_predictions(predictions, how, durability)?,
                 None => None,
             };
-            let is_kept =
-                self.options.save_weights || self.view().weights(&record.id).is_some();
+            let is_kept = self.options.save_weights || self.view().weights(&record.id).is_some();
             let weights = weights
                 .as_ref()
                 .filter(|_| is_kept)

@@ -144,7 +144,7 @@ pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<bool, AtomicError> {
     let (temporary, mut file) = begin(path, folder)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
-    let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+    let linked = written.and_then(|()| retried(|| fs::hard_link(&temporary, path)));
     // A left-over temporary file only wastes space.
     let _ = fs::remove_file(&temporary);
     let created = match linked {
@@ -165,13 +165,24 @@ pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<bool, AtomicError> {
     Ok(created)
 }
 
+/// Does again what a signal interrupted, as network file systems may let it: the standard library
+/// does so for reads, writes and opening only.
+pub(super) fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// Opens a new temporary file beside `path`; missing folders are created.
 fn begin(path: &Path, folder: &Path) -> Result<(PathBuf, File), AtomicError> {
     let problem = |action| move |source| AtomicError { action, path: path.to_owned(), source };
     let temporary = temporary_beside(path, folder);
     let file = match inside::create_new(&temporary) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(problem("create the folder of"))?;
+            retried(|| fs::create_dir_all(folder)).map_err(problem("create the folder of"))?;
             inside::create_new(&temporary)
         }
         opened => opened,
@@ -193,7 +204,7 @@ fn replace(
     drop(file);
     let renamed = written
         .map_err(problem("write"))
-        .and_then(|()| fs::rename(&temporary, path).map_err(problem("replace")));
+        .and_then(|()| retried(|| fs::rename(&temporary, path)).map_err(problem("replace")));
     if renamed.is_err() {
         // The first error is the one to report; a left-over temporary file only wastes space.
         let _ = fs::remove_file(&temporary);
@@ -208,7 +219,7 @@ fn replace(
 /// Creates a folder unless it is there, in a way that survives a loss of power.
 pub(super) fn create_folder_in(parent: &Path, name: &str) -> Result<PathBuf, StoreError> {
     let folder = parent.join(name);
-    match fs::create_dir(&folder) {
+    match retried(|| fs::create_dir(&folder)) {
         Ok(()) => sync_folder(parent).map_err(StoreError::io("flush", parent))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(StoreError::io("create the folder", &folder)(error)),

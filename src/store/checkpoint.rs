@@ -148,7 +148,8 @@ mod tests {
         let member = MemberId::from(digest_of(b"member"));
         let own = Checkpoints::find(folder.path());
         own.save(member, (1, 5), b"five epochs").unwrap();
-        let path = |name: &str| folder.path().join(format!("checkpoints/{member}.{name}.checkpoint"));
+        let path =
+            |name: &str| folder.path().join(format!("checkpoints/{member}.{name}.checkpoint"));
         fs::rename(path(names::this_process()), path("other-7-abc")).unwrap();
         let own = Checkpoints::find(folder.path());
         own.save(member, (1, 2), b"two epochs").unwrap();

@@ -107,8 +107,7 @@ fn owner(name: &str, store: &Store) -> Option<String> {
     // Version 1 did not say which process.
     let (member, process) = name.split_once('.').unwrap_or((name, "0"));
     let member: MemberId = member.parse().ok()?;
-    let is_finished =
-        store.members().get(&member).is_some_and(|record| record.outcome.is_final());
+    let is_finished = store.members().get(&member).is_some_and(|record| record.outcome.is_final());
     is_finished.then(|| process.to_owned())
 }
 

@@ -46,9 +46,8 @@ pub(super) fn unlisted(folder: &Path, damages: Vec<Damage>) -> Vec<Damage> {
         .filter_map(|line| serde_json::from_slice::<Listed>(line).ok())
         .map(|listed| (listed.journal, listed.offset, listed.bytes))
         .collect();
-    let is_known = |damage: &Damage| {
-        known.contains(&(name_of(&damage.path), damage.offset, damage.check))
-    };
+    let is_known =
+        |damage: &Damage| known.contains(&(name_of(&damage.path), damage.offset, damage.check));
     damages.into_iter().filter(|damage| !is_known(damage)).collect()
 }
 

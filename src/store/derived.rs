@@ -89,8 +89,7 @@ impl Derived {
     /// If it is damaged or of a later version.
     pub fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
         let path = folder.join(FILE);
-        let damaged =
-            |problem: String| StoreError::DamagedDerived { path: path.clone(), problem };
+        let damaged = |problem: String| StoreError::DamagedDerived { path: path.clone(), problem };
         let text = match inside::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -102,8 +101,7 @@ impl Derived {
         if json.get("gridbench-derived").is_some() {
             return Ok(None);
         }
-        let is_sealed =
-            open_document(&mut json).map_err(|problem| damaged(problem.to_string()))?;
+        let is_sealed = open_document(&mut json).map_err(|problem| damaged(problem.to_string()))?;
         if !is_sealed {
             return Err(damaged("it has no checksum under `check`".to_owned()));
         }
@@ -123,9 +121,10 @@ impl Derived {
         let journals = journal::files(folder).ok()?;
         let are_those = !journals.is_empty()
             && journals.len() == derived.journals.len()
-            && derived.journals.iter().all(|(name, end)| {
-                journals.get(name).is_some_and(|path| end.is_of(path))
-            });
+            && derived
+                .journals
+                .iter()
+                .all(|(name, end)| journals.get(name).is_some_and(|path| end.is_of(path)));
         are_those.then_some(derived)
     }
 

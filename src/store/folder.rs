@@ -15,7 +15,7 @@ use super::origin::Session;
 use super::parts::PartReader;
 use super::view::{Member, Trials, View};
 use super::writer::{Finished, Writer};
-use super::{damaged, inside, weights};
+use super::{atomic, damaged, inside, weights};
 use crate::base::MemberId;
 use crate::record::{EpochRecord, MemberRecord, Predictions, TrialRecord};
 use crate::spec::experiment::StoredPredictions;
@@ -347,7 +347,8 @@ impl Store {
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
     // `a/./` would be looked for below an `a` that is not there yet.
     let plain: PathBuf = folder.components().collect();
-    fs::create_dir_all(plain).map_err(StoreError::io("create the folder", folder))
+    atomic::retried(|| fs::create_dir_all(&plain))
+        .map_err(StoreError::io("create the folder", folder))
 }
 
 /// Creates the manifest of a folder that has none or a damaged one, and returns the one that is

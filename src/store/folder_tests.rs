@@ -182,7 +182,9 @@ fn writers_that_no_lock_keeps_apart_lose_nothing() {
     let mut second = Store::open_writer(folder.path(), draft("x")).unwrap();
     for (store, own) in [(&mut first, "a"), (&mut second, "b")] {
         for name in [own, "both"] {
-            store.append_member(&member(name, Outcome::Completed, 1), Some(&predictions())).unwrap();
+            store
+                .append_member(&member(name, Outcome::Completed, 1), Some(&predictions()))
+                .unwrap();
         }
     }
     let store = Store::open_reader(folder.path()).unwrap();
@@ -301,7 +303,11 @@ fn a_damaged_line_stops_readers_until_a_run_has_listed_it() {
     assert_eq!(Store::open_reader(folder.path()).unwrap().members().len(), 2);
     assert_eq!(Store::open_writer(folder.path(), draft("x")).unwrap().damages(), 0);
     // Damage to the list brings the error back, nothing worse.
-    atomic::write(&folder.path().join("damaged.list"), listed.replace(":4,", ":5,").replace("offset", "0ffset").as_bytes()).unwrap();
+    atomic::write(
+        &folder.path().join("damaged.list"),
+        listed.replace(":4,", ":5,").replace("offset", "0ffset").as_bytes(),
+    )
+    .unwrap();
     assert!(Store::open_reader(folder.path()).is_err());
 }
 
@@ -350,7 +356,8 @@ fn a_folder_of_format_version_1_is_read() {
         ["member-0", "member-1", "member-2"].map(|name| store.members()[&id(name)].outcome);
     assert_eq!(outcomes, [Outcome::Completed, Outcome::Diverged, Outcome::Failed]);
     assert!(store.epochs([id("member-1")]).unwrap()[0][0].train_loss.is_nan());
-    let trial = |name: &str| store.trials().get(&TrialId::from(digest_of(name.as_bytes()))).unwrap();
+    let trial =
+        |name: &str| store.trials().get(&TrialId::from(digest_of(name.as_bytes()))).unwrap();
     assert_eq!(trial("trial-0").cell, CellId::from(digest_of(b"cell-0")));
     assert_eq!(trial("trial-1").reason.as_deref(), Some("out of memory"));
     assert_eq!(store.view().next_attempt(&id("member-2")), 2);
@@ -376,7 +383,10 @@ fn a_folder_of_format_version_1_is_written_on_and_its_files_stay_as_they_are() {
     assert_eq!(store.manifest().run.typed, draft("golden").typed);
     assert_eq!(Store::open_reader(folder.path()).unwrap().members().len(), 4);
     for name in ["manifest.json", "journal/main.jsonl"] {
-        assert_eq!(fs::read(folder.path().join(name)).unwrap(), fs::read(golden().join(name)).unwrap());
+        assert_eq!(
+            fs::read(folder.path().join(name)).unwrap(),
+            fs::read(golden().join(name)).unwrap()
+        );
     }
 }
 

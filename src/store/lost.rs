@@ -65,8 +65,7 @@ impl Writer {
             .has_predictions(&member)
             .then(|| view.source(&member).bytes(&self.folder, reader).err())
             .flatten();
-        let unusable =
-            |digest: &Digest| weights::read(&self.folder, &member, Some(digest)).err();
+        let unusable = |digest: &Digest| weights::read(&self.folder, &member, Some(digest)).err();
         let weights = view.weights(&member).and_then(unusable);
         let is_lost = predictions.is_some() || weights.is_some();
         is_lost.then_some(Lost { member, predictions, weights })

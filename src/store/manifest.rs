@@ -276,10 +276,8 @@ impl Manifest {
         let heads = journal::heads(folder)?;
         let runs = heads.iter().filter_map(|first| Some((first.run.as_ref()?, &first.head.name)));
         let asked = runs.max_by_key(|(run, name)| (run.revision, *name));
-        let sessions: Vec<Session> = heads
-            .iter()
-            .filter_map(|first| Some(first.head.header.clone()?.session()))
-            .collect();
+        let sessions: Vec<Session> =
+            heads.iter().filter_map(|first| Some(first.head.header.clone()?.session())).collect();
         let last = sessions.iter().max_by(|a, b| a.started.cmp(&b.started));
         Ok(Some(manifest.completed(asked.map(|(run, _)| &run.asked), last, [])))
     }
@@ -296,8 +294,7 @@ impl Manifest {
         let mut json: Json =
             serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         // A flipped digit of the version is damage, so the checksum is looked at first.
-        let is_sealed =
-            open_document(&mut json).map_err(|problem| damaged(problem.to_string()))?;
+        let is_sealed = open_document(&mut json).map_err(|problem| damaged(problem.to_string()))?;
         // Then the version: a later manifest may differ in any other field.
         let of_version_1 = json.get("gridbench-manifest").and_then(Json::as_u64);
         let version = json.get("version").and_then(Json::as_u64);

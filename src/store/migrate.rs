@@ -119,8 +119,7 @@ struct Old {
 
 impl Old {
     fn of(store: &Store) -> Result<Self, StoreError> {
-        let mut old =
-            Self { journals: vec![], members: vec![], trials: vec![], current: vec![] };
+        let mut old = Self { journals: vec![], members: vec![], trials: vec![], current: vec![] };
         let heads = journal::heads(store.folder())?;
         let files = journal::files(store.folder())?;
         let is_old: Vec<bool> = heads.iter().map(|first| first.head.version == 1).collect();
@@ -260,7 +259,10 @@ mod tests {
             let (known, found) = (&before.members()[id], &after.members()[id]);
             assert_eq!(known.record(vec![]), found.record(vec![]));
             let read = after.epochs([*id]).unwrap();
-            assert_eq!(serde_json::to_string(&read[0]).unwrap(), serde_json::to_string(epochs).unwrap());
+            assert_eq!(
+                serde_json::to_string(&read[0]).unwrap(),
+                serde_json::to_string(epochs).unwrap()
+            );
         }
         for record in before.trials().values() {
             assert_eq!(after.trials().get(&record.id), Some(record));

@@ -324,8 +324,7 @@ impl View {
         self.sessions.sort_by(|a, b| a.started.cmp(&b.started));
         for rival in std::mem::take(&mut self.rivals) {
             let before = self.trials.get(&rival.record.id).expect("a rival has a rival");
-            let worth =
-                |trial: &Trial| (self.currency(trial), trial.record.outcome.is_final());
+            let worth = |trial: &Trial| (self.currency(trial), trial.record.outcome.is_final());
             let by_place = || {
                 if rival.place.journal == before.place.journal {
                     return rival.place.offset.cmp(&before.place.offset);

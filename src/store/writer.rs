@@ -102,11 +102,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::add_member`].
-    pub fn add_trial(
-        &self,
-        view: &mut View,
-        record: &TrialRecord,
-    ) -> Result<Position, StoreError> {
+    pub fn add_trial(&self, view: &mut View, record: &TrialRecord) -> Result<Position, StoreError> {
         self.copy_trial(view, record, true)
     }
 

@@ -63,7 +63,10 @@ fn told(found: &[Answer], known: &[Answer], calls: &[&[&str]], file: &str) -> Re
             2 => return Err(format!("{call:?} refuses and does not name it\n{}", found.stderr)),
             _ if found.code == known.code && found.stdout == known.stdout => {}
             code => {
-                return Err(format!("SILENT: {call:?} says something else, exit {code}\n{}", found.stderr));
+                return Err(format!(
+                    "SILENT: {call:?} says something else, exit {code}\n{}",
+                    found.stderr
+                ));
             }
         }
     }
@@ -135,12 +138,15 @@ pub(crate) fn committed(rig: &Rig) -> Result<Tally, String> {
             fs::remove_file(place.join("out").join(file)).expect("a file");
         }
     }
-    let tables = part(rig, &start, "out", &["lock", "report.md", "charts", ".list"], &READERS[..1])?;
+    let tables =
+        part(rig, &start, "out", &["lock", "report.md", "charts", ".list"], &READERS[..1])?;
     let check: [&[&str]; 1] = [&["check", "fake", "--baseline", "kept/baseline.json", "--json"]];
     let baseline = part(rig, &start, "kept", &["model"], &check)?;
     let header: Vec<String> = (0..64).map(|pixel| format!("pixel{pixel}")).collect();
     let rows: Vec<String> = (0..20)
-        .map(|row| (0..64).map(|at| ((row * 7 + at * 3) % 17).to_string()).collect::<Vec<_>>().join(","))
+        .map(|row| {
+            (0..64).map(|at| ((row * 7 + at * 3) % 17).to_string()).collect::<Vec<_>>().join(",")
+        })
         .collect();
     fs::write(place.join("images.csv"), format!("{}\n{}\n", header.join(","), rows.join("\n")))
         .expect("a file");

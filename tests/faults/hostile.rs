@@ -24,8 +24,11 @@ const CALLS: [&[&str]; 7] = [
 pub(crate) fn all(rig: &Rig) -> Result<Tally, String> {
     let start = tempfile::tempdir().expect("a folder");
     let place = start.path();
-    fs::write(place.join("fake.toml"), FAKE.replace("attempts = 9", "attempts = 1") + "\n[check]\n")
-        .expect("a file");
+    fs::write(
+        place.join("fake.toml"),
+        FAKE.replace("attempts = 9", "attempts = 1") + "\n[check]\n",
+    )
+    .expect("a file");
     must(place, &["run", "fake.toml", "--out", "out", "--quiet"], 0)?;
     must(place, &["baseline", "out", "--output", "baseline.json"], 0)?;
     let mut targets: Vec<PathBuf> = files(&place.join("out"));

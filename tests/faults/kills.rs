@@ -60,7 +60,14 @@ pub(crate) fn escalate(rig: &Rig) -> Result<Tally, String> {
     must(start.path(), &["baseline", "before", "--output", "baseline.json"], 0)?;
     must(start.path(), &["run", "now.toml", "--out", "now", "--quiet"], 0)?;
     let arguments = vec![
-        "check", "now", "--baseline", "baseline.json", "--escalate", "--json", "--quiet", "--jobs",
+        "check",
+        "now",
+        "--baseline",
+        "baseline.json",
+        "--escalate",
+        "--json",
+        "--quiet",
+        "--jobs",
         "1",
     ];
     try_all(rig, &Scenario { start, arguments, results: "now", talks: true, copies: false })
@@ -73,8 +80,17 @@ pub(crate) fn confirm(rig: &Rig) -> Result<Tally, String> {
         .expect("a file");
     must(start.path(), &["run", "fake.toml", "--out", "first", "--quiet"], 0)?;
     let arguments = vec![
-        "confirm", "first", "--out", "fresh", "--repeats", "2", "--format", "json", "--quiet",
-        "--jobs", "1",
+        "confirm",
+        "first",
+        "--out",
+        "fresh",
+        "--repeats",
+        "2",
+        "--format",
+        "json",
+        "--quiet",
+        "--jobs",
+        "1",
     ];
     try_all(rig, &Scenario { start, arguments, results: "fresh", talks: true, copies: false })
 }
@@ -120,7 +136,10 @@ impl Expected {
         let root = place.path().join(scenario.results);
         let (operations, answer) = rig.count(place.path(), &root, &scenario.arguments);
         if operations == 0 || answer.code < 0 || answer.code == 2 {
-            return Err(format!("{operations} operations, exit {}\n{}", answer.code, answer.stderr));
+            return Err(format!(
+                "{operations} operations, exit {}\n{}",
+                answer.code, answer.stderr
+            ));
         }
         Ok(Self { operations, answer, tables: tables(&root)? })
     }

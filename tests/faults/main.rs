@@ -52,7 +52,10 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    println!("{:<15} {:>7} {:>8} {:>7} {:>7} {:>6}  what was done", "", "rounds", "as if not", "healed", "refused", "WRONG");
+    println!(
+        "{:<15} {:>7} {:>8} {:>7} {:>7} {:>6}  what was done",
+        "", "rounds", "as if not", "healed", "refused", "WRONG"
+    );
     let mut wrong = 0;
     for (name, what, campaign) in CAMPAIGNS {
         if !named.is_empty() && !named.iter().any(|asked| name.contains(asked.as_str())) {

@@ -130,9 +130,7 @@ impl Disk {
                 1 | 2 => flushed.clone(),
                 3 => [&flushed[..sure], &vec![0; content.len() - sure][..]].concat(),
                 4 => [&flushed[..sure], &content[sure..half]].concat(),
-                _ => {
-                    [&flushed[..sure], &vec![0; half - sure][..], &content[half..]].concat()
-                }
+                _ => [&flushed[..sure], &vec![0; half - sure][..], &content[half..]].concat(),
             };
             fs::write(place(name), bytes).expect("a file");
         }

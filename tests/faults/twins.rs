@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::rig::{End, FAKE, Fault, Random, Rig, Tally, answer, copy_of, must, same_tables, tables};
+use crate::rig::{
+    End, FAKE, Fault, Random, Rig, Tally, answer, copy_of, must, same_tables, tables,
+};
 
 /// Exit code of the run: one of its members fails for good.
 const FAILED: i32 = 3;

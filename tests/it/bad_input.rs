@@ -136,8 +136,12 @@ fn bad_results_have_one_clear_message() {
     }
     write!(page, "── a damaged journal\n{shown}exit {}\n\n", answer.code).expect("a string");
     let answer = place.bench(&["run", "fake.toml", "--quiet"]);
-    write!(page, "── a damaged journal that is run again\n{}exit {}\n\n", answer.stderr, answer.code)
-        .expect("a string");
+    write!(
+        page,
+        "── a damaged journal that is run again\n{}exit {}\n\n",
+        answer.stderr, answer.code
+    )
+    .expect("a string");
     place.file(name, "{\"format\":\"gridbench-journal\",\"version\":99}\n");
     add(&mut page, &place, "a journal of a later version", &["run", "fake.toml"]);
     let manifest = place.read("results/fake/manifest.json");

@@ -55,7 +55,11 @@ fn a_failed_member_is_tried_once_more_and_what_was_killed_or_run_again_changes_n
     place.file("passing.toml", accident(1));
     let answer = place.bench(&["run", "passing.toml", "--out", "passing"]);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
-    assert!(answer.stderr.contains("failed and is tried again after the others"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("failed and is tried again after the others"),
+        "{}",
+        answer.stderr
+    );
     place.file("lasting.toml", accident(2));
     assert_eq!(place.bench(&["run", "lasting.toml", "--out", "undisturbed"]).code, 3);
     // A file where the tables go stops a run at the place where a killed one would be.

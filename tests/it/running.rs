@@ -150,7 +150,8 @@ fn results_are_read_by_the_engine_revision_they_were_made_with() {
     assert!(!before.contains("still to be done"), "{before}");
     let manifest = place.read("old/manifest.json");
     let line = manifest.lines().find(|line| line.contains("\"engine-revision\"")).expect("a line");
-    place.file("old/manifest.json", manifest.replace(line, "    \"engine-revision\": \"another\","));
+    place
+        .file("old/manifest.json", manifest.replace(line, "    \"engine-revision\": \"another\","));
     let report = place.done(&["report", "old"]);
     assert!(report.contains("2 of 2 trials are still to be done"), "{report}");
 }

@@ -171,7 +171,9 @@ fn members_that_were_given_up_are_tried_again_only_when_told_to() {
         let options = RunOptions { retry_failed: true, ..RunOptions::default() };
         let stop = StopSignal::new();
         let folder = folder.path();
-        Session { plan: &plan, engine, folder, options, stop: &stop, events: &|_| {} }.run().unwrap()
+        Session { plan: &plan, engine, folder, options, stop: &stop, events: &|_| {} }
+            .run()
+            .unwrap()
     };
     let summary = told(&Scripted::where_x_is_1(Turn::Error, 1));
     assert_eq!((summary.trials_failed, summary.members_trained), (1, 1));

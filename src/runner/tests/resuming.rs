@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::scripted::{Results, Scripted, Session, Turn, journal as journal_file, plan, results, run_once};
+use super::scripted::{
+    Results, Scripted, Session, Turn, journal as journal_file, plan, results, run_once,
+};
 use crate::plan::Plan;
 use crate::plan::testing::cell;
 use crate::record::Outcome;

@@ -16,9 +16,7 @@ use crate::record::{
     EpochRecord, LogProbabilities, MemberRecord, MemberSummary, Outcome, Predictions, Selection,
     TrialRecord,
 };
-use crate::runner::{
-    Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, run,
-};
+use crate::runner::{Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, run};
 use crate::store::{ManifestDraft, Store};
 
 /// What the script says about one epoch.
@@ -266,7 +264,8 @@ pub(super) fn results(folder: &Path) -> Results {
     let store = Store::open_reader(folder).unwrap();
     let ids: Vec<MemberId> = store.members().values().map(|member| member.id).collect();
     let epochs = store.epochs(ids.iter().copied()).unwrap();
-    let members = ids.iter().zip(epochs).map(|(id, epochs)| (*id, store.members()[id].record(epochs)));
+    let members =
+        ids.iter().zip(epochs).map(|(id, epochs)| (*id, store.members()[id].record(epochs)));
     let trials = store.trials();
     Results {
         members: members.collect(),

@@ -206,4 +206,3 @@ pub(in crate::store) struct EpochsOfMember {
     pub(in crate::store) id: MemberId,
     pub(in crate::store) epochs: Vec<crate::record::EpochRecord>,
 }
-

@@ -19,7 +19,7 @@ mod tests;
 pub(super) use entry::{Ended, Entry, EpochsOf};
 pub use entry::{Part, Run, Stored};
 pub(super) use head::{files, heads};
-pub(super) use reader::{Damage, Reading, read_all};
 pub(super) use lines::Lines;
+pub(super) use reader::{Damage, Reading, read_all};
 pub use writer::Position;
 pub(super) use writer::{Appended, Journal};

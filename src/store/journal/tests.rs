@@ -152,7 +152,9 @@ fn a_later_version_is_refused() {
 #[test]
 fn journals_of_version_1_are_read_and_what_does_not_parse_is_named() {
     let line = serde_json::to_string(&entry(0)).unwrap();
-    let text = format!("{{\"gridbench-journal\":1}}\n{line}\n{{}}\n{{\"weather\":1}}\n{{\"trial\":{{}}}}\n{line}");
+    let text = format!(
+        "{{\"gridbench-journal\":1}}\n{line}\n{{}}\n{{\"weather\":1}}\n{{\"trial\":{{}}}}\n{line}"
+    );
     let reading = read(text.as_bytes()).unwrap();
     assert_eq!(repeats(&reading), [0]);
     let [damage] = &reading.damages[..] else { panic!("{:?}", reading.damages) };
@@ -266,8 +268,7 @@ fn one_flush_serves_everything_written_before_it() {
     let flushes = Arc::clone(&disk.flushes);
     let journal = journal_over(disk);
     assert_eq!(flushes.load(Ordering::SeqCst), 1);
-    let appended: Vec<_> =
-        (0..5).map(|repeat| journal.append(&entry(repeat)).unwrap()).collect();
+    let appended: Vec<_> = (0..5).map(|repeat| journal.append(&entry(repeat)).unwrap()).collect();
     for one in appended {
         journal.flush(one.position()).unwrap();
     }

@@ -101,8 +101,7 @@ impl Journal {
         let process = names::this_process();
         let mut number = 1;
         let (name, path, file) = loop {
-            let name =
-                if number == 1 { process.to_owned() } else { format!("{process}.{number}") };
+            let name = if number == 1 { process.to_owned() } else { format!("{process}.{number}") };
             let path = journals.join(format!("{name}.jsonl"));
             match inside::create_new(&path) {
                 Ok(file) => break (name, path, file),

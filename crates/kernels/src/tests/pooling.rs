@@ -307,8 +307,8 @@ fn every_path_rounds_to_bfloat16_as_the_definition_says() {
             pass_forward(path, &values, 1, epilogue);
             for (found, value) in stored.iter().zip(&values) {
                 let expected = half::bf16::from_f32(*value);
-                let is_right = found.to_bits() == expected.to_bits()
-                    || (found.is_nan() && expected.is_nan());
+                let is_right =
+                    found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
                 assert!(is_right, "{}: {value} as {found}, expected {expected}", path.isa());
             }
         }
