@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::evidence;
-use super::experiment::Images;
 use super::failure::Failure;
+use super::images::Images;
 use super::report::write_markdown;
 use super::results::{assembled, from_tables, store_and_plan, store_failure, tables_failure};
 use crate::plan::Plan;

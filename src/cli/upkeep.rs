@@ -3,9 +3,9 @@
 
 use super::arguments::{CleanArguments, MigrateArguments};
 use super::derived;
-use super::experiment::Images;
 use super::failure::{Exit, Failure};
 use super::folders::data_folders;
+use super::images::Images;
 use super::results::store_failure;
 use crate::report::counted;
 use crate::store::{Leftovers, Migration};

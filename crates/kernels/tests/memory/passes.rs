@@ -165,17 +165,29 @@ fn losses<E: Activation>(_: Path, numbers: &mut Numbers) {
 }
 
 /// Rules that keep no memory, one and two.
-const RULES: [Rule; 3] = [
-    Rule::Sgd { rate: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 },
-    Rule::Sgd { rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.1 },
+const RULES: [Rule; 4] = [
+    Rule::Sgd { rate: 0.1, momentum: 0.0, nesterov: false, finished: false, l2: 0.0, shrink: 0.0 },
+    Rule::Sgd { rate: 0.1, momentum: 0.9, nesterov: true, finished: true, l2: 0.1, shrink: 0.01 },
+    Rule::Adam {
+        rate: 0.1,
+        beta1: 0.9,
+        gain1: 0.1,
+        beta2: 0.999,
+        gain2: 0.001,
+        epsilon: 1e-7,
+        l2: 0.1,
+        shrink: 0.01,
+    },
     Rule::RmsProp {
         rate: 0.1,
         alpha: 0.9,
+        gain: 0.1,
         epsilon: 1e-7,
         inside: true,
         momentum: 0.9,
         finished: true,
-        weight_decay: 0.1,
+        l2: 0.1,
+        shrink: 0.01,
     },
 ];
 
