@@ -178,7 +178,7 @@ fn averages_without_their_start(weights: &[NamedTensor], steps: u64) -> Vec<Name
 #[ignore = "needs MNIST and an hour: set BENCH_DATA_DIR; SEEDS and STEPS say what is trained"]
 #[expect(clippy::disallowed_methods, reason = "a measurement that is told what to do")]
 #[expect(clippy::print_stdout, reason = "a measurement prints")]
-fn real_data_kinds_of_statistics_of_n1_on_mnist() {
+fn kinds_of_statistics_of_n1_on_mnist_measured() {
     let folder = std::env::var("BENCH_DATA_DIR").expect("set BENCH_DATA_DIR to MNIST's folder");
     let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "0 1 2 3 4".to_owned());
     let most: u64 = std::env::var("STEPS").map_or(MOMENTS[2], |steps| steps.parse().unwrap());

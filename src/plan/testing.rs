@@ -34,7 +34,7 @@ pub(crate) fn settings() -> Settings {
                 momentum: 0.0,
                 nesterov: false,
                 weight_decay: 0.0,
-                convention: OptimizerConvention::Torch,
+                convention: OptimizerConvention::Keras,
             },
             learning_rate: LearningRateSettings {
                 initial: 0.01,
