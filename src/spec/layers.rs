@@ -27,8 +27,11 @@ pub enum LayerSettings {
         momentum: f64,
         /// Added to the variance.
         epsilon: f64,
-        /// What an evaluation normalises by; older files mean Keras' running averages.
-        #[serde(default, skip_serializing_if = "NormStatistics::is_running")]
+        /// What an evaluation normalises by; manifests that do not say mean Keras' running averages.
+        #[serde(
+            default = "NormStatistics::of_old_manifests",
+            skip_serializing_if = "NormStatistics::is_running"
+        )]
         statistics: NormStatistics,
     },
     /// `max(x, 0)`.
@@ -139,10 +142,10 @@ impl LayerSettings {
 pub enum NormStatistics {
     /// Keras' running averages `r ← β r + (1 − β) batch`, from mean 0 and variance 1: the start keeps
     /// a weight of βᵗ after t steps.
-    #[default]
     Running,
     /// The same sums from 0, divided by 1 − βᵗ, so that the start counts for nothing (as Adam does);
     /// mean 0 and variance 1 before any step.
+    #[default]
     Debiased,
     /// Mean and variance over the training images as they are, from one pass in batches at every
     /// evaluation ("precise" statistics, Wu & Johnson 2021).
@@ -150,6 +153,11 @@ pub enum NormStatistics {
 }
 
 impl NormStatistics {
+    /// What manifests mean that do not say.
+    fn of_old_manifests() -> Self {
+        Self::Running
+    }
+
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_running(&self) -> bool {
         *self == Self::Running

@@ -61,7 +61,7 @@ pub(super) const KEYS: &[Key] = &[
         "model.statistics",
         Words(&["running", "debiased", "population"]),
         "text",
-        "`\"running\"`",
+        "`\"debiased\"`",
         "What batch normalization evaluates by: `running`, `debiased` or `population`, see below",
     ),
     key(
@@ -69,7 +69,7 @@ pub(super) const KEYS: &[Key] = &[
         Flag,
         "true or false",
         "`false`",
-        "`logistic`, `naive-bayes`: bring every pixel to mean 0 and standard deviation 1 over the training images (`logistic`: by a batch normalisation, whose running statistics come to the same)",
+        "`logistic`, `naive-bayes`: bring every pixel to mean 0 and standard deviation 1 over the training images (`logistic`: by a batch normalization in front, whose statistics come to the same)",
     ),
     key(
         "model.smoothing",
