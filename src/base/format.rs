@@ -21,6 +21,8 @@ pub const COMPARISON: Format = Format { name: "gridbench-comparison", version: 2
 pub const CONFIRMATION: Format = Format { name: "gridbench-confirmation", version: 2 };
 /// `bench check --format json`.
 pub const CHECK: Format = Format { name: "gridbench-check", version: 1 };
+/// `bench check --format json` without a verdict.
+pub const REFUSAL: Format = Format { name: "gridbench-refusal", version: 1 };
 /// `bench baseline`.
 pub const BASELINE: Format = Format { name: "gridbench-baseline", version: 2 };
 /// `bench plan --json`.

@@ -73,10 +73,9 @@ pub enum CheckError {
     },
     /// Gated cells have no finished trial in the candidate.
     #[error(
-        "{} of {gated} gated cells have no finished trial in the candidate: {}; run the \
-         experiment to its end, or write the baseline again if they were dropped on purpose",
+        "{} of {gated} gated cells of the baseline {} no finished trial in the candidate",
         cells.len(),
-        cells.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        if cells.len() == 1 { "has" } else { "have" }
     )]
     MissingCells {
         /// Their names.
@@ -92,6 +91,20 @@ pub enum CheckError {
         /// The value.
         value: f64,
     },
+}
+
+impl CheckError {
+    /// Returns the way out where the message does not hold it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::MissingCells { .. } => Some(
+                "run the experiment to its end; if the cells were dropped on purpose, gate the \
+                 others with `cells` in `[check]` or write the baseline again with `bench baseline`",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Holds the cells of a candidate against a baseline.

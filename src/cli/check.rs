@@ -13,8 +13,8 @@ use super::images::Images;
 use super::results::Reading;
 use super::terminal::Terminal;
 use crate::base::{Metric, MetricName};
-use crate::check::render::{Context, Form, SUMMARY_LIMIT, markdown, render};
-use crate::check::{self, Baseline, CellSample, CheckReport, Looks, Source, Verdict};
+use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
+use crate::check::{self, Baseline, CellSample, CheckError, CheckReport, Looks, Source, Verdict};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
 use crate::spec::experiment::{CheckSettings, Experiment};
@@ -65,7 +65,10 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         .then(|| Escalation::begin(&arguments.folder, &arguments.training, terminal))
         .transpose()?;
     let (report, cells) = loop {
-        let (report, cells) = candidate.judge(&baseline, arguments)?;
+        let (report, cells) = match candidate.judge(&baseline, arguments) {
+            Ok(judged) => judged,
+            Err(error) => return Err(refuse(arguments, &error, summary.as_deref())?),
+        };
         let Some(escalation) = &mut escalation else { break (report, cells) };
         if !escalation.train_more(&report, &candidate.looks(true))? {
             break (report, cells);
@@ -89,6 +92,32 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         Verdict::Regressed => Exit::Regressed,
         Verdict::Inconclusive => Exit::Inconclusive,
     })
+}
+
+/// Writes to every file asked for why there is no verdict, and returns the error to end with.
+fn refuse(
+    arguments: &CheckArguments,
+    error: &CheckError,
+    summary: Option<&Path>,
+) -> Result<Failure, Failure> {
+    let refusal = Refusal::from(error);
+    let folder = arguments.folder.display().to_string();
+    let chosen = if arguments.json { Form::Json } else { arguments.format };
+    let output = arguments.output.iter().map(|path| (chosen, path));
+    for (form, path) in arguments.also.iter().map(|(form, path)| (*form, path)).chain(output) {
+        atomic::write_named(path, refusal.render(&folder, form).as_bytes())
+            .map_err(|error| Failure::unwritable("the verdict", &error))?;
+    }
+    if let Some(path) = summary {
+        append_text(path, &refusal.render(&folder, Form::Markdown))?;
+    }
+    // The error below says it to a person; a program that reads the output gets its form.
+    if arguments.output.is_none() && chosen != Form::Terminal {
+        out!("{}", refusal.render(&folder, chosen));
+    }
+    Ok(Failure::input(format!("cannot check `{folder}`"))
+        .because_of(refusal.cause())
+        .hint(refusal.hint))
 }
 
 /// Rewrites what is stale before it is judged: a run or an escalation may have been killed between
@@ -150,12 +179,15 @@ fn write_forms(
 /// Appends to the file GitHub names, which may hold what earlier commands of the step wrote; what
 /// is beyond the limit would make GitHub drop all of it.
 fn append_summary(path: &Path, report: &CheckReport, context: Context<'_>) -> Result<(), Failure> {
+    let taken = std::fs::metadata(path).map_or(0, |facts| facts.len() as usize);
+    append_text(path, &markdown(report, context, SUMMARY_LIMIT.saturating_sub(taken + 1)))
+}
+
+fn append_text(path: &Path, text: &str) -> Result<(), Failure> {
     let cannot = |error: &std::io::Error| {
         Failure::input(format!("cannot append to the job summary `{}`", path.display()))
             .because(error)
     };
-    let taken = std::fs::metadata(path).map_or(0, |facts| facts.len() as usize);
-    let text = markdown(report, context, SUMMARY_LIMIT.saturating_sub(taken + 1));
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|e| cannot(&e))?;
     file.write_all(format!("{text}\n").as_bytes()).map_err(|e| cannot(&e))
@@ -250,7 +282,7 @@ impl Candidate {
         &self,
         baseline: &Baseline,
         arguments: &CheckArguments,
-    ) -> Result<(CheckReport, Vec<CellSample>), Failure> {
+    ) -> Result<(CheckReport, Vec<CellSample>), CheckError> {
         let mut settings = self.settings.clone();
         settings.tolerance = arguments.tolerance.unwrap_or(settings.tolerance);
         let looks = self.looks(arguments.escalate);
@@ -259,11 +291,7 @@ impl Candidate {
             _ => (0..self.looks_taken(looks)).map(|look| self.cells(looks.repeats(look))).collect(),
         };
         let slices: Vec<&[CellSample]> = taken.iter().map(Vec::as_slice).collect();
-        let mut report = check::check_looks(baseline, &slices, looks, &self.source, &settings)
-            .map_err(|error| {
-                Failure::input(format!("cannot check `{}`", arguments.folder.display()))
-                    .because(&error)
-            })?;
+        let mut report = check::check_looks(baseline, &slices, looks, &self.source, &settings)?;
         if arguments.self_test {
             let last = slices[slices.len() - 1];
             let found = check::self_test(baseline, last, &self.source, &settings, SELF_TESTS);

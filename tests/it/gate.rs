@@ -88,3 +88,33 @@ fn an_unfinished_run_gives_no_baseline() {
     assert_eq!(answer.code, 2, "{}", answer.stderr);
     assert!(!place.path("baseline.json").exists());
 }
+
+#[test]
+fn a_check_without_a_verdict_says_why_in_every_file_asked_for() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    place.file("few.toml", with_repeats("accuracy = 0.9").replace("[0, 10, 20]", "[0, 10]"));
+    place.done(&["run", "few.toml", "--out", "few"]);
+    let mut command = place.command(&["check", "few", "--baseline", "baseline.json", "--summary"]);
+    command.env("GITHUB_STEP_SUMMARY", place.path("summary.md"));
+    let files = [("junit", "j.xml"), ("markdown", "m.md"), ("json", "v.json"), ("github", "g.txt")];
+    for (form, file) in files {
+        command.args(["--also", &format!("{form}={file}")]);
+    }
+    let answer = command.output().expect("bench runs");
+    let error = String::from_utf8_lossy(&answer.stderr).into_owned();
+    assert_eq!(answer.status.code(), Some(2), "{error}");
+    let cells = [0.0, 0.1].map(|shift| format!("augment.rotation=20 augment.shift={shift}"));
+    assert!(error.contains("2 of 6 gated cells"), "{error}");
+    assert!(error.contains("`cells` in `[check]`"), "{error}");
+    for cell in &cells {
+        assert!(error.contains(&format!("\n    `{cell}`\n")), "{error}");
+    }
+    for file in files.map(|(_, file)| file).into_iter().chain(["summary.md"]) {
+        let text = place.read(file);
+        assert!(text.contains("2 of 6 gated cells"), "{file}: {text}");
+        assert!(cells.iter().all(|cell| text.contains(cell)), "{file}: {text}");
+    }
+}

@@ -176,6 +176,9 @@ fn every_document_fits_the_schema_it_names() {
         assert!([0, 5].contains(&answer.code), "{arguments:?}: {}", answer.stderr);
         add(&answer.stdout);
     }
+    place.file("few.toml", FAKE.replace("[0, 10, 20]", "[0]") + gate);
+    place.done(&["run", "few.toml", "--out", "few", "--quiet"]);
+    add(&place.bench(&["check", "few", "--baseline", "baseline.json", "--json"]).stdout);
     // one more is of the experiments that people write
     let schemas = std::fs::read_dir(root().join("docs/schemas")).expect("schemas").count() - 1;
     assert_eq!(held.len(), schemas, "{held:?}");

@@ -38,7 +38,7 @@ fn commands(kind: &str, what: &str, lines: &[&Line<'_>]) -> String {
     out
 }
 
-fn command(kind: &str, title: &str, message: &str) -> String {
+pub(super) fn command(kind: &str, title: &str, message: &str) -> String {
     let end = (0..=LONGEST.min(message.len())).rev().find(|&at| message.is_char_boundary(at));
     let cut = &message[..end.unwrap_or(0)];
     format!("::{kind} title={}::{}\n", property(title), data(cut))

@@ -5,11 +5,13 @@ mod bencher;
 mod github;
 mod junit;
 mod markdown;
+mod refusal;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod wording;
 
+pub use refusal::Refusal;
 pub(super) use wording::Printed;
 
 use super::sample::CellSample;
@@ -49,6 +51,24 @@ pub struct Context<'a> {
 
 /// Bytes a job summary of GitHub may have.
 pub const SUMMARY_LIMIT: usize = 1_048_576;
+
+/// Adds `lines` to `text` while there is room in a job summary, and says how many were left out.
+fn markdown_limit(text: String, lines: impl ExactSizeIterator<Item = String>) -> String {
+    // For the line that says so and for what follows.
+    const ROOM: usize = 4_000;
+    let (mut text, mut left) = (text, lines.len());
+    for line in lines {
+        if text.len() + line.len() + ROOM > SUMMARY_LIMIT {
+            break;
+        }
+        text += &line;
+        left -= 1;
+    }
+    if left > 0 {
+        text += &format!("- {left} more\n");
+    }
+    text
+}
 
 /// Writes `report` in `form`; the text ends with a line break.
 ///
