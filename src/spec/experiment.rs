@@ -52,6 +52,7 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -65,7 +65,7 @@ fn markdown_limit(text: String, lines: impl ExactSizeIterator<Item = String>) ->
         left -= 1;
     }
     if left > 0 {
-        text += &format!("- {left} more\n");
+        text.extend([format!("- {left} more\n")]);
     }
     text
 }
