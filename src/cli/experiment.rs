@@ -18,7 +18,7 @@ use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
 use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
-use crate::spec::{Document, Override, SpecError};
+use crate::spec::{Document, Edition, Override, SpecError};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
 /// An experiment file with its grid.
@@ -52,7 +52,7 @@ impl Loaded {
             };
             Failure::input(format!("cannot read experiment `{shown}`")).because(&error).hint(hint)
         })?;
-        let mut loaded = Self::from_text(&text, &shown, overrides)?;
+        let mut loaded = Self::from_text(Edition::Current, &text, &shown, overrides)?;
         loaded.read_reference(file)?;
         Ok(Self { file: Some(file.to_owned()), ..loaded })
     }
@@ -76,11 +76,13 @@ impl Loaded {
     pub(super) fn from_manifest(manifest: &Manifest) -> Result<Self, Failure> {
         let shown = format!("manifest of {}", manifest.run.name);
         let (typed, mut overrides) = (&manifest.run.typed, manifest.run.overrides.clone());
-        let mut loaded = Self::from_text(typed, &shown, &overrides)?;
+        let edition = Edition::of(&manifest.run.engine_revision);
+        let mut loaded = Self::from_text(edition, typed, &shown, &overrides)?;
         let is_explicit = loaded.document.experiment().base.trainer == TrainerSettings::DfdxOnly;
-        if is_explicit && means_auto_by_dfdx(&manifest.run.engine_revision) {
+        // Its name for what is `"auto"` today.
+        if is_explicit && edition == Edition::Revision4 {
             overrides.push("trainer.engine=auto".to_owned());
-            loaded = Self::from_text(typed, &shown, &overrides)?;
+            loaded = Self::from_text(edition, typed, &shown, &overrides)?;
         }
         if let Some(table) = crate::results::Facts::of(manifest).report.reference_table {
             loaded.document.set_reference_table(table);
@@ -106,17 +108,23 @@ impl Loaded {
         let document = &self.document;
         let known = document.overrides().iter().map(|one| one.text().to_owned());
         let overrides: Vec<String> = known.chain(more.iter().cloned()).collect();
-        let mut loaded = Self::from_text(document.typed_text(), document.file_name(), &overrides)?;
+        let (text, shown) = (document.typed_text(), document.file_name());
+        let mut loaded = Self::from_text(document.edition(), text, shown, &overrides)?;
         if let Some(table) = &document.experiment().report.reference_table {
             loaded.document.set_reference_table(table.clone());
         }
         Ok(Self { repeats: self.repeats.clone(), file: self.file.clone(), ..loaded })
     }
 
-    fn from_text(text: &str, shown: &str, overrides: &[String]) -> Result<Self, Failure> {
+    fn from_text(
+        edition: Edition,
+        text: &str,
+        shown: &str,
+        overrides: &[String],
+    ) -> Result<Self, Failure> {
         let overrides: Vec<Override> =
             overrides.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
-        let document = Document::parse(text, shown, &overrides)?;
+        let document = Document::parse_as_of(edition, text, shown, &overrides)?;
         let grid = grid::expand(document.experiment()).map_err(|error| {
             Failure::input(format!("cannot expand the grid of `{shown}`")).because(&error)
         })?;
@@ -396,10 +404,4 @@ impl From<DataError> for Failure {
         }
         .hint(hint)
     }
-}
-
-/// Returns whether files of this engine revision mean by `trainer.engine = "dfdx"` what is `"auto"`
-/// today.
-fn means_auto_by_dfdx(engine_revision: &str) -> bool {
-    engine_revision.parse::<u32>().is_ok_and(|revision| revision < 5)
 }

@@ -3,6 +3,7 @@
 use toml::de::DeTable;
 
 use super::decode;
+use super::edition::Edition;
 use super::experiment::Experiment;
 use super::overrides::Override;
 use super::problem::{Place, Problem, SpecError, nearest, one_of};
@@ -18,6 +19,7 @@ use super::value::Value;
 pub struct Document {
     text: String,
     file_name: String,
+    edition: Edition,
     overrides: Vec<Override>,
     /// The file with the overrides put in place, without its grids.
     tree: Vec<Entry>,
@@ -31,7 +33,20 @@ impl Document {
     /// Holds every problem of the file and the overrides at once, each with its place; broken TOML
     /// is reported before anything else is looked at.
     pub fn parse(text: &str, file_name: &str, overrides: &[Override]) -> Result<Self, SpecError> {
-        let mut findings = Findings::default();
+        Self::parse_as_of(Edition::Current, text, file_name, overrides)
+    }
+
+    /// As [`Document::parse`], with the defaults of an earlier time.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_as_of(
+        edition: Edition,
+        text: &str,
+        file_name: &str,
+        overrides: &[Override],
+    ) -> Result<Self, SpecError> {
+        let mut findings = Findings::of(edition);
         let fail = |findings: Findings| {
             let sources = Sources { text, file_name, overrides };
             let attempt = format!("cannot read experiment `{file_name}`");
@@ -88,6 +103,7 @@ impl Document {
         Ok(Self {
             text: text.to_owned(),
             file_name: file_name.to_owned(),
+            edition,
             overrides: overrides.to_vec(),
             tree,
             experiment,
@@ -117,6 +133,12 @@ impl Document {
         &self.file_name
     }
 
+    /// Returns the defaults it was read by.
+    #[must_use]
+    pub fn edition(&self) -> Edition {
+        self.edition
+    }
+
     /// Returns the changes made from the command line, in order.
     #[must_use]
     pub fn overrides(&self) -> &[Override] {
@@ -144,7 +166,7 @@ impl Document {
                 return false;
             }
         }
-        let mut findings = Findings::default();
+        let mut findings = Findings::of(self.edition);
         let is_known = touched.iter().all(|entry| decode::section(entry, settings, &mut findings));
         is_known && findings.list.is_empty()
     }
@@ -153,7 +175,7 @@ impl Document {
     /// [`Document::settings_for`] of the cell explains it.
     #[must_use]
     pub fn is_consistent(&self, settings: &Settings) -> bool {
-        let mut findings = Findings::default();
+        let mut findings = Findings::of(self.edition);
         decode::cross_check(settings, &|path| origin_of(&self.tree, path), &mut findings);
         findings.list.is_empty()
     }
@@ -177,7 +199,7 @@ impl Document {
                 items.iter().map(|item| format!("{}={}", item.key, value(item))).collect();
             parts.join(" ")
         };
-        let mut findings = Findings::default();
+        let mut findings = Findings::of(self.edition);
         let settings = settings_with(&self.tree, &self.experiment.base, &items, &mut findings);
         if findings.list.is_empty() {
             return Ok(settings);

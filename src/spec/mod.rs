@@ -11,6 +11,7 @@ pub mod architecture;
 mod dataset;
 mod decode;
 mod document;
+mod edition;
 pub mod experiment;
 mod keys;
 pub mod layers;
@@ -30,6 +31,7 @@ mod validate;
 pub mod value;
 
 pub use document::{Document, SECTIONS};
+pub use edition::Edition;
 pub use keys::{EXPERIMENT_KEYS, SETTING_KEYS, meant};
 pub use overrides::Override;
 pub use problem::{SpecError, nearest};

@@ -1,5 +1,6 @@
 //! Reads typed values out of the tree and collects what is wrong with them.
 
+use super::edition::Edition;
 use std::borrow::Cow;
 
 use super::problem::{nearest, one_of};
@@ -13,13 +14,19 @@ pub(super) struct Finding {
     pub(super) hint: Option<String>,
 }
 
-/// Everything found wrong so far.
+/// Everything found wrong so far, and the defaults that a file is read by.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) list: Vec<Finding>,
+    pub(super) edition: Edition,
 }
 
 impl Findings {
+    /// Returns no findings yet, for a file of that edition.
+    pub(super) fn of(edition: Edition) -> Self {
+        Self { list: Vec::new(), edition }
+    }
+
     /// Adds a finding, unless the same was found before.
     pub(super) fn add(&mut self, finding: Finding) {
         if !self.list.contains(&finding) {

@@ -151,8 +151,9 @@ pub(super) enum Fact {
 ///
 /// Of two records of a member a final outcome (completed, diverged) counts before one that is not,
 /// then the one trained again after its files were lost, then the later attempt; of equal records in
-/// two journals that of the lower numerical path, then that of the lower journal name, and in one
-/// journal the later. Of two records of a trial the one made from its members as they are counts.
+/// two journals that of version 2, then that of the lower numerical path, then that of the lower
+/// journal name, and in one journal the later. Of two records of a trial the one made from its
+/// members as they are counts.
 #[derive(Debug, Clone, Default)]
 pub struct View {
     members: Index<MemberId, Member>,
@@ -306,8 +307,11 @@ impl View {
         if one.place.journal == other.place.journal {
             return one.place.offset.cmp(&other.place.offset);
         }
+        // A record that was copied from version 1 stands in for the one it was copied from.
+        let is_copy = |member: &Member| matches!(member.predictions, Some(Stored::Part(_)));
         let name = |member: &Member| &self.journals[member.place.journal as usize];
-        (other.path(), name(other)).cmp(&(one.path(), name(one)))
+        let by_place = || (other.path(), name(other)).cmp(&(one.path(), name(one)));
+        is_copy(one).cmp(&is_copy(other)).then_with(by_place)
     }
 
     fn add_trial(&mut self, trial: Trial) {

@@ -258,7 +258,8 @@ fn required(section: &Section<'_>, layer: &Node, key: &str, findings: &mut Findi
 }
 
 fn statistics(section: &Section<'_>, findings: &mut Findings) -> NormStatistics {
-    section.choice("statistics", STATISTICS, findings).unwrap_or_default()
+    let default = findings.edition.statistics();
+    section.choice("statistics", STATISTICS, findings).unwrap_or(default)
 }
 
 fn padding(section: &Section<'_>, findings: &mut Findings) -> Padding {

@@ -1,6 +1,7 @@
 //! `[train]`: optimizer, learning rate and stopping.
 
 use crate::base::MetricName;
+use crate::spec::edition::Edition;
 use crate::spec::keys;
 use crate::spec::problem::one_of;
 use crate::spec::reader::{
@@ -107,7 +108,8 @@ fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings 
         section.number("weight-decay", NOT_NEGATIVE, default, findings)
     };
     let convention = |findings: &mut Findings| {
-        section.choice("convention", CONVENTIONS, findings).unwrap_or(OptimizerConvention::Keras)
+        let default = findings.edition.convention();
+        section.choice("convention", CONVENTIONS, findings).unwrap_or(default)
     };
     match name {
         OptimizerName::Sgd => {
@@ -133,8 +135,11 @@ fn optimizer(node: Option<&Node>, findings: &mut Findings) -> OptimizerSettings 
             let convention = convention(findings);
             let beta1 = section.number("beta1", DECAY_RATE, 0.9, findings);
             let beta2 = section.number("beta2", DECAY_RATE, 0.999, findings);
+            // Files could not say whose formulas are followed, and had Keras' defaults.
+            let is_early = findings.edition == Edition::Revision4;
             let (epsilon, decay) = match convention {
                 OptimizerConvention::Keras => (1e-7, 0.004),
+                OptimizerConvention::Torch if is_early => (1e-7, 0.004),
                 OptimizerConvention::Torch => (1e-8, 0.01),
             };
             let epsilon = section.number("epsilon", POSITIVE, epsilon, findings);
