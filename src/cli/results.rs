@@ -10,7 +10,7 @@ use super::experiment::Loaded;
 use super::failure::Failure;
 use crate::base::{Metric, MetricName};
 use crate::plan::Plan;
-use crate::results::{ExperimentResults, Facts, assemble, declared_axes};
+use crate::results::{CellResults, ExperimentResults, Facts, assemble, declared_axes};
 use crate::store::{Derived, Manifest, Store, StoreError};
 use crate::tables::{self, TablesError};
 
@@ -59,13 +59,19 @@ impl Reading {
 pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults), Failure> {
     let derived =
         Derived::of_tables(folder).map_err(|error| store_failure(cannot_read(folder), &error))?;
-    let manifest = match derived {
+    let is_of_the_start = derived.is_none();
+    let mut manifest = match derived {
         Some(derived) => derived.into_manifest(),
         None => manifest_in(folder)?,
     };
     let (facts, axes) = (Facts::of(&manifest), declared_axes(&manifest));
-    let results = tables::read(&folder.join("tables"), facts, &axes)
+    let mut results = tables::read(&folder.join("tables"), facts, &axes)
         .map_err(|error| tables_failure(cannot_read(folder), &error))?;
+    if is_of_the_start {
+        // It was written before anybody knew which paths the members would take.
+        manifest = manifest.along(results.cells.iter().flat_map(CellResults::paths));
+        results.facts.origin.engine.clone_from(&manifest.run.engine);
+    }
     Ok((manifest, results))
 }
 

@@ -223,6 +223,12 @@ impl Manifest {
             self.machine = last.machine.clone();
             self.run.engine.clone_from(&last.engine);
         }
+        self.along(paths)
+    }
+
+    /// Returns it with the numerical paths that were taken, as far as any are known.
+    #[must_use]
+    pub fn along<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
         let paths: BTreeSet<&str> = paths.into_iter().collect();
         if let Some((device, _)) = self.run.engine.split_once(", ").filter(|_| !paths.is_empty()) {
             let paths: Vec<&str> = paths.into_iter().collect();
