@@ -52,7 +52,7 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     };
     match file {
         Some(file) if format == Format::Markdown => {
-            write_markdown(&subjects, file, atomic::write_named)?
+            write_markdown(&subjects, file, atomic::write_named)?;
         }
         _ => {
             let page = Page { width: terminal.width, colour: false };

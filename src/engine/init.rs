@@ -166,8 +166,7 @@ mod tests {
         // keras.initializers.compute_fans of (3, 3, 1, 64), (5, 5, 64, 64) and (8, 16).
         let fans =
             [("01.conv", 9.0, 576.0), ("02.conv", 1_600.0, 1_600.0), ("03.capsules", 8.0, 16.0)];
-        type Variance = fn(f64, f64) -> f64;
-        let inits: [(Init, Variance); 5] = [
+        let inits: [(Init, fn(f64, f64) -> f64); 5] = [
             (Init::GlorotUniform, |inputs, outputs| 2.0 / (inputs + outputs)),
             (Init::GlorotNormal, |inputs, outputs| 2.0 / (inputs + outputs)),
             (Init::HeUniform, |inputs, _| 2.0 / inputs),

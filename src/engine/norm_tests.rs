@@ -49,8 +49,9 @@ fn step(network: &mut dyn Network, dataset: &Dataset, indices: &[u32], at: (u64,
 
 /// Returns running means and variances, layer by layer.
 fn statistics(network: &dyn Network) -> Vec<NamedTensor> {
-    let is_statistic =
-        |tensor: &NamedTensor| tensor.name.ends_with(".mean") || tensor.name.ends_with(".variance");
+    let is_statistic = |tensor: &NamedTensor| {
+        tensor.name.rsplit_once('.').is_some_and(|(_, role)| ["mean", "variance"].contains(&role))
+    };
     network.weights(0).into_iter().filter(is_statistic).collect()
 }
 
@@ -163,8 +164,12 @@ fn averages_without_their_start(weights: &[NamedTensor], steps: u64) -> Vec<Name
     let rest = 0.99f64.powf(steps as f64);
     let mut weights = weights.to_vec();
     for tensor in &mut weights {
-        let start = if tensor.name.ends_with(".variance") { 1.0 } else { 0.0 };
-        if start > 0.0 || tensor.name.ends_with(".mean") {
+        let start = match tensor.name.rsplit_once('.') {
+            Some((_, "mean")) => Some(0.0),
+            Some((_, "variance")) => Some(1.0),
+            _ => None,
+        };
+        if let Some(start) = start {
             for value in &mut tensor.values {
                 *value = ((f64::from(*value) - rest * start) / (1.0 - rest)) as f32;
             }
@@ -177,7 +182,6 @@ fn averages_without_their_start(weights: &[NamedTensor], steps: u64) -> Vec<Name
 #[test]
 #[ignore = "needs MNIST and an hour: set BENCH_DATA_DIR; SEEDS and STEPS say what is trained"]
 #[expect(clippy::disallowed_methods, reason = "a measurement that is told what to do")]
-#[expect(clippy::print_stdout, reason = "a measurement prints")]
 fn kinds_of_statistics_of_n1_on_mnist_measured() {
     let folder = std::env::var("BENCH_DATA_DIR").expect("set BENCH_DATA_DIR to MNIST's folder");
     let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "0 1 2 3 4".to_owned());

@@ -298,7 +298,9 @@ impl<'a> Shop<'a> {
         }
         self.repaired.fetch_add(repaired, Ordering::SeqCst);
         self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
-        attempted.iter().for_each(|one| self.tell(one));
+        for one in attempted.iter() {
+            self.tell(one);
+        }
         for (trial, record) in &recorded {
             let cell = self.plan.trials[*trial].cell;
             let name = &self.plan.cells[cell].name;

@@ -139,8 +139,7 @@ fn a_member_whose_predictions_are_lost_is_trained_again_also_after_it_was_scored
     let healthy = tempfile::tempdir().unwrap();
     run_once(&pair, &Scripted::flawless(), healthy.path());
     let expected = results(healthy.path());
-    type Harm = fn(&std::path::Path);
-    let harms: [(Harm, usize); 3] = [
+    let harms: [(fn(&std::path::Path), usize); 3] = [
         (|file| fs::remove_file(file).unwrap(), 4),
         (|file| cut(file, |bytes| bytes.truncate(bytes.len() - 1)), 1),
         (|file| cut(file, |bytes| bytes[10] ^= 4), 1),
