@@ -21,7 +21,7 @@ mod uploads;
 pub(crate) use network::PortableNetwork;
 pub(crate) use ops::Backend;
 #[cfg(feature = "cuda")]
-pub(crate) use ops::{Backend, Packed, stock};
+pub(crate) use ops::{Packed, stock};
 #[cfg(feature = "cuda")]
 pub(crate) use rows::Rows;
 #[cfg(feature = "cuda")]
