@@ -2,6 +2,8 @@
 //!
 //! `docs/schemas/` has a JSON schema for each. A version is raised where readers would break.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
 /// Name and version of a kind of document.
@@ -52,6 +54,16 @@ impl Format {
     #[must_use]
     pub fn of<T: Serialize>(self, content: T) -> Document<T> {
         Document { format: self.name, version: self.version, content }
+    }
+
+    /// Writes a document as it is serialised, so that it need not fit into memory; it ends with a
+    /// line break.
+    ///
+    /// # Errors
+    /// If `writer` takes no more, or `content` does not serialise to a map with text keys.
+    pub fn write(self, writer: &mut impl Write, content: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *writer, &self.of(content))?;
+        writer.write_all(b"\n")
     }
 
     /// Returns the text of a document; it ends with a line break.

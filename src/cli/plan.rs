@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::path::Path;
 
+use serde::ser::{Error as _, SerializeSeq};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::arguments::PlanArguments;
@@ -13,13 +15,15 @@ use super::images::Images;
 use super::metrics::refuse_absent;
 use super::power::{ALPHA, DifferenceGoal};
 use super::results::store_failure;
+use super::streams;
 use super::terminal::{print_text, width, words};
-use crate::base::format;
+use crate::base::{CellId, Seed, format};
 use crate::data::Note;
 use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
 use crate::spec::architecture::Architecture;
+use crate::spec::experiment::Axis;
 use crate::spec::settings::{DatasetSettings, Settings};
 use crate::spec::value::Value;
 use crate::store::{Store, StoreError, View};
@@ -43,11 +47,48 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let summary = PlanSummary::of(arguments, &loaded, &folder, &mut images)?;
     refuse_absent(&loaded, &mut images)?;
     if arguments.json {
-        out!("{}", format::PLAN.text(&summary.json(&loaded)?));
+        streams::document(format::PLAN, &summary.document(&loaded));
     } else {
         summary.print(&loaded);
     }
     Ok(Exit::Done)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct PlanDocument<'a> {
+    name: &'a str,
+    seed: Seed,
+    repeats: u32,
+    axes: &'a [Axis],
+    cells: CellList<'a>,
+    #[serde(flatten)]
+    rest: serde_json::Value,
+}
+
+/// The cells of a grid, each made when it is written: there may be a million.
+struct CellList<'a>(&'a Loaded);
+
+impl Serialize for CellList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Cell<'a> {
+            id: CellId,
+            name: String,
+            settings: &'a Settings,
+        }
+        let Self(loaded) = self;
+        let mut cells = serializer.serialize_seq(None)?;
+        for cell in loaded.cells() {
+            let settings = loaded
+                .document
+                .settings_for(loaded.grid.assignment(cell))
+                .map_err(S::Error::custom)?;
+            let (id, name) = (loaded.grid.id(cell), loaded.grid.name(cell));
+            cells.serialize_element(&Cell { id, name, settings: &settings })?;
+        }
+        cells.end()
+    }
 }
 
 /// What is known of a plan before it is run.
@@ -130,38 +171,34 @@ impl PlanSummary {
         })
     }
 
-    fn json(&self, loaded: &Loaded) -> Result<serde_json::Value, Failure> {
+    fn document<'a>(&'a self, loaded: &'a Loaded) -> PlanDocument<'a> {
         let experiment = loaded.document.experiment();
-        let cells = loaded.cells().map(|cell| {
-            let (id, name) = (loaded.grid.id(cell), loaded.grid.name(cell));
-            let settings = loaded.document.settings_for(loaded.grid.assignment(cell))?;
-            Ok(json!({ "id": id, "name": name, "settings": settings }))
-        });
-        let cells = cells.collect::<Result<Vec<_>, Failure>>()?;
         let idle = |one: &Idle| json!({ "key": one.key, "reason": one.reason });
-        Ok(json!({
-            "name": experiment.name,
-            "seed": experiment.seed,
-            "repeats": experiment.repeats,
-            "axes": loaded.grid.axes,
-            "cells": cells,
-            "trials": self.survey.trials,
-            "trials-outstanding": self.trials_left,
-            "members": self.survey.estimate.members,
-            "members-outstanding": self.left.members,
-            "training-images": self.left.training_images,
-            "unused-images": self.unused.1,
-            "without-effect": self.survey.idle.iter().map(idle).collect::<Vec<_>>(),
-            "warnings": self.survey.doubts,
-            "notes": self.notes,
-            "seconds": self.left.seconds,
-            "seconds-basis": basis(self.left.basis),
-            "workers": self.workers,
-            "prediction-bytes": self.left.prediction_bytes,
-            "predicted-sd": self.predicted_sd,
-            "smallest-detectable-difference": self.detectable,
-            "wanted-difference": self.goal.as_ref().map(DifferenceGoal::json),
-        }))
+        PlanDocument {
+            name: &experiment.name,
+            seed: experiment.seed,
+            repeats: experiment.repeats,
+            axes: &loaded.grid.axes,
+            cells: CellList(loaded),
+            rest: json!({
+                "trials": self.survey.trials,
+                "trials-outstanding": self.trials_left,
+                "members": self.survey.estimate.members,
+                "members-outstanding": self.left.members,
+                "training-images": self.left.training_images,
+                "unused-images": self.unused.1,
+                "without-effect": self.survey.idle.iter().map(idle).collect::<Vec<_>>(),
+                "warnings": self.survey.doubts,
+                "notes": self.notes,
+                "seconds": self.left.seconds,
+                "seconds-basis": basis(self.left.basis),
+                "workers": self.workers,
+                "prediction-bytes": self.left.prediction_bytes,
+                "predicted-sd": self.predicted_sd,
+                "smallest-detectable-difference": self.detectable,
+                "wanted-difference": self.goal.as_ref().map(DifferenceGoal::json),
+            }),
+        }
     }
 
     /// Returns the time that is left, in words.

@@ -5,10 +5,13 @@
 //! `println!` and `eprintln!` panic in both cases, so nothing else in `cli` may print.
 
 use std::fmt::Arguments;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+
 use super::failure::{Exit, Failure};
+use crate::base::format::Format;
 
 /// Why standard output takes no more.
 static CLOSED: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -40,6 +43,16 @@ pub(super) fn print(text: Arguments<'_>) {
     let mut closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner);
     if closed.is_none() {
         *closed = io::stdout().lock().write_fmt(text).err();
+    }
+}
+
+/// Writes a document to standard output piece by piece, unless that failed before.
+pub(super) fn document(format: Format, content: &impl Serialize) {
+    let mut closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if closed.is_none() {
+        let mut writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let written = format.write(&mut writer, content).and_then(|()| writer.flush());
+        *closed = written.err();
     }
 }
 
