@@ -122,6 +122,7 @@ fn fill(folder: &Path) {
         engine_revision: "1".to_owned(),
         datasets: vec![],
         repeats: Repeats::default(),
+        repository: None,
     };
     let mut store = Store::open_writer(folder, draft).expect("a folder");
     let (writer, view) = store.parts().expect("it is open for writing");

@@ -17,6 +17,8 @@ pub(super) fn origin() -> Source {
         version: "0.1.0".to_owned(),
         toolchain: "rustc 1.95.0".to_owned(),
         commit: Some("e67c846".to_owned()),
+
+        experiment_commit: None,
         date: "2026-01-02T03:04:05Z".to_owned(),
     };
     Source {

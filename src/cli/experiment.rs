@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
 use super::images::{Images, split_sizes};
+use super::repository;
 use crate::base::Seed;
 use crate::data::{DataError, Dataset};
 use crate::engine::ENGINE_REVISION;
@@ -298,6 +299,7 @@ impl Loaded {
             engine_revision: ENGINE_REVISION.to_owned(),
             datasets,
             repeats: self.repeats.clone(),
+            repository: self.file.as_deref().and_then(repository::around),
         })
     }
 }

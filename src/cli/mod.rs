@@ -27,6 +27,7 @@ mod power;
 mod predict;
 mod progress;
 mod report;
+mod repository;
 mod results;
 mod run;
 mod signals;

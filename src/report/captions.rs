@@ -2,8 +2,9 @@
 
 use super::document::Section;
 use super::labels::left_unsaid;
-use super::numbers::{counted, grouped};
+use super::numbers::{Scale, counted, grouped};
 use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
+use crate::base::Split;
 use gridbench_stats::Summary;
 
 /// Returns label and text of every line.
@@ -22,6 +23,7 @@ pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     lines.extend(best(presenter));
     lines.extend(extreme(presenter));
     lines.extend(sigma(presenter));
+    lines.extend(images(presenter));
     lines.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
 }
 
@@ -128,8 +130,37 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     } else {
         String::new()
     };
-    let text = format!("{}{spread}{place}{others}", with_spread(scale, summary));
+    let beside = test_beside(presenter.section, best.cell).unwrap_or_default();
+    let text = format!("{}{spread}{place}{others}{beside}", with_spread(scale, summary));
     Some(("best", text))
+}
+
+/// Says what a cell that was chosen on validation images reaches on the test images.
+fn test_beside(section: &Section, cell: usize) -> Option<String> {
+    if section.metric.split != Some(Split::Validation) {
+        return None;
+    }
+    let name = section.metric.on(Split::Test)?;
+    let metric = section.metrics.iter().find(|metric| metric.name == name)?;
+    let summary = section.cells[cell].metrics.get(&name)?;
+    let scale = Scale::of(&metric.unit, None);
+    let n = if summary.n == section.cells[cell].summary.as_ref()?.n {
+        String::new()
+    } else {
+        format!(" (n = {})", summary.n)
+    };
+    let found = with_spread(&scale, summary);
+    Some(format!("; its {}{}: {found}{n}", name.words(), scale.unit()))
+}
+
+/// Says how the images were read.
+fn images(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
+    let datasets = &presenter.section.datasets;
+    let notes = datasets.iter().filter(|dataset| !dataset.notes.is_empty()).map(|dataset| {
+        let name = if datasets.len() > 1 { format!("{}: ", dataset.name) } else { String::new() };
+        ("images", format!("{name}{}", dataset.notes.join("; ")))
+    });
+    notes.collect()
 }
 
 /// Says where the best mean is; cells that share it to the last digit are named with it.

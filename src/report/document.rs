@@ -316,6 +316,8 @@ pub enum WarningKind {
     MixedPaths,
     /// The published table asked for cannot be compared.
     Reference,
+    /// The images may mislead: copies between splits, classes without images.
+    Images,
     /// The view names an axis that does not exist.
     View,
 }

@@ -59,8 +59,13 @@ impl Presenter<'_> {
             lines.push(("cost".to_owned(), costs.join("; ")));
         }
         let mut code = vec![format!("seed {seed}")];
-        code.extend(origin.commit.as_ref().map(|commit| format!("commit {commit}")));
-        code.push(format!("bench {}", origin.version));
+        let at = |commit: &String| format!("commit {commit}");
+        code.extend(
+            origin.experiment_commit.as_ref().map(|found| format!("experiment at {}", at(found))),
+        );
+        let built =
+            origin.commit.as_ref().map_or_else(String::new, |commit| format!(" at {}", at(commit)));
+        code.push(format!("bench {}{built}", origin.version));
         code.push(origin.toolchain.clone());
         let machine = vec![origin.hardware.clone(), self.engine()];
         let data = datasets.iter().map(|dataset| {

@@ -379,3 +379,28 @@ fn intervals_are_students_and_twenty_trials_have_a_bootstrap_one_beside_it() {
     assert_eq!(section.cells[0].metrics[&MetricName::TRAIN_SECONDS].bca_interval95, None);
     assert!(terminal(&results, 100).contains(" 95 % intervals of the mean: Student's t\n"));
 }
+
+#[test]
+fn a_choice_by_validation_shows_the_test_beside_it_and_the_images_are_described() {
+    let axes: [(&str, &[&str]); 1] = [("augment.shift", &["0", "0.1"])];
+    let cells: [HandMade<'_>; 2] = [(&[Some("0")], &[5, 6, 7]), (&[Some("0.1")], &[3, 3, 4])];
+    let mut results = fixture::experiment("chosen", &axes, &cells);
+    for trial in results.cells.iter_mut().flat_map(|cell| &mut cell.trials) {
+        let accuracy = 0.90 + 0.001 * f64::from(trial.repeat);
+        trial.metrics.insert(MetricName::VALIDATION_ACCURACY, accuracy);
+    }
+    let dataset = &mut results.facts.datasets[0];
+    dataset.notes = vec!["10 classes: 10 trained, 10 tested".to_owned()];
+    dataset.warnings = vec!["3 test images are training images too".to_owned()];
+    let text = terminal(&results, 200);
+    assert!(text.contains("set `report.metric = \"validation-accuracy\"`"), "{text}");
+    assert!(text.contains("10 classes: 10 trained, 10 tested"), "{text}");
+    assert!(text.contains("warning  3 test images are training images too"), "{text}");
+    results.facts.report.metric = MetricName::VALIDATION_ACCURACY;
+    let section = &sections(&[results.clone()])[0];
+    let best = section.findings.best.unwrap().cell;
+    let mean = 100.0 * section.cells[best].metrics[&MetricName::TEST_ACCURACY].mean;
+    let text = terminal(&results, 200);
+    assert!(text.contains(&format!("; its test accuracy %: {mean:.2} ± ")), "{text}");
+    assert!(!text.contains("chosen on the test images"), "{text}");
+}

@@ -1,12 +1,14 @@
 //! What a reader must know before believing the numbers.
 
+use std::collections::BTreeSet;
+
 use super::compose::describe;
 use super::document::{
     AxisLine, CellLine, Counts, Findings, ReferenceComparison, Warning, WarningKind,
 };
 use super::numbers::{Scale, counted};
 use super::reference;
-use crate::base::Split;
+use crate::base::{MetricName, Split};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
 
@@ -40,7 +42,18 @@ pub(super) fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
     ]
     .into_iter()
     .flatten()
+    .chain(images(evidence.results).map(|text| warn(WarningKind::Images, text)))
     .collect()
+}
+
+/// Returns what of the images may mislead, once each.
+fn images(results: &ExperimentResults) -> impl Iterator<Item = String> {
+    let named = results.facts.datasets.iter().flat_map(|dataset| {
+        let name = (results.facts.datasets.len() > 1).then_some(&dataset.name);
+        let say = move |text: &String| name.map_or(text.clone(), |name| format!("{name}: {text}"));
+        dataset.warnings.iter().map(say)
+    });
+    named.collect::<BTreeSet<_>>().into_iter()
 }
 
 fn lost(evidence: &Evidence<'_>) -> Option<String> {
@@ -132,11 +145,25 @@ fn mixed_paths(results: &ExperimentResults) -> Option<String> {
 }
 
 fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
-    let on_test = evidence.results.metric().split == Some(Split::Test);
+    let metric = evidence.results.metric();
+    let on_test = metric.split == Some(Split::Test);
     (on_test && evidence.findings.best.is_some() && evidence.cells.len() > 1).then(|| {
-        "the best cell is chosen on the test images themselves, so its mean is too hopeful: choose \
-         by a validation metric, or train the best cells again on fresh seeds before quoting it"
-            .to_owned()
+        let is_measured = |name: &MetricName| evidence.results.metrics().any(|one| one.name == *name);
+        let known = metric.on(Split::Validation).filter(is_measured);
+        let way_out = known.map_or_else(
+            || {
+                "leave validation images out of the training (`dataset.split.validation = 0.1`) and \
+                 choose by them (`report.metric`)"
+                    .to_owned()
+            },
+            |name| format!("set `report.metric = \"{name}\"`"),
+        );
+        format!(
+            "the best cell is chosen on the test images themselves (`report.metric = \"{}\"`), so its \
+             mean is too hopeful: {way_out}, or train the best cells again on fresh seeds (`bench \
+             confirm`) before quoting it",
+            metric.name
+        )
     })
 }
 

@@ -79,6 +79,7 @@ fn open(folder: &Path, document: &Document) -> Store {
             columns: None,
         }],
         repeats: crate::store::Repeats::default(),
+        repository: None,
     };
     Store::open_writer(folder, draft).unwrap()
 }

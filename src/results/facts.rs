@@ -56,6 +56,10 @@ pub struct Origin {
     /// Commit that `bench` was built from, with `-modified` where the tree had changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Commit of the user's repository that holds the experiment file, with `-modified` where it had
+    /// changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment_commit: Option<String>,
     /// When the results were last added to, RFC 3339.
     pub date: String,
 }
@@ -117,13 +121,20 @@ impl Facts {
 }
 
 impl Origin {
+    /// Returns the commit that a user would look for: that of the experiment file, else that of the
+    /// program.
+    #[must_use]
+    pub fn commit_to_look_for(&self) -> Option<&str> {
+        self.experiment_commit.as_deref().or(self.commit.as_deref())
+    }
+
     fn of(manifest: &Manifest) -> Self {
         let (build, machine) = (&manifest.build, &manifest.machine);
-        let modified = if build.modified { "-modified" } else { "" };
-        let short = |commit: &String| {
+        let short = |commit: &str, is_modified: bool| {
             let digits: String = commit.chars().take(12).collect();
-            format!("{digits}{modified}")
+            format!("{digits}{}", if is_modified { "-modified" } else { "" })
         };
+        let repository = manifest.run.repository.as_ref();
         let mut hardware: Vec<String> = machine.cpu.iter().cloned().collect();
         hardware.push(format!("{} cores", machine.cores));
         hardware.extend(machine.memory_mib.map(|mib| format!("{:.0} GiB", mib as f64 / 1024.0)));
@@ -135,7 +146,8 @@ impl Origin {
             hardware: hardware.join(", "),
             version: build.version.clone(),
             toolchain: build.rustc.clone().unwrap_or_default(),
-            commit: build.commit.as_ref().map(short),
+            commit: build.commit.as_ref().map(|commit| short(commit, build.modified)),
+            experiment_commit: repository.map(|found| short(&found.commit, found.modified)),
             date: manifest.updated.clone(),
         }
     }

@@ -49,6 +49,7 @@ pub(crate) fn facts(name: &str) -> Facts {
         origin: Origin {
             version: "0.1.0".to_owned(),
             commit: Some("0123456789ab".to_owned()),
+            experiment_commit: None,
             toolchain: "rustc 1.95.0".to_owned(),
             hardware: "Test CPU, 2 cores".to_owned(),
             engine: "cpu, portable f32".to_owned(),

@@ -174,6 +174,7 @@ mod tests {
             engine_revision: "1".to_owned(),
             datasets: vec![],
             repeats: Repeats::default(),
+            repository: None,
         }
     }
 

@@ -65,7 +65,7 @@ impl Store {
         // The first word of the journals is said also where it is that of the manifest, so that a
         // lost manifest can be written anew.
         let is_news = view.asked().is_none_or(|before| !before.asks_like(&run));
-        let session = Session::begin(&run.engine);
+        let session = Session::begin(&run);
         let first = match found {
             Some(manifest) => manifest,
             None => create_manifest(folder, &run, &view)?,

@@ -17,6 +17,7 @@ fn draft(name: &str) -> ManifestDraft {
         engine_revision: "1".to_owned(),
         datasets: vec![],
         repeats: crate::store::Repeats::default(),
+        repository: None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::clock;
 use super::derived::Derived;
 use super::error::StoreError;
 use super::journal;
-use super::origin::{Build, Machine, Session};
+use super::origin::{Build, Machine, Repository, Session};
 use super::{atomic, inside};
 use crate::base::seal::{open_document, sealed_document};
 use crate::base::{CellId, Digest, is_file_name};
@@ -92,12 +92,19 @@ pub struct ManifestDraft {
     /// Which repeats of which cells.
     #[serde(default, skip_serializing_if = "Repeats::is_as_typed")]
     pub repeats: Repeats,
+    /// The user's repository that holds the experiment file; absent outside of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
 }
 
 impl ManifestDraft {
     /// Returns whether `other` asks for the same, wherever it is trained.
     pub(super) fn asks_like(&self, other: &Self) -> bool {
-        let elsewhere = Self { engine: self.engine.clone(), ..other.clone() };
+        let elsewhere = Self {
+            engine: self.engine.clone(),
+            repository: self.repository.clone(),
+            ..other.clone()
+        };
         *self == elsewhere
     }
 }
@@ -215,13 +222,18 @@ impl Manifest {
         paths: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         if let Some(asked) = asked {
-            self.run = ManifestDraft { engine: self.run.engine, ..asked.clone() };
+            self.run = ManifestDraft {
+                engine: self.run.engine,
+                repository: self.run.repository,
+                ..asked.clone()
+            };
         }
         if let Some(last) = last.filter(|last| last.started >= self.updated) {
             self.updated.clone_from(&last.started);
             self.build = last.build.clone();
             self.machine = last.machine.clone();
             self.run.engine.clone_from(&last.engine);
+            self.run.repository.clone_from(&last.repository);
         }
         self.along(paths)
     }

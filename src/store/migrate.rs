@@ -95,6 +95,7 @@ impl Migration {
             build: manifest.build.clone(),
             machine: manifest.machine.clone(),
             engine: manifest.run.engine.clone(),
+            repository: manifest.run.repository.clone(),
         };
         let writer = Writer::new(folder, session, lock);
         let copied = write(&mut store, &writer, &old)?;

@@ -40,7 +40,7 @@ pub use lock::Lock;
 pub use lost::Lost;
 pub use manifest::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 pub use migrate::Migration;
-pub use origin::{Build, Machine, Session};
+pub use origin::{Build, Machine, Repository, Session};
 pub use parts::PartError;
 pub use prediction::PredictionsError;
 pub use view::{Member, Trials, View};

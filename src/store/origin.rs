@@ -6,6 +6,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::clock;
+use super::manifest::ManifestDraft;
 
 /// The program that wrote a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,17 @@ impl Build {
             target: known(option_env!("GRIDBENCH_TARGET")),
         }
     }
+}
+
+/// The user's repository that holds the experiment file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Repository {
+    /// The commit that was checked out.
+    pub commit: String,
+    /// Whether tracked files differed from it, or the experiment file was not tracked.
+    #[serde(default)]
+    pub modified: bool,
 }
 
 /// The machine that computed a result.
@@ -110,16 +122,20 @@ pub struct Session {
     pub machine: Machine,
     /// Device and numerical path.
     pub engine: String,
+    /// The user's repository; absent outside of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
 }
 
 impl Session {
-    /// Returns the session that begins now.
-    pub(super) fn begin(engine: &str) -> Self {
+    /// Returns the session that begins now and does what `run` asks.
+    pub(super) fn begin(run: &ManifestDraft) -> Self {
         Self {
             started: clock::now(),
             build: Build::current(),
             machine: Machine::current(),
-            engine: engine.to_owned(),
+            engine: run.engine.clone(),
+            repository: run.repository.clone(),
         }
     }
 }

@@ -146,6 +146,7 @@ fn stored(folder: &Path, document: &Document, plan: &Plan) -> Store {
             columns: None,
         }],
         repeats: Repeats::default(),
+        repository: None,
     };
     let mut store = Store::open_writer(folder, draft).expect("a store");
     for trial in &plan.trials {

@@ -296,3 +296,50 @@ fn a_plan_fits_the_terminal_and_tells_images_without_a_part() {
     };
     assert!(status.starts_with("fake   12 cells, 36 trials, 36 members"), "{status}");
 }
+
+#[test]
+fn the_commit_of_the_users_repository_is_recorded_and_labelled() {
+    let place = Place::new();
+    place.file("study/fake.toml", FAKE);
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.current_dir(place.path("study")).args([
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@b",
+        ]);
+        let answer = command.args(arguments).output().expect("git runs");
+        assert!(
+            answer.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&answer.stderr)
+        );
+        String::from_utf8_lossy(&answer.stdout).trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    place.file("study/README", "a study\n");
+    git(&["add", "README"]);
+    git(&["commit", "--quiet", "--message", "begin"]);
+    let origin = |out: &str| {
+        place.done(&["run", "study/fake.toml", "--out", out]);
+        let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+        (place.done(&["report", out]), format!("experiment at commit {commit}"))
+    };
+    let (report, commit) = origin("untracked");
+    assert!(report.contains(&format!("{commit}-modified, bench ")), "{report}");
+    git(&["add", "fake.toml"]);
+    git(&["commit", "--quiet", "--message", "an experiment"]);
+    let (report, commit) = origin("clean");
+    assert!(report.contains(&format!("{commit}, bench ")), "{report}");
+    place.done(&["baseline", "clean", "--output", "baseline.json"]);
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    let stated = format!("\"experiment-commit\": \"{commit}\"");
+    assert!(place.read("baseline.json").contains(&stated));
+    place.file("study/README", "changed\n");
+    // What is stored already was trained at the clean commit.
+    let (report, commit) = origin("clean");
+    assert!(report.contains(&format!("{commit}, bench ")), "{report}");
+    let (report, commit) = origin("changed");
+    assert!(report.contains(&format!("{commit}-modified, bench ")), "{report}");
+}

@@ -24,6 +24,18 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// Returns its name in metrics and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// Which way a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,6 +96,14 @@ impl Metric {
     #[must_use]
     pub fn sign(&self) -> f64 {
         if self.is_maximized() { 1.0 } else { -1.0 }
+    }
+
+    /// Returns the name of the same number on another split, such as `validation-accuracy` for
+    /// `test-accuracy`; nothing for a metric whose name does not begin with its split.
+    #[must_use]
+    pub fn on(&self, split: Split) -> Option<MetricName> {
+        let rest = self.name.as_str().strip_prefix(self.split?.name())?;
+        format!("{}{rest}", split.name()).parse().ok()
     }
 
     /// Returns whether it is a share of the test images that were counted.

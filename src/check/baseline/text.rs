@@ -144,7 +144,16 @@ fn read_version_1(document: Document1) -> Result<Baseline, BaselineError> {
     let Origin1 { experiment, seed, engine, hardware, version, toolchain, commit, date, datasets } =
         document.origin;
     let engine_revision = String::new();
-    let origin = Origin { engine, engine_revision, hardware, version, toolchain, commit, date };
+    let origin = Origin {
+        engine,
+        engine_revision,
+        hardware,
+        version,
+        toolchain,
+        commit,
+        experiment_commit: None,
+        date,
+    };
     let source = Source { experiment, seed, split_seed: None, datasets, origin };
     Ok(Baseline { is_typed: false, ..Baseline::from_samples(source, cells)? })
 }

@@ -92,7 +92,7 @@ impl HistoryLine {
             format: FORMAT.to_owned(),
             version: VERSION,
             date: report.candidate.origin.date.clone(),
-            commit: report.candidate.origin.commit.clone(),
+            commit: report.candidate.origin.commit_to_look_for().map(str::to_owned),
             experiment: report.candidate.experiment.clone(),
             metric: report.metric.clone(),
             verdict: name(report.verdict),

@@ -52,7 +52,7 @@ pub(super) fn action_benchmark(report: &CheckReport, cells: &[CellSample]) -> St
                     summary.n,
                     report.candidate.origin.engine,
                     report.candidate.origin.hardware,
-                    report.candidate.origin.commit.as_deref().unwrap_or("unknown"),
+                    report.candidate.origin.commit_to_look_for().unwrap_or("unknown"),
                 ),
             })
         })

@@ -34,7 +34,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
         ("looks", format!("{} of {}", report.looks_taken, report.looks_planned)),
         ("baseline", context.baseline.to_owned()),
         ("baseline-date", report.baseline.origin.date.clone()),
-        ("commit", candidate.origin.commit.clone().unwrap_or_default()),
+        ("commit", candidate.origin.commit_to_look_for().unwrap_or_default().to_owned()),
         ("hardware", candidate.origin.hardware.clone()),
         ("engine", candidate.origin.engine.clone()),
     ] {

@@ -58,6 +58,9 @@ pub struct SideFacts {
     pub engine: String,
     /// Commit of the program, where known.
     pub commit: Option<String>,
+    /// Commit of the user's repository that holds the experiment file, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment_commit: Option<String>,
 }
 
 /// The mean difference over all pairs.

@@ -99,6 +99,7 @@ fn facts(side: Side<'_>, pairing: &Pairing, pick: impl Fn(&(usize, usize)) -> us
         seed: known.seed,
         engine: known.origin.engine.clone(),
         commit: known.origin.commit.clone(),
+        experiment_commit: known.origin.experiment_commit.clone(),
     }
 }
 

@@ -60,7 +60,9 @@ pub(super) fn side(facts: &SideFacts) -> String {
     }
     parts.push(format!("seed {}", facts.seed));
     parts.push(facts.engine.clone());
-    parts.extend(facts.commit.iter().map(|commit| format!("commit {commit}")));
+    let experiment = facts.experiment_commit.iter();
+    parts.extend(experiment.map(|commit| format!("experiment at commit {commit}")));
+    parts.extend(facts.commit.iter().map(|commit| format!("bench at commit {commit}")));
     parts.join(", ")
 }
 

@@ -235,6 +235,7 @@ pub(super) fn open(folder: &Path) -> Store {
         engine_revision: "1".to_owned(),
         datasets: vec![],
         repeats: crate::store::Repeats::default(),
+        repository: None,
     };
     Store::open_writer(folder, draft).unwrap()
 }

@@ -9,7 +9,7 @@ use crate::base::seal::Check;
 use crate::base::{Digest, MemberId, SeedPath};
 use crate::record::{MemberRecord, MemberSummary, Outcome, TrialRecord};
 use crate::store::manifest::ManifestDraft;
-use crate::store::origin::{Build, Machine, Session};
+use crate::store::origin::{Build, Machine, Repository, Session};
 
 /// Format version of journals.
 pub(in crate::store) const VERSION: u32 = 2;
@@ -33,20 +33,33 @@ pub(in crate::store) struct Header {
     /// Which start of the machine's kernel, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::store) boot: Option<String>,
+    /// The user's repository that holds the experiment file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<Repository>,
 }
 
 impl Header {
     /// Returns the header of a journal of this name that `session` writes.
     pub(in crate::store) fn new(journal: String, session: Session, boot: Option<String>) -> Self {
-        let Session { started, build, machine, engine } = session;
+        let Session { started, build, machine, engine, repository } = session;
         let format = FORMAT.to_owned();
-        Self { format, version: VERSION, journal, started, engine, build, machine, boot }
+        Self {
+            format,
+            version: VERSION,
+            journal,
+            started,
+            engine,
+            build,
+            machine,
+            boot,
+            repository,
+        }
     }
 
     /// Returns what wrote the entries of the journal.
     pub(in crate::store) fn session(self) -> Session {
-        let Self { started, engine, build, machine, .. } = self;
-        Session { started, build, machine, engine }
+        let Self { started, engine, build, machine, repository, .. } = self;
+        Session { started, build, machine, engine, repository }
     }
 }
 

@@ -38,6 +38,7 @@ fn session() -> Session {
         build: Build::current(),
         machine: Machine::current(),
         engine: "none".to_owned(),
+        repository: None,
     }
 }
 
