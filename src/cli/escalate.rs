@@ -15,7 +15,7 @@ use super::results::manifest_in;
 use super::run::{How, engine_on, train, workers};
 use super::terminal::Terminal;
 use crate::base::CellId;
-use crate::check::{CheckReport, Looks};
+use crate::check::{CheckReport, Looks, Verdict};
 use crate::engine::Engine;
 use crate::grid::Cell;
 use crate::spec::value::Assignment;
@@ -71,8 +71,10 @@ impl<'a> Escalation<'a> {
         report: &CheckReport,
         looks: &Looks,
     ) -> Result<bool, Failure> {
+        // A verdict that fell stays, so that more trials cannot change a regression as a whole.
+        let is_final = report.verdict == Verdict::Regressed;
         let undecided: Vec<&Assignment> = report.undecided().collect();
-        if undecided.is_empty() || report.looks_taken >= looks.count {
+        if is_final || undecided.is_empty() || report.looks_taken >= looks.count {
             return Ok(false);
         }
         let wanted = looks.repeats(report.looks_taken);

@@ -3,17 +3,20 @@
 //! The best of many noisy means is too high by selection alone, so only fresh trials say what a
 //! chosen cell is worth.
 
+mod measure;
+
 use serde::Serialize;
 
+use self::measure::{best_of, by_repeat, errors, every_sample, luck, shrunken};
 use super::Page;
 use super::compare::CompareFormat;
 use super::labels::short_name;
-use super::layout::{Align, Paint, Split, TextColumn, TextTable, wrap_text};
+use super::layout::{Align, Paint, Split as Columns, TextColumn, TextTable, wrap_text};
 use super::numbers::{Scale, counted};
 use crate::base::text::{markdown as escape, markdown_prose as prose};
-use crate::base::{Metric, format};
+use crate::base::{Metric, Split, format};
 use crate::results::{CellResults, ExperimentResults};
-use gridbench_stats::{self as stats, Summary};
+use gridbench_stats::{Estimate as Error, MeanDifference, Summary};
 
 const ALPHA: f64 = 0.05;
 
@@ -30,6 +33,9 @@ pub struct Confirmation {
     /// How much higher than the truth the best of so many equal cells is expected to look, by luck
     /// alone; absent without a spread or a choice.
     pub luck: Option<f64>,
+    /// How much better than the truth the best *fresh* mean is expected to look if the chosen cells
+    /// are equally good; absent without a spread or a choice.
+    pub fresh_luck: Option<f64>,
     /// The cells, best first by the first estimate.
     pub cells: Vec<ConfirmedCell>,
     /// What may be quoted.
@@ -52,7 +58,12 @@ pub struct ConfirmedCell {
     pub lost: usize,
     /// Fresh minus first mean.
     pub change: Option<f64>,
-    /// Whether it cannot be told apart from the best confirmed cell (Welch, Holm, α 0.05).
+    /// 95 % interval of the fresh mean that holds for all chosen cells at once (Šidák; variances
+    /// moderated over three cells or more); absent without a spread.
+    pub simultaneous95: Option<(f64, f64)>,
+    /// The fresh mean once the luck of the better ones is taken off; absent for fewer than four cells.
+    pub shrunken: Option<f64>,
+    /// Whether it may be the best: with 95 % confidence the best of the chosen cells is among those.
     pub inseparable_from_best: bool,
 }
 
@@ -106,14 +117,27 @@ pub fn confirmation(
     let sample =
         |place: &usize| again(*place).map(|cell| cell.sample(&metric.name)).unwrap_or_default();
     let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
-    let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
-    let higher = metric.is_maximized();
-    let marks = stats::inseparable_from_best(&slices, higher, ALPHA);
+    let by_repeat = by_repeat(chosen.iter().map(|&place| again(place)), metric);
+    let floor = fresh.quantum(metric).map_or(0.0, |step| step * step / 12.0);
+    let marks = best_of(&by_repeat, fresh.facts.split_seed.is_some(), floor, metric);
+    let errors = errors(&samples, floor);
+    let shrunken = shrunken(&errors, metric);
+    let level = (1.0 - ALPHA).powf(1.0 / samples.len().max(1) as f64);
+    let simultaneous = |error: &Error| {
+        let se = error.squared_error.sqrt();
+        let known = error.degrees_of_freedom > 0.0 && se > 0.0;
+        let (least, most) = metric.range.ends();
+        let (low, high) = known.then(|| {
+            MeanDifference::new(error.mean, se, error.degrees_of_freedom).interval(level)
+        })?;
+        Some((low.max(least), high.min(most)))
+    };
     let cells: Vec<ConfirmedCell> = chosen
         .iter()
         .zip(&samples)
         .zip(marks)
-        .filter_map(|((&place, sample), inseparable_from_best)| {
+        .zip(errors.iter().zip(shrunken))
+        .filter_map(|(((&place, sample), inseparable_from_best), (error, shrunken))| {
             let cell = &first.cells[place];
             let hoped = Estimate::of(&cell.sample(&metric.name), metric)?;
             let confirmed = Estimate::of(sample, metric);
@@ -124,6 +148,8 @@ pub fn confirmation(
                 confirmed,
                 lost: again(place).map_or(0, CellResults::lost),
                 change: confirmed.map(|confirmed| confirmed.mean - hoped.mean),
+                simultaneous95: error.as_ref().and_then(simultaneous),
+                shrunken,
                 inseparable_from_best,
             })
         })
@@ -136,32 +162,13 @@ pub fn confirmation(
             .iter()
             .filter(|cell| !cell.sample(&metric.name).is_empty())
             .count(),
-        luck: luck(first, metric),
+        luck: luck(&every_sample(first, metric)),
+        fresh_luck: luck(&samples),
         cells,
         verdict: String::new(),
     };
     found.verdict = verdict(&found);
     found
-}
-
-/// Returns how far above the truth the best of equal cells is expected to look: Blom's expected
-/// maximum of their means, with the spread pooled over all cells.
-fn luck(results: &ExperimentResults, metric: &Metric) -> Option<f64> {
-    let samples: Vec<Vec<f64>> = results
-        .cells
-        .iter()
-        .map(|cell| cell.sample(&metric.name))
-        .filter(|sample| !sample.is_empty())
-        .collect();
-    if samples.len() < 2 {
-        return None;
-    }
-    let slices: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
-    let (sd, _) = stats::pooled_sd(&slices)?;
-    let mut counts: Vec<usize> = samples.iter().map(Vec::len).collect();
-    counts.sort_unstable();
-    let n = counts[counts.len() / 2] as f64;
-    Some(stats::expected_max(0.0, sd / n.sqrt(), samples.len()))
 }
 
 fn scale(found: &Confirmation) -> Scale {
@@ -180,10 +187,15 @@ fn verdict(found: &Confirmation) -> String {
     let Some((cell, confirmed)) = best else {
         return "Nothing is confirmed: no fresh trial completed.".to_owned();
     };
-    let spread = match (confirmed.sd, confirmed.interval95) {
+    let measured = found.cells.iter().filter(|cell| cell.confirmed.is_some()).count();
+    let spread = match (confirmed.sd, cell.simultaneous95) {
         (Some(sd), Some((low, high))) => {
             let (sd, low, high) = (scale.value(sd), scale.value(low), scale.value(high));
-            format!(" ± {sd} (n = {}, 95 % {low} to {high})", confirmed.n)
+            let at_once = match measured {
+                1 => String::new(),
+                all => format!(" for all {all} at once"),
+            };
+            format!(" ± {sd} (n = {}, 95 %{at_once} {low} to {high})", confirmed.n)
         }
         (Some(_), None) => {
             format!(" in each of {}, too few for a spread", counted(confirmed.n, "trial"))
@@ -200,14 +212,14 @@ fn verdict(found: &Confirmation) -> String {
         scale.value(confirmed.mean),
         scale.unit(),
     );
-    let measured = found.cells.iter().filter(|cell| cell.confirmed.is_some()).count();
+    text += &luck_of_the_best(found, cell, measured);
     let others = measured - 1;
     let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count() - 1;
     let standing = match (others, alike) {
         (0, _) => String::new(),
-        (1, 0) => " It is better than the other one in these trials (Holm).".to_owned(),
+        (1, 0) => " It is better than the other one with 95 % confidence.".to_owned(),
         (_, 0) => {
-            format!(" It is better than the other {others} confirmed in these trials (Holm).")
+            format!(" It is better than the other {others} confirmed with 95 % confidence.")
         }
         (1, _) => {
             " The other one cannot be told apart from it, so which is best stays open.".to_owned()
@@ -221,6 +233,10 @@ fn verdict(found: &Confirmation) -> String {
         ),
     };
     text += &standing;
+    if found.metric.split == Some(Split::Test) {
+        text += " Fresh seeds cannot repair what was fitted to the test images: the cells were chosen \
+                 and confirmed on the same ones.";
+    }
     match found.cells.len() - measured {
         0 => text,
         none => format!(
@@ -228,6 +244,23 @@ fn verdict(found: &Confirmation) -> String {
             counted(none, "cell"),
             if none == 1 { "it" } else { "them" }
         ),
+    }
+}
+
+/// Says what is left of the best fresh mean, which is the best of several and so a little lucky itself.
+fn luck_of_the_best(found: &Confirmation, best: &ConfirmedCell, measured: usize) -> String {
+    let scale = scale(found);
+    match (best.shrunken, found.fresh_luck) {
+        (Some(worth), _) => format!(
+            " The best of {measured} fresh means is lucky too: without that luck it is worth {}{}.",
+            scale.value(worth),
+            scale.unit()
+        ),
+        (None, Some(luck)) if measured > 1 => format!(
+            " Were the {measured} equally good, the best fresh mean would look better by about {}.",
+            scale.size(luck)
+        ),
+        _ => String::new(),
     }
 }
 
@@ -245,10 +278,14 @@ pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String
                 notes(found).iter().map(|note| format!("- {}\n", prose(note))).collect();
             let notes = notes.concat();
             let heading = escape(&heading(found));
-            format!("## {heading}\n\n{lines}\n\n{notes}\n**{}**\n", prose(&found.verdict))
+            format!("## {heading}\n\n**{}**\n\n{lines}\n\n{notes}", prose(&found.verdict))
         }
         CompareFormat::Terminal => {
             let mut out = format!("{}\n\n", Paint::Bold.on(&heading(found), page.colour));
+            for line in wrap_text(&found.verdict, page.width, 0) {
+                out.extend([format!("{}\n", Paint::Bold.on(&line, page.colour))]);
+            }
+            out.push('\n');
             for line in table(found).draw(page.width, page.colour) {
                 out.extend([format!("{line}\n")]);
             }
@@ -257,10 +294,6 @@ pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String
                 for line in wrap_text(&note, page.width.saturating_sub(2), 1) {
                     out.extend([format!(" {line}\n")]);
                 }
-            }
-            out.push('\n');
-            for line in wrap_text(&found.verdict, page.width, 0) {
-                out.extend([format!("{}\n", Paint::Bold.on(&line, page.colour))]);
             }
             out
         }
@@ -301,23 +334,22 @@ fn table(found: &Confirmation) -> TextTable {
                 };
                 cell.confirmed.as_ref().map_or_else(missing, estimate) + &lost + mark
             }),
-            column("95 %", Align::Left, &|cell| {
-                let interval = cell.confirmed.and_then(|confirmed| confirmed.interval95);
-                interval.map_or_else(missing, |interval| scale.interval(interval))
+            column("95 % at once", Align::Left, &|cell| {
+                cell.simultaneous95.map_or_else(missing, |interval| scale.interval(interval))
             }),
             column("change", Align::Right, &|cell| {
                 cell.change.map_or_else(missing, |change| scale.signed(change))
             }),
         ],
-        split: Split::Full,
+        split: Columns::Full,
     }
 }
 
 fn notes(found: &Confirmation) -> Vec<String> {
     let scale = scale(found);
     let mut notes = vec![
-        "● not distinguishable from the best confirmed cell (Welch's t, Holm, α 0.05); ± is the \
-         standard deviation"
+        "● may be the best: with 95 % confidence the best of the chosen cells is among them (Hsu); ± is \
+         the standard deviation, and the intervals hold for all chosen cells at once"
             .to_owned(),
         "the first estimates chose the cells, so they are too hopeful; the confirmed ones share no \
          seed with them"

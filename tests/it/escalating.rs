@@ -34,7 +34,7 @@ const ESCALATED: [&str; 7] =
     ["check", "now", "--baseline", "baseline.json", "--escalate", "--json", "--quiet"];
 
 #[test]
-fn escalation_trains_until_every_cell_is_judged() {
+fn escalation_trains_until_the_verdict_is_final() {
     let place = place(0.893);
     let once = place.bench(&["check", "now", "--baseline", "baseline.json", "--json"]);
     assert_eq!(once.code, 5, "{}", once.stdout);

@@ -106,7 +106,8 @@ pub use examples::{
 };
 pub use folds::{corrected_resampled, resampled_se};
 pub use gate::{
-    CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict, PlantedLoss,
+    CellDifference, CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict,
+    PlantedLoss, cell_differences,
 };
 pub use groups::{against_mean_of, expected_best, expected_max_of_groups};
 pub use histogram::{counts, shared_edges};

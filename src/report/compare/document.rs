@@ -26,6 +26,9 @@ pub struct Comparison {
     pub alpha: f64,
     /// P(A > B) from which a difference is worth having.
     pub gamma: f64,
+    /// Whether both sides are compared repeat by repeat: they hold the same repeats of one master seed,
+    /// and enough of them.
+    pub is_paired: bool,
     /// The pairs, in the grid order of A.
     pub pairs: Vec<PairComparison>,
     /// Mean of the differences over all pairs; absent for a single pair, and where fewer than two
@@ -69,7 +72,7 @@ pub struct SideFacts {
 pub struct Overall {
     /// Mean of the differences.
     pub difference: f64,
-    /// 95 % Welch interval over the repeats: cells of one repeat share seeds and are not independent.
+    /// 95 % interval over the repeats, paired where the comparison says so: cells of one repeat share seeds and are not independent.
     pub interval95: (f64, f64),
     /// Two-sided p of no difference on average.
     pub p: f64,
@@ -91,19 +94,26 @@ pub struct PairComparison {
     pub b: Sample,
     /// What may be concluded.
     pub finding: Finding,
-    /// Mean of A minus mean of B; absent without a completed trial on a side.
+    /// Mean of A minus mean of B, over the repeats that both completed where they pair; absent without
+    /// a completed trial on a side.
     pub difference: Option<f64>,
-    /// 95 % Welch interval; absent with a single trial on a side.
+    /// 95 % interval, paired by repeat where the comparison says so, else Welch's, with variances
+    /// moderated over three pairs or more; absent with a single trial on a side.
     pub interval95: Option<(f64, f64)>,
-    /// Satterthwaite's degrees of freedom.
+    /// Its degrees of freedom.
     pub degrees_of_freedom: Option<f64>,
     /// Errors of A minus errors of B per 10,000 images, for accuracies.
     pub errors_per_ten_thousand: Option<f64>,
     /// The same at the level of the comparison, 1 − α.
     #[serde(skip)]
     pub interval: Option<(f64, f64)>,
-    /// Two-sided p of Welch's test; of the permutation test where neither side has any spread.
+    /// Two-sided p of the same test; of the permutation test where nothing has any spread.
     pub p: Option<f64>,
+    /// Standard deviation of one value or, where paired, of one difference, as it was used.
+    #[serde(skip)]
+    pub sd: Option<f64>,
+    /// Whether both sides are equal in every repeat, to the bit.
+    pub is_identical: bool,
     /// The same adjusted by Holm over all pairs.
     pub p_holm: Option<f64>,
     /// The same adjusted by Benjamini and Hochberg: for exploring many pairs, it holds down the share

@@ -5,7 +5,8 @@ use super::terminal::{details, heading, legend, listed, side, table};
 use crate::base::text::markdown as escape;
 
 pub(super) fn render(comparison: &Comparison) -> String {
-    let mut out = format!("## {}\n\n", escape(&heading(comparison)));
+    let (heading, verdict) = (escape(&heading(comparison)), escape(&comparison.verdict));
+    let mut out = format!("## {heading}\n\n**{verdict}**\n\n");
     for (label, facts) in [("A", &comparison.a), ("B", &comparison.b)] {
         out.extend([format!("- **{label}** {}\n", escape(&side(facts)))]);
     }
@@ -29,5 +30,5 @@ pub(super) fn render(comparison: &Comparison) -> String {
     for warning in &comparison.warnings {
         out.extend([format!("\n> warning: {}\n", escape(warning))]);
     }
-    out + &format!("\n**{}**\n", escape(&comparison.verdict))
+    out
 }

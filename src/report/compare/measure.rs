@@ -1,17 +1,15 @@
 //! The statistics of every pair.
 
-use std::collections::BTreeMap;
-
+use super::by_repeat::{self, Test};
 use super::document::{
-    Comparison, ExampleComparison, Finding, OrderComparison, Overall, PairComparison, Sample,
-    SideFacts,
+    Comparison, ExampleComparison, Finding, OrderComparison, PairComparison, Sample, SideFacts,
 };
 use super::pairs::Pairing;
 use super::{Examples, Lookup, Question, Side, words};
 use crate::base::MetricName;
 use crate::report::labels::short_name;
 use crate::results::{CellResults, ExperimentResults};
-use gridbench_stats::{self as stats, MeanDifference, Moments};
+use gridbench_stats::{self as stats, MeanDifference, Moments, Sides};
 
 const POWER: f64 = 0.8;
 /// With more pairs than this, images and stochastic order are not looked at: reading all predictions
@@ -29,26 +27,35 @@ pub(super) fn comparison(
     examples: &mut Lookup<'_>,
 ) -> Comparison {
     let few = pairing.pairs.len() <= MOST_IN_FULL;
+    let is_paired = by_repeat::share_repeats(a.results, b.results, &pairing.pairs);
+    let sides = by_repeat::sides(a.results, b.results, &question.metric, &pairing.pairs, is_paired);
+    let quantum = a.results.quantum(&question.metric).unwrap_or(0.0);
+    let found = stats::cell_differences(&sides, is_paired, quantum);
     let mut pairs: Vec<PairComparison> = pairing
         .pairs
         .iter()
-        .map(|&cells| pair(a, b, question, cells, &pairing.shared, few.then_some(&mut *examples)))
+        .zip(sides.iter().zip(&found))
+        .map(|(&cells, (sides, found))| {
+            let test = Test::of(sides, found, is_paired);
+            pair(a, b, question, cells, &pairing.shared, (&test, few.then_some(&mut *examples)))
+        })
         .collect();
     let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
     let levels = stats::holm_levels(&raw, question.alpha);
     let adjusted = stats::holm(&raw).into_iter().zip(stats::benjamini_hochberg(&raw));
-    let overall = overall(a, b, &question.metric.name, &pairing.pairs);
+    let overall = by_repeat::overall(a, b, &question.metric.name, &pairing.pairs, is_paired);
     let higher_is_better = question.metric.is_maximized();
     for (pair, ((p_holm, q), level)) in pairs.iter_mut().zip(adjusted.zip(levels)) {
         (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
         pair.finding = finding(pair, question.alpha, higher_is_better);
         pair.meaningful &= matches!(pair.finding, Finding::A | Finding::B);
         if pair.finding == Finding::Undecided
-            && let (Some(sd), Some(difference)) = (pooled_sd(pair), pair.difference)
+            && let (Some(sd), Some(difference)) = (pair.sd, pair.difference)
         {
             let more = pair.a.n.min(pair.b.n) + 1;
+            let needed = if is_paired { stats::repeats_for_pairs } else { stats::repeats_for };
             pair.repeats_to_settle =
-                stats::repeats_needed(sd, difference.abs(), level, POWER).map(|n| n.max(more));
+                needed(sd, difference.abs(), level, POWER, Sides::Two).map(|n| n.max(more));
         }
     }
     let names = |results: &ExperimentResults, cells: &[usize]| {
@@ -61,6 +68,7 @@ pub(super) fn comparison(
         b: facts(b, pairing, |pair| pair.1),
         alpha: question.alpha,
         gamma: question.gamma,
+        is_paired,
         pairs,
         overall,
         only_a: names(a.results, &pairing.only_a),
@@ -70,15 +78,6 @@ pub(super) fn comparison(
     };
     comparison.verdict = words::verdict(&comparison);
     comparison
-}
-
-/// Returns the spread pooled over both sides; nothing where there is none.
-fn pooled_sd(pair: &PairComparison) -> Option<f64> {
-    let side = |sample: &Sample| Some((sample.sd?, (sample.n - 1) as f64));
-    let sides: Vec<(f64, f64)> = [side(&pair.a), side(&pair.b)].into_iter().flatten().collect();
-    let freedom: f64 = sides.iter().map(|(_, own)| own).sum();
-    let squares: f64 = sides.iter().map(|(sd, own)| sd * sd * own).sum();
-    (squares > 0.0).then(|| (squares / freedom).sqrt())
 }
 
 fn facts(side: Side<'_>, pairing: &Pairing, pick: impl Fn(&(usize, usize)) -> usize) -> SideFacts {
@@ -109,14 +108,13 @@ fn pair(
     question: &Question,
     (one, other): (usize, usize),
     shared: &[String],
-    in_full: Option<&mut Lookup<'_>>,
+    (test, in_full): (&Test, Option<&mut Lookup<'_>>),
 ) -> PairComparison {
     let &Question { ref metric, alpha, gamma, seed } = question;
     let (cell_a, cell_b) = (&a.results.cells[one], &b.results.cells[other]);
     let (x, y) = (cell_a.sample(&metric.name), cell_b.sample(&metric.name));
     let (sample_a, sample_b) = (sample(cell_a, &x), sample(cell_b, &y));
-    let welch = stats::welch(&x, &y);
-    let difference = sample_a.mean.zip(sample_b.mean).map(|(a, b)| a - b);
+    let difference = test.difference.or(sample_a.mean.zip(sample_b.mean).map(|(a, b)| a - b));
     // Orders and superiority are of the better: for losses and seconds that is the smaller.
     let turn =
         |values: &[f64]| -> Vec<f64> { values.iter().map(|value| metric.sign() * value).collect() };
@@ -126,13 +124,12 @@ fn pair(
     let is_order = fewest >= 2;
     let superiority =
         is_order.then(|| stats::probability_of_superiority(&better_x, &better_y, seed)).flatten();
-    let spread = welch.filter(MeanDifference::has_spread);
+    let spread = test.found.filter(MeanDifference::has_spread);
     let is_in_full = in_full.is_some();
     let order = |a: &[f64], b: &[f64]| {
         let order = is_in_full.then(|| stats::almost_stochastic_order(a, b, seed)).flatten();
         order.map(|order| order.epsilon_min)
     };
-    let sd = stats::pooled_sd(&[&x, &y]).map(|(sd, _)| sd);
     let name: Vec<String> = shared
         .iter()
         .filter_map(|key| Some(format!("{key}={}", a.results.value(one, key)?.notation())))
@@ -143,11 +140,12 @@ fn pair(
         label: short_name(&a.results.axes, &cell_a.values, Some(shared)),
         finding: Finding::TooFew,
         difference,
-        interval95: spread.map(|welch| welch.interval(0.95)),
-        interval: spread.map(|welch| welch.interval(1.0 - alpha)),
-        degrees_of_freedom: spread.map(|welch| welch.degrees_of_freedom),
+        interval95: spread.map(|found| found.interval(0.95)),
+        interval: spread.map(|found| found.interval(1.0 - alpha)),
+        degrees_of_freedom: spread.map(|found| found.degrees_of_freedom),
         errors_per_ten_thousand: difference.filter(|_| accuracy).map(|found| -1e4 * found),
-        p: welch.map(|welch| welch.p_two_sided),
+        p: test.p,
+        sd: test.sd.filter(|sd| *sd > 0.0),
         p_holm: None,
         q: None,
         permutation: (2..=PERMUTED_UP_TO)
@@ -164,10 +162,12 @@ fn pair(
             .map(|(a_over_b, b_over_a)| OrderComparison { a_over_b, b_over_a }),
         cohens_d: stats::cohens_d(&x, &y),
         cliffs_delta: is_order.then(|| stats::cliffs_delta(&better_x, &better_y)).flatten(),
+        is_identical: test.is_identical,
         seed_correlation: seed_correlation(a.results, cell_a, b.results, cell_b, &metric.name),
-        detectable: sd
-            .filter(|sd| *sd > 0.0)
-            .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, alpha, POWER)),
+        detectable: spread.and_then(|found| {
+            let critical = (found.difference - found.lower_bound(0.5 * alpha)) / found.se;
+            Some(stats::noncentrality_for(critical, found.degrees_of_freedom, POWER)? * found.se)
+        }),
         repeats_to_settle: None,
         examples: in_full
             .filter(|_| metric.counts_test_images())
@@ -267,44 +267,4 @@ fn majority(side: &Examples) -> Option<Vec<u16>> {
         votes.iter().position(|count| *count == most).unwrap_or(0) as u16
     };
     Some((0..images).map(|image| vote(image, &mut votes)).collect())
-}
-
-/// Compares the means over all pairs, repeat by repeat: cells of one repeat share seeds and perhaps
-/// members, so that repeats are independent where cells are not.
-///
-/// Nothing for a single pair, or where fewer than two repeats completed in every cell of a side.
-fn overall(
-    a: Side<'_>,
-    b: Side<'_>,
-    metric: &MetricName,
-    pairs: &[(usize, usize)],
-) -> Option<Overall> {
-    if pairs.len() < 2 {
-        return None;
-    }
-    let means = |results: &ExperimentResults, cells: Vec<usize>| -> Vec<f64> {
-        let mut sums: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
-        for &cell in &cells {
-            for trial in results.cells[cell].completed() {
-                if let Some(value) = trial.metrics.get(metric) {
-                    let (sum, count) = sums.entry(trial.repeat).or_default();
-                    *sum += value;
-                    *count += 1;
-                }
-            }
-        }
-        let whole = sums.into_values().filter(|(_, count)| *count == cells.len());
-        whole.map(|(sum, count)| sum / count as f64).collect()
-    };
-    let (x, y) = (
-        means(a.results, pairs.iter().map(|pair| pair.0).collect()),
-        means(b.results, pairs.iter().map(|pair| pair.1).collect()),
-    );
-    let welch = stats::welch(&x, &y)?;
-    Some(Overall {
-        difference: welch.difference,
-        interval95: welch.interval(0.95),
-        p: welch.p_two_sided,
-        repeats: (x.len(), y.len()),
-    })
 }

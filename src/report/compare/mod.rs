@@ -3,6 +3,7 @@
 //! Owns the pairing of cells, the statistics of every pair and the words of the verdict, which
 //! never says more than the trials show. Reads nothing: predictions are handed over.
 
+mod by_repeat;
 mod document;
 mod markdown;
 mod measure;

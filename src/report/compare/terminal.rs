@@ -13,7 +13,11 @@ const LABEL: usize = 9;
 pub(super) fn render(comparison: &Comparison, page: Page) -> String {
     let mut out = String::new();
     let bold = |text: &str| Paint::Bold.on(text, page.colour);
-    out.extend([format!("{}\n", bold(&heading(comparison)))]);
+    out.extend([format!("{}\n\n", bold(&heading(comparison)))]);
+    for line in wrap_text(&comparison.verdict, page.width, 0) {
+        out.extend([format!("{}\n", bold(&line))]);
+    }
+    out.push('\n');
     for (label, facts) in [("A", &comparison.a), ("B", &comparison.b)] {
         out += &note(label, &side(facts), page);
     }
@@ -36,10 +40,6 @@ pub(super) fn render(comparison: &Comparison, page: Page) -> String {
     }
     for warning in &comparison.warnings {
         out += &note("warning", warning, page);
-    }
-    out.push('\n');
-    for line in wrap_text(&comparison.verdict, page.width, 0) {
-        out.extend([format!("{}\n", bold(&line))]);
     }
     out
 }
@@ -69,8 +69,9 @@ pub(super) fn side(facts: &SideFacts) -> String {
 /// Says what stands in the table of pairs.
 pub(super) fn legend(comparison: &Comparison) -> String {
     format!(
-        "difference of means with its 95 % Welch interval{}; p by Holm over {}; P(A>B) is how often \
+        "difference of means with its 95 % interval, {}{}; p by Holm over {}; P(A>B) is how often \
          a run of A is better than a run of B, with a bootstrap interval, * where meaningful at {}",
+        method(comparison),
         match words::unit(&comparison.metric).as_str() {
             "" => String::new(),
             unit => format!(", in {unit}"),
@@ -78,6 +79,17 @@ pub(super) fn legend(comparison: &Comparison) -> String {
         counted(comparison.pairs.len(), "pair"),
         comparison.gamma,
     )
+}
+
+/// Names the test in a few words.
+fn method(comparison: &Comparison) -> &'static str {
+    let is_moderated = comparison.pairs.len() >= gridbench_stats::MIN_MODERATED_CELLS;
+    match (comparison.is_paired, is_moderated) {
+        (true, false) => "paired by repeat",
+        (true, true) => "paired by repeat, variances moderated over the pairs",
+        (false, false) => "Welch",
+        (false, true) => "Welch, variances moderated over the pairs",
+    }
 }
 
 /// Names a few cells and counts the rest.
@@ -167,7 +179,7 @@ pub(super) fn details(
     if let Some(difference) = pair.difference {
         let mut text = words::difference(difference, pair.interval95, &scale, &unit);
         if let Some(freedom) = pair.degrees_of_freedom {
-            text.extend([format!(", Welch with {freedom:.1} degrees of freedom")]);
+            text.extend([format!(", {} with {freedom:.1} degrees of freedom", method(comparison))]);
         }
         if let Some(errors) = pair.errors_per_ten_thousand {
             let interval = pair.interval95.map_or(String::new(), |(low, high)| {
@@ -177,7 +189,7 @@ pub(super) fn details(
         }
         lines.push(("A − B", text));
     }
-    lines.push(("p", tests(pair)));
+    lines.push(("p", tests(pair, comparison)));
     if let Some(found) = pair.superiority {
         let interval = found
             .interval95
@@ -235,8 +247,13 @@ pub(super) fn details(
         lines.push((
             "seeds",
             format!(
-                "correlation of equal seeds {}{interval}; the tests above do not pair them",
-                grouped(correlation.coefficient, 2)
+                "correlation of equal seeds {}{interval}; {}",
+                grouped(correlation.coefficient, 2),
+                if comparison.is_paired {
+                    "the difference above pairs them"
+                } else {
+                    "too few repeats, or not the same on both sides, to pair them"
+                }
             ),
         ));
     }
@@ -256,10 +273,12 @@ pub(super) fn details(
 }
 
 /// Lists the p values.
-fn tests(pair: &PairComparison) -> String {
+fn tests(pair: &PairComparison, comparison: &Comparison) -> String {
     let exactly = |exact: bool| if exact { "exact" } else { "drawn" };
     let tests: Vec<String> = [
-        pair.p.filter(|_| pair.interval95.is_some()).map(|p| format!("{} Welch", probability(p))),
+        pair.p
+            .filter(|_| pair.interval95.is_some())
+            .map(|p| format!("{} {}", probability(p), method(comparison))),
         pair.permutation.map(|test| {
             format!("{} permutation ({})", probability(test.p_two_sided), exactly(test.exact))
         }),

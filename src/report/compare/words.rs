@@ -76,7 +76,7 @@ pub(super) fn scale(comparison: &Comparison) -> Scale {
 
 /// Says what may be concluded of the whole.
 pub(super) fn verdict(comparison: &Comparison) -> String {
-    let caution = if comparison.warnings.is_empty() { "" } else { " Mind the warnings above." };
+    let caution = if comparison.warnings.is_empty() { "" } else { " Mind the warnings below." };
     match &comparison.pairs[..] {
         [pair] => single(pair, comparison) + caution,
         pairs => several(pairs, comparison) + caution,
@@ -146,7 +146,7 @@ fn p_text(p: &str) -> String {
     if p.starts_with('<') { p.to_owned() } else { format!("= {p}") }
 }
 
-/// Names what other tests hold against a difference that Welch's finds.
+/// Names what other tests hold against a difference that is found.
 fn doubts(pair: &PairComparison, comparison: &Comparison) -> String {
     let mut text = String::new();
     if pair.permutation.is_some_and(|test| test.p_two_sided > comparison.alpha) {
@@ -172,6 +172,9 @@ fn doubts(pair: &PairComparison, comparison: &Comparison) -> String {
 fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
     let (scale, unit) = (scale(comparison), unit(&comparison.metric));
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    if pair.is_identical {
+        return "A and B are identical in every trial, to the last bit.".to_owned();
+    }
     let Some((low, high)) = pair.interval else {
         return match pair.difference {
             Some(difference) if difference != 0.0 => format!(

@@ -4,7 +4,8 @@ use super::super::means::{Estimate, MeanDifference};
 use super::super::moderated::Variance;
 use super::super::moments::Moments;
 use super::levels::Levels;
-use super::{Gate, GateCell, GateVerdict, UNKNOWN, is_identical};
+use super::differences::UNKNOWN;
+use super::{Gate, GateCell, GateVerdict, is_identical};
 
 /// What the gate says of all cells together. A positive difference is a loss.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,18 +12,17 @@
 
 use serde::Serialize;
 
-use super::means::{Estimate, MeanDifference};
-use super::moderated::{Variance, moderate};
-use super::moments::Moments;
+use super::means::MeanDifference;
 use super::multiple::step_down_levels;
-use super::paired::Pairs;
 use super::proportions::{fisher_more, most_lost};
 
 mod common;
+mod differences;
 mod levels;
 mod self_test;
 
 pub use common::CommonRuling;
+pub use differences::{CellDifference, cell_differences};
 use levels::Levels;
 pub use self_test::PlantedLoss;
 
@@ -268,7 +267,7 @@ impl Gate {
 
     /// Weighs what every cell shows at one look.
     fn weigh(&self, cells: &[GateCell]) -> Vec<Evidence> {
-        let losses = self.losses(cells);
+        let losses = cell_differences(cells, self.is_paired, self.quantum);
         let (lost, all) = cells.iter().fold((0, 0), |(lost, all), cell| {
             (lost + count_lost(&cell.baseline), all + cell.baseline.len())
         });
@@ -277,7 +276,7 @@ impl Gate {
         cells
             .iter()
             .zip(losses)
-            .map(|(cell, Loss { difference, correlation, sd })| {
+            .map(|(cell, CellDifference { difference, correlation, sd })| {
                 let (before, now) = (&cell.baseline, &cell.candidate);
                 let lost = count_lost(now);
                 let largest =
@@ -299,84 +298,6 @@ impl Gate {
             })
             .collect()
     }
-
-    /// Estimates every cell's loss, with variances moderated over the cells: those of differences
-    /// where paired, else each side's among themselves.
-    fn losses(&self, cells: &[GateCell]) -> Vec<Loss> {
-        let floor = self.quantum * self.quantum / 12.0;
-        if self.is_paired {
-            let pairs: Vec<Option<Pairs>> =
-                cells.iter().map(|cell| Pairs::of(&cell.baseline, &cell.candidate)).collect();
-            let own: Vec<Variance> = pairs
-                .iter()
-                .map(|pairs| pairs.as_ref().map_or(UNKNOWN, |own| own.variance))
-                .collect();
-            // A difference of two rounded values is rounded twice.
-            return pairs
-                .iter()
-                .zip(moderate(&own, 2.0 * floor))
-                .map(|(pairs, variance)| {
-                    let pairs = pairs.as_ref().filter(|pairs| pairs.n > 1);
-                    Loss {
-                        difference: pairs.and_then(|pairs| pairs.test(variance)),
-                        correlation: pairs.and_then(|pairs| pairs.correlation),
-                        sd: pairs.map(|_| variance.sd()),
-                    }
-                })
-                .collect();
-        }
-        let sides = |pick: fn(&GateCell) -> &Vec<Option<f64>>| -> Vec<Option<Moments>> {
-            let values = |cell| pick(cell).iter().flatten().copied().collect::<Vec<f64>>();
-            cells.iter().map(|cell| Moments::of(&values(cell))).collect()
-        };
-        let (before, now) = (sides(|cell| &cell.baseline), sides(|cell| &cell.candidate));
-        let known = |side: &[Option<Moments>]| -> Vec<Variance> {
-            side.iter().map(|own| own.as_ref().map_or(UNKNOWN, variance_of)).collect()
-        };
-        // Where one side varies nowhere and the other does, rounding alone still moves the first.
-        let (was, is) = (known(&before), known(&now));
-        let varies = |side: &[Variance]| side.iter().any(|own| own.variance > 0.0);
-        let lift = |side: Vec<Variance>| -> Vec<Variance> {
-            if varies(&side) || !(varies(&was) || varies(&is)) {
-                moderate(&side, floor)
-            } else {
-                side.into_iter().map(|own| Variance { variance: floor, ..own }).collect()
-            }
-        };
-        let (was, is) = (lift(was.clone()), lift(is.clone()));
-        before
-            .iter()
-            .zip(&now)
-            .zip(was.iter().zip(&is))
-            .map(|((before, now), (was, is))| {
-                let sides = before.as_ref().zip(now.as_ref());
-                let sides = sides.filter(|(before, now)| before.n > 1 && now.n > 1);
-                Loss {
-                    difference: sides.and_then(|(before, now)| {
-                        Estimate::new(before.mean, before.n, *was)
-                            .minus(&Estimate::new(now.mean, now.n, *is))
-                    }),
-                    correlation: None,
-                    sd: sides.map(|_| (0.5 * (was.variance + is.variance)).sqrt()),
-                }
-            })
-            .collect()
-    }
-}
-
-const UNKNOWN: Variance = Variance { variance: 0.0, degrees_of_freedom: 0.0 };
-
-fn variance_of(moments: &Moments) -> Variance {
-    Variance {
-        variance: moments.sd.map_or(0.0, |sd| sd * sd),
-        degrees_of_freedom: (moments.n - 1) as f64,
-    }
-}
-
-struct Loss {
-    difference: Option<MeanDifference>,
-    correlation: Option<f64>,
-    sd: Option<f64>,
 }
 
 /// What one cell shows at one look.

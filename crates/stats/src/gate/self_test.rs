@@ -67,7 +67,7 @@ impl Gate {
     /// ```
     #[must_use]
     pub fn self_test(&self, cells: &[GateCell], rounds: usize, seed: u64) -> Vec<PlantedLoss> {
-        let losses = self.losses(cells);
+        let losses = super::cell_differences(cells, self.is_paired, self.quantum);
         let spread = |index: usize| losses[index].sd.unwrap_or(0.0);
         let sds: Vec<f64> = (0..cells.len()).map(spread).collect();
         let sides: Vec<Likeness> = if self.is_paired {
