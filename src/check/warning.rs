@@ -49,6 +49,11 @@ pub enum Warning {
         /// Trials planned.
         planned: usize,
     },
+    /// The baseline was held against too many candidates.
+    WornOut {
+        /// Candidates, this one included.
+        looks: usize,
+    },
     /// The machines differ, and a cost measured on them is gated.
     Hardware {
         /// Machine of the baseline.
@@ -67,6 +72,11 @@ impl fmt::Display for Warning {
             Self::Unfinished { ended, planned } => write!(
                 f,
                 "only {ended} of {planned} planned trials have ended; run the experiment again to go on"
+            ),
+            Self::WornOut { looks } => write!(
+                f,
+                "the baseline has worn out: {looks} candidates were held against it, and whatever luck it \
+                 had counts in every one; train it again on another master seed"
             ),
             Self::Experiment { baseline, candidate } => {
                 write!(f, "the baseline is of experiment `{baseline}`, not `{candidate}`")

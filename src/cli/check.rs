@@ -12,7 +12,7 @@ use super::folders;
 use super::images::Images;
 use super::results::Reading;
 use super::terminal::Terminal;
-use crate::base::{Metric, MetricName};
+use crate::base::{Metric, MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
 use crate::check::{self, Baseline, CellSample, CheckError, CheckReport, Looks, Source, Verdict};
 use crate::record::Outcome;
@@ -80,12 +80,17 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
                 .hint(Some("see `bench status` for what went wrong")));
         }
     };
+    let mut report = report;
+    let digest = digest_of(baseline.to_text().as_bytes()).to_string();
+    if let Some(path) = &arguments.history {
+        super::history::count_looks(path, &mut report, &digest);
+    }
     let (folder, shown) =
         (arguments.folder.display().to_string(), arguments.baseline.display().to_string());
     let context = Context { folder: &folder, baseline: &shown, cells: &cells };
     write_forms(arguments, &report, context, summary.as_deref())?;
     if let Some(path) = &arguments.history {
-        super::history::append(path, &report)?;
+        super::history::append(path, &report, digest)?;
     }
     Ok(match report.verdict {
         Verdict::Ok => Exit::Done,

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::arguments::{HistoryArguments, HistoryFormat};
 use super::failure::{Exit, Failure};
-use crate::check::CheckReport;
-use crate::check::history::{HistoryLine, html, read_history, svg, terminal};
+use crate::check::history::{HistoryLine, WORN_OUT, html, looks_at, read_history, svg, terminal};
+use crate::check::{CheckReport, Warning};
 use crate::store::atomic;
 
 pub(super) fn history(arguments: &HistoryArguments) -> Result<Exit, Failure> {
@@ -35,13 +35,23 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Warns in `report` where the history says that the baseline was looked at too often.
+pub(super) fn count_looks(path: &Path, report: &mut CheckReport, baseline: &str) {
+    // A history that is not there yet has no looks.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let looks = looks_at(&text, baseline, &report.candidate.origin.date);
+    if looks > WORN_OUT {
+        report.warnings.push(Warning::WornOut { looks });
+    }
+}
+
 /// Appends what `report` says to the history at `path`.
-pub(super) fn append(path: &Path, report: &CheckReport) -> Result<(), Failure> {
+pub(super) fn append(path: &Path, report: &CheckReport, baseline: String) -> Result<(), Failure> {
     let cannot = |error: &std::io::Error| {
         Failure::input(format!("cannot append to the history `{}`", path.display())).because(error)
     };
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|error| cannot(&error))?;
-    let line = HistoryLine::of(report).to_text();
+    let line = HistoryLine::of(report, Some(baseline)).to_text();
     file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| cannot(&error))
 }

@@ -256,10 +256,14 @@ fn luck_of_the_best(found: &Confirmation, best: &ConfirmedCell, measured: usize)
             scale.value(worth),
             scale.unit()
         ),
-        (None, Some(luck)) if measured > 1 => format!(
-            " Were the {measured} equally good, the best fresh mean would look better by about {}.",
-            scale.size(luck)
-        ),
+        (None, Some(luck))
+            if found.cells.iter().filter(|one| one.inseparable_from_best).count() > 1 =>
+        {
+            format!(
+                " Were the {measured} equally good, the best fresh mean would look better by about {}.",
+                scale.size(luck)
+            )
+        }
         _ => String::new(),
     }
 }
@@ -396,6 +400,10 @@ mod tests {
         let change = found.cells[0].change.unwrap();
         assert!((change + 4.0 / 360.0).abs() < 1e-12, "{change}");
         assert!(!found.cells[0].inseparable_from_best && found.cells[1].inseparable_from_best);
+        // x = (360 - np.array([7, 6, 8, 7])) / 360; q = .95 ** .5
+        // x.mean() - scipy.stats.t.ppf(.5 + q / 2, 3) * x.std(ddof=1) / 2
+        let (low, _) = found.cells[1].simultaneous95.unwrap();
+        assert!((low - 0.9758420450890064).abs() < 1e-9, "{low}");
         // The pooled spread is one error of 360, over three trials in each of three cells:
         // scipy.stats.norm.ppf((3 - .375) / 3.25) / 360 / sqrt(3)
         let luck = found.luck.unwrap();

@@ -92,6 +92,42 @@ fn a_clear_verdict_trains_nothing_more() {
 }
 
 #[test]
+fn a_loss_of_three_tolerances_is_settled_by_a_quarter_of_the_trials() {
+    let place = Place::new();
+    // A spread of half the tolerance, as in docs/statistics.md.
+    let half = |accuracy, seed| experiment(accuracy, seed, "").replace("0.008", "0.005");
+    place.file("before.toml", half(0.9, 7));
+    place.file("now.toml", half(0.87, 8));
+    place.done(&["run", "before.toml", "--set", "repeats=20", "--out", "before", "--quiet"]);
+    place.done(&["baseline", "before", "--output", "baseline.json"]);
+    place.done(&["run", "now.toml", "--set", "repeats=5", "--out", "now", "--quiet"]);
+    let answer = place.bench(&ESCALATED);
+    assert_eq!(
+        (answer.code, &verdict(&answer)["looks-taken"]),
+        (4, &1.into()),
+        "{}",
+        answer.stdout
+    );
+    // Three looks may take 20 trials per cell.
+    assert_eq!(column(&place.read("now/tables/cells.csv"), "n_trials"), ["5", "5"]);
+}
+
+#[test]
+fn a_baseline_that_many_candidates_were_held_against_has_worn_out() {
+    let place = place(0.9);
+    let check = |more: &[&str]| {
+        let arguments = ["check", "now", "--baseline", "baseline.json", "--history", "h.jsonl"];
+        place.bench(&[&arguments[..], more].concat()).stdout
+    };
+    assert!(!check(&[]).contains("worn out"));
+    let line = place.read("h.jsonl");
+    let dates = |index: usize| line.replace("\"date\":\"", &format!("\"date\":\"{index} "));
+    place.file("h.jsonl", (0..20).map(dates).collect::<String>());
+    let said = check(&[]);
+    assert!(said.contains("the baseline has worn out: 21 candidates"), "{said}");
+}
+
+#[test]
 fn speed_is_gated_as_a_ratio() {
     let place = Place::new();
     // The fake engine's seconds are simulated and the same everywhere.

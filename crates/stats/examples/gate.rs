@@ -1,6 +1,6 @@
 //! Error rates of the gate, by simulation: the table of `docs/statistics.md`.
 //!
-//! `cargo run --release -p gridbench-stats --example gate [ROUNDS]`
+//! `cargo run --release -p gridbench-stats --example gate [ROUNDS [TEXT]]`: only the layouts whose name holds the text
 
 use gridbench_stats::{Draws, Gate, GateCell, GateVerdict, pairs_are_enough, resample};
 
@@ -147,6 +147,7 @@ impl Layout {
 #[expect(clippy::print_stdout, reason = "an example prints its table")]
 fn main() {
     let rounds: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5_000);
+    let wanted = std::env::args().nth(2).unwrap_or_default();
     let mut layouts = Vec::new();
     for cells in [1, 4, 20] {
         for trials in [(3, 3), (3, 12), (5, 20), (10, 10)] {
@@ -176,7 +177,7 @@ fn main() {
          in one: regressed | 2 δ in one: regressed | δ in all: regressed | 0.3 δ in all: regressed |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
-    for layout in layouts {
+    for layout in layouts.into_iter().filter(|layout| layout.name().contains(&wanted)) {
         let [alarm, ok, _] = layout.rates(rounds, 0.0, false);
         let shares = [
             alarm,

@@ -79,14 +79,34 @@ pub struct HistoryLine {
     pub verdict: String,
     /// The tolerance, in percentage points for accuracies.
     pub tolerance: f64,
+    /// Digest of the baseline it was held against; absent in lines of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
     /// The gated cells.
     pub cells: Vec<HistoryCell>,
 }
 
+/// Candidates after which a baseline has worn out: of so many unchanged ones the gate accuses about one
+/// wrongly, and always by the same luck of the same baseline.
+pub const WORN_OUT: usize = 20;
+
+/// Counts the candidates that a history holds against the baseline with this digest, the one trained at
+/// `now` included; a candidate that is checked again counts once. Lines that cannot be read do not count.
+#[must_use]
+pub fn looks_at(text: &str, baseline: &str, now: &str) -> usize {
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<HistoryLine>(line).ok());
+    let of_it = lines.filter(|line| line.baseline.as_deref() == Some(baseline));
+    let mut dates: Vec<String> = of_it.map(|line| line.date).collect();
+    dates.push(now.to_owned());
+    dates.sort_unstable();
+    dates.dedup();
+    dates.len()
+}
+
 impl HistoryLine {
-    /// Returns what `report` adds to a history.
+    /// Returns what `report` adds to a history, and to the count of looks at its baseline.
     #[must_use]
-    pub fn of(report: &CheckReport) -> Self {
+    pub fn of(report: &CheckReport, baseline: Option<String>) -> Self {
         let name = |verdict: Verdict| verdict.name().to_owned();
         Self {
             format: FORMAT.to_owned(),
@@ -97,6 +117,7 @@ impl HistoryLine {
             metric: report.metric.clone(),
             verdict: name(report.verdict),
             tolerance: report.tolerance,
+            baseline,
             cells: report
                 .cells
                 .iter()

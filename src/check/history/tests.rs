@@ -20,7 +20,7 @@ fn history(means: &[f64]) -> String {
         let mut source = origin();
         source.origin.date = format!("2026-01-{:02}T00:00:00Z", day + 1);
         let report = check(&baseline, &sample(*mean), &source, &settings).unwrap();
-        HistoryLine::of(&report).to_text()
+        HistoryLine::of(&report, Some("aa".to_owned())).to_text()
     };
     means.iter().enumerate().map(line).collect()
 }
@@ -67,4 +67,16 @@ fn a_torn_last_line_is_passed_over_and_any_other_bad_line_is_named() {
     let later = whole.replacen("\"version\":1", "\"version\":9", 1);
     assert!(matches!(read_history(&later), Err(HistoryError::Format { version: 9, .. })));
     assert!(matches!(read_history("\n"), Err(HistoryError::Empty)));
+}
+
+#[test]
+fn looks_at_a_baseline_are_its_distinct_candidates() {
+    let text = history(&[0.98, 0.981, 0.979]);
+    let date = |line: &str| serde_json::from_str::<HistoryLine>(line).unwrap().date;
+    let mut dates: Vec<String> = text.lines().map(date).collect();
+    let last = dates[2].clone();
+    dates.dedup();
+    assert_eq!(looks_at(&text, "aa", &last), dates.len(), "checked again counts once");
+    assert_eq!(looks_at(&text, "aa", "later"), dates.len() + 1);
+    assert_eq!(looks_at(&text, "bb", "later"), 1, "another baseline was never looked at");
 }

@@ -114,6 +114,31 @@ fn a_run_against_itself_is_refused_and_against_a_copy_undecided() {
     let found = compare(a, b, &question(), &mut |_, _| None).unwrap();
     assert!(found.pairs.iter().all(|pair| pair.finding == Finding::Undecided));
     assert_eq!(found.pairs.len(), 4);
+    insta::assert_snapshot!(found.verdict, @"A and B are identical in every trial of all 4 pairs, to the last bit.");
+}
+
+#[test]
+fn equal_repeats_of_one_seed_are_compared_pair_by_pair() {
+    let comparison = without_examples("optimizer=adam", "optimizer=sgd");
+    assert!(comparison.is_paired);
+    let pair = &comparison.pairs[1];
+    // a = (360 - np.array([9, 12, 10, 11, 9])) / 360; b = (360 - np.array([10, 12, 9, 11, 10])) / 360
+    // r = scipy.stats.ttest_rel(a, b); r.pvalue, r.confidence_interval(.95)
+    assert!((pair.p.unwrap() - 0.6213082950374971).abs() < 1e-9, "{:?}", pair.p);
+    let (low, high) = pair.interval95.unwrap();
+    assert!(
+        (low + 0.002330140649121013).abs() < 1e-9 && (high - 0.00344125176023212).abs() < 1e-9,
+        "{low} {high}"
+    );
+    // A single pair of five repeats has too few degrees of freedom for that.
+    assert!(!without_examples("optimizer=adam,shift=0", "optimizer=sgd,shift=0").is_paired);
+    // Other seeds never pair.
+    let (one, mut other) = (optimizers(), optimizers());
+    other.facts.seed += 1;
+    let all = Selector::default();
+    let side = |name, results| Side { name, results, selector: &all };
+    let found = compare(side("a", &one), side("b", &other), &question(), &mut |_, _| None).unwrap();
+    assert!(!found.is_paired && !found.pairs[0].is_identical);
 }
 
 #[test]

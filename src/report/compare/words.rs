@@ -213,6 +213,12 @@ fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
 }
 
 fn several(pairs: &[PairComparison], comparison: &Comparison) -> String {
+    if pairs.iter().all(|pair| pair.is_identical) {
+        return format!(
+            "A and B are identical in every trial of all {}, to the last bit.",
+            counted(pairs.len(), "pair")
+        );
+    }
     let with = |finding| pairs.iter().filter(|pair| pair.finding == finding).count();
     let (a, b) = (with(Finding::A), with(Finding::B));
     let open = with(Finding::Undecided) + with(Finding::TooFew);
