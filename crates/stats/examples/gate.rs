@@ -126,7 +126,9 @@ impl Layout {
 
     fn name(&self) -> String {
         let (n, m) = self.trials;
-        let mut name = format!("{} cells, {n}:{m}, σ/δ = {}", self.cells, self.sd);
+        let cells =
+            if self.cells == 1 { "1 cell".to_owned() } else { format!("{} cells", self.cells) };
+        let mut name = format!("{cells}, {n}:{m}, σ/δ = {}", self.sd);
         let mut add = |is_wanted: bool, text: String| {
             if is_wanted {
                 name += ", ";
