@@ -1,5 +1,7 @@
 //! Texts that several modules write: counts with their noun, and text made harmless for a language.
 
+use std::fmt::Write as _;
+
 /// Prints a number with `decimals` places, a true minus sign and commas between thousands.
 #[must_use]
 pub fn decimal(value: f64, decimals: usize) -> String {
@@ -64,6 +66,72 @@ pub fn markup(text: &str) -> String {
     out
 }
 
+/// What [`printable`] lets through besides text, and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Printing {
+    /// Whether the colours that `bench` itself uses pass.
+    pub colors: bool,
+    /// Whether lines that begin with `::` pass: the workflow commands that `bench` itself writes.
+    pub commands: bool,
+    /// Whether nothing but spaces was printed on the current line.
+    pub at_line_start: bool,
+}
+
+/// The escape codes that `bench` itself uses.
+const COLORS: [&str; 5] = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[1;32m", "\u{1b}[33m"];
+
+/// Makes text harmless for a terminal and for GitHub's runner, wherever it came from: control
+/// characters and marks of direction become `\u001b`, which is the same text in JSON, and no line is a
+/// workflow command.
+///
+/// The runner takes a line that begins with `::` after spaces for a command, and `##[` anywhere
+/// (`ActionCommand.cs` in <https://github.com/actions/runner>).
+#[must_use]
+pub fn printable(text: &str, printing: &mut Printing) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if printing.colors
+            && let Some(color) = COLORS.iter().find(|color| rest.starts_with(**color))
+        {
+            out.push_str(color);
+            rest = &rest[color.len()..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        let is_command = printing.at_line_start && !printing.commands && c == ':';
+        let ends_in_command =
+            is_command && (rest.is_empty() || rest.starts_with(':')) || c == '[' && out.ends_with("##");
+        if ends_in_command || !is_printable(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect("text takes what is written to it");
+            }
+        } else {
+            out.push(c);
+        }
+        printing.at_line_start = c == '\n' || printing.at_line_start && c.is_whitespace();
+    }
+    out
+}
+
+/// Returns whether a terminal shows a character, or breaks a line at it, and does nothing else.
+#[must_use]
+pub fn is_printable(c: char) -> bool {
+    match c {
+        '\n' | '\t' => true,
+        // Marks of direction would turn the rest of the line around; the others are not to be seen.
+        '\u{61c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => false,
+        c => !c.is_control(),
+    }
+}
+
 /// Makes text harmless inside Markdown: a table cell, a heading, a list item.
 #[must_use]
 pub fn markdown(text: &str) -> String {
@@ -94,6 +162,37 @@ pub fn markdown_prose(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PLAIN: Printing = Printing { colors: false, commands: false, at_line_start: true };
+
+    #[test]
+    fn nothing_printed_moves_a_cursor_or_turns_a_line_around() {
+        let hostile = "a\u{1b}[2J\u{9b}1m\0\r\u{202e}b\u{e0041}\tc\n\u{1b}[33m";
+        let plain = "a\\u001b[2J\\u009b1m\\u0000\\u000d\\u202eb\\udb40\\udc41\tc\n\\u001b[33m";
+        assert_eq!(printable(hostile, &mut { PLAIN }), plain);
+        let json = serde_json::to_string("\u{7f}\u{202e}\u{e0041}").unwrap();
+        let read: String = serde_json::from_str(&printable(&json, &mut { PLAIN })).unwrap();
+        assert_eq!(read, "\u{7f}\u{202e}\u{e0041}", "JSON says the same");
+        let mut colored = Printing { colors: true, ..PLAIN };
+        assert_eq!(
+            printable("\u{1b}[33mx\u{1b}[0m\u{1b}[8m", &mut colored),
+            "\u{1b}[33mx\u{1b}[0m\\u001b[8m"
+        );
+    }
+
+    #[test]
+    fn no_line_is_a_workflow_command_unless_bench_wrote_it() {
+        let text = "a::b\n  ::error::x\n##[add-mask]x\n:";
+        let mut printing = PLAIN;
+        assert_eq!(
+            printable(text, &mut printing),
+            "a::b\n  \\u003a:error::x\n##\\u005badd-mask]x\n\\u003a"
+        );
+        assert!(!printing.at_line_start);
+        assert_eq!(printable("::x", &mut printing), "::x", "the line goes on");
+        let mut own = Printing { commands: true, ..PLAIN };
+        assert_eq!(printable("::error::x\n", &mut own), "::error::x\n");
+    }
 
     #[test]
     fn large_numbers_are_grouped_and_small_ones_are_not() {

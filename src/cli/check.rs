@@ -11,6 +11,7 @@ use super::failure::{Exit, Failure};
 use super::folders;
 use super::images::Images;
 use super::results::Reading;
+use super::streams;
 use super::terminal::Terminal;
 use crate::base::{Metric, MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
@@ -118,7 +119,7 @@ fn refuse(
     }
     // The error below says it to a person; a program that reads the output gets its form.
     if arguments.output.is_none() && chosen != Form::Terminal {
-        out!("{}", refusal.render(&folder, chosen));
+        print_form(&refusal.render(&folder, chosen), chosen);
     }
     Ok(Failure::input(format!("cannot check `{folder}`"))
         .because_of(refusal.cause())
@@ -176,9 +177,14 @@ fn write_forms(
     let chosen = if arguments.json { Form::Json } else { arguments.format };
     match &arguments.output {
         Some(path) => write(path, chosen)?,
-        None => out!("{}", render(report, context, chosen)),
+        None => print_form(&render(report, context, chosen), chosen),
     }
     Ok(())
+}
+
+/// Prints a verdict; that for GitHub holds commands.
+fn print_form(text: &str, form: Form) {
+    if form == Form::Github { streams::print_commands(text) } else { out!("{text}") }
 }
 
 /// Appends to the file GitHub names, which may hold what earlier commands of the step wrote; what

@@ -64,6 +64,7 @@ pub fn main() -> ExitCode {
 
 fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let terminal = terminal::Terminal::of(arguments.color);
+    streams::allow_colors(terminal.color);
     match arguments.command {
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Run(arguments) => run::run(&arguments, terminal),

@@ -3,18 +3,26 @@
 //! A reader that has gone (`| head`, a closed terminal) ends the printing, never the work or its
 //! exit code; standard output that cannot be written otherwise is reported when the command ends.
 //! `println!` and `eprintln!` panic in both cases, so nothing else in `cli` may print.
+//!
+//! Whatever is printed, wherever it came from, does nothing to a terminal and gives GitHub's runner no
+//! commands.
 
 use std::fmt::Arguments;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
 use crate::base::format::Format;
+use crate::base::text::{Printing, printable};
 
 /// Why standard output takes no more.
 static CLOSED: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// What passes on standard output, and where it stands.
+static PRINTING: Mutex<Printing> =
+    Mutex::new(Printing { colors: false, commands: false, at_line_start: true });
 
 /// Writes a line to standard error, as `eprintln!` would.
 macro_rules! say {
@@ -32,34 +40,76 @@ macro_rules! outln {
     ($($text:tt)*) => { out!("{}\n", format_args!($($text)*)) };
 }
 
+/// Says whether the colours of tables pass.
+pub(super) fn allow_colors(colors: bool) {
+    lock(&PRINTING).colors = colors;
+}
+
 /// Writes a line to standard error; one that cannot be written has no reader.
 pub(super) fn complain(line: Arguments<'_>) {
-    let line = format!("{line}\n");
+    let mut printing = Printing { at_line_start: true, ..*lock(&PRINTING) };
+    let line = printable(&format!("{line}\n"), &mut printing);
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// Writes to standard output, unless that failed before.
 pub(super) fn print(text: Arguments<'_>) {
-    let mut closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut printing = lock(&PRINTING);
+    let text = printable(&text.to_string(), &mut printing);
+    write(&text);
+}
+
+/// Writes to standard output what may hold workflow commands of our own.
+pub(super) fn print_commands(text: &str) {
+    let mut printing = Printing { commands: true, ..*lock(&PRINTING) };
+    write(&printable(text, &mut printing));
+}
+
+fn write(text: &str) {
+    let mut closed = lock(&CLOSED);
     if closed.is_none() {
-        *closed = io::stdout().lock().write_fmt(text).err();
+        *closed = io::stdout().lock().write_all(text.as_bytes()).err();
     }
 }
 
 /// Writes a document to standard output piece by piece, unless that failed before.
 pub(super) fn document(format: Format, content: &impl Serialize) {
-    let mut closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let printing = *lock(&PRINTING);
+    let mut closed = lock(&CLOSED);
     if closed.is_none() {
-        let mut writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let printed = Printed { printing, stdout: io::stdout().lock() };
+        let mut writer = BufWriter::with_capacity(1 << 16, printed);
         let written = format.write(&mut writer, content).and_then(|()| writer.flush());
         *closed = written.err();
     }
 }
 
+/// Standard output for pieces of text, each of which is whole characters.
+struct Printed<'a> {
+    printing: Printing,
+    stdout: io::StdoutLock<'a>,
+}
+
+impl Write for Printed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = printable(&String::from_utf8_lossy(bytes), &mut self.printing);
+        self.stdout.write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Writes what is left, reports what could not be written, and returns the exit code: that of the
 /// command, unless its output is lost although all else went well.
 pub(super) fn close(exit: Exit) -> Exit {
-    let mut closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut closed = lock(&CLOSED);
     let problem = closed.take().or_else(|| io::stdout().lock().flush().err());
     match problem {
         Some(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::base::text::is_printable;
+
 /// Most characters of a text from a file that a message shows.
 const MAX_SHOWN: usize = 40;
 
@@ -30,10 +32,7 @@ pub(super) fn shown(text: &str) -> String {
     }
     let mut out = "`".to_owned();
     for letter in text.chars().take(MAX_SHOWN) {
-        // Marks of direction would turn the rest of the line around.
-        let is_plain = !letter.is_control()
-            && !matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if is_plain {
+        if is_printable(letter) && !letter.is_control() {
             out.push(letter);
         } else {
             write!(out, "{}", letter.escape_default()).expect("text takes what is written to it");

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 /// Longest time that one call may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A copy of the program, so that a build in the meantime does not change what is tried.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// How rounds ended.
 #[derive(Debug, Default)]
@@ -97,6 +100,9 @@ impl Rig {
         }
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let shim = folder.path().join("shim.so");
+        let program = folder.path().join("bench");
+        fs::copy(env!("CARGO_BIN_EXE_bench"), &program).map_err(|error| error.to_string())?;
+        PROGRAM.set(program).map_err(|_| "there is one rig".to_owned())?;
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.c");
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])
@@ -120,7 +126,7 @@ impl Rig {
 
     /// Returns a call of `bench` in `place` that sees none of the user's settings.
     pub(crate) fn bench(place: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
+        let mut command = Command::new(PROGRAM.get().expect("the rig is built"));
         command
             .args(arguments)
             .current_dir(place)

@@ -4,12 +4,19 @@
 //! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 
 use super::wording::{Line, headline, lines};
+use crate::base::text::{Printing, printable};
 use crate::check::verdict::{CheckReport, Verdict};
 
 /// Annotations of one kind that a step may show.
 const MOST: usize = 10;
 /// Bytes of a message; longer ones are cut by GitHub itself, at 64 KiB.
 const LONGEST: usize = 4_000;
+
+/// Makes lines for a terminal none that the runner takes for commands.
+pub(super) fn lines_without_commands(text: &str) -> String {
+    let mut printing = Printing { colors: false, commands: false, at_line_start: true };
+    printable(text, &mut printing)
+}
 
 pub(super) fn annotations(report: &CheckReport) -> String {
     let lines = lines(report);

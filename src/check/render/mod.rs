@@ -81,7 +81,10 @@ pub fn render(report: &CheckReport, context: Context<'_>, form: Form) -> String 
         Form::Json => format::CHECK.text(report),
         Form::Markdown => markdown(report, context, SUMMARY_LIMIT),
         Form::Junit => junit::render(report, context),
-        Form::Github => terminal::render(report, context) + &github::annotations(report),
+        Form::Github => {
+            github::lines_without_commands(&terminal::render(report, context))
+                + &github::annotations(report)
+        }
         Form::Bmf => bencher::metric_format(report, context.cells),
         Form::GithubActionBenchmark => bencher::action_benchmark(report, context.cells),
     }

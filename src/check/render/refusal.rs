@@ -50,7 +50,8 @@ impl Refusal {
             Form::Junit => self.junit(),
             Form::Terminal => self.terminal(folder),
             Form::Github => {
-                self.terminal(folder) + &github::command("error", "bench check", &self.cause())
+                github::lines_without_commands(&self.terminal(folder))
+                    + &github::command("error", "bench check", &self.cause())
             }
             Form::Bmf => "{}\n".to_owned(),
             Form::GithubActionBenchmark => "[]\n".to_owned(),
