@@ -25,7 +25,7 @@ fn flips(rig: &Rig, folder: &Path, ignored: &[&str]) -> Vec<Flip> {
             continue;
         }
         let bits = 8 * fs::metadata(folder.join(&file)).expect("a file").len() as usize;
-        let few = if rig.long { 120 } else { 4 };
+        let few = if rig.long { 120 } else { 2 };
         for _ in 0..few.min(bits) {
             chosen.push(Flip { file: file.clone(), bit: random.below(bits) });
         }

@@ -106,9 +106,9 @@ pub(crate) fn migrate(rig: &Rig) -> Result<Tally, String> {
 
 fn try_all(rig: &Rig, scenario: &Scenario) -> Result<Tally, String> {
     let expected = Expected::of(rig, scenario)?;
-    let modes = if rig.long { &MODES[..] } else { &MODES[1..] };
+    let modes = if rig.long { &MODES[..] } else { &MODES[1..2] };
     let cases: Vec<Fault> = rig
-        .points(expected.operations, 24)
+        .points(expected.operations, 10)
         .into_iter()
         .flat_map(|at| modes.iter().map(move |what| Fault { at, what, stays: false }))
         .collect();
@@ -181,7 +181,7 @@ pub(crate) fn often(rig: &Rig) -> Result<Tally, String> {
     let arguments = vec!["run", "fake.toml", "--jobs", "2", "--out", "out", "--quiet"];
     let scenario = Scenario { start, arguments, results: "out", talks: false, copies: false };
     let expected = Expected::of(rig, &scenario)?;
-    let seeds: Vec<u64> = (1..=if rig.long { 200 } else { 8 }).collect();
+    let seeds: Vec<u64> = (1..=if rig.long { 200 } else { 4 }).collect();
     Ok(rig.rounds(&seeds, |&seed| {
         let mut random = Random(seed);
         let place = copy_of(scenario.start.path());

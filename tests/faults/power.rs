@@ -153,7 +153,7 @@ pub(crate) fn cuts(rig: &Rig) -> Result<Tally, String> {
     let expected = tables(&root)?;
     let operations = recorded(&fs::read(&record).expect("a record"));
     let cases: Vec<(usize, usize)> = rig
-        .points(operations.len(), 20)
+        .points(operations.len(), 8)
         .into_iter()
         .flat_map(|at| (0..KEPT.len()).map(move |kept| (at, kept)))
         .collect();

@@ -60,7 +60,7 @@ impl Undisturbed {
 
     fn try_all(&self, rig: &Rig, faults: &[(&'static str, bool)], allowed: &[i32]) -> Tally {
         let cases: Vec<Fault> = rig
-            .points(self.operations, 30)
+            .points(self.operations, 10)
             .into_iter()
             .flat_map(|at| faults.iter().map(move |&(what, stays)| Fault { at, what, stays }))
             .collect();

@@ -11,6 +11,7 @@ mod escalating;
 mod formats;
 mod gate;
 mod hazards;
+mod hostile;
 mod packs;
 mod pages;
 mod predicting;
