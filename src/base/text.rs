@@ -100,8 +100,8 @@ pub fn printable(text: &str, printing: &mut Printing) -> String {
         }
         rest = &rest[c.len_utf8()..];
         let is_command = printing.at_line_start && !printing.commands && c == ':';
-        let ends_in_command =
-            is_command && (rest.is_empty() || rest.starts_with(':')) || c == '[' && out.ends_with("##");
+        let ends_in_command = is_command && (rest.is_empty() || rest.starts_with(':'))
+            || c == '[' && out.ends_with("##");
         if ends_in_command || !is_printable(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(out, "\\u{unit:04x}").expect("text takes what is written to it");

@@ -9,6 +9,9 @@ use toml::de::DeValue;
 use super::problem::{Place, Problem, SpecError};
 use super::tree::{Node, Origin};
 
+/// Most parts of a dotted key: tables this deep nest, and whoever reads them calls itself as deep.
+const MOST_PARTS: usize = 32;
+
 /// One `key=value` that replaces or adds a key of the experiment file.
 ///
 /// The key is dotted as in TOML (`train.epochs`, `grid.axes."augment.shift"`); elements of lists
@@ -53,6 +56,15 @@ impl Override {
                 "write keys as in the file, parts with dots in quotes: `grid.axes.\"augment.shift\"=[0, 0.1]`",
             ));
         };
+        if path.len() > MOST_PARTS {
+            let parts = path.len();
+            return Err(refuse(
+                format!("the key has {parts} parts, expected at most {MOST_PARTS}"),
+                0,
+                equals,
+                "no key of an experiment has more than six",
+            ));
+        }
         let value = text[equals + 1..].trim();
         let value_at =
             equals + 1 + (text[equals + 1..].len() - text[equals + 1..].trim_start().len());
@@ -207,6 +219,9 @@ mod tests {
         for text in ["", "train.epochs", "=1", "a..b=1", "a b=1", "a=", "a=[1", "a=\"x", "\"a=1"] {
             assert!(Override::parse(text).is_err(), "{text}");
         }
+        let deep = format!("a{}=1", ".a".repeat(30_000));
+        let error = Override::parse(&deep).unwrap_err();
+        assert!(error.problems[0].message.starts_with("the key has 30001 parts"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sample::{CellSample, Source};
-use crate::base::{Digest, MetricName, format};
+use crate::base::{Digest, Metric, MetricName, format};
 use crate::results::looks_like;
 use crate::spec::value::Value;
 
@@ -111,6 +111,19 @@ pub enum BaselineError {
         /// The value.
         value: f64,
     },
+    /// A value is none that its metric can have.
+    #[error(
+        "cell `{name}` has the value {value:e} of `{}`, expected {:e} to {:e}; run the experiment again",
+        metric.name, ends_of(metric).0, ends_of(metric).1
+    )]
+    OutOfRange {
+        /// The cell.
+        name: String,
+        /// What was measured.
+        metric: Box<Metric>,
+        /// The value.
+        value: f64,
+    },
     /// The stated count and the values disagree.
     #[error(
         "cell `{name}` states n = {stated} but has {found} values; write the baseline again with \
@@ -126,12 +139,21 @@ pub enum BaselineError {
     },
 }
 
+/// Largest value of a metric without ends: sums of squares beyond overflow.
+const LARGEST: f64 = 1e100;
+
+/// Returns the least and the largest value that a metric can have.
+fn ends_of(metric: &Metric) -> (f64, f64) {
+    let (least, most) = metric.range.ends();
+    (least.max(-LARGEST), most.min(LARGEST))
+}
+
 impl Baseline {
     /// Makes a baseline of samples, cells in the order given.
     ///
     /// # Errors
     /// If there is no cell, a cell stands there twice for one metric, a cell has no value, or a
-    /// value is not finite.
+    /// value is not finite or none that its metric can have.
     pub fn from_samples(source: Source, cells: Vec<CellSample>) -> Result<Self, BaselineError> {
         if cells.is_empty() {
             return Err(BaselineError::Empty);
@@ -149,6 +171,11 @@ impl Baseline {
             }
             if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
                 return Err(BaselineError::NotFinite { name: name.clone(), value });
+            }
+            let (least, most) = ends_of(metric);
+            if let Some(&value) = values.iter().find(|&&value| value < least || value > most) {
+                let (name, metric) = (name.clone(), Box::new(metric.clone()));
+                return Err(BaselineError::OutOfRange { name, metric, value });
             }
         }
         Ok(Self { source, cells, is_typed: true })

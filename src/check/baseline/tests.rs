@@ -196,3 +196,15 @@ fn only_finite_samples_make_a_baseline() {
     insta::assert_snapshot!(error(vec![]), @"the baseline has no cells, expected at least one; run the experiment first");
     insta::assert_snapshot!(error(vec![cell("shift=0", &[f64::NAN])]), @"cell `shift=0` has the value NaN, expected finite numbers; run the experiment again");
 }
+
+#[test]
+fn values_that_a_metric_cannot_have_are_refused() {
+    for value in [5.0, -0.5, 1e308, -1e308] {
+        let mut cells = baseline().cells().to_vec();
+        cells[0].values[0] = value;
+        let error = Baseline::from_samples(baseline().source().clone(), cells).unwrap_err();
+        assert!(matches!(error, BaselineError::OutOfRange { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("expected 0e0 to 1e0"), "{said}");
+    }
+}
