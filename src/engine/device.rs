@@ -270,6 +270,7 @@ impl<N: Networks> Engine for Trainers<N> {
         if naive_bayes::asked_for(settings).is_some() {
             return naive_bayes::predict(dataset, indices, &weights);
         }
+        all_finite(&weights)?;
         let splits = Splits { test: indices.to_vec(), ..Splits::default() };
         self.networks.predict(&prediction_job(settings, dataset, &splits), indices, &weights)
     }

@@ -155,16 +155,20 @@ pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
     let damaged = |error: serde_json::Error| WeightsError::Unreadable(error.to_string());
     // The version is looked at first: a later card may differ in any other field.
     let card: Value = serde_json::from_str(text).map_err(damaged)?;
-    match card.get("version").and_then(Value::as_u64) {
+    let card: ModelCard = match card.get("version").and_then(Value::as_u64) {
         Some(found) if found > u64::from(VERSION) => {
-            Err(WeightsError::Format { found: format!("{CARD_KEY} {found}") })
+            return Err(WeightsError::Format { found: format!("{CARD_KEY} {found}") });
         }
-        Some(1) | None => serde_json::from_value(card).map_err(damaged),
-        Some(_) if stated.is_none() => {
-            Err(WeightsError::Changed(format!("it has no `{CHECK_KEY}`")))
+        Some(2..) if stated.is_none() => {
+            return Err(WeightsError::Changed(format!("it has no `{CHECK_KEY}`")));
         }
-        Some(_) => serde_json::from_value(card).map_err(damaged),
+        _ => serde_json::from_value(card).map_err(damaged)?,
+    };
+    if card.classes.is_empty() || card.image.contains(&0) {
+        let problem = "its card has no classes or images without pixels".to_owned();
+        return Err(WeightsError::Unreadable(problem));
     }
+    Ok(card)
 }
 
 fn header_of(bytes: &[u8]) -> Result<(Map<String, Value>, &[u8]), WeightsError> {
@@ -228,6 +232,16 @@ mod tests {
     fn weights_without_a_card_say_so() {
         let error = card_of(&to_safetensors(&weights())).unwrap_err();
         assert_eq!(error, WeightsError::NoCard);
+    }
+
+    #[test]
+    fn a_card_without_classes_or_pixels_is_refused() {
+        let empty = ModelCard { classes: vec![], ..card() };
+        let flat = ModelCard { image: [2, 0, 1], ..card() };
+        for card in [empty, flat] {
+            let bytes = with_card(&to_safetensors(&weights()), &card).unwrap();
+            assert!(matches!(card_of(&bytes), Err(WeightsError::Unreadable(_))));
+        }
     }
 
     #[test]

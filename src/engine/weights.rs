@@ -61,6 +61,16 @@ pub enum WeightsError {
         /// Its number type.
         found: String,
     },
+    /// A weight is NaN or infinite.
+    #[error(
+        "tensor `{name}` holds {value}, expected finite weights: the training diverged, or the file is damaged"
+    )]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// The value, as text.
+        value: String,
+    },
     /// A tensor the network needs is not there.
     #[error("tensor `{name}` is missing: the weights are of another network")]
     Missing {
@@ -102,6 +112,19 @@ pub fn find<'a>(
         found: tensor.shape.clone(),
         expected: shape.to_vec(),
     })
+}
+
+/// Makes sure that a network with these tensors computes numbers.
+///
+/// # Errors
+/// If one of them is NaN or infinite.
+pub fn all_finite(tensors: &[NamedTensor]) -> Result<(), WeightsError> {
+    for NamedTensor { name, values, .. } in tensors {
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(WeightsError::NotFinite { name: name.clone(), value: value.to_string() });
+        }
+    }
+    Ok(())
 }
 
 /// Returns the tensors as the bytes of a safetensors file.
@@ -177,6 +200,15 @@ mod tests {
             NamedTensor::new("layer01.conv.bias", vec![2], vec![0.5, f32::MIN_POSITIVE]),
             NamedTensor::new("layer01.conv.weight", vec![2, 1, 1, 1], vec![-1.0, 3.25]),
         ]
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_refused() {
+        let mut tensors = example();
+        assert_eq!(all_finite(&tensors), Ok(()));
+        tensors[1].values[0] = f32::NAN;
+        let error = all_finite(&tensors).unwrap_err().to_string();
+        assert!(error.starts_with("tensor `layer01.conv.weight` holds NaN"), "{error}");
     }
 
     #[test]
