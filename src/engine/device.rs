@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[cfg(feature = "cuda")]
 use super::cuda::CudaNetworks;
 use super::fake::{self, FakeEngine};
-use super::weights::{NamedTensor, from_safetensors};
+use super::weights::{NamedTensor, all_finite, from_safetensors};
 use super::{
     CpuKernels, Engine, EngineError, EpochObserver, TrainJob, TrainOutput, naive_bayes, pack,
     retrain, training,

@@ -155,7 +155,11 @@ pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
     let damaged = |error: serde_json::Error| WeightsError::Unreadable(error.to_string());
     // The version is looked at first: a later card may differ in any other field.
     let card: Value = serde_json::from_str(text).map_err(damaged)?;
-    let card: ModelCard = match card.get("version").and_then(Value::as_u64) {
+    let version = card.get("version").and_then(Value::as_u64);
+    if version.is_none_or(|version| version <= u64::from(VERSION)) {
+        check_sizes(&card, data.len() / size_of::<f32>())?;
+    }
+    let card: ModelCard = match version {
         Some(found) if found > u64::from(VERSION) => {
             return Err(WeightsError::Format { found: format!("{CARD_KEY} {found}") });
         }
@@ -169,6 +173,28 @@ pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
         return Err(WeightsError::Unreadable(problem));
     }
     Ok(card)
+}
+
+/// Makes sure that no layer is larger than the file has weights, before memory is asked for it.
+fn check_sizes(card: &Value, weights: usize) -> Result<(), WeightsError> {
+    let layers = card.pointer("/settings/model/layers").and_then(Value::as_array);
+    for (index, layer) in layers.into_iter().flatten().enumerate() {
+        for key in ["filters", "units", "kernel", "stride"] {
+            let sizes = match layer.get(key) {
+                Some(Value::Array(sizes)) => sizes.as_slice(),
+                Some(size) => std::slice::from_ref(size),
+                None => &[],
+            };
+            let is_impossible = |size: &u64| *size == 0 || *size > weights as u64;
+            if let Some(size) = sizes.iter().filter_map(Value::as_u64).find(is_impossible) {
+                return Err(WeightsError::Unreadable(format!(
+                    "layer {} of its card has `{key}` {size}, and the file has {weights} weights",
+                    index + 1
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn header_of(bytes: &[u8]) -> Result<(Map<String, Value>, &[u8]), WeightsError> {
@@ -232,6 +258,17 @@ mod tests {
     fn weights_without_a_card_say_so() {
         let error = card_of(&to_safetensors(&weights())).unwrap_err();
         assert_eq!(error, WeightsError::NoCard);
+    }
+
+    #[test]
+    fn a_layer_larger_than_its_file_is_refused_before_memory_is_asked_for() {
+        for units in [0, 1 << 40] {
+            let settings = settings(vec![LayerSettings::Flatten, dense(Some(units))]);
+            let card = ModelCard { settings, ..card() };
+            let bytes = with_card(&to_safetensors(&weights()), &card).unwrap();
+            let error = card_of(&bytes).unwrap_err().to_string();
+            assert!(error.contains("layer 2 of its card has `units`"), "{error}");
+        }
     }
 
     #[test]
