@@ -123,6 +123,9 @@ mod tests {
         (mean, variance, largest)
     }
 
+    /// The variance that an initializer promises, by fan-in and fan-out.
+    type Variance = fn(f64, f64) -> f64;
+
     #[test]
     fn every_distribution_has_the_variance_its_paper_states() {
         for (init, variance) in [
@@ -166,7 +169,7 @@ mod tests {
         // keras.initializers.compute_fans of (3, 3, 1, 64), (5, 5, 64, 64) and (8, 16).
         let fans =
             [("01.conv", 9.0, 576.0), ("02.conv", 1_600.0, 1_600.0), ("03.capsules", 8.0, 16.0)];
-        let inits: [(Init, fn(f64, f64) -> f64); 5] = [
+        let inits: [(Init, Variance); 5] = [
             (Init::GlorotUniform, |inputs, outputs| 2.0 / (inputs + outputs)),
             (Init::GlorotNormal, |inputs, outputs| 2.0 / (inputs + outputs)),
             (Init::HeUniform, |inputs, _| 2.0 / inputs),

@@ -403,7 +403,7 @@ mod tests {
         // x = (360 - np.array([7, 6, 8, 7])) / 360; q = .95 ** .5
         // x.mean() - scipy.stats.t.ppf(.5 + q / 2, 3) * x.std(ddof=1) / 2
         let (low, _) = found.cells[1].simultaneous95.unwrap();
-        assert!((low - 0.9758420450890064).abs() < 1e-9, "{low}");
+        assert!((low - 0.975_842_045_089_006_4).abs() < 1e-9, "{low}");
         // The pooled spread is one error of 360, over three trials in each of three cells:
         // scipy.stats.norm.ppf((3 - .375) / 3.25) / 360 / sqrt(3)
         let luck = found.luck.unwrap();

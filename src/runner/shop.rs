@@ -298,7 +298,7 @@ impl<'a> Shop<'a> {
         }
         self.repaired.fetch_add(repaired, Ordering::SeqCst);
         self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
-        for one in attempted.iter() {
+        for one in attempted {
             self.tell(one);
         }
         for (trial, record) in &recorded {

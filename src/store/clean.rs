@@ -145,16 +145,14 @@ fn says_that_it_ended(path: &Path) -> bool {
 }
 
 fn life(process: &str, lives: &BTreeMap<String, Life>) -> Life {
-    match lives.get(process) {
-        Some(life) => *life,
-        // It was killed before its first entry: on this machine, or who knows where. The lock, which
-        // is ours now, says that no process of this machine writes. Version 1 has numbers alone.
-        None => {
-            let is_of_here = process.starts_with(&format!("{}-", names::host()));
-            let is_of_version_1 = process.parse::<u32>().is_ok();
-            if is_of_here || is_of_version_1 { Life::Ended } else { Life::Unknown }
-        }
+    if let Some(life) = lives.get(process) {
+        return *life;
     }
+    // It was killed before its first entry: on this machine, or who knows where. The lock, which
+    // is ours now, says that no process of this machine writes. Version 1 has numbers alone.
+    let is_of_here = process.starts_with(&format!("{}-", names::host()));
+    let is_of_version_1 = process.parse::<u32>().is_ok();
+    if is_of_here || is_of_version_1 { Life::Ended } else { Life::Unknown }
 }
 
 #[cfg(test)]

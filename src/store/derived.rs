@@ -166,7 +166,7 @@ impl Derived {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(StoreError::io("read", &path)(error)),
         };
-        if self.files.get(name) == Some(&digest(name, bytes)) {
+        if self.files.get(name) == Some(&digest(name, &bytes)) {
             Ok(true)
         } else {
             Err(StoreError::DerivedDiffers { path })
@@ -191,7 +191,7 @@ impl Derived {
         let mut files = BTreeMap::new();
         for (name, path) in made(folder)? {
             let bytes = inside::read(&path).map_err(StoreError::io("read", &path))?;
-            let digest = digest(&name, bytes);
+            let digest = digest(&name, &bytes);
             files.insert(name, digest);
         }
         let format = FORMAT.to_owned();
@@ -213,8 +213,9 @@ fn made(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StoreError> {
         for entry in entries {
             let entry = entry.map_err(StoreError::io("read the folder", &parent))?;
             let name = entry.file_name().to_string_lossy().into_owned();
+            let is_list = Path::new(&name).extension().is_some_and(|ending| ending == "list");
             let is_made = match below {
-                "" => name == "report.md" || name.ends_with(".list") && name != "damaged.list",
+                "" => name == "report.md" || is_list && name != "damaged.list",
                 _ => !name.starts_with('.'),
             };
             if is_made && entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -226,10 +227,10 @@ fn made(folder: &Path) -> Result<BTreeMap<String, PathBuf>, StoreError> {
     Ok(files)
 }
 
-fn digest(name: &str, bytes: Vec<u8>) -> Digest {
+fn digest(name: &str, bytes: &[u8]) -> Digest {
     let ending = name.rsplit('.').next().unwrap_or_default();
-    if !TEXT.contains(&ending) || memchr::memmem::find(&bytes, b"\r\n").is_none() {
-        return digest_of(&bytes);
+    if !TEXT.contains(&ending) || memchr::memmem::find(bytes, b"\r\n").is_none() {
+        return digest_of(bytes);
     }
     let mut plain = Vec::with_capacity(bytes.len());
     for (index, byte) in bytes.iter().enumerate() {

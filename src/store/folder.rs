@@ -169,6 +169,9 @@ impl Store {
     ///
     /// # Errors
     /// If a journal cannot be read or was changed since it was opened.
+    ///
+    /// # Panics
+    /// Never: entries that are in no file that was found are in the journal of this process.
     pub fn epochs(
         &self,
         members: impl IntoIterator<Item = MemberId>,
@@ -308,23 +311,23 @@ impl Store {
         other: &Self,
         members: impl IntoIterator<Item = MemberId>,
     ) -> Result<Vec<MemberId>, StoreError> {
-        let is_final = |record: &&Member| record.outcome.is_final();
-        let wanted: Vec<MemberId> = members
-            .into_iter()
-            .filter(|id| self.members().get(id).filter(is_final).is_none())
-            .filter(|id| other.members().get(id).filter(is_final).is_some())
-            .collect();
+        let is_final = |store: &Self, id: &MemberId| {
+            store.members().get(id).is_some_and(|record| record.outcome.is_final())
+        };
+        let wanted: Vec<MemberId> =
+            members.into_iter().filter(|id| !is_final(self, id) && is_final(other, id)).collect();
         let epochs = other.epochs(wanted.iter().copied())?;
         let (writer, view) = self.parts()?;
         let mut reader = PartReader::default();
         let (mut imported, mut last) = (Vec::new(), None);
         for (id, epochs) in wanted.into_iter().zip(epochs) {
-            let predictions = match other.view.has_predictions(&id) {
-                false => None,
-                true => match other.view.source(&id).bytes(&other.folder, &mut reader) {
+            let predictions = if other.view.has_predictions(&id) {
+                match other.view.source(&id).bytes(&other.folder, &mut reader) {
                     Ok(bytes) => Some(bytes),
                     Err(_) => continue,
-                },
+                }
+            } else {
+                None
             };
             let predictions = predictions
                 .map(|bytes| writer.write_encoded(&bytes, Durability::Flushed))

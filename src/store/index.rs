@@ -43,12 +43,11 @@ impl<K: Copy + Eq + Hash, V> Index<K, V> {
 
     /// Adds a record, or replaces the one with this id.
     pub(super) fn insert(&mut self, id: K, record: V) {
-        match self.places.get(&id) {
-            Some(place) => self.records[*place as usize] = record,
-            None => {
-                self.places.insert(id, self.records.len() as u32);
-                self.records.push(record);
-            }
+        if let Some(place) = self.places.get(&id) {
+            self.records[*place as usize] = record;
+        } else {
+            self.places.insert(id, self.records.len() as u32);
+            self.records.push(record);
         }
     }
 }

@@ -29,7 +29,8 @@ impl Lock {
         let mut file =
             inside::open_with(path, &mut options).map_err(StoreError::io("open", path))?;
         match file.try_lock() {
-            Ok(()) => {}
+            // `ENOSYS` and its kin: two writers do no harm.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 // The message is worth having even when the holder cannot be read.
@@ -40,8 +41,6 @@ impl Lock {
                 };
                 return Err(StoreError::Locked { folder: folder.to_owned(), holder });
             }
-            // `ENOSYS` and its kin: two writers do no harm.
-            Err(TryLockError::Error(_)) => {}
         }
         let holder = format!("process {} on {}\n", std::process::id(), names::host());
         file.set_len(0)

@@ -80,6 +80,9 @@ impl Migration {
     ///
     /// # Errors
     /// As [`Migration::of`], and if another process writes there or the disk refuses.
+    ///
+    /// # Panics
+    /// Never: the manifest was read a moment before.
     pub fn apply(folder: &Path) -> Result<Self, StoreError> {
         let lock = Lock::acquire(folder)?;
         let found = Self::of(folder)?;

@@ -293,7 +293,7 @@ mod tests {
             [-2.000_01, -2.0, -2.000_02],
             [-70_000.0, -69_000.0, f32::NEG_INFINITY],
             [f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0],
-            [-0.693_147_2, -0.693_147_2, -20.0],
+            [-std::f32::consts::LN_2, -std::f32::consts::LN_2, -20.0],
         ];
         let predictions = Predictions {
             test: LogProbabilities { classes: 3, values: rows.concat() },
@@ -309,7 +309,8 @@ mod tests {
             assert_eq!(first_largest(stored), first_largest(exact), "{stored:?} of {exact:?}");
         }
         for (stored, exact) in back.test.rows().zip(&rows).skip(1).step_by(3) {
-            let close = |(a, b): (&f32, &f32)| a == b || (a / b - 1.0).abs() < 1e-3;
+            let close =
+                |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || (a / b - 1.0).abs() < 1e-3;
             assert!(stored.iter().zip(exact).all(close), "{stored:?} of {exact:?}");
         }
         let exact = encode_predictions(&predictions, false);

@@ -14,6 +14,7 @@ use crate::spec::selector::Selector;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = verdicts())]
+#[expect(clippy::struct_excessive_bools, reason = "every switch of the command line is one")]
 pub(in crate::cli) struct CheckArguments {
     /// Results folder of one experiment.
     pub(in crate::cli) folder: PathBuf,

@@ -124,10 +124,11 @@ fn equal_repeats_of_one_seed_are_compared_pair_by_pair() {
     let pair = &comparison.pairs[1];
     // a = (360 - np.array([9, 12, 10, 11, 9])) / 360; b = (360 - np.array([10, 12, 9, 11, 10])) / 360
     // r = scipy.stats.ttest_rel(a, b); r.pvalue, r.confidence_interval(.95)
-    assert!((pair.p.unwrap() - 0.6213082950374971).abs() < 1e-9, "{:?}", pair.p);
+    assert!((pair.p.unwrap() - 0.621_308_295_037_497_1).abs() < 1e-9, "{:?}", pair.p);
     let (low, high) = pair.interval95.unwrap();
     assert!(
-        (low + 0.002330140649121013).abs() < 1e-9 && (high - 0.00344125176023212).abs() < 1e-9,
+        (low + 0.002_330_140_649_121_013).abs() < 1e-9
+            && (high - 0.003_441_251_760_232_12).abs() < 1e-9,
         "{low} {high}"
     );
     // A single pair of five repeats has too few degrees of freedom for that.

@@ -24,10 +24,10 @@ pub(super) fn by_repeat<'c>(
         let trial = cell.completed().find(|trial| trial.repeat == repeat)?;
         trial.metrics.get(&metric.name).copied()
     };
-    let row = |cell: &Option<&CellResults>| {
+    let row = |cell: Option<&CellResults>| {
         all.iter().map(|&repeat| cell.and_then(|cell| value(cell, repeat))).collect()
     };
-    cells.iter().map(row).collect()
+    cells.iter().copied().map(row).collect()
 }
 
 /// Marks the cells that may be the best of the chosen.

@@ -133,13 +133,16 @@ fn a_member_is_on_the_disk_before_its_worker_takes_the_next() {
     assert_eq!(*counts.lock().unwrap(), expected);
 }
 
+/// What happens to a file.
+type Harm = fn(&std::path::Path);
+
 #[test]
 fn a_member_whose_predictions_are_lost_is_trained_again_also_after_it_was_scored() {
     let pair = plan(2, [cell(0, |settings| settings.ensemble.size = 2)]);
     let healthy = tempfile::tempdir().unwrap();
     run_once(&pair, &Scripted::flawless(), healthy.path());
     let expected = results(healthy.path());
-    let harms: [(fn(&std::path::Path), usize); 3] = [
+    let harms: [(Harm, usize); 3] = [
         (|file| fs::remove_file(file).unwrap(), 4),
         (|file| cut(file, |bytes| bytes.truncate(bytes.len() - 1)), 1),
         (|file| cut(file, |bytes| bytes[10] ^= 4), 1),

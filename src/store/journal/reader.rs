@@ -71,7 +71,9 @@ pub(in crate::store) fn read_all(folder: &Path) -> Result<Reading, StoreError> {
             let Some(block) = block else { return Ok(()) };
             let Parsed { facts, damages: found } = parse(&block, &paths[block.journal])?;
             let mut view = lock(&view);
-            facts.into_iter().for_each(|fact| view.add(fact));
+            for fact in facts {
+                view.add(fact);
+            }
             drop(view);
             lock(&damages).extend(found);
         }

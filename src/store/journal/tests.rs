@@ -79,7 +79,7 @@ fn a_journal_cut_at_any_byte_opens_as_a_prefix() {
     let (bytes, folder) = (journal_of(4), tempfile::tempdir().unwrap());
     for end in 0..=bytes.len() {
         let cut = read_in(folder.path(), &bytes[..end]).unwrap();
-        let lines = bytes[..end].iter().filter(|&&byte| byte == b'\n').count() as u32;
+        let lines = memchr::memchr_iter(b'\n', &bytes[..end]).count() as u32;
         assert_eq!(repeats(&cut), (0..lines.saturating_sub(1)).collect::<Vec<_>>(), "cut at {end}");
         assert!(cut.damages.is_empty(), "cut at {end}: {:?}", cut.damages);
         assert_eq!(cut.files[0].length, lines_of(&bytes[..end]).last().copied().unwrap() as u64);

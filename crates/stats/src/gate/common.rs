@@ -3,8 +3,8 @@
 use super::super::means::{Estimate, MeanDifference};
 use super::super::moderated::Variance;
 use super::super::moments::Moments;
-use super::levels::Levels;
 use super::differences::UNKNOWN;
+use super::levels::Levels;
 use super::{Gate, GateCell, GateVerdict, is_identical};
 
 /// What the gate says of all cells together. A positive difference is a loss.
