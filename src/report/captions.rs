@@ -76,18 +76,21 @@ fn marks(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
     if findings.comparisons == 0 {
         return Vec::new();
     }
+    let confidence = 100.0 * (1.0 - findings.alpha);
+    let found = findings.best.map_or(0, |best| best.inseparable);
     let mut lines = vec![(
         MARK,
         format!(
-            "not distinguishable from the best cell (Welch's t, Holm over {}, α {})",
-            counted(findings.comparisons, "comparison"),
-            findings.alpha
+            "may be the best: with {confidence:.0} % confidence the best setting is among these {} of {} \
+             (Hsu's comparison with the best)",
+            grouped(found as f64, 0),
+            counted(cells.len(), "cell"),
         ),
     )];
     let in_grid =
         |cell: &super::document::CellLine| cell.inseparable_in_grid && !cell.inseparable_from_best;
     if grids.len() > 1 && cells.iter().any(in_grid) {
-        lines.push((MARK_IN_GRID, "not distinguishable from the best of its own grid".to_owned()));
+        lines.push((MARK_IN_GRID, "may be the best of its own grid".to_owned()));
     }
     lines
 }
@@ -98,12 +101,13 @@ fn detectable(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     Some((
         "power",
         format!(
-            "smallest detectable difference {} (two cells of n = {}, 80 % power, α 0.05); {} needs {} \
-             a cell",
-            scale.size(found.difference),
+            "n = {} detects differences of {} from the best of {} with 80 % power; `repeats = {}` would \
+             detect {}",
             found.n,
+            scale.size(found.difference),
+            counted(found.cells, "cell"),
+            found.repeats_for_half,
             scale.size(found.half),
-            counted(found.repeats_for_half, "trial"),
         ),
     ))
 }
@@ -126,7 +130,7 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let place = place_of_best(presenter.section, best.cell, summary);
     let others = if best.inseparable > 1 && findings.comparisons > 0 {
         let others = counted(best.inseparable - 1, "other cell");
-        format!("; {others} cannot be told apart from it")
+        format!("; {others} may be as good or better")
     } else {
         String::new()
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::confirm::measure::{best_of, by_repeat, errors, shrunken};
 use super::document::{
     AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Noise, PivotGrid, Role,
     Section, Spread,
@@ -14,7 +15,7 @@ use crate::base::{Metric, MetricName, Unit};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults, shared_histogram};
 use crate::spec::value::Value;
-use gridbench_stats::{self as stats, Summary};
+use gridbench_stats::{self as stats, BestSet, Summary};
 
 /// Level of every test in a report.
 const ALPHA: f64 = 0.05;
@@ -50,7 +51,7 @@ pub(super) fn section(
     let samples: Vec<Vec<f64>> =
         results.cells.iter().map(|cell| cell.sample(&metric.name)).collect();
     let (histogram_edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
-    let marks = Marks::of(&samples, metric, &grids);
+    let marks = Marks::of(results, metric, &grids);
     let findings = findings(results, &marks, &samples, metric);
     let comparisons = match findings.best {
         Some(best) if depth >= Depth::Full => rivals::against_best(metric, best.cell, &samples),
@@ -60,7 +61,7 @@ pub(super) fn section(
     let listed = is_charted && samples.iter().map(Vec::len).sum::<usize>() <= LISTED_TRIALS;
     let cells: Vec<CellLine> = (0..results.cells.len())
         .map(|index| CellLine {
-            inseparable_from_best: marks.overall[index],
+            inseparable_from_best: marks.overall.members[index],
             inseparable_in_grid: marks.in_grid[index],
             histogram: histograms.get(index).cloned().unwrap_or_default(),
             trials: if listed { samples[index].clone() } else { Vec::new() },
@@ -202,29 +203,37 @@ fn line(results: &ExperimentResults, index: usize, metric: &Metric) -> CellLine 
     }
 }
 
-/// Which cells cannot be told apart from the best.
+/// Returns the variance that rounding alone gives to counted images.
+fn floor(results: &ExperimentResults, metric: &Metric) -> f64 {
+    results.quantum(metric).map_or(0.0, |step| step * step / 12.0)
+}
+
+/// Which cells may be the best.
 struct Marks {
-    overall: Vec<bool>,
-    /// From the best of their own grid.
+    overall: BestSet,
+    /// Of their own grid.
     in_grid: Vec<bool>,
 }
 
 impl Marks {
-    fn of(samples: &[Vec<f64>], metric: &Metric, grids: &[PivotGrid]) -> Self {
-        let inseparable = |members: &[usize]| {
-            let samples: Vec<&[f64]> =
-                members.iter().map(|cell| samples[*cell].as_slice()).collect();
-            stats::inseparable_from_best(&samples, metric.is_maximized(), ALPHA)
+    fn of(results: &ExperimentResults, metric: &Metric, grids: &[PivotGrid]) -> Self {
+        let rows = by_repeat(results.cells.iter().map(Some), metric);
+        let shares_seeds = results.facts.split_seed.is_some();
+        let floor = floor(results, metric);
+        let set = |members: &[usize]| {
+            let rows: Vec<&[Option<f64>]> =
+                members.iter().map(|cell| rows[*cell].as_slice()).collect();
+            best_of(&rows, shares_seeds, floor, metric)
         };
-        let all: Vec<usize> = (0..samples.len()).collect();
-        let mut in_grid = vec![false; samples.len()];
+        let all: Vec<usize> = (0..rows.len()).collect();
+        let mut in_grid = vec![false; rows.len()];
         for grid in grids {
             let members: Vec<usize> = grid.entries.iter().flatten().flatten().copied().collect();
-            for (cell, mark) in members.iter().zip(inseparable(&members)) {
+            for (cell, mark) in members.iter().zip(set(&members).members) {
                 in_grid[*cell] = mark;
             }
         }
-        Self { overall: inseparable(&all), in_grid }
+        Self { overall: set(&all), in_grid }
     }
 }
 
@@ -250,6 +259,7 @@ fn findings(
     let sizes = || slices.iter().map(|sample| sample.len());
     let pooled_sd = stats::pooled_sd(&slices).map(|(sd, _)| sd);
     let n_min = sizes().min().unwrap_or(0);
+    let estimates = errors(samples, floor(results, metric));
     let testable = sizes().filter(|n| *n > 1).count();
     Findings {
         alpha: ALPHA,
@@ -257,9 +267,9 @@ fn findings(
         n_min,
         n_max: sizes().max().unwrap_or(0),
         pooled_sd,
-        detectable: pooled_sd.and_then(|sd| detectable(sd, typical(sizes()))),
-        best: best(results, marks, metric),
-        extreme: extreme(&slices, metric),
+        detectable: detectable(&marks.overall, typical(sizes()), slices.len()),
+        best: best(results, marks, &estimates, metric),
+        extreme: extreme(samples, &estimates, metric),
         spread: spread(results, &slices, metric, pooled_sd),
     }
 }
@@ -271,14 +281,18 @@ fn typical(sizes: impl Iterator<Item = usize>) -> usize {
     sizes.get(sizes.len() / 2).copied().unwrap_or(0)
 }
 
-fn detectable(sd: f64, n: usize) -> Option<Detectable> {
-    let difference = stats::smallest_detectable_difference(sd, n, ALPHA, POWER)?;
-    let half = 0.5 * difference;
-    let repeats_for_half = stats::repeats_needed(sd, half, ALPHA, POWER)?;
-    Some(Detectable { n, difference, half, repeats_for_half })
+fn detectable(set: &BestSet, n: usize, cells: usize) -> Option<Detectable> {
+    let difference = set.detectable(POWER)?;
+    // Errors fall with the root of the number of trials, and critical values fall too.
+    Some(Detectable { n, cells, difference, half: 0.5 * difference, repeats_for_half: 4 * n })
 }
 
-fn best(results: &ExperimentResults, marks: &Marks, metric: &Metric) -> Option<Best> {
+fn best(
+    results: &ExperimentResults,
+    marks: &Marks,
+    estimates: &[Option<stats::Estimate>],
+    metric: &Metric,
+) -> Option<Best> {
     let mut best: Option<(usize, f64)> = None;
     for cell in 0..results.cells.len() {
         if let Some(summary) = results.summary(cell, &metric.name)
@@ -290,26 +304,40 @@ fn best(results: &ExperimentResults, marks: &Marks, metric: &Metric) -> Option<B
     let (cell, mean) = best?;
     Some(Best {
         cell,
-        inseparable: marks.overall.iter().filter(|mark| **mark).count(),
+        inseparable: marks.overall.members.iter().filter(|mark| **mark).count(),
+        expected: shrunken(estimates, metric)[cell],
         test_set_interval95: counted_images(results, metric)
             .and_then(|n| stats::wilson(mean * n as f64, n, 0.95)),
     })
 }
 
-fn extreme(samples: &[&[f64]], metric: &Metric) -> Option<Extreme> {
+/// Finds the best single trial, and what the best of so many is expected to be by shrunken means and
+/// moderated spreads: raw ones expect far too much.
+fn extreme(
+    samples: &[Vec<f64>],
+    estimates: &[Option<stats::Estimate>],
+    metric: &Metric,
+) -> Option<Extreme> {
     let sign = metric.sign();
-    let values = || samples.iter().flat_map(|sample| sample.iter().map(|value| sign * value));
+    let values = || samples.iter().flatten().map(|value| sign * value);
     let value = values().max_by(f64::total_cmp)?;
-    let groups: Vec<stats::Moments> = samples
+    let means = shrunken(estimates, metric);
+    let groups: Option<Vec<stats::Moments>> = samples
         .iter()
-        .filter_map(|sample| stats::Moments::of(sample))
-        .map(|moments| stats::Moments { mean: sign * moments.mean, ..moments })
+        .zip(estimates)
+        .zip(&means)
+        .filter(|((sample, _), _)| !sample.is_empty())
+        .map(|((sample, estimate), mean)| {
+            let estimate = estimate.as_ref().filter(|known| known.degrees_of_freedom > 0.0)?;
+            let sd = (estimate.squared_error * sample.len() as f64).sqrt();
+            let mean = mean.unwrap_or(estimate.mean);
+            Some(stats::Moments { n: sample.len(), mean, sd: Some(sd) })
+        })
         .collect();
-    Some(Extreme {
-        value: sign * value,
-        of: values().count(),
-        expected: stats::expected_max_of_groups(&groups).map(|expected| sign * expected),
-    })
+    let best = |groups: Vec<stats::Moments>| {
+        stats::expected_best(&groups, metric.is_maximized(), metric.range.ends())
+    };
+    Some(Extreme { value: sign * value, of: values().count(), expected: groups.and_then(best) })
 }
 
 fn spread(

@@ -3,7 +3,7 @@
 //! The best of many noisy means is too high by selection alone, so only fresh trials say what a
 //! chosen cell is worth.
 
-mod measure;
+pub(super) mod measure;
 
 use serde::Serialize;
 
@@ -119,7 +119,8 @@ pub fn confirmation(
     let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
     let by_repeat = by_repeat(chosen.iter().map(|&place| again(place)), metric);
     let floor = fresh.quantum(metric).map_or(0.0, |step| step * step / 12.0);
-    let marks = best_of(&by_repeat, fresh.facts.split_seed.is_some(), floor, metric);
+    let rows: Vec<&[Option<f64>]> = by_repeat.iter().map(Vec::as_slice).collect();
+    let marks = best_of(&rows, fresh.facts.split_seed.is_some(), floor, metric).members;
     let errors = errors(&samples, floor);
     let shrunken = shrunken(&errors, metric);
     let level = (1.0 - ALPHA).powf(1.0 / samples.len().max(1) as f64);

@@ -175,9 +175,9 @@ pub struct CellLine {
     pub counts: Counts,
     /// Summary of the report's metric; absent without a completed trial.
     pub summary: Option<Summary>,
-    /// Whether it cannot be told apart from the best cell of the experiment.
+    /// Whether it may be the best: with 95 % confidence the best cell is among these.
     pub inseparable_from_best: bool,
-    /// Whether it cannot be told apart from the best cell of its own grid.
+    /// The same among the cells of its own grid.
     pub inseparable_in_grid: bool,
     /// Trials in each bin of the shared edges.
     pub histogram: Vec<usize>,
@@ -220,7 +220,7 @@ pub struct Noise {
 pub struct Findings {
     /// Level of the tests behind the marks.
     pub alpha: f64,
-    /// Number of comparisons that Holm's method corrects for.
+    /// Cells that were compared with the best one.
     pub comparisons: usize,
     /// Fewest completed trials in a cell that has any.
     pub n_min: usize,
@@ -244,11 +244,14 @@ pub struct Findings {
 pub struct Detectable {
     /// Trials per cell, the median over the cells.
     pub n: usize,
-    /// Smallest difference between two cells found with 80 % power at a two-sided level of 0.05.
+    /// Cells that have any.
+    pub cells: usize,
+    /// Smallest distance from the best at which a cell like most is left out of the cells that may be
+    /// the best with 80 % power.
     pub difference: f64,
     /// Half of it.
     pub half: f64,
-    /// Trials per cell that would find half of it.
+    /// Trials per cell that would surely show half of it.
     pub repeats_for_half: usize,
 }
 
@@ -258,8 +261,10 @@ pub struct Detectable {
 pub struct Best {
     /// Index into the section's cells.
     pub cell: usize,
-    /// Cells that cannot be told apart from it, itself among them.
+    /// Cells that may be the best, itself among them.
     pub inseparable: usize,
+    /// Its mean without the luck that chose it (empirical Bayes); absent for fewer cells than tell.
+    pub expected: Option<f64>,
     /// 95 % Wilson interval of the mean on the test images alone, for accuracies.
     pub test_set_interval95: Option<(f64, f64)>,
 }

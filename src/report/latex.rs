@@ -5,7 +5,6 @@
 
 use super::document::{PivotGrid, ReportDocument, Section};
 use super::markdown::sentence;
-use super::numbers::counted;
 use super::pivot::ABSENT;
 use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
@@ -134,17 +133,16 @@ fn caption(presenter: &Presenter<'_>, grid: &PivotGrid) -> String {
     }
     if findings.comparisons > 0 {
         parts.push(format!(
-            "bold is the best mean of all grids, {MARK} not distinguishable from it (Welch's t, Holm \
-             over {}, α = {})",
-            counted(findings.comparisons, "comparison"),
-            findings.alpha
+            "bold is the best mean of all grids; with {:.0} % confidence the best setting is among the \
+             {MARK} (Hsu's comparison with the best)",
+            100.0 * (1.0 - findings.alpha)
         ));
         let in_grid = grid.entries.iter().flatten().flatten();
         if in_grid
             .map(|cell| &section.cells[*cell])
             .any(|cell| presenter.mark(cell) == MARK_IN_GRID)
         {
-            parts.push(format!("{MARK_IN_GRID} not distinguishable from the best of this grid"));
+            parts.push(format!("{MARK_IN_GRID} may be the best of this grid"));
         }
     }
     parts.extend(

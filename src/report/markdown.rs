@@ -3,6 +3,7 @@
 //! Alone it is text; with attachments it shows the charts and images that are written beside it.
 
 use super::Attachment;
+use super::answer::answer;
 use super::document::{ReportDocument, Section};
 use super::html::images;
 use super::numbers::counted;
@@ -69,6 +70,10 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     if let Some(question) = &section.question {
         lines.extend([prose(question), String::new()]);
     }
+    let answer = answer(&presenter).map(|answer| format!("**Answer:** {}", prose(&answer)));
+    if let Some(answer) = &answer {
+        lines.extend([answer.clone(), String::new()]);
+    }
     let parts: Vec<String> = title[1..].iter().map(|part| escape(part)).collect();
     lines.extend([parts.join(" · "), String::new()]);
     lines.extend([format!("## {}", escape(&presenter.heading())), String::new()]);
@@ -121,7 +126,10 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     reference(&presenter, &mut lines);
     lines.extend(["## Origin".to_owned(), String::new()]);
     list(&mut lines, &presenter.origin());
-    lines.pop();
+    match answer {
+        Some(answer) => lines.push(answer),
+        None => drop(lines.pop()),
+    }
     lines.join("\n") + "\n"
 }
 

@@ -5,6 +5,7 @@
 //! one [`ReportDocument`]; a mean is never shown without its spread and number of trials; the same
 //! results give the same text.
 
+mod answer;
 mod captions;
 mod charts;
 pub mod compare;

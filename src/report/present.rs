@@ -7,9 +7,9 @@ use super::pivot::ABSENT;
 use super::{captions, layout};
 use gridbench_stats::Summary;
 
-/// Marks cells that cannot be told apart from the best.
+/// Marks cells that may be the best.
 pub(super) const MARK: &str = "●";
-/// Marks cells that cannot be told apart from the best of their own grid alone.
+/// Marks cells that may be the best of their own grid alone.
 pub(super) const MARK_IN_GRID: &str = "○";
 /// Marks trials that ended without a result.
 pub(super) const LOST: &str = "✗";
@@ -269,7 +269,7 @@ impl Presenter<'_> {
         if is_best && self.section.cells.len() > 1 {
             parts.push("best mean".to_owned());
         } else if self.mark(cell) == MARK {
-            parts.push("not distinguishable from the best".to_owned());
+            parts.push("may be the best".to_owned());
         }
         if cell.counts.lost() > 0 {
             parts.push(format!("{} lost", counted(cell.counts.lost(), "trial")));
@@ -280,13 +280,13 @@ impl Presenter<'_> {
         format!("{name}{}", parts.join(", "))
     }
 
-    /// Says how many cells cannot be told apart from the best; empty where nothing was compared.
+    /// Says how many cells may be the best; empty where nothing was compared.
     #[must_use]
     pub(super) fn inseparable_sentence(&self) -> String {
         let findings = &self.section.findings;
         match findings.best {
             Some(best) if findings.comparisons > 0 => format!(
-                "{} of {} cannot be told apart from the best.",
+                "{} of {} may be the best.",
                 best.inseparable,
                 counted(self.section.cells.len(), "cell")
             ),

@@ -1,5 +1,6 @@
 //! The report for a terminal.
 
+use super::answer::answer;
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
 use super::present::{Presenter, grid_title, labelled_lines};
@@ -24,6 +25,11 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
     let mut lines = title(&presenter, width, colour);
     if let Some(question) = &section.question {
         lines.extend(wrap_text(question, width, 0));
+    }
+    let answer = answer(&presenter);
+    if let Some(answer) = &answer {
+        lines.push(String::new());
+        lines.extend(labelled_lines("answer", answer, width, Paint::Bold, colour));
     }
     lines.push(String::new());
     lines.push(Paint::Bold.on(&presenter.heading(), colour));
@@ -51,6 +57,10 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
     lines.push(String::new());
     for (label, text) in presenter.origin() {
         lines.extend(labelled_lines(&label, &text, width, Paint::Dim, colour));
+    }
+    if let Some(answer) = &answer {
+        lines.push(String::new());
+        lines.extend(labelled_lines("answer", answer, width, Paint::Bold, colour));
     }
     lines.join("\n") + "\n"
 }

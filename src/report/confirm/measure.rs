@@ -10,7 +10,7 @@ use gridbench_stats::{
 };
 
 /// Returns the values of the cells by repeat: one place for every repeat that any of them ended.
-pub(super) fn by_repeat<'c>(
+pub(in crate::report) fn by_repeat<'c>(
     cells: impl Iterator<Item = Option<&'c CellResults>>,
     metric: &Metric,
 ) -> Vec<Vec<Option<f64>>> {
@@ -30,23 +30,22 @@ pub(super) fn by_repeat<'c>(
     cells.iter().copied().map(row).collect()
 }
 
-/// Marks the cells that may be the best of the chosen.
-pub(super) fn best_of(
-    cells: &[Vec<Option<f64>>],
+/// Finds the cells that may be the best.
+pub(in crate::report) fn best_of(
+    rows: &[&[Option<f64>]],
     share_seeds: bool,
     floor: f64,
     metric: &Metric,
-) -> Vec<bool> {
-    let rows: Vec<&[Option<f64>]> = cells.iter().map(Vec::as_slice).collect();
+) -> BestSet {
     let repeats = rows.first().map_or(0, |row| row.len());
     let model = ErrorModel::of_design(rows.len(), repeats, share_seeds);
     let question =
         BestQuestion { higher_is_better: metric.is_maximized(), alpha: ALPHA, floor, model };
-    BestSet::of(&rows, &question).members
+    BestSet::of(rows, &question)
 }
 
 /// Returns mean and error of every sample, variances moderated over them.
-pub(super) fn errors(samples: &[Vec<f64>], floor: f64) -> Vec<Option<Error>> {
+pub(in crate::report) fn errors(samples: &[Vec<f64>], floor: f64) -> Vec<Option<Error>> {
     let unknown = Variance { variance: 0.0, degrees_of_freedom: 0.0 };
     let own: Vec<Variance> =
         samples.iter().map(|sample| Variance::of(sample).unwrap_or(unknown)).collect();
@@ -59,7 +58,7 @@ pub(super) fn errors(samples: &[Vec<f64>], floor: f64) -> Vec<Option<Error>> {
 }
 
 /// Takes the luck of the better means off, where there are cells enough to say how much that is.
-pub(super) fn shrunken(errors: &[Option<Error>], metric: &Metric) -> Vec<Option<f64>> {
+pub(in crate::report) fn shrunken(errors: &[Option<Error>], metric: &Metric) -> Vec<Option<f64>> {
     let known: Vec<Error> =
         errors.iter().flatten().copied().filter(|error| error.degrees_of_freedom > 0.0).collect();
     if known.len() < stats::MIN_SHRUNKEN_CELLS {

@@ -151,11 +151,9 @@ fn standing(out: &mut String, presenter: &Presenter<'_>, place: usize) {
     let mut parts = Vec::new();
     let mark = presenter.mark(cell);
     if mark == MARK {
-        parts.push(format!("<abbr title=\"not distinguishable from the best\">{MARK}</abbr>"));
+        parts.push(format!("<abbr title=\"may be the best\">{MARK}</abbr>"));
     } else if mark == MARK_IN_GRID {
-        parts.push(format!(
-            "<abbr title=\"not distinguishable from the best of this grid\">{MARK_IN_GRID}</abbr>"
-        ));
+        parts.push(format!("<abbr title=\"may be the best of this grid\">{MARK_IN_GRID}</abbr>"));
     }
     parts.push(if counts.unfinished > 0 {
         format!("n {} of {}", counts.completed, counts.planned)

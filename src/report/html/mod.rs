@@ -10,6 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use super::answer::answer;
 use super::charts::{self, CHART_STYLE, Chart};
 use super::document::{ReportDocument, Section};
 use super::markdown::sentence;
@@ -142,6 +143,9 @@ fn experiment(page: &mut Page, section: &Section, place: usize) {
     page.heading(&section.name, Some(&prefix));
     if let Some(question) = &section.question {
         page.paragraph("question", question);
+    }
+    if let Some(answer) = answer(&presenter) {
+        page.paragraph("answer", &answer);
     }
     page.paragraph("facts", &presenter.title()[1..].join(" · "));
     // The list of parts is known once they are written; it goes here.

@@ -39,9 +39,7 @@ pub(super) fn text_table(
         escape(caption)
     );
     if has_marks {
-        out.push_str(
-            "<th scope=\"col\"><abbr title=\"not distinguishable from the best\">●</abbr></th>",
-        );
+        out.push_str("<th scope=\"col\"><abbr title=\"may be the best\">●</abbr></th>");
     }
     for (column, _) in &columns {
         let class = class_of(column);
