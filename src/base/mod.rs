@@ -16,4 +16,4 @@ pub use file_name::{is_file_name, to_file_name};
 pub use id::{CellId, ContentHasher, Digest, MemberId, TrialId, digest_of};
 pub use metric::{Direction, Metric, MetricName, MetricNameError, Range, Split, Unit};
 pub use seed::{Seed, SeedPath, Stream, StreamRng};
-pub use text::grouped;
+pub use text::{as_seen, grouped};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Prints a number with `decimals` places, a true minus sign and commas between thousands.
 #[must_use]
 pub fn decimal(value: f64, decimals: usize) -> String {
@@ -39,11 +41,27 @@ pub fn whole(count: usize) -> String {
     grouped(count as u128)
 }
 
-/// Prints a count with the noun, adding `s` unless it is one.
+/// Prints a count with the noun, which gets `s`, or `es` after an `s`, unless it is one.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
+    let plural = match count {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{} {noun}{plural}", whole(count))
+}
+
+/// Returns a text such that all texts that look the same in print give the same: accents are composed,
+/// characters that take no place are gone.
+#[must_use]
+pub fn as_seen(text: &str) -> String {
+    text.nfc().filter(|c| !is_invisible(*c)).collect()
+}
+
+/// Returns whether a character takes no place in print: zero-width spaces, joiners and marks.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 /// Makes text harmless inside XML, HTML and SVG, between tags and in quoted attributes; characters XML
@@ -204,8 +222,8 @@ mod tests {
             "0 999 1,000 1,438 18,446,744,073,709,551,616"
         );
         assert_eq!(
-            (counted(1, "cell"), counted(1200, "cell")),
-            ("1 cell".into(), "1,200 cells".into())
+            [counted(1, "cell"), counted(1200, "cell"), counted(0, "class"), counted(1, "class")],
+            ["1 cell", "1,200 cells", "0 classes", "1 class"]
         );
     }
 

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::known::KnownSet;
-use super::note::{counted, grouped};
 use super::paths::{is_table, shown};
+use crate::base::text::{counted, whole};
 
 mod fetch;
 mod split;
@@ -213,7 +213,7 @@ pub enum LoadError {
     /// Too many files hold no image.
     #[error(
         "{} of the {} in `{}` are not read: {kinds} (the first: {})",
-        grouped(*passed), counted(*all, "file"), path.display(), shown(first)
+        whole(*passed), counted(*all, "file"), path.display(), shown(first)
     )]
     PassedOver {
         /// The folder.
@@ -256,10 +256,10 @@ fn bad_text(problems: &[LoadError], bad: usize, all: usize, noun: &str) -> Strin
     if let ([problem], 1) = (problems, bad) {
         return problem.line();
     }
-    let mut lines = vec![format!("{} of {} cannot be used:", grouped(bad), counted(all, noun))];
+    let mut lines = vec![format!("{} of {} cannot be used:", whole(bad), counted(all, noun))];
     lines.extend(problems.iter().map(|problem| format!("  {}", problem.line())));
     let more = bad - problems.len();
-    lines.extend((more > 0).then(|| format!("  … and {} more", grouped(more))));
+    lines.extend((more > 0).then(|| format!("  … and {} more", whole(more))));
     lines.join("\n")
 }
 

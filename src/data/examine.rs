@@ -1,11 +1,13 @@
 //! Whether anything can be learned and measured with a dataset as it is divided.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::dataset::{Dataset, Splits};
 use super::error::{DataError, UnfitError};
-use super::note::{Note, counted, grouped};
+use super::note::Note;
 use super::paths::listed;
+use crate::base::text::{as_seen, counted, whole};
 
 /// Names that a note lists.
 const MAX_LISTED: usize = 6;
@@ -73,8 +75,8 @@ pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataErro
     let mut notes = vec![Note::fact(format!(
         "{}: {} trained, {} tested",
         counted(dataset.classes.len(), "class"),
-        grouped(some(&trained)),
-        grouped(some(&tested)),
+        whole(some(&trained)),
+        whole(some(&tested)),
     ))];
     let named = |holds: &dyn Fn(usize) -> bool| -> Vec<&String> {
         (0..dataset.classes.len()).filter(|&at| holds(at)).map(|at| &dataset.classes[at]).collect()
@@ -97,10 +99,11 @@ pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataErro
     }
     warn(&named(&|at| trained[at] == 0 && tested[at] == 0), "neither training nor test images");
     warn(&named(&|at| looks.is_uniform[at]), "images that are all identical");
+    notes.extend(look_alikes(&dataset.classes));
     if copies > 0 {
         notes.push(Note::warning(format!(
             "{} of {} are training images, too, pixel by pixel",
-            grouped(copies),
+            whole(copies),
             counted(splits.test.len(), "test image"),
         )));
     }
@@ -111,6 +114,37 @@ pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataErro
         )));
     }
     Ok(notes)
+}
+
+/// Warns of classes that may be one: their names look the same in print or differ in case only.
+fn look_alikes(classes: &[String]) -> Option<Note> {
+    let mut of_name: HashMap<String, &String> = HashMap::new();
+    let mut pairs = Vec::new();
+    for class in classes {
+        let seen = as_seen(class);
+        let seen = seen.trim();
+        // Single letters differ by case in data of handwriting.
+        let is_letter = seen.chars().count() == 1;
+        let name = if is_letter { seen.to_owned() } else { seen.to_lowercase() };
+        match of_name.entry(name) {
+            Entry::Occupied(other) => pairs.push((*other.get(), class)),
+            Entry::Vacant(free) => _ = free.insert(class),
+        }
+    }
+    let &(one, other) = pairs.first()?;
+    // What cannot be seen is spelled out.
+    let (spelled, how) = if as_seen(one) == as_seen(other) {
+        (format!("`{}` and `{}`", one.escape_default(), other.escape_default()), "look the same")
+    } else {
+        (listed(&[one, other], 2), "are nearly the same")
+    };
+    let more = match pairs.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(Note::warning(format!(
+        "the names of the classes {spelled}{more} {how}: are they one class?"
+    )))
 }
 
 /// Which images look the same, of all that are in some part.
@@ -215,6 +249,29 @@ mod tests {
         );
         let notes = examined(&[(1, 0, '+'), (2, 1, '+'), (3, 0, '?'), (4, 1, '?')], 2).unwrap();
         assert_eq!(notes, ["2 classes: 2 trained, 2 tested"]);
+    }
+
+    #[test]
+    fn names_that_look_the_same_are_told() {
+        let told = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            look_alikes(&names).map(|note| note.text)
+        };
+        assert_eq!(
+            told(&["caf\u{e9}", "cafe\u{301}"]).as_deref(),
+            Some(
+                "the names of the classes `caf\\u{e9}` and `cafe\\u{301}` look the same: are they one \
+                 class?"
+            )
+        );
+        assert_eq!(
+            told(&["Cat", "Dog", "cat", "dog"]).as_deref(),
+            Some(
+                "the names of the classes `Cat` and `cat` (and 1 more) are nearly the same: are they \
+                 one class?"
+            )
+        );
+        assert_eq!(told(&["1", "l", "I", "a", "A"]), None);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{LoadError, MAX_SHARE};
-use super::note::{Note, counted, grouped};
+use super::note::Note;
 use super::paths::{ending_of, shown};
+use crate::base::text::{counted, whole};
 
 /// Problems that an error shows; the others are counted.
 const MAX_SHOWN: usize = 8;
@@ -27,11 +28,6 @@ impl Rejects {
     /// Leaves out what is bad where `leaves_out`, else makes it an error.
     pub(super) fn new(leaves_out: bool) -> Self {
         Self { leaves_out, ..Self::default() }
-    }
-
-    /// Returns whether bad images are left out.
-    pub(super) fn leaves_out(&self) -> bool {
-        self.leaves_out
     }
 
     /// Passes on what is good; notes what is bad.
@@ -134,7 +130,7 @@ impl Rejects {
             self.passed_over.iter().map(|(kind, (count, _))| (kind, *count)).collect();
         kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let kinds: Vec<String> =
-            kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
+            kinds.iter().map(|(kind, count)| format!("{} {kind}", whole(*count))).collect();
         kinds.join(", ")
     }
 

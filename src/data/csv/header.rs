@@ -5,8 +5,8 @@ use std::path::Path;
 use csv::{ByteRecord, StringRecord};
 
 use super::text::CsvText;
+use crate::base::text::{counted, whole};
 use crate::data::error::LoadError;
-use crate::data::note::{counted, grouped};
 use crate::data::paths::{listed, shown};
 use crate::data::pixel_columns::{ColumnProblem, PixelColumns};
 
@@ -104,6 +104,16 @@ impl Header {
 ///
 /// Columns may be numbered, though, as pandas does it: such numbers go up by one.
 fn check(text: &CsvText, line: u64, names: &[String]) -> Result<(), LoadError> {
+    if let [only] = names
+        && only.split_whitespace().count() > 2
+    {
+        let found = format!("a single column {}", shown(only));
+        return Err(text.problem(
+            line,
+            found,
+            "columns separated by `,`, `;`, `|` or tabs, not by spaces",
+        ));
+    }
     let pixels: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let goes_up = pixels.windows(2).all(|pair| pair[1] == pair[0].saturating_add(1));
     if goes_up || names.len() - pixels.len() > 2 {
@@ -205,7 +215,7 @@ fn no_image(
                     "{} {}{beside} and {} pixels, {} to {}",
                     if strangers.len() == 1 { "a column" } else { "columns" },
                     listed(&strangers, MAX_LISTED),
-                    grouped(number),
+                    whole(number),
                     shown(&first),
                     shown(&last)
                 ),
@@ -229,8 +239,8 @@ fn no_image(
                 Some(_) if count % 3 == 0 && count / 3 >= 16 && is_square(count / 3) => error.hinting(format!(
                     "{} are three times {}: tables of colour images are not read, but folders of \
                      them are",
-                    grouped(count),
-                    grouped(count / 3),
+                    whole(count),
+                    whole(count / 3),
                 )),
                 _ => error,
             }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::text::whole;
 use crate::data::error::MAX_SHARE;
-use crate::data::note::grouped;
 use crate::data::paths::{listed, shown};
 use crate::spec::settings::LabelKind;
 
@@ -53,8 +53,8 @@ impl Classes {
             return Err(Mixed {
                 found: format!(
                     "labels that are whole numbers and {} of {} that are not ({})",
-                    grouped(others),
-                    grouped(all),
+                    whole(others),
+                    whole(all),
                     listed(&names, 6)
                 ),
                 hint:

@@ -7,8 +7,9 @@ use csv::ByteRecord;
 use super::header::{Columns, Header, Role};
 use super::labels::Classes;
 use super::text::CsvText;
+use crate::base::text;
 use crate::data::error::{LoadError, Location};
-use crate::data::note::{Note, grouped};
+use crate::data::note::Note;
 use crate::data::paths::shown;
 use crate::data::pixel_columns::PixelColumns;
 use crate::data::reading::Reading;
@@ -100,8 +101,8 @@ impl Table {
                 &self.path,
                 format!(
                     "{} different labels in {} rows of column {}",
-                    grouped(classes.names.len()),
-                    grouped(self.labels.len()),
+                    text::whole(classes.names.len()),
+                    text::whole(self.labels.len()),
                     shown(&self.label_column)
                 ),
                 format!("at most {limit} classes"),
@@ -182,11 +183,11 @@ impl Rows {
             return Ok(());
         }
         if record.len() < columns || !record.iter().skip(columns).all(is_empty) {
-            let expected = format!("{}, as the header has", grouped(columns));
+            let expected = format!("{}, as the header has", text::whole(columns));
             return Err(self.problem(
                 line,
                 None,
-                format!("{} cells", grouped(record.len())),
+                format!("{} cells", text::whole(record.len())),
                 &expected,
             ));
         }

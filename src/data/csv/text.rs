@@ -12,7 +12,7 @@ use crate::spec::settings::LimitSettings;
 /// What a UTF-8 file may begin with.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// What stands between cells: the one that is most frequent in the header.
-const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// A CSV file in memory.
 pub(super) struct CsvText {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn cells_stand_between_what_is_most_frequent_in_the_header() {
         for (header, delimiter) in
-            [("a,b,c", b','), ("a;b,x;c", b';'), ("a\tb\tc", b'\t'), ("a", b',')]
+            [("a,b,c", b','), ("a;b,x;c", b';'), ("a\tb\tc", b'\t'), ("a|b|c", b'|'), ("a", b',')]
         {
             assert_eq!(text(header).delimiter, delimiter, "{header:?}");
         }

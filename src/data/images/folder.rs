@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use super::fit::Fitter;
 use super::format::{Format, is_image_ending};
 use super::pictures::{Picture, Pictures};
+use crate::base::text::counted;
 use crate::data::dataset::ImageShape;
 use crate::data::error::LoadError;
-use crate::data::note::{Note, counted};
+use crate::data::note::Note;
 use crate::data::paths::{ending_of, listed, name_of};
 use crate::data::pool::Pool;
 use crate::data::reading::Reading;
@@ -360,8 +361,8 @@ fn note_hidden(root: &Path, hidden: &[PathBuf], reading: &mut Reading<'_>) {
     )));
 }
 
-/// Keeps the images of the size that all should have: the first one's, or the commonest where others
-/// are left out.
+/// Keeps the images of the size that all should have: the commonest, and the first one's among those
+/// that are equally common.
 fn of_one_size(
     path: &Path,
     pictures: Vec<Picture>,
@@ -371,12 +372,9 @@ fn of_one_size(
     for picture in &pictures {
         *counts.entry(picture.size).or_default() += 1;
     }
-    let wanted = if reading.rejects.leaves_out() {
-        counts.into_iter().max_by_key(|&(_, count)| count).map(|(size, _)| size)
-    } else {
-        pictures.first().map(|picture| picture.size)
-    };
-    let Some(size) = wanted else {
+    let first = pictures.first().map(|picture| picture.size);
+    let wanted = counts.into_iter().max_by_key(|&(size, count)| (count, Some(size) == first));
+    let Some((size, _)) = wanted else {
         return Err(LoadError::content(path, "no usable image", "one folder of images per class"));
     };
     let first = pictures.iter().find(|picture| picture.size == size);

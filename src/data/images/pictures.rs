@@ -6,9 +6,10 @@ use super::decode::decode;
 use super::decoded::Decoded;
 use super::fit::Fitter;
 use super::grey::{Grey, Tone, grey};
+use crate::base::text::{counted, whole};
 use crate::data::error::LoadError;
 use crate::data::files;
-use crate::data::note::{Note, counted, grouped};
+use crate::data::note::Note;
 use crate::data::reading::Reading;
 
 /// Images of 16 bits whose values reach no higher use 14 bits at most, and would be nearly black.
@@ -75,10 +76,10 @@ impl<'r, 's> Pictures<'r, 's> {
         let found = grey(&decoded, tone).map_err(|problem| {
             LoadError::content(
                 file,
-                format!("a value of {}", grouped(problem.found as usize)),
+                format!("a value of {}", whole(problem.found as usize)),
                 format!(
                     "at most {}, which `dataset.max-value` says",
-                    grouped(problem.white as usize)
+                    whole(problem.white as usize)
                 ),
             )
         })?;
@@ -127,7 +128,7 @@ impl<'r, 's> Pictures<'r, 's> {
                     "{} of 16 bits whose values go up to {} of 65,535, which leaves {} of 256 \
                      shades of grey",
                     counted(counts.deep, "image"),
-                    grouped(deepest as usize),
+                    whole(deepest as usize),
                     deepest / 257 + 1,
                 ),
                 "`dataset.max-value` to say which value is white",
@@ -136,8 +137,7 @@ impl<'r, 's> Pictures<'r, 's> {
                 "set `dataset.max-value = {white}`, or 65535 if they are meant to be so dark"
             )));
         }
-        let of_all =
-            |count: usize| format!("{} of {}", grouped(count), counted(list.len(), "image"));
+        let of_all = |count: usize| format!("{} of {}", whole(count), counted(list.len(), "image"));
         let background = match settings.background {
             0 => "black".to_owned(),
             255 => "white".to_owned(),

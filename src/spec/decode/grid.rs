@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::range;
-use crate::base::grouped;
+use crate::base::{as_seen, grouped};
 use crate::spec::experiment::{Axis, GridBlock, Match, Sample, SampleMethod, When};
 use crate::spec::keys::{self, SETTING_KEYS};
 use crate::spec::problem::{nearest, one_of};
@@ -301,17 +299,9 @@ fn check_unique_cells(axes: &[TypedAxis], findings: &mut Findings) {
 /// several spellings, and some characters do not print at all.
 fn look(value: &Value) -> String {
     match value {
-        Value::Text(text) => {
-            let visible: String = text.nfc().filter(|c| !is_invisible(*c)).collect();
-            format!("\"{visible}")
-        }
+        Value::Text(text) => format!("\"{}", as_seen(text)),
         other => other.canonical(),
     }
-}
-
-/// Returns whether a character takes no place in print: zero-width spaces, joiners and marks.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 /// The axes of a block, for checking conditions.
