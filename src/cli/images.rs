@@ -17,6 +17,8 @@ const MAX_SHOWN: usize = 10;
 pub(super) struct Images {
     folders: DataFolders,
     loaded: HashMap<String, Arc<Dataset>>,
+    /// Sizes of splits, of datasets that were split.
+    split: Vec<(DatasetSettings, Seed, ImageFacts)>,
     /// By what was examined, in its order.
     examined: Vec<(String, Arc<Vec<Note>>)>,
 }
@@ -24,7 +26,7 @@ pub(super) struct Images {
 impl Images {
     /// Starts with nothing loaded.
     pub(super) fn new(folders: DataFolders) -> Self {
-        Self { folders, loaded: HashMap::new(), examined: Vec::new() }
+        Self { folders, loaded: HashMap::new(), split: Vec::new(), examined: Vec::new() }
     }
 
     /// Starts with nothing loaded, for the datasets of one experiment: its paths are relative to its
@@ -46,17 +48,24 @@ impl Images {
         Ok(dataset)
     }
 
-    /// Returns what a plan must know of a dataset and its split.
+    /// Returns what a plan must know of a dataset and its split, which is split the first time only.
     pub(super) fn facts(
         &mut self,
         settings: &DatasetSettings,
         seed: Seed,
     ) -> Result<ImageFacts, Failure> {
+        let is_known =
+            |known: &&(DatasetSettings, Seed, _)| known.0 == *settings && known.1 == seed;
+        if let Some(&(.., facts)) = self.split.iter().find(is_known) {
+            return Ok(facts);
+        }
         let dataset = self.load(settings)?;
         let [train, validation, test] = split_sizes(settings, &dataset, seed)?;
         let classes = dataset.classes.len();
         let sizes = Some(SplitSizes { train, validation, test, classes });
-        Ok(ImageFacts { checksum: dataset.checksum, sizes })
+        let facts = ImageFacts { checksum: dataset.checksum, sizes };
+        self.split.push((settings.clone(), seed, facts));
+        Ok(facts)
     }
 
     /// Returns what a reader of results must know of a dataset and its split.

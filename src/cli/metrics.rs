@@ -2,11 +2,10 @@
 
 use super::experiment::Loaded;
 use super::failure::Failure;
-use super::images::{Images, split_sizes};
+use super::images::Images;
 use crate::base::{Metric, MetricName, Split};
 use crate::report::counted;
 use crate::spec::absence::{Absence, absence};
-use crate::spec::settings::DatasetSettings;
 
 /// Refuses metrics that no cell can have, before anything is trained; warns of those that some cannot.
 ///
@@ -27,12 +26,12 @@ pub(super) fn refuse_absent(loaded: &Loaded, images: &mut Images) -> Result<(), 
     let file = loaded.document.file_name();
     let mut failure = Failure::input(format!("cannot plan `{file}`"));
     let mut is_refused = false;
-    let mut sizes = Sizes::new();
     let mut cells = 0;
     let mut absences: Vec<(usize, Option<Absence>)> = vec![(0, None); asked.len()];
     for cell in loaded.cells() {
         let settings = loaded.document.settings_for(loaded.grid.assignment(cell))?;
-        let validation_images = validation_size(&mut sizes, loaded, &settings.dataset, images)?;
+        let facts = images.facts(&settings.dataset, experiment.seed)?;
+        let validation_images = facts.sizes.map_or(0, |sizes| sizes.validation);
         cells += 1;
         for ((_, metric), (count, first)) in asked.iter().zip(&mut absences) {
             if let Some(found) = absence(metric, &settings, validation_images) {
@@ -63,24 +62,4 @@ fn asked(loaded: &Loaded) -> impl Iterator<Item = (&'static str, &MetricName)> {
     std::iter::once(("report.metric", &report.metric))
         .chain(report.also.iter().map(|name| ("report.also", name)))
         .chain(check.filter(|(_, name)| **name != report.metric))
-}
-
-/// Numbers of validation images by the settings of the dataset.
-type Sizes = Vec<(DatasetSettings, usize)>;
-
-/// Returns the number of validation images of a dataset, which is split the first time only.
-fn validation_size(
-    sizes: &mut Sizes,
-    loaded: &Loaded,
-    settings: &DatasetSettings,
-    images: &mut Images,
-) -> Result<usize, Failure> {
-    if let Some((_, known)) = sizes.iter().find(|(known, _)| known == settings) {
-        return Ok(*known);
-    }
-    let dataset = images.load(settings)?;
-    let seed = loaded.document.experiment().seed;
-    let [_, validation, _] = split_sizes(settings, &dataset, seed)?;
-    sizes.push((settings.clone(), validation));
-    Ok(validation)
 }

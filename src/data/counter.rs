@@ -3,42 +3,31 @@
 //! `SplitMix64` (Steele, Lea & Flood 2014): the n-th number is a hash of `key + n · γ`, so any number
 //! can be had without those before it, and nothing is kept between images.
 
-/// Odd constant nearest to 2⁶⁴ divided by the golden ratio.
-const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// Spreads every bit of `word` over all 64 (the finalizer of `SplitMix64`).
-fn mix(word: u64) -> u64 {
-    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ (word >> 31)
-}
+use gridbench_stats::{Draws, GOLDEN_GAMMA, mix};
 
 /// A stream of pseudo-random numbers that is a function of its key alone.
 #[derive(Debug, Clone)]
-pub(super) struct Counter {
-    state: u64,
-}
+pub(super) struct Counter(Draws);
 
 impl Counter {
     /// Starts the stream of `key`.
     pub(super) fn new(key: u64) -> Self {
-        Self { state: key }
+        Self(Draws::new(key))
     }
 
     /// Starts the stream of item `index` under `key`.
     pub(super) fn of_item(key: u64, index: u64) -> Self {
-        Self { state: mix(key ^ mix(index.wrapping_add(1).wrapping_mul(GAMMA))) }
+        Self(Draws::new(mix(key ^ mix(index.wrapping_add(1).wrapping_mul(GOLDEN_GAMMA)))))
     }
 
     /// Returns the next 64 random bits.
     pub(super) fn bits(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(GAMMA);
-        mix(self.state)
+        self.0.word()
     }
 
     /// Returns a number from 0 (included) to 1 (excluded).
     pub(super) fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+        self.0.unit()
     }
 
     /// Returns a number from −1 (included) to 1 (excluded).

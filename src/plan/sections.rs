@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use twox_hash::XxHash3_128;
+
 use super::draw::ImageFacts;
 use super::effective::{self, Idles};
 use super::identity::without_paths;
-use crate::base::{Digest, digest_of};
 use crate::grid::{Cell, Grid};
 use crate::spec::settings::{DatasetSettings, EnsembleSettings, Settings};
 use crate::spec::{Document, SECTIONS};
@@ -21,6 +22,9 @@ const HYPERPARAMETERS: usize = 6;
 /// Decoded sections of one kind that are kept for later cells: beyond, they are decoded again.
 const MAX_KEPT: usize = 65_536;
 
+/// What a section of the settings means, as a hash: equal where settings are.
+pub(super) type Meaning = u128;
+
 /// The settings of the cell that was gone to last.
 pub(super) struct CellSections<'d> {
     document: &'d Document,
@@ -28,13 +32,11 @@ pub(super) struct CellSections<'d> {
     /// Settings of the cell.
     pub(super) settings: Settings,
     sections: [Section; SECTIONS.len()],
-    /// Sections by what they mean.
-    meanings: HashMap<(u8, Digest), u32>,
-    /// Indices of images and their split, in the order met, by the index of the section.
-    images: HashMap<u32, u32>,
+    /// Indices of images and their split, in the order met, by what the section means.
+    images: HashMap<Meaning, u32>,
     image_count: u32,
-    /// What the images used mean and how many train at most, by the index of the section.
-    used: HashMap<u32, (u32, Option<usize>)>,
+    /// What the images used mean and how many train at most, by what the section means.
+    used: HashMap<Meaning, (Meaning, Option<usize>)>,
     text: Vec<u8>,
 }
 
@@ -45,8 +47,8 @@ struct Section {
     /// The choices on these axes of the cell gone to last.
     choices: Vec<Option<u32>>,
     /// What the section means there.
-    index: u32,
-    kept: HashMap<Vec<Option<u32>>, (Part, u32)>,
+    meaning: Meaning,
+    kept: HashMap<Vec<Option<u32>>, (Part, Meaning)>,
 }
 
 /// A decoded section, put aside.
@@ -100,19 +102,18 @@ impl<'d> CellSections<'d> {
             grid,
             settings: document.experiment().base.clone(),
             sections,
-            meanings: HashMap::new(),
             images: HashMap::new(),
             image_count: 0,
             used: HashMap::new(),
             text: Vec::new(),
         };
         for section in 0..SECTIONS.len() {
-            new.sections[section].index = new.meaning(section);
+            new.sections[section].meaning = new.meaning(section);
             // Where no axis of a section exists, its base settings hold.
             let base = Part::of(section, &new.settings);
             let known = &mut new.sections[section];
             known.choices = vec![None; known.axes.len()];
-            known.kept.insert(known.choices.clone(), (base, known.index));
+            known.kept.insert(known.choices.clone(), (base, known.meaning));
         }
         new
     }
@@ -122,14 +123,14 @@ impl<'d> CellSections<'d> {
         !self.sections[section].axes.is_empty()
     }
 
-    /// Returns what a section of the cell means: equal where cells agree in it.
-    pub(super) fn index(&self, section: usize) -> u32 {
-        self.sections[section].index
+    /// Returns what a section of the cell means.
+    pub(super) fn meaning_in(&self, section: usize) -> Meaning {
+        self.sections[section].meaning
     }
 
     /// Returns the index of the images and their split, without `train-limit`, in the order met.
     pub(super) fn images(&mut self) -> u32 {
-        let dataset = self.sections[DATASET].index;
+        let dataset = self.sections[DATASET].meaning;
         if let Some(index) = self.images.get(&dataset) {
             return *index;
         }
@@ -164,9 +165,14 @@ impl<'d> CellSections<'d> {
         for (axis, choice) in known.axes.iter().zip(&mut known.choices) {
             *choice = cell.choice(*axis);
         }
-        if let Some((part, index)) = known.kept.get(&known.choices) {
+        // Where all axes lie in one section, no cell comes upon the choices of another.
+        let recurs = known.axes.len() < self.grid.axes.len();
+        let is_base = known.choices.iter().all(Option::is_none);
+        if (recurs || is_base)
+            && let Some((part, meaning)) = known.kept.get(&known.choices)
+        {
             part.put_into(&mut self.settings);
-            known.index = *index;
+            known.meaning = *meaning;
             return true;
         }
         let axes = &self.grid.axes;
@@ -177,12 +183,12 @@ impl<'d> CellSections<'d> {
         if !self.document.decode_section(SECTIONS[section], assignment, &mut self.settings) {
             return false;
         }
-        let index = self.meaning(section);
+        let meaning = self.meaning(section);
         let known = &mut self.sections[section];
-        known.index = index;
-        if known.kept.len() < MAX_KEPT {
+        known.meaning = meaning;
+        if recurs && known.kept.len() < MAX_KEPT {
             let part = Part::of(section, &self.settings);
-            known.kept.insert(known.choices.clone(), (part, index));
+            known.kept.insert(known.choices.clone(), (part, meaning));
         }
         true
     }
@@ -193,21 +199,21 @@ impl<'d> CellSections<'d> {
         &mut self,
         facts: ImageFacts,
         idles: Idles<'_>,
-    ) -> ([u32; 6], EnsembleSettings) {
+    ) -> (Meaning, EnsembleSettings) {
         let ensemble = effective::ensemble(self.settings.ensemble, idles);
         let [dataset, model, train, augment] =
-            [DATASET, MODEL, TRAIN, AUGMENT].map(|section| self.sections[section].index);
+            [DATASET, MODEL, TRAIN, AUGMENT].map(|section| self.sections[section].meaning);
         let [trainer, hyperparameters] =
-            [TRAINER, HYPERPARAMETERS].map(|section| self.sections[section].index);
+            [TRAINER, HYPERPARAMETERS].map(|section| self.sections[section].meaning);
         if !effective::is_ours(&self.settings.trainer) {
-            return ([dataset, model, train, augment, trainer, hyperparameters], ensemble);
+            return (all([dataset, model, train, augment, trainer, hyperparameters]), ensemble);
         }
         let (dataset, limit) = if let Some(known) = self.used.get(&dataset) {
             *known
         } else {
             let mut used = without_paths(&self.settings.dataset);
             effective::dataset(&mut used, facts.sizes, idles);
-            let meaning = self.meaning_of(DATASET, &(facts.checksum, &used));
+            let meaning = self.meaning_of(&(facts.checksum, &used));
             *self.used.entry(dataset).or_insert((meaning, used.train_limit))
         };
         let sizes = facts.sizes.map(|sizes| effective::limited(sizes, limit));
@@ -217,62 +223,67 @@ impl<'d> CellSections<'d> {
             train
         } else {
             rules.time_limit = None;
-            self.meaning_of(TRAIN, &rules)
+            self.meaning_of(&rules)
         };
         let mut varied = self.settings.augment.clone();
         effective::augment(&mut varied, idles);
-        let augment = if varied == self.settings.augment {
-            augment
-        } else {
-            self.meaning_of(AUGMENT, &varied)
-        };
-        ([dataset, model, train, augment, trainer, hyperparameters], ensemble)
+        let augment =
+            if varied == self.settings.augment { augment } else { self.meaning_of(&varied) };
+        (all([dataset, model, train, augment, trainer, hyperparameters]), ensemble)
     }
 
-    /// Returns the index of what a section of the settings means.
-    fn meaning(&mut self, section: usize) -> u32 {
+    /// Returns what a section of the settings means.
+    fn meaning(&mut self, section: usize) -> Meaning {
         match section {
             DATASET => {
                 let dataset = self.settings.dataset.clone();
-                self.meaning_of(section, &dataset)
+                self.meaning_of(&dataset)
             }
             MODEL => {
                 let layers = std::mem::take(&mut self.settings.model.layers);
-                let index = self.meaning_of(section, &layers);
+                let meaning = self.meaning_of(&layers);
                 self.settings.model.layers = layers;
-                index
+                meaning
             }
             TRAIN => {
                 let mut train = self.settings.train.clone();
                 train.time_limit = None;
-                self.meaning_of(section, &train)
+                self.meaning_of(&train)
             }
             AUGMENT => {
                 let augment = self.settings.augment.clone();
-                self.meaning_of(section, &augment)
+                self.meaning_of(&augment)
             }
             ENSEMBLE => {
                 let ensemble = self.settings.ensemble;
-                self.meaning_of(section, &ensemble)
+                self.meaning_of(&ensemble)
             }
             TRAINER => {
                 let trainer = self.settings.trainer.clone();
-                self.meaning_of(section, &trainer)
+                self.meaning_of(&trainer)
             }
             _ => {
                 let canonical = |(key, value): (&String, &crate::spec::value::Value)| {
                     (key.clone(), value.canonical())
                 };
                 let values: Vec<_> = self.settings.hyperparameters.iter().map(canonical).collect();
-                self.meaning_of(section, &values)
+                self.meaning_of(&values)
             }
         }
     }
 
-    fn meaning_of(&mut self, section: usize, settings: &impl serde::Serialize) -> u32 {
+    fn meaning_of(&mut self, settings: &impl serde::Serialize) -> Meaning {
         self.text.clear();
         serde_json::to_writer(&mut self.text, settings).expect("settings serialise to JSON");
-        let next = self.meanings.len() as u32;
-        *self.meanings.entry((section as u8, digest_of(&self.text))).or_insert(next)
+        XxHash3_128::oneshot(&self.text)
     }
+}
+
+/// Returns what sections mean together.
+fn all(meanings: [Meaning; 6]) -> Meaning {
+    let mut bytes = [0; 6 * size_of::<Meaning>()];
+    for (part, meaning) in bytes.chunks_exact_mut(size_of::<Meaning>()).zip(meanings) {
+        part.copy_from_slice(&meaning.to_le_bytes());
+    }
+    XxHash3_128::oneshot(&bytes)
 }

@@ -10,8 +10,8 @@ use std::ops::Range;
 use super::draw::ImageFacts;
 use super::effective::{self, Idle};
 use super::estimate::{Cost, Facts};
-use super::sections::{CellSections, DATASET, ENSEMBLE, MODEL};
-use super::twins::{TwinPair, Twins};
+use super::sections::{CellSections, DATASET, ENSEMBLE, MODEL, Meaning};
+use super::twins::{MAX_NAMED, TwinPair, Twins};
 use super::{Basis, Estimate, ShortAverages, SplitSizes};
 use crate::base::CellId;
 use crate::grid::Grid;
@@ -103,9 +103,6 @@ pub fn survey<E>(
     Ok(survey)
 }
 
-/// What decides the training of a cell: the indices of its images, layers and other sections.
-type TrainingKey = [u32; 6];
-
 /// A training that cells share.
 struct Training {
     cost: Cost,
@@ -146,14 +143,13 @@ struct Counting<'d> {
     sections: CellSections<'d>,
     /// Facts of distinct dataset settings, by the index of the section without `train-limit`.
     images: Vec<(DatasetSettings, ImageFacts)>,
-    checked: HashSet<(u32, u32, Option<usize>, bool)>,
-    rates: HashMap<(u32, u32, u8), (Option<f64>, Basis)>,
-    /// The first cell of every meaning.
-    seen: HashMap<(TrainingKey, u32, Combine), u32>,
+    checked: HashSet<(Meaning, Meaning, Option<usize>, bool)>,
+    rates: HashMap<(u32, Meaning, u8), (Option<f64>, Basis)>,
+    /// What every cell trains and how it forms ensembles, with its index.
+    seen: Vec<((Meaning, u32, bool), u32)>,
     /// Trainings, where ensembles may share them.
     trainings: Vec<Training>,
-    training_of: HashMap<TrainingKey, u32>,
-    twins: Twins,
+    training_of: HashMap<Meaning, u32>,
     trials: u64,
     networks: u64,
     repeats: (u32, u32),
@@ -172,10 +168,9 @@ impl<'d> Counting<'d> {
             images: Vec::new(),
             checked: HashSet::new(),
             rates: HashMap::new(),
-            seen: HashMap::with_capacity(grid.len()),
+            seen: Vec::with_capacity(grid.len()),
             trainings: Vec::new(),
             training_of: HashMap::new(),
-            twins: Twins::default(),
             trials: 0,
             networks: 0,
             repeats: (u32::MAX, 0),
@@ -217,13 +212,8 @@ impl<'d> Counting<'d> {
             return Err(SurveyError::TooMany);
         }
         self.repeats = (self.repeats.0.min(count), self.repeats.1.max(count));
-        let earlier =
-            *self.seen.entry((key, ensemble.size, ensemble.combine)).or_insert(index as u32);
-        if earlier as usize != index {
-            let pair = self.twins.is_named().then(|| self.pair(index, earlier as usize, sizes));
-            self.twins.add(pair);
-            return Ok(());
-        }
+        let does_vote = ensemble.combine == Combine::Vote;
+        self.seen.push(((key, ensemble.size, does_vote), index as u32));
         let cost = self.cost(sizes, questions.facts);
         if self.sections.varies(ENSEMBLE) {
             let next = self.trainings.len() as u32;
@@ -240,8 +230,23 @@ impl<'d> Counting<'d> {
         Ok(())
     }
 
+    /// Finds the cells that mean the same as an earlier one.
+    fn twins(&mut self) -> Twins {
+        self.seen.sort_unstable();
+        let groups = self.seen.chunk_by(|one, other| one.0 == other.0);
+        let repeated = groups.flat_map(|group| group[1..].iter().map(|cell| (cell.1, group[0].1)));
+        let mut repeated: Vec<(u32, u32)> = repeated.collect();
+        repeated.sort_unstable();
+        let named = repeated.iter().take(MAX_NAMED);
+        let named = named.map(|&(cell, first)| self.pair(cell as usize, first as usize)).collect();
+        Twins { count: repeated.len(), named }
+    }
+
     /// Names two cells that mean the same, with the values that make no difference.
-    fn pair(&self, index: usize, earlier: usize, sizes: SplitSizes) -> TwinPair {
+    fn pair(&mut self, index: usize, earlier: usize) -> TwinPair {
+        self.sections.go_to(self.grid.cell(index));
+        let images = self.images.get(self.sections.images() as usize);
+        let sizes = images.and_then(|(_, facts)| facts.sizes).unwrap_or_default();
         let names = [index, earlier].map(|index| self.grid.name(self.grid.cell(index)));
         let [these, those] = [index, earlier].map(|index| self.reasons(index, sizes));
         let [cell, means] = names;
@@ -280,7 +285,8 @@ impl<'d> Counting<'d> {
         let stop = &settings.train.stop;
         let batch = settings.train.drop_last.then_some(settings.train.batch_size);
         let watches = stop.patience.is_some() || stop.restore_best;
-        let key = (self.sections.index(DATASET), self.sections.index(MODEL), batch, watches);
+        let key =
+            (self.sections.meaning_in(DATASET), self.sections.meaning_in(MODEL), batch, watches);
         if !self.checked.insert(key) {
             return Ok(());
         }
@@ -296,15 +302,16 @@ impl<'d> Counting<'d> {
             let short = ShortAverages::of(settings, sizes.train);
             self.doubts.extend(short.map(|short| short.to_string()));
         }
-        let key = (images, self.sections.index(MODEL), settings.train.precision as u8);
+        let key = (images, self.sections.meaning_in(MODEL), settings.train.precision as u8);
         let (seconds, basis) =
             *self.rates.entry(key).or_insert_with(|| Cost::per_image(settings, facts));
         Cost::of_sizes(settings, sizes, seconds, basis)
     }
 
     fn finish<E>(mut self) -> Result<Survey, SurveyError<E>> {
-        if self.twins.count > 0 {
-            return Err(SurveyError::Twins(self.twins));
+        let twins = self.twins();
+        if twins.count > 0 {
+            return Err(SurveyError::Twins(twins));
         }
         for training in &self.trainings {
             self.total.add(&training.cost, training.members());

@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// Pairs named in one message.
-const MAX_NAMED: usize = 5;
+pub(super) const MAX_NAMED: usize = 5;
 
 /// Cells that mean the same as an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,19 +26,6 @@ pub struct TwinPair {
     pub means: String,
     /// Values of either that change nothing, each with its reason.
     pub because: Vec<String>,
-}
-
-impl Twins {
-    /// Returns whether the next cell is to be named.
-    pub(super) fn is_named(&self) -> bool {
-        self.named.len() < MAX_NAMED
-    }
-
-    /// Counts a cell.
-    pub(super) fn add(&mut self, pair: Option<TwinPair>) {
-        self.count += 1;
-        self.named.extend(pair);
-    }
 }
 
 impl fmt::Display for Twins {

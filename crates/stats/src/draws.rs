@@ -8,9 +8,13 @@
 #[derive(Debug, Clone)]
 pub struct Draws(u64);
 
-const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Odd constant nearest to 2⁶⁴ divided by the golden ratio.
+pub const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-fn mix(mut word: u64) -> u64 {
+/// Spreads every bit of `word` over all 64 (the finalizer of `SplitMix64`).
+#[inline]
+#[must_use]
+pub fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ (word >> 31)
@@ -30,12 +34,14 @@ impl Draws {
     }
 
     /// Returns the next 64 random bits.
+    #[inline]
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN_GAMMA);
         mix(self.0)
     }
 
     /// Returns a number from 0 (included) to 1 (excluded) with 53 random bits.
+    #[inline]
     pub fn unit(&mut self) -> f64 {
         (self.word() >> 11) as f64 / (1_u64 << 53) as f64
     }

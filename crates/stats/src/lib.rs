@@ -98,7 +98,7 @@ pub use bootstrap::{
 pub use changes::{ChangePoint, MIN_SEGMENT, change_points};
 pub use correlation::{Correlation, pearson};
 pub use dominance::{StochasticOrder, almost_stochastic_order};
-pub use draws::Draws;
+pub use draws::{Draws, GOLDEN_GAMMA, mix};
 pub use dunnett::{SharedError, maximum_modulus};
 pub use examples::{
     EnsemblePoint, TwoWayDifference, VarianceSplit, ensemble_curve, resample_members,

@@ -213,9 +213,9 @@ fn what_makes_no_table_is_refused_on_one_line() {
     let first = |text: &str| read_text(text).err().unwrap().lines().next().unwrap().to_owned();
     for (text, expected) in [
         (
-            format!("label|{}\n0|1\n", wide.join("|")),
-            "`t.csv` has columns `label|pixel0|pixel1|pixel2|pixel3|pixel4…`, expected exactly one \
-             called `label`",
+            format!("label {}\n0 1\n", wide.join(" ")),
+            "`t.csv` line 1 has a single column `label pixel0 pixel1 pixel2 pixel3 pixel4…`, expected \
+             columns separated by `,`, `;`, `|` or tabs, not by spaces",
         ),
         (
             "id,label,p0,p1,p2,p3\n7,0,1,2,3,4\n".to_owned(),
