@@ -3,6 +3,7 @@
 mod forms;
 mod suggestions;
 mod verdicts;
+mod view;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,8 @@ pub(super) use verdicts::{
     CheckArguments, CompareArguments, ConfirmArguments, HistoryArguments, HistoryFormat,
     TensorboardArguments,
 };
+
+pub(super) use view::ViewArguments;
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
 #[derive(Debug, Parser)]
@@ -222,6 +225,8 @@ pub(super) struct ReportArguments {
     #[arg(long, value_name = "PAIR")]
     pub(super) gallery_of: Vec<String>,
     #[command(flatten)]
+    pub(super) view: ViewArguments,
+    #[command(flatten)]
     pub(super) data: DataFolderArguments,
 }
 
@@ -253,6 +258,11 @@ pub(super) struct TrainingArguments {
 fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
     number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number >= 0.0 && number.is_finite());
+    number.ok_or_else(|| "expected 0 or a number above".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

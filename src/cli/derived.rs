@@ -56,7 +56,7 @@ fn write(plan: &Plan, store: &Store, images: &mut Images) -> Result<ExperimentRe
     tables::write(&tables::frames(&results), &folder.join("tables"))
         .map_err(|error| tables_failure(cannot(), &error))?;
     let predicted = evidence::predicted(&results, plan, store, images);
-    let subject = Subject { results: &results, predicted: predicted.as_ref() };
+    let subject = Subject { results: &results, predicted: predicted.as_ref(), view: None };
     write_markdown(&[subject], &folder.join("report.md"), atomic::write_derived)?;
     Ok(results)
 }

@@ -35,6 +35,7 @@ mod status;
 mod tensorboard;
 mod terminal;
 mod upkeep;
+mod view;
 
 use std::process::ExitCode;
 

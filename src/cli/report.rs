@@ -9,8 +9,9 @@ use super::folders::data_folders;
 use super::images::Images;
 use super::results::{Reading, folders_below};
 use super::terminal::Terminal;
+use super::view::narrow;
 use crate::report::predicted::Predicted;
-use crate::report::{self, Format, Page, Subject};
+use crate::report::{self, Format, Page, Subject, View};
 use crate::results::ExperimentResults;
 use crate::spec::experiment::{ConfusionPair, ReportSettings};
 use crate::store::atomic::{self, AtomicError};
@@ -39,11 +40,15 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     let mut images = Images::new(data_folders(&arguments.data));
     let mut found = Vec::new();
     for folder in folders_below(&arguments.folder)? {
-        found.push(with_evidence(&folder, &ask, &shows, &mut images)?);
+        found.push(with_evidence(&folder, arguments, &ask, &shows, &mut images)?);
     }
     let subjects: Vec<Subject<'_>> = found
         .iter()
-        .map(|(results, predicted)| Subject { results, predicted: predicted.as_ref() })
+        .map(|(results, predicted, view)| Subject {
+            results,
+            predicted: predicted.as_ref(),
+            view: Some(view),
+        })
         .collect();
     let Some(path) = &arguments.output else {
         let page = Page { width: terminal.width, colour: terminal.color };
@@ -68,23 +73,26 @@ const FEW_NETWORKS: usize = 64;
 /// Returns the results in `folder`, with what their predictions say where it is shown.
 fn with_evidence(
     folder: &Path,
+    arguments: &ReportArguments,
     ask: &dyn Fn(&mut ReportSettings),
     shows: &dyn Fn(&ExperimentResults) -> bool,
     images: &mut Images,
-) -> Result<(ExperimentResults, Option<Predicted>), Failure> {
+) -> Result<(ExperimentResults, Option<Predicted>, View), Failure> {
     let mut reading = Reading::open(folder)?;
     ask(&mut reading.results.facts.report);
-    if !reading.may_have_predictions() || !shows(&reading.results) {
-        return Ok((reading.results, None));
+    let view = narrow(&mut reading.results, &arguments.view)?;
+    // Stored predictions know cells by their place in the whole experiment.
+    if view.narrowed.is_some() || !reading.may_have_predictions() || !shows(&reading.results) {
+        return Ok((reading.results, None, view));
     }
     let members = reading.results.curves.len();
     if members > evidence::MOST_MEMBERS {
-        return Ok((reading.results, Some(evidence::too_many(members))));
+        return Ok((reading.results, Some(evidence::too_many(members)), view));
     }
     let stored = reading.stored()?;
     let predicted =
         stored.and_then(|(store, plan)| evidence::predicted(&reading.results, plan, store, images));
-    Ok((reading.results, predicted))
+    Ok((reading.results, predicted, view))
 }
 
 /// Returns whether an experiment is about ensembles, of so few networks that nobody waits long.

@@ -2,6 +2,7 @@
 //! to do next.
 
 use super::document::Section;
+use super::numbers::counted;
 use super::present::{Presenter, with_spread};
 use crate::base::Split;
 
@@ -23,10 +24,33 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
         return Some(format!("{}: {seen}", section.metric.name.words()));
     }
     let expected = best.expected.map_or_else(String::new, |expected| {
-        format!(", of which {}{unit} is to be expected again", scale.value(expected))
+        format!(", on fresh seeds expect {}{unit}", scale.value(expected))
     });
     let place = section.describe(best.cell);
-    Some(format!("best mean: {seen} at {place}{expected}; {}; {}", rivals(section), next(section)))
+    let hopeless = hopeless(presenter).unwrap_or_default();
+    Some(format!(
+        "{hopeless}best mean: {seen} at {place}{expected}; {}; {}",
+        rivals(section),
+        next(section)
+    ))
+}
+
+/// Says that so few trials tell no cells apart.
+fn hopeless(presenter: &Presenter<'_>) -> Option<String> {
+    let found = presenter.section.findings.hopeless?;
+    let size = |difference| presenter.scale.size(difference);
+    let enough = found.repeats.map_or_else(
+        || "not even 1,000 would".to_owned(),
+        |repeats| format!("{repeats} would, if they differ as much as they seem to"),
+    );
+    Some(format!(
+        "{} per cell cannot separate these {} cells, whose means lie within {} where {} would show; \
+         {enough}; ",
+        counted(found.n, "trial"),
+        found.cells,
+        size(found.seen),
+        size(found.difference),
+    ))
 }
 
 /// Says how many other cells may be the best.
@@ -56,6 +80,9 @@ fn next(section: &Section) -> String {
     }
     if findings.comparisons == 0 {
         return "set `repeats` to 3 or more".to_owned();
+    }
+    if findings.hopeless.is_some_and(|found| found.repeats.is_some()) {
+        return "set `repeats` to that, or try fewer settings".to_owned();
     }
     let repeats = findings.detectable.filter(|found| found.difference > 0.0);
     match (marked, repeats) {

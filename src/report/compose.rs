@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::confirm::measure::{best_of, by_repeat, errors, shrunken};
 use super::document::{
-    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Noise, PivotGrid, Role,
-    Section, Spread,
+    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Hopeless, Noise, PivotGrid,
+    Role, Section, Spread,
 };
 use super::labels::{short_labels, short_values};
 use super::pivot::Layout;
 use super::predicted::Predicted;
+use super::view::{View, order, trade_off};
 use super::{cost, curves, effects, reference, rivals, warnings};
 use crate::base::{Metric, MetricName, Unit};
 use crate::record::Outcome;
@@ -21,6 +22,9 @@ use gridbench_stats::{self as stats, BestSet, Summary};
 const ALPHA: f64 = 0.05;
 /// Power of the smallest detectable difference.
 const POWER: f64 = 0.8;
+
+/// Repeats beyond which nobody is sent.
+const MOST_REPEATS: usize = 1_000;
 
 /// Trials up to which the document lists every value.
 const LISTED_TRIALS: usize = 5_000;
@@ -41,6 +45,7 @@ pub(super) enum Depth {
 pub(super) fn section(
     results: &ExperimentResults,
     predicted: Option<Predicted>,
+    view: &View,
     depth: Depth,
 ) -> Section {
     let asked = &results.facts.report;
@@ -81,6 +86,7 @@ pub(super) fn section(
         counts,
         findings: &findings,
         reference: reference.as_ref(),
+        narrowed: view.narrowed.as_deref(),
     });
     Section {
         name: results.facts.name.clone(),
@@ -105,6 +111,9 @@ pub(super) fn section(
         },
         curves: if is_charted { curves::curves(results) } else { Vec::new() },
         cost: cost::cost(results, &axes),
+        trade_off: view.tolerance.as_ref().and_then(|asked| trade_off(results, &marks, asked)),
+        order: order(results, &cells, view),
+        is_full: view.full,
         axes,
         grids,
         findings,
@@ -209,8 +218,8 @@ fn floor(results: &ExperimentResults, metric: &Metric) -> f64 {
 }
 
 /// Which cells may be the best.
-struct Marks {
-    overall: BestSet,
+pub(super) struct Marks {
+    pub(super) overall: BestSet,
     /// Of their own grid.
     in_grid: Vec<bool>,
 }
@@ -260,6 +269,7 @@ fn findings(
     let pooled_sd = stats::pooled_sd(&slices).map(|(sd, _)| sd);
     let n_min = sizes().min().unwrap_or(0);
     let estimates = errors(samples, floor(results, metric));
+    let detectable = detectable(&marks.overall, typical(sizes()), slices.len());
     let testable = sizes().filter(|n| *n > 1).count();
     Findings {
         alpha: ALPHA,
@@ -267,7 +277,8 @@ fn findings(
         n_min,
         n_max: sizes().max().unwrap_or(0),
         pooled_sd,
-        detectable: detectable(&marks.overall, typical(sizes()), slices.len()),
+        detectable,
+        hopeless: detectable.and_then(|found| hopeless(marks, &slices, pooled_sd?, &found)),
         best: best(results, marks, &estimates, metric),
         extreme: extreme(samples, &estimates, metric),
         spread: spread(results, &slices, metric, pooled_sd),
@@ -287,14 +298,40 @@ fn detectable(set: &BestSet, n: usize, cells: usize) -> Option<Detectable> {
     Some(Detectable { n, cells, difference, half: 0.5 * difference, repeats_for_half: 4 * n })
 }
 
+/// Says so where every cell may be the best and the means lie closer than what would show.
+fn hopeless(
+    marks: &Marks,
+    samples: &[&[f64]],
+    sd: f64,
+    detectable: &Detectable,
+) -> Option<Hopeless> {
+    let &Detectable { n, cells, difference, .. } = detectable;
+    let marked = marks.overall.members.iter().filter(|mark| **mark).count();
+    let means = || samples.iter().filter_map(|sample| Some(stats::Moments::of(sample)?.mean));
+    let seen = means().max_by(f64::total_cmp)? - means().min_by(f64::total_cmp)?;
+    if cells < 3 || marked < cells || seen >= difference || seen <= 0.0 {
+        return None;
+    }
+    let freedom = |n: usize| (cells * (n - 1)) as f64;
+    let repeats =
+        stats::repeats_to_leave_best(sd, seen, cells, freedom, (ALPHA, POWER), MOST_REPEATS);
+    let repeats = repeats.filter(|repeats| *repeats > n);
+    Some(Hopeless { n, cells, seen, difference, repeats })
+}
+
 fn best(
     results: &ExperimentResults,
     marks: &Marks,
     estimates: &[Option<stats::Estimate>],
     metric: &Metric,
 ) -> Option<Best> {
+    // A cell that lost trials is never named the best while there is one that lost none: what was
+    // lost may have been its worst.
+    let is_whole = |cell: &usize| results.cells[*cell].lost() == 0;
+    let known = |cell: &usize| results.summary(*cell, &metric.name).is_some();
+    let any_whole = (0..results.cells.len()).any(|cell| is_whole(&cell) && known(&cell));
     let mut best: Option<(usize, f64)> = None;
-    for cell in 0..results.cells.len() {
+    for cell in (0..results.cells.len()).filter(|cell| !any_whole || is_whole(cell)) {
         if let Some(summary) = results.summary(cell, &metric.name)
             && best.is_none_or(|(_, best)| metric.sign() * summary.mean > metric.sign() * best)
         {

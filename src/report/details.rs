@@ -14,10 +14,11 @@ impl Presenter<'_> {
     /// cells are left out.
     #[must_use]
     pub(super) fn details(&self, limit: usize) -> (TextTable, usize) {
-        let cells = &self.section.cells[..self.section.cells.len().min(limit)];
-        let keys = self.cell_keys(cells);
+        let order = self.section.order.iter().take(limit);
+        let cells: Vec<&CellLine> = order.map(|cell| &self.section.cells[*cell]).collect();
+        let keys = self.cell_keys(&cells);
         let of = |head: &str, align, text: &dyn Fn(&CellLine) -> String| {
-            TextColumn::plain(head, align, cells.iter().map(text).collect())
+            TextColumn::plain(head, align, cells.iter().map(|cell| text(cell)).collect())
         };
         let summary = |pick: &dyn Fn(&Summary) -> Option<String>, cell: &CellLine| {
             cell.summary.as_ref().and_then(pick).unwrap_or_else(|| ABSENT.to_owned())
@@ -55,25 +56,25 @@ impl Presenter<'_> {
                 columns.push(of("histogram", Align::Left, &|cell| spark(&cell.histogram, tallest)));
             }
         }
-        columns.extend(self.also_columns(cells));
-        columns.extend(self.cost_columns(cells));
+        columns.extend(self.also_columns(&cells));
+        columns.extend(self.cost_columns(&cells));
         (
             TextTable { banner: None, keys, columns, split: Split::Full },
-            self.section.cells.len() - cells.len(),
+            self.section.order.len() - cells.len(),
         )
     }
 
     /// Returns one column a metric that the experiment wants beside the first.
-    fn also_columns(&self, cells: &[CellLine]) -> Vec<TextColumn> {
+    fn also_columns(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
         let column = |metric: &Metric| {
             let of = |cell: &CellLine| cell.metrics.get(&metric.name).copied();
-            let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
+            let spread = cells.iter().copied().filter_map(of).filter_map(|found| found.sd);
             let scale = Scale::of(&metric.unit, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| {
                 of(cell).map_or_else(|| ABSENT.to_owned(), |found| with_spread(&scale, &found))
             };
             let head = metric.name.words();
-            TextColumn::plain(head, Align::Left, cells.iter().map(text).collect())
+            TextColumn::plain(head, Align::Left, cells.iter().copied().map(text).collect())
         };
         let shown = |metric: &&Metric| {
             metric.name != self.section.metric.name
@@ -83,7 +84,7 @@ impl Presenter<'_> {
     }
 
     /// Returns the columns that name the cells; axes on one side of the grids share a column.
-    fn cell_keys(&self, cells: &[CellLine]) -> Vec<TextColumn> {
+    fn cell_keys(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
         let axes = &self.section.axes;
         let of_role = |role| (0..axes.len()).filter(|axis| axes[*axis].role == role).collect();
         let is_grid = self.section.grids.iter().any(|grid| grid.columns.is_some());
@@ -105,7 +106,7 @@ impl Presenter<'_> {
             let values = || group.iter().flat_map(|axis| &axes[*axis].values);
             let numeric = group.len() == 1 && values().all(|value| value.as_number().is_some());
             let align = if numeric { Align::Right } else { Align::Left };
-            TextColumn::plain(label.join("/"), align, cells.iter().map(text).collect())
+            TextColumn::plain(label.join("/"), align, cells.iter().copied().map(text).collect())
         };
         groups.iter().map(column).collect()
     }
@@ -215,12 +216,12 @@ fn size(counts: Counts) -> String {
 
 impl Presenter<'_> {
     /// Returns seconds and images per second, where they were measured.
-    fn cost_columns(&self, cells: &[CellLine]) -> Vec<TextColumn> {
+    fn cost_columns(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
         let costs = [MetricName::TRAIN_SECONDS, MetricName::IMAGES_PER_SECOND];
         let column = |name: &MetricName| {
             let unit = &self.section.measured(name)?.unit;
             let of = |cell: &CellLine| cell.metrics.get(name).copied();
-            let spread = cells.iter().filter_map(of).filter_map(|found| found.sd);
+            let spread = cells.iter().copied().filter_map(of).filter_map(|found| found.sd);
             let scale = Scale::of(unit, spread.max_by(f64::total_cmp));
             let text = |cell: &CellLine| match of(cell) {
                 None => ABSENT.to_owned(),
@@ -230,10 +231,9 @@ impl Presenter<'_> {
                 Some(found) => format!("{} (n = 1)", scale.value(found.mean)),
             };
             let head = if *unit == Unit::SECONDS { "seconds" } else { unit.name() };
-            cells
-                .iter()
-                .any(|cell| of(cell).is_some())
-                .then(|| TextColumn::plain(head, Align::Right, cells.iter().map(text).collect()))
+            cells.iter().any(|cell| of(cell).is_some()).then(|| {
+                TextColumn::plain(head, Align::Right, cells.iter().copied().map(text).collect())
+            })
         };
         costs.iter().filter_map(column).collect()
     }

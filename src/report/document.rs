@@ -75,6 +75,15 @@ pub struct Section {
     pub predicted: Option<Predicted>,
     /// Which weights were evaluated, and what chose them.
     pub selection: Option<String>,
+    /// The preferred cell of those that are good enough, where a reader asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trade_off: Option<TradeOff>,
+    /// Cells in the order of the list of cells, at most so many as were asked for.
+    #[serde(skip)]
+    pub order: Vec<usize>,
+    /// Whether texts list what is known of every cell.
+    #[serde(skip)]
+    pub is_full: bool,
     /// What the experiment cost.
     pub cost: Cost,
     /// Code and machine behind the numbers.
@@ -230,6 +239,9 @@ pub struct Findings {
     pub pooled_sd: Option<f64>,
     /// What differences these trials can show.
     pub detectable: Option<Detectable>,
+    /// Why so few trials tell no cells apart, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hopeless: Option<Hopeless>,
     /// The best cell.
     pub best: Option<Best>,
     /// The best single trial.
@@ -291,6 +303,52 @@ pub struct Spread {
     pub seen: f64,
     /// Test images.
     pub test_images: u64,
+}
+
+/// Cells that are good enough, and what they cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TradeOff {
+    /// By how much a cell may be worse than the best, in the unit of the report's metric.
+    pub within: f64,
+    /// What is preferred, the first most.
+    pub prefer: Vec<Metric>,
+    /// The preferred cell; absent where none is shown to be good enough.
+    pub chosen: Option<FrontLine>,
+    /// Cells that are shown to be good enough.
+    pub good_enough: usize,
+    /// The smallest bound of any cell; absent where no spread is known.
+    pub least: Option<f64>,
+    /// Cells that no other beats in the means of all these metrics, the best first.
+    pub front: Vec<FrontLine>,
+}
+
+/// A cell of a trade-off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FrontLine {
+    /// Index into the section's cells.
+    pub cell: usize,
+    /// By how much it is worse than the best, at most: with 95 % confidence for all cells at once.
+    pub at_most_worse: Option<f64>,
+    /// Whether that is good enough.
+    pub is_within: bool,
+}
+
+/// Every cell may be the best, and no difference as large as those seen would show.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hopeless {
+    /// Trials per cell.
+    pub n: usize,
+    /// Cells compared.
+    pub cells: usize,
+    /// Distance between the best and the worst mean.
+    pub seen: f64,
+    /// Smallest difference from the best that would show with 80 % power.
+    pub difference: f64,
+    /// Trials per cell that would show a difference as large as that seen; absent beyond 1,000.
+    pub repeats: Option<usize>,
 }
 
 /// What a reader must know before believing the numbers.

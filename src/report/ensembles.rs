@@ -140,7 +140,7 @@ mod tests {
         ];
         let ensembles = vec![EnsembleGroup { cells: vec![0, 1], members: 8, points }];
         let predicted = Predicted { ensembles, ..Predicted::default() };
-        let subject = Subject { results: &results, predicted: Some(&predicted) };
+        let subject = Subject { results: &results, predicted: Some(&predicted), view: None };
         let text = |format| render(&[subject], format, Page::default());
         let terminal = text(Format::Terminal);
         for line in [

@@ -98,6 +98,12 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
         lines.pop();
         lines.push(String::new());
     }
+    if let Some(found) = presenter.trade_off() {
+        lines.extend(["## Good enough".to_owned(), String::new()]);
+        lines.extend([sentence(&escape(&found.title)), String::new()]);
+        lines.extend(found.table.markdown());
+        lines.extend([String::new(), sentence(&found.note), String::new()]);
+    }
     if album.is_open() {
         figures(section, album, &mut lines);
     }

@@ -36,6 +36,8 @@ pub mod tensorboard;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod trade_off;
+mod view;
 mod warnings;
 
 use crate::base::format;
@@ -55,6 +57,7 @@ pub use effects::{AxisEffect, GridVariance, Level};
 pub use layout::{wrap_parts, wrap_text};
 pub use numbers::{counted, duration, grouped, whole};
 pub use rivals::AgainstBest;
+pub use view::{Sort, Tolerance, View};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +104,13 @@ pub struct Subject<'a> {
     pub results: &'a ExperimentResults,
     /// What its stored predictions say, where they are at hand.
     pub predicted: Option<&'a Predicted>,
+    /// What a reader asks of them, beyond what their experiment asks.
+    pub view: Option<&'a View>,
 }
 
 impl<'a> From<&'a ExperimentResults> for Subject<'a> {
     fn from(results: &'a ExperimentResults) -> Self {
-        Self { results, predicted: None }
+        Self { results, predicted: None, view: None }
     }
 }
 
@@ -126,7 +131,8 @@ pub fn compose(subjects: &[Subject<'_>]) -> ReportDocument {
 
 fn document(subjects: &[Subject<'_>], depth: Depth) -> ReportDocument {
     let section = |subject: &Subject<'_>| {
-        compose::section(subject.results, subject.predicted.cloned(), depth)
+        let view = subject.view.cloned().unwrap_or_default();
+        compose::section(subject.results, subject.predicted.cloned(), &view, depth)
     };
     ReportDocument { experiments: by_name(subjects).into_iter().map(section).collect() }
 }

@@ -51,6 +51,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
     for warning in &section.warnings {
         lines.extend(labelled_lines("warning", &warning.text, width, Paint::Yellow, colour));
     }
+    trade_off(&presenter, width, colour, &mut lines);
     ensembles(&presenter, width, colour, &mut lines);
     details(&presenter, width, colour, &mut lines);
     reference(&presenter, width, colour, &mut lines);
@@ -85,7 +86,25 @@ fn ensembles(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut 
     lines.extend(wrap_text(found.note, width - 1, 0).iter().map(|line| format!(" {line}")));
 }
 
+fn trade_off(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Vec<String>) {
+    let Some(found) = presenter.trade_off() else { return };
+    lines.push(String::new());
+    lines.extend(labelled_lines("within", &found.title, width, Paint::Bold, colour));
+    lines.push(String::new());
+    lines.extend(found.table.draw(width, colour));
+    lines.push(String::new());
+    lines.extend(wrap_text(&found.note, width - 1, 0).iter().map(|line| format!(" {line}")));
+}
+
 fn details(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Vec<String>) {
+    let section = presenter.section;
+    if !section.is_full && section.cells.len() > 1 && section.also.is_empty() {
+        lines.push(String::new());
+        let more =
+            "`bench report --full` lists every cell with interval, median, range and histogram";
+        lines.extend(labelled_lines("more", more, width, Paint::Dim, colour));
+        return;
+    }
     let (table, left_out) = presenter.details(DETAILS);
     lines.push(String::new());
     lines.push(Paint::Bold.on(&format!("per cell, {}", presenter.metric()), colour));

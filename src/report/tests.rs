@@ -18,8 +18,11 @@ fn sections(results: &[ExperimentResults]) -> Vec<Section> {
     compose(&subjects(results)).experiments
 }
 
+/// The report with every cell listed.
 fn terminal(results: &ExperimentResults, width: usize) -> String {
-    text(std::slice::from_ref(results), Format::Terminal, Page { width, colour: false })
+    let view = View { full: true, ..View::default() };
+    let subject = Subject { view: Some(&view), ..Subject::from(results) };
+    render(&[subject], Format::Terminal, Page { width, colour: false })
 }
 
 /// Two ensemble sizes × two optimizers × three shifts by seven rotations.
@@ -80,6 +83,11 @@ fn all_renderings(results: &[ExperimentResults]) -> Vec<String> {
 #[test]
 fn the_terminal_report_says_it_all() {
     insta::assert_snapshot!(terminal(&fixture::augment_grid(), 100));
+}
+
+#[test]
+fn unasked_the_terminal_leaves_the_list_of_cells_out() {
+    insta::assert_snapshot!(text(&[fixture::augment_grid()], Format::Terminal, Page::default()));
 }
 
 #[test]

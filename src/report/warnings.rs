@@ -25,6 +25,8 @@ pub(super) struct Evidence<'a> {
     pub(super) counts: Counts,
     pub(super) findings: &'a Findings,
     pub(super) reference: Option<&'a ReferenceComparison>,
+    /// Which of the cells are shown, where not all are.
+    pub(super) narrowed: Option<&'a str>,
 }
 
 /// Returns what a reader must know.
@@ -38,6 +40,7 @@ pub(super) fn warnings(evidence: &Evidence<'_>) -> Vec<Warning> {
         mixed_paths(evidence.results).map(|text| warn(WarningKind::MixedPaths, text)),
         test_chooses(evidence).map(|text| warn(WarningKind::TestSplitChooses, text)),
         reference_problem(evidence).map(|text| warn(WarningKind::Reference, text)),
+        evidence.narrowed.map(|text| warn(WarningKind::View, text.to_owned())),
         unknown_axes(evidence).map(|text| warn(WarningKind::View, text)),
     ]
     .into_iter()
@@ -79,9 +82,12 @@ fn lost(evidence: &Evidence<'_>) -> Option<String> {
         };
         Some(format!("; the first: {place}repeat {}: {reason}", trial.repeat))
     });
+    let passed_over = passed_over(evidence).map_or_else(String::new, |place| {
+        format!(", and {place} is not named the best for that although its mean is better")
+    });
     Some(format!(
         "{} of {} ended without a result ({}) and are not in the statistics, so a setting that \
-         often fails looks better than it is{}",
+         often fails looks better than it is{passed_over}{}",
         counts.lost(),
         counted(counts.planned, "trial"),
         kinds.join(", "),
@@ -100,6 +106,18 @@ fn unfinished(evidence: &Evidence<'_>) -> Option<String> {
             if counts.unfinished == 1 { "is" } else { "are" },
         )
     })
+}
+
+/// Returns a cell that lost trials and has a better mean than the cell that is named the best.
+fn passed_over(evidence: &Evidence<'_>) -> Option<String> {
+    let best = evidence.findings.best?.cell;
+    let sign = evidence.results.metric().sign();
+    let mean = |cell: &CellLine| Some(sign * cell.summary.as_ref()?.mean);
+    let named = mean(&evidence.cells[best])?;
+    let better = |cell: &&CellLine| cell.counts.lost() > 0 && mean(cell) > Some(named);
+    let cell = evidence.cells.iter().find(better)?;
+    let place = describe(evidence.axes, &cell.values);
+    Some(format!("{place} ({} of {} lost)", cell.counts.lost(), cell.counts.planned))
 }
 
 fn few(evidence: &Evidence<'_>) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::axes::collect_axes;
 use super::facts::Facts;
 use super::summaries::Summaries;
 use crate::base::{CellId, Metric, MetricName, Split};
@@ -171,6 +172,23 @@ impl ExperimentResults {
             return Err(SelectorError::NoCell { experiment, selector });
         }
         Ok((matches.into_iter().map(|one| one.key).collect(), cells))
+    }
+
+    /// Keeps the cells at these places, ascending, and what belongs to them.
+    pub fn keep(&mut self, cells: &[usize]) {
+        let place: BTreeMap<usize, usize> =
+            cells.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let mut index = 0..;
+        self.cells.retain(|_| index.next().is_some_and(|old| place.contains_key(&old)));
+        self.curves.retain_mut(|curve| {
+            let new = place.get(&curve.cell);
+            curve.cell = new.copied().unwrap_or_default();
+            new.is_some()
+        });
+        let keys: Vec<String> = self.axes.iter().map(|axis| axis.key.clone()).collect();
+        let values = self.cells.iter().map(|cell| cell.values.as_slice());
+        self.axes = collect_axes(&keys, &self.axes, values);
+        self.summaries = Summaries::default();
     }
 
     /// Returns the metric that the report is about.

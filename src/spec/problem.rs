@@ -152,7 +152,8 @@ pub fn nearest<'c>(typed: &str, candidates: impl IntoIterator<Item = &'c str>) -
 }
 
 /// Lists names for a message: `` `a`, `b` or `c` ``.
-pub(super) fn one_of<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
+#[must_use]
+pub fn one_of<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),

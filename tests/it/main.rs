@@ -16,6 +16,7 @@ mod packs;
 mod pages;
 mod predicting;
 mod readme;
+mod report_view;
 mod running;
 mod schemas;
 mod seeds;

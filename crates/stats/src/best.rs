@@ -69,6 +69,9 @@ pub struct BestQuestion {
     pub model: ErrorModel,
 }
 
+/// Times the typical standard error up to which a member brings in the cells with better means.
+const MOST_NOISE: f64 = 2.0;
+
 /// The cells that may be the best, and how far each may be from it.
 #[derive(Debug, Clone)]
 pub struct BestSet {
@@ -100,8 +103,9 @@ impl BestSet {
     /// Finds the confidence set of the best cell. `cells` hold one value per repeat; `None` stands
     /// for a trial that was lost or never run.
     ///
-    /// Variances are [moderated cautiously](super::moderate_cautiously()) among cells of like spread. A cell whose error nothing is known of (a single
-    /// value, and too few other cells to borrow a spread from) stays in. Where nothing varies at
+    /// Variances are [moderated cautiously](super::moderate_cautiously()) among cells of like spread. A
+    /// cell whose error nothing is known of (a single value, and too few other cells to borrow a spread
+    /// from) stays in, and so does a cell with a better mean than a member of ordinary error. Where nothing varies at
     /// all, the best means are the set.
     ///
     /// # Panics
@@ -155,7 +159,35 @@ impl BestSet {
         let members = Vec::new();
         let mut found = Self { members, leader, estimates, model, sign, alpha, errors, pooled };
         found.members = (0..cells.len()).map(|cell| found.may_be_best(cell)).collect();
+        found.close_upwards();
         found
+    }
+
+    /// Takes in every cell with a better mean than a member of ordinary error: to leave it out beside
+    /// that one would read as a contradiction. The set only grows, so its confidence stands. A member
+    /// whose standard error is more than twice the typical one stays by itself, or a single noisy
+    /// cell would bring in half of the grid.
+    fn close_upwards(&mut self) {
+        let error_of = |found: &Option<Estimate>| {
+            found
+                .as_ref()
+                .filter(|known| known.degrees_of_freedom > 0.0)
+                .map(|known| known.squared_error)
+        };
+        let mut errors: Vec<f64> = self.estimates.iter().filter_map(error_of).collect();
+        errors.sort_by(f64::total_cmp);
+        let Some(typical) = errors.get(errors.len() / 2) else { return };
+        let most = MOST_NOISE * MOST_NOISE * typical;
+        let is_ordinary = |found: &Option<Estimate>| error_of(found).is_some_and(|own| own <= most);
+        let members = self.members.iter().zip(&self.estimates);
+        let weakest = members
+            .filter(|(is_member, found)| **is_member && is_ordinary(found))
+            .filter_map(|(_, found)| Some(self.sign * found.as_ref()?.mean))
+            .min_by(f64::total_cmp);
+        let Some(weakest) = weakest else { return };
+        for (is_member, found) in self.members.iter_mut().zip(&self.estimates) {
+            *is_member |= found.as_ref().is_some_and(|found| self.sign * found.mean >= weakest);
+        }
     }
 
     /// Returns the difference of two cells in the good direction; nothing where its error is

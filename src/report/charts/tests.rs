@@ -92,7 +92,7 @@ fn the_ensembles_chart_holds_every_mean_and_its_whole_band() {
     let group = crate::report::predicted::EnsembleGroup { cells: vec![0], members: 15, points };
     let predicted =
         crate::report::predicted::Predicted { ensembles: vec![group], ..Default::default() };
-    let subject = Subject { results: &results, predicted: Some(&predicted) };
+    let subject = Subject { results: &results, predicted: Some(&predicted), view: None };
     let charts = charts(&compose(&[subject]).experiments[0]);
     let chart = charts.iter().find(|chart| chart.name == "ensembles").unwrap();
     let file = chart.file();

@@ -160,6 +160,7 @@ fn experiment(page: &mut Page, section: &Section, place: usize) {
     figures(page, &presenter, &prefix);
     images::confusion(page, section, &prefix);
     images::galleries(page, section, &prefix);
+    trade_off(page, &presenter, &prefix);
     details(page, &presenter, &prefix);
     insight::against_best(page, &presenter, &prefix);
     insight::spread(page, &presenter, &prefix);
@@ -221,17 +222,23 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     }
 }
 
+fn trade_off(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
+    let Some(found) = presenter.trade_off() else { return };
+    page.open(prefix, "trade-off", "Good enough");
+    page.paragraph("note", &sentence(&found.title));
+    page.raw(&text_table(&found.table, "Settings that no other beats", Sorting::Fixed, &[]));
+    page.paragraph("note", &sentence(&found.note));
+    page.close();
+}
+
 fn details(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     let (table, left_out) = presenter.details(DETAILS);
     page.open(prefix, "cells", "Every cell");
     let caption = format!("Every cell, {}", presenter.metric());
-    let marks: Vec<&str> = presenter
-        .section
-        .cells
-        .iter()
-        .take(DETAILS)
-        .map(|cell| presenter.mark(cell).trim())
-        .collect();
+    let section = presenter.section;
+    let listed = section.order.iter().take(DETAILS);
+    let marks: Vec<&str> =
+        listed.map(|cell| presenter.mark(&section.cells[*cell]).trim()).collect();
     let markup = text_table(&table, &caption, Sorting::ByColumn, &marks);
     page.raw(&markup);
     let mut lines = presenter.details_notes();

@@ -59,6 +59,21 @@ fn a_restless_cell_far_below_does_not_hide_behind_its_spread() {
 }
 
 #[test]
+fn no_cell_with_a_better_mean_than_an_ordinary_member_is_left_out() {
+    let steady = |mean: f64| [mean - 0.01, mean, mean + 0.01, mean - 0.02, mean + 0.02];
+    let wide = |mean: f64| [mean - 0.8, mean, mean + 0.8, mean - 0.7, mean + 0.7];
+    let (best, good) = (steady(10.0), steady(9.7));
+    // Among cells of a wide spread the wide one is ordinary; the steady one above it comes along.
+    let (low, lower) = (wide(9.6), wide(5.0));
+    assert_eq!(set(&[&best, &good, &low, &lower]), [true, true, true, false]);
+    // Among steady ones it is alone with its noise.
+    let others = [steady(9.0), steady(9.1), steady(9.2)];
+    let all: Vec<&[f64]> =
+        [&best, &good, &low].into_iter().chain(&others).map(|cell| &cell[..]).collect();
+    assert_eq!(set(&all)[..2], [true, false]);
+}
+
+#[test]
 fn smaller_may_be_better() {
     let cells = full(&[&[0.10, 0.11, 0.12], &[0.50, 0.51, 0.52], &[0.11, 0.10, 0.13]]);
     let less = BestQuestion { higher_is_better: false, ..question(ErrorModel::Independent) };

@@ -1,0 +1,109 @@
+//! What a reader asks of finished results, held against what is there.
+
+use super::arguments::ViewArguments;
+use super::failure::Failure;
+use crate::base::MetricName;
+use crate::report::{Sort, Tolerance, View, counted};
+use crate::results::ExperimentResults;
+use crate::spec::problem::{nearest, one_of};
+
+/// Makes `results` those that are asked for, and says how they are to be shown.
+///
+/// # Errors
+/// If a metric, an axis or a value is not there.
+pub(super) fn narrow(
+    results: &mut ExperimentResults,
+    asked: &ViewArguments,
+) -> Result<View, Failure> {
+    if let [first, others @ ..] = &asked.metrics[..] {
+        for name in &asked.metrics {
+            known(results, "--metrics", name)?;
+        }
+        results.facts.report.metric = first.clone();
+        results.facts.report.also = others.to_vec();
+    }
+    for (option, wanted, columns) in
+        [("--rows", &asked.rows, false), ("--columns", &asked.columns, true)]
+    {
+        if let Some(wanted) = wanted {
+            let key = axis(results, option, wanted)?;
+            let report = &mut results.facts.report;
+            *(if columns { &mut report.columns } else { &mut report.rows }) = Some(key);
+        }
+    }
+    let sort = match asked.sort.as_deref() {
+        None | Some("best") => Sort::Best,
+        Some("grid") => Sort::Grid,
+        Some(text) => match text.parse::<MetricName>() {
+            Ok(name) if results.facts.metric(&name).is_some() => Sort::Metric(name),
+            _ => Sort::Axis(axis(results, "--sort", text)?),
+        },
+    };
+    for name in &asked.prefer {
+        known(results, "--prefer", name)?;
+    }
+    let factor = results.metric().unit.factor();
+    let tolerance = asked
+        .within
+        .map(|within| Tolerance { within: within / factor, prefer: asked.prefer.clone() });
+    let narrowed = asked.cells.as_ref().map(|selector| {
+        let all = results.cells.len();
+        let (_, cells) =
+            results.choose(selector).map_err(|error| Failure::input(error.to_string()))?;
+        results.keep(&cells);
+        Ok::<String, Failure>(format!(
+            "{} of {} are shown, those with `{selector}`: what is said here is true of these alone",
+            crate::report::whole(cells.len()),
+            counted(all, "cell")
+        ))
+    });
+    Ok(View {
+        full: asked.full || asked.sort.is_some() || asked.top.is_some(),
+        sort,
+        top: asked.top.map(|top| top as usize),
+        tolerance,
+        narrowed: narrowed.transpose()?,
+    })
+}
+
+/// Returns the whole key of an axis that may be called by its end.
+fn axis(results: &ExperimentResults, option: &str, wanted: &str) -> Result<String, Failure> {
+    let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
+    if keys.contains(&wanted) {
+        return Ok(wanted.to_owned());
+    }
+    let end = format!(".{wanted}");
+    let mut found = keys.iter().filter(|key| key.ends_with(&end));
+    if let (Some(key), None) = (found.next(), found.next()) {
+        return Ok((*key).to_owned());
+    }
+    let file = &results.facts.name;
+    let expected = if keys.is_empty() {
+        "nothing: it has no axes".to_owned()
+    } else {
+        one_of(keys.iter().copied())
+    };
+    let problem =
+        format!("`{option}` is `{wanted}`, which is no axis of `{file}`, expected {expected}");
+    let hint = nearest(wanted, keys.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+    Err(Failure::input(problem).hint(hint))
+}
+
+/// Refuses a metric that no trial has.
+fn known(results: &ExperimentResults, option: &str, name: &MetricName) -> Result<(), Failure> {
+    let names: Vec<&str> = results.metrics().map(|metric| metric.name.as_str()).collect();
+    if names.contains(&name.as_str()) {
+        return Ok(());
+    }
+    let file = &results.facts.name;
+    let expected = if names.is_empty() {
+        "none yet: no trial has completed".to_owned()
+    } else {
+        one_of(names.iter().copied())
+    };
+    let problem =
+        format!("`{option}` is `{name}`, which no trial of `{file}` has, expected {expected}");
+    let hint =
+        nearest(name.as_str(), names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+    Err(Failure::input(problem).hint(hint))
+}
