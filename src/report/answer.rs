@@ -24,7 +24,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
         return Some(format!("{}: {seen}", section.metric.name.words()));
     }
     let expected = best.expected.map_or_else(String::new, |expected| {
-        format!(", on fresh seeds expect {}{unit}", scale.value(expected))
+        format!("; on fresh seeds expect {}{unit}", scale.value(expected))
     });
     let place = section.describe(best.cell);
     let hopeless = hopeless(presenter).unwrap_or_default();

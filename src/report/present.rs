@@ -20,7 +20,7 @@ pub(super) struct Presenter<'a> {
     pub section: &'a Section,
     /// How its metric is printed.
     pub scale: Scale,
-    sizes_differ: bool,
+    pub(super) sizes_differ: bool,
 }
 
 impl<'a> Presenter<'a> {

@@ -14,10 +14,12 @@ pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     let section = presenter.section;
     page.open(prefix, "grid", &presenter.heading());
     let range = shades(section);
+    page.raw("<div class=\"grids\">\n");
     for grid in &section.grids {
         let markup = heat_map(presenter, grid, range);
         page.raw(&markup);
     }
+    page.raw("</div>\n");
     if let Some((low, high)) = range {
         let (pale, strong) = if maximizes(section) { (low, high) } else { (high, low) };
         let legend = format!(
@@ -47,7 +49,7 @@ fn heat_map(presenter: &Presenter<'_>, grid: &PivotGrid, range: Option<(f64, f64
     let title = grid_title(grid);
     let caption = if title.is_empty() { presenter.heading() } else { title };
     let mut out = format!(
-        "<div class=\"scroll wide\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
          <table class=\"heat\">\n<caption>{0}</caption>\n<thead>",
         escape(&caption)
     );
@@ -134,9 +136,10 @@ fn entry(out: &mut String, presenter: &Presenter<'_>, place: usize, range: Optio
     let is_best = section.findings.best.is_some_and(|best| best.cell == place);
     let class = if is_best { " class=\"best\"" } else { "" };
     let spread = found.sd.map_or_else(String::new, |sd| format!(" ± {}", scale.value(sd)));
+    let mark = mark(presenter, place);
     write!(
         out,
-        "<td{class} style=\"--v:{strength:.2}\" title=\"{title}\">{}{spread}",
+        "<td{class} style=\"--v:{strength:.2}\" title=\"{title}\">{}{spread}{mark}",
         scale.value(found.mean)
     )
     .expect("text takes text");
@@ -144,24 +147,31 @@ fn entry(out: &mut String, presenter: &Presenter<'_>, place: usize, range: Optio
     out.push_str("</td>");
 }
 
-/// Appends the line below a number: trials, mark, what was lost.
+/// Returns the mark of a cell, for the end of its number.
+fn mark(presenter: &Presenter<'_>, place: usize) -> String {
+    let (mark, means) = match presenter.mark(&presenter.section.cells[place]) {
+        MARK => (MARK, "may be the best"),
+        MARK_IN_GRID => (MARK_IN_GRID, "may be the best of this grid"),
+        _ => return String::new(),
+    };
+    format!(" <abbr title=\"{means}\">{mark}</abbr>")
+}
+
+/// Appends the line below a number where there is anything to say: trials, where cells differ in them,
+/// and what was lost.
 fn standing(out: &mut String, presenter: &Presenter<'_>, place: usize) {
     let cell = &presenter.section.cells[place];
     let counts = cell.counts;
     let mut parts = Vec::new();
-    let mark = presenter.mark(cell);
-    if mark == MARK {
-        parts.push(format!("<abbr title=\"may be the best\">{MARK}</abbr>"));
-    } else if mark == MARK_IN_GRID {
-        parts.push(format!("<abbr title=\"may be the best of this grid\">{MARK_IN_GRID}</abbr>"));
+    if counts.unfinished > 0 {
+        parts.push(format!("n {} of {}", counts.completed, counts.planned));
+    } else if presenter.sizes_differ {
+        parts.push(format!("n {}", counts.completed));
     }
-    parts.push(if counts.unfinished > 0 {
-        format!("n {} of {}", counts.completed, counts.planned)
-    } else {
-        format!("n {}", counts.completed)
-    });
     if counts.lost() > 0 {
         parts.push(format!("<abbr title=\"lost trials\">{LOST}</abbr> {}", counts.lost()));
     }
-    write!(out, "<small>{}</small>", parts.join(" ")).expect("text takes text");
+    if !parts.is_empty() {
+        write!(out, "<small>{}</small>", parts.join(" ")).expect("text takes text");
+    }
 }

@@ -6,6 +6,7 @@
 mod grid;
 pub(super) mod images;
 mod insight;
+mod overview;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -49,16 +50,12 @@ pub(super) fn render(document: &ReportDocument) -> String {
     ));
     if several {
         page.heading(&title, None);
-        page.raw("<nav aria-label=\"Experiments\"><ul>");
-        for (place, section) in document.experiments.iter().enumerate() {
-            let name = escape(&section.name);
-            page.raw(&format!("<li><a href=\"#e{place}\">{name}</a></li>"));
-        }
-        page.raw("</ul></nav>\n");
+        overview::overview(&mut page, &document.experiments);
         page.level = 2;
     }
     for (place, section) in document.experiments.iter().enumerate() {
-        experiment(&mut page, section, place);
+        let name = overview::named(&document.experiments, place);
+        experiment(&mut page, section, &name, place);
     }
     page.raw(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
     page.html
@@ -135,17 +132,17 @@ impl Page {
     }
 }
 
-fn experiment(page: &mut Page, section: &Section, place: usize) {
+fn experiment(page: &mut Page, section: &Section, name: &str, place: usize) {
     let presenter = Presenter::of(section);
     let prefix = format!("e{place}");
     page.places.clear();
     page.raw(&format!("<article aria-labelledby=\"{prefix}\">\n"));
-    page.heading(&section.name, Some(&prefix));
+    page.heading(name, Some(&prefix));
     if let Some(question) = &section.question {
         page.paragraph("question", question);
     }
     if let Some(answer) = answer(&presenter) {
-        page.paragraph("answer", &answer);
+        page.paragraph("answer", &sentence(&answer));
     }
     page.paragraph("facts", &presenter.title()[1..].join(" · "));
     // The list of parts is known once they are written; it goes here.
