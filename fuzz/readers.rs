@@ -14,7 +14,7 @@ use gridbench::base::text::{Printing, printable};
 use gridbench::base::{MemberId, is_file_name};
 use gridbench::check::render::{self, Context, Form};
 use gridbench::check::{Baseline, BaselineError, CellSample, Source as SampleSource, check};
-use gridbench::data::{Dataset, DataFolders, ImageShape, InputSettings, load, read_input};
+use gridbench::data::{DataFolders, Dataset, ImageShape, InputSettings, load, read_input};
 use gridbench::engine::model_file::card_of;
 use gridbench::engine::weights::from_safetensors;
 use gridbench::engine::{DeviceChoice, Engine, build};
@@ -72,9 +72,8 @@ pub(crate) fn experiment(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut parts = text.split('\0');
     let typed = parts.next().unwrap_or_default();
-    let overrides: Vec<Override> = parts
-        .filter_map(|part| Override::parse(part).map_err(|error| told(&error)).ok())
-        .collect();
+    let overrides: Vec<Override> =
+        parts.filter_map(|part| Override::parse(part).map_err(|error| told(&error)).ok()).collect();
     let document = match Document::parse(typed, "x.toml", &overrides) {
         Ok(document) => document,
         Err(error) => return told(&error),
@@ -208,7 +207,9 @@ fn reported(results: &ExperimentResults) {
 
 /// Holds a baseline against itself, in every form.
 fn checked(baseline: &Baseline) {
-    let settings = Document::parse("name = \"x\"\nseed = 1\nrepeats = 2\n[check]\n", "x", &[]);
+    const TEXT: &str = "name = \"x\"\nquestion = \"?\"\nseed = 1\nrepeats = 2\n[dataset]\nsource = \
+        \"synthetic\"\n[trainer]\nengine = \"fake\"\n[check]\n";
+    let settings = Document::parse(TEXT, "x", &[]);
     let mut settings = settings.expect("an experiment").experiment().check.clone();
     settings.metric = baseline.cells()[0].metric.name.clone();
     match check(baseline, baseline.cells(), baseline.source(), &settings) {
