@@ -14,10 +14,31 @@ use crate::store::{Store, StoreError};
 /// Collects what the store knows of the trials of `plan`, with the epochs of their members.
 ///
 /// # Errors
-/// If the epochs cannot be read.
+/// If the epochs cannot be read, or a trial has a value that its metric cannot have.
 pub fn assemble(plan: &Plan, store: &Store) -> Result<ExperimentResults, StoreError> {
     let curves = curves(plan, store)?;
-    Ok(ExperimentResults { curves, ..assemble_trials(plan, store) })
+    let results = assemble_trials(plan, store);
+    match impossible(&results) {
+        Some(problem) => Err(StoreError::Impossible { folder: store.folder().to_owned(), problem }),
+        None => Ok(ExperimentResults { curves, ..results }),
+    }
+}
+
+/// Says which trial has a value that its metric, as declared, cannot have.
+fn impossible(results: &ExperimentResults) -> Option<String> {
+    let metrics = &results.facts.metrics;
+    let trials = results.cells.iter().flat_map(|cell| cell.trials.iter().map(move |it| (cell, it)));
+    for (cell, trial) in trials {
+        for metric in metrics {
+            if let Some(&value) = trial.metrics.get(&metric.name)
+                && !metric.can_be(value)
+            {
+                let (refusal, repeat) = (metric.refusal(value), trial.repeat);
+                return Some(format!("{refusal}, in repeat {repeat} of cell `{}`", cell.name));
+            }
+        }
+    }
+    None
 }
 
 /// Collects what the store knows of the trials of `plan`, without the curves of their members.

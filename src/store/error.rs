@@ -108,6 +108,15 @@ pub enum StoreError {
         /// The journal.
         path: PathBuf,
     },
+    /// A value that no training can have given.
+    #[error("the journals in `{folder}` hold what no training can have given: {problem}",
+        folder = folder.display())]
+    Impossible {
+        /// The results folder.
+        folder: PathBuf,
+        /// The trial, its value and what was expected.
+        problem: String,
+    },
     /// A damaged manifest.
     #[error("`{path}` is damaged: {problem}", path = path.display())]
     DamagedManifest {
@@ -193,6 +202,11 @@ impl StoreError {
             Self::Moved { .. } => Some(
                 "leave the results folder alone while a run goes on; run again where it is now, and \
                  what is missing is trained"
+                    .to_owned(),
+            ),
+            Self::Impossible { .. } => Some(
+                "they were not written like this; restore the folder from a copy, or run the \
+                 experiment again in another with `--out DIR`"
                     .to_owned(),
             ),
             Self::DamagedManifest { path, .. } => Some(format!(

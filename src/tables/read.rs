@@ -273,9 +273,16 @@ impl Table<'_> {
         let has_paths = self.frame.column("path").is_ok();
         let paths = has_paths.then(|| self.texts("path")).transpose()?;
         let mut metrics = Vec::new();
-        for Metric { name, .. } in declared {
-            if self.frame.column(&name.column()).is_ok() {
-                metrics.push((name, self.numbers(&name.column())?));
+        for metric in declared {
+            let column = metric.name.column();
+            if self.frame.column(&column).is_ok() {
+                let values = self.numbers(&column)?;
+                let is_impossible =
+                    |value: &Option<f64>| value.is_some_and(|it| !metric.can_be(it));
+                if let Some(row) = values.iter().position(is_impossible) {
+                    return Err(self.wrong(&self.texts(&column)?, row, "a value it can have"));
+                }
+                metrics.push((&metric.name, values));
             }
         }
         for (row, place) in places.into_iter().enumerate() {

@@ -22,7 +22,7 @@ use rig::{Rig, Tally};
 type Campaign = fn(&Rig) -> Result<Tally, String>;
 
 /// Name, what is done, and how.
-const CAMPAIGNS: [(&str, &str, Campaign); 16] = [
+const CAMPAIGNS: [(&str, &str, Campaign); 17] = [
     ("kill-run", "killed at every operation of a run", kills::run),
     ("kill-weights", "killed at every operation of a run that keeps weights", kills::weights),
     ("kill-escalate", "killed at every operation of `check --escalate`", kills::escalate),
@@ -30,6 +30,7 @@ const CAMPAIGNS: [(&str, &str, Campaign); 16] = [
     ("kill-migrate", "killed at every operation of `migrate --apply`", kills::migrate),
     ("kill-often", "killed again and again until it ends", kills::often),
     ("full-disk", "disk full from every operation on", refusals::full_disk),
+    ("full-output", "disk full while anything but a run writes", refusals::full_output),
     ("errors", "one operation fails (EIO, ENOSPC), at each", refusals::errors),
     ("short", "one write or read does half, or is interrupted, at each", refusals::short),
     ("no-locks", "a file system without locks", refusals::no_locks),

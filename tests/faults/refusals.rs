@@ -1,11 +1,12 @@
 //! The operating system refuses: a full disk, an input/output error, half a write, no locks.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use crate::rig::{
-    Answer, End, FAKE, Fault, Rig, Tally, answer, copy_of, must, same_tables, tables,
+    Answer, End, FAKE, Fault, Rig, Tally, answer, copy, copy_of, must, same_tables, tables,
 };
 
 /// Linux numbers of errors.
@@ -71,6 +72,68 @@ impl Undisturbed {
 /// The disk is full from an operation on.
 pub(crate) fn full_disk(rig: &Rig) -> Result<Tally, String> {
     Ok(Undisturbed::of(rig)?.try_all(rig, &[(ENOSPC, true)], &[MACHINE, FAILED]))
+}
+
+/// What writes, beside a run: each to `fresh`, or into the results folder.
+const WRITERS: [(&str, &[&str]); 9] = [
+    ("fresh", &["report", "out", "--format", "html", "--output", "fresh/page.html"]),
+    ("fresh", &["report", "out", "--format", "markdown", "--output", "fresh/page.md"]),
+    ("fresh", &["baseline", "out", "--output", "fresh/baseline.json"]),
+    ("fresh", &["tensorboard", "out", "--output", "fresh/logs"]),
+    (
+        "fresh",
+        &[
+            "data",
+            "convert",
+            "digits",
+            "--form",
+            "kaggle",
+            "--limit",
+            "9",
+            "--output",
+            "fresh/data",
+        ],
+    ),
+    ("fresh", &["data", "preview", "fake.toml", "--output", "fresh/preview.png"]),
+    ("fresh", &["check", "out", "--baseline", "baseline.json", "--history", "fresh/history.jsonl"]),
+    ("fresh", &["confirm", "out", "--out", "fresh/out", "--quiet"]),
+    ("old", &["migrate", "old", "--apply"]),
+];
+
+/// The disk is full from an operation on while a report, a baseline, … is written: exit code 1, and
+/// the file is named.
+pub(crate) fn full_output(rig: &Rig) -> Result<Tally, String> {
+    let start = tempfile::tempdir().expect("a folder");
+    let place = start.path();
+    let text = FAKE.replace("attempts = 9", "attempts = 1") + "\n[check]\n";
+    fs::write(place.join("fake.toml"), text).expect("a file");
+    fs::create_dir(place.join("fresh")).expect("a folder");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/run-1");
+    copy(&golden, &place.join("old"));
+    must(place, &["run", "fake.toml", "--out", "out", "--quiet"], 0)?;
+    must(place, &["baseline", "out", "--output", "baseline.json"], 0)?;
+    let mut cases = Vec::new();
+    for (root, call) in WRITERS {
+        let undisturbed = copy_of(place);
+        let (count, answer) = rig.count(undisturbed.path(), &undisturbed.path().join(root), call);
+        if answer.code != 0 || count == 0 {
+            let Answer { code, stderr, .. } = answer;
+            return Err(format!("{call:?}: exit {code}, {count} operations\n{stderr}"));
+        }
+        cases.extend(rig.points(count, 4).into_iter().map(|at| (root, call, at)));
+    }
+    Ok(rig.rounds(&cases, |&(root, call, at)| {
+        let place = copy_of(start.path());
+        let fault = Fault { at, what: ENOSPC, stays: true };
+        let met = answer(&mut rig.faulty(place.path(), &place.path().join(root), call, fault));
+        let Answer { code, stderr, .. } = &met;
+        match *code {
+            MACHINE if stderr.contains(root) => Ok(End::Refused),
+            // What was left to do was not to write.
+            0 => Ok(End::Unharmed),
+            _ => Err(format!("{call:?}, {fault:?}: exit {code}\n{stderr}")),
+        }
+    }))
 }
 
 /// One operation fails, and all after it.

@@ -1,5 +1,9 @@
 //! Texts of files that were made to do harm, on their way to a terminal and to GitHub's runner.
 
+use std::path::Path;
+
+use gridbench::check::{Baseline, BaselineError};
+
 use crate::support::{FAKE, Place};
 
 /// Clears the screen, turns the line around, rings the bell, and gives commands on lines of its own.
@@ -37,4 +41,87 @@ fn nothing_a_file_says_reaches_a_terminal_or_the_runner_raw() {
         let answer = place.bench(call);
         assert_harmless(&call.join(" "), &(answer.stdout + &answer.stderr));
     }
+}
+
+/// What names and notes of a hostile baseline hold, as JSON text.
+const EVIL_NAME: &str = "\\u001b[31m\\u202e\\n::error::evil|<script>";
+
+#[test]
+fn a_baseline_made_to_do_harm_says_nothing_raw_in_any_form() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE.to_owned() + "\n[check]\ntolerance = 1.0\n");
+    place.bench(&["run", "fake.toml", "--quiet"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    let text = place.read("baseline.json");
+    let changed = text
+        .replacen("\"augment.rotation=0 augment.shift=0\"", &format!("\"{EVIL_NAME}\""), 1)
+        .replacen("\"experiment\": \"fake\"", &format!("\"experiment\": \"{EVIL_NAME}\""), 1);
+    assert_ne!(changed, text, "something was replaced");
+    place.file("baseline.json", &changed);
+    // The digest is made good: what a file says of itself is no protection.
+    let call = ["check", "results/fake", "--baseline", "baseline.json"];
+    let Err(BaselineError::Digest { stated, found }) = Baseline::from_text(&changed) else {
+        panic!("the digest is looked at")
+    };
+    place.file("baseline.json", changed.replace(&stated.to_string(), &found.to_string()));
+    for form in ["terminal", "json", "markdown", "junit", "bmf", "github-action-benchmark"] {
+        let answer = place.bench(&[&call[..], &["--format", form]].concat());
+        assert!([0, 4, 5].contains(&answer.code), "{form}: {} {}", answer.code, answer.stderr);
+        assert_harmless(form, &(answer.stdout + &answer.stderr));
+    }
+    let answer = place.bench(&[&call[..], &["--format", "github"]].concat());
+    let evil = answer.stdout.lines().find(|line| line.trim_start().starts_with("::error::evil"));
+    assert_eq!(evil, None);
+    assert!(!answer.stdout.contains(['\u{1b}', '\u{202e}']), "{}", answer.stdout);
+}
+
+#[test]
+fn values_that_no_training_can_have_given_are_refused() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/run-1");
+    let right = "\"metrics\":{\"test-accuracy\":0.18333333333333332";
+    for value in ["5.0", "-0.5", "\"NaN\"", "\"inf\"", "1e308"] {
+        let place = Place::new();
+        place.copy(&golden, "out");
+        let journal = place.read("out/journal/main.jsonl");
+        let wrong = right.replace("0.18333333333333332", value);
+        let trial = journal.rfind(right).expect("the trial");
+        place.file(
+            "out/journal/main.jsonl",
+            journal[..trial].to_owned() + &wrong + &journal[trial + right.len()..],
+        );
+        for call in [&["report", "out"][..], &["baseline", "out", "--output", "b.json"]] {
+            let answer = place.bench(call);
+            assert_eq!(answer.code, 2, "{value} {call:?} {} {}", answer.stdout, answer.stderr);
+            assert!(answer.stderr.contains("`test-accuracy` is"), "{}", answer.stderr);
+            assert!(answer.stderr.contains("expected 0 to 1"), "{}", answer.stderr);
+        }
+    }
+}
+
+#[test]
+fn tables_with_values_that_no_training_can_have_given_are_refused() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/run-1");
+    for value in ["5.0", "-0.5", "NaN", "inf"] {
+        let place = Place::new();
+        place.copy(&golden, "all");
+        place.copy(&golden.join("tables"), "out/tables");
+        place.file("out/manifest.json", place.read("all/manifest.json"));
+        let trials = place.read("out/tables/trials.csv");
+        let changed =
+            trials.replacen("completed,,0.03333333333333333", &format!("completed,,{value}"), 1);
+        assert_ne!(trials, changed);
+        place.file("out/tables/trials.csv", changed);
+        let answer = place.bench(&["report", "out"]);
+        assert_eq!(answer.code, 2, "{value} {} {}", answer.stdout, answer.stderr);
+        assert!(answer.stderr.contains("test_accuracy"), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn an_override_with_thirty_thousand_dots_is_refused() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    let dots = format!("{}=1", vec!["a"; 30_001].join("."));
+    let answer = place.bench(&["plan", "fake.toml", "--set", &dots]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
 }

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod comparing;
 mod consumers;
+mod corpus;
 mod data;
 mod escalating;
 mod formats;

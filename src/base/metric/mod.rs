@@ -86,6 +86,21 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Metric {
+    /// Returns whether it can have this value. One without an upper end may also be no number, as a
+    /// loss that overflows is.
+    #[must_use]
+    pub fn can_be(&self, value: f64) -> bool {
+        let (least, most) = self.range.ends();
+        (least..=most).contains(&value) || value.is_nan() && most.is_infinite()
+    }
+
+    /// Says that a value is none that it can have.
+    #[must_use]
+    pub fn refusal(&self, value: f64) -> String {
+        let (least, most) = self.range.ends();
+        format!("`{}` is {value}, expected {least} to {most}", self.name)
+    }
+
     /// Returns whether larger values are better.
     #[must_use]
     pub fn is_maximized(&self) -> bool {
@@ -133,5 +148,17 @@ mod tests {
         let latency: Metric = serde_json::from_str(text).unwrap();
         assert_eq!((latency.split, latency.range.ends().1), (None, f64::INFINITY));
         assert!(!latency.is_maximized() && !latency.counts_images);
+    }
+
+    #[test]
+    fn no_accuracy_is_five_hundred_percent_and_a_loss_may_overflow() {
+        let metrics = Metric::of_classifiers();
+        let (accuracy, loss) = (&metrics[0], &metrics[1]);
+        for value in [-0.1, 5.0, f64::NAN, f64::INFINITY] {
+            assert!(!accuracy.can_be(value), "{value}");
+        }
+        assert!(accuracy.can_be(0.0) && accuracy.can_be(1.0));
+        assert!(loss.can_be(f64::NAN) && loss.can_be(f64::INFINITY) && !loss.can_be(-1.0));
+        assert_eq!(accuracy.refusal(5.0), "`test-accuracy` is 5, expected 0 to 1");
     }
 }
