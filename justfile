@@ -55,6 +55,10 @@ unchanged runs="50":
 faults *arguments:
     cargo test --release --test faults -- --long {{arguments}}
 
+# Mutates the corpus of every reader for so many minutes each: `just fuzz`, `just fuzz csv --minutes 30`.
+fuzz *arguments:
+    cargo test --release --test fuzz -- {{arguments}}
+
 # Accepts new snapshot files after looking at them.
 review:
     cargo insta review

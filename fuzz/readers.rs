@@ -5,6 +5,7 @@
 //! bounds. What is protected by a checksum is sealed here, so that the mutation is not the first thing
 //! that is found. What was read is used as the program would: rendered, checked, predicted with.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -61,8 +62,19 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("a file");
 }
 
+thread_local! {
+    /// The kinds of messages of this call, as a hash: what a driver without instrumentation can see of
+    /// the way that an input took.
+    pub(crate) static WAY: Cell<u64> = const { Cell::new(0) };
+}
+
 /// What a refusal says must be printable, like everything.
 fn told(message: &impl ToString) {
+    let words = message.to_string();
+    let words = words.split('`').step_by(2).flat_map(str::chars).filter(char::is_ascii_alphabetic);
+    let kind = words
+        .fold(WAY.get(), |hash, letter| (hash ^ u64::from(letter)).wrapping_mul(0x0100_0000_01B3));
+    WAY.set(kind);
     let mut printing = Printing { colors: false, commands: false, at_line_start: true };
     assert!(!printable(&message.to_string(), &mut printing).contains('\u{1b}'));
 }
