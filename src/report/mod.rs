@@ -7,6 +7,7 @@
 
 mod answer;
 mod captions;
+pub mod cell;
 mod charts;
 pub mod compare;
 mod compose;
@@ -21,6 +22,7 @@ mod html;
 mod labels;
 mod latex;
 mod layout;
+pub mod listing;
 mod markdown;
 mod markup;
 mod numbers;

@@ -13,6 +13,7 @@ mod formats;
 mod gate;
 mod hazards;
 mod hostile;
+mod looking;
 mod packs;
 mod pages;
 mod predicting;
