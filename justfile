@@ -39,6 +39,10 @@ gpu-check *arguments:
 wheel:
     bash scripts/wheel.sh --portable
 
+# Builds the book of docs/ in target/book; takes mdBook (`cargo install mdbook`).
+book:
+    mdbook build docs
+
 # Trains the small gate experiment and holds it against the committed baseline.
 gate:
     cargo run --release -- run experiments/smoke.toml --out target/gate/smoke

@@ -56,6 +56,7 @@ pub use document::{
     ReportDocument, Role, Section, Spread, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
+pub use labels::short_cell_name;
 pub use layout::{wrap_parts, wrap_text};
 pub use numbers::{counted, duration, grouped, whole};
 pub use rivals::AgainstBest;

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod book;
 mod comparing;
 mod consumers;
 mod corpus;
