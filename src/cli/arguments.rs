@@ -2,10 +2,10 @@
 
 mod examples;
 mod forms;
+mod looking;
 mod suggestions;
 mod verdicts;
 mod view;
-mod views;
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use super::shell;
 use crate::data::Form as DataForm;
 use crate::report::Format;
 pub(super) use examples::command;
+pub(super) use looking::{
+    CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
+};
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
     CheckArguments, CompareArguments, ConfirmArguments, HistoryArguments, HistoryFormat,
     TensorboardArguments,
-};
-pub(super) use views::{
-    CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
 };
 
 pub(super) use view::ViewArguments;
