@@ -377,7 +377,9 @@ mod tests {
         assert_eq!(progress.best(&mut state), "no trial is complete yet");
         let mut add = |cell, values: &[f64]| {
             let sample = state.cells.entry(cell).or_default();
-            values.iter().for_each(|value| sample.add(*value));
+            for value in values {
+                sample.add(*value);
+            }
         };
         add(3, &[0.97, 0.99]);
         add(4, &[0.975]);
