@@ -5,8 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    let commit = answer("git", &["rev-parse", "--short=12", "HEAD"]);
-    let modified = answer("git", &["status", "--porcelain", "--untracked-files=no"]);
+    let packaged = packaged_commit();
+    let git = |arguments: &[&str]| match packaged {
+        Some(_) => None,
+        None => answer("git", arguments),
+    };
+    let commit = packaged.clone().or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    let modified = git(&["status", "--porcelain", "--untracked-files=no"]);
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let target = std::env::var_os("TARGET").unwrap_or_default();
     println!("cargo::rustc-env=GRIDBENCH_COMMIT={}", commit.unwrap_or_default());
@@ -22,11 +27,20 @@ fn main() {
     for path in ["build.rs", "src", "crates", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
     }
-    if let Some(log) = answer("git", &["rev-parse", "--git-path", "logs/HEAD"])
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"])
         && Path::new(&log).exists()
     {
         println!("cargo::rerun-if-changed={log}");
     }
+}
+
+/// Returns the commit that `cargo package` was run at; nothing in a repository, or for a package of
+/// changed files.
+fn packaged_commit() -> Option<String> {
+    let text = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
+    let sha = text.split("\"sha1\": \"").nth(1)?.split('"').next()?;
+    let is_clean = !text.contains("\"dirty\": true");
+    (is_clean && sha.len() >= 12).then(|| sha[..12].to_owned())
 }
 
 /// Compiles the kernels of the CUDA path, for the oldest GPU that dfdx compiles for; the driver

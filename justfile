@@ -35,6 +35,14 @@ cuda-emulated:
 gpu-check *arguments:
     bash scripts/gpu-check.sh {{arguments}}
 
+# Builds the portable wheel (manylinux_2_28, linked by zig), checks its symbols, and runs it installed.
+wheel:
+    bash scripts/wheel.sh --portable
+
+# Builds the book of docs/ in target/book; takes mdBook (`cargo install mdbook`).
+book:
+    mdbook build docs
+
 # Trains the small gate experiment and holds it against the committed baseline.
 gate:
     cargo run --release -- run experiments/smoke.toml --out target/gate/smoke

@@ -35,6 +35,12 @@ pub const MODELS: Format = Format { name: "gridbench-models", version: 1 };
 pub const STATUS: Format = Format { name: "gridbench-status", version: 1 };
 /// The first line of `bench run --json`.
 pub const EVENTS: Format = Format { name: "gridbench-events", version: 1 };
+/// `bench list --json`.
+pub const LIST: Format = Format { name: "gridbench-list", version: 1 };
+/// `bench show --json`.
+pub const CELL: Format = Format { name: "gridbench-cell", version: 1 };
+/// `bench diff --json`.
+pub const DIFFERENCE: Format = Format { name: "gridbench-difference", version: 1 };
 /// `bench data list --json`.
 pub const DATASETS: Format = Format { name: "gridbench-datasets", version: 1 };
 /// `bench data info --json`.

@@ -1,6 +1,8 @@
 //! The command line, as clap reads it.
 
+mod examples;
 mod forms;
+mod looking;
 mod suggestions;
 mod verdicts;
 mod view;
@@ -10,8 +12,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::model_arguments::{ExportArguments, PredictArguments};
+use super::shell;
 use crate::data::Form as DataForm;
 use crate::report::Format;
+pub(super) use examples::command;
+pub(super) use looking::{
+    CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
+};
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
     CheckArguments, CompareArguments, ConfirmArguments, HistoryArguments, HistoryFormat,
@@ -22,7 +29,8 @@ pub(super) use view::ViewArguments;
 
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
 #[derive(Debug, Parser)]
-#[command(name = "bench", version = crate::cli::VERSION, max_term_width = 100)]
+#[command(name = "bench", max_term_width = 100)]
+#[command(version = shell::VERSION.as_str(), long_version = shell::LONG_VERSION.as_str())]
 #[command(after_help = "Exit codes: 0 done · 1 internal error · 2 bad arguments or input · \
     3 some trials failed, or a cell has no value · 4 regression · 5 inconclusive · 130 interrupted\n\
     Environment: BENCH_DATA_DIR datasets · GRIDBENCH_ISA instruction set (portable, avx2, avx512, \
@@ -55,6 +63,12 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Show how far a results folder is.
     Status(StatusArguments),
+    /// List the experiments in a folder: best cell, trials, date, state.
+    List(ListArguments),
+    /// Show everything of one cell: settings, metrics, trials, networks.
+    Show(ShowArguments),
+    /// Say how two experiments or results folders differ: settings, axes, cells, origin.
+    Diff(DiffArguments),
     /// Print the report of one results folder, or of all below one.
     Report(ReportArguments),
     /// Write the baseline that `check` compares with.
@@ -85,12 +99,16 @@ pub(super) enum Command {
     /// Print the JSON schema of experiment files, for editors: name it in a first line
     /// `#:schema experiment.json` of a file, or in `.taplo.toml`.
     Schema,
+    /// Print the completions of a shell.
+    Completions(CompletionsArguments),
+    /// Print the manual page of `bench`, or write those of all commands.
+    Manual(ManualArguments),
 }
 
 /// The experiment and what is changed about it.
 #[derive(Debug, Args)]
 pub(super) struct ExperimentArguments {
-    /// The experiment file (TOML).
+    /// The experiment file (TOML); `-` reads it from standard input.
     pub(super) file: PathBuf,
 
     /// Override a key of the experiment, for example `--set train.epochs=3`; may be repeated.

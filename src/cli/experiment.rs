@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
+use super::folders;
 use super::images::{Images, split_sizes};
 use super::repository;
 use crate::base::Seed;
@@ -43,19 +44,25 @@ impl Loaded {
         Self::from_path(&arguments.file, &overrides)
     }
 
-    /// Reads and expands the experiment in a file.
+    /// Reads and expands the experiment in a file, or on standard input where the file is `-`.
     pub(super) fn from_path(file: &Path, overrides: &[String]) -> Result<Self, Failure> {
-        let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        let is_input = file == Path::new("-");
+        let shown = if is_input { "standard input".into() } else { file.display().to_string() };
+        let text = if is_input {
+            std::io::read_to_string(std::io::stdin())
+        } else {
+            std::fs::read_to_string(file)
+        };
+        let text = text.map_err(|error| {
             let hint = match error.kind() {
-                std::io::ErrorKind::NotFound => Some("the examples stand in `experiments/`"),
+                std::io::ErrorKind::NotFound => Some(folders::near(file)),
                 _ => None,
             };
             Failure::input(format!("cannot read experiment `{shown}`")).because(&error).hint(hint)
         })?;
         let mut loaded = Self::from_text(Edition::Current, &text, &shown, overrides)?;
         loaded.read_reference(file)?;
-        Ok(Self { file: Some(file.to_owned()), ..loaded })
+        Ok(Self { file: (!is_input).then(|| file.to_owned()), ..loaded })
     }
 
     /// Reads the published table that the report names as a file, beside the experiment's.

@@ -9,6 +9,7 @@ use super::arguments::DataFolderArguments;
 use super::failure::Failure;
 use crate::data::DataFolders;
 use crate::engine::CpuKernels;
+use crate::spec::nearest;
 use gridbench_kernels::IsaError;
 
 /// Returns the folder of an experiment's results: `--out`, else `results/<name>`.
@@ -30,6 +31,28 @@ pub(super) fn download_folder(arguments: &DataFolderArguments) -> Option<PathBuf
 /// Returns the file that GitHub Actions shows as the summary of a job.
 pub(super) fn job_summary() -> Option<PathBuf> {
     named("GITHUB_STEP_SUMMARY")
+}
+
+/// Returns what helps where an experiment file is not there: the file beside it whose name is nearly
+/// that, else where to look.
+pub(super) fn near(file: &Path) -> String {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.retain(|name| is_toml(name));
+    names.sort();
+    let typed = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match nearest(typed, names.iter().map(String::as_str)) {
+        Some(name) => {
+            format!("did you mean `{}`?", folder.map_or(name.into(), |at| at.join(name)).display())
+        }
+        None => "the examples stand in `experiments/`".to_owned(),
+    }
+}
+
+fn is_toml(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 /// Refuses a folder with files of this ending that are not about to be written: whoever reads the

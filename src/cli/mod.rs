@@ -11,6 +11,7 @@ mod compare;
 mod confirm;
 mod data;
 mod derived;
+mod diff;
 mod escalate;
 mod evidence;
 mod experiment;
@@ -19,6 +20,7 @@ mod failure;
 mod folders;
 mod history;
 mod images;
+mod list;
 mod metrics;
 mod model_arguments;
 mod panics;
@@ -30,6 +32,8 @@ mod report;
 mod repository;
 mod results;
 mod run;
+mod shell;
+mod show;
 mod signals;
 mod status;
 mod tensorboard;
@@ -39,20 +43,18 @@ mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches as _;
 
 use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
-
-/// Version of the program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs the program: reads the arguments of the process, carries out the command, and returns the
 /// exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let typed: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    let arguments = match Arguments::try_parse_from(&typed) {
+    let matches = arguments::command().try_get_matches_from(&typed);
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => arguments::with_suggestion(error, &typed).exit(),
     };
@@ -70,6 +72,9 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Status(arguments) => status::status(&arguments),
+        Command::List(arguments) => list::list(&arguments, terminal),
+        Command::Show(arguments) => show::show(&arguments, terminal),
+        Command::Diff(arguments) => diff::diff(&arguments, terminal),
         Command::Report(arguments) => report::report(&arguments, terminal),
         Command::Baseline(arguments) => check::baseline(&arguments),
         Command::Check(arguments) => check::check(&arguments, terminal),
@@ -87,5 +92,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             outln!("{:#}", crate::spec::schema());
             Ok(Exit::Done)
         }
+        Command::Completions(arguments) => Ok(shell::completions(&arguments)),
+        Command::Manual(arguments) => shell::manual(&arguments),
     }
 }

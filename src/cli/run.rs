@@ -110,7 +110,9 @@ pub(super) fn train(
     import_from_siblings(&mut store, plan, images, how.engine, folder)?;
     listen_for_interrupts()?;
     let metric = loaded.document.experiment().metric().clone();
-    let progress = Progress::new(how.channel, metric, terminal);
+    let label =
+        |cell: usize| report::short_cell_name(&loaded.grid.axes, &plan.cells[cell].assignment);
+    let progress = Progress::new(how.channel, metric, terminal, &label);
     let summary = runner::run(RunRequest {
         plan,
         engine: how.engine,

@@ -56,6 +56,16 @@ pub(super) fn short_name(
     values.iter().enumerate().filter_map(part).collect::<Vec<_>>().join(" ")
 }
 
+/// Returns the name of a planned cell with short keys and values; empty without axes.
+#[must_use]
+pub fn short_cell_name(axes: &[Axis], assignment: &[(String, Value)]) -> String {
+    let value = |axis: &Axis| {
+        let found = assignment.iter().find(|(key, _)| *key == axis.key);
+        found.map(|(_, value)| value.clone())
+    };
+    short_name(axes, &axes.iter().map(value).collect::<Vec<_>>(), None)
+}
+
 /// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
 /// its name, with those of its settings in which it differs from others of that name.
 #[must_use]

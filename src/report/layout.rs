@@ -99,6 +99,12 @@ const GAP: usize = 2;
 const INDENT: usize = 1;
 
 impl TextTable {
+    /// Returns the columns the table takes where it is not split.
+    pub(super) fn width(&self) -> usize {
+        let columns = self.keys.iter().chain(&self.columns);
+        INDENT + columns.map(|column| column.width() + GAP).sum::<usize>() - GAP
+    }
+
     /// Draws the table in lines of at most `width` columns, in several parts where it must be
     /// split; a single column that is wider than that is drawn all the same.
     #[must_use]

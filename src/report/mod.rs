@@ -7,6 +7,7 @@
 
 mod answer;
 mod captions;
+pub mod cell;
 mod charts;
 pub mod compare;
 mod compose;
@@ -21,6 +22,7 @@ mod html;
 mod labels;
 mod latex;
 mod layout;
+pub mod listing;
 mod markdown;
 mod markup;
 mod numbers;
@@ -54,6 +56,7 @@ pub use document::{
     ReportDocument, Role, Section, Spread, Warning, WarningKind,
 };
 pub use effects::{AxisEffect, GridVariance, Level};
+pub use labels::short_cell_name;
 pub use layout::{wrap_parts, wrap_text};
 pub use numbers::{counted, duration, grouped, whole};
 pub use rivals::AgainstBest;

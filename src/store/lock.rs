@@ -49,6 +49,15 @@ impl Lock {
             .map_err(StoreError::io("write", path))?;
         Ok(Self { _file: file })
     }
+
+    /// Returns whether a process of this machine adds to a results folder, as far as its file system
+    /// knows; only looks.
+    #[must_use]
+    pub fn is_held(folder: &Path) -> bool {
+        let mut options = OpenOptions::new();
+        let opened = inside::open_with(&folder.join("lock"), options.read(true));
+        opened.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +73,9 @@ mod tests {
         let error = Lock::acquire(folder.path()).unwrap_err();
         let process = format!("process {} on ", std::process::id());
         assert!(error.to_string().contains(&process), "{error}");
+        assert!(Lock::is_held(folder.path()));
         drop(first);
+        assert!(!Lock::is_held(folder.path()));
         Lock::acquire(folder.path()).unwrap();
     }
 

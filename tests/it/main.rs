@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod book;
 mod comparing;
 mod consumers;
 mod corpus;
@@ -13,6 +14,7 @@ mod formats;
 mod gate;
 mod hazards;
 mod hostile;
+mod looking;
 mod packs;
 mod pages;
 mod predicting;

@@ -169,6 +169,9 @@ fn every_document_fits_the_schema_it_names() {
         &["plan", "fake.toml", "--difference", "0.5", "--json"],
         &["plan", "digits.toml", "--model", "--json"],
         &["status", "results/fake", "--json"],
+        &["list", "--json"],
+        &["show", "results/fake", "--json"],
+        &["diff", "results/fake", "digits.toml", "--json"],
         &["data", "list", "--json"],
         &["data", "info", "digits", "--json"],
     ] {

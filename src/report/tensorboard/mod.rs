@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event::{EventFile, Hyperparameter, Kind};
 
+use super::labels::short_name;
 use crate::base::Metric;
 use crate::record::Outcome;
 use crate::results::{AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts};
@@ -156,19 +157,23 @@ fn chosen<'h>(
     pairs.filter_map(index).collect()
 }
 
-/// Returns a folder name for every cell: its name without what file systems mind, and unlike the
+/// Returns a folder name for every cell: its short name without what file systems mind, and unlike the
 /// others.
 fn folder_names(results: &ExperimentResults) -> Vec<String> {
+    let short = |cell: &CellResults| short_name(&results.axes, &cell.values, None);
+    told_apart(&results.cells.iter().map(short).collect::<Vec<_>>())
+}
+
+fn told_apart(names: &[String]) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    let name = |(place, cell): (usize, &CellResults)| {
-        let plain: String = cell
-            .name
+    let name = |(place, name): (usize, &String)| {
+        let plain: String = name
             .chars()
             .map(|c| if c.is_alphanumeric() || "=.-_+,".contains(c) { c } else { '_' })
             .take(LONGEST_NAME)
             .collect();
         let plain = if plain.is_empty() { "base".to_owned() } else { plain };
-        let is_whole = plain.chars().count() == cell.name.chars().count();
+        let is_whole = name.is_empty() || plain.chars().count() == name.chars().count();
         if is_whole && taken.insert(plain.clone()) {
             return plain;
         }
@@ -176,7 +181,7 @@ fn folder_names(results: &ExperimentResults) -> Vec<String> {
         taken.insert(numbered.clone());
         numbered
     };
-    results.cells.iter().enumerate().map(name).collect()
+    names.iter().enumerate().map(name).collect()
 }
 
 /// Reads `YYYY-MM-DDThh:mm:ssZ` as seconds since 1970 (calendar arithmetic: Hinnant, "chrono-
@@ -215,7 +220,7 @@ mod tests {
         let files = files(&results);
         let trials: usize = results.cells.iter().map(|cell| cell.trials.len()).sum();
         assert_eq!(files.len(), 1 + results.cells.len() + trials);
-        let run = "augment.shift=0.1_augment.rotation=10_augment.zoom=0.1/repeat-0002";
+        let run = "shift=0.1_rotation=10_zoom=0.1/repeat-0002";
         assert!(files.keys().any(|name| name.ends_with(run)), "{:#?}", files.keys());
     }
 
@@ -226,12 +231,9 @@ mod tests {
 
     #[test]
     fn folders_are_told_apart_and_hold_no_path() {
-        let mut results = fixture::augment_grid();
-        results.cells[0].name = "a/b".to_owned();
-        results.cells[1].name = "a b".to_owned();
-        results.cells[2].name = "../..".to_owned();
-        results.cells[3].name = "x".repeat(300);
-        let names = folder_names(&results);
+        let long = "x".repeat(300);
+        let names = ["a/b", "a b", "../..", &long, &long, "", "base"].map(str::to_owned);
+        let names = told_apart(&names);
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         assert!(names.iter().all(|name| !name.contains('/') && name.len() < 140), "{names:?}");
     }
