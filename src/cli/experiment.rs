@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::arguments::ExperimentArguments;
 use super::failure::Failure;
 use super::images::{Images, split_sizes};
+use super::programs::Programs;
 use super::repository;
-use crate::base::Seed;
-use crate::data::{DataError, Dataset};
+use crate::base::{Digest, Seed};
+use crate::data::{DataError, Dataset, no_images};
 use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Cell, Grid};
 use crate::plan::{
@@ -18,7 +19,9 @@ use crate::plan::{
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
-use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
+use crate::spec::settings::{
+    CommandSettings, DatasetSettings, Settings, Source, TrainerSettings,
+};
 use crate::spec::{Document, Edition, Override, SpecError};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
@@ -201,13 +204,25 @@ impl Loaded {
     /// Draws the plan of cells that were surveyed.
     pub(super) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Failure> {
         let seed = self.document.experiment().seed;
-        self.plan_with(ENGINE_REVISION, &mut |settings| images.facts(settings, seed))
+        let mut programs = Programs::of(self)?;
+        self.plan_with(ENGINE_REVISION, &mut |settings| images.facts(settings, seed), &mut |command| {
+            programs.digest(command)
+        })
     }
 
     /// Draws the plan of results that are there, also of an older engine's, without looking at
     /// images.
     pub(super) fn plan_of_results(&self, manifest: &Manifest) -> Result<Plan, Failure> {
-        self.plan_with(&manifest.run.engine_revision, &mut |settings| {
+        let mut program_of = |command: &CommandSettings| {
+            manifest.program_of(command).ok_or_else(|| {
+                Failure::input("the manifest does not know the program of every cell")
+                    .hint(Some("run the experiment again: finished trials are kept"))
+            })
+        };
+        let mut images_of = |settings: &DatasetSettings| {
+            if settings.source == Source::None {
+                return Ok(ImageFacts { checksum: no_images(), sizes: Some(SplitSizes::default()) });
+            }
             let facts = manifest.facts_of(settings).ok_or_else(|| {
                 Failure::input("the manifest does not know the dataset of every cell")
                     .hint(Some("run the experiment again: finished trials are kept"))
@@ -219,13 +234,15 @@ impl Loaded {
                 classes: facts.classes.len(),
             });
             Ok(ImageFacts { checksum: facts.checksum, sizes })
-        })
+        };
+        self.plan_with(&manifest.run.engine_revision, &mut images_of, &mut program_of)
     }
 
     fn plan_with(
         &self,
         engine_revision: &str,
         images_of: &mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, Failure>,
+        program_of: &mut dyn FnMut(&CommandSettings) -> Result<Digest, Failure>,
     ) -> Result<Plan, Failure> {
         let experiment = self.document.experiment();
         let cells = self.grid.cells().filter_map(|cell| {
@@ -249,11 +266,11 @@ impl Loaded {
             let (id, name) = (self.grid.id(cell), self.grid.name(cell));
             Ok((CellDraft { id, name, assignment, settings }, repeats))
         });
-        Plan::from_repeats(experiment.seed, engine_revision, cells, images_of).map_err(|error| {
-            match error {
+        Plan::from_repeats(experiment.seed, engine_revision, cells, images_of, program_of).map_err(
+            |error| match error {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
-            }
-        })
+            },
+        )
     }
 
     /// Returns what the manifest of a run says of this experiment.
@@ -267,6 +284,7 @@ impl Loaded {
         let datasets = plan
             .datasets
             .iter()
+            .filter(|planned| planned.settings.source != Source::None)
             .map(|planned| {
                 let dataset = images.load(&planned.settings)?;
                 let sizes = split_sizes(&planned.settings, &dataset, experiment.seed)?;
@@ -298,6 +316,7 @@ impl Loaded {
             engine,
             engine_revision: ENGINE_REVISION.to_owned(),
             datasets,
+            programs: Programs::facts(self, plan)?,
             repeats: self.repeats.clone(),
             repository: self.file.as_deref().and_then(repository::around),
         })

@@ -25,6 +25,7 @@ mod panics;
 mod plan;
 mod power;
 mod predict;
+mod programs;
 mod progress;
 mod report;
 mod repository;

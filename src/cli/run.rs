@@ -11,6 +11,7 @@ use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::images::Images;
 use super::metrics::refuse_absent;
+use super::programs;
 use super::progress::{Channel, Progress};
 use super::results::store_failure;
 use super::signals;
@@ -18,7 +19,7 @@ use super::terminal::Terminal;
 use crate::base::MemberId;
 use crate::data::Note;
 use crate::engine::{self, DeviceChoice, Engine};
-use crate::plan::{Plan, outstanding};
+use crate::plan::{Plan, PlannedDataset, outstanding};
 use crate::record::TrialRecord;
 use crate::report::{self, Format, Page, Subject, counted};
 use crate::results::{CellResults, ExperimentResults};
@@ -26,6 +27,7 @@ use crate::runner::{
     self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
 use crate::spec::experiment::StoredPredictions;
+use crate::spec::settings::Source;
 use crate::store::{Store, atomic, read_file};
 
 /// Asks the run of this process to stop.
@@ -99,6 +101,8 @@ pub(super) fn train(
     terminal: Terminal,
 ) -> Result<(Store, RunSummary), Failure> {
     refuse_unscorable(loaded, plan)?;
+    let programs = programs::engine(loaded, plan, how, folder)?;
+    let how = How { engine: &programs, ..how };
     let draft = loaded.manifest_draft(plan, images, how.engine.description())?;
     let mut store = Store::open_writer(folder, draft).map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
@@ -127,6 +131,7 @@ pub(super) fn train(
         events: &|event| progress.tell(event),
     });
     progress.finish();
+    programs::tell_undeclared(&programs);
     let summary = summary.map_err(|error| run_failure(&error))?;
     store.check_place().map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
@@ -241,7 +246,8 @@ fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Fa
         atomic::write(&path, text.as_bytes())
             .map_err(|error| Failure::unwritable("the list of labels", &error))
     };
-    for (place, planned) in plan.datasets.iter().enumerate() {
+    let with_images = |planned: &&PlannedDataset| planned.settings.source != Source::None;
+    for (place, planned) in plan.datasets.iter().filter(with_images).enumerate() {
         let dataset = images.load(&planned.settings)?;
         let suffix = if place == 0 { String::new() } else { format!("-{}", place + 1) };
         let names = serde_json::to_string(&dataset.classes).expect("text serialises to JSON");
@@ -364,6 +370,7 @@ fn path_in(other: &Store, member: &MemberId) -> Option<String> {
 
 fn interrupt() {
     if STOP.is_requested() {
+        crate::program::kill_all();
         say!("\nstopped at once: what was finished is kept, run it again to go on");
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }

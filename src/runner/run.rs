@@ -155,7 +155,10 @@ fn unscorable<'a>(
 ) -> impl Iterator<Item = usize> + 'a {
     let used = trials.iter().flat_map(|&trial| plan.trials[trial].members.iter().copied());
     used.filter(|&index| {
-        is_completed(plan, view, index) && !view.has_predictions(&plan.members[index].id)
+        let member = &plan.members[index];
+        is_completed(plan, view, index)
+            && !view.has_predictions(&member.id)
+            && !member.settings.trainer.is_command()
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Work};
 use super::event::Event;
 use super::observer::MemberObserver;
-use super::score::{Scored, score, train_seconds};
+use super::score::{Scored, score, stated, train_seconds};
 use super::standing::is_tried_again;
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
@@ -370,6 +370,10 @@ impl<'a> Shop<'a> {
                 1 => reason.to_owned(),
                 count => format!("member {} of {count}: {reason}", index + 1),
             });
+            return Ok(judged);
+        }
+        if self.plan.settings_of(trial).trainer.is_command() {
+            judged.metrics = stated(members.iter().map(|(record, _)| record));
             return Ok(judged);
         }
         let scored: Vec<Scored<'_>> = members
