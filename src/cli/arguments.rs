@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::model_arguments::{ExportArguments, PredictArguments};
 use crate::data::Form as DataForm;
 use crate::report::Format;
+use crate::runner::RETRIES;
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
     CheckArguments, CompareArguments, ConfirmArguments, HistoryArguments, HistoryFormat,
@@ -185,6 +186,12 @@ pub(super) struct RunArguments {
     /// Train failed trials again, also those that failed before for the same reason.
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// How often a trial that fails is tried once more after the others.
+    #[arg(long, value_name = "N", default_value_t = RETRIES)]
+    pub(super) retries: u32,
+    /// Stop the run at the first trial that fails or runs out of time.
+    #[arg(long)]
+    pub(super) fail_fast: bool,
     /// Write events as JSON lines to standard output.
     #[arg(long)]
     pub(super) json: bool,

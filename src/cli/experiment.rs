@@ -19,9 +19,7 @@ use crate::plan::{
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
-use crate::spec::settings::{
-    CommandSettings, DatasetSettings, Settings, Source, TrainerSettings,
-};
+use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, Source, TrainerSettings};
 use crate::spec::{Document, Edition, Override, SpecError};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
@@ -205,9 +203,11 @@ impl Loaded {
     pub(super) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Failure> {
         let seed = self.document.experiment().seed;
         let mut programs = Programs::of(self)?;
-        self.plan_with(ENGINE_REVISION, &mut |settings| images.facts(settings, seed), &mut |command| {
-            programs.digest(command)
-        })
+        self.plan_with(
+            ENGINE_REVISION,
+            &mut |settings| images.facts(settings, seed),
+            &mut |command| programs.digest(command),
+        )
     }
 
     /// Draws the plan of results that are there, also of an older engine's, without looking at
@@ -219,22 +219,23 @@ impl Loaded {
                     .hint(Some("run the experiment again: finished trials are kept"))
             })
         };
-        let mut images_of = |settings: &DatasetSettings| {
-            if settings.source == Source::None {
-                return Ok(ImageFacts { checksum: no_images(), sizes: Some(SplitSizes::default()) });
-            }
-            let facts = manifest.facts_of(settings).ok_or_else(|| {
-                Failure::input("the manifest does not know the dataset of every cell")
-                    .hint(Some("run the experiment again: finished trials are kept"))
-            })?;
-            let sizes = manifest.splits_of(settings).map(|[train, validation, test]| SplitSizes {
-                train,
-                validation,
-                test,
-                classes: facts.classes.len(),
-            });
-            Ok(ImageFacts { checksum: facts.checksum, sizes })
-        };
+        let mut images_of =
+            |settings: &DatasetSettings| {
+                if settings.source == Source::None {
+                    return Ok(ImageFacts {
+                        checksum: no_images(),
+                        sizes: Some(SplitSizes::default()),
+                    });
+                }
+                let facts = manifest.facts_of(settings).ok_or_else(|| {
+                    Failure::input("the manifest does not know the dataset of every cell")
+                        .hint(Some("run the experiment again: finished trials are kept"))
+                })?;
+                let sizes = manifest.splits_of(settings).map(|[train, validation, test]| {
+                    SplitSizes { train, validation, test, classes: facts.classes.len() }
+                });
+                Ok(ImageFacts { checksum: facts.checksum, sizes })
+            };
         self.plan_with(&manifest.run.engine_revision, &mut images_of, &mut program_of)
     }
 

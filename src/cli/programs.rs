@@ -22,11 +22,11 @@ pub(super) fn engine<'a>(
     results: &Path,
 ) -> Result<ProgramEngine<'a>, Failure> {
     let experiment = loaded.document.experiment();
-    let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
+    let inherited =
+        INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
     let absolute = |path: &Path| {
-        std::path::absolute(path).map_err(|error| {
-            Failure::internal("cannot find the present folder").because(&error)
-        })
+        std::path::absolute(path)
+            .map_err(|error| Failure::internal("cannot find the present folder").because(&error))
     };
     let surroundings = Surroundings {
         experiment: experiment.name.clone(),
@@ -45,7 +45,9 @@ pub(super) fn engine<'a>(
 fn folder(loaded: &Loaded) -> Result<PathBuf, Failure> {
     let beside = loaded.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     std::path::absolute(if beside.as_os_str().is_empty() { Path::new(".") } else { beside })
-        .map_err(|error| Failure::internal("cannot find the folder of the experiment").because(&error))
+        .map_err(|error| {
+            Failure::internal("cannot find the folder of the experiment").because(&error)
+        })
 }
 
 /// Names what completed programs printed though no metric has that name.

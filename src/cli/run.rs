@@ -20,11 +20,11 @@ use crate::base::MemberId;
 use crate::data::Note;
 use crate::engine::{self, DeviceChoice, Engine};
 use crate::plan::{Plan, PlannedDataset, outstanding};
-use crate::record::TrialRecord;
+use crate::record::{Outcome, TrialRecord};
 use crate::report::{self, Format, Page, Subject, counted};
 use crate::results::{CellResults, ExperimentResults};
 use crate::runner::{
-    self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
+    self, Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
 use crate::spec::experiment::StoredPredictions;
 use crate::spec::settings::Source;
@@ -42,6 +42,10 @@ pub(super) struct How<'a> {
     pub(super) workers: usize,
     /// Whether members that earlier runs gave up are tried once more.
     pub(super) retry_failed: bool,
+    /// How often a member that failed is tried once more after all others.
+    pub(super) retries: u32,
+    /// Whether the first trial that fails stops the run.
+    pub(super) fail_fast: bool,
     /// Whether weights are kept even if the experiment does not ask for them.
     pub(super) save_weights: bool,
     /// Where progress goes.
@@ -83,6 +87,8 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         engine: engine.as_ref(),
         workers: workers(arguments.jobs, engine.as_ref()),
         retry_failed: arguments.retry_failed,
+        retries: arguments.retries,
+        fail_fast: arguments.fail_fast,
         save_weights: arguments.save_weights,
         channel,
     };
@@ -123,12 +129,18 @@ pub(super) fn train(
         options: RunOptions {
             workers: how.workers,
             retry_failed: how.retry_failed,
+            retries: how.retries,
             save_weights: how.save_weights || loaded.document.experiment().save_weights,
             predictions: loaded.document.experiment().store.predictions,
             ..RunOptions::default()
         },
         stop: &STOP,
-        events: &|event| progress.tell(event),
+        events: &|event| {
+            progress.tell(event);
+            if how.fail_fast && is_a_failure(event) && !STOP.is_requested() {
+                STOP.request();
+            }
+        },
     });
     progress.finish();
     programs::tell_undeclared(&programs);
@@ -138,6 +150,12 @@ pub(super) fn train(
     })?;
     store.complete_manifest();
     Ok((store, summary))
+}
+
+/// Returns whether an event says that a trial ended by a fault.
+fn is_a_failure(event: &Event<'_>) -> bool {
+    let Event::TrialFinished { record, .. } = event else { return false };
+    matches!(record.outcome, Outcome::Failed | Outcome::TimedOut)
 }
 
 /// Refuses ensembles whose predictions are not to be stored: they could not be scored.
@@ -190,6 +208,15 @@ fn finish(
             plan.trials.len(),
             store.folder().display(),
         );
+    }
+    if arguments.fail_fast && summary.interrupted && summary.trials_failed > 0 {
+        say!(
+            "error: a trial failed, which stops the run (`--fail-fast`); {} are left\n  hint: the \
+             reason stands in `{}`",
+            counted(summary.trials_outstanding, "trial"),
+            store.folder().join("tables/trials.csv").display(),
+        );
+        return Exit::TrialsFailed;
     }
     if summary.interrupted {
         say!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);

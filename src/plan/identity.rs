@@ -133,9 +133,7 @@ fn of_program(
         .part("trainer", sections.trainer.bytes())
         .part("hyperparameters", sections.hyperparameters.bytes());
     if settings.dataset.source != Source::None {
-        hasher
-            .part("checksum", checksum.bytes())
-            .part("dataset", sections.dataset.bytes());
+        hasher.part("checksum", checksum.bytes()).part("dataset", sections.dataset.bytes());
     }
     if !settings.model.layers.is_empty() {
         hasher

@@ -184,13 +184,22 @@ impl<'q> Answers<'q> {
                 let Some(found) = found.get(1) else { continue };
                 match number(found.as_str()) {
                     Some(value) => self.found(name, value),
-                    None => self.fault(format!("`pattern` of `{name}` found {}", shown(found.as_str()))),
+                    None => {
+                        self.fault(format!(
+                            "`pattern` of `{name}` found {}",
+                            shown(found.as_str())
+                        ));
+                    }
                 }
             }
         }
     }
 
     fn plain(&mut self, text: &str) {
+        // Most lines of most programs say nothing of this kind.
+        if memchr::memchr2(b':', b'=', text.as_bytes()).is_none() {
+            return;
+        }
         if let Some((name, rest)) = text.split_once(':') {
             let (name, rest) = (name.trim_end(), rest.trim());
             match (self.questions.named(name).cloned(), number(rest)) {
@@ -215,7 +224,8 @@ impl<'q> Answers<'q> {
 
     /// Remembers a name that could be a metric's.
     fn note(&mut self, name: &str) {
-        let is_name = name.len() <= 60 && name.replace('_', "-").to_lowercase().parse::<MetricName>().is_ok();
+        let is_name =
+            name.len() <= 60 && name.replace('_', "-").to_lowercase().parse::<MetricName>().is_ok();
         if is_name && self.undeclared.len() < MAX_UNDECLARED && !self.undeclared.contains(name) {
             self.undeclared.insert(name.to_owned());
         }
@@ -229,7 +239,10 @@ impl<'q> Answers<'q> {
             }
             // Programs print braces for reasons of their own; it is told where an answer is missing.
             Err(JsonProblem::Broken) => {
-                self.fault(format!("{place} begins like a JSON object and is none: {}", shown(text)));
+                self.fault(format!(
+                    "{place} begins like a JSON object and is none: {}",
+                    shown(text)
+                ));
             }
         }
     }
@@ -299,7 +312,8 @@ impl<'q> Answers<'q> {
         let repeated = || self.values.iter().filter(|(_, values)| values.len() > 1);
         let epochs = repeated().map(|(_, values)| values.len()).max().unwrap_or(0);
         let at = |epoch: usize| {
-            let values = repeated().filter_map(|(name, values)| Some((name.clone(), *values.get(epoch)?)));
+            let values =
+                repeated().filter_map(|(name, values)| Some((name.clone(), *values.get(epoch)?)));
             (epoch as u32 + 1, values.collect())
         };
         (0..epochs).map(at).collect()
@@ -318,7 +332,8 @@ impl<'q> Answers<'q> {
         }
         let mut finals = BTreeMap::new();
         for name in wanted {
-            let Some(value) = self.values.get(&name).and_then(|values| values.last().copied()) else {
+            let Some(value) = self.values.get(&name).and_then(|values| values.last().copied())
+            else {
                 return Err(Unanswered::Wrong(self.missing(&name)));
             };
             if !value.is_finite() {
@@ -343,23 +358,25 @@ impl<'q> Answers<'q> {
                 format!("no line of its output matches `pattern` of `{name}`: {pattern}")
             }
             Some((_, Place::Json(path))) => {
-                format!("no JSON object that it printed has a number at `{path}`, where `{name}` is")
+                format!(
+                    "no JSON object that it printed has a number at `{path}`, where `{name}` is"
+                )
             }
             Some((_, Place::File(_))) => format!("`csv` of `{name}` gave no number"),
         };
         if let Some(fault) = &self.fault {
-            text.push_str(&format!("; {fault}"));
+            text = format!("{text}; {fault}");
         }
         if self.binary > 0 {
-            text.push_str(&format!("; {} of {} lines are no text", self.binary, self.lines));
+            text = format!("{text}; {} of {} lines are no text", self.binary, self.lines);
         }
         if !self.undeclared.is_empty() {
             let names: Vec<String> =
                 self.undeclared.iter().map(|name| format!("`{name}`")).collect();
-            text.push_str(&format!(
-                "; it printed {}, which `[metrics]` does not declare",
+            text = format!(
+                "{text}; it printed {}, which `[metrics]` does not declare",
                 names.join(", ")
-            ));
+            );
         }
         text
     }

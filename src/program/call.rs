@@ -122,14 +122,13 @@ impl ProgramEngine<'_> {
         match verdict {
             Ok(metrics) => {
                 workspace.tidy();
-                let mut undeclared =
-                    self.undeclared.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut undeclared = self.undeclared.lock().unwrap_or_else(PoisonError::into_inner);
                 undeclared.extend(answers.undeclared().iter().cloned());
                 Ok(completed(epochs, metrics, ending.seconds))
             }
             Err((outcome, mut reason)) => {
                 if let Some(place) = workspace.keep(&hearing.kept[0], &hearing.kept[1]) {
-                    reason.push_str(&format!(" (standard error: `{place}`)"));
+                    reason = format!("{reason} (standard error: `{place}`)");
                 }
                 Ok(TrainOutput {
                     outcome,
@@ -197,7 +196,8 @@ impl ProgramEngine<'_> {
             let ReadFrom::Csv { file, column, row } = from else { continue };
             let file = crate::spec::program::fill(file, &|placeholder| told.value(placeholder));
             let written = told.workspace.output().join(&file);
-            let path = if written.exists() { written } else { self.surroundings.folder.join(&file) };
+            let path =
+                if written.exists() { written } else { self.surroundings.folder.join(&file) };
             match tables::column(&path, column, *row) {
                 Ok(values) => values.into_iter().for_each(|value| answers.found(name, value)),
                 Err(problem) => answers.fault(problem),
@@ -247,7 +247,9 @@ impl ProgramEngine<'_> {
         let wanted = metrics.filter(|name| *name != MetricName::TRAIN_SECONDS || answers.has(name));
         answers.finals(wanted).map_err(|unanswered| match unanswered {
             Unanswered::NotFinite(text) => (Outcome::Diverged, text),
-            Unanswered::Wrong(text) => (Outcome::Failed, format!("{program} ended well, but {text}")),
+            Unanswered::Wrong(text) => {
+                (Outcome::Failed, format!("{program} ended well, but {text}"))
+            }
         })
     }
 }
@@ -302,10 +304,14 @@ fn not_started(program: &str, call: &Call<'_>, error: &std::io::Error) -> String
             format!("{shown}: its folder `{place}` is gone")
         }
         std::io::ErrorKind::NotFound if program.contains('/') => {
-            format!("{shown}: there is no such file, or its interpreter is missing (looked in `{place}`)")
+            format!(
+                "{shown}: there is no such file, or its interpreter is missing (looked in `{place}`)"
+            )
         }
         std::io::ErrorKind::NotFound => {
-            format!("{shown}: there is no such program on `PATH`; one of your own is named with its folder, such as `./{program}`")
+            format!(
+                "{shown}: there is no such program on `PATH`; one of your own is named with its folder, such as `./{program}`"
+            )
         }
         std::io::ErrorKind::PermissionDenied => {
             format!("{shown}: it is not executable; try `chmod +x`, or name its interpreter first")

@@ -238,7 +238,9 @@ impl Running {
     /// Takes the dead process off the system's list.
     fn reap(&self) -> io::Result<ExitStatus> {
         loop {
-            if let Some(used) = wait4::try_wait4_pid(self.pid.as_raw_nonzero().get().cast_unsigned())? {
+            if let Some(used) =
+                wait4::try_wait4_pid(self.pid.as_raw_nonzero().get().cast_unsigned())?
+            {
                 return Ok(used.status);
             }
             // It has ended, so this is a matter of its last moments.

@@ -97,7 +97,8 @@ fn children() -> impl Iterator<Item = Pid> {
 /// Returns whether an orphan comes from the program that `leader` led.
 fn is_of(orphan: Pid, leader: Pid, mark: &Path) -> bool {
     let session = rustix::process::getsid(Some(orphan));
-    session.is_ok_and(|session| session == leader) || has_variable(orphan, mark.as_os_str().as_bytes())
+    session.is_ok_and(|session| session == leader)
+        || has_variable(orphan, mark.as_os_str().as_bytes())
 }
 
 /// Returns whether an orphan comes from any program.

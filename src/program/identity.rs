@@ -62,9 +62,13 @@ impl Inspector {
     ///
     /// # Errors
     /// If it is not there, or a file cannot be read.
+    ///
+    /// # Panics
+    /// Never: settings serialise.
     pub fn facts(&self, command: &CommandSettings) -> Result<ProgramFacts, ProgramError> {
         let program = command.command.program();
-        let file = self.resolve(program).ok_or_else(|| ProgramError::Missing(program.to_owned()))?;
+        let file =
+            self.resolve(program).ok_or_else(|| ProgramError::Missing(program.to_owned()))?;
         let files = vec![file_facts(program, &file)?];
         let mut hasher = ContentHasher::new();
         for file in &files {
@@ -92,7 +96,8 @@ fn is_executable(file: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+        file.metadata()
+            .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
     }
     #[cfg(not(unix))]
     {

@@ -31,9 +31,9 @@ use crate::spec::program::Reading;
 use crate::spec::settings::Settings;
 
 use answers::Questions;
-pub use identity::{Inspector, ProgramError};
 #[cfg(unix)]
 pub use family::kill_all;
+pub use identity::{Inspector, ProgramError};
 
 /// The numerical path of every program: nothing is known of it.
 pub const PATH: &str = "command";

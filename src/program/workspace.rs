@@ -3,7 +3,6 @@
 //! `attempts/<member>-<attempt>/` in the results folder. Of a trial that completed the folder `output`
 //! stays if there is something in it, of any other what it said last.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -65,9 +64,10 @@ impl Workspace {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
             Ok(facts) if !facts.is_file() => Err(io::Error::other("it is no regular file")),
-            Ok(facts) if facts.len() > MAX_RESULTS => {
-                Err(io::Error::other(format!("it has {} bytes, at most {MAX_RESULTS} are read", facts.len())))
-            }
+            Ok(facts) if facts.len() > MAX_RESULTS => Err(io::Error::other(format!(
+                "it has {} bytes, at most {MAX_RESULTS} are read",
+                facts.len()
+            ))),
             Ok(_) => fs::read(path),
         }
     }
@@ -104,7 +104,8 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The beginning and the end of what a program said.
 pub(super) struct Kept {
     head: Vec<u8>,
-    tail: VecDeque<u8>,
+    /// At most twice as much as is kept.
+    tail: Vec<u8>,
     dropped: u64,
 }
 
@@ -115,7 +116,7 @@ const MAX_TAIL: usize = 48 << 10;
 
 impl Kept {
     pub(super) fn new() -> Self {
-        Self { head: Vec::new(), tail: VecDeque::new(), dropped: 0 }
+        Self { head: Vec::new(), tail: Vec::new(), dropped: 0 }
     }
 
     /// Hears more.
@@ -123,19 +124,24 @@ impl Kept {
         let (first, rest) = bytes.split_at(bytes.len().min(MAX_HEAD - self.head.len()));
         self.head.extend_from_slice(first);
         let kept = &rest[rest.len().saturating_sub(MAX_TAIL)..];
-        let over = (self.tail.len() + kept.len()).saturating_sub(MAX_TAIL);
-        self.dropped += (rest.len() - kept.len() + over) as u64;
-        self.tail.drain(..over);
-        self.tail.extend(kept);
+        self.dropped += (rest.len() - kept.len()) as u64;
+        self.tail.extend_from_slice(kept);
+        if self.tail.len() > 2 * MAX_TAIL {
+            let over = self.tail.len() - MAX_TAIL;
+            self.tail.drain(..over);
+            self.dropped += over as u64;
+        }
     }
 
     /// Returns what is kept, with a line that says how much is not.
     pub(super) fn text(&self) -> Vec<u8> {
         let mut text = self.head.clone();
-        if self.dropped > 0 {
-            text.extend_from_slice(format!("\n[… {} bytes left out …]\n", self.dropped).as_bytes());
+        let over = self.tail.len().saturating_sub(MAX_TAIL);
+        let dropped = self.dropped + over as u64;
+        if dropped > 0 {
+            text.extend_from_slice(format!("\n[… {dropped} bytes left out …]\n").as_bytes());
         }
-        text.extend(&self.tail);
+        text.extend_from_slice(&self.tail[over..]);
         text
     }
 

@@ -89,7 +89,7 @@ impl Todo {
         options: &RunOptions,
         events: &(dyn Fn(&Event<'_>) + Sync),
     ) -> Self {
-        let progress = StoreProgress::new(view, options.retry_failed);
+        let progress = StoreProgress::new(view, options.retry_failed).with_retries(options.retries);
         let Outstanding { members, trials } = outstanding(plan, &progress);
         let mut untrained: BTreeSet<usize> = members.into_iter().collect();
         let mut trials: BTreeSet<usize> = trials.into_iter().collect();

@@ -71,8 +71,8 @@ impl Attempted {
         Self { index, record, predictions, weights, images_planned }
     }
 
-    fn is_tried_again(&self) -> bool {
-        is_tried_again(self.record.outcome, self.record.attempt)
+    fn is_tried_again(&self, retries: u32) -> bool {
+        is_tried_again(self.record.outcome, self.record.attempt, retries)
     }
 }
 
@@ -282,7 +282,7 @@ impl<'a> Shop<'a> {
             repaired += usize::from(view.next_repair(&record.id) > 0);
             position = Some(self.writer.add_member(&mut view, &finished)?);
             drop(view);
-            if record.outcome != Outcome::Interrupted && !one.is_tried_again() {
+            if record.outcome != Outcome::Interrupted && !one.is_tried_again(self.options.retries) {
                 ready.extend(self.board.settle(*index));
             }
         }
@@ -319,7 +319,7 @@ impl<'a> Shop<'a> {
         if record.outcome != Outcome::Interrupted {
             self.writer.remove_checkpoint(&member);
         }
-        if attempted.is_tried_again() {
+        if attempted.is_tried_again(self.options.retries) {
             (self.events)(&Event::MemberFailed { member, reason: reason.unwrap_or_default() });
             self.board.put_back(*index);
             return;

@@ -27,6 +27,9 @@ pub fn schema() -> Json {
     definitions.insert("some-cells".into(), assignment(&list_of_values));
     schema.insert("definitions".into(), Json::Object(definitions));
     schema.insert("required".into(), json!(["name"]));
+    // Programs know their own data; every other trainer is told of a dataset.
+    let either = json!([{ "required": ["dataset"] }, { "required": ["trainer"] }]);
+    schema.insert("anyOf".into(), either);
     Json::Object(schema)
 }
 

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod bad_programs;
 mod comparing;
 mod consumers;
 mod corpus;
@@ -16,6 +17,7 @@ mod hostile;
 mod packs;
 mod pages;
 mod predicting;
+mod programs;
 mod readme;
 mod report_view;
 mod running;

@@ -20,17 +20,16 @@ const A_DURATION: &str = "seconds, or a text such as \"90s\", \"20m\" or \"2h\""
 
 /// Reads the keys of a program under `[trainer]`.
 pub(super) fn command(section: &Section<'_>, findings: &mut Findings) -> CommandSettings {
-    let command = match section.get("command") {
-        Some(node) => command_line(&section.name("command"), node, findings),
-        None => {
-            findings.advise(
-                section.origin(),
-                format!("`trainer.command` is missing, expected {A_COMMAND}"),
-                "add a line such as `command = [\"python3\", \"train.py\", \"--seed\", \"{seed}\"]`"
-                    .to_owned(),
-            );
-            None
-        }
+    let command = if let Some(node) = section.get("command") {
+        command_line(&section.name("command"), node, findings)
+    } else {
+        findings.advise(
+            section.origin(),
+            format!("`trainer.command` is missing, expected {A_COMMAND}"),
+            "add a line such as `command = [\"python3\", \"train.py\", \"--seed\", \"{seed}\"]`"
+                .to_owned(),
+        );
+        None
     };
     CommandSettings {
         command: command.unwrap_or_else(|| CommandLine::Arguments(Vec::new())),
@@ -158,7 +157,7 @@ pub(in crate::spec) fn metrics(
     };
     for entry in entries {
         match entry.key.parse::<MetricName>() {
-            Ok(name) => metric(name, &entry.node, &mut declared, findings),
+            Ok(name) => metric(&name, &entry.node, &mut declared, findings),
             Err(error) => findings.say(entry.origin, error.to_string()),
         }
     }
@@ -178,7 +177,7 @@ pub(in crate::spec) fn metrics(
     declared
 }
 
-fn metric(name: MetricName, node: &Node, declared: &mut Declared, findings: &mut Findings) {
+fn metric(name: &MetricName, node: &Node, declared: &mut Declared, findings: &mut Findings) {
     let section = Section::open(Some(node), format!("metrics.{name}"), &METRIC_KEYS, findings);
     let direction = section.choice("direction", &DIRECTIONS, findings);
     if section.get("direction").is_none() {

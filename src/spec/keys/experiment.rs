@@ -148,7 +148,13 @@ pub(super) const REPORT: &[Key] = &[
         "none",
         "Show the images of single confusions, true class first: `\"7→2\"` (or `\"7->2\"`)",
     ),
-    key("check.metric", Either(&[Choice(metrics), Text]), "text", "`report.metric`", "The gated metric"),
+    key(
+        "check.metric",
+        Either(&[Choice(metrics), Text]),
+        "text",
+        "`report.metric`",
+        "The gated metric",
+    ),
     key(
         "check.tolerance",
         From(0.0),

@@ -1,6 +1,8 @@
 //! Keys of `[trainer]` and `[hyperparameters]`.
 
-use super::Shape::{Above, Either, Free, List, Map, Metrics, Number, Table, Text, Whole, Within, Words};
+use super::Shape::{
+    Above, Either, Free, List, Map, Metrics, Number, Table, Text, Whole, Within, Words,
+};
 use super::{Key, key};
 
 /// Keys of `[trainer]` and `[hyperparameters]`.

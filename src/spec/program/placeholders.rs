@@ -57,7 +57,9 @@ impl TemplateError {
                 format!("add `{key}` to `[hyperparameters]`")
             }
             Self::Misspelled { found, near } => {
-                format!("did you mean `{{{near}}}`? Braces that mean themselves are `{{{{{found}}}}}`")
+                format!(
+                    "did you mean `{{{near}}}`? Braces that mean themselves are `{{{{{found}}}}}`"
+                )
             }
         }
     }
@@ -125,14 +127,13 @@ pub fn fill(text: &str, value: &dyn Fn(&Placeholder) -> String) -> String {
     for part in parts(text) {
         match part {
             Part::Text(text) => filled.push_str(text),
-            Part::Name(name) => match placeholder(name) {
-                Some(found) => filled.push_str(&value(&found)),
-                None => {
-                    filled.push('{');
-                    filled.push_str(name);
-                    filled.push('}');
+            Part::Name(name) => {
+                if let Some(found) = placeholder(name) {
+                    filled.push_str(&value(&found));
+                } else {
+                    filled.extend(["{", name, "}"]);
                 }
-            },
+            }
         }
     }
     filled
@@ -163,9 +164,9 @@ pub fn check(text: &str, hyperparameters: &[String]) -> Result<(), TemplateError
                 {
                     Some(format!("{HYPERPARAMETERS}.{key}"))
                 } else {
-                    // Only a slip of the hand: `{see}` may mean itself.
-                    let is_slip = |near: &&str| name.len() >= near.len();
-                    nearest(name, NAMES).filter(is_slip).map(str::to_owned)
+                    // Only a slip of the hand: `{out}` may mean itself.
+                    let is_slip = |near: &&str| strsim::damerau_levenshtein(name, near) == 1;
+                    NAMES.into_iter().find(|near| is_slip(near)).map(str::to_owned)
                 };
                 if let Some(near) = near {
                     return Err(TemplateError::Misspelled { found: found(), near });
@@ -222,9 +223,12 @@ mod tests {
         let meant = |text: &str| format!("did you mean `{text}`?");
         assert_eq!(hint("{hyperparameters.widht}"), Some(meant("{hyperparameters.width}")));
         assert_eq!(hint("{hyperparameters.x}"), Some("add `x` to `[hyperparameters]`".to_owned()));
-        for (text, near) in
-            [("{lr}", "{hyperparameters.lr}"), ("{seeed}", "{seed}"), ("{hyperparameter.lr}", "{hyperparameters.lr}")]
-        {
+        for (text, near) in [
+            ("{lr}", "{hyperparameters.lr}"),
+            ("{seeed}", "{seed}"),
+            ("{sed}", "{seed}"),
+            ("{hyperparameter.lr}", "{hyperparameters.lr}"),
+        ] {
             assert!(hint(text).unwrap().starts_with(&meant(near)), "{text}: {:?}", hint(text));
         }
     }

@@ -73,7 +73,10 @@ mod tests {
         let csv = |file: &str, column: &str, row| {
             Some(ReadFrom::Csv { file: file.to_owned(), column: column.to_owned(), row })
         };
-        assert_eq!(ReadFrom::csv("out.csv:latency:first"), csv("out.csv", "latency", CsvRow::First));
+        assert_eq!(
+            ReadFrom::csv("out.csv:latency:first"),
+            csv("out.csv", "latency", CsvRow::First)
+        );
         assert_eq!(ReadFrom::csv("out.csv:latency"), csv("out.csv", "latency", CsvRow::Last));
         assert_eq!(ReadFrom::csv("a:b.csv:x:max"), csv("a:b.csv", "x", CsvRow::Max));
         for text in ["", "out.csv", ":x", "out.csv:", "out.csv:last"] {
