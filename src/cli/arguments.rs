@@ -50,6 +50,8 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a commented experiment to begin with, or one around a program of yours.
+    Init(InitArguments),
     /// Show cells, trials, cost and the smallest difference they can show; trains nothing.
     Plan(PlanArguments),
     /// Train what is missing, then write tables and report. Run again to resume.
@@ -114,6 +116,18 @@ pub(super) struct DataFolderArguments {
     /// Folder with datasets; before `BENCH_DATA_DIR` and the user's cache folder.
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The file to write [default: first.toml, own.toml with `--command`].
+    pub(super) file: Option<PathBuf>,
+    /// Wrap this command line; its numbers are proposed as axes.
+    #[arg(long, value_name = "LINE")]
+    pub(super) command: Option<String>,
+    /// Write the helper for scripts in Python instead, one file without dependencies.
+    #[arg(long, conflicts_with = "command")]
+    pub(super) python: bool,
 }
 
 #[derive(Debug, Args)]

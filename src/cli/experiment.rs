@@ -202,12 +202,14 @@ impl Loaded {
     /// Draws the plan of cells that were surveyed.
     pub(super) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Failure> {
         let seed = self.document.experiment().seed;
-        let mut programs = Programs::of(self)?;
-        self.plan_with(
+        let mut programs = Programs::of(self, std::mem::take(&mut images.programs))?;
+        let plan = self.plan_with(
             ENGINE_REVISION,
             &mut |settings| images.facts(settings, seed),
             &mut |command| programs.digest(command),
-        )
+        );
+        images.programs = programs.into_known();
+        plan
     }
 
     /// Draws the plan of results that are there, also of an older engine's, without looking at
@@ -317,7 +319,7 @@ impl Loaded {
             engine,
             engine_revision: ENGINE_REVISION.to_owned(),
             datasets,
-            programs: Programs::facts(self, plan)?,
+            programs: Programs::facts(plan, &images.programs),
             repeats: self.repeats.clone(),
             repository: self.file.as_deref().and_then(repository::around),
         })

@@ -19,6 +19,7 @@ mod failure;
 mod folders;
 mod history;
 mod images;
+mod init;
 mod metrics;
 mod model_arguments;
 mod panics;
@@ -68,6 +69,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let terminal = terminal::Terminal::of(arguments.color);
     streams::allow_colors(terminal.color);
     match arguments.command {
+        Command::Init(arguments) => init::init(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Status(arguments) => status::status(&arguments),

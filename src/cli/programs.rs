@@ -1,5 +1,6 @@
 //! Programs that train: what they are, where they run, and what is told of them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::experiment::Loaded;
@@ -22,8 +23,6 @@ pub(super) fn engine<'a>(
     results: &Path,
 ) -> Result<ProgramEngine<'a>, Failure> {
     let experiment = loaded.document.experiment();
-    let inherited =
-        INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
     let absolute = |path: &Path| {
         std::path::absolute(path)
             .map_err(|error| Failure::internal("cannot find the present folder").because(&error))
@@ -32,13 +31,19 @@ pub(super) fn engine<'a>(
         experiment: experiment.name.clone(),
         folder: folder(loaded)?,
         results: absolute(results)?,
-        inherited: inherited.collect(),
+        inherited: inherited(),
         metrics: experiment.metrics.clone(),
         readings: experiment.readings.clone(),
     };
     let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());
     let is_alone = is_alone && !plan.members.is_empty();
     Ok(ProgramEngine::new(how.engine, is_alone, surroundings))
+}
+
+/// Returns what programs see of this process's variables.
+fn inherited() -> Vec<(OsString, OsString)> {
+    let value = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
+    INHERITED.iter().filter_map(value).collect()
 }
 
 /// Returns the folder of the experiment file, from which programs are called.
@@ -68,12 +73,21 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Starts with none looked at.
-    pub(super) fn of(loaded: &Loaded) -> Result<Self, Failure> {
+    /// Starts with those that were looked at already.
+    pub(super) fn of(
+        loaded: &Loaded,
+        known: Vec<(CommandSettings, ProgramFacts)>,
+    ) -> Result<Self, Failure> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::split_paths(&path).collect();
         let readings = &loaded.document.experiment().readings;
-        Ok(Self { inspector: Inspector::new(folder(loaded)?, path, readings), known: Vec::new() })
+        let inspector = Inspector::new(folder(loaded)?, path, inherited(), readings);
+        Ok(Self { inspector, known })
+    }
+
+    /// Returns what is known of those that were looked at.
+    pub(super) fn into_known(self) -> Vec<(CommandSettings, ProgramFacts)> {
+        self.known
     }
 
     /// Returns the digest of a program.
@@ -82,20 +96,33 @@ impl Programs {
             return Ok(facts.digest);
         }
         let facts = self.inspector.facts(command).map_err(|error| failure(&error))?;
+        for name in self.inspector.undeclared(command, &facts) {
+            say!(
+                "warning: `{name}` is named by `trainer.command` and not among `trainer.inputs`: a change \
+                 of it would not run its trials again"
+            );
+        }
         let digest = facts.digest;
         self.known.push((command.clone(), facts));
         Ok(digest)
     }
 
     /// Returns what is known of every program of a plan.
-    pub(super) fn facts(loaded: &Loaded, plan: &Plan) -> Result<Vec<ProgramFacts>, Failure> {
-        let mut programs = Self::of(loaded)?;
+    pub(super) fn facts(
+        plan: &Plan,
+        known: &[(CommandSettings, ProgramFacts)],
+    ) -> Vec<ProgramFacts> {
+        let mut facts: Vec<ProgramFacts> = Vec::new();
         for cell in &plan.cells {
-            if let TrainerSettings::Command(command) = &cell.settings.trainer {
-                programs.digest(command)?;
+            let TrainerSettings::Command(command) = &cell.settings.trainer else { continue };
+            let Some((_, found)) = known.iter().find(|(known, _)| *known == **command) else {
+                continue;
+            };
+            if !facts.contains(found) {
+                facts.push(found.clone());
             }
         }
-        Ok(programs.known.into_iter().map(|(_, facts)| facts).collect())
+        facts
     }
 }
 

@@ -109,6 +109,7 @@ impl ProgramEngine<'_> {
         };
         let ending = child::run(&call, &mut hearing).map_err(|error| {
             workspace.tidy();
+            workspace.settle(false);
             EngineError::Trainer(format!("cannot start {}", not_started(&words[0], &call, &error)))
         })?;
         let [mut stdout, mut stderr] = hearing.lines;
@@ -119,6 +120,8 @@ impl ProgramEngine<'_> {
 
         let verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
         let epochs = epochs(&answers);
+        let is_over = matches!(&verdict, Ok(_) | Err((Outcome::Diverged, _)));
+        workspace.settle(is_over);
         match verdict {
             Ok(metrics) => {
                 workspace.tidy();
@@ -156,6 +159,7 @@ impl ProgramEngine<'_> {
             "metrics": metrics,
             "output": told.workspace.output(),
             "results": told.workspace.results(),
+            "checkpoint": told.workspace.checkpoint(),
         });
         if !settings.model.layers.is_empty() {
             content["settings"] = json!({
@@ -181,6 +185,7 @@ impl ProgramEngine<'_> {
             ("BENCH_TRIAL", workspace.trial()),
             ("BENCH_RESULTS", workspace.results()),
             ("BENCH_OUTPUT", workspace.output()),
+            ("BENCH_CHECKPOINT_DIR", workspace.checkpoint()),
         ];
         all.extend(own.into_iter().map(|(name, path)| (name.into(), path.into())));
         all

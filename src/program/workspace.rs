@@ -1,7 +1,8 @@
 //! The files of one call of a program: its trial, its output, what it said.
 //!
 //! `attempts/<member>-<attempt>/` in the results folder. Of a trial that completed the folder `output`
-//! stays if there is something in it, of any other what it said last.
+//! stays if there is something in it, of any other what it said last. `<member>.checkpoint/` is kept from one
+//! attempt to the next, until the trial has a result.
 
 use std::fs;
 use std::io;
@@ -19,6 +20,7 @@ const MAX_RESULTS: u64 = 16 << 20;
 pub(super) struct Workspace {
     folder: PathBuf,
     name: String,
+    checkpoint: PathBuf,
 }
 
 impl Workspace {
@@ -34,7 +36,9 @@ impl Workspace {
             _ => {}
         }
         fs::create_dir_all(folder.join("output"))?;
-        Ok(Self { folder, name })
+        let checkpoint = results.join(FOLDER).join(format!("{member}.checkpoint"));
+        fs::create_dir_all(&checkpoint)?;
+        Ok(Self { folder, name, checkpoint })
     }
 
     /// Returns the file that tells the program of its trial.
@@ -45,6 +49,11 @@ impl Workspace {
     /// Returns the folder for what the program writes.
     pub(super) fn output(&self) -> PathBuf {
         self.folder.join("output")
+    }
+
+    /// Returns the folder that is kept from one attempt at a member to the next.
+    pub(super) fn checkpoint(&self) -> PathBuf {
+        self.checkpoint.clone()
     }
 
     /// Returns the file in which the program may answer.
@@ -70,6 +79,14 @@ impl Workspace {
             ))),
             Ok(_) => fs::read(path),
         }
+    }
+
+    /// Removes what is kept between attempts: for good where the trial has ended, else if it is empty.
+    pub(super) fn settle(&self, is_over: bool) {
+        let _ = match is_over {
+            true => fs::remove_dir_all(&self.checkpoint),
+            false => fs::remove_dir(&self.checkpoint),
+        };
     }
 
     /// Leaves of a completed trial what the program wrote into its output folder.

@@ -155,6 +155,9 @@ pub struct ProgramFacts {
     pub digest: Digest,
     /// The files that were looked at, the program's own first.
     pub files: Vec<FileFacts>,
+    /// What the call of `trainer.version` printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// A file, as it was found.

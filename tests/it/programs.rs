@@ -118,7 +118,10 @@ fn a_trial_reaches_the_program_as_a_file_variables_and_arguments() {
         names.iter().map(String::as_str).filter(|name| !own.contains(name)).collect();
     told.retain(|name| !["HOME", "LANG"].contains(name));
     told.sort_unstable();
-    assert_eq!(told, ["BENCH_OUTPUT", "BENCH_RESULTS", "BENCH_TRIAL", "PATH", "STEP"]);
+    assert_eq!(
+        told,
+        ["BENCH_CHECKPOINT_DIR", "BENCH_OUTPUT", "BENCH_RESULTS", "BENCH_TRIAL", "PATH", "STEP"]
+    );
     let folder = fs::canonicalize(place.path("")).expect("a folder");
     assert_eq!(fs::canonicalize(read("pwd").trim()).expect("a folder"), folder);
 }
@@ -234,4 +237,134 @@ fn what_is_wrong_with_an_experiment_is_said_before_anything_runs() {
         assert_eq!(answer.code, 2, "{by}: {}", answer.stderr);
         assert!(answer.stderr.contains(said), "{by}: {}", answer.stderr);
     }
+}
+
+#[test]
+fn what_a_trial_is_made_of_is_run_again_where_it_changes() {
+    let place = own();
+    let text = OWN.replace(
+        "environment =",
+        "inputs = [\"data/*.csv\", \"conf.ini\"]\nversion = [\"cat\", \"version.txt\"]\nenvironment =",
+    );
+    place.file("own.toml", &text);
+    for name in ["data/a.csv", "data/b.csv", "conf.ini", "version.txt"] {
+        place.file(name, "1");
+    }
+    let run = |text: &str| {
+        place.file("own.toml", text);
+        let answer = place.bench(&["run", "own.toml"]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        answer
+            .stderr
+            .lines()
+            .find(|line| line.contains("members trained"))
+            .expect("a line")
+            .to_owned()
+    };
+    assert!(run(&text).contains("6 members trained;"));
+    for name in ["data/a.csv", "conf.ini", "version.txt"] {
+        place.file(name, "2");
+        assert!(run(&text).contains("6 members trained;"), "{name}");
+        place.file(name, "1");
+        assert!(run(&text).contains("0 members trained, 6 reused"), "{name}");
+    }
+    place.file("data/c.csv", "1");
+    assert!(run(&text).contains("6 members trained;"), "one more input");
+    fs::remove_file(place.path("data/c.csv")).expect("a file");
+    assert!(run(&text.replace("STEP = \"{", "STEP = \"x{")).contains("6 members trained;"));
+    assert!(run(&text.replace("list = [1,", "list = [2,")).contains("6 members trained;"));
+    // Neither where the results are nor how long it may take nor what it is called by matters.
+    let same = text.replace("[\"data/*.csv\", \"conf.ini\"]", "[\"conf.ini\", \"data/?.csv\"]");
+    assert!(run(&same.replace("[hyper", "grace = 3\n[hyper")).contains("0 members trained, 6"));
+    for (change, by, said) in [
+        ("conf.ini", "none.ini", "no file is named by `none.ini`"),
+        ("\"cat\", \"version.txt\"", "\"false\"", "`trainer.version` ended with exit status: 1"),
+        ("data/*.csv", "data/[", "is no pattern"),
+    ] {
+        place.file("own.toml", text.replace(change, by));
+        let answer = place.bench(&["plan", "own.toml", "--out", "results/own"]);
+        assert!(answer.code == 2 && answer.stderr.contains(said), "{by}: {}", answer.stderr);
+    }
+}
+
+#[test]
+fn a_script_that_is_no_input_is_warned_of() {
+    let place = own();
+    place.file("own.toml", OWN.replace("[\"./train.sh\"", "[\"sh\", \"train.sh\""));
+    let answer = place.bench(&["run", "own.toml"]);
+    let said = "warning: `train.sh` is named by `trainer.command` and not among `trainer.inputs`";
+    assert!(answer.code == 0 && answer.stderr.contains(said), "{}", answer.stderr);
+    place.file(
+        "own.toml",
+        OWN.replace("[\"./train.sh\"", "[\"sh\", \"./train.sh\"")
+            .replace("environment =", "inputs = \"train.sh\"\nenvironment ="),
+    );
+    let answer = place.bench(&["run", "own.toml"]);
+    assert!(answer.code == 0 && !answer.stderr.contains("warning"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_program_that_was_interrupted_goes_on_from_its_checkpoint() {
+    let place = own();
+    script(
+        &place,
+        "train.sh",
+        "#!/bin/sh\nfile=\"$BENCH_CHECKPOINT_DIR/epoch\"\n[ -e \"$file\" ] || { echo 1 > \"$file\"; echo \
+         '{\"interrupted\": true}'; exit 0; }\necho test-accuracy: 0.$(cat \"$file\"); echo latency=1\n",
+    );
+    let first = place.bench(&["run", "own.toml"]);
+    assert!(first.stderr.contains("0 of 6 trials completed"), "{}", first.stderr);
+    place.done(&["run", "own.toml"]);
+    let trials = place.read("results/own/tables/trials.csv");
+    assert_eq!(column(&trials, "test_accuracy"), ["0.1"; 6]);
+    assert_eq!(fs::read_dir(place.path("results/own/attempts")).expect("a folder").count(), 0);
+}
+
+#[test]
+fn an_experiment_around_a_command_runs_as_it_was_written() {
+    let place = own();
+    place.done(&["init", "mine.toml", "--command", "./train.sh 1 --seed 3"]);
+    let text = place.read("mine.toml");
+    assert!(text.contains("\"{hyperparameters.argument-1}\", \"--seed\", \"{seed}\""), "{text}");
+    script(&place, "train.sh", "#!/bin/sh\necho test-accuracy: 0.$3\n");
+    place.done(&["run", "mine.toml", "--quiet"]);
+    let answer = place.bench(&["init", "mine.toml"]);
+    assert!(answer.code == 2 && answer.stderr.contains("it is there already"), "{}", answer.stderr);
+    place.done(&["init"]);
+    place.done(&["plan", "first.toml"]);
+}
+
+#[test]
+fn the_helper_for_python_reports_and_does_nothing_outside() {
+    let has_python = std::process::Command::new("python3").arg("--version").output().is_ok();
+    if !has_python {
+        eprintln!("skipped: there is no python3 here");
+        return;
+    }
+    let place = own();
+    place.done(&["init", "--python"]);
+    place.file(
+        "train.py",
+        "import bench_trial as bench\nlr = bench.hyperparameter('lr', 5)\n\
+         for epoch in (1, 2):\n    bench.report(epoch=epoch, test_accuracy=epoch / 10)\n\
+         bench.final(test_accuracy=lr / 10, latency=bench.hyperparameter('nested.list')[0] if \
+         bench.trial() else 0)\nprint('ended', bench.seed(9) < 2**31, bench.output())\n",
+    );
+    place.file(
+        "own.toml",
+        OWN.replace(
+            "[\"./train.sh\", \"{hyperparameters.lr}\", \"{seed}\", \"{repeat}\", \"{output}\"]",
+            "[\"python3\", \"train.py\"]",
+        )
+        .replace("environment =", "inputs = \"*.py\"\nenvironment ="),
+    );
+    place.done(&["run", "own.toml", "--set", "repeats=1"]);
+    let trials = place.read("results/own/tables/trials.csv");
+    assert_eq!(column(&trials, "test_accuracy"), ["0.1", "0.2"]);
+    assert_eq!(place.read("results/own/tables/epochs.csv").lines().count(), 1 + 2 * 2);
+    let mut outside = std::process::Command::new("python3");
+    outside.arg("train.py").current_dir(place.path(""));
+    let output = outside.env_remove("BENCH_TRIAL").env_remove("BENCH_RESULTS").output();
+    let output = output.expect("python starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ended True None\n");
 }

@@ -12,7 +12,8 @@ use crate::spec::settings::{Settings, TrainerSettings};
 use crate::spec::tree::{Data, Node, Origin};
 
 /// Keys of `[trainer]` that only programs have.
-pub(super) const KEYS: [&str; 4] = ["command", "environment", "time-limit", "grace"];
+pub(super) const KEYS: [&str; 6] =
+    ["command", "inputs", "version", "environment", "time-limit", "grace"];
 
 const A_COMMAND: &str =
     "the program and its arguments as a list of texts, or one text for the shell";
@@ -33,6 +34,10 @@ pub(super) fn command(section: &Section<'_>, findings: &mut Findings) -> Command
     };
     CommandSettings {
         command: command.unwrap_or_else(|| CommandLine::Arguments(Vec::new())),
+        inputs: inputs(section, findings),
+        version: section
+            .get("version")
+            .and_then(|node| command_line(&section.name("version"), node, findings)),
         environment: environment(section, findings),
         time_limit: duration(section, "time-limit", findings),
         grace: duration(section, "grace", findings).unwrap_or(DEFAULT_GRACE),
@@ -56,6 +61,28 @@ fn command_line(name: &str, node: &Node, findings: &mut Findings) -> Option<Comm
         findings.wrong(name, node, A_COMMAND);
     }
     line
+}
+
+/// Reads patterns of files.
+fn inputs(section: &Section<'_>, findings: &mut Findings) -> Vec<String> {
+    let Some(node) = section.get("inputs") else { return Vec::new() };
+    let name = section.name("inputs");
+    let nodes = match &node.data {
+        Data::List(nodes) => nodes.as_slice(),
+        Data::Text(_) => std::slice::from_ref(node),
+        _ => {
+            findings.wrong(&name, node, "a list of files and patterns, such as [\"src/**/*.py\"]");
+            &[]
+        }
+    };
+    let mut patterns = Vec::new();
+    for node in nodes {
+        match node.text().filter(|text| !text.is_empty()) {
+            Some(text) => patterns.push(text.to_owned()),
+            None => findings.wrong(&name, node, "a file or a pattern such as \"src/**/*.py\""),
+        }
+    }
+    patterns
 }
 
 fn environment(section: &Section<'_>, findings: &mut Findings) -> BTreeMap<String, String> {

@@ -58,6 +58,20 @@ pub(super) const KEYS: &[Key] = &[
         "The program that trains one trial: its name and arguments as a list, or one text for `sh -c`. `{hyperparameters.NAME}`, `{seed}`, `{repeat}` and `{output}` are filled in; for the shell they are quoted where they have to be. It is called in the folder of the experiment file",
     ),
     key(
+        "trainer.inputs",
+        Either(&[Text, List(&Text)]),
+        "text or list of texts",
+        "none",
+        "Files that decide what the program does, `*`, `?` and `**` for any names: their bytes are part of every trial's identity. Name the scripts and the data; an argument that names a file which is not among them is told",
+    ),
+    key(
+        "trainer.version",
+        Either(&[Text, List(&Text)]),
+        "text or list of texts",
+        "none",
+        "A call like `command` whose output is part of every trial's identity, such as one that prints versions of libraries; it is called once per run",
+    ),
+    key(
         "trainer.environment",
         Map(&Text),
         "table of texts",

@@ -21,6 +21,12 @@ pub const DEFAULT_GRACE: f64 = 10.0;
 pub struct CommandSettings {
     /// What is called, with placeholders.
     pub command: CommandLine,
+    /// Files whose bytes decide what the program does, as patterns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
+    /// A call whose output decides it, too: versions of libraries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<CommandLine>,
     /// Variables that the program sees beside `PATH`, `HOME` and `LANG`, with placeholders.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
@@ -76,10 +82,12 @@ impl CommandLine {
 }
 
 impl CommandSettings {
-    /// Returns what of the settings decides a trial: how long it may take does not.
+    /// Returns what of the settings decides a trial: how long it may take does not, and of its inputs
+    /// their bytes say more than how they were named.
     #[must_use]
     pub fn meaning(&self) -> Self {
-        Self { time_limit: None, grace: DEFAULT_GRACE, ..self.clone() }
+        let (inputs, version, time_limit) = (Vec::new(), None, None);
+        Self { inputs, version, time_limit, grace: DEFAULT_GRACE, ..self.clone() }
     }
 
     /// Returns every text that may hold placeholders.

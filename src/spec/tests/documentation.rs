@@ -170,7 +170,7 @@ fn the_schema_refuses_what_is_no_experiment() {
     let schema = schema();
     for (text, part) in [
         ("name = \"a b\"\ndataset.source = \"digits\"", "name"),
-        ("question = \"a\"", "name"),
+        ("question = \"a\"\ndataset.source = \"digits\"", "name"),
         ("name = \"a\"\ndataset.source = \"mnits\"", "dataset.source"),
         ("name = \"a\"\ndataset.source = \"digits\"\n[train]\nepoch = 3", "train"),
         ("name = \"a\"\ndataset.source = \"digits\"\n[train]\nepochs = 0", "train.epochs"),
