@@ -83,9 +83,10 @@ impl Workspace {
 
     /// Removes what is kept between attempts: for good where the trial has ended, else if it is empty.
     pub(super) fn settle(&self, is_over: bool) {
-        let _ = match is_over {
-            true => fs::remove_dir_all(&self.checkpoint),
-            false => fs::remove_dir(&self.checkpoint),
+        let _ = if is_over {
+            fs::remove_dir_all(&self.checkpoint)
+        } else {
+            fs::remove_dir(&self.checkpoint)
         };
     }
 
