@@ -48,6 +48,7 @@ fn main() {
         dataset: &dataset,
         splits: &splits,
         seed_path,
+        member: None,
         attempt: 1,
         checkpoint: None,
         earlier: None,

@@ -121,6 +121,7 @@ fn fill(folder: &Path) {
         engine: "none".to_owned(),
         engine_revision: "1".to_owned(),
         datasets: vec![],
+        programs: Vec::new(),
         repeats: Repeats::default(),
         repository: None,
     };

@@ -8,6 +8,7 @@ pub mod data;
 pub mod engine;
 pub mod grid;
 pub mod plan;
+pub mod program;
 pub mod record;
 pub mod report;
 pub mod results;

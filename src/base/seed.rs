@@ -33,6 +33,8 @@ pub enum Stream {
     Resample,
     /// Curves of the fake engine.
     Fake,
+    /// The seed that a program of the user is given.
+    Program,
 }
 
 impl Stream {
@@ -46,6 +48,7 @@ impl Stream {
             Self::Sample => "sample",
             Self::Resample => "resample",
             Self::Fake => "fake",
+            Self::Program => "program",
         }
     }
 }

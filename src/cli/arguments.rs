@@ -15,6 +15,7 @@ use super::model_arguments::{ExportArguments, PredictArguments};
 use super::shell;
 use crate::data::Form as DataForm;
 use crate::report::Format;
+use crate::runner::RETRIES;
 pub(super) use examples::command;
 pub(super) use looking::{
     CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
@@ -57,6 +58,8 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a commented experiment to begin with, or one around a program of yours.
+    Init(InitArguments),
     /// Show cells, trials, cost and the smallest difference they can show; trains nothing.
     Plan(PlanArguments),
     /// Train what is missing, then write tables and report. Run again to resume.
@@ -134,6 +137,18 @@ pub(super) struct DataFolderArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The file to write [default: first.toml, own.toml with `--command`].
+    pub(super) file: Option<PathBuf>,
+    /// Wrap this command line; its numbers are proposed as axes.
+    #[arg(long, value_name = "LINE")]
+    pub(super) command: Option<String>,
+    /// Write the helper for scripts in Python instead, one file without dependencies.
+    #[arg(long, conflicts_with = "command")]
+    pub(super) python: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct MigrateArguments {
     /// Results folder.
     pub(super) folder: PathBuf,
@@ -203,6 +218,12 @@ pub(super) struct RunArguments {
     /// Train failed trials again, also those that failed before for the same reason.
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// How often a trial that fails is tried once more after the others.
+    #[arg(long, value_name = "N", default_value_t = RETRIES)]
+    pub(super) retries: u32,
+    /// Stop the run at the first trial that fails or runs out of time.
+    #[arg(long)]
+    pub(super) fail_fast: bool,
     /// Write events as JSON lines to standard output.
     #[arg(long)]
     pub(super) json: bool,

@@ -18,6 +18,7 @@ use crate::base::CellId;
 use crate::report::Page;
 use crate::report::compare::CompareFormat;
 use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
+use crate::runner::RETRIES;
 use crate::store::{Repeats, atomic};
 
 /// Index of the first fresh repeat: beyond any that an experiment or an escalation gets to, so that
@@ -49,6 +50,8 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         engine: engine.as_ref(),
         workers: workers(arguments.training.jobs, engine.as_ref()),
         retry_failed: false,
+        retries: RETRIES,
+        fail_fast: false,
         save_weights: false,
         channel: match arguments.training.quiet {
             true => Channel::Failures,

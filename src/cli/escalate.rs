@@ -18,6 +18,7 @@ use crate::base::CellId;
 use crate::check::{CheckReport, Looks, Verdict};
 use crate::engine::Engine;
 use crate::grid::Cell;
+use crate::runner::RETRIES;
 use crate::spec::value::Assignment;
 use crate::store::Repeats;
 
@@ -115,6 +116,8 @@ impl<'a> Escalation<'a> {
             engine: self.engine.as_ref(),
             workers: workers(self.arguments.jobs, self.engine.as_ref()),
             retry_failed: false,
+            retries: RETRIES,
+            fail_fast: false,
             save_weights: false,
             channel: match self.arguments.quiet {
                 true => Channel::Failures,

@@ -7,9 +7,10 @@ use super::arguments::ExperimentArguments;
 use super::failure::Failure;
 use super::folders;
 use super::images::{Images, split_sizes};
+use super::programs::Programs;
 use super::repository;
-use crate::base::Seed;
-use crate::data::{DataError, Dataset};
+use crate::base::{Digest, Seed};
+use crate::data::{DataError, Dataset, no_images};
 use crate::engine::ENGINE_REVISION;
 use crate::grid::{self, Cell, Grid};
 use crate::plan::{
@@ -19,7 +20,7 @@ use crate::plan::{
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
-use crate::spec::settings::{DatasetSettings, Settings, TrainerSettings};
+use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, Source, TrainerSettings};
 use crate::spec::{Document, Edition, Override, SpecError};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
@@ -208,31 +209,50 @@ impl Loaded {
     /// Draws the plan of cells that were surveyed.
     pub(super) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Failure> {
         let seed = self.document.experiment().seed;
-        self.plan_with(ENGINE_REVISION, &mut |settings| images.facts(settings, seed))
+        let mut programs = Programs::of(self, std::mem::take(&mut images.programs))?;
+        let plan = self.plan_with(
+            ENGINE_REVISION,
+            &mut |settings| images.facts(settings, seed),
+            &mut |command| programs.digest(command),
+        );
+        images.programs = programs.into_known();
+        plan
     }
 
     /// Draws the plan of results that are there, also of an older engine's, without looking at
     /// images.
     pub(super) fn plan_of_results(&self, manifest: &Manifest) -> Result<Plan, Failure> {
-        self.plan_with(&manifest.run.engine_revision, &mut |settings| {
-            let facts = manifest.facts_of(settings).ok_or_else(|| {
-                Failure::input("the manifest does not know the dataset of every cell")
+        let mut program_of = |command: &CommandSettings| {
+            manifest.program_of(command).ok_or_else(|| {
+                Failure::input("the manifest does not know the program of every cell")
                     .hint(Some("run the experiment again: finished trials are kept"))
-            })?;
-            let sizes = manifest.splits_of(settings).map(|[train, validation, test]| SplitSizes {
-                train,
-                validation,
-                test,
-                classes: facts.classes.len(),
-            });
-            Ok(ImageFacts { checksum: facts.checksum, sizes })
-        })
+            })
+        };
+        let mut images_of =
+            |settings: &DatasetSettings| {
+                if settings.source == Source::None {
+                    return Ok(ImageFacts {
+                        checksum: no_images(),
+                        sizes: Some(SplitSizes::default()),
+                    });
+                }
+                let facts = manifest.facts_of(settings).ok_or_else(|| {
+                    Failure::input("the manifest does not know the dataset of every cell")
+                        .hint(Some("run the experiment again: finished trials are kept"))
+                })?;
+                let sizes = manifest.splits_of(settings).map(|[train, validation, test]| {
+                    SplitSizes { train, validation, test, classes: facts.classes.len() }
+                });
+                Ok(ImageFacts { checksum: facts.checksum, sizes })
+            };
+        self.plan_with(&manifest.run.engine_revision, &mut images_of, &mut program_of)
     }
 
     fn plan_with(
         &self,
         engine_revision: &str,
         images_of: &mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, Failure>,
+        program_of: &mut dyn FnMut(&CommandSettings) -> Result<Digest, Failure>,
     ) -> Result<Plan, Failure> {
         let experiment = self.document.experiment();
         let cells = self.grid.cells().filter_map(|cell| {
@@ -256,11 +276,11 @@ impl Loaded {
             let (id, name) = (self.grid.id(cell), self.grid.name(cell));
             Ok((CellDraft { id, name, assignment, settings }, repeats))
         });
-        Plan::from_repeats(experiment.seed, engine_revision, cells, images_of).map_err(|error| {
-            match error {
+        Plan::from_repeats(experiment.seed, engine_revision, cells, images_of, program_of).map_err(
+            |error| match error {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
-            }
-        })
+            },
+        )
     }
 
     /// Returns what the manifest of a run says of this experiment.
@@ -274,6 +294,7 @@ impl Loaded {
         let datasets = plan
             .datasets
             .iter()
+            .filter(|planned| planned.settings.source != Source::None)
             .map(|planned| {
                 let dataset = images.load(&planned.settings)?;
                 let sizes = split_sizes(&planned.settings, &dataset, experiment.seed)?;
@@ -305,6 +326,7 @@ impl Loaded {
             engine,
             engine_revision: ENGINE_REVISION.to_owned(),
             datasets,
+            programs: Programs::facts(plan, &images.programs),
             repeats: self.repeats.clone(),
             repository: self.file.as_deref().and_then(repository::around),
         })

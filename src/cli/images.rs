@@ -8,7 +8,8 @@ use super::failure::Failure;
 use crate::base::{Seed, SeedPath};
 use crate::data::{self, DataError, DataFolders, Dataset, Note};
 use crate::plan::{ImageFacts, SplitSizes};
-use crate::spec::settings::DatasetSettings;
+use crate::spec::settings::{CommandSettings, DatasetSettings};
+use crate::store::ProgramFacts;
 
 /// Lines of what was left out that a person is shown.
 const MAX_SHOWN: usize = 10;
@@ -21,12 +22,20 @@ pub(super) struct Images {
     split: Vec<(DatasetSettings, Seed, ImageFacts)>,
     /// By what was examined, in its order.
     examined: Vec<(String, Arc<Vec<Note>>)>,
+    /// What the programs are that were looked at, each once.
+    pub(super) programs: Vec<(CommandSettings, ProgramFacts)>,
 }
 
 impl Images {
     /// Starts with nothing loaded.
     pub(super) fn new(folders: DataFolders) -> Self {
-        Self { folders, loaded: HashMap::new(), split: Vec::new(), examined: Vec::new() }
+        Self {
+            folders,
+            loaded: HashMap::new(),
+            split: Vec::new(),
+            examined: Vec::new(),
+            programs: Vec::new(),
+        }
     }
 
     /// Starts with nothing loaded, for the datasets of one experiment: its paths are relative to its

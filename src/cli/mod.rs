@@ -20,6 +20,7 @@ mod failure;
 mod folders;
 mod history;
 mod images;
+mod init;
 mod list;
 mod metrics;
 mod model_arguments;
@@ -27,6 +28,7 @@ mod panics;
 mod plan;
 mod power;
 mod predict;
+mod programs;
 mod progress;
 mod report;
 mod repository;
@@ -69,6 +71,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let terminal = terminal::Terminal::of(arguments.color);
     streams::allow_colors(terminal.color);
     match arguments.command {
+        Command::Init(arguments) => init::init(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Status(arguments) => status::status(&arguments),

@@ -24,7 +24,7 @@ use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
 use crate::spec::architecture::Architecture;
 use crate::spec::experiment::Axis;
-use crate::spec::settings::{DatasetSettings, Settings};
+use crate::spec::settings::{DatasetSettings, Settings, Source};
 use crate::spec::value::Value;
 use crate::store::{Store, StoreError, View};
 use gridbench_stats as stats;
@@ -259,6 +259,11 @@ impl PlanSummary {
             counted((survey.trials - self.trials_left) as usize, "trial"),
             counted(survey.estimate.members - left.members, "member"),
         ));
+        if self.has_no_images() {
+            let members = counted(left.members, "member");
+            print_text(&format!("to do: {members} with {}", counted(self.workers, "worker")));
+            return self.print_notes();
+        }
         print_text(&format!(
             "to do: {} on {}, {} with {} ({}), {} MiB of predictions",
             counted(left.members, "member"),
@@ -275,6 +280,16 @@ impl PlanSummary {
                 whole(images)
             ));
         }
+        self.print_notes();
+    }
+
+    /// Returns whether no trainer here looks at images.
+    fn has_no_images(&self) -> bool {
+        self.survey.datasets.iter().all(|(settings, _)| settings.source == Source::None)
+    }
+
+    fn print_notes(&self) {
+        let survey = &self.survey;
         for note in &self.notes {
             let head = if note.is_warning { "warning" } else { "data" };
             print_text(&format!("{head}: {}", note.text));
@@ -289,6 +304,16 @@ impl PlanSummary {
     }
 
     fn print_power(&self) {
+        if self.has_no_images() {
+            print_text(
+                "how much trials differ is known once some are done: `bench plan --difference` then says \
+                 how many show a difference",
+            );
+            if let Some(goal) = &self.goal {
+                goal.print();
+            }
+            return;
+        }
         let detectable = match self.detectable {
             Some(difference) => format!("{:.2} points", 100.0 * difference),
             None => "none: a single trial shows no difference".to_owned(),

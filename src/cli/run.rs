@@ -11,6 +11,7 @@ use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, data_folders, most_of_a_pack, results_folder};
 use super::images::Images;
 use super::metrics::refuse_absent;
+use super::programs;
 use super::progress::{Channel, Progress};
 use super::results::store_failure;
 use super::signals;
@@ -18,14 +19,15 @@ use super::terminal::Terminal;
 use crate::base::MemberId;
 use crate::data::Note;
 use crate::engine::{self, DeviceChoice, Engine};
-use crate::plan::{Plan, outstanding};
-use crate::record::TrialRecord;
+use crate::plan::{Plan, PlannedDataset, outstanding};
+use crate::record::{Outcome, TrialRecord};
 use crate::report::{self, Format, Page, Subject, counted};
 use crate::results::{CellResults, ExperimentResults};
 use crate::runner::{
-    self, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
+    self, Event, RunError, RunOptions, RunRequest, RunSummary, StopSignal, StoreProgress,
 };
 use crate::spec::experiment::StoredPredictions;
+use crate::spec::settings::Source;
 use crate::store::{Store, atomic, read_file};
 
 /// Asks the run of this process to stop.
@@ -40,6 +42,10 @@ pub(super) struct How<'a> {
     pub(super) workers: usize,
     /// Whether members that earlier runs gave up are tried once more.
     pub(super) retry_failed: bool,
+    /// How often a member that failed is tried once more after all others.
+    pub(super) retries: u32,
+    /// Whether the first trial that fails stops the run.
+    pub(super) fail_fast: bool,
     /// Whether weights are kept even if the experiment does not ask for them.
     pub(super) save_weights: bool,
     /// Where progress goes.
@@ -81,6 +87,8 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         engine: engine.as_ref(),
         workers: workers(arguments.jobs, engine.as_ref()),
         retry_failed: arguments.retry_failed,
+        retries: arguments.retries,
+        fail_fast: arguments.fail_fast,
         save_weights: arguments.save_weights,
         channel,
     };
@@ -99,6 +107,8 @@ pub(super) fn train(
     terminal: Terminal,
 ) -> Result<(Store, RunSummary), Failure> {
     refuse_unscorable(loaded, plan)?;
+    let programs = programs::engine(loaded, plan, how, folder)?;
+    let how = How { engine: &programs, ..how };
     let draft = loaded.manifest_draft(plan, images, how.engine.description())?;
     let mut store = Store::open_writer(folder, draft).map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
@@ -121,20 +131,33 @@ pub(super) fn train(
         options: RunOptions {
             workers: how.workers,
             retry_failed: how.retry_failed,
+            retries: how.retries,
             save_weights: how.save_weights || loaded.document.experiment().save_weights,
             predictions: loaded.document.experiment().store.predictions,
             ..RunOptions::default()
         },
         stop: &STOP,
-        events: &|event| progress.tell(event),
+        events: &|event| {
+            progress.tell(event);
+            if how.fail_fast && is_a_failure(event) && !STOP.is_requested() {
+                STOP.request();
+            }
+        },
     });
     progress.finish();
+    programs::tell_undeclared(&programs);
     let summary = summary.map_err(|error| run_failure(&error))?;
     store.check_place().map_err(|error| {
         store_failure(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
     store.complete_manifest();
     Ok((store, summary))
+}
+
+/// Returns whether an event says that a trial ended by a fault.
+fn is_a_failure(event: &Event<'_>) -> bool {
+    let Event::TrialFinished { record, .. } = event else { return false };
+    matches!(record.outcome, Outcome::Failed | Outcome::TimedOut)
 }
 
 /// Refuses ensembles whose predictions are not to be stored: they could not be scored.
@@ -187,6 +210,15 @@ fn finish(
             plan.trials.len(),
             store.folder().display(),
         );
+    }
+    if arguments.fail_fast && summary.interrupted && summary.trials_failed > 0 {
+        say!(
+            "error: a trial failed, which stops the run (`--fail-fast`); {} are left\n  hint: the \
+             reason stands in `{}`",
+            counted(summary.trials_outstanding, "trial"),
+            store.folder().join("tables/trials.csv").display(),
+        );
+        return Exit::TrialsFailed;
     }
     if summary.interrupted {
         say!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);
@@ -243,7 +275,8 @@ fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Fa
         atomic::write(&path, text.as_bytes())
             .map_err(|error| Failure::unwritable("the list of labels", &error))
     };
-    for (place, planned) in plan.datasets.iter().enumerate() {
+    let with_images = |planned: &&PlannedDataset| planned.settings.source != Source::None;
+    for (place, planned) in plan.datasets.iter().filter(with_images).enumerate() {
         let dataset = images.load(&planned.settings)?;
         let suffix = if place == 0 { String::new() } else { format!("-{}", place + 1) };
         let names = serde_json::to_string(&dataset.classes).expect("text serialises to JSON");
@@ -366,6 +399,7 @@ fn path_in(other: &Store, member: &MemberId) -> Option<String> {
 
 fn interrupt() {
     if STOP.is_requested() {
+        crate::program::kill_all();
         say!("\nstopped at once: what was finished is kept, run it again to go on");
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }

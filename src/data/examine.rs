@@ -20,6 +20,9 @@ const MIN_COPIES: usize = 10;
 /// If there is nothing to tell apart: a single class, training images of a single class, images that
 /// are all identical, or test images that are all training images.
 pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataError> {
+    if dataset.is_empty() {
+        return Ok(Vec::new());
+    }
     let unfit = |problem: String, hint: &str| DataError::Unfit {
         dataset: dataset.name.clone(),
         source: UnfitError { problem, hint: hint.to_owned() },

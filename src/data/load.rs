@@ -12,6 +12,7 @@ use super::note::Note;
 use super::pool::Pool;
 use super::reading::Reading;
 use super::{csv, digits, idx, images, synthetic};
+use crate::base::Digest;
 use crate::spec::settings::{DatasetSettings, Source};
 
 /// Largest side of an image; positions in it are counted in `f32` while augmenting.
@@ -29,7 +30,17 @@ pub fn source_name(source: &Source) -> &'static str {
         Source::Csv { .. } => "csv",
         Source::Folder { .. } => "folder",
         Source::Synthetic { .. } => "synthetic",
+        Source::None => "none",
     }
+}
+
+/// Shape of the images where there are none.
+const NO_SHAPE: ImageShape = ImageShape { height: 0, width: 0, channels: 1 };
+
+/// Returns the checksum of [`Source::None`].
+#[must_use]
+pub fn no_images() -> Digest {
+    Dataset::new("", NO_SHAPE, Vec::new(), Vec::new(), Vec::new(), None).checksum
 }
 
 /// Reads all images of a source at the size the settings ask for.
@@ -117,6 +128,7 @@ fn read(folders: &DataFolders, reading: &mut Reading<'_>) -> Result<Pool, LoadEr
             let test = resolved(test_path)?;
             images::read(&folders.resolve(path)?, test.as_deref(), reading)
         }
+        Source::None => Ok(Pool::new(NO_SHAPE, Vec::new(), Vec::new(), Vec::new())),
         Source::Synthetic { images, classes } => {
             for (key, found) in [("dataset.images", *images), ("dataset.classes", *classes)] {
                 if found == 0 {

@@ -50,7 +50,7 @@ pub use folders::DataFolders;
 pub use gallery::{GalleryImage, gallery};
 pub use info::{ClassInfo, DatasetInfo, Geometry, Spread, Suggestion, info};
 pub use input::{Input, InputSettings, read_input};
-pub use load::{MAX_SIDE, load, source_name};
+pub use load::{MAX_SIDE, load, no_images, source_name};
 pub use note::Note;
 pub use pixel_columns::{ColumnNames, PixelColumns};
 pub use preview::{picture, preview};

@@ -40,6 +40,10 @@ pub fn split(
     train_limit: Option<usize>,
     seed_path: SeedPath,
 ) -> Result<Splits, DataError> {
+    // No source of images is empty, so there are none to divide.
+    if dataset.is_empty() {
+        return Ok(Splits::default());
+    }
     divide(dataset, settings, train_limit, seed_path).map_err(|error| error.of(&dataset.name))
 }
 

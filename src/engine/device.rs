@@ -128,7 +128,16 @@ fn prediction_job<'a>(
     splits: &'a Splits,
 ) -> TrainJob<'a> {
     let seed_path = SeedPath::experiment(Seed(0));
-    TrainJob { settings, dataset, splits, seed_path, attempt: 1, checkpoint: None, earlier: None }
+    TrainJob {
+        settings,
+        dataset,
+        splits,
+        seed_path,
+        member: None,
+        attempt: 1,
+        checkpoint: None,
+        earlier: None,
+    }
 }
 
 /// Makes networks on one device.

@@ -40,7 +40,7 @@ pub use fake::FakeEngine;
 
 use std::ops::ControlFlow;
 
-use crate::base::SeedPath;
+use crate::base::{MemberId, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
 use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
 use crate::spec::architecture::ShapeProblem;
@@ -59,6 +59,8 @@ pub struct TrainJob<'a> {
     pub splits: &'a Splits,
     /// Where the random streams hang.
     pub seed_path: SeedPath,
+    /// The planned member that is trained, by which files of its own are named; absent: none is.
+    pub member: Option<MemberId>,
     /// Index of the attempt, from 1; decides nothing but planned accidents of the fake engine.
     pub attempt: u32,
     /// State saved by an interrupted attempt, as [`Snapshot::checkpoint`] gave it.
@@ -99,6 +101,12 @@ pub trait Snapshot {
 pub trait EpochObserver: Send {
     /// Called after each epoch's evaluation; `Break` ends the attempt as interrupted.
     fn epoch(&mut self, record: &EpochRecord, state: &dyn Snapshot) -> ControlFlow<()>;
+
+    /// Returns whether the training is to end as interrupted, for trainers that do not wait for the
+    /// end of an epoch.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// What one attempt gave.

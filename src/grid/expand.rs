@@ -106,7 +106,9 @@ pub enum GridError {
 /// If a cell stands in two places, no cell is left, or there are too many.
 pub fn expand(experiment: &Experiment) -> Result<Grid, GridError> {
     let grids = &experiment.grids;
-    if grids.is_empty() {
+    // A block that names no axis holds what the file says without it.
+    let says_nothing = |grid: &GridBlock| !has_product(grid) && grid.include.is_empty();
+    if grids.iter().all(says_nothing) {
         return Ok(Grid::new(Vec::new(), Vec::new()));
     }
     let mut axes = Axes::default();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::effective::effective;
 use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
 use super::{Member, Plan, PlannedCell, PlannedDataset, SplitSizes, Trial};
-use crate::base::{CellId, Digest, MemberId, Seed, SeedPath};
+use crate::base::{CellId, Digest, MemberId, Seed, SeedPath, digest_of};
 use crate::grid::Grid;
-use crate::spec::settings::{DatasetSettings, Settings};
+use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, TrainerSettings};
 use crate::spec::value::Value;
 use crate::spec::{Document, SpecError};
 
@@ -81,18 +81,21 @@ impl Plan {
     ) -> Result<Self, PlanError<C, D>> {
         let cells = cells.into_iter().map(|cell| cell.map(|cell| (cell, 0..repeats)));
         let mut known: Vec<PlannedDataset> = Vec::new();
-        Self::from_repeats(seed, engine_revision, cells, &mut |settings| {
+        let mut images_of = |settings: &DatasetSettings| {
             if let Some(known) = known.iter().find(|known| known.holds(settings)) {
                 return Ok(ImageFacts { checksum: known.checksum, sizes: None });
             }
             let checksum = checksum_of(settings)?;
             known.push(PlannedDataset { settings: settings.clone(), checksum });
             Ok(ImageFacts { checksum, sizes: None })
-        })
+        };
+        // Programs are told apart by their settings alone.
+        let mut program_of = |_: &CommandSettings| Ok(digest_of(b""));
+        Self::from_repeats(seed, engine_revision, cells, &mut images_of, &mut program_of)
     }
 
-    /// As [`Plan::from_cells`], each cell with repeats of its own, and asking `images_of` also for
-    /// the sizes of the splits.
+    /// As [`Plan::from_cells`], each cell with repeats of its own, asking `images_of` also for the sizes
+    /// of the splits and `program_of` for the digest of every program.
     ///
     /// # Errors
     /// As [`Plan::from_cells`].
@@ -101,13 +104,20 @@ impl Plan {
         engine_revision: &str,
         cells: impl IntoIterator<Item = Result<(CellDraft, Range<u32>), C>>,
         images_of: &mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, D>,
+        program_of: &mut dyn FnMut(&CommandSettings) -> Result<Digest, D>,
     ) -> Result<Self, PlanError<C, D>> {
         let mut drawing = Drawing::new(engine_revision);
         for cell in cells {
             let (cell, repeats) = cell.map_err(PlanError::Cell)?;
             let facts =
                 drawing.facts(&cell.settings.dataset, images_of).map_err(PlanError::Dataset)?;
-            drawing.add(cell, facts, seed, repeats);
+            let program = match &cell.settings.trainer {
+                TrainerSettings::Command(command) => {
+                    Some(drawing.program(command, program_of).map_err(PlanError::Dataset)?)
+                }
+                _ => None,
+            };
+            drawing.add(cell, facts, program.as_ref(), seed, repeats);
         }
         Ok(drawing.plan)
     }
@@ -131,6 +141,8 @@ struct Drawing<'a> {
     identity: TrainingIdentity<'a>,
     is_effective: bool,
     facts: Vec<(DatasetSettings, ImageFacts)>,
+    /// Digests of distinct programs.
+    programs: Vec<(CommandSettings, Digest)>,
     trainings: HashMap<Digest, Arc<Settings>>,
     members: HashMap<MemberId, usize>,
 }
@@ -142,6 +154,7 @@ impl<'a> Drawing<'a> {
             identity: TrainingIdentity::new(engine_revision),
             is_effective: !NAMED_AS_TYPED.contains(&engine_revision),
             facts: Vec::new(),
+            programs: Vec::new(),
             trainings: HashMap::new(),
             members: HashMap::new(),
         }
@@ -167,7 +180,27 @@ impl<'a> Drawing<'a> {
         Ok(facts)
     }
 
-    fn add(&mut self, draft: CellDraft, facts: ImageFacts, seed: Seed, repeats: Range<u32>) {
+    fn program<D>(
+        &mut self,
+        settings: &CommandSettings,
+        program_of: &mut dyn FnMut(&CommandSettings) -> Result<Digest, D>,
+    ) -> Result<Digest, D> {
+        if let Some((_, digest)) = self.programs.iter().rev().find(|(known, _)| known == settings) {
+            return Ok(*digest);
+        }
+        let digest = program_of(settings)?;
+        self.programs.push((settings.clone(), digest));
+        Ok(digest)
+    }
+
+    fn add(
+        &mut self,
+        draft: CellDraft,
+        facts: ImageFacts,
+        program: Option<&Digest>,
+        seed: Seed,
+        repeats: Range<u32>,
+    ) {
         let CellDraft { id, name, assignment, settings } = draft;
         let settings = Arc::new(settings);
         let used = if self.is_effective {
@@ -175,7 +208,7 @@ impl<'a> Drawing<'a> {
         } else {
             Arc::clone(&settings)
         };
-        let training = self.identity.digest(&used, &facts.checksum);
+        let training = self.identity.digest(&used, &facts.checksum, program);
         let trained =
             Arc::clone(self.trainings.entry(training).or_insert_with(|| neutral_ensemble(&used)));
         let ensemble = used.ensemble;

@@ -57,7 +57,7 @@ fn with_idle(settings: &Settings, sizes: Option<SplitSizes>, idles: Idles<'_>) -
 
 /// Returns whether a trainer reads all of its settings here.
 pub(super) fn is_ours(trainer: &TrainerSettings) -> bool {
-    !matches!(trainer, TrainerSettings::Fake(_))
+    !matches!(trainer, TrainerSettings::Fake(_) | TrainerSettings::Command(_))
 }
 
 /// Returns the sizes of the splits under a `train-limit`.

@@ -45,8 +45,14 @@ impl<'a> TrainingIdentity<'a> {
         Self { engine_revision, last: None }
     }
 
-    /// Returns the digest of what `settings` train on the images with this checksum.
-    pub fn digest(&mut self, settings: &Settings, checksum: &Digest) -> Digest {
+    /// Returns the digest of what `settings` train on the images with this checksum; `program` is that
+    /// of the program that trains, where one does.
+    pub fn digest(
+        &mut self,
+        settings: &Settings,
+        checksum: &Digest,
+        program: Option<&Digest>,
+    ) -> Digest {
         let last = self.last.as_ref();
         macro_rules! section {
             ($name:ident, $same:expr, $meaning:expr) => {
@@ -90,6 +96,9 @@ impl<'a> TrainingIdentity<'a> {
         };
         self.last = Some((settings.clone(), sections));
         let mut hasher = ContentHasher::new();
+        if let Some(program) = program {
+            return of_program(&mut hasher, program, &sections, settings, checksum);
+        }
         hasher
             .part("engine-revision", self.engine_revision.as_bytes())
             .part("checksum", checksum.bytes())
@@ -104,6 +113,35 @@ impl<'a> TrainingIdentity<'a> {
         }
         hasher.finish()
     }
+}
+
+/// Revision of how programs are called; raised where a program would give other numbers.
+const PROGRAM_REVISION: &[u8] = b"1";
+
+/// Returns the digest of what a program trains. No engine of ours has a part in it, and sections that
+/// nobody typed are not told to the program.
+fn of_program(
+    hasher: &mut ContentHasher,
+    program: &Digest,
+    sections: &Sections,
+    settings: &Settings,
+    checksum: &Digest,
+) -> Digest {
+    hasher
+        .part("program-revision", PROGRAM_REVISION)
+        .part("program", program.bytes())
+        .part("trainer", sections.trainer.bytes())
+        .part("hyperparameters", sections.hyperparameters.bytes());
+    if settings.dataset.source != Source::None {
+        hasher.part("checksum", checksum.bytes()).part("dataset", sections.dataset.bytes());
+    }
+    if !settings.model.layers.is_empty() {
+        hasher
+            .part("layers", sections.layers.bytes())
+            .part("train", sections.train.bytes())
+            .part("augment", sections.augment.bytes());
+    }
+    hasher.clone().finish()
 }
 
 /// Returns the mends that change what `settings` come to.
@@ -168,6 +206,9 @@ pub(super) const NEUTRAL_ENSEMBLE: EnsembleSettings =
 fn trainer_meaning(trainer: &TrainerSettings) -> Json {
     match trainer {
         TrainerSettings::Auto => serde_json::json!({ "engine": "dfdx" }),
+        TrainerSettings::Command(command) => {
+            serde_json::to_value(command.meaning()).expect("settings serialise to JSON")
+        }
         other => serde_json::to_value(other).expect("settings serialise to JSON"),
     }
 }
@@ -186,6 +227,7 @@ pub(super) fn without_paths(settings: &DatasetSettings) -> DatasetSettings {
         | Source::Mnist
         | Source::FashionMnist
         | Source::Kmnist
+        | Source::None
         | Source::Synthetic { .. } => {}
     }
     settings

@@ -170,6 +170,11 @@ fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
         let known = metric.on(Split::Validation).filter(is_measured);
         let way_out = known.map_or_else(
             || {
+                if !evidence.results.facts.metrics.iter().any(|one| one.counts_images) {
+                    return "let the program measure on data that no test sees, and choose by that \
+                            (`report.metric`)"
+                        .to_owned();
+                }
                 "leave validation images out of the training (`dataset.split.validation = 0.1`) and \
                  choose by them (`report.metric`)"
                     .to_owned()
@@ -177,9 +182,10 @@ fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
             |name| format!("set `report.metric = \"{name}\"`"),
         );
         format!(
-            "the best cell is chosen on the test images themselves (`report.metric = \"{}\"`), so its \
+            "the best cell is chosen on the test {} themselves (`report.metric = \"{}\"`), so its \
              mean is too hopeful: {way_out}, or train the best cells again on fresh seeds (`bench \
              confirm`) before quoting it",
+            if metric.counts_images { "images" } else { "data" },
             metric.name
         )
     })

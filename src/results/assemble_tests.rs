@@ -78,6 +78,7 @@ fn open(folder: &Path, document: &Document) -> Store {
             warnings: Vec::new(),
             columns: None,
         }],
+        programs: Vec::new(),
         repeats: crate::store::Repeats::default(),
         repository: None,
     };

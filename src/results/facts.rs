@@ -82,7 +82,13 @@ impl Facts {
             seed: experiment.as_ref().map_or(0, |experiment| experiment.seed.0),
             split_seed: experiment.as_ref().and_then(split_seed),
             repeats: experiment.as_ref().map_or(0, |experiment| experiment.repeats),
-            model: of(&|experiment| Some(experiment.base.model.name.clone())).unwrap_or_default(),
+            model: of(&|experiment| {
+                let base = &experiment.base;
+                // Programs have no network to name, unless one is typed.
+                let is_named = !base.trainer.is_command() || !base.model.layers.is_empty();
+                is_named.then(|| base.model.name.clone())
+            })
+            .unwrap_or_default(),
             datasets: manifest.run.datasets.clone(),
             metrics: experiment
                 .as_ref()

@@ -40,7 +40,7 @@ pub use event::Event;
 pub use rates::measured_rates;
 pub use run::run;
 pub use score::predicted_classes;
-pub use standing::StoreProgress;
+pub use standing::{RETRIES, StoreProgress};
 pub use stop::StopSignal;
 
 /// Loads a collection of images; asked once for each.
@@ -71,6 +71,8 @@ pub struct RunOptions {
     pub workers: usize,
     /// Whether members that earlier runs gave up are tried once more.
     pub retry_failed: bool,
+    /// How often a member that failed is tried once more after all others.
+    pub retries: u32,
     /// Trains only the members of shard `.0` of `.1`.
     pub shard: Option<(u32, u32)>,
     /// Whether the weights of finished members are kept; those of earlier runs that kept none are
@@ -88,6 +90,7 @@ impl Default for RunOptions {
         Self {
             workers: 1,
             retry_failed: false,
+            retries: RETRIES,
             shard: None,
             save_weights: false,
             predictions: StoredPredictions::default(),

@@ -66,4 +66,8 @@ impl EpochObserver for MemberObserver<'_> {
         }
         ControlFlow::Continue(())
     }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_requested() || (self.is_failing)()
+    }
 }

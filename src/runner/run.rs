@@ -89,7 +89,7 @@ impl Todo {
         options: &RunOptions,
         events: &(dyn Fn(&Event<'_>) + Sync),
     ) -> Self {
-        let progress = StoreProgress::new(view, options.retry_failed);
+        let progress = StoreProgress::new(view, options.retry_failed).with_retries(options.retries);
         let Outstanding { members, trials } = outstanding(plan, &progress);
         let mut untrained: BTreeSet<usize> = members.into_iter().collect();
         let mut trials: BTreeSet<usize> = trials.into_iter().collect();
@@ -155,7 +155,10 @@ fn unscorable<'a>(
 ) -> impl Iterator<Item = usize> + 'a {
     let used = trials.iter().flat_map(|&trial| plan.trials[trial].members.iter().copied());
     used.filter(|&index| {
-        is_completed(plan, view, index) && !view.has_predictions(&plan.members[index].id)
+        let member = &plan.members[index];
+        is_completed(plan, view, index)
+            && !view.has_predictions(&member.id)
+            && !member.settings.trainer.is_command()
     })
 }
 

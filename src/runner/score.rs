@@ -55,6 +55,18 @@ pub(super) fn score(
     Ok(metrics)
 }
 
+/// Returns the metrics of a trial as its members state them: the mean of each that all of them have.
+pub(super) fn stated<'r>(
+    members: impl Iterator<Item = &'r MemberRecord>,
+) -> BTreeMap<MetricName, f64> {
+    let summaries: Vec<_> = members.filter_map(|record| record.summary.as_ref()).collect();
+    let names = summaries.first().into_iter().flat_map(|summary| summary.metrics.keys());
+    let mean = |name: &MetricName| {
+        Some((name.clone(), mean_of(&summaries, |summary| summary.metrics.get(name).copied())?))
+    };
+    names.filter_map(mean).collect()
+}
+
 /// Returns the class that the ensemble of these members gives each test image; nothing if they were
 /// not tested on the same images, or on none.
 #[must_use]

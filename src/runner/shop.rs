@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Work};
 use super::event::Event;
 use super::observer::MemberObserver;
-use super::score::{Scored, score, train_seconds};
+use super::score::{Scored, score, stated, train_seconds};
 use super::standing::is_tried_again;
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
@@ -71,8 +71,8 @@ impl Attempted {
         Self { index, record, predictions, weights, images_planned }
     }
 
-    fn is_tried_again(&self) -> bool {
-        is_tried_again(self.record.outcome, self.record.attempt)
+    fn is_tried_again(&self, retries: u32) -> bool {
+        is_tried_again(self.record.outcome, self.record.attempt, retries)
     }
 }
 
@@ -282,7 +282,7 @@ impl<'a> Shop<'a> {
             repaired += usize::from(view.next_repair(&record.id) > 0);
             position = Some(self.writer.add_member(&mut view, &finished)?);
             drop(view);
-            if record.outcome != Outcome::Interrupted && !one.is_tried_again() {
+            if record.outcome != Outcome::Interrupted && !one.is_tried_again(self.options.retries) {
                 ready.extend(self.board.settle(*index));
             }
         }
@@ -319,7 +319,7 @@ impl<'a> Shop<'a> {
         if record.outcome != Outcome::Interrupted {
             self.writer.remove_checkpoint(&member);
         }
-        if attempted.is_tried_again() {
+        if attempted.is_tried_again(self.options.retries) {
             (self.events)(&Event::MemberFailed { member, reason: reason.unwrap_or_default() });
             self.board.put_back(*index);
             return;
@@ -370,6 +370,10 @@ impl<'a> Shop<'a> {
                 1 => reason.to_owned(),
                 count => format!("member {} of {count}: {reason}", index + 1),
             });
+            return Ok(judged);
+        }
+        if self.plan.settings_of(trial).trainer.is_command() {
+            judged.metrics = stated(members.iter().map(|(record, _)| record));
             return Ok(judged);
         }
         let scored: Vec<Scored<'_>> = members

@@ -5,8 +5,9 @@ use crate::plan::{MemberStanding, Progress, TrialStanding};
 use crate::record::Outcome;
 use crate::store::View;
 
-/// Attempts at a member that fails: a transient fault heals, a lasting one does not go on for ever.
-pub(super) const ATTEMPTS: u32 = 2;
+/// How often a member that failed is tried once more, where nobody says: a transient fault heals, a
+/// lasting one does not go on for ever.
+pub const RETRIES: u32 = 1;
 
 /// What a store's view says of what is done.
 ///
@@ -16,19 +17,26 @@ pub(super) const ATTEMPTS: u32 = 2;
 pub struct StoreProgress<'a> {
     view: &'a View,
     retry_failed: bool,
+    retries: u32,
 }
 
 impl<'a> StoreProgress<'a> {
     /// Looks at `view`; members that were given up are tried once more only with `retry_failed`.
     #[must_use]
     pub fn new(view: &'a View, retry_failed: bool) -> Self {
-        Self { view, retry_failed }
+        Self { view, retry_failed, retries: RETRIES }
+    }
+
+    /// Tries members that fail so often once more.
+    #[must_use]
+    pub fn with_retries(self, retries: u32) -> Self {
+        Self { retries, ..self }
     }
 }
 
 /// Returns whether a member that ended so is tried again by the same run.
-pub(super) fn is_tried_again(outcome: Outcome, attempt: u32) -> bool {
-    outcome == Outcome::Failed && attempt < ATTEMPTS
+pub(super) fn is_tried_again(outcome: Outcome, attempt: u32, retries: u32) -> bool {
+    outcome == Outcome::Failed && attempt <= retries
 }
 
 impl Progress for StoreProgress<'_> {
@@ -38,7 +46,8 @@ impl Progress for StoreProgress<'_> {
             Outcome::Completed | Outcome::Diverged => MemberStanding::Finished,
             Outcome::Interrupted => MemberStanding::Missing,
             Outcome::Failed | Outcome::TimedOut => {
-                if self.retry_failed || is_tried_again(record.outcome, record.attempt) {
+                if self.retry_failed || is_tried_again(record.outcome, record.attempt, self.retries)
+                {
                     MemberStanding::Missing
                 } else {
                     MemberStanding::GivenUp

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::base::SeedPath;
+use crate::base::{MemberId, SeedPath};
 use crate::data::{Dataset, Splits, split};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::plan::Member;
@@ -18,6 +18,7 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     settings: Arc<Settings>,
     seed_path: SeedPath,
+    member: MemberId,
     dataset: Arc<Dataset>,
     splits: Splits,
     pub(super) checkpoint: Option<Vec<u8>>,
@@ -43,6 +44,7 @@ impl Attempt {
             number,
             settings: Arc::clone(&member.settings),
             seed_path: member.seed_path,
+            member: member.id,
             dataset,
             splits,
             checkpoint,
@@ -55,6 +57,7 @@ impl Attempt {
             dataset: &self.dataset,
             splits: &self.splits,
             seed_path: self.seed_path,
+            member: Some(self.member),
             attempt: self.number,
             checkpoint: self.checkpoint.as_deref(),
             earlier: None,
@@ -156,7 +159,9 @@ pub(super) fn record(
         }
         Ok(output) => {
             record.epochs = output.epochs;
-            if output.outcome == Outcome::Completed {
+            // Programs predict nothing that is looked at here.
+            let predicts = !member.settings.trainer.is_command();
+            if output.outcome == Outcome::Completed && predicts {
                 let images = images.map_or((0, 0), |attempt| {
                     (attempt.splits.validation.len(), attempt.splits.test.len())
                 });

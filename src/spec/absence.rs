@@ -33,6 +33,7 @@ impl Absence {
 pub fn absence(metric: &Metric, settings: &Settings, validation_images: usize) -> Option<Absence> {
     let is_built_in = match settings.trainer {
         TrainerSettings::Auto | TrainerSettings::DfdxOnly | TrainerSettings::Fake(_) => true,
+        TrainerSettings::Command(_) => false,
     };
     if metric.split != Some(Split::Validation) || !is_built_in {
         return None;

@@ -162,6 +162,8 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         test_path: Option<PathBuf>,
     },
+    /// No images: the trainer is a program that knows its own data.
+    None,
     /// Random images of the fake engine's size: no files, no meaning.
     Synthetic {
         /// Number of images.

@@ -74,7 +74,8 @@ impl Document {
         let base = decode::settings(&tree, &mut findings);
         decode::cross_check(&base, &|path| origin_of(&tree, path), &mut findings);
         let blocks = decode::grid::grids(node("grid"), &mut findings);
-        let metrics = base.trainer.metrics();
+        let decode::program::Declared { metrics, readings } =
+            decode::program::metrics(node("metrics"), &base.trainer, &mut findings);
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
         let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
         let store = decode::experiment::store(node("store"), &mut findings);
@@ -94,6 +95,7 @@ impl Document {
             seed: head.seed,
             save_weights: head.save_weights,
             metrics,
+            readings,
             base,
             grids: blocks.into_iter().map(|typed| typed.block).collect(),
             report: report.settings,

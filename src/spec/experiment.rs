@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::program::Reading;
 use super::reference::ReferenceTable;
 use super::settings::Settings;
 use super::value::{Assignment, Value};
@@ -30,6 +31,9 @@ pub struct Experiment {
     /// What is measured, as the trainer declares it; manifests that do not say it are of classifiers.
     #[serde(default = "Metric::of_classifiers", skip_serializing_if = "are_of_classifiers")]
     pub metrics: Vec<Metric>,
+    /// Where the numbers of metrics stand that the program does not print under their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
     /// Settings before any axis is applied.
     pub base: Settings,
     /// Union of grids; empty means one cell of the base settings.

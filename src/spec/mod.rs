@@ -19,6 +19,7 @@ mod notation;
 mod overrides;
 pub mod presets;
 pub mod problem;
+pub mod program;
 mod reader;
 pub mod reference;
 mod schema;

@@ -26,7 +26,10 @@ pub fn schema() -> Json {
     definitions.insert("a-cell".into(), assignment(&value));
     definitions.insert("some-cells".into(), assignment(&list_of_values));
     schema.insert("definitions".into(), Json::Object(definitions));
-    schema.insert("required".into(), json!(["name", "dataset"]));
+    schema.insert("required".into(), json!(["name"]));
+    // Programs know their own data; every other trainer is told of a dataset.
+    let either = json!([{ "required": ["dataset"] }, { "required": ["trainer"] }]);
+    schema.insert("anyOf".into(), either);
     Json::Object(schema)
 }
 
@@ -112,6 +115,7 @@ fn shape(shape_of: Shape, path: &str) -> Json {
         Shape::Either(some) => {
             json!({ "anyOf": some.iter().map(|one| shape(*one, path)).collect::<Vec<_>>() })
         }
+        Shape::Metrics => json!({ "type": "object", "additionalProperties": metric() }),
         Shape::Layers => {
             json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/a-layer" } })
         }
@@ -121,6 +125,26 @@ fn shape(shape_of: Shape, path: &str) -> Json {
         }
         Shape::Free => json!({}),
     }
+}
+
+/// A metric as a program's experiment declares it.
+fn metric() -> Json {
+    let text = || json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "properties": {
+            "unit": text(),
+            "direction": { "enum": ["maximize", "minimize"] },
+            "range": {
+                "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2,
+            },
+            "pattern": text(),
+            "json": text(),
+            "csv": text(),
+        },
+        "required": ["unit", "direction"],
+        "additionalProperties": false,
+    })
 }
 
 /// A layer: its kind alone, or a table of the keys of its kind.

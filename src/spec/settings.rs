@@ -11,6 +11,7 @@ pub use super::dataset::{
     DatasetSettings, ImageFit, LabelKind, LimitSettings, Share, Source, SplitSeed, SplitSettings,
 };
 use super::layers::LayerSettings;
+pub use super::program::CommandSettings;
 use super::value::Value;
 use crate::base::Metric;
 
@@ -350,6 +351,8 @@ pub enum TrainerSettings {
     DfdxOnly,
     /// Deterministic made-up curves, for testing everything but training.
     Fake(FakeSettings),
+    /// A program of the user.
+    Command(Box<CommandSettings>),
 }
 
 impl TrainerSettings {
@@ -358,6 +361,8 @@ impl TrainerSettings {
     pub fn metrics(&self) -> Vec<Metric> {
         match self {
             Self::Auto | Self::DfdxOnly | Self::Fake(_) => Metric::of_classifiers(),
+            // The experiment declares them.
+            Self::Command(_) => Vec::new(),
         }
     }
 
@@ -367,6 +372,12 @@ impl TrainerSettings {
         matches!(self, Self::Auto | Self::DfdxOnly)
     }
 
+    /// Returns whether a program of the user trains.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Command(_))
+    }
+
     /// Returns the engine as typed.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -374,6 +385,7 @@ impl TrainerSettings {
             Self::Auto => "auto",
             Self::DfdxOnly => "dfdx",
             Self::Fake(_) => "fake",
+            Self::Command(_) => "command",
         }
     }
 }

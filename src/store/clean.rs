@@ -171,6 +171,7 @@ mod tests {
             engine: "none".to_owned(),
             engine_revision: "1".to_owned(),
             datasets: vec![],
+            programs: Vec::new(),
             repeats: Repeats::default(),
             repository: None,
         }

@@ -16,6 +16,7 @@ fn draft(name: &str) -> ManifestDraft {
         engine: "none".to_owned(),
         engine_revision: "1".to_owned(),
         datasets: vec![],
+        programs: Vec::new(),
         repeats: crate::store::Repeats::default(),
         repository: None,
     }

@@ -89,6 +89,9 @@ pub struct ManifestDraft {
     /// The images.
     #[serde(default)]
     pub datasets: Vec<DatasetFacts>,
+    /// The programs that train, where any do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<ProgramFacts>,
     /// Which repeats of which cells.
     #[serde(default, skip_serializing_if = "Repeats::is_as_typed")]
     pub repeats: Repeats,
@@ -140,6 +143,33 @@ pub struct DatasetFacts {
     /// Which columns of a table the pixels were; absent where the images came from no table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Json>,
+}
+
+/// A program that trains, as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProgramFacts {
+    /// How it is called.
+    pub settings: Json,
+    /// Digest of all that decides what it does, as far as that is known.
+    pub digest: Digest,
+    /// The files that were looked at, the program's own first.
+    pub files: Vec<FileFacts>,
+    /// What the call of `trainer.version` printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A file, as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileFacts {
+    /// Its name as it was asked for, never a resolved path.
+    pub name: String,
+    /// Number of its bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
 }
 
 /// One way in which images are divided.
@@ -262,6 +292,13 @@ impl Manifest {
     pub fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
         let wanted = without_split(&serde_json::to_value(settings).ok()?);
         self.run.datasets.iter().find(|facts| without_split(&facts.settings) == wanted)
+    }
+
+    /// Returns the digest of the program that is called so, if it was used.
+    #[must_use]
+    pub fn program_of(&self, settings: &impl Serialize) -> Option<Digest> {
+        let wanted = serde_json::to_value(settings).ok()?;
+        self.run.programs.iter().find(|one| one.settings == wanted).map(|one| one.digest)
     }
 
     /// Returns the sizes of the splits that `settings` (dataset settings without `train-limit`) mean;

@@ -38,7 +38,9 @@ pub use inside::read as read_file;
 pub use journal::{Part, Position, Run, Stored};
 pub use lock::Lock;
 pub use lost::Lost;
-pub use manifest::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
+pub use manifest::{
+    DatasetFacts, DivisionFacts, FileFacts, Manifest, ManifestDraft, ProgramFacts, Repeats,
+};
 pub use migrate::Migration;
 pub use origin::{Build, Machine, Repository, Session};
 pub use parts::PartError;

@@ -1,6 +1,7 @@
 //! Tables as files: CSV for people and diffs, Parquet for programs.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{
@@ -76,6 +77,14 @@ pub enum Problem {
     /// A column is absent.
     #[error("column `{0}` is missing")]
     Column(String),
+    /// A cell has two trials of one repeat.
+    #[error("repeat {repeat} of cell `{cell}` stands there twice")]
+    Twice {
+        /// Name of the cell.
+        cell: String,
+        /// The repeat, from 0.
+        repeat: u32,
+    },
     /// A value is of the wrong kind.
     #[error("row {row}, column `{column}`: found `{found}`, expected {expected}")]
     Value {
@@ -193,13 +202,13 @@ pub(super) fn read_frame(
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(source) => return Err(TablesError::Open { path, source }),
         };
-        return match parse(bytes) {
-            Ok(frame) => Ok((path, frame)),
-            Err(error) => {
-                let source = Problem::Format(error.to_string());
-                Err(TablesError::Damaged { path, source })
-            }
+        // The readers of polars panic at some damaged files; this ends no program of ours.
+        let problem = match catch_unwind(AssertUnwindSafe(|| parse(bytes))) {
+            Ok(Ok(frame)) => return Ok((path, frame)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not {extension}, or damaged"),
         };
+        return Err(TablesError::Damaged { path, source: Problem::Format(problem) });
     }
     Err(TablesError::Missing { folder: folder.to_owned(), name })
 }

@@ -301,6 +301,11 @@ impl Table<'_> {
         }
         for cell in cells {
             cell.trials.sort_by_key(|trial| trial.repeat);
+            let twice = cell.trials.windows(2).find(|pair| pair[0].repeat == pair[1].repeat);
+            if let Some(pair) = twice {
+                let (cell, repeat) = (cell.name.clone(), pair[0].repeat);
+                return Err(self.damaged(Problem::Twice { cell, repeat }));
+            }
         }
         Ok(())
     }

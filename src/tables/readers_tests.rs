@@ -145,6 +145,7 @@ fn stored(folder: &Path, document: &Document, plan: &Plan) -> Store {
             warnings: Vec::new(),
             columns: None,
         }],
+        programs: Vec::new(),
         repeats: Repeats::default(),
         repository: None,
     };

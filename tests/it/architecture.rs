@@ -24,6 +24,11 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
         &["dfdx", "rayon", "safetensors", "rand", "half", "cudarc", "libloading"],
     ),
     ("store", &["base", "record", "spec"], &["safetensors", "half"]),
+    (
+        "program",
+        &["base", "spec", "data", "engine", "record", "store"],
+        &["csv", "process_wrap", "rustix", "wait4"],
+    ),
     ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
     ("results", &["base", "spec", "grid", "plan", "record", "store"], &[]),
     ("tables", &["base", "spec", "grid", "record", "store", "results"], &["polars"]),
@@ -36,8 +41,8 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     (
         "cli",
         &[
-            "base", "spec", "grid", "plan", "record", "data", "engine", "store", "runner",
-            "results", "tables", "report", "check",
+            "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
+            "runner", "results", "tables", "report", "check",
         ],
         &["clap", "indicatif", "ctrlc", "rayon", "signal_hook"],
     ),
@@ -58,10 +63,12 @@ const HEAVY: &[&str] = &[
     "libloading",
     "md5",
     "polars",
+    "process_wrap",
     "rand",
     "rand_chacha",
     "rayon",
     "rust_decimal",
+    "rustix",
     "safetensors",
     "sha2",
     "signal_hook",
@@ -71,6 +78,7 @@ const HEAVY: &[&str] = &[
     "toml",
     "unicode_width",
     "ureq",
+    "wait4",
     "zune_core",
     "zune_jpeg",
 ];

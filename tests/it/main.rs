@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod bad_programs;
 mod book;
 mod comparing;
 mod consumers;
@@ -18,6 +19,7 @@ mod looking;
 mod packs;
 mod pages;
 mod predicting;
+mod programs;
 mod readme;
 mod report_view;
 mod running;

@@ -182,8 +182,8 @@ fn every_document_fits_the_schema_it_names() {
     place.file("few.toml", FAKE.replace("[0, 10, 20]", "[0]") + gate);
     place.done(&["run", "few.toml", "--out", "few", "--quiet"]);
     add(&place.bench(&["check", "few", "--baseline", "baseline.json", "--json"]).stdout);
-    // one more is of the experiments that people write
-    let schemas = std::fs::read_dir(root().join("docs/schemas")).expect("schemas").count() - 1;
+    // One more is of the experiments that people write, and one of what programs are told.
+    let schemas = std::fs::read_dir(root().join("docs/schemas")).expect("schemas").count() - 2;
     assert_eq!(held.len(), schemas, "{held:?}");
 }
 
@@ -197,4 +197,14 @@ fn every_committed_report_fits_its_schema() {
             hold(&place.done(&["report", &path, "--format", "json"]));
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_program_is_told_fits_its_schema() {
+    let place = crate::programs::own();
+    let text = "#!/bin/sh\ncp \"$BENCH_TRIAL\" \"trial-$3.json\"\nexit 1\n";
+    crate::programs::script(&place, "train.sh", text);
+    place.bench(&["run", "own.toml", "--quiet"]);
+    assert_eq!(hold(&place.read("trial-0.json")), "gridbench-trial");
 }

@@ -26,12 +26,15 @@ pub(in crate::cli) fn with_suggestion(mut error: Error, typed: &[OsString]) -> E
             let Some(ContextValue::String(found)) = error.get(ContextKind::InvalidArg) else {
                 return error;
             };
-            // A misspelled option of the command itself is nearer than any key, unless it is `--set`.
+            // A misspelled option of the command itself is nearer than any key, unless it is `--set` or
+            // the key is spelled right.
             let near = match error.get(ContextKind::SuggestedArg) {
                 Some(ContextValue::String(near)) => Some(near.as_str()),
                 _ => None,
             };
-            if near.is_some_and(|near| !near.starts_with("--set")) {
+            let name = found.trim_start_matches('-').split('=').next().unwrap_or_default();
+            let is_key = spec::EXPERIMENT_KEYS.contains(&name);
+            if near.is_some_and(|near| !near.starts_with("--set")) && !is_key {
                 return error;
             }
             if let Some(tip) = override_of(found, typed) {

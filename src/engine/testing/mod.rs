@@ -164,6 +164,7 @@ pub(crate) fn job<'a>(
         dataset,
         splits,
         seed_path: SeedPath::member(Seed(42), 0, member),
+        member: None,
         attempt: 1,
         checkpoint: None,
         earlier: None,

@@ -191,11 +191,14 @@ fn members_are_shared_by_cells_that_are_equal_in_what_they_use() {
             settings.train.batch_size = batch_size;
         });
         let facts = ImageFacts { checksum: digest_of(b"images"), sizes: Some(SIZES) };
-        let plan =
-            Plan::from_repeats(Seed(42), revision, [Ok::<_, Never>((cell, 0..1))], &mut |_| {
-                Ok::<_, Never>(facts)
-            })
-            .unwrap();
+        let plan = Plan::from_repeats(
+            Seed(42),
+            revision,
+            [Ok::<_, Never>((cell, 0..1))],
+            &mut |_| Ok::<_, Never>(facts),
+            &mut |_| Ok(digest_of(b"")),
+        )
+        .unwrap();
         let settings = &plan.members[0].settings;
         (plan.members[0].id, settings.dataset.train_limit, settings.train.batch_size)
     };

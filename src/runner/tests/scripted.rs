@@ -234,6 +234,7 @@ pub(super) fn open(folder: &Path) -> Store {
         engine: "scripted".to_owned(),
         engine_revision: "1".to_owned(),
         datasets: vec![],
+        programs: Vec::new(),
         repeats: crate::store::Repeats::default(),
         repository: None,
     };

@@ -37,8 +37,17 @@ const CLASSES: Limits = Limits {
     holds: |x| (2.0..=1e4).contains(&x),
 };
 
+/// Says that there is no `[dataset]`, which all trainers but programs need.
+pub(super) fn missing(findings: &mut Findings) {
+    let expected = one_of(SOURCES);
+    findings.say(None, format!("`dataset.source` is missing, expected {expected}"));
+}
+
 /// Reads `[dataset]`.
 pub(super) fn dataset(node: Option<&Node>, findings: &mut Findings) -> DatasetSettings {
+    if node.is_none() {
+        return DatasetSettings::of(Source::None);
+    }
     let typed = node.and_then(Node::entries).and_then(|entries| find(entries, "source"));
     let choices = SOURCES.map(|name| (name, name));
     let name = typed.and_then(|entry| choice("dataset.source", &entry.node, &choices, findings));

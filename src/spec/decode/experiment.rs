@@ -86,7 +86,7 @@ pub(in crate::spec) fn report(
     let origin = |key| section.get(key).map(|node: &Node| node.origin);
     TypedReport {
         settings: ReportSettings {
-            metric: metric(&section, metrics, findings).unwrap_or(MetricName::TEST_ACCURACY),
+            metric: metric(&section, metrics, findings).unwrap_or_else(|| default_metric(metrics)),
             also: also(&section, metrics, findings),
             rows: section.text("rows", findings).map(str::to_owned),
             columns: section.text("columns", findings).map(str::to_owned),
@@ -102,6 +102,14 @@ pub(in crate::spec) fn report(
         rows: origin("rows"),
         columns: origin("columns"),
     }
+}
+
+/// Returns what is reported where nothing is said: the test accuracy, else what is declared first.
+fn default_metric(metrics: &[Metric]) -> MetricName {
+    let mut names = metrics.iter().map(|metric| &metric.name);
+    let first = metrics.first().map(|metric| &metric.name);
+    let known = names.find(|name| **name == MetricName::TEST_ACCURACY);
+    known.or(first).cloned().unwrap_or(MetricName::TEST_ACCURACY)
 }
 
 /// Reads `[store]`.

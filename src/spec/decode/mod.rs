@@ -5,12 +5,13 @@ mod dataset;
 pub(super) mod experiment;
 pub(super) mod grid;
 pub(super) mod model;
+pub(super) mod program;
 mod range;
 pub(super) mod train;
 mod trainer;
 
 use super::reader::Findings;
-use super::settings::{Precision, Settings, TrainerSettings};
+use super::settings::{Precision, Settings, Source, TrainerSettings};
 use super::tree::{Entry, Origin, find};
 
 /// Decodes every section of the settings.
@@ -50,6 +51,10 @@ pub(super) fn cross_check(
     findings: &mut Findings,
 ) {
     let engine = settings.trainer.name();
+    program::cross_check(settings, origin, findings);
+    if settings.dataset.source == Source::None && !settings.trainer.is_command() {
+        dataset::missing(findings);
+    }
     if settings.trainer.has_networks() {
         if settings.model.name == model::NO_MODEL && origin(&["model"]).is_none() {
             findings.advise(
@@ -62,7 +67,8 @@ pub(super) fn cross_check(
             findings.advise(
                 origin(&["hyperparameters"]),
                 format!("`hyperparameters` are not read by engine `{engine}`"),
-                "vary a key of the settings, or set `trainer.engine` to \"fake\"".to_owned(),
+                "vary a key of the settings, or set `trainer.engine` to \"command\" or \"fake\""
+                    .to_owned(),
             );
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::program;
 use crate::spec::keys;
 use crate::spec::reader::{COUNT, FRACTION, Findings, NUMBER, Section, WHOLE, number};
 use crate::spec::settings::{Accident, AccidentKind, FakeSettings, TrainerSettings};
@@ -17,7 +18,7 @@ const ACCIDENTS: &[(&str, AccidentKind)] = &[
 
 /// Reads `[trainer]`.
 pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSettings {
-    let engines = &[("auto", "auto"), ("dfdx", "dfdx"), ("fake", "fake")];
+    let engines = &[("auto", "auto"), ("dfdx", "dfdx"), ("fake", "fake"), ("command", "command")];
     let section = Section::open(node, "trainer", keys::below("trainer"), findings);
     let engine = section.choice("engine", engines, findings).unwrap_or("auto");
     if let (true, Some(entry)) = (engine != "fake", section.entry("fake")) {
@@ -27,7 +28,17 @@ pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSe
             "set `engine = \"fake\"`, or remove `fake`".to_owned(),
         );
     }
+    for key in program::KEYS {
+        if let (true, Some(entry)) = (engine != "command", section.entry(key)) {
+            findings.advise(
+                entry.origin,
+                format!("`trainer.{key}` is not read by engine `{engine}`"),
+                format!("set `engine = \"command\"`, or remove `{key}`"),
+            );
+        }
+    }
     match engine {
+        "command" => TrainerSettings::Command(Box::new(program::command(&section, findings))),
         "fake" => TrainerSettings::Fake(fake(section.get("fake"), findings)),
         "dfdx" => TrainerSettings::DfdxOnly,
         _ => TrainerSettings::Auto,

@@ -100,14 +100,14 @@ pub(super) const STORE: &[Key] = &[key(
 pub(super) const REPORT: &[Key] = &[
     key(
         "report.metric",
-        Choice(metrics),
+        Either(&[Choice(metrics), Text]),
         "text",
         "`\"test-accuracy\"`",
-        "What the grids show: `test-accuracy`, `test-loss`, `validation-accuracy`, `validation-loss`, `train-accuracy`, `train-loss`, `member-test-accuracy`, `epochs`, `train-seconds`, `images-per-second` or `peak-memory-mib`. One that no cell can have, such as `validation-accuracy` without a validation split, is refused before anything is trained, also under `also` and `check.metric`",
+        "What the grids show: `test-accuracy`, `test-loss`, `validation-accuracy`, `validation-loss`, `train-accuracy`, `train-loss`, `member-test-accuracy`, `epochs`, `train-seconds`, `images-per-second` or `peak-memory-mib`, or a metric of `[metrics]`. One that no cell can have, such as `validation-accuracy` without a validation split, is refused before anything is trained, also under `also` and `check.metric`",
     ),
     key(
         "report.also",
-        List(&Choice(metrics)),
+        List(&Either(&[Choice(metrics), Text])),
         "list of metrics",
         "none",
         "Metrics that stand beside the first in the table of cells, each a column",
@@ -148,7 +148,13 @@ pub(super) const REPORT: &[Key] = &[
         "none",
         "Show the images of single confusions, true class first: `\"7→2\"` (or `\"7->2\"`)",
     ),
-    key("check.metric", Choice(metrics), "text", "`report.metric`", "The gated metric"),
+    key(
+        "check.metric",
+        Either(&[Choice(metrics), Text]),
+        "text",
+        "`report.metric`",
+        "The gated metric",
+    ),
     key(
         "check.tolerance",
         From(0.0),

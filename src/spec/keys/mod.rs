@@ -74,6 +74,8 @@ pub(super) enum Shape {
     Indices(usize),
     /// One of several.
     Either(&'static [Shape]),
+    /// A table of metrics by name.
+    Metrics,
     /// A list of layers.
     Layers,
     /// A block of a grid, or a list of them.

@@ -170,7 +170,7 @@ fn the_schema_refuses_what_is_no_experiment() {
     let schema = schema();
     for (text, part) in [
         ("name = \"a b\"\ndataset.source = \"digits\"", "name"),
-        ("name = \"a\"", "dataset"),
+        ("question = \"a\"\ndataset.source = \"digits\"", "name"),
         ("name = \"a\"\ndataset.source = \"mnits\"", "dataset.source"),
         ("name = \"a\"\ndataset.source = \"digits\"\n[train]\nepoch = 3", "train"),
         ("name = \"a\"\ndataset.source = \"digits\"\n[train]\nepochs = 0", "train.epochs"),
@@ -192,4 +192,7 @@ fn the_schema_refuses_what_is_no_experiment() {
         let found = super::schema::problem(&schema, &schema, &value, "").unwrap_or_default();
         assert!(found.starts_with(part), "{text}: {found:?}");
     }
+    // Without a dataset it needs a trainer, which may be a program.
+    let bare = serde_json::json!({ "name": "a" });
+    assert!(super::schema::problem(&schema, &schema, &bare, "").is_some());
 }

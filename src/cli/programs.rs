@@ -1,0 +1,131 @@
+//! Programs that train: what they are, where they run, and what is told of them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::experiment::Loaded;
+use super::failure::Failure;
+use super::run::How;
+use crate::base::Digest;
+use crate::plan::Plan;
+use crate::program::{Inspector, ProgramEngine, ProgramError, Surroundings};
+use crate::spec::settings::{CommandSettings, TrainerSettings};
+use crate::store::ProgramFacts;
+
+/// Variables that programs see of this process's.
+const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// Returns the engine that calls the programs of an experiment and leaves the rest to another.
+pub(super) fn engine<'a>(
+    loaded: &Loaded,
+    plan: &Plan,
+    how: How<'a>,
+    results: &Path,
+) -> Result<ProgramEngine<'a>, Failure> {
+    let experiment = loaded.document.experiment();
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Failure::internal("cannot find the present folder").because(&error))
+    };
+    let surroundings = Surroundings {
+        experiment: experiment.name.clone(),
+        folder: folder(loaded)?,
+        results: absolute(results)?,
+        inherited: inherited(),
+        metrics: experiment.metrics.clone(),
+        readings: experiment.readings.clone(),
+    };
+    let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());
+    let is_alone = is_alone && !plan.members.is_empty();
+    Ok(ProgramEngine::new(how.engine, is_alone, surroundings))
+}
+
+/// Returns what programs see of this process's variables.
+fn inherited() -> Vec<(OsString, OsString)> {
+    let value = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
+    INHERITED.iter().filter_map(value).collect()
+}
+
+/// Returns the folder of the experiment file, from which programs are called.
+fn folder(loaded: &Loaded) -> Result<PathBuf, Failure> {
+    let beside = loaded.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    std::path::absolute(if beside.as_os_str().is_empty() { Path::new(".") } else { beside })
+        .map_err(|error| {
+            Failure::internal("cannot find the folder of the experiment").because(&error)
+        })
+}
+
+/// Names what completed programs printed though no metric has that name.
+pub(super) fn tell_undeclared(engine: &ProgramEngine<'_>) {
+    let names: Vec<String> = engine.undeclared().iter().map(|name| format!("`{name}`")).collect();
+    if !names.is_empty() {
+        say!(
+            "note: the program also printed {}, which `[metrics]` does not declare",
+            names.join(", ")
+        );
+    }
+}
+
+/// What the programs of an experiment are, each looked at once.
+pub(super) struct Programs {
+    inspector: Inspector,
+    known: Vec<(CommandSettings, ProgramFacts)>,
+}
+
+impl Programs {
+    /// Starts with those that were looked at already.
+    pub(super) fn of(
+        loaded: &Loaded,
+        known: Vec<(CommandSettings, ProgramFacts)>,
+    ) -> Result<Self, Failure> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::split_paths(&path).collect();
+        let readings = &loaded.document.experiment().readings;
+        let inspector = Inspector::new(folder(loaded)?, path, inherited(), readings);
+        Ok(Self { inspector, known })
+    }
+
+    /// Returns what is known of those that were looked at.
+    pub(super) fn into_known(self) -> Vec<(CommandSettings, ProgramFacts)> {
+        self.known
+    }
+
+    /// Returns the digest of a program.
+    pub(super) fn digest(&mut self, command: &CommandSettings) -> Result<Digest, Failure> {
+        if let Some((_, facts)) = self.known.iter().find(|(known, _)| known == command) {
+            return Ok(facts.digest);
+        }
+        let facts = self.inspector.facts(command).map_err(|error| failure(&error))?;
+        for name in self.inspector.undeclared(command, &facts) {
+            say!(
+                "warning: `{name}` is named by `trainer.command` and not among `trainer.inputs`: a change \
+                 of it would not run its trials again"
+            );
+        }
+        let digest = facts.digest;
+        self.known.push((command.clone(), facts));
+        Ok(digest)
+    }
+
+    /// Returns what is known of every program of a plan.
+    pub(super) fn facts(
+        plan: &Plan,
+        known: &[(CommandSettings, ProgramFacts)],
+    ) -> Vec<ProgramFacts> {
+        let mut facts: Vec<ProgramFacts> = Vec::new();
+        for cell in &plan.cells {
+            let TrainerSettings::Command(command) = &cell.settings.trainer else { continue };
+            let Some((_, found)) = known.iter().find(|(known, _)| *known == **command) else {
+                continue;
+            };
+            if !facts.contains(found) {
+                facts.push(found.clone());
+            }
+        }
+        facts
+    }
+}
+
+fn failure(error: &ProgramError) -> Failure {
+    Failure::input("cannot tell what `trainer.command` is").because(error).hint(error.hint())
+}

@@ -1,0 +1,380 @@
+//! One trial: from its settings to the call of a program, from its end to an outcome.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::ops::ControlFlow;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::answers::{Answers, Lines, Unanswered};
+use super::child::{self, Asked, Call, Ending, Listener};
+use super::workspace::{Kept, Workspace};
+use super::{PATH, ProgramEngine, tables};
+use crate::base::{MetricName, SeedPath, Stream, format};
+use crate::engine::{EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::record::{EpochRecord, MemberSummary, Outcome, Selection};
+use crate::spec::program::{Placeholder, ReadFrom};
+use crate::spec::settings::{CommandSettings, TrainerSettings};
+use crate::spec::value::Value;
+
+/// Bytes of standard output after which a program is ended.
+const MAX_OUTPUT: u64 = 256 << 20;
+
+/// Returns the seed of a program: below 2³¹, the same in all cells of a repeat.
+fn seed(path: SeedPath) -> u64 {
+    SeedPath { member: None, ..path }.word(Stream::Program, 0) & 0x7fff_ffff
+}
+
+/// What a program is told of its trial.
+struct Told<'a> {
+    job: &'a TrainJob<'a>,
+    workspace: &'a Workspace,
+}
+
+impl Told<'_> {
+    fn repeat(&self) -> u32 {
+        self.job.seed_path.repeat.unwrap_or(0)
+    }
+
+    fn value(&self, placeholder: &Placeholder) -> String {
+        match placeholder {
+            Placeholder::Seed => seed(self.job.seed_path).to_string(),
+            Placeholder::Repeat => self.repeat().to_string(),
+            Placeholder::Output => self.workspace.output().to_string_lossy().into_owned(),
+            Placeholder::Hyperparameter(key) => {
+                hyperparameter(&self.job.settings.hyperparameters, key).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Returns a hyperparameter as a program reads it: texts and numbers as they are, others as JSON.
+fn hyperparameter(all: &BTreeMap<String, Value>, key: &str) -> Option<String> {
+    let value = all.get(key).or_else(|| {
+        let mut keys = key.split('.');
+        let first = all.get(keys.next()?)?;
+        keys.try_fold(first, |value, key| value.entry(key))
+    })?;
+    Some(match value {
+        Value::Text(text) => text.clone(),
+        value => serde_json::to_string(&value.plain()).unwrap_or_default(),
+    })
+}
+
+impl ProgramEngine<'_> {
+    /// Calls the program of a trial and says what came of it.
+    pub(super) fn call(
+        &self,
+        job: &TrainJob<'_>,
+        observer: &mut dyn EpochObserver,
+    ) -> Result<TrainOutput, EngineError> {
+        let TrainerSettings::Command(command) = &job.settings.trainer else {
+            return Err(EngineError::Unsupported("no program is named".to_owned()));
+        };
+        let member = job.member.ok_or_else(|| {
+            EngineError::Unsupported("programs are called for planned trials only".to_owned())
+        })?;
+        let cannot = |what: &str, error: &std::io::Error| {
+            EngineError::Trainer(format!("cannot {what} in `attempts`: {error}"))
+        };
+        let workspace = Workspace::create(&self.surroundings.results, &member, job.attempt)
+            .map_err(|error| cannot("make a folder", &error))?;
+        let told = Told { job, workspace: &workspace };
+        workspace
+            .write_trial(&self.trial(&told))
+            .map_err(|error| cannot("describe the trial", &error))?;
+
+        let words = command.command.filled(&|placeholder| told.value(placeholder));
+        let environment = self.environment(command, &told);
+        let mark = workspace.trial();
+        let call = Call {
+            words: &words,
+            environment: &environment,
+            folder: &self.surroundings.folder,
+            time_limit: command.time_limit.map(Duration::from_secs_f64),
+            grace: Duration::from_secs_f64(command.grace),
+            mark: &mark,
+        };
+        let mut hearing = Hearing {
+            answers: Answers::new(&self.questions),
+            observer,
+            lines: [Lines::default(), Lines::default()],
+            kept: [Kept::new(), Kept::new()],
+            heard: 0,
+        };
+        let ending = child::run(&call, &mut hearing).map_err(|error| {
+            workspace.tidy();
+            workspace.settle(false);
+            EngineError::Trainer(format!("cannot start {}", not_started(&words[0], &call, &error)))
+        })?;
+        let [mut stdout, mut stderr] = hearing.lines;
+        let mut answers = hearing.answers;
+        stdout.finish(|line| answers.stdout(line));
+        stderr.finish(|line| answers.stderr(line));
+        self.read_files(&told, &mut answers);
+
+        let verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
+        let epochs = epochs(&answers);
+        let is_over = matches!(&verdict, Ok(_) | Err((Outcome::Diverged, _)));
+        workspace.settle(is_over);
+        match verdict {
+            Ok(metrics) => {
+                workspace.tidy();
+                let mut undeclared = self.undeclared.lock().unwrap_or_else(PoisonError::into_inner);
+                undeclared.extend(answers.undeclared().iter().cloned());
+                Ok(completed(epochs, metrics, ending.seconds))
+            }
+            Err((outcome, mut reason)) => {
+                if let Some(place) = workspace.keep(&hearing.kept[0], &hearing.kept[1]) {
+                    reason = format!("{reason} (standard error: `{place}`)");
+                }
+                Ok(TrainOutput {
+                    outcome,
+                    reason: Some(reason),
+                    epochs,
+                    summary: None,
+                    predictions: None,
+                    weights: None,
+                })
+            }
+        }
+    }
+
+    /// Returns the text of the file that tells a program of its trial.
+    fn trial(&self, told: &Told<'_>) -> String {
+        let settings = told.job.settings;
+        let metrics: Vec<&str> =
+            self.surroundings.metrics.iter().map(|metric| metric.name.as_str()).collect();
+        let mut content = json!({
+            "experiment": self.surroundings.experiment,
+            "repeat": told.repeat(),
+            "seed": seed(told.job.seed_path),
+            "attempt": told.job.attempt,
+            "hyperparameters": settings.hyperparameters,
+            "metrics": metrics,
+            "output": told.workspace.output(),
+            "results": told.workspace.results(),
+            "checkpoint": told.workspace.checkpoint(),
+        });
+        if !settings.model.layers.is_empty() {
+            content["settings"] = json!({
+                "dataset": settings.dataset,
+                "model": settings.model,
+                "train": settings.train,
+                "augment": settings.augment,
+            });
+        }
+        format::TRIAL.text(&content)
+    }
+
+    /// Returns every variable that a program sees.
+    fn environment(&self, command: &CommandSettings, told: &Told<'_>) -> Vec<(OsString, OsString)> {
+        let mut all = self.surroundings.inherited.clone();
+        for (name, text) in &command.environment {
+            all.retain(|(known, _)| known != name.as_str());
+            let value = crate::spec::program::fill(text, &|placeholder| told.value(placeholder));
+            all.push((name.into(), value.into()));
+        }
+        let workspace = told.workspace;
+        let own = [
+            ("BENCH_TRIAL", workspace.trial()),
+            ("BENCH_RESULTS", workspace.results()),
+            ("BENCH_OUTPUT", workspace.output()),
+            ("BENCH_CHECKPOINT_DIR", workspace.checkpoint()),
+        ];
+        all.extend(own.into_iter().map(|(name, path)| (name.into(), path.into())));
+        all
+    }
+
+    /// Reads what a program wrote into files.
+    fn read_files(&self, told: &Told<'_>, answers: &mut Answers<'_>) {
+        match told.workspace.read_results() {
+            Ok(content) => answers.results_file(&content),
+            Err(error) => answers.fault(format!("the results file cannot be read: {error}")),
+        }
+        for (name, from) in self.questions.files() {
+            let ReadFrom::Csv { file, column, row } = from else { continue };
+            let file = crate::spec::program::fill(file, &|placeholder| told.value(placeholder));
+            let written = told.workspace.output().join(&file);
+            let path =
+                if written.exists() { written } else { self.surroundings.folder.join(&file) };
+            match tables::column(&path, column, *row) {
+                Ok(values) => values.into_iter().for_each(|value| answers.found(name, value)),
+                Err(problem) => answers.fault(problem),
+            }
+        }
+    }
+
+    /// Returns the numbers of a trial, or its outcome and the reason.
+    fn verdict(
+        &self,
+        command: &CommandSettings,
+        ending: &Ending,
+        answers: &Answers<'_>,
+        stderr: &Kept,
+    ) -> Result<BTreeMap<MetricName, f64>, (Outcome, String)> {
+        let program = shown_program(command.command.program());
+        let killed = if ending.is_killed { " and was killed" } else { "" };
+        match ending.asked {
+            Some(Asked::Stopped) => {
+                let reason = format!("{program} was stopped with the run{killed}");
+                return Err((Outcome::Interrupted, reason));
+            }
+            Some(Asked::TimedOut) => {
+                let limit = command.time_limit.unwrap_or(ending.seconds);
+                let reason =
+                    format!("{program} took longer than `trainer.time-limit`, {limit} s{killed}");
+                return Err((Outcome::TimedOut, reason));
+            }
+            Some(Asked::TooMuch) => {
+                let limit = MAX_OUTPUT >> 20;
+                let reason = format!("{program} wrote more than {limit} MiB to standard output");
+                return Err((Outcome::Failed, reason));
+            }
+            None => {}
+        }
+        if !ending.status.success() {
+            let said = stderr.last_line().map_or(String::new(), |line| format!(": {line}"));
+            let how = how_it_ended(ending.status);
+            return Err((Outcome::Failed, format!("{program} {how}{said}")));
+        }
+        if answers.is_interrupted() {
+            let reason = format!("{program} says that it was interrupted");
+            return Err((Outcome::Interrupted, reason));
+        }
+        let metrics = self.surroundings.metrics.iter().map(|metric| metric.name.clone());
+        // Its time is measured where it does not say it.
+        let wanted = metrics.filter(|name| *name != MetricName::TRAIN_SECONDS || answers.has(name));
+        answers.finals(wanted).map_err(|unanswered| match unanswered {
+            Unanswered::NotFinite(text) => (Outcome::Diverged, text),
+            Unanswered::Wrong(text) => {
+                (Outcome::Failed, format!("{program} ended well, but {text}"))
+            }
+        })
+    }
+}
+
+/// Hears a program on behalf of its trial.
+struct Hearing<'a, 'q> {
+    answers: Answers<'q>,
+    observer: &'a mut dyn EpochObserver,
+    /// Lines of standard output and standard error.
+    lines: [Lines; 2],
+    kept: [Kept; 2],
+    heard: u64,
+}
+
+impl Listener for Hearing<'_, '_> {
+    fn stdout(&mut self, bytes: &[u8]) -> ControlFlow<()> {
+        self.heard += bytes.len() as u64;
+        if self.heard > MAX_OUTPUT {
+            return ControlFlow::Break(());
+        }
+        self.kept[0].add(bytes);
+        let answers = &mut self.answers;
+        self.lines[0].feed(bytes, |line| answers.stdout(line));
+        ControlFlow::Continue(())
+    }
+
+    fn stderr(&mut self, bytes: &[u8]) {
+        self.kept[1].add(bytes);
+        if self.answers.hears_stderr() {
+            let answers = &mut self.answers;
+            self.lines[1].feed(bytes, |line| answers.stderr(line));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.observer.is_stopped()
+    }
+}
+
+/// Names a program in a message.
+fn shown_program(program: &str) -> String {
+    let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
+    format!("`{}`", name.escape_debug())
+}
+
+/// Says why a program could not be started, and what helps.
+fn not_started(program: &str, call: &Call<'_>, error: &std::io::Error) -> String {
+    let shown = format!("`{}`", program.escape_debug());
+    let place = call.folder.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound if !call.folder.is_dir() => {
+            format!("{shown}: its folder `{place}` is gone")
+        }
+        std::io::ErrorKind::NotFound if program.contains('/') => {
+            format!(
+                "{shown}: there is no such file, or its interpreter is missing (looked in `{place}`)"
+            )
+        }
+        std::io::ErrorKind::NotFound => {
+            format!(
+                "{shown}: there is no such program on `PATH`; one of your own is named with its folder, such as `./{program}`"
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{shown}: it is not executable; try `chmod +x`, or name its interpreter first")
+        }
+        _ => format!("{shown}: {error}"),
+    }
+}
+
+fn how_it_ended(status: ExitStatus) -> String {
+    const KILL: i32 = 9;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit status {code}"),
+        (None, Some(KILL)) => {
+            "was killed by signal 9, as the system does where memory runs out".to_owned()
+        }
+        (None, signal) => format!("was killed by signal {}", signal.unwrap_or(0)),
+    }
+}
+
+/// Returns the history that a program reported, as epochs.
+fn epochs(answers: &Answers<'_>) -> Vec<EpochRecord> {
+    let record = |(epoch, values): (u32, BTreeMap<MetricName, f64>)| {
+        let value = |name: &MetricName| values.get(name).copied();
+        EpochRecord {
+            epoch,
+            learning_rate: f64::NAN,
+            train_loss: value(&MetricName::TRAIN_LOSS).unwrap_or(f64::NAN),
+            train_accuracy: value(&MetricName::TRAIN_ACCURACY).unwrap_or(f64::NAN),
+            validation_loss: value(&MetricName::VALIDATION_LOSS),
+            validation_accuracy: value(&MetricName::VALIDATION_ACCURACY),
+            train_seconds: 0.0,
+        }
+    };
+    answers.history().into_iter().map(record).collect()
+}
+
+fn completed(
+    epochs: Vec<EpochRecord>,
+    mut metrics: BTreeMap<MetricName, f64>,
+    seconds: f64,
+) -> TrainOutput {
+    metrics.entry(MetricName::TRAIN_SECONDS).or_insert(seconds);
+    let count = epochs.len() as u32;
+    let summary = MemberSummary {
+        epochs: count,
+        selected_epoch: epochs.last().map_or(0, |epoch| epoch.epoch),
+        selection: Selection::Last,
+        metrics,
+        trainable_parameters: 0,
+        path: PATH.to_owned(),
+        images_trained: 0,
+    };
+    TrainOutput {
+        outcome: Outcome::Completed,
+        reason: None,
+        epochs,
+        summary: Some(summary),
+        predictions: None,
+        weights: None,
+    }
+}

@@ -1,0 +1,275 @@
+//! One call of a program: started in a session of its own, listened to, ended with all it started.
+//!
+//! One thread does it all: it waits for output, for the end of the program, for its time to be over and
+//! for the run to be stopped. The program has no terminal and nothing to read, and when it has ended
+//! nothing that it started is left, see [`super::family`].
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use process_wrap::std::{CommandWrap, ProcessSession};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::family;
+
+/// What is called, and how long it may take.
+pub(super) struct Call<'a> {
+    /// The program and its arguments.
+    pub(super) words: &'a [String],
+    /// Every variable it sees.
+    pub(super) environment: &'a [(OsString, OsString)],
+    /// Where it is called.
+    pub(super) folder: &'a Path,
+    /// Time after which it is asked to end.
+    pub(super) time_limit: Option<Duration>,
+    /// Time that it has to end once it was asked to.
+    pub(super) grace: Duration,
+    /// The value of `BENCH_TRIAL`, by which its children are known.
+    pub(super) mark: &'a Path,
+}
+
+/// Hears what a program says.
+pub(super) trait Listener {
+    /// Hears bytes of standard output; `Break` ends the program.
+    fn stdout(&mut self, bytes: &[u8]) -> ControlFlow<()>;
+    /// Hears bytes of standard error.
+    fn stderr(&mut self, bytes: &[u8]);
+    /// Returns whether the run is to stop.
+    fn is_stopped(&self) -> bool;
+}
+
+/// Why a program was asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Its time was over.
+    TimedOut,
+    /// The run is to stop.
+    Stopped,
+    /// It wrote too much.
+    TooMuch,
+}
+
+/// How a program ended.
+pub(super) struct Ending {
+    pub(super) status: ExitStatus,
+    /// Why it was asked to; absent where it ended by itself.
+    pub(super) asked: Option<Asked>,
+    /// Whether it had to be killed.
+    pub(super) is_killed: bool,
+    pub(super) seconds: f64,
+}
+
+/// Time between two looks at what nothing wakes for.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time that pipes may stay open once everything that is known of a program is gone.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Starts a program and listens to it until it has ended.
+///
+/// # Errors
+/// If it cannot be started.
+pub(super) fn run(call: &Call<'_>, listener: &mut dyn Listener) -> io::Result<Ending> {
+    let mut command = Command::new(&call.words[0]);
+    command
+        .args(&call.words[1..])
+        .env_clear()
+        .envs(call.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(call.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let began = Instant::now();
+    let (mut child, pid) = family::started(|| {
+        let mut wrapped = CommandWrap::from(command);
+        wrapped.wrap(ProcessSession);
+        let child = wrapped.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        Ok((child, pid.expect("a process has a number")))
+    })?;
+    let mut running = Running {
+        pid,
+        exit: exit_descriptor(pid),
+        stdout: child.stdout().take(),
+        stderr: child.stderr().take(),
+        buffer: vec![0; 64 * 1024],
+    };
+    let (asked, is_killed) = running.listen(call, listener, began);
+    // As long as the leader is not reaped, nobody else has its number.
+    let _ = kill_process_group(pid, Signal::KILL);
+    family::end(pid, call.mark);
+    let used = running.reap();
+    running.drain(listener);
+    family::forget(pid);
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Ending { status: used?, asked, is_killed, seconds })
+}
+
+/// Returns a descriptor that can be read once the process has ended, where the system has any.
+fn exit_descriptor(pid: Pid) -> Option<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    {
+        rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = pid;
+        None
+    }
+}
+
+struct Running {
+    pid: Pid,
+    exit: Option<OwnedFd>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    buffer: Vec<u8>,
+}
+
+/// What there is to hear.
+#[derive(Default)]
+struct Ready {
+    stdout: bool,
+    stderr: bool,
+    has_ended: bool,
+}
+
+impl Running {
+    /// Listens until the process has ended; says why it was asked to and whether it was killed.
+    fn listen(
+        &mut self,
+        call: &Call<'_>,
+        listener: &mut dyn Listener,
+        began: Instant,
+    ) -> (Option<Asked>, bool) {
+        let deadline = call.time_limit.map(|limit| began + limit);
+        let mut asked = None;
+        let mut kill_at = None;
+        let mut is_killed = false;
+        loop {
+            let now = Instant::now();
+            let next = [deadline, kill_at].into_iter().flatten().min();
+            let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now)).min(LOOK);
+            let ready = self.wait(wait);
+            let is_too_much = self.hear(&ready, listener).is_break();
+            if ready.has_ended {
+                return (asked, is_killed);
+            }
+            let now = Instant::now();
+            if asked.is_none() {
+                asked = if is_too_much {
+                    Some(Asked::TooMuch)
+                } else if deadline.is_some_and(|deadline| now >= deadline) {
+                    Some(Asked::TimedOut)
+                } else {
+                    listener.is_stopped().then_some(Asked::Stopped)
+                };
+                if asked.is_some() {
+                    let _ = kill_process_group(self.pid, Signal::TERM);
+                    // Whatever stopped itself hears nothing.
+                    let _ = kill_process_group(self.pid, Signal::CONT);
+                    let grace = if is_too_much { Duration::ZERO } else { call.grace };
+                    kill_at = Some(now + grace);
+                }
+            }
+            if kill_at.is_some_and(|at| now >= at) {
+                let _ = kill_process_group(self.pid, Signal::KILL);
+                is_killed = true;
+                kill_at = None;
+            }
+        }
+    }
+
+    /// Waits until there is something to hear, for so long at most.
+    fn wait(&self, time: Duration) -> Ready {
+        let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+        let mut polled = Vec::with_capacity(3);
+        let streams = [
+            self.exit.as_ref().map(AsFd::as_fd),
+            self.stdout.as_ref().map(AsFd::as_fd),
+            self.stderr.as_ref().map(AsFd::as_fd),
+        ];
+        for stream in streams.iter().flatten() {
+            polled.push(PollFd::from_borrowed_fd(*stream, PollFlags::IN));
+        }
+        let count = poll(&mut polled, Some(&time)).unwrap_or(0);
+        let mut results = polled.iter().map(|one| !one.revents().is_empty());
+        let [exit, stdout, stderr] =
+            streams.map(|stream| stream.is_some() && results.next() == Some(true));
+        // Without a descriptor, or with one that says nothing, the process is asked itself.
+        let has_ended = exit || (self.exit.is_none() && count == 0 && self.is_over());
+        Ready { stdout, stderr, has_ended }
+    }
+
+    /// Returns whether the process has ended, without reaping it.
+    fn is_over(&self) -> bool {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
+    }
+
+    fn hear(&mut self, ready: &Ready, listener: &mut dyn Listener) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
+        if ready.stdout
+            && let Some(stream) = &mut self.stdout
+        {
+            match read(stream, &mut self.buffer) {
+                Some(bytes) => flow = listener.stdout(bytes),
+                None => self.stdout = None,
+            }
+        }
+        if ready.stderr
+            && let Some(stream) = &mut self.stderr
+        {
+            match read(stream, &mut self.buffer) {
+                Some(bytes) => listener.stderr(bytes),
+                None => self.stderr = None,
+            }
+        }
+        flow
+    }
+
+    /// Takes the dead process off the system's list.
+    fn reap(&self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(used) =
+                wait4::try_wait4_pid(self.pid.as_raw_nonzero().get().cast_unsigned())?
+            {
+                return Ok(used.status);
+            }
+            // It has ended, so this is a matter of its last moments.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Reads what is left in the pipes.
+    fn drain(&mut self, listener: &mut dyn Listener) {
+        let until = Instant::now() + DRAIN;
+        self.exit = None;
+        while self.stdout.is_some() || self.stderr.is_some() {
+            let left = until.saturating_duration_since(Instant::now());
+            let ready = self.wait(left.min(LOOK));
+            if self.hear(&ready, listener).is_break() || left.is_zero() {
+                return;
+            }
+        }
+    }
+}
+
+/// Returns what a stream holds; nothing once it has ended.
+fn read<'b>(stream: &mut impl Read, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    loop {
+        match stream.read(buffer) {
+            Ok(0) => return None,
+            Ok(count) => return Some(&buffer[..count]),
+            Err(error) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
+            Err(_) => return None,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Programs of the user as trainers: runs them, reads their answers.
+//!
+//! Owns processes, and the files of single calls in `attempts/`. Knows nothing of grids or statistics.
+//! Invariants: whatever a program does, it comes to one outcome of one trial; when it has ended nothing
+//! that it started is left; what is kept of what it said is bounded.
+
+mod answers;
+#[cfg(test)]
+mod answers_tests;
+#[cfg(unix)]
+mod call;
+#[cfg(unix)]
+mod child;
+#[cfg(unix)]
+mod family;
+mod identity;
+mod json;
+mod tables;
+mod workspace;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::Metric;
+use crate::data::{Dataset, ImageShape};
+use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::record::LogProbabilities;
+use crate::spec::program::Reading;
+use crate::spec::settings::Settings;
+
+use answers::Questions;
+#[cfg(unix)]
+pub use family::kill_all;
+pub use identity::{Inspector, ProgramError};
+
+/// The numerical path of every program: nothing is known of it.
+pub const PATH: &str = "command";
+
+/// Where programs run and what is asked of them.
+pub struct Surroundings {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Folder of the experiment file, absolute: where programs are called.
+    pub folder: PathBuf,
+    /// The results folder, absolute.
+    pub results: PathBuf,
+    /// What programs see of this process's variables.
+    pub inherited: Vec<(OsString, OsString)>,
+    /// What is measured.
+    pub metrics: Vec<Metric>,
+    /// Where numbers stand that are not printed under the name of their metric.
+    pub readings: Vec<Reading>,
+}
+
+/// Calls programs, and leaves everything else to another engine.
+pub struct ProgramEngine<'a> {
+    others: &'a (dyn Engine + Send + Sync),
+    /// Whether all trials are programs.
+    is_alone: bool,
+    surroundings: Surroundings,
+    questions: Questions,
+    undeclared: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> ProgramEngine<'a> {
+    /// Calls programs in `surroundings`; `others` trains what is none, if there is any.
+    #[must_use]
+    pub fn new(
+        others: &'a (dyn Engine + Send + Sync),
+        is_alone: bool,
+        surroundings: Surroundings,
+    ) -> Self {
+        let questions = Questions::new(&surroundings.metrics, &surroundings.readings);
+        let undeclared = Mutex::default();
+        Self { others, is_alone, surroundings, questions, undeclared }
+    }
+
+    /// Returns the names that completed programs printed with numbers though no metric has them.
+    #[must_use]
+    pub fn undeclared(&self) -> BTreeSet<String> {
+        self.undeclared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Engine for ProgramEngine<'_> {
+    fn description(&self) -> String {
+        if self.is_alone { PATH.to_owned() } else { self.others.description() }
+    }
+
+    fn train(
+        &self,
+        job: &TrainJob<'_>,
+        observer: &mut dyn EpochObserver,
+    ) -> Result<TrainOutput, EngineError> {
+        if !job.settings.trainer.is_command() {
+            return self.others.train(job, observer);
+        }
+        #[cfg(unix)]
+        return self.call(job, observer);
+        #[cfg(not(unix))]
+        return Err(EngineError::Unsupported(
+            "engine `command` calls programs on Unix systems only".to_owned(),
+        ));
+    }
+
+    fn predict(
+        &self,
+        settings: &Settings,
+        dataset: &Dataset,
+        indices: &[u32],
+        weights: &[u8],
+    ) -> Result<LogProbabilities, EngineError> {
+        self.others.predict(settings, dataset, indices, weights)
+    }
+
+    fn remark(&self) -> Option<&str> {
+        self.others.remark()
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.others.lost()
+    }
+
+    fn path_of(&self, settings: &Settings, shape: ImageShape, classes: usize) -> Option<String> {
+        if settings.trainer.is_command() {
+            return Some(PATH.to_owned());
+        }
+        self.others.path_of(settings, shape, classes)
+    }
+
+    fn workers(&self) -> Option<usize> {
+        self.others.workers()
+    }
+
+    fn pack_capacity(&self, job: &TrainJob<'_>) -> usize {
+        if job.settings.trainer.is_command() { 1 } else { self.others.pack_capacity(job) }
+    }
+
+    fn train_pack(
+        &self,
+        jobs: &[TrainJob<'_>],
+        observers: &mut [&mut dyn EpochObserver],
+    ) -> Vec<Result<TrainOutput, EngineError>> {
+        if jobs.iter().any(|job| job.settings.trainer.is_command()) {
+            let alone = jobs.iter().zip(observers);
+            return alone.map(|(job, observer)| self.train(job, *observer)).collect();
+        }
+        self.others.train_pack(jobs, observers)
+    }
+}
+
+/// Kills every program that runs now; there are none where none can be called.
+#[cfg(not(unix))]
+pub fn kill_all() {}

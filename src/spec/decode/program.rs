@@ -1,0 +1,344 @@
+//! `[trainer]` of a program, and `[metrics]`.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Direction, Metric, MetricName, Range, Split, Unit};
+use crate::spec::problem::one_of;
+use crate::spec::program::{
+    CommandLine, CommandSettings, DEFAULT_GRACE, ReadFrom, Reading, check_template,
+};
+use crate::spec::reader::{Findings, NUMBER, Section, number};
+use crate::spec::settings::{Settings, TrainerSettings};
+use crate::spec::tree::{Data, Node, Origin};
+
+/// Keys of `[trainer]` that only programs have.
+pub(super) const KEYS: [&str; 6] =
+    ["command", "inputs", "version", "environment", "time-limit", "grace"];
+
+const A_COMMAND: &str =
+    "the program and its arguments as a list of texts, or one text for the shell";
+const A_DURATION: &str = "seconds, or a text such as \"90s\", \"20m\" or \"2h\"";
+
+/// Reads the keys of a program under `[trainer]`.
+pub(super) fn command(section: &Section<'_>, findings: &mut Findings) -> CommandSettings {
+    let command = if let Some(node) = section.get("command") {
+        command_line(&section.name("command"), node, findings)
+    } else {
+        findings.advise(
+            section.origin(),
+            format!("`trainer.command` is missing, expected {A_COMMAND}"),
+            "add a line such as `command = [\"python3\", \"train.py\", \"--seed\", \"{seed}\"]`"
+                .to_owned(),
+        );
+        None
+    };
+    CommandSettings {
+        command: command.unwrap_or_else(|| CommandLine::Arguments(Vec::new())),
+        inputs: inputs(section, findings),
+        version: section
+            .get("version")
+            .and_then(|node| command_line(&section.name("version"), node, findings)),
+        environment: environment(section, findings),
+        time_limit: duration(section, "time-limit", findings),
+        grace: duration(section, "grace", findings).unwrap_or(DEFAULT_GRACE),
+    }
+}
+
+/// Reads a call of a program.
+fn command_line(name: &str, node: &Node, findings: &mut Findings) -> Option<CommandLine> {
+    let line = match &node.data {
+        Data::Text(text) if !text.trim().is_empty() => Some(CommandLine::Shell(text.to_string())),
+        Data::List(nodes) => nodes
+            .iter()
+            .map(|node| node.text().map(str::to_owned))
+            .collect::<Option<Vec<String>>>()
+            .filter(|texts| texts.first().is_some_and(|program| !program.is_empty()))
+            .map(CommandLine::Arguments),
+        _ => None,
+    };
+    let line = line.filter(|line| line.texts().all(|text| !text.contains('\0')));
+    if line.is_none() {
+        findings.wrong(name, node, A_COMMAND);
+    }
+    line
+}
+
+/// Reads patterns of files.
+fn inputs(section: &Section<'_>, findings: &mut Findings) -> Vec<String> {
+    let Some(node) = section.get("inputs") else { return Vec::new() };
+    let name = section.name("inputs");
+    let nodes = match &node.data {
+        Data::List(nodes) => nodes.as_slice(),
+        Data::Text(_) => std::slice::from_ref(node),
+        _ => {
+            findings.wrong(&name, node, "a list of files and patterns, such as [\"src/**/*.py\"]");
+            &[]
+        }
+    };
+    let mut patterns = Vec::new();
+    for node in nodes {
+        match node.text().filter(|text| !text.is_empty()) {
+            Some(text) => patterns.push(text.to_owned()),
+            None => findings.wrong(&name, node, "a file or a pattern such as \"src/**/*.py\""),
+        }
+    }
+    patterns
+}
+
+fn environment(section: &Section<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
+    let name = section.name("environment");
+    let entries = match section.get("environment") {
+        None => return BTreeMap::new(),
+        Some(Node { data: Data::Table(entries), .. }) => entries,
+        Some(node) => {
+            findings.wrong(&name, node, "a table of texts");
+            return BTreeMap::new();
+        }
+    };
+    let mut variables = BTreeMap::new();
+    for entry in entries {
+        let key = &*entry.key;
+        let is_name = !key.is_empty() && !key.contains(['=', '\0']) && !key.starts_with("BENCH_");
+        if !is_name {
+            findings.say(
+                entry.origin,
+                format!("`{key}` under `{name}` cannot be set: variables with `BENCH_` are those of bench"),
+            );
+        }
+        match &entry.node.data {
+            Data::Text(text) if !text.contains('\0') => {
+                variables.insert(key.to_owned(), text.to_string());
+            }
+            Data::Integer(value) => {
+                variables.insert(key.to_owned(), value.to_string());
+            }
+            _ => findings.wrong(&format!("{name}.{key}"), &entry.node, "text in quotes"),
+        }
+    }
+    variables
+}
+
+/// Reads a time: a number of seconds, or a text with a unit.
+fn duration(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<f64> {
+    let node = section.get(key)?;
+    let seconds = node.number().or_else(|| node.text().and_then(seconds_of));
+    let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9);
+    if seconds.is_none() {
+        findings.wrong(&section.name(key), node, A_DURATION);
+    }
+    seconds
+}
+
+fn seconds_of(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let value: f64 = text[..end].parse().ok()?;
+    let unit = match text[end..].trim() {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Some(value * unit)
+}
+
+/// What is measured, as `[metrics]` declares it.
+#[derive(Default)]
+pub(in crate::spec) struct Declared {
+    pub(in crate::spec) metrics: Vec<Metric>,
+    pub(in crate::spec) readings: Vec<Reading>,
+}
+
+/// Keys of one metric.
+pub(in crate::spec) const METRIC_KEYS: [&str; 6] =
+    ["unit", "direction", "range", "pattern", "json", "csv"];
+const DIRECTIONS: [(&str, Direction); 2] =
+    [("maximize", Direction::Maximize), ("minimize", Direction::Minimize)];
+
+/// Reads `[metrics]` where `trainer` is a program; the time it took is always measured.
+pub(in crate::spec) fn metrics(
+    node: Option<&Node>,
+    trainer: &TrainerSettings,
+    findings: &mut Findings,
+) -> Declared {
+    if !trainer.is_command() {
+        if let Some(node) = node {
+            findings.advise(
+                node.origin,
+                format!("`metrics` are not read by engine `{}`, which has its own", trainer.name()),
+                "set `trainer.engine` to \"command\", or remove `[metrics]`".to_owned(),
+            );
+        }
+        return Declared { metrics: trainer.metrics(), readings: Vec::new() };
+    }
+    let mut declared = Declared::default();
+    let entries = match node.map(|node| (&node.data, node)) {
+        Some((Data::Table(entries), _)) => entries.as_slice(),
+        Some((_, node)) => {
+            findings.wrong("metrics", node, "a table of metrics");
+            &[]
+        }
+        None => &[],
+    };
+    for entry in entries {
+        match entry.key.parse::<MetricName>() {
+            Ok(name) => metric(&name, &entry.node, &mut declared, findings),
+            Err(error) => findings.say(entry.origin, error.to_string()),
+        }
+    }
+    if entries.is_empty() {
+        findings.advise(
+            node.map(|node| node.origin),
+            "`[metrics]` is missing, which says what the program measures".to_owned(),
+            "add `[metrics.test-accuracy]` with `unit = \"fraction\"` and `direction = \"maximize\"`"
+                .to_owned(),
+        );
+    }
+    let time = Metric::of_classifiers().into_iter();
+    let time = time.filter(|metric| metric.name == MetricName::TRAIN_SECONDS);
+    let is_new = |metric: &Metric| declared.metrics.iter().all(|known| known.name != metric.name);
+    let time: Vec<Metric> = time.filter(is_new).collect();
+    declared.metrics.extend(time);
+    declared
+}
+
+fn metric(name: &MetricName, node: &Node, declared: &mut Declared, findings: &mut Findings) {
+    let section = Section::open(Some(node), format!("metrics.{name}"), &METRIC_KEYS, findings);
+    let direction = section.choice("direction", &DIRECTIONS, findings);
+    if section.get("direction").is_none() {
+        section.missing("direction", "`maximize` or `minimize`", findings);
+    }
+    let unit = section.text("unit", findings).unwrap_or_default();
+    if section.get("unit").is_none() {
+        section.missing("unit", "`fraction`, `percent`, `s`, `ms` or any other unit", findings);
+    }
+    let all = match unit {
+        "fraction" => Range(Some(0.0), Some(1.0)),
+        "percent" => Range(Some(0.0), Some(100.0)),
+        _ => Range::default(),
+    };
+    let split = [Split::Train, Split::Validation, Split::Test];
+    let split = split.into_iter().find(|split| {
+        let rest = name.as_str().strip_prefix(split.name());
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    });
+    declared.metrics.push(Metric {
+        name: name.clone(),
+        split,
+        unit: Unit::named(unit),
+        direction: direction.unwrap_or(Direction::Maximize),
+        range: range(&section, findings).unwrap_or(all),
+        counts_images: false,
+    });
+    let froms: Vec<ReadFrom> = ["pattern", "json", "csv"]
+        .into_iter()
+        .filter_map(|key| read_from(&section, key, findings))
+        .collect();
+    if froms.len() > 1 {
+        let keys = one_of(["pattern", "json", "csv"]);
+        findings.say(node.origin, format!("`metrics.{name}` has more than one of {keys}"));
+    }
+    declared.readings.extend(froms.into_iter().map(|from| Reading { metric: name.clone(), from }));
+}
+
+fn range(section: &Section<'_>, findings: &mut Findings) -> Option<Range> {
+    let node = section.get("range")?;
+    let ends: Option<Vec<f64>> = match &node.data {
+        Data::List(nodes) => {
+            let end = |node| number(&section.name("range"), node, NUMBER, findings);
+            nodes.iter().map(end).collect()
+        }
+        _ => None,
+    };
+    match ends.as_deref() {
+        Some([low, high]) if low < high => Some(Range(Some(*low), Some(*high))),
+        _ => {
+            let expected = "the smallest and the largest value as a list, such as [0, 1]";
+            findings.wrong(&section.name("range"), node, expected);
+            None
+        }
+    }
+}
+
+fn read_from(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<ReadFrom> {
+    let text = section.text(key, findings)?;
+    let node = section.get(key)?;
+    let found = match key {
+        "pattern" => match regex::Regex::new(text) {
+            Ok(pattern) if pattern.captures_len() == 2 => {
+                return Some(ReadFrom::Pattern(text.to_owned()));
+            }
+            Ok(_) => None,
+            Err(error) => {
+                let name = section.name(key);
+                // The last line says what is wrong, those before where.
+                let error = error.to_string();
+                let error = error.lines().last().unwrap_or_default().replace("error: ", "");
+                findings.say(node.origin, format!("`{name}` is no regular expression: {error}"));
+                return None;
+            }
+        },
+        "json" => (!text.is_empty()).then(|| ReadFrom::Json(text.to_owned())),
+        _ => ReadFrom::csv(text),
+    };
+    if found.is_none() {
+        let expected = match key {
+            "pattern" => "a regular expression with one group, such as 'loss: ([0-9.]+)'",
+            "json" => "the dotted key of a JSON object, such as \"result.latency\"",
+            _ => "file, column and row, such as \"out.csv:latency:last\"",
+        };
+        findings.wrong(&section.name(key), node, expected);
+    }
+    found
+}
+
+/// Checks what a program is told of a trial.
+pub(super) fn cross_check(
+    settings: &Settings,
+    origin: &dyn Fn(&[&str]) -> Option<Origin>,
+    findings: &mut Findings,
+) {
+    let TrainerSettings::Command(command) = &settings.trainer else { return };
+    let mut keys = Vec::new();
+    for (key, value) in &settings.hyperparameters {
+        keys_of(key, value, &mut keys);
+    }
+    for text in command.templates() {
+        if let Err(error) = check_template(text, &keys) {
+            let at = origin(&["trainer", "command"]).or_else(|| origin(&["trainer"]));
+            findings.advise(at, error.to_string(), error.hint());
+        }
+    }
+    if settings.ensemble.size > 1 {
+        findings.advise(
+            origin(&["ensemble", "size"]).or_else(|| origin(&["ensemble"])),
+            "`ensemble.size` is not known to engine `command`, of which every trial is one call"
+                .to_owned(),
+            "remove `[ensemble]`".to_owned(),
+        );
+    }
+    if !settings.model.layers.is_empty() {
+        return;
+    }
+    for section in ["train", "augment"] {
+        if let Some(typed) = origin(&[section]) {
+            findings.advise(
+                typed,
+                format!("`{section}` is not read by engine `command`"),
+                "put what the program is to know under `[hyperparameters]`".to_owned(),
+            );
+        }
+    }
+}
+
+/// Collects the dotted keys of a hyperparameter and of what stands below it.
+fn keys_of(key: &str, value: &crate::spec::value::Value, keys: &mut Vec<String>) {
+    keys.push(key.to_owned());
+    if let crate::spec::value::Value::Table(entries) = value {
+        for (below, value) in entries {
+            keys_of(&format!("{key}.{below}"), value, keys);
+        }
+    }
+}

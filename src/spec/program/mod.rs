@@ -1,0 +1,97 @@
+//! Programs that train: how they are called, and how their numbers are read.
+//!
+//! Pure: says what is to be run and what its output means, and runs nothing.
+
+mod placeholders;
+mod readings;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use placeholders::{Placeholder, TemplateError, check as check_template, fill, quoted};
+pub use readings::{CsvRow, ReadFrom, Reading};
+
+/// Seconds a program may take to end once it was asked to.
+pub const DEFAULT_GRACE: f64 = 10.0;
+
+/// `[trainer]` with `engine = "command"`: a program that trains one trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CommandSettings {
+    /// What is called, with placeholders.
+    pub command: CommandLine,
+    /// Files whose bytes decide what the program does, as patterns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
+    /// A call whose output decides it, too: versions of libraries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<CommandLine>,
+    /// Variables that the program sees beside `PATH`, `HOME` and `LANG`, with placeholders.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Seconds after which a trial is given up; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<f64>,
+    /// Seconds a program may take to end once it was asked to.
+    pub grace: f64,
+}
+
+/// A call of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandLine {
+    /// The program and its arguments, each as it is.
+    Arguments(Vec<String>),
+    /// One line for `sh -c`.
+    Shell(String),
+}
+
+impl CommandLine {
+    /// Returns the texts that may hold placeholders.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::Arguments(texts) => texts.as_slice(),
+            Self::Shell(text) => std::slice::from_ref(text),
+        }
+        .iter()
+        .map(String::as_str)
+    }
+
+    /// Returns the name of the program: the first argument, or the shell's.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        match self {
+            Self::Arguments(texts) => texts.first().map_or("", String::as_str),
+            Self::Shell(_) => "sh",
+        }
+    }
+
+    /// Returns the program and its arguments with every placeholder filled in. What a shell is told is
+    /// quoted where it has to be.
+    #[must_use]
+    pub fn filled(&self, value: &dyn Fn(&Placeholder) -> String) -> Vec<String> {
+        match self {
+            Self::Arguments(texts) => texts.iter().map(|text| fill(text, value)).collect(),
+            Self::Shell(text) => {
+                let line = fill(text, &|placeholder| quoted(&value(placeholder)));
+                vec!["sh".to_owned(), "-c".to_owned(), line]
+            }
+        }
+    }
+}
+
+impl CommandSettings {
+    /// Returns what of the settings decides a trial: how long it may take does not, and of its inputs
+    /// their bytes say more than how they were named.
+    #[must_use]
+    pub fn meaning(&self) -> Self {
+        let (inputs, version, time_limit) = (Vec::new(), None, None);
+        Self { inputs, version, time_limit, grace: DEFAULT_GRACE, ..self.clone() }
+    }
+
+    /// Returns every text that may hold placeholders.
+    pub fn templates(&self) -> impl Iterator<Item = &str> {
+        self.command.texts().chain(self.environment.values().map(String::as_str))
+    }
+}
