@@ -28,6 +28,17 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "init",
+        &[
+            ("bench init", "a commented experiment, `first.toml`"),
+            (
+                "bench init lr.toml --command \"python3 train.py --lr 0.1 --seed 1\"",
+                "an experiment around a program of yours",
+            ),
+            ("bench init --python", "the helper for scripts in Python"),
+        ],
+    ),
+    (
         "run",
         &[
             ("bench run experiments/smoke.toml", "into `results/smoke`; again to resume"),
