@@ -137,7 +137,18 @@ pub enum BaselineError {
         /// How many values it has.
         found: usize,
     },
+    /// A cell states more lost trials than anyone runs.
+    #[error("baseline cell `{name}` has {stated} lost trials, expected at most {MOST_LOST}")]
+    Lost {
+        /// The cell.
+        name: String,
+        /// What it states.
+        stated: usize,
+    },
 }
+
+/// Most trials that a cell may have lost: more than anyone runs, and few enough to count with.
+const MOST_LOST: usize = 1_000_000_000;
 
 /// Largest value of a metric without ends: sums of squares beyond overflow.
 const LARGEST: f64 = 1e100;
@@ -159,7 +170,10 @@ impl Baseline {
             return Err(BaselineError::Empty);
         }
         let mut seen = BTreeSet::new();
-        for CellSample { name, assignment, metric, values, .. } in &cells {
+        for CellSample { name, assignment, metric, values, lost, .. } in &cells {
+            if *lost > MOST_LOST {
+                return Err(BaselineError::Lost { name: name.clone(), stated: *lost });
+            }
             if !seen.insert((assignment, &metric.name)) {
                 return Err(BaselineError::Duplicate {
                     name: name.clone(),
