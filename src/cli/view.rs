@@ -6,6 +6,7 @@ use crate::base::MetricName;
 use crate::report::{Sort, Tolerance, View, counted};
 use crate::results::ExperimentResults;
 use crate::spec::problem::{nearest, one_of};
+use crate::spec::selector;
 
 /// Makes `results` those that are asked for, and says how they are to be shown.
 ///
@@ -68,42 +69,30 @@ pub(super) fn narrow(
 
 /// Returns the whole key of an axis that may be called by its end.
 fn axis(results: &ExperimentResults, option: &str, wanted: &str) -> Result<String, Failure> {
+    let name = &results.facts.name;
+    if let Ok(axis) = selector::axis(&results.axes, wanted, name) {
+        return Ok(axis.key.clone());
+    }
     let keys: Vec<&str> = results.axes.iter().map(|axis| axis.key.as_str()).collect();
-    if keys.contains(&wanted) {
-        return Ok(wanted.to_owned());
-    }
-    let end = format!(".{wanted}");
-    let mut found = keys.iter().filter(|key| key.ends_with(&end));
-    if let (Some(key), None) = (found.next(), found.next()) {
-        return Ok((*key).to_owned());
-    }
-    let file = &results.facts.name;
-    let expected = if keys.is_empty() {
-        "nothing: it has no axes".to_owned()
-    } else {
-        one_of(keys.iter().copied())
-    };
-    let problem =
-        format!("`{option}` is `{wanted}`, which is no axis of `{file}`, expected {expected}");
-    let hint = nearest(wanted, keys.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-    Err(Failure::input(problem).hint(hint))
+    let problem = format!("`{option}` is `{wanted}`, which is no axis of `{name}`");
+    Err(unknown(&problem, wanted, &keys, "nothing: it has no axes"))
 }
 
 /// Refuses a metric that no trial has.
-fn known(results: &ExperimentResults, option: &str, name: &MetricName) -> Result<(), Failure> {
+fn known(results: &ExperimentResults, option: &str, wanted: &MetricName) -> Result<(), Failure> {
     let names: Vec<&str> = results.metrics().map(|metric| metric.name.as_str()).collect();
-    if names.contains(&name.as_str()) {
+    if names.contains(&wanted.as_str()) {
         return Ok(());
     }
-    let file = &results.facts.name;
-    let expected = if names.is_empty() {
-        "none yet: no trial has completed".to_owned()
-    } else {
-        one_of(names.iter().copied())
-    };
-    let problem =
-        format!("`{option}` is `{name}`, which no trial of `{file}` has, expected {expected}");
-    let hint =
-        nearest(name.as_str(), names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-    Err(Failure::input(problem).hint(hint))
+    let name = &results.facts.name;
+    let problem = format!("`{option}` is `{wanted}`, which no trial of `{name}` has");
+    Err(unknown(&problem, wanted.as_str(), &names, "none yet: no trial has completed"))
+}
+
+/// Says what is there instead, `none` where nothing is, and which of it may have been meant.
+fn unknown(problem: &str, wanted: &str, names: &[&str], none: &str) -> Failure {
+    let names = || names.iter().copied();
+    let expected = if names().len() == 0 { none.to_owned() } else { one_of(names()) };
+    let hint = nearest(wanted, names()).map(|near| format!("did you mean `{near}`?"));
+    Failure::input(format!("{problem}, expected {expected}")).hint(hint)
 }

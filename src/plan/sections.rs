@@ -8,7 +8,7 @@ use super::draw::ImageFacts;
 use super::effective::{self, Idles};
 use super::identity::without_paths;
 use crate::grid::{Cell, Grid};
-use crate::spec::settings::{DatasetSettings, EnsembleSettings, Settings};
+use crate::spec::settings::{DatasetSettings, EnsembleSettings, Settings, TrainSettings};
 use crate::spec::{Document, SECTIONS};
 
 pub(super) const DATASET: usize = 0;
@@ -55,7 +55,7 @@ struct Section {
 enum Part {
     Dataset(Box<DatasetSettings>),
     Model(crate::spec::settings::ModelSettings),
-    Train(Box<crate::spec::settings::TrainSettings>),
+    Train(Box<TrainSettings>),
     Augment(Box<crate::spec::settings::AugmentSettings>),
     Ensemble(EnsembleSettings),
     Trainer(Box<crate::spec::settings::TrainerSettings>),
@@ -213,7 +213,7 @@ impl<'d> CellSections<'d> {
         } else {
             let mut used = without_paths(&self.settings.dataset);
             effective::dataset(&mut used, facts.sizes, idles);
-            let meaning = self.meaning_of(&(facts.checksum, &used));
+            let meaning = meaning_of(&mut self.text, &(facts.checksum, &used));
             *self.used.entry(dataset).or_insert((meaning, used.train_limit))
         };
         let sizes = facts.sizes.map(|sizes| effective::limited(sizes, limit));
@@ -223,60 +223,46 @@ impl<'d> CellSections<'d> {
             train
         } else {
             rules.time_limit = None;
-            self.meaning_of(&rules)
+            meaning_of(&mut self.text, &rules)
         };
         let mut varied = self.settings.augment.clone();
         effective::augment(&mut varied, idles);
-        let augment =
-            if varied == self.settings.augment { augment } else { self.meaning_of(&varied) };
+        let augment = if varied == self.settings.augment {
+            augment
+        } else {
+            meaning_of(&mut self.text, &varied)
+        };
         (all([dataset, model, train, augment, trainer, hyperparameters]), ensemble)
     }
 
     /// Returns what a section of the settings means.
     fn meaning(&mut self, section: usize) -> Meaning {
+        let (settings, text) = (&self.settings, &mut self.text);
         match section {
-            DATASET => {
-                let dataset = self.settings.dataset.clone();
-                self.meaning_of(&dataset)
-            }
-            MODEL => {
-                let layers = std::mem::take(&mut self.settings.model.layers);
-                let meaning = self.meaning_of(&layers);
-                self.settings.model.layers = layers;
-                meaning
-            }
+            DATASET => meaning_of(text, &settings.dataset),
+            MODEL => meaning_of(text, &settings.model.layers),
             TRAIN => {
-                let mut train = self.settings.train.clone();
-                train.time_limit = None;
-                self.meaning_of(&train)
+                meaning_of(text, &TrainSettings { time_limit: None, ..settings.train.clone() })
             }
-            AUGMENT => {
-                let augment = self.settings.augment.clone();
-                self.meaning_of(&augment)
-            }
-            ENSEMBLE => {
-                let ensemble = self.settings.ensemble;
-                self.meaning_of(&ensemble)
-            }
-            TRAINER => {
-                let trainer = self.settings.trainer.clone();
-                self.meaning_of(&trainer)
-            }
+            AUGMENT => meaning_of(text, &settings.augment),
+            ENSEMBLE => meaning_of(text, &settings.ensemble),
+            TRAINER => meaning_of(text, &settings.trainer),
             _ => {
                 let canonical = |(key, value): (&String, &crate::spec::value::Value)| {
                     (key.clone(), value.canonical())
                 };
-                let values: Vec<_> = self.settings.hyperparameters.iter().map(canonical).collect();
-                self.meaning_of(&values)
+                let values: Vec<_> = settings.hyperparameters.iter().map(canonical).collect();
+                meaning_of(text, &values)
             }
         }
     }
+}
 
-    fn meaning_of(&mut self, settings: &impl serde::Serialize) -> Meaning {
-        self.text.clear();
-        serde_json::to_writer(&mut self.text, settings).expect("settings serialise to JSON");
-        XxHash3_128::oneshot(&self.text)
-    }
+/// Returns what settings mean; `text` is room for them.
+fn meaning_of(text: &mut Vec<u8>, settings: &impl serde::Serialize) -> Meaning {
+    text.clear();
+    serde_json::to_writer(&mut *text, settings).expect("settings serialise to JSON");
+    XxHash3_128::oneshot(text)
 }
 
 /// Returns what sections mean together.

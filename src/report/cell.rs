@@ -9,6 +9,7 @@ use super::Page;
 use super::labels::short_name;
 use super::layout::{Align, Paint, TextColumn, TextTable, wrap_text};
 use super::numbers::{Scale, counted, duration};
+use super::pivot::ABSENT;
 use crate::base::{Metric, MetricName};
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{ExperimentResults, TrialRow};
@@ -163,7 +164,7 @@ impl CellSheet {
         let column = |head: &str, text: &dyn Fn(&Scale, &Summary) -> Option<String>| {
             let entry = |line: &MetricLine| {
                 let scale = Scale::of(&line.metric.unit, line.summary.sd);
-                text(&scale, &line.summary).unwrap_or_else(|| "—".to_owned())
+                text(&scale, &line.summary).unwrap_or_else(|| ABSENT.to_owned())
             };
             TextColumn::plain(head, Align::Right, self.metrics.iter().map(entry).collect())
         };
@@ -205,13 +206,13 @@ impl CellSheet {
                 trial
                     .metrics
                     .get(&metric.name)
-                    .map_or("—".to_owned(), |value| scale.value(*value))
+                    .map_or(ABSENT.to_owned(), |value| scale.value(*value))
             };
             columns.push(column(&metric.name.words(), Align::Right, &value));
         }
         let seconds = |trial: &TrialLine| {
             let seconds = trial.metrics.get(&MetricName::TRAIN_SECONDS);
-            seconds.map_or("—".to_owned(), |seconds| duration(*seconds))
+            seconds.map_or(ABSENT.to_owned(), |seconds| duration(*seconds))
         };
         columns.push(column("training", Align::Right, &seconds));
         columns.push(column("trial", Align::Left, &|trial| short_id(&trial.id)));
@@ -224,7 +225,7 @@ impl CellSheet {
 
     fn network_table(&self) -> TextTable {
         let column = |head: &str, align, text: &dyn Fn(&NetworkLine) -> Option<String>| {
-            let text = |one: &NetworkLine| text(one).unwrap_or_else(|| "—".to_owned());
+            let text = |one: &NetworkLine| text(one).unwrap_or_else(|| ABSENT.to_owned());
             TextColumn::plain(head, align, self.networks.iter().map(text).collect())
         };
         let last = |one: &NetworkLine, value: fn(&EpochRecord) -> Option<f64>, factor: f64| {

@@ -7,6 +7,7 @@ use super::confirm::best_cells;
 use super::labels::short_name;
 use super::layout::{Align, Paint, TextColumn, TextTable};
 use super::numbers::{Scale, whole};
+use super::pivot::ABSENT;
 use crate::base::MetricName;
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
@@ -142,7 +143,7 @@ pub fn render(experiments: &[ListedExperiment], page: Page) -> String {
         TextColumn::plain(head, align, experiments.iter().map(text).collect())
     };
     let best = |text: &dyn Fn(&ListedBest) -> String| {
-        let text = |one: &ListedExperiment| one.best.as_ref().map_or("—".to_owned(), text);
+        let text = |one: &ListedExperiment| one.best.as_ref().map_or(ABSENT.to_owned(), text);
         experiments.iter().map(text).collect()
     };
     let mut metrics: Vec<&MetricName> = experiments.iter().map(|one| &one.metric).collect();
@@ -171,7 +172,7 @@ pub fn render(experiments: &[ListedExperiment], page: Page) -> String {
     let mut table = TextTable { keys: vec![name], columns, ..TextTable::default() };
     let left = page.width.saturating_sub(table.width() + 2);
     let labels: Vec<String> = best(&|best| shortened(&best.label, left));
-    if left >= LEAST_LABEL && labels.iter().any(|label| !label.is_empty() && label != "—") {
+    if left >= LEAST_LABEL && labels.iter().any(|label| !label.is_empty() && label != ABSENT) {
         table.columns.push(TextColumn::plain("at", Align::Left, labels));
     }
     table.draw(page.width, page.colour).join("\n") + "\n"

@@ -6,6 +6,7 @@ use super::axes::{collect_axes, declared_axes};
 use super::facts::Facts;
 use super::model::{CellResults, ExperimentResults, MemberCurve, PATH_SEPARATOR, TrialRow};
 use super::summaries::Summaries;
+use crate::base::Metric;
 use crate::plan::{Member, Plan, Trial};
 use crate::record::Outcome;
 use crate::spec::experiment::Axis;
@@ -28,17 +29,10 @@ pub fn assemble(plan: &Plan, store: &Store) -> Result<ExperimentResults, StoreEr
 fn impossible(results: &ExperimentResults) -> Option<String> {
     let metrics = &results.facts.metrics;
     let trials = results.cells.iter().flat_map(|cell| cell.trials.iter().map(move |it| (cell, it)));
-    for (cell, trial) in trials {
-        for metric in metrics {
-            if let Some(&value) = trial.metrics.get(&metric.name)
-                && !metric.can_be(value)
-            {
-                let (refusal, repeat) = (metric.refusal(value), trial.repeat);
-                return Some(format!("{refusal}, in repeat {repeat} of cell `{}`", cell.name));
-            }
-        }
-    }
-    None
+    trials.into_iter().find_map(|(cell, trial)| {
+        let refusal = Metric::impossible(metrics, &trial.metrics)?;
+        Some(format!("{refusal}, in repeat {} of cell `{}`", trial.repeat, cell.name))
+    })
 }
 
 /// Collects what the store knows of the trials of `plan`, without the curves of their members.

@@ -1,6 +1,5 @@
 //! What the workers share, and what one worker does.
 
-use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use super::standing::is_tried_again;
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
 use super::{RunError, RunOptions};
-use crate::base::{Metric, MetricName};
+use crate::base::Metric;
 use crate::data::Dataset;
 use crate::engine::{Engine, EpochObserver};
 use crate::plan::Plan;
@@ -392,7 +391,7 @@ impl<'a> Shop<'a> {
             .collect::<Result<_, StoreError>>()?;
         let settings = self.plan.settings_of(trial);
         match score(&scored, settings.ensemble.combine, settings.dataset.split.seed) {
-            Ok(metrics) => match impossible(&settings.trainer.metrics(), &metrics) {
+            Ok(metrics) => match Metric::impossible(&settings.trainer.metrics(), &metrics) {
                 None => judged.metrics = metrics,
                 Some(reason) => {
                     judged.outcome = Outcome::Failed;
@@ -406,13 +405,6 @@ impl<'a> Shop<'a> {
         }
         Ok(judged)
     }
-}
-
-/// Says which metric has a value that it cannot have; readers look for the same.
-fn impossible(declared: &[Metric], values: &BTreeMap<MetricName, f64>) -> Option<String> {
-    let value_of = |metric: &Metric| values.get(&metric.name).copied();
-    let wrong = |metric: &&Metric| value_of(metric).is_some_and(|value| !metric.can_be(value));
-    declared.iter().find(wrong).and_then(|metric| Some(metric.refusal(value_of(metric)?)))
 }
 
 /// Returns the index of a member's collection of images in [`Plan::datasets`].

@@ -160,7 +160,11 @@ impl Selector {
     }
 }
 
-fn axis<'a>(axes: &'a [Axis], name: &str, experiment: &str) -> Result<&'a Axis, SelectorError> {
+/// Returns the axis of this key, or the only one whose key ends so.
+///
+/// # Errors
+/// If there is none, or several; `experiment` is named in the message.
+pub fn axis<'a>(axes: &'a [Axis], name: &str, experiment: &str) -> Result<&'a Axis, SelectorError> {
     if let Some(exact) = axes.iter().find(|axis| axis.key == name) {
         return Ok(exact);
     }

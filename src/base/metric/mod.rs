@@ -7,6 +7,8 @@ mod classifiers;
 mod name;
 mod unit;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use name::{MetricName, MetricNameError};
@@ -92,6 +94,15 @@ impl Metric {
     pub fn can_be(&self, value: f64) -> bool {
         let (least, most) = self.range.ends();
         (least..=most).contains(&value) || value.is_nan() && most.is_infinite()
+    }
+
+    /// Says which of `values` is none that its metric, of those declared, can have.
+    #[must_use]
+    pub fn impossible(declared: &[Self], values: &BTreeMap<MetricName, f64>) -> Option<String> {
+        declared.iter().find_map(|metric| {
+            let value = *values.get(&metric.name)?;
+            (!metric.can_be(value)).then(|| metric.refusal(value))
+        })
     }
 
     /// Says that a value is none that it can have.
