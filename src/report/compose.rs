@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::confirm::best_cells;
 use super::confirm::measure::{best_of, by_repeat, errors, shrunken};
 use super::document::{
     AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Hopeless, Noise, PivotGrid,
@@ -325,20 +326,8 @@ fn best(
     estimates: &[Option<stats::Estimate>],
     metric: &Metric,
 ) -> Option<Best> {
-    // A cell that lost trials is never named the best while there is one that lost none: what was
-    // lost may have been its worst.
-    let is_whole = |cell: &usize| results.cells[*cell].lost() == 0;
-    let known = |cell: &usize| results.summary(*cell, &metric.name).is_some();
-    let any_whole = (0..results.cells.len()).any(|cell| is_whole(&cell) && known(&cell));
-    let mut best: Option<(usize, f64)> = None;
-    for cell in (0..results.cells.len()).filter(|cell| !any_whole || is_whole(cell)) {
-        if let Some(summary) = results.summary(cell, &metric.name)
-            && best.is_none_or(|(_, best)| metric.sign() * summary.mean > metric.sign() * best)
-        {
-            best = Some((cell, summary.mean));
-        }
-    }
-    let (cell, mean) = best?;
+    let cell = *best_cells(results, metric, 1).first()?;
+    let mean = results.summary(cell, &metric.name)?.mean;
     Some(Best {
         cell,
         inseparable: marks.overall.members.iter().filter(|mark| **mark).count(),

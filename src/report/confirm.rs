@@ -89,20 +89,23 @@ impl Estimate {
     }
 }
 
-/// Returns the places of the `top` best cells by the mean of `metric`, best first.
+/// Returns the places of the `top` best cells by the mean of `metric`, best first, and those that lost
+/// trials after all others: what was lost may have been their worst, so none of them is named the best
+/// while there is one that lost none.
 #[must_use]
 pub fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> Vec<usize> {
     let sign = -metric.sign();
-    let mut means: Vec<(usize, f64)> = results
+    let mut means: Vec<(usize, bool, f64)> = results
         .cells
         .iter()
         .enumerate()
         .filter_map(|(place, cell)| {
-            Some((place, Estimate::of(&cell.sample(&metric.name), metric)?.mean))
+            let mean = results.summary(place, &metric.name)?.mean;
+            Some((place, cell.lost() > 0, sign * mean))
         })
         .collect();
-    means.sort_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
-    means.into_iter().take(top).map(|(place, _)| place).collect()
+    means.sort_by(|a, b| a.1.cmp(&b.1).then(a.2.total_cmp(&b.2)));
+    means.into_iter().take(top).map(|(place, ..)| place).collect()
 }
 
 /// Sets the chosen cells of `first` beside the same cells of `fresh`.

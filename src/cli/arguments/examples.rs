@@ -253,14 +253,24 @@ mod tests {
         for (path, calls) in EXAMPLES {
             assert!(known.iter().any(|one| one == path), "there is no `bench {path}`");
             for (call, _) in *calls {
-                let own = call.split([' ']).take_while(|word| !["|", ">", "<"].contains(word));
-                let words: Vec<&str> = own.collect();
+                let words = words(call);
                 let is_of_it = words.join(" ").starts_with(format!("bench {path}").trim_end());
                 assert!(is_of_it, "`{call}` is no example of `bench {path}`");
                 let read = command().try_get_matches_from(&words);
                 assert!(read.is_ok(), "{call}: {}", read.unwrap_err());
             }
         }
+    }
+
+    /// Returns the words of a call up to a pipe or redirection, as a shell does: quotes hold together.
+    fn words(call: &str) -> Vec<&str> {
+        let parts = call.split('"').enumerate().flat_map(|(place, part)| {
+            let is_quoted = place % 2 == 1;
+            let words = if is_quoted { vec![part] } else { part.split_whitespace().collect() };
+            words.into_iter().map(move |word| (word, is_quoted))
+        });
+        let ends = |(word, is_quoted): &(&str, bool)| !is_quoted && ["|", ">", "<"].contains(word);
+        parts.take_while(|word| !ends(word)).map(|(word, _)| word).collect()
     }
 
     #[test]
