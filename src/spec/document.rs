@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use super::decode;
+use super::decode::{self, grid::TypedBlock};
 use super::edition::Edition;
 use super::experiment::Experiment;
 use super::overrides::Override;
@@ -69,11 +69,15 @@ impl Document {
         }
         let root = Node { origin: Origin::Assigned, data: Data::Table(tree) };
         let head = decode::experiment::head(&root, &mut findings);
-        let Data::Table(tree) = root.data else { unreachable!("the root is a table") };
+        let Data::Table(mut tree) = root.data else { unreachable!("the root is a table") };
+        let mut of_grids = Findings::of(edition);
+        let blocks =
+            decode::grid::grids(find(&tree, "grid").map(|entry| &entry.node), &mut of_grids);
+        let base = base_settings(&mut tree, &blocks, &mut findings);
         let node = |key| find(&tree, key).map(|entry| &entry.node);
-        let base = decode::settings(&tree, &mut findings);
-        decode::cross_check(&base, &|path| origin_of(&tree, path), &mut findings);
-        let blocks = decode::grid::grids(node("grid"), &mut findings);
+        for finding in of_grids.list {
+            findings.add(finding);
+        }
         let decode::program::Declared { metrics, readings } =
             decode::program::metrics(node("metrics"), &base.trainer, &mut findings);
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
@@ -232,6 +236,39 @@ fn depth(key: &str) -> usize {
     key.bytes().filter(|byte| *byte == b'.').count()
 }
 
+/// Decodes the settings that every cell starts from. A required key that is not in the file but
+/// that every cell is given by its grid takes the first of those values here, in `tree` too.
+fn base_settings(tree: &mut Vec<Entry>, blocks: &[TypedBlock], findings: &mut Findings) -> Settings {
+    let mut tried: Vec<String> = Vec::new();
+    loop {
+        let mut found = Findings::of(findings.edition);
+        let base = decode::settings(tree, &mut found);
+        decode::cross_check(&base, &|path| origin_of(tree, path), &mut found);
+        let mut missing = found.list.iter().filter_map(|finding| finding.missing.as_deref());
+        let supplied = missing.find_map(|key| {
+            let axis = decode::grid::supplied(blocks, key)?;
+            let is_new = !tried.iter().any(|known| known == key);
+            is_new.then_some((key, axis.origin, axis.nodes.first()?))
+        });
+        if let Some((key, origin, node)) = supplied {
+            let path: Vec<&str> = key.split('.').collect();
+            // Where this cannot be done the key is still missing, and said to be.
+            let _ = put(tree, "", &path, origin, node.clone());
+            tried.push(key.to_owned());
+            continue;
+        }
+        for mut finding in found.list {
+            let in_some = |key: &str| blocks.iter().any(|block| block.has_axis(key));
+            if finding.missing.as_deref().is_some_and(in_some) {
+                finding.hint =
+                    Some("some cells of the grid leave it out: give it here for them".to_owned());
+            }
+            findings.add(finding);
+        }
+        return base;
+    }
+}
+
 /// Puts `items` into the sections of `tree` they belong to and decodes those sections again.
 pub(super) fn settings_with(
     tree: &[Entry],
@@ -291,7 +328,7 @@ fn put_finding(problem: &PutProblem, origin: Origin) -> Finding {
             format!("`{path}` has no element `{segment}`, expected a position from 1 to {elements}")
         }
     };
-    Finding { origin: Some(origin), message, hint: None }
+    Finding { origin: Some(origin), message, hint: None, missing: None }
 }
 
 pub(super) fn file_origin(span: std::ops::Range<usize>) -> Origin {

@@ -12,6 +12,8 @@ pub(super) struct Finding {
     pub(super) origin: Option<Origin>,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// The full name of the key that is missing, where that is what is wrong.
+    pub(super) missing: Option<String>,
 }
 
 /// Everything found wrong so far, and the defaults that a file is read by.
@@ -36,7 +38,7 @@ impl Findings {
 
     /// Adds a finding without a hint.
     pub(super) fn say(&mut self, origin: impl Into<Option<Origin>>, message: String) {
-        self.add(Finding { origin: origin.into(), message, hint: None });
+        self.add(Finding { origin: origin.into(), message, hint: None, missing: None });
     }
 
     /// Adds a finding with a hint.
@@ -46,7 +48,7 @@ impl Findings {
         message: String,
         hint: String,
     ) {
-        self.add(Finding { origin: origin.into(), message, hint: Some(hint) });
+        self.add(Finding { origin: origin.into(), message, hint: Some(hint), missing: None });
     }
 
     /// Says that `name` holds something else than expected.
@@ -319,6 +321,12 @@ impl<'t> Section<'t> {
 
     /// Says that a key that must be there is not.
     pub(super) fn missing(&self, key: &str, expected: &str, findings: &mut Findings) {
-        findings.say(self.origin, format!("`{}` is missing, expected {expected}", self.name(key)));
+        let name = self.name(key);
+        findings.add(Finding {
+            origin: self.origin.into(),
+            message: format!("`{name}` is missing, expected {expected}"),
+            hint: None,
+            missing: Some(name),
+        });
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::spec::keys;
 use crate::spec::problem::one_of;
-use crate::spec::reader::{COUNT, Findings, Limits, Section, WHOLE, choice, whole};
+use crate::spec::reader::{COUNT, Finding, Findings, Limits, Section, WHOLE, choice, whole};
 use crate::spec::settings::{
     DatasetSettings, ImageFit, LabelKind, LimitSettings, Share, Source, SplitSeed, SplitSettings,
 };
@@ -40,7 +40,12 @@ const CLASSES: Limits = Limits {
 /// Says that there is no `[dataset]`, which all trainers but programs need.
 pub(super) fn missing(findings: &mut Findings) {
     let expected = one_of(SOURCES);
-    findings.say(None, format!("`dataset.source` is missing, expected {expected}"));
+    findings.add(Finding {
+        origin: None,
+        message: format!("`dataset.source` is missing, expected {expected}"),
+        hint: None,
+        missing: Some("dataset.source".to_owned()),
+    });
 }
 
 /// Reads `[dataset]`.

@@ -32,6 +32,38 @@ pub(in crate::spec) struct TypedBlock {
     pub(in crate::spec) included: Vec<Vec<TypedAxis>>,
 }
 
+impl TypedBlock {
+    /// Returns whether any cell of the block gets `key` from it.
+    pub(in crate::spec) fn has_axis(&self, key: &str) -> bool {
+        self.axes.iter().chain(self.included.iter().flatten()).any(|axis| axis.key == key)
+    }
+
+    /// Returns the axis that gives `key` to every cell of the block, if one does.
+    fn supplies(&self, key: &str) -> Option<&TypedAxis> {
+        let is_conditional =
+            self.block.when.iter().any(|when| when.keys.iter().any(|known| known == key));
+        let with_key = |cell: &Vec<TypedAxis>| cell.iter().any(|axis| axis.key == key);
+        let has_product = !self.axes.is_empty() || self.included.is_empty();
+        if is_conditional || !self.included.iter().all(with_key) {
+            return None;
+        }
+        let axis = self.axes.iter().find(|axis| axis.key == key);
+        if has_product {
+            return axis;
+        }
+        self.included.iter().flatten().find(|axis| axis.key == key)
+    }
+}
+
+/// Returns the axis from which every cell of every block gets `key`: that of the first block.
+pub(in crate::spec) fn supplied<'b>(
+    blocks: &'b [TypedBlock],
+    key: &str,
+) -> Option<&'b TypedAxis> {
+    let axes: Option<Vec<&TypedAxis>> = blocks.iter().map(|block| block.supplies(key)).collect();
+    axes?.first().copied()
+}
+
 /// Reads every `[[grid]]`; a single `[grid]` is a list of one.
 pub(in crate::spec) fn grids(node: Option<&Node>, findings: &mut Findings) -> Vec<TypedBlock> {
     let Some(node) = node else { return Vec::new() };

@@ -10,7 +10,7 @@ mod range;
 pub(super) mod train;
 mod trainer;
 
-use super::reader::Findings;
+use super::reader::{Finding, Findings};
 use super::settings::{Precision, Settings, Source, TrainerSettings};
 use super::tree::{Entry, Origin, find};
 
@@ -57,11 +57,13 @@ pub(super) fn cross_check(
     }
     if settings.trainer.has_networks() {
         if settings.model.name == model::NO_MODEL && origin(&["model"]).is_none() {
-            findings.advise(
-                None,
-                format!("`[model]` is missing, which engine `{engine}` needs"),
-                "add `[model]` with `preset = \"small-cnn\"`, or set `trainer.engine`".to_owned(),
-            );
+            let advice = "add `[model]` with `preset = \"small-cnn\"`, or set `trainer.engine`";
+            findings.add(Finding {
+                origin: None,
+                message: format!("`[model]` is missing, which engine `{engine}` needs"),
+                hint: Some(advice.to_owned()),
+                missing: Some("model.preset".to_owned()),
+            });
         }
         if !settings.hyperparameters.is_empty() {
             findings.advise(

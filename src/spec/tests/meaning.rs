@@ -386,3 +386,39 @@ fn training_settings_may_be_shared_with_a_model_that_takes_no_steps() {
     let text = "[train]\nepochs = 3\n[[grid]]\n[grid.axes]\n\"model.preset\" = [\"logistic\", \"naive-bayes\"]\n";
     assert_eq!(read_small(text).experiment().base.train.epochs, 3);
 }
+
+#[test]
+fn required_keys_may_come_from_the_grid_alone() {
+    let text = r#"
+        name = "two"
+        question = "Which data, which network?"
+        [train]
+        epochs = 1
+        [[grid]]
+        [grid.axes]
+        "dataset.source" = ["folder"]
+        "dataset.path" = ["1.1", "1.10"]
+        "model.preset" = ["small-cnn", "mlp"]
+    "#;
+    let read = |text: &str| Document::parse(text, "two.toml", &[]);
+    let document = read(text).unwrap();
+    let paths: Vec<_> = ["1.1", "1.10"]
+        .map(|path| {
+            let cell = [
+                ("dataset.source", Value::Text("folder".into())),
+                ("dataset.path", Value::Text(path.into())),
+                ("model.preset", Value::Text("mlp".into())),
+            ];
+            let settings = document.settings_for(cell.iter().map(|(key, value)| (*key, value)));
+            settings.unwrap().dataset.source
+        })
+        .into();
+    let folder = |path: &str| Source::Folder { path: path.into(), test_path: None };
+    assert_eq!(paths, [folder("1.1"), folder("1.10")]);
+
+    // A cell beside the axes that leaves the path out has none.
+    let lacking = format!("{text}\n[[grid.include]]\n\"dataset.source\" = \"folder\"\n");
+    let error = read(&lacking).unwrap_err().to_string();
+    assert!(error.contains("`dataset.path` is missing"), "{error}");
+    assert!(error.contains("some cells of the grid leave it out: give it here for them"), "{error}");
+}
