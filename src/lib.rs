@@ -13,6 +13,7 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod runner;
+pub mod session;
 pub mod spec;
 pub mod store;
 pub mod tables;

@@ -5,12 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{BaselineArguments, CheckArguments};
-use super::derived;
-use super::escalate::Escalation;
 use super::failure::{Exit, Failure};
 use super::folders;
-use super::images::Images;
-use super::results::Reading;
+use super::notices::listener;
+use super::run::{How, engine_on, train};
 use super::streams;
 use super::terminal::Terminal;
 use crate::base::{Metric, MetricName, digest_of};
@@ -18,6 +16,7 @@ use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, rend
 use crate::check::{self, Baseline, CellSample, CheckError, CheckReport, Looks, Source, Verdict};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
+use crate::session::{Escalation, Images, Reading, data_folders, refresh};
 use crate::spec::experiment::{CheckSettings, Experiment};
 use crate::store::{Repeats, atomic};
 
@@ -61,18 +60,28 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
     }
     bring_up_to_date(arguments)?;
     let mut candidate = Candidate::in_folder(&arguments.folder)?;
-    let mut escalation = arguments
-        .escalate
-        .then(|| Escalation::begin(&arguments.folder, &arguments.training, terminal))
-        .transpose()?;
+    let training = &arguments.training;
+    let begin = || -> Result<_, Failure> {
+        let data = data_folders(training.data.data_dir.clone());
+        let begun = Escalation::begin(&arguments.folder, data, listener(training.quiet))?;
+        Ok((begun, engine_on(&training.device)?))
+    };
+    let mut escalation = arguments.escalate.then(begin).transpose()?;
     let (report, cells) = loop {
         let (report, cells) = match candidate.judge(&baseline, arguments) {
             Ok(judged) => judged,
             Err(error) => return Err(refuse(arguments, &error, summary.as_deref())?),
         };
-        let Some(escalation) = &mut escalation else { break (report, cells) };
-        if !escalation.train_more(&report, &candidate.looks(true))? {
+        let Some((escalation, engine)) = &mut escalation else { break (report, cells) };
+        if !escalation.ask_for_more(&report, &candidate.looks(true)) {
             break (report, cells);
+        }
+        let plan = escalation.session.plan()?;
+        let how = How::of(training, terminal);
+        let finished = train(&mut escalation.session, &plan, engine.as_ref(), how, terminal)?;
+        if finished.summary.interrupted {
+            return Err(Failure::interrupted("stopped before the verdict")
+                .hint(Some("run the same command again to go on")));
         }
         candidate = Candidate::in_folder(&arguments.folder)?;
         if candidate.looks_taken(candidate.looks(true)) <= report.looks_taken {
@@ -130,10 +139,11 @@ fn refuse(
 /// its last trial and its tables. Who only checks may do so in a folder that cannot be written;
 /// what cannot be read is told when it is judged.
 fn bring_up_to_date(arguments: &CheckArguments) -> Result<(), Failure> {
-    let mut images = Images::new(folders::data_folders(&arguments.training.data));
-    match derived::refresh(&arguments.folder, &mut images) {
+    let data = data_folders(arguments.training.data.data_dir.clone());
+    let mut images = Images::new(data, listener(arguments.training.quiet));
+    match refresh(&arguments.folder, &mut images) {
         Err(_) if !arguments.escalate => Ok(()),
-        refreshed => refreshed,
+        refreshed => Ok(refreshed?),
     }
 }
 

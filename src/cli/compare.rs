@@ -3,17 +3,14 @@
 use std::path::Path;
 
 use super::arguments::CompareArguments;
-use super::evidence::{usable, warn_once};
 use super::failure::{Exit, Failure};
+use super::notices::listener;
 use super::report::deliver;
-use super::results::{Reading, metric_of};
 use super::terminal::Terminal;
-use crate::record::{Outcome, Predictions};
 use crate::report::Page;
-use crate::report::compare::{self, Examples, GAMMA, Question, Side, render};
-use crate::runner::predicted_classes;
+use crate::report::compare::{self, GAMMA, Question, Side, render};
+use crate::session::{Reading, metric_of};
 use crate::spec::selector::Selector;
-use crate::spec::settings::SplitSeed;
 use gridbench_stats::RESAMPLE_SEED;
 
 pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -26,6 +23,7 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
         selector
     };
     let (of_a, of_b) = (selector(&arguments.cell_a), selector(&arguments.cell_b));
+    let listener = listener(false);
     let question = Question {
         metric: metric_of(&first.reading.results, arguments.metric.as_ref())?,
         alpha: arguments.alpha,
@@ -36,7 +34,10 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
         Side { name: &first.name, results: &first.reading.results, selector: &of_a },
         Side { name: &other.name, results: &other.reading.results, selector: &of_b },
         &question,
-        &mut |a, b| Some((first.examples(a)?, other.examples(b)?)),
+        &mut |a, b| {
+            let of = |side: &Source, cell| side.reading.examples(cell, &listener);
+            Some((of(&first, a)?, of(other, b)?))
+        },
     )
     .map_err(|error| Failure::input("cannot compare").because(&error))?;
     let colour = terminal.color && arguments.output.is_none();
@@ -54,48 +55,5 @@ struct Source {
 impl Source {
     fn open(folder: &Path) -> Result<Self, Failure> {
         Ok(Self { name: folder.display().to_string(), reading: Reading::open(folder)? })
-    }
-
-    /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
-    fn examples(&self, cell: usize) -> Option<Examples> {
-        let (store, plan) = match self.reading.stored() {
-            Ok(stored) => stored?,
-            Err(failure) => {
-                warn_once(&failure);
-                return None;
-            }
-        };
-        let settings = &plan.cells[cell].settings;
-        let split = &settings.dataset.split;
-        let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;
-        let fixed = match split.seed {
-            SplitSeed::Fixed(seed) => Some(seed),
-            SplitSeed::Trial | SplitSeed::Member => None,
-        };
-        let mut examples = Examples {
-            images: format!("{checksum} {:?} {:?} {fixed:?}", split.test, split.stratify),
-            ..Examples::default()
-        };
-        for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
-            let completed =
-                |found: &&crate::record::TrialRecord| found.outcome == Outcome::Completed;
-            if !store.trials().get(&trial.id).as_ref().is_some_and(completed) {
-                continue;
-            }
-            let members: Vec<Predictions> = trial
-                .members
-                .iter()
-                .map(|&place| usable(store, &plan.members[place].id))
-                .collect::<Option<_>>()?;
-            let labels = &members.first()?.test_labels;
-            if examples.labels.is_empty() {
-                examples.labels.clone_from(labels);
-            }
-            if examples.labels != *labels {
-                return None;
-            }
-            examples.trials.push(predicted_classes(&members, settings.ensemble.combine)?);
-        }
-        Some(examples)
     }
 }

@@ -3,22 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::ConfirmArguments;
-use super::derived::renew;
-use super::experiment::{Loaded, is_experiment_file};
+use super::experiment;
 use super::failure::{Exit, Failure};
-use super::folders::{data_folders, results_folder};
-use super::images::Images;
-use super::metrics::refuse_absent;
-use super::progress::Channel;
+use super::notices::listener;
 use super::report::deliver;
-use super::results::{Reading, metric_of};
-use super::run::{How, engine_on, train, workers};
+use super::run::{How, engine_on, train};
 use super::terminal::Terminal;
 use crate::base::CellId;
 use crate::report::Page;
 use crate::report::compare::CompareFormat;
 use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
-use crate::runner::RETRIES;
+use crate::session::{
+    LoadedExperiment, Reading, Session, data_folders, is_experiment_file, metric_of, results_folder,
+};
 use crate::store::{Repeats, atomic};
 
 /// Index of the first fresh repeat: beyond any that an experiment or an escalation gets to, so that
@@ -43,29 +40,18 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
         atomic::probe(path).map_err(|error| Failure::unwritable("the confirmation", &error))?;
     }
     let engine = engine_on(&arguments.training.device)?;
-    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.training.data));
-    let plan = loaded.plan(&mut images)?;
-    refuse_absent(&loaded, &mut images)?;
-    let how = How {
-        engine: engine.as_ref(),
-        workers: workers(arguments.training.jobs, engine.as_ref()),
-        retry_failed: false,
-        retries: RETRIES,
-        fail_fast: false,
-        save_weights: false,
-        channel: match arguments.training.quiet {
-            true => Channel::Failures,
-            false if terminal.is_watched => Channel::Bar,
-            false => Channel::Lines,
-        },
-    };
-    let (mut store, summary) = train(&loaded, &plan, &mut images, &out, how, terminal)?;
-    let fresh = renew(&plan, &mut store, &mut images)?;
+    let training = &arguments.training;
+    let data = data_folders(training.data.data_dir.clone());
+    let mut session = Session::of(loaded, &out, data, listener(training.quiet))?;
+    let plan = session.plan()?;
+    let how = How::of(training, terminal);
+    let finished = train(&mut session, &plan, engine.as_ref(), how, terminal)?;
+    let (summary, fresh) = (&finished.summary, &finished.results);
     if summary.interrupted {
         return Err(Failure::interrupted("stopped before everything was confirmed")
             .hint(Some("run the same command again to go on")));
     }
-    let found = confirmation(first, &chosen, &fresh, metric);
+    let found = confirmation(first, &chosen, fresh, metric);
     write(&found, &out, arguments, terminal)?;
     if summary.trials_failed > 0 {
         say!(
@@ -84,7 +70,7 @@ fn results_of(named: &Path) -> Result<PathBuf, Failure> {
     if !is_experiment_file(&named.display().to_string()) {
         return Ok(named.to_owned());
     }
-    let loaded = Loaded::from_path(named, &[])?;
+    let loaded = experiment::read(named, &[])?;
     Ok(results_folder(None, &loaded.document.experiment().name))
 }
 
@@ -100,7 +86,7 @@ fn fresh_experiment(
     reading: &Reading,
     chosen: &[usize],
     arguments: &ConfirmArguments,
-) -> Result<Loaded, Failure> {
+) -> Result<LoadedExperiment, Failure> {
     let (manifest, first) = (&reading.manifest, &reading.results);
     let name = &manifest.run.name;
     if matches!(manifest.run.repeats, Repeats::Fresh { .. }) {
@@ -108,7 +94,7 @@ fn fresh_experiment(
             .because_of("it holds what `bench confirm` trained already")
             .hint(Some("name the folder of the first estimates; `--repeats N` adds to them")));
     }
-    let loaded = Loaded::from_manifest(manifest)?;
+    let loaded = LoadedExperiment::from_manifest(manifest)?;
     let grid = &loaded.grid;
     let cells: Vec<CellId> = chosen
         .iter()
@@ -126,7 +112,7 @@ fn fresh_experiment(
         format!("repeats={count}"),
     ])?;
     let repeats = Repeats::Fresh { of: name.clone(), cells, first: FIRST_FRESH, count };
-    Ok(Loaded { repeats, ..fresh })
+    Ok(LoadedExperiment { repeats, ..fresh })
 }
 
 /// Prints the confirmation and keeps it beside the fresh results.

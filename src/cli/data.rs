@@ -9,10 +9,10 @@ use super::arguments::{
     DataCommand, DataConvertArguments, DataFetchArguments, DataFolderArguments, DataListArguments,
     DataPreviewArguments, DataSourceArguments,
 };
-use super::experiment::{Loaded, is_experiment_file};
+use super::experiment;
 use super::failure::{Exit, Failure};
-use super::folders::{data_folders, download_folder, refuse_leftovers};
-use super::images::Images;
+use super::folders::refuse_leftovers;
+use super::notices::listener;
 use super::terminal::Terminal;
 use crate::base::{Seed, SeedPath, format};
 use crate::data::{
@@ -20,6 +20,7 @@ use crate::data::{
 };
 use crate::engine::{self, DeviceChoice};
 use crate::report::{grouped, whole, wrap_text};
+use crate::session::{Images, LoadedExperiment, data_folders, download_folder, is_experiment_file};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
 use crate::store::atomic::{self, AtomicError, Durability};
@@ -47,7 +48,7 @@ pub(super) fn devices() -> Result<Exit, Failure> {
 }
 
 fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
-    let sources = data::list(&data_folders(&arguments.data));
+    let sources = data::list(&data_folders(arguments.data.data_dir.clone()));
     if arguments.json {
         out!("{}", format::DATASETS.text(&json!({ "datasets": sources })));
         return Exit::Done;
@@ -100,7 +101,7 @@ fn sources_as_text(sources: &[SourceInfo], width: usize) -> Vec<String> {
 }
 
 fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Failure> {
-    let folder = download_folder(&arguments.data).ok_or_else(|| {
+    let folder = download_folder(arguments.data.data_dir.clone()).ok_or_else(|| {
         Failure::input("cannot choose a folder for downloads")
             .because_of("neither `HOME` nor `XDG_CACHE_HOME` nor `BENCH_DATA_DIR` is set")
             .hint(Some("name one with `--data-dir DIR`"))
@@ -139,13 +140,13 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
 fn meant(
     source: &str,
     image_size: Option<usize>,
-) -> Result<(DatasetSettings, Option<Loaded>), Failure> {
+) -> Result<(DatasetSettings, Option<LoadedExperiment>), Failure> {
     let sized = |mut dataset: DatasetSettings| {
         dataset.image_size = image_size.or(dataset.image_size);
         dataset
     };
     if is_experiment_file(source) {
-        let loaded = Loaded::from_path(Path::new(source), &[])?;
+        let loaded = experiment::read(Path::new(source), &[])?;
         return Ok((sized(loaded.document.experiment().base.dataset.clone()), Some(loaded)));
     }
     let quoted = serde_json::to_string(source).expect("text serialises");
@@ -160,18 +161,18 @@ fn meant(
 }
 
 /// Returns the images of an experiment, or of a dataset that has a name.
-fn images_of(experiment: Option<&Loaded>, folders: &DataFolderArguments) -> Images {
-    let folders = data_folders(folders);
+fn images_of(experiment: Option<&LoadedExperiment>, folders: &DataFolderArguments) -> Images {
+    let folders = data_folders(folders.data_dir.clone());
     match experiment {
-        Some(loaded) => Images::of(loaded.file.as_ref(), folders),
-        None => Images::new(folders),
+        Some(loaded) => Images::of(loaded.file.as_ref(), folders, listener(false)),
+        None => Images::new(folders, listener(false)),
     }
 }
 
 /// Returns an experiment's augmentation and, where axes vary it, the name of the cell it is of: the
 /// last one, since grids go from little to much.
-fn augmentation(loaded: &Loaded) -> Result<(AugmentSettings, Option<String>), Failure> {
-    let Loaded { document, grid, .. } = loaded;
+fn augmentation(loaded: &LoadedExperiment) -> Result<(AugmentSettings, Option<String>), Failure> {
+    let LoadedExperiment { document, grid, .. } = loaded;
     let varied = grid.axes.iter().any(|axis| axis.key.starts_with("augment."));
     let Some(cell) = grid.cells().next_back().filter(|_| varied) else {
         return Ok((document.experiment().base.augment.clone(), None));

@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::arguments::DiffArguments;
-use super::experiment::Loaded;
+use super::experiment;
 use super::failure::{Exit, Failure};
-use super::results::manifest_in;
 use super::show::flatten;
 use super::streams;
 use super::terminal::{Terminal, words};
 use crate::base::{CellId, format};
 use crate::report::{counted, wrap_parts};
 use crate::results::Facts;
+use crate::session::{LoadedExperiment, manifest_in};
 use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
 use crate::store::Manifest;
@@ -97,14 +97,14 @@ impl Side {
             _ => path,
         };
         if !folder.is_dir() {
-            return Ok(Self::of(name, &Loaded::from_path(path, &[])?, None));
+            return Ok(Self::of(name, &experiment::read(path, &[])?, None));
         }
         let manifest = manifest_in(folder)?;
-        let loaded = Loaded::from_manifest(&manifest)?;
+        let loaded = LoadedExperiment::from_manifest(&manifest)?;
         Ok(Self::of(name, &loaded, Some(origin(&manifest))))
     }
 
-    fn of(name: String, loaded: &Loaded, origin: Option<Entries>) -> Self {
+    fn of(name: String, loaded: &LoadedExperiment, origin: Option<Entries>) -> Self {
         let experiment = loaded.document.experiment();
         let mut meant = serde_json::to_value(experiment).expect("experiments serialise");
         for grid in meant["grids"].as_array_mut().into_iter().flatten() {

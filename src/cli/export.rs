@@ -5,11 +5,11 @@ use std::path::Path;
 use super::failure::{Exit, Failure};
 use super::folders::refuse_leftovers;
 use super::model_arguments::{ChoiceArguments, ExportArguments};
-use super::results::{store_and_plan, store_failure};
 use crate::engine::model_file::{ModelCard, with_card};
 use crate::plan::{Plan, Trial};
 use crate::record::Outcome;
 use crate::results::{ExperimentResults, assemble_trials};
+use crate::session::{Error, store_and_plan};
 use crate::spec::architecture::Architecture;
 use crate::spec::selector::Selector;
 use crate::store::{Build, Store, atomic};
@@ -138,7 +138,7 @@ fn model(store: &Store, plan: &Plan, trial: &Trial, index: usize) -> Result<Mode
     let member = &plan.members[trial.members[index]];
     let cell = &plan.cells[trial.cell];
     let cannot = || format!("cannot use network {index} of cell `{}`", cell.name);
-    let weights = store.weights(&member.id).map_err(|error| store_failure(cannot(), &error))?;
+    let weights = store.weights(&member.id).map_err(|error| Error::of_store(cannot(), &error))?;
     let facts = store.manifest().facts_of(&cell.settings.dataset).ok_or_else(|| {
         Failure::input(cannot()).because_of("the manifest does not know its dataset")
     })?;

@@ -1,58 +1,16 @@
-//! Where results go and data are looked for, what else the environment says, and whether a folder is
-//! free of older files.
+//! What the environment says, and whether a folder is free of older files.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::arguments::DataFolderArguments;
 use super::failure::Failure;
-use crate::data::DataFolders;
 use crate::engine::CpuKernels;
-use crate::spec::nearest;
 use gridbench_kernels::IsaError;
-
-/// Returns the folder of an experiment's results: `--out`, else `results/<name>`.
-pub(super) fn results_folder(out: Option<&PathBuf>, name: &str) -> PathBuf {
-    out.cloned().unwrap_or_else(|| Path::new("results").join(name))
-}
-
-/// Returns where datasets are looked for, in order.
-pub(super) fn data_folders(arguments: &DataFolderArguments) -> DataFolders {
-    let roots = [arguments.data_dir.clone(), named("BENCH_DATA_DIR"), cache_folder()];
-    DataFolders { roots: roots.into_iter().flatten().collect(), beside: None }
-}
-
-/// Returns where downloads go: `--data-dir`, else `BENCH_DATA_DIR`, else the user's cache folder.
-pub(super) fn download_folder(arguments: &DataFolderArguments) -> Option<PathBuf> {
-    arguments.data_dir.clone().or_else(|| named("BENCH_DATA_DIR")).or_else(cache_folder)
-}
 
 /// Returns the file that GitHub Actions shows as the summary of a job.
 pub(super) fn job_summary() -> Option<PathBuf> {
-    named("GITHUB_STEP_SUMMARY")
-}
-
-/// Returns what helps where an experiment file is not there: the file beside it whose name is nearly
-/// that, else where to look.
-pub(super) fn near(file: &Path) -> String {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten();
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    names.retain(|name| is_toml(name));
-    names.sort();
-    let typed = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    match nearest(typed, names.iter().map(String::as_str)) {
-        Some(name) => {
-            format!("did you mean `{}`?", folder.map_or(name.into(), |at| at.join(name)).display())
-        }
-        None => "the examples stand in `experiments/`".to_owned(),
-    }
-}
-
-fn is_toml(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+    std::env::var_os("GITHUB_STEP_SUMMARY").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Refuses a folder with files of this ending that are not about to be written: whoever reads the
@@ -87,18 +45,6 @@ fn gather(folder: &Path, depth: usize, ending: &str, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
-}
-
-fn named(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// Returns `$XDG_CACHE_HOME/gridbench`, else `~/.cache/gridbench`, else `%LOCALAPPDATA%\gridbench`.
-fn cache_folder() -> Option<PathBuf> {
-    named("XDG_CACHE_HOME")
-        .or_else(|| named("HOME").map(|home| home.join(".cache")))
-        .or_else(|| named("LOCALAPPDATA"))
-        .map(|folder| folder.join("gridbench"))
 }
 
 /// Returns the most members of a pack, as `GRIDBENCH_PACK` says; without it as many as fit.

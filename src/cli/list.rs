@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::arguments::ListArguments;
 use super::failure::{Exit, Failure};
-use super::results::{Reading, folders_below};
 use super::streams;
 use super::terminal::Terminal;
 use crate::base::format;
 use crate::report::Page;
 use crate::report::listing::{ListedExperiment, render};
+use crate::session::{Reading, folders_below};
 use crate::store::Lock;
 
 pub(super) fn list(arguments: &ListArguments, terminal: Terminal) -> Result<Exit, Failure> {
@@ -23,7 +23,8 @@ pub(super) fn list(arguments: &ListArguments, terminal: Terminal) -> Result<Exit
                 experiments.push(ListedExperiment::of(shown, &results, is_running));
             }
             // The others are listed all the same.
-            Err(failure) => {
+            Err(error) => {
+                let failure = Failure::from(error);
                 say!("{}", failure.as_warning());
                 unreadable = Some(failure.exit());
             }

@@ -8,13 +8,10 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::arguments::PlanArguments;
-use super::experiment::{Loaded, operations};
+use super::experiment;
 use super::failure::{Exit, Failure};
-use super::folders::{cpu_kernels, data_folders, results_folder};
-use super::images::Images;
-use super::metrics::refuse_absent;
+use super::folders::cpu_kernels;
 use super::power::{ALPHA, DifferenceGoal};
-use super::results::store_failure;
 use super::streams;
 use super::terminal::{print_text, width, words};
 use crate::base::{CellId, Seed, format};
@@ -22,6 +19,7 @@ use crate::data::Note;
 use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::runner::{StoreProgress, measured_rates};
+use crate::session::{Error, Images, LoadedExperiment, operations, refuse_absent};
 use crate::spec::architecture::Architecture;
 use crate::spec::experiment::Axis;
 use crate::spec::settings::{DatasetSettings, Settings, Source};
@@ -36,20 +34,20 @@ const POWER: f64 = 0.8;
 const MAX_CELLS_LISTED: usize = 40;
 
 pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
-    let loaded = Loaded::from_file(&arguments.experiment)?;
-    let folder = results_folder(arguments.out.as_ref(), &loaded.document.experiment().name);
-    let loaded = loaded.with_repeats_in(&folder)?;
-    let mut images = Images::of(loaded.file.as_ref(), data_folders(&arguments.data));
+    let mut session =
+        experiment::session(&arguments.experiment, &arguments.data, arguments.out.as_ref(), false)?;
+    let folder = session.folder().to_owned();
+    let (loaded, images) = (&session.experiment, &mut session.images);
     if arguments.model {
-        let plan = loaded.plan(&mut images)?;
-        return print_models(&plan, &mut images, arguments.json);
+        let plan = loaded.plan(images)?;
+        return print_models(&plan, images, arguments.json);
     }
-    let summary = PlanSummary::of(arguments, &loaded, &folder, &mut images)?;
-    refuse_absent(&loaded, &mut images)?;
+    let summary = PlanSummary::of(arguments, loaded, &folder, images)?;
+    refuse_absent(loaded, images)?;
     if arguments.json {
-        streams::document(format::PLAN, &summary.document(&loaded));
+        streams::document(format::PLAN, &summary.document(loaded));
     } else {
-        summary.print(&loaded);
+        summary.print(loaded);
     }
     Ok(Exit::Done)
 }
@@ -67,7 +65,7 @@ struct PlanDocument<'a> {
 }
 
 /// The cells of a grid, each made when it is written: there may be a million.
-struct CellList<'a>(&'a Loaded);
+struct CellList<'a>(&'a LoadedExperiment);
 
 impl Serialize for CellList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -111,7 +109,7 @@ struct PlanSummary {
 impl PlanSummary {
     fn of(
         arguments: &PlanArguments,
-        loaded: &Loaded,
+        loaded: &LoadedExperiment,
         folder: &Path,
         images: &mut Images,
     ) -> Result<Self, Failure> {
@@ -121,7 +119,7 @@ impl PlanSummary {
             Err(StoreError::NotAStore { .. }) => View::default(),
             Err(error) => {
                 let tried = format!("cannot read the results in `{}`", folder.display());
-                return Err(store_failure(tried, &error));
+                return Err(Error::of_store(tried, &error).into());
             }
         };
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -171,7 +169,7 @@ impl PlanSummary {
         })
     }
 
-    fn document<'a>(&'a self, loaded: &'a Loaded) -> PlanDocument<'a> {
+    fn document<'a>(&'a self, loaded: &'a LoadedExperiment) -> PlanDocument<'a> {
         let experiment = loaded.document.experiment();
         let idle = |one: &Idle| json!({ "key": one.key, "reason": one.reason });
         PlanDocument {
@@ -216,7 +214,7 @@ impl PlanSummary {
         self.left.basis == Basis::Modelled
     }
 
-    fn print(&self, loaded: &Loaded) {
+    fn print(&self, loaded: &LoadedExperiment) {
         let experiment = loaded.document.experiment();
         outln!("{}   seed {}", experiment.name, experiment.seed.0);
         if let Some(question) = &experiment.question {
@@ -336,7 +334,7 @@ impl PlanSummary {
 
 /// Returns what is left to do where a results folder holds some of it, and its number of trials.
 fn left(
-    loaded: &Loaded,
+    loaded: &LoadedExperiment,
     images: &mut Images,
     survey: &Survey,
     view: &View,

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
-use super::results::Reading;
 use super::terminal::print_text;
 use crate::base::Metric;
+use crate::session::Reading;
 use crate::spec::experiment::Experiment;
 use gridbench_stats as stats;
 

@@ -32,6 +32,17 @@ pub(super) enum Channel {
     Json,
 }
 
+impl Channel {
+    /// Returns where progress goes that nobody asked to have as JSON.
+    pub(super) fn watched(is_quiet: bool, terminal: Terminal) -> Self {
+        match is_quiet {
+            true => Self::Failures,
+            false if terminal.is_watched => Self::Bar,
+            false => Self::Lines,
+        }
+    }
+}
+
 /// Narrowest bar, with the percentage behind it.
 const LEAST_BAR: usize = 6 + 7;
 
@@ -135,6 +146,9 @@ impl<'a> Progress<'a> {
             Channel::Failures | Channel::Json => {}
         }
         drop::<MutexGuard<'_, State>>(state);
+        if matches!(event, Event::Ended { .. }) {
+            self.finish();
+        }
     }
 
     /// Takes the bar away.

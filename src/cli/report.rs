@@ -3,18 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::ReportArguments;
-use super::evidence;
 use super::failure::{Exit, Failure};
-use super::folders::data_folders;
-use super::images::Images;
-use super::results::{Reading, folders_below};
+use super::notices::listener;
 use super::terminal::Terminal;
 use super::view::narrow;
 use crate::report::predicted::Predicted;
 use crate::report::{self, Format, Page, Subject, View};
 use crate::results::ExperimentResults;
+use crate::session::{Images, Reading, data_folders, evidence, folders_below, write_markdown};
 use crate::spec::experiment::{ConfusionPair, ReportSettings};
-use crate::store::atomic::{self, AtomicError};
+use crate::store::atomic;
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let format = arguments.format;
@@ -37,7 +35,7 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         Format::Terminal => has_few_ensembles(results),
         Format::Csv | Format::Latex => false,
     };
-    let mut images = Images::new(data_folders(&arguments.data));
+    let mut images = Images::new(data_folders(arguments.data.data_dir.clone()), listener(false));
     let mut found = Vec::new();
     for folder in folders_below(&arguments.folder)? {
         found.push(with_evidence(&folder, arguments, &ask, &shows, &mut images)?);
@@ -112,23 +110,6 @@ fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {
         })
     };
     texts.iter().map(pair).collect()
-}
-
-/// Writes a Markdown report with its charts and images beside it.
-pub(super) fn write_markdown(
-    subjects: &[Subject<'_>],
-    path: &Path,
-    write: fn(&Path, &[u8]) -> Result<(), AtomicError>,
-) -> Result<(), Failure> {
-    let write = |path: &Path, bytes: &[u8]| {
-        write(path, bytes).map_err(|error| Failure::unwritable("the report", &error))
-    };
-    let (text, attachments) = report::illustrated_markdown(subjects);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for attachment in attachments {
-        write(&folder.join(&attachment.path), &attachment.bytes)?;
-    }
-    write(path, text.as_bytes())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

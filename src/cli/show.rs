@@ -3,9 +3,7 @@
 use serde_json::Value as Json;
 
 use super::arguments::ShowArguments;
-use super::experiment::Loaded;
 use super::failure::{Exit, Failure};
-use super::results::Reading;
 use super::streams;
 use super::terminal::Terminal;
 use crate::base::format;
@@ -13,6 +11,7 @@ use crate::report::Page;
 use crate::report::cell::{CellSheet, NetworkLine, SettingLine};
 use crate::report::confirm::best_cells;
 use crate::results::ExperimentResults;
+use crate::session::{LoadedExperiment, Reading};
 use crate::spec::selector::Selector;
 
 /// Cells that are listed where a selector means several.
@@ -113,7 +112,7 @@ fn of_id(reading: &Reading, digits: &str) -> Result<Option<usize>, Failure> {
 /// Returns every setting of a cell, in the order of the sections.
 fn settings(reading: &Reading, place: usize) -> Result<Vec<SettingLine>, Failure> {
     let assignment = reading.results.assignment(&reading.results.cells[place]);
-    let document = Loaded::from_manifest(&reading.manifest)?.document;
+    let document = LoadedExperiment::from_manifest(&reading.manifest)?.document;
     let pairs = assignment.iter().map(|(key, value)| (key.as_str(), value));
     let meant = serde_json::to_value(document.settings_for(pairs)?).expect("settings serialise");
     let mut lines = Vec::new();
@@ -163,7 +162,7 @@ fn networks(reading: &Reading, place: usize) -> Result<Vec<NetworkLine>, Failure
         (Some(store.view()), plan)
     } else {
         let manifest = &reading.manifest;
-        drawn = Loaded::from_manifest(manifest)?.plan_of_results(manifest)?;
+        drawn = LoadedExperiment::from_manifest(manifest)?.plan_of_results(manifest)?;
         (None, &drawn)
     };
     let mut lines = Vec::new();

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::arguments::StatusArguments;
 use super::failure::{Exit, Failure};
-use super::results::store_and_plan;
 use crate::base::format;
 use crate::plan::outstanding;
 use crate::record::Outcome;
 use crate::report::counted;
 use crate::results::{TrialRow, assemble_trials};
 use crate::runner::StoreProgress;
+use crate::session::store_and_plan;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
     let (store, plan) = store_and_plan(&arguments.folder)?;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::arguments::TensorboardArguments;
 use super::failure::{Exit, Failure};
-use super::results::{Reading, folders_below};
 use crate::report::tensorboard::{FILE_NAME, each_file};
+use crate::session::{Reading, folders_below};
 use crate::store::atomic::{self, AtomicError, Durability};
 
 pub(super) fn tensorboard(arguments: &TensorboardArguments) -> Result<Exit, Failure> {

@@ -2,22 +2,21 @@
 //! and do it when told to.
 
 use super::arguments::{CleanArguments, MigrateArguments};
-use super::derived;
 use super::failure::{Exit, Failure};
-use super::folders::data_folders;
-use super::images::Images;
-use super::results::store_failure;
+use super::notices::listener;
 use crate::report::counted;
+use crate::session::{Error, Images, data_folders, refresh};
 use crate::store::{Leftovers, Migration};
 
 pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     let folder = &arguments.folder;
-    let cannot = |error| store_failure(format!("cannot migrate `{}`", folder.display()), &error);
+    let cannot = |error| Error::of_store(format!("cannot migrate `{}`", folder.display()), &error);
     let found = if arguments.apply { Migration::apply(folder) } else { Migration::of(folder) };
     let found = found.map_err(cannot)?;
     if arguments.apply {
         // Also where an earlier migration was ended before it came to this.
-        derived::refresh(folder, &mut Images::new(data_folders(&arguments.data)))?;
+        let data = data_folders(arguments.data.data_dir.clone());
+        refresh(folder, &mut Images::new(data, listener(false)))?;
     }
     if found.is_empty() {
         outln!("`{}` is of the present format", folder.display());
@@ -53,7 +52,7 @@ pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
 
 pub(super) fn clean(arguments: &CleanArguments) -> Result<Exit, Failure> {
     let folder = &arguments.folder;
-    let cannot = |error| store_failure(format!("cannot clean `{}`", folder.display()), &error);
+    let cannot = |error| Error::of_store(format!("cannot clean `{}`", folder.display()), &error);
     let found = Leftovers::of(folder, arguments.force).map_err(cannot)?;
     let bytes: u64 = found.files.iter().map(|file| file.bytes).sum();
     for file in &found.files {

@@ -39,10 +39,18 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("check", &["base", "spec", "record", "results"], &[]),
     (
-        "cli",
+        "session",
         &[
             "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
             "runner", "results", "tables", "report", "check",
+        ],
+        &["rayon"],
+    ),
+    (
+        "cli",
+        &[
+            "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
+            "runner", "results", "tables", "report", "check", "session",
         ],
         &["clap", "indicatif", "ctrlc", "rayon", "signal_hook"],
     ),

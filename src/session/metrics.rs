@@ -1,17 +1,14 @@
 //! Metrics that an experiment asks about and that its cells cannot have.
 
-use super::experiment::Loaded;
-use super::failure::Failure;
-use super::images::Images;
+use super::{Error, Images, LoadedExperiment, Notice};
 use crate::base::{Metric, MetricName, Split};
-use crate::report::counted;
 use crate::spec::absence::{Absence, absence};
 
 /// Refuses metrics that no cell can have, before anything is trained; warns of those that some cannot.
 ///
 /// # Errors
 /// If `report.metric`, `report.also` or `check.metric` names one.
-pub(super) fn refuse_absent(loaded: &Loaded, images: &mut Images) -> Result<(), Failure> {
+pub(crate) fn refuse_absent(loaded: &LoadedExperiment, images: &mut Images) -> Result<(), Error> {
     let experiment = loaded.document.experiment();
     let asked: Vec<(&str, &Metric)> = asked(loaded)
         .filter_map(|(key, name)| {
@@ -24,7 +21,7 @@ pub(super) fn refuse_absent(loaded: &Loaded, images: &mut Images) -> Result<(), 
         return Ok(());
     }
     let file = loaded.document.file_name();
-    let mut failure = Failure::input(format!("cannot plan `{file}`"));
+    let mut failure = Error::input(format!("cannot plan `{file}`"));
     let mut is_refused = false;
     let mut cells = 0;
     let mut absences: Vec<(usize, Option<Absence>)> = vec![(0, None); asked.len()];
@@ -48,14 +45,15 @@ pub(super) fn refuse_absent(loaded: &Loaded, images: &mut Images) -> Result<(), 
             failure = failure.because_of(cause).hint(Some(first.hint()));
             is_refused = true;
         } else {
-            say!("warning: {count} of {} never have `{name}`: {first}", counted(cells, "cell"));
+            let (metric, absence) = (name.clone(), first);
+            images.listener.tell(&Notice::PartlyAbsent { metric, count, cells, absence });
         }
     }
     if is_refused { Err(failure) } else { Ok(()) }
 }
 
 /// Returns every metric the experiment is asked about, with the key that names it.
-fn asked(loaded: &Loaded) -> impl Iterator<Item = (&'static str, &MetricName)> {
+fn asked(loaded: &LoadedExperiment) -> impl Iterator<Item = (&'static str, &MetricName)> {
     let experiment = loaded.document.experiment();
     let report = &experiment.report;
     let check = Some(("check.metric", &experiment.check.metric));

@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::experiment::Loaded;
-use super::failure::Failure;
-use super::run::How;
+use super::{Error, Listener, LoadedExperiment, Notice};
 use crate::base::Digest;
+use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::program::{Inspector, ProgramEngine, ProgramError, Surroundings};
 use crate::spec::settings::{CommandSettings, TrainerSettings};
@@ -17,15 +16,15 @@ const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// Returns the engine that calls the programs of an experiment and leaves the rest to another.
 pub(super) fn engine<'a>(
-    loaded: &Loaded,
+    loaded: &LoadedExperiment,
     plan: &Plan,
-    how: How<'a>,
+    trainer: &'a (dyn Engine + Send + Sync),
     results: &Path,
-) -> Result<ProgramEngine<'a>, Failure> {
+) -> Result<ProgramEngine<'a>, Error> {
     let experiment = loaded.document.experiment();
     let absolute = |path: &Path| {
         std::path::absolute(path)
-            .map_err(|error| Failure::internal("cannot find the present folder").because(&error))
+            .map_err(|error| Error::fault("cannot find the present folder").because(&error))
     };
     let surroundings = Surroundings {
         experiment: experiment.name.clone(),
@@ -37,7 +36,7 @@ pub(super) fn engine<'a>(
     };
     let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());
     let is_alone = is_alone && !plan.members.is_empty();
-    Ok(ProgramEngine::new(how.engine, is_alone, surroundings))
+    Ok(ProgramEngine::new(trainer, is_alone, surroundings))
 }
 
 /// Returns what programs see of this process's variables.
@@ -47,42 +46,39 @@ fn inherited() -> Vec<(OsString, OsString)> {
 }
 
 /// Returns the folder of the experiment file, from which programs are called.
-fn folder(loaded: &Loaded) -> Result<PathBuf, Failure> {
+fn folder(loaded: &LoadedExperiment) -> Result<PathBuf, Error> {
     let beside = loaded.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     std::path::absolute(if beside.as_os_str().is_empty() { Path::new(".") } else { beside })
-        .map_err(|error| {
-            Failure::internal("cannot find the folder of the experiment").because(&error)
-        })
+        .map_err(|error| Error::fault("cannot find the folder of the experiment").because(&error))
 }
 
 /// Names what completed programs printed though no metric has that name.
-pub(super) fn tell_undeclared(engine: &ProgramEngine<'_>) {
-    let names: Vec<String> = engine.undeclared().iter().map(|name| format!("`{name}`")).collect();
+pub(super) fn tell_undeclared(engine: &ProgramEngine<'_>, listener: &Listener) {
+    let names: Vec<String> = engine.undeclared().into_iter().collect();
     if !names.is_empty() {
-        say!(
-            "note: the program also printed {}, which `[metrics]` does not declare",
-            names.join(", ")
-        );
+        listener.tell(&Notice::UndeclaredMetrics(names));
     }
 }
 
 /// What the programs of an experiment are, each looked at once.
 pub(super) struct Programs {
     inspector: Inspector,
+    listener: Listener,
     known: Vec<(CommandSettings, ProgramFacts)>,
 }
 
 impl Programs {
     /// Starts with those that were looked at already.
     pub(super) fn of(
-        loaded: &Loaded,
+        loaded: &LoadedExperiment,
         known: Vec<(CommandSettings, ProgramFacts)>,
-    ) -> Result<Self, Failure> {
+        listener: Listener,
+    ) -> Result<Self, Error> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::split_paths(&path).collect();
         let readings = &loaded.document.experiment().readings;
         let inspector = Inspector::new(folder(loaded)?, path, inherited(), readings);
-        Ok(Self { inspector, known })
+        Ok(Self { inspector, listener, known })
     }
 
     /// Returns what is known of those that were looked at.
@@ -91,16 +87,13 @@ impl Programs {
     }
 
     /// Returns the digest of a program.
-    pub(super) fn digest(&mut self, command: &CommandSettings) -> Result<Digest, Failure> {
+    pub(super) fn digest(&mut self, command: &CommandSettings) -> Result<Digest, Error> {
         if let Some((_, facts)) = self.known.iter().find(|(known, _)| known == command) {
             return Ok(facts.digest);
         }
         let facts = self.inspector.facts(command).map_err(|error| failure(&error))?;
         for name in self.inspector.undeclared(command, &facts) {
-            say!(
-                "warning: `{name}` is named by `trainer.command` and not among `trainer.inputs`: a change \
-                 of it would not run its trials again"
-            );
+            self.listener.tell(&Notice::UndeclaredInput(name));
         }
         let digest = facts.digest;
         self.known.push((command.clone(), facts));
@@ -126,6 +119,6 @@ impl Programs {
     }
 }
 
-fn failure(error: &ProgramError) -> Failure {
-    Failure::input("cannot tell what `trainer.command` is").because(error).hint(error.hint())
+fn failure(error: &ProgramError) -> Error {
+    Error::input("cannot tell what `trainer.command` is").because(error).hint(error.hint())
 }

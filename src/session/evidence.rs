@@ -1,10 +1,6 @@
 //! What the stored predictions of an experiment say, with pictures where the dataset is at hand.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use super::failure::Failure;
-use super::images::Images;
-use super::results::store_failure;
+use super::{Error, Images, Listener};
 use crate::base::MemberId;
 use crate::data;
 use crate::plan::Plan;
@@ -14,10 +10,10 @@ use crate::results::ExperimentResults;
 use crate::store::Store;
 
 /// Most networks whose predictions are read: beyond them a report would take minutes.
-pub(super) const MOST_MEMBERS: usize = 4_000;
+pub(crate) const MOST_MEMBERS: usize = 4_000;
 
 /// Reads the predictions of all completed trials; nothing where none are stored.
-pub(super) fn predicted(
+pub(crate) fn predicted(
     results: &ExperimentResults,
     plan: &Plan,
     store: &Store,
@@ -45,7 +41,7 @@ pub(super) fn predicted(
             trials,
             combine: plan.cells.iter().map(|cell| cell.settings.ensemble.combine).collect(),
             classes: classes.unwrap_or_default(),
-            read: &mut |member| usable(store, &plan.members[member].id),
+            read: &mut |member| usable(store, &plan.members[member].id, &images.listener),
         },
     )?;
     if found.galleries.iter().any(|gallery| !gallery.items.is_empty())
@@ -57,28 +53,21 @@ pub(super) fn predicted(
 }
 
 /// Returns the predictions of a member; says of the first that cannot be used what is wrong with them.
-pub(super) fn usable(store: &Store, member: &MemberId) -> Option<Predictions> {
+pub(super) fn usable(store: &Store, member: &MemberId, listener: &Listener) -> Option<Predictions> {
     match store.predictions(member) {
         Ok(predictions) => Some(predictions),
         Err(error) => {
             if store.view().has_predictions(member) {
-                warn_once(&store_failure("stored predictions are left out".to_owned(), &error));
+                let left_out = Error::of_store("stored predictions are left out", &error);
+                listener.tell_of_predictions(left_out);
             }
             None
         }
     }
 }
 
-/// Says why stored predictions are left out, once per command.
-pub(super) fn warn_once(failure: &Failure) {
-    static TOLD: AtomicBool = AtomicBool::new(false);
-    if !TOLD.swap(true, Ordering::Relaxed) {
-        say!("{}", failure.as_warning());
-    }
-}
-
 /// Says that there are too many predictions to be read.
-pub(super) fn too_many(count: usize) -> Predicted {
+pub(crate) fn too_many(count: usize) -> Predicted {
     Predicted {
         notes: vec![format!(
             "the predictions of {count} networks are more than a report reads ({MOST_MEMBERS}), so \

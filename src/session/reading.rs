@@ -6,25 +6,34 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::experiment::Loaded;
-use super::failure::Failure;
+use super::evidence::usable;
+use super::{Error, Listener, LoadedExperiment};
 use crate::base::{Metric, MetricName};
 use crate::plan::Plan;
+use crate::record::{Outcome, Predictions, TrialRecord};
+use crate::report::compare::Examples;
 use crate::results::{CellResults, ExperimentResults, Facts, assemble, declared_axes};
-use crate::store::{Derived, Manifest, Store, StoreError};
-use crate::tables::{self, TablesError};
+use crate::runner::predicted_classes;
+use crate::spec::settings::SplitSeed;
+use crate::store::{Derived, Manifest, Store};
+use crate::tables;
 
 /// One results folder, read once.
-pub(super) struct Reading {
+pub struct Reading {
     folder: PathBuf,
-    pub(super) manifest: Manifest,
-    pub(super) results: ExperimentResults,
+    /// What was asked and where it was computed.
+    pub manifest: Manifest,
+    /// The results.
+    pub results: ExperimentResults,
     stored: OnceCell<(Store, Plan)>,
 }
 
 impl Reading {
     /// Reads the results in `folder`.
-    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// If it holds no results, or some that cannot be read.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
         let reading = |manifest, results, stored| Self {
             folder: folder.to_owned(),
             manifest,
@@ -41,7 +50,7 @@ impl Reading {
     }
 
     /// Returns the journals with the plan of the experiment; nothing for committed results.
-    pub(super) fn stored(&self) -> Result<Option<&(Store, Plan)>, Failure> {
+    pub(crate) fn stored(&self) -> Result<Option<&(Store, Plan)>, Error> {
         if self.stored.get().is_none() && has_journal(&self.folder) {
             // Nobody else can have set it since: a cell belongs to one thread.
             drop(self.stored.set(store_and_plan(&self.folder)?));
@@ -49,16 +58,58 @@ impl Reading {
         Ok(self.stored.get())
     }
 
+    /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
+    pub(crate) fn examples(&self, cell: usize, listener: &Listener) -> Option<Examples> {
+        let (store, plan) = match self.stored() {
+            Ok(stored) => stored?,
+            Err(error) => {
+                listener.tell_of_predictions(error);
+                return None;
+            }
+        };
+        let settings = &plan.cells[cell].settings;
+        let split = &settings.dataset.split;
+        let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;
+        let fixed = match split.seed {
+            SplitSeed::Fixed(seed) => Some(seed),
+            SplitSeed::Trial | SplitSeed::Member => None,
+        };
+        let mut examples = Examples {
+            images: format!("{checksum} {:?} {:?} {fixed:?}", split.test, split.stratify),
+            ..Examples::default()
+        };
+        for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
+            let completed = |found: &&TrialRecord| found.outcome == Outcome::Completed;
+            if !store.trials().get(&trial.id).as_ref().is_some_and(completed) {
+                continue;
+            }
+            let members: Vec<Predictions> = trial
+                .members
+                .iter()
+                .map(|&member| usable(store, &plan.members[member].id, listener))
+                .collect::<Option<_>>()?;
+            let labels = &members.first()?.test_labels;
+            if examples.labels.is_empty() {
+                examples.labels.clone_from(labels);
+            }
+            if examples.labels != *labels {
+                return None;
+            }
+            examples.trials.push(predicted_classes(&members, settings.ensemble.combine)?);
+        }
+        Some(examples)
+    }
+
     /// Returns whether predictions may be stored.
-    pub(super) fn may_have_predictions(&self) -> bool {
+    pub(crate) fn may_have_predictions(&self) -> bool {
         has_journal(&self.folder) && self.folder.join("predictions").is_dir()
     }
 }
 
 /// Returns what the tables in `folder` hold, each held against its digest where there is one.
-pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults), Failure> {
+pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults), Error> {
     let derived =
-        Derived::of_tables(folder).map_err(|error| store_failure(cannot_read(folder), &error))?;
+        Derived::of_tables(folder).map_err(|error| Error::of_store(cannot_read(folder), &error))?;
     let is_of_the_start = derived.is_none();
     let mut manifest = match derived {
         Some(derived) => derived.into_manifest(),
@@ -66,7 +117,7 @@ pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults)
     };
     let (facts, axes) = (Facts::of(&manifest), declared_axes(&manifest));
     let mut results = tables::read(&folder.join("tables"), facts, &axes)
-        .map_err(|error| tables_failure(cannot_read(folder), &error))?;
+        .map_err(|error| Error::of_tables(cannot_read(folder), &error))?;
     if is_of_the_start {
         // It was written before anybody knew which paths the members would take.
         manifest = manifest.along(results.cells.iter().flat_map(CellResults::paths));
@@ -76,18 +127,18 @@ pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults)
 }
 
 /// Returns what the journals of `store` hold.
-pub(super) fn assembled(plan: &Plan, store: &Store) -> Result<ExperimentResults, Failure> {
-    assemble(plan, store).map_err(|error| store_failure(cannot_read(store.folder()), &error))
+pub(super) fn assembled(plan: &Plan, store: &Store) -> Result<ExperimentResults, Error> {
+    assemble(plan, store).map_err(|error| Error::of_store(cannot_read(store.folder()), &error))
 }
 
 /// Returns `folder` if it holds results, else every folder directly below it that does, sorted.
-pub(super) fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     if is_results_folder(folder) {
         return Ok(vec![folder.to_owned()]);
     }
     let cannot = || format!("cannot report `{}`", folder.display());
     let entries = std::fs::read_dir(folder).map_err(|error| {
-        Failure::input(cannot())
+        Error::input(cannot())
             .because(&error)
             .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
     })?;
@@ -97,7 +148,7 @@ pub(super) fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         .collect();
     folders.sort();
     if folders.is_empty() {
-        return Err(Failure::input(cannot())
+        return Err(Error::input(cannot())
             .because_of("neither it nor a folder in it holds a `manifest.json`")
             .hint(Some("run `bench run FILE` first, or name a folder under `results/`")));
     }
@@ -105,33 +156,34 @@ pub(super) fn folders_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Opens a results folder for reading, with the plan of the experiment it was made with.
-pub(super) fn store_and_plan(folder: &Path) -> Result<(Store, Plan), Failure> {
+pub(crate) fn store_and_plan(folder: &Path) -> Result<(Store, Plan), Error> {
     let store =
-        Store::open_reader(folder).map_err(|error| store_failure(cannot_read(folder), &error))?;
-    let plan = Loaded::from_manifest(store.manifest())?.plan_of_results(store.manifest())?;
+        Store::open_reader(folder).map_err(|error| Error::of_store(cannot_read(folder), &error))?;
+    let plan =
+        LoadedExperiment::from_manifest(store.manifest())?.plan_of_results(store.manifest())?;
     Ok((store, plan))
 }
 
 /// Reads the manifest of a results folder.
-pub(super) fn manifest_in(folder: &Path) -> Result<Manifest, Failure> {
+pub(crate) fn manifest_in(folder: &Path) -> Result<Manifest, Error> {
     let cannot = || cannot_read(folder);
-    Manifest::read(folder).map_err(|error| store_failure(cannot(), &error))?.ok_or_else(|| {
-        Failure::input(cannot())
+    Manifest::read(folder).map_err(|error| Error::of_store(cannot(), &error))?.ok_or_else(|| {
+        Error::input(cannot())
             .because_of("it holds no `manifest.json`")
             .hint(Some("run `bench run FILE` first, or name a folder under `results/`"))
     })
 }
 
 /// Returns the metric that is asked for, else that of the report.
-pub(super) fn metric_of(
+pub(crate) fn metric_of(
     results: &ExperimentResults,
     asked: Option<&MetricName>,
-) -> Result<Metric, Failure> {
+) -> Result<Metric, Error> {
     let Some(name) = asked else { return Ok(results.metric().clone()) };
     results.facts.metric(name).cloned().ok_or_else(|| {
         let known: Vec<&str> =
             results.facts.metrics.iter().map(|metric| metric.name.as_str()).collect();
-        Failure::input(format!("`{}` has no metric `{name}`", results.facts.name))
+        Error::input(format!("`{}` has no metric `{name}`", results.facts.name))
             .because_of(format!("expected one of {}", known.join(", ")))
     })
 }
@@ -146,19 +198,4 @@ fn has_journal(folder: &Path) -> bool {
 
 fn is_results_folder(folder: &Path) -> bool {
     folder.join("manifest.json").is_file()
-}
-
-pub(super) fn store_failure(tried: String, error: &StoreError) -> Failure {
-    let failure = match error {
-        // What happened was nobody's input.
-        StoreError::Moved { .. } | StoreError::Broken { .. } | StoreError::Changed { .. } => {
-            Failure::internal(tried)
-        }
-        _ => Failure::input(tried),
-    };
-    failure.because(error).hint(error.hint())
-}
-
-pub(super) fn tables_failure(tried: String, error: &TablesError) -> Failure {
-    Failure::input(tried).because(error).hint(error.hint())
 }

@@ -1,21 +1,18 @@
-//! The datasets of a command: each loaded once, and what a reader of results must know of them.
+//! The datasets of a session: each loaded once, and what a reader of results must know of them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::failure::Failure;
+use super::{Error, Listener, Notice};
 use crate::base::{Seed, SeedPath};
 use crate::data::{self, DataError, DataFolders, Dataset, Note};
 use crate::plan::{ImageFacts, SplitSizes};
 use crate::spec::settings::{CommandSettings, DatasetSettings};
 use crate::store::ProgramFacts;
 
-/// Lines of what was left out that a person is shown.
-const MAX_SHOWN: usize = 10;
-
 /// Datasets by what decides them, each loaded once.
-pub(super) struct Images {
+pub(crate) struct Images {
     folders: DataFolders,
     loaded: HashMap<String, Arc<Dataset>>,
     /// Sizes of splits, of datasets that were split.
@@ -24,45 +21,51 @@ pub(super) struct Images {
     examined: Vec<(String, Arc<Vec<Note>>)>,
     /// What the programs are that were looked at, each once.
     pub(super) programs: Vec<(CommandSettings, ProgramFacts)>,
+    /// Who is told of what is left out.
+    pub(super) listener: Listener,
 }
 
 impl Images {
     /// Starts with nothing loaded.
-    pub(super) fn new(folders: DataFolders) -> Self {
+    pub(crate) fn new(folders: DataFolders, listener: Listener) -> Self {
         Self {
             folders,
             loaded: HashMap::new(),
             split: Vec::new(),
             examined: Vec::new(),
             programs: Vec::new(),
+            listener,
         }
     }
 
     /// Starts with nothing loaded, for the datasets of one experiment: its paths are relative to its
     /// file, where it was read from one.
-    pub(super) fn of(file: Option<&PathBuf>, folders: DataFolders) -> Self {
+    pub(crate) fn of(file: Option<&PathBuf>, folders: DataFolders, listener: Listener) -> Self {
         let beside = file.and_then(|file| file.parent()).map(Path::to_owned);
-        Self::new(DataFolders { beside, ..folders })
+        Self::new(DataFolders { beside, ..folders }, listener)
     }
 
     /// Returns a dataset, loading it the first time.
-    pub(super) fn load(&mut self, settings: &DatasetSettings) -> Result<Arc<Dataset>, DataError> {
+    pub(crate) fn load(&mut self, settings: &DatasetSettings) -> Result<Arc<Dataset>, DataError> {
         let key = format!("{:?}", settings.of_images());
         if let Some(dataset) = self.loaded.get(&key) {
             return Ok(Arc::clone(dataset));
         }
         let dataset = Arc::new(data::load(settings, &self.folders)?);
-        tell_skipped(&dataset);
+        if !dataset.skipped.is_empty() {
+            let (dataset, lines) = (dataset.name.clone(), dataset.skipped.clone());
+            self.listener.tell(&Notice::Skipped { dataset, lines });
+        }
         self.loaded.insert(key, Arc::clone(&dataset));
         Ok(dataset)
     }
 
     /// Returns what a plan must know of a dataset and its split, which is split the first time only.
-    pub(super) fn facts(
+    pub(crate) fn facts(
         &mut self,
         settings: &DatasetSettings,
         seed: Seed,
-    ) -> Result<ImageFacts, Failure> {
+    ) -> Result<ImageFacts, Error> {
         let is_known =
             |known: &&(DatasetSettings, Seed, _)| known.0 == *settings && known.1 == seed;
         if let Some(&(.., facts)) = self.split.iter().find(is_known) {
@@ -81,7 +84,7 @@ impl Images {
     ///
     /// # Errors
     /// If it cannot be loaded or split, or nothing can be learned from it.
-    pub(super) fn examine(
+    pub(crate) fn examine(
         &mut self,
         settings: &DatasetSettings,
         seed: Seed,
@@ -101,7 +104,7 @@ impl Images {
     }
 
     /// Returns what was found of all datasets that were examined, each sentence once.
-    pub(super) fn notes(&self) -> Vec<Note> {
+    pub(crate) fn notes(&self) -> Vec<Note> {
         let mut notes: Vec<Note> = Vec::new();
         for note in self.examined.iter().flat_map(|(_, notes)| notes.iter()) {
             if !notes.contains(note) {
@@ -112,23 +115,8 @@ impl Images {
     }
 }
 
-/// Lists the files and rows that were left out, as far as a person reads.
-fn tell_skipped(dataset: &Dataset) {
-    let skipped = &dataset.skipped;
-    if skipped.is_empty() {
-        return;
-    }
-    say!("left out of `{}` ({} in all, every one in `skipped.list`):", dataset.name, skipped.len());
-    for line in skipped.iter().take(MAX_SHOWN) {
-        say!("  {line}");
-    }
-    if skipped.len() > MAX_SHOWN {
-        say!("  … and {} more", skipped.len() - MAX_SHOWN);
-    }
-}
-
 /// Returns the sizes of the training, validation and test split.
-pub(super) fn split_sizes(
+pub(crate) fn split_sizes(
     settings: &DatasetSettings,
     dataset: &Dataset,
     seed: Seed,

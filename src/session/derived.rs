@@ -3,15 +3,13 @@
 
 use std::path::Path;
 
-use super::evidence;
-use super::failure::Failure;
-use super::images::Images;
-use super::report::write_markdown;
-use super::results::{assembled, from_tables, store_and_plan, store_failure, tables_failure};
+use super::reading::{assembled, from_tables, store_and_plan};
+use super::{Error, Images, evidence};
 use crate::plan::Plan;
-use crate::report::Subject;
+use crate::report::{self, Subject};
 use crate::results::ExperimentResults;
-use crate::store::{Derived, Store, atomic};
+use crate::store::atomic::{self, AtomicError};
+use crate::store::{Derived, Store};
 use crate::tables;
 
 /// Returns the results in `store`; writes tables, report and charts unless they are there already
@@ -20,27 +18,27 @@ pub(super) fn renew(
     plan: &Plan,
     store: &mut Store,
     images: &mut Images,
-) -> Result<ExperimentResults, Failure> {
+) -> Result<ExperimentResults, Error> {
     let folder = store.folder().to_owned();
     if is_whole(&folder) {
         return Ok(from_tables(&folder)?.1);
     }
     let results = write(plan, store, images)?;
     store.conclude().map_err(|error| {
-        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
+        Error::of_store(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
     Ok(results)
 }
 
 /// Brings what was made from the journals in `folder` up to date, before it is judged.
-pub(super) fn refresh(folder: &Path, images: &mut Images) -> Result<(), Failure> {
+pub(crate) fn refresh(folder: &Path, images: &mut Images) -> Result<(), Error> {
     if !folder.join("journal").is_dir() || is_whole(folder) {
         return Ok(());
     }
     let (store, plan) = store_and_plan(folder)?;
     write(&plan, &store, images)?;
     store.stamp().map_err(|error| {
-        store_failure(format!("cannot write results to `{}`", folder.display()), &error)
+        Error::of_store(format!("cannot write results to `{}`", folder.display()), &error)
     })
 }
 
@@ -49,14 +47,31 @@ fn is_whole(folder: &Path) -> bool {
 }
 
 /// Replaces the tables and the Markdown report with its charts, and returns the results in them.
-fn write(plan: &Plan, store: &Store, images: &mut Images) -> Result<ExperimentResults, Failure> {
+fn write(plan: &Plan, store: &Store, images: &mut Images) -> Result<ExperimentResults, Error> {
     let folder = store.folder();
     let cannot = || format!("cannot write tables and report to `{}`", folder.display());
     let results = assembled(plan, store)?;
     tables::write(&tables::frames(&results), &folder.join("tables"))
-        .map_err(|error| tables_failure(cannot(), &error))?;
+        .map_err(|error| Error::of_tables(cannot(), &error))?;
     let predicted = evidence::predicted(&results, plan, store, images);
     let subject = Subject { results: &results, predicted: predicted.as_ref(), view: None };
     write_markdown(&[subject], &folder.join("report.md"), atomic::write_derived)?;
     Ok(results)
+}
+
+/// Writes a Markdown report with its charts and images beside it, each file by `write`.
+pub(crate) fn write_markdown(
+    subjects: &[Subject<'_>],
+    path: &Path,
+    write: fn(&Path, &[u8]) -> Result<(), AtomicError>,
+) -> Result<(), Error> {
+    let write = |path: &Path, bytes: &[u8]| {
+        write(path, bytes).map_err(|error| Error::unwritable("the report", &error))
+    };
+    let (text, attachments) = report::illustrated_markdown(subjects);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for attachment in attachments {
+        write(&folder.join(&attachment.path), &attachment.bytes)?;
+    }
+    write(path, text.as_bytes())
 }

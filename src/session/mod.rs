@@ -1,0 +1,146 @@
+//! The front door: an experiment from its file to results that can be believed.
+//!
+//! Owns the order of the steps: load, plan, train, take over what others trained, derive tables and
+//! reports, read back, judge. Prints nothing and reads no command line; what is worth knowing on the
+//! way goes to a [`Listener`], what a run tells to a closure. Every step returns an [`Error`] that
+//! says what was tried, why it failed and the way out.
+
+mod derived;
+mod error;
+mod escalation;
+pub(crate) mod evidence;
+mod experiment;
+mod folders;
+mod images;
+mod metrics;
+mod notice;
+mod programs;
+mod reading;
+mod repository;
+mod siblings;
+mod train;
+
+use std::path::{Path, PathBuf};
+
+use crate::data::DataFolders;
+use crate::engine::Engine;
+use crate::plan::Plan;
+use crate::report::{self, Format, Page, Subject};
+use crate::results::ExperimentResults;
+use crate::runner::{Event, RunSummary, StopSignal};
+
+pub(crate) use derived::{refresh, write_markdown};
+pub use error::{Error, ErrorKind};
+pub(crate) use escalation::Escalation;
+pub use experiment::LoadedExperiment;
+pub(crate) use experiment::{is_experiment_file, operations};
+pub(crate) use folders::download_folder;
+pub use folders::{data_folders, results_folder};
+pub(crate) use images::Images;
+pub(crate) use metrics::refuse_absent;
+pub use notice::{Listener, Notice};
+pub use reading::Reading;
+pub(crate) use reading::{folders_below, manifest_in, metric_of, store_and_plan};
+pub use train::Training;
+
+/// An experiment with the folder of its results and the images it is trained on.
+pub struct Session {
+    /// The experiment.
+    pub experiment: LoadedExperiment,
+    /// Its images, each dataset loaded once.
+    pub(crate) images: Images,
+    folder: PathBuf,
+}
+
+impl Session {
+    /// Opens the experiment in a file: its results go to `results/<name>`, datasets are looked for
+    /// where `bench` looks for them.
+    ///
+    /// # Errors
+    /// If the file cannot be read or says something impossible.
+    pub fn open(file: impl AsRef<Path>) -> Result<Self, Error> {
+        let experiment = LoadedExperiment::read(file.as_ref(), &[])?;
+        let folder = results_folder(None, &experiment.document.experiment().name);
+        Self::of(experiment, folder, data_folders(None), Listener::default())
+    }
+
+    /// Takes an experiment with the folder of its results; repeats that a gate asked for there are
+    /// kept.
+    ///
+    /// # Errors
+    /// If the folder holds something that cannot be read.
+    pub fn of(
+        experiment: LoadedExperiment,
+        folder: impl Into<PathBuf>,
+        data: DataFolders,
+        listener: Listener,
+    ) -> Result<Self, Error> {
+        let folder = folder.into();
+        let experiment = experiment.with_repeats_in(&folder)?;
+        let images = Images::of(experiment.file.as_ref(), data, listener);
+        Ok(Self { experiment, images, folder })
+    }
+
+    /// Returns the folder of the results.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Checks every cell, loads the images, and draws the plan: cells, trials and the networks they
+    /// are made of. Nothing is trained.
+    ///
+    /// # Errors
+    /// If a cell cannot be trained, two cells are the same, or a metric that is asked about can
+    /// never be there.
+    pub fn plan(&mut self) -> Result<Plan, Error> {
+        let plan = self.experiment.plan(&mut self.images)?;
+        refuse_absent(&self.experiment, &mut self.images)?;
+        Ok(plan)
+    }
+
+    /// Trains what the plan lacks, writes tables and report, and returns the results; `events` hears
+    /// of every step, from several threads.
+    ///
+    /// # Errors
+    /// If the run cannot go on. A trial that fails is no error: it is part of the results.
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        engine: &(dyn Engine + Send + Sync),
+        events: impl Fn(&Event<'_>) + Sync,
+    ) -> Result<Finished, Error> {
+        self.train(plan, engine, Training::new(&StopSignal::new(), &events))
+    }
+
+    /// Does as [`Session::run`], with a say in how.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn train(
+        &mut self,
+        plan: &Plan,
+        engine: &(dyn Engine + Send + Sync),
+        how: Training<'_>,
+    ) -> Result<Finished, Error> {
+        let (mut store, summary) = train::train(self, plan, engine, how)?;
+        let results = derived::renew(plan, &mut store, &mut self.images)?;
+        Ok(Finished { results, summary, folder: store.folder().to_owned() })
+    }
+}
+
+/// What a run came to.
+pub struct Finished {
+    /// The results of the whole experiment, whichever run trained them.
+    pub results: ExperimentResults,
+    /// What this run did, and what is left.
+    pub summary: RunSummary,
+    /// Where they are.
+    pub folder: PathBuf,
+}
+
+impl Finished {
+    /// Returns the report, for a terminal of 100 columns where it is one for a terminal.
+    pub fn report(&self, format: Format) -> String {
+        report::render(&[Subject::from(&self.results)], format, Page::default())
+    }
+}

@@ -1,0 +1,204 @@
+//! What a session tells while it works, beside what it returns.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Error;
+use crate::base::MetricName;
+use crate::data::Note;
+use crate::report::counted;
+use crate::spec::absence::Absence;
+
+/// Lines of what was left out that a person is shown.
+const MAX_SHOWN: usize = 10;
+
+/// One thing worth knowing; its text is a sentence, or a few lines.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A plan does something that is rarely meant.
+    Doubt(String),
+    /// Files or rows of a dataset are left out.
+    Skipped {
+        /// Name of the dataset.
+        dataset: String,
+        /// A line for each.
+        lines: Vec<String>,
+    },
+    /// A command names a file whose content is no part of what its trials are.
+    UndeclaredInput(String),
+    /// A completed program printed numbers of these names, which are no declared metrics.
+    UndeclaredMetrics(Vec<String>),
+    /// Some cells never have a metric that the experiment asks about.
+    PartlyAbsent {
+        /// The metric.
+        metric: MetricName,
+        /// How many never have it.
+        count: usize,
+        /// Of so many cells.
+        cells: usize,
+        /// Why the first of them has not.
+        absence: Absence,
+    },
+    /// Lines of journals are damaged; what they held is trained again.
+    Damaged {
+        /// How many.
+        lines: usize,
+        /// Where they are listed.
+        list: PathBuf,
+    },
+    /// What a reader of results must know of the images.
+    Images(Note),
+    /// Trials in the journals are repeats that nobody asks for any more.
+    LeftOut {
+        /// How many.
+        trials: usize,
+    },
+    /// Finished members of another folder are not taken over.
+    OtherPath {
+        /// How many.
+        members: usize,
+        /// The folder.
+        folder: PathBuf,
+        /// Its numerical path, and the one here.
+        paths: String,
+    },
+    /// Finished members of another folder are taken over.
+    TakenOver {
+        /// How many.
+        members: usize,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Stored predictions cannot be used; told of the first only.
+    PredictionsLeftOut(Error),
+    /// A check goes on to its next look.
+    NextLook {
+        /// Number of the look, from 1.
+        look: usize,
+        /// Of so many.
+        looks: usize,
+        /// Cells that are given more repeats.
+        chosen: usize,
+        /// Of so many cells.
+        cells: usize,
+        /// Repeats that they are given.
+        repeats: u32,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Doubt(doubt) => write!(f, "warning: {doubt}"),
+            Self::Skipped { dataset, lines } => {
+                write!(
+                    f,
+                    "left out of `{dataset}` ({} in all, every one in `skipped.list`):",
+                    lines.len()
+                )?;
+                for line in lines.iter().take(MAX_SHOWN) {
+                    write!(f, "\n  {line}")?;
+                }
+                match lines.len().saturating_sub(MAX_SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  … and {more} more"),
+                }
+            }
+            Self::UndeclaredInput(name) => write!(
+                f,
+                "warning: `{name}` is named by `trainer.command` and not among `trainer.inputs`: a \
+                 change of it would not run its trials again"
+            ),
+            Self::UndeclaredMetrics(names) => {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                write!(
+                    f,
+                    "note: the program also printed {}, which `[metrics]` does not declare",
+                    names.join(", ")
+                )
+            }
+            Self::PartlyAbsent { metric, count, cells, absence } => write!(
+                f,
+                "warning: {count} of {} never have `{metric}`: {absence}",
+                counted(*cells, "cell")
+            ),
+            Self::Damaged { lines, list } => write!(
+                f,
+                "warning: {} damaged in the journals, listed in `{}`: what they held is trained \
+                 again",
+                match lines {
+                    1 => "1 line is".to_owned(),
+                    count => format!("{count} lines are"),
+                },
+                list.display()
+            ),
+            Self::Images(note) => {
+                let head = if note.is_warning { "warning" } else { "data" };
+                write!(f, "{head}: {}", note.text)
+            }
+            Self::LeftOut { trials } => write!(
+                f,
+                "warning: {trials} trials in the journal are repeats beyond those planned and are \
+                 left out\n  hint: ask for them with `repeats`, or with `bench check --escalate` \
+                 where they came from it"
+            ),
+            Self::OtherPath { members, folder, paths } => write!(
+                f,
+                "{} of `{}` {} trained again: another numerical path ({paths}) would give other \
+                 bits",
+                counted(*members, "member"),
+                folder.display(),
+                if *members == 1 { "is" } else { "are" },
+            ),
+            Self::TakenOver { members, folder } => {
+                write!(f, "{} taken over from `{}`", counted(*members, "member"), folder.display())
+            }
+            Self::PredictionsLeftOut(error) => write!(f, "warning: {error}"),
+            Self::NextLook { look, looks, chosen, cells, repeats } => write!(
+                f,
+                "look {look} of {looks}: {chosen} of {cells} cells go on to {repeats} repeats"
+            ),
+        }
+    }
+}
+
+/// Who is told.
+#[derive(Clone)]
+pub struct Listener {
+    hear: Arc<dyn Fn(&Notice) + Send + Sync>,
+    has_heard_of_predictions: Arc<AtomicBool>,
+}
+
+impl Default for Listener {
+    /// Returns one that hears nothing.
+    fn default() -> Self {
+        Self::new(|_| {})
+    }
+}
+
+impl Listener {
+    /// Tells `hear`.
+    pub fn new(hear: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        Self { hear: Arc::new(hear), has_heard_of_predictions: Arc::default() }
+    }
+
+    pub(super) fn tell(&self, notice: &Notice) {
+        (self.hear)(notice);
+    }
+
+    /// Says why stored predictions are left out: of the first that are.
+    pub(super) fn tell_of_predictions(&self, error: Error) {
+        if !self.has_heard_of_predictions.swap(true, Ordering::Relaxed) {
+            self.tell(&Notice::PredictionsLeftOut(error));
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
