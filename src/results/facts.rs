@@ -1,6 +1,7 @@
 //! Where the numbers of an experiment come from, as its manifest says.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -89,7 +90,7 @@ impl Facts {
                 is_named.then(|| base.model.name.clone())
             })
             .unwrap_or_default(),
-            datasets: manifest.run.datasets.clone(),
+            datasets: told_apart(&manifest.run.datasets),
             metrics: experiment
                 .as_ref()
                 .map(|experiment| experiment.metrics.clone())
@@ -124,6 +125,23 @@ impl Facts {
         let first = counts.next()??;
         counts.all(|other| other == Some(first)).then_some(first)
     }
+}
+
+/// Returns the datasets, those that share a name with the end of their path added to it.
+fn told_apart(datasets: &[DatasetFacts]) -> Vec<DatasetFacts> {
+    let shares = |one: &DatasetFacts| {
+        datasets.iter().filter(|other| other.name == one.name).nth(1).is_some()
+    };
+    let with_path = |one: &DatasetFacts| {
+        let path = one.settings.pointer("/source/path").and_then(Json::as_str);
+        let end = path.and_then(|path| Path::new(path).file_name());
+        let name = match end.filter(|_| shares(one)) {
+            Some(end) => format!("{} {}", one.name, end.to_string_lossy()),
+            None => one.name.clone(),
+        };
+        DatasetFacts { name, ..one.clone() }
+    };
+    datasets.iter().map(with_path).collect()
 }
 
 impl Origin {
@@ -189,5 +207,31 @@ fn flatten(key: &str, json: &Json, out: &mut BTreeMap<String, Value>) {
             let value = Value::deserialize(scalar).expect("a scalar is a value");
             out.insert(key.to_owned(), value.plain());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::results::fixture::facts;
+
+    fn dataset() -> DatasetFacts {
+        facts("any").datasets.remove(0)
+    }
+
+    #[test]
+    fn datasets_of_one_name_are_told_apart_by_their_paths() {
+        let folder = |path: &str| DatasetFacts {
+            name: "folder".to_owned(),
+            settings: json!({ "source": { "kind": "folder", "path": path } }),
+            ..dataset()
+        };
+        let names = |datasets: &[DatasetFacts]| {
+            told_apart(datasets).into_iter().map(|one| one.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[folder("ds/1.1"), folder("ds/1.10")]), ["folder 1.1", "folder 1.10"]);
+        assert_eq!(names(&[folder("ds/1.1"), dataset()]), ["folder", "digits"]);
     }
 }
