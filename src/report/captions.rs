@@ -101,7 +101,7 @@ fn detectable(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     Some((
         "power",
         format!(
-            "n = {} detects differences of {} from the best of {} with 80 % power; `repeats = {}` would \
+            "n = {} detects differences of {} from the best of {} with 95 % power; `repeats = {}` would \
              detect {}",
             found.n,
             scale.size(found.difference),

@@ -259,7 +259,7 @@ pub struct Detectable {
     /// Cells that have any.
     pub cells: usize,
     /// Smallest distance from the best at which a cell like most is left out of the cells that may be
-    /// the best with 80 % power.
+    /// the best with 95 % power.
     pub difference: f64,
     /// Half of it.
     pub half: f64,
@@ -345,7 +345,7 @@ pub struct Hopeless {
     pub cells: usize,
     /// Distance between the best and the worst mean.
     pub seen: f64,
-    /// Smallest difference from the best that would show with 80 % power.
+    /// Smallest difference from the best that would show with 95 % power.
     pub difference: f64,
     /// Trials per cell that would show a difference as large as that seen; absent beyond 1,000.
     pub repeats: Option<usize>,

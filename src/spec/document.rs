@@ -238,7 +238,11 @@ fn depth(key: &str) -> usize {
 
 /// Decodes the settings that every cell starts from. A required key that is not in the file but
 /// that every cell is given by its grid takes the first of those values here, in `tree` too.
-fn base_settings(tree: &mut Vec<Entry>, blocks: &[TypedBlock], findings: &mut Findings) -> Settings {
+fn base_settings(
+    tree: &mut Vec<Entry>,
+    blocks: &[TypedBlock],
+    findings: &mut Findings,
+) -> Settings {
     let mut tried: Vec<String> = Vec::new();
     loop {
         let mut found = Findings::of(findings.edition);

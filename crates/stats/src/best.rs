@@ -5,17 +5,22 @@
 //! Whichever cell is truly best, it is left out with probability α at most, however many are
 //! compared and however close they are; Holm's rule against the best *seen* keeps no such promise.
 
+mod planned;
+
 use serde::Serialize;
 
 use super::block::{Blocks, MIN_BLOCK_CELLS};
 use super::distributions::{normal_quantile, normal_sf, t_quantile};
 use super::dunnett::SharedError;
 use super::means::{Estimate, MeanDifference};
+use super::mixture::{Contrast, VarianceMixture};
 use super::moderated::{Variance, in_groups, moderate, moderate_cautiously};
 use super::moments::Moments;
 use super::paired::{Pairs, pairs_are_enough};
 use super::power::{Sides, noncentrality_for};
 use super::shrink::groups_of_like_sd;
+
+pub use planned::{detectable_from_best, repeats_to_leave_best};
 
 /// Squared loadings are rounded down to multiples of one over this: never too lenient, and cells of
 /// nearly equal error are integrated as one.
@@ -69,6 +74,9 @@ pub struct BestQuestion {
     pub model: ErrorModel,
 }
 
+/// Rivals looked at closely, the strongest first; to look at fewer can only keep a cell in.
+const MAX_RIVALS: usize = 16;
+
 /// Times the typical standard error up to which a member brings in the cells with better means.
 const MOST_NOISE: f64 = 2.0;
 
@@ -89,12 +97,16 @@ pub struct BestSet {
     errors: Errors,
     /// Degrees of freedom of the one variance that all cells share; absent where they differ.
     pooled: Option<f64>,
+    /// Which variance each cell may have; absent for too few cells to tell.
+    mixture: Option<VarianceMixture>,
+    /// Values of each cell.
+    counts: Vec<f64>,
 }
 
 /// Where the error of a difference comes from.
 #[derive(Debug, Clone)]
 enum Errors {
-    Independent { most: f64 },
+    Independent { own: Vec<Variance>, most: f64 },
     Blocks { blocks: Blocks, most: f64 },
     Differences(Vec<Vec<Option<MeanDifference>>>),
 }
@@ -103,10 +115,11 @@ impl BestSet {
     /// Finds the confidence set of the best cell. `cells` hold one value per repeat; `None` stands
     /// for a trial that was lost or never run.
     ///
-    /// Variances are [moderated cautiously](super::moderate_cautiously()) among cells of like spread. A
-    /// cell whose error nothing is known of (a single value, and too few other cells to borrow a spread
-    /// from) stays in, and so does a cell with a better mean than a member of ordinary error. Where nothing varies at
-    /// all, the best means are the set.
+    /// From five cells on, every cell's variance is a mixture of those that all cells together make
+    /// likely; with fewer, variances are [moderated cautiously](super::moderate_cautiously()). A cell
+    /// whose error nothing is known of (a single value, and too few other cells to borrow a spread
+    /// from) stays in, and so does a cell with a better mean than a member of ordinary error. Where
+    /// nothing varies at all, the best means are the set.
     ///
     /// # Panics
     /// If a value is not finite, or the cells of blocks or differences do not have the same number
@@ -155,9 +168,26 @@ impl BestSet {
             )
             .map(|(cell, _)| cell);
         let alpha = question.alpha;
-        let pooled = pooled_freedom(&estimates, cells);
+        let mixture = match &errors {
+            Errors::Independent { own, .. } => VarianceMixture::of(own, question.floor),
+            Errors::Blocks { blocks, .. } => VarianceMixture::of(&blocks.variances, question.floor),
+            Errors::Differences(_) => None,
+        };
+        let pooled = pooled_freedom(&estimates, cells).filter(|_| mixture.is_none());
+        let counts = cells.iter().map(|cell| cell.iter().flatten().count() as f64).collect();
         let members = Vec::new();
-        let mut found = Self { members, leader, estimates, model, sign, alpha, errors, pooled };
+        let mut found = Self {
+            members,
+            leader,
+            estimates,
+            model,
+            sign,
+            alpha,
+            errors,
+            pooled,
+            mixture,
+            counts,
+        };
         found.members = (0..cells.len()).map(|cell| found.may_be_best(cell)).collect();
         found.close_upwards();
         found
@@ -195,7 +225,7 @@ impl BestSet {
     fn lead(&self, cell: usize, other: usize) -> Option<MeanDifference> {
         let (a, b) = (self.estimates[cell]?, self.estimates[other]?);
         let found = match &self.errors {
-            Errors::Independent { most } | Errors::Blocks { most, .. } => {
+            Errors::Independent { most, .. } | Errors::Blocks { most, .. } => {
                 capped(&a, &b, self.gaps(cell, other), *most)
             }
             Errors::Differences(table) => table[cell][other],
@@ -208,14 +238,27 @@ impl BestSet {
             .filter(move |&other| other != cell && self.estimates[other].is_some())
     }
 
+    /// Returns the squared error of a cell's mean.
+    fn squared_error(&self, cell: usize) -> f64 {
+        match &self.mixture {
+            Some(mixture) => mixture.mean(cell) / self.counts[cell],
+            None => self.estimates[cell].map_or(0.0, |own| own.squared_error),
+        }
+    }
+
+    fn contrast(&self, cell: usize, other: usize) -> Contrast {
+        let counts = [self.counts[cell], self.counts[other]];
+        Contrast { cells: [cell, other], counts, extra: self.gaps(cell, other) }
+    }
+
     /// Returns the joint distribution of the differences from `cell`, correlated through its error.
     fn joint(&self, cell: usize) -> Option<Joint> {
-        let own = self.estimates[cell]?.squared_error;
+        self.estimates[cell]?;
+        let own = self.squared_error(cell);
         let loadings: Vec<f64> = self
             .others(cell)
             .map(|other| {
-                let rest = self.estimates[other].map_or(0.0, |other| other.squared_error);
-                let all = own + rest + self.gaps(cell, other);
+                let all = own + self.squared_error(other) + self.gaps(cell, other);
                 let squared = if all > 0.0 { own / all } else { 0.5 };
                 ((squared * LOADING_STEPS).floor() / LOADING_STEPS).sqrt()
             })
@@ -234,16 +277,34 @@ impl BestSet {
         }
     }
 
+    /// Returns the comparison that speaks most against `cell`, with its one-sided p of "the cell is
+    /// no worse".
+    fn strongest_rival(&self, cell: usize) -> Option<(f64, MeanDifference)> {
+        let leads = self.others(cell).filter_map(|other| Some((other, self.lead(cell, other)?)));
+        let Some(mixture) = &self.mixture else {
+            return leads
+                .map(|(_, lead)| (p_no_worse(&lead), lead))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+        };
+        let mut leads: Vec<(f64, usize, MeanDifference)> = leads
+            .map(|(other, lead)| {
+                let error = mixture.squared_error(self.contrast(cell, other)).sqrt();
+                (lead.difference / error, other, lead)
+            })
+            .collect();
+        leads.sort_by(|a, b| a.0.total_cmp(&b.0));
+        leads.truncate(MAX_RIVALS);
+        let p = |(_, other, lead): (f64, usize, MeanDifference)| {
+            (mixture.tail(self.contrast(cell, other), -lead.difference), lead)
+        };
+        leads.into_iter().map(p).min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
     fn may_be_best(&self, cell: usize) -> bool {
         if self.estimates[cell].is_none() {
             return false;
         }
-        let rival = self
-            .others(cell)
-            .filter_map(|other| self.lead(cell, other))
-            .map(|lead| (p_no_worse(&lead), lead))
-            .min_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((p, lead)) = rival else {
+        let Some((p, lead)) = self.strongest_rival(cell) else {
             return true;
         };
         let others = self.others(cell).count() as f64;
@@ -268,32 +329,45 @@ impl BestSet {
     pub fn at_most_worse(&self, cell: usize) -> Option<f64> {
         self.estimates[cell]?;
         let rivals: Vec<usize> = self.others(cell).filter(|&other| self.members[other]).collect();
-        let leads: Option<Vec<MeanDifference>> =
-            rivals.iter().map(|&other| self.lead(cell, other)).collect();
+        let leads: Option<Vec<(usize, MeanDifference)>> =
+            rivals.iter().map(|&other| Some((other, self.lead(cell, other)?))).collect();
         let Some(leads) = leads else {
             return Some(f64::INFINITY);
         };
         if leads.is_empty() {
             return Some(0.0);
         }
-        let critical = self.critical_values(cell)?;
-        let worst = leads.iter().map(|lead| critical(lead) * lead.se - lead.difference);
+        let critical = self.critical_value(cell)?;
+        let worst = leads
+            .iter()
+            .map(|(other, lead)| self.margin(cell, *other, lead, critical) - lead.difference);
         Some(worst.fold(0.0, f64::max))
     }
 
-    /// Returns the critical value of every comparison with `cell`, by its degrees of freedom.
-    fn critical_values(&self, cell: usize) -> Option<impl Fn(&MeanDifference) -> f64 + use<>> {
+    /// Returns the critical value of the comparisons with `cell`.
+    fn critical_value(&self, cell: usize) -> Option<Critical> {
         let others = self.others(cell).count() as f64;
-        let (score, level) = if matches!(self.errors, Errors::Differences(_)) {
-            (0.0, Some(self.alpha / others))
+        if matches!(self.errors, Errors::Differences(_)) {
+            return Some(Critical::Level(self.alpha / others));
+        }
+        let joint = self.joint(cell)?;
+        let score = joint.shared.critical_value(self.alpha, Sides::One)?;
+        Some(if joint.is_pooled {
+            Critical::Score(score)
         } else {
-            let joint = self.joint(cell)?;
-            let score = joint.shared.critical_value(self.alpha, Sides::One)?;
-            (score, (!joint.is_pooled).then(|| normal_sf(score)))
-        };
-        Some(move |lead: &MeanDifference| {
-            level.map_or(score, |level| -t_quantile(level, lead.degrees_of_freedom))
+            Critical::Level(normal_sf(score))
         })
+    }
+
+    /// Returns the difference that counts as one, in a comparison with `cell`.
+    fn margin(&self, cell: usize, other: usize, lead: &MeanDifference, critical: Critical) -> f64 {
+        match (critical, &self.mixture) {
+            (Critical::Score(score), _) => score * lead.se,
+            (Critical::Level(level), Some(mixture)) => {
+                mixture.gap(self.contrast(cell, other), level)
+            }
+            (Critical::Level(level), None) => -t_quantile(level, lead.degrees_of_freedom) * lead.se,
+        }
     }
 
     /// Returns the smallest true distance from the best at which a cell like most is left out with
@@ -302,13 +376,32 @@ impl BestSet {
     #[must_use]
     pub fn detectable(&self, power: f64) -> Option<f64> {
         let leader = self.leader?;
-        let mut leads: Vec<MeanDifference> =
-            self.others(leader).filter_map(|other| self.lead(leader, other)).collect();
-        leads.sort_by(|a, b| a.se.total_cmp(&b.se));
-        let middle = leads.get(leads.len() / 2)?;
-        let critical = self.critical_values(leader)?(middle);
-        Some(noncentrality_for(critical, middle.degrees_of_freedom, power)? * middle.se)
+        let mut leads: Vec<(usize, MeanDifference)> = self
+            .others(leader)
+            .filter_map(|other| Some((other, self.lead(leader, other)?)))
+            .collect();
+        leads.sort_by(|a, b| a.1.se.total_cmp(&b.1.se));
+        let (other, middle) = leads.get(leads.len() / 2)?;
+        let critical = self.critical_value(leader)?;
+        let margin = self.margin(leader, *other, middle, critical);
+        if let Some(mixture) = &self.mixture {
+            return Some(margin + mixture.gap(self.contrast(leader, *other), 1.0 - power));
+        }
+        if middle.se == 0.0 {
+            return Some(0.0);
+        }
+        let distance = noncentrality_for(margin / middle.se, middle.degrees_of_freedom, power)?;
+        Some(distance * middle.se)
     }
+}
+
+/// When a comparison counts.
+#[derive(Debug, Clone, Copy)]
+enum Critical {
+    /// Beyond so many standard errors.
+    Score(f64),
+    /// Where it would be as rare as this by chance.
+    Level(f64),
 }
 
 /// The joint distribution of comparisons with one cell.
@@ -372,7 +465,7 @@ fn independent(
     let estimates = values.iter().zip(moderated).map(|(values, variance)| {
         Moments::of(values).map(|moments| Estimate::new(moments.mean, moments.n, variance))
     });
-    (ErrorModel::Independent, estimates.collect(), Errors::Independent { most })
+    (ErrorModel::Independent, estimates.collect(), Errors::Independent { own, most })
 }
 
 /// Compares every two cells by their differences, repeat by repeat, with variances moderated over
@@ -400,71 +493,6 @@ fn differences(cells: &[&[Option<f64>]], floor: f64) -> Vec<Vec<Option<MeanDiffe
         }
     }
     table
-}
-
-/// Plans a comparison with the best: returns the smallest true distance at which a cell is left out
-/// of the set with probability `power`, for `cells` cells of `n` values each with standard deviation `sd` known on
-/// so many degrees of freedom.
-///
-/// Nothing for fewer than two cells or values, or probabilities that make no sense.
-///
-/// ```
-/// // scipy.stats.nct and optimize.brentq with c = 2.3044 (Dunnett, 4 comparisons, 20 degrees of
-/// // freedom): d with nct.sf(c, 20, d) = 0.8, times sqrt(2 / 5)
-/// let found = gridbench_stats::detectable_from_best(1.0, 5, 5, 20.0, 0.05, 0.8).unwrap();
-/// assert!((found - 2.005_236_8).abs() < 1e-4);
-/// ```
-#[must_use]
-pub fn detectable_from_best(
-    sd: f64,
-    n: usize,
-    cells: usize,
-    degrees_of_freedom: f64,
-    alpha: f64,
-    power: f64,
-) -> Option<f64> {
-    let sound = n > 1 && cells > 1 && sd >= 0.0 && degrees_of_freedom > 0.0;
-    if !(sound && alpha < power && power < 1.0) {
-        return None;
-    }
-    let critical =
-        SharedError::balanced(cells - 1, degrees_of_freedom).critical_value(alpha, Sides::One)?;
-    let distance = noncentrality_for(critical, degrees_of_freedom, power)?;
-    Some(distance * sd * (2.0 / n as f64).sqrt())
-}
-
-/// Returns the fewest repeats, at least 2 and at most `most`, at which
-/// [`detectable_from_best`] is at most `difference`; `degrees_of_freedom` are those at so many
-/// repeats.
-#[must_use]
-pub fn repeats_to_leave_best(
-    sd: f64,
-    difference: f64,
-    cells: usize,
-    degrees_of_freedom: impl Fn(usize) -> f64,
-    (alpha, power): (f64, f64),
-    most: usize,
-) -> Option<usize> {
-    let reaches = |n: usize| {
-        detectable_from_best(sd, n, cells, degrees_of_freedom(n), alpha, power)
-            .is_some_and(|detectable| detectable <= difference)
-    };
-    let (mut low, mut high) = (1, 2);
-    while !reaches(high) {
-        if high >= most {
-            return None;
-        }
-        (low, high) = (high, (2 * high).min(most));
-    }
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if reaches(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    Some(high)
 }
 
 #[cfg(test)]

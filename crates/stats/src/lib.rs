@@ -71,6 +71,7 @@ mod gate;
 mod groups;
 mod histogram;
 mod means;
+mod mixture;
 mod moderated;
 mod moments;
 mod multiple;

@@ -47,7 +47,7 @@ impl Variance {
         self.variance.sqrt()
     }
 
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.degrees_of_freedom > 1e-15 && self.variance.is_finite() && self.variance >= 0.0
     }
 }
@@ -126,7 +126,7 @@ fn mean_of_chance(variances: &[Variance]) -> f64 {
 
 /// Lifts variances of 0, which have no logarithm, to 10⁻⁵ of the median, as limma does (of 1 where
 /// most are 0). Nothing for fewer than two, or without any spread.
-fn offset_from_zero(known: &[Variance]) -> Option<Vec<Variance>> {
+pub(super) fn offset_from_zero(known: &[Variance]) -> Option<Vec<Variance>> {
     if known.len() < 2 || known.iter().all(|own| own.variance == 0.0) {
         return None;
     }
@@ -276,7 +276,7 @@ pub fn moderate_along(variances: &[Variance], covariate: &[f64], floor: f64) -> 
 }
 
 /// Raises variances to `floor`, unless none of them is above 0.
-fn raise_to_floor(variances: &[Variance], floor: f64) -> Vec<Variance> {
+pub(super) fn raise_to_floor(variances: &[Variance], floor: f64) -> Vec<Variance> {
     let any_spread = variances.iter().any(|own| own.is_known() && own.variance > 0.0);
     let least = if any_spread { floor } else { 0.0 };
     variances.iter().map(|own| Variance { variance: own.variance.max(least), ..*own }).collect()

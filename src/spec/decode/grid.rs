@@ -56,10 +56,7 @@ impl TypedBlock {
 }
 
 /// Returns the axis from which every cell of every block gets `key`: that of the first block.
-pub(in crate::spec) fn supplied<'b>(
-    blocks: &'b [TypedBlock],
-    key: &str,
-) -> Option<&'b TypedAxis> {
+pub(in crate::spec) fn supplied<'b>(blocks: &'b [TypedBlock], key: &str) -> Option<&'b TypedAxis> {
     let axes: Option<Vec<&TypedAxis>> = blocks.iter().map(|block| block.supplies(key)).collect();
     axes?.first().copied()
 }

@@ -420,5 +420,8 @@ fn required_keys_may_come_from_the_grid_alone() {
     let lacking = format!("{text}\n[[grid.include]]\n\"dataset.source\" = \"folder\"\n");
     let error = read(&lacking).unwrap_err().to_string();
     assert!(error.contains("`dataset.path` is missing"), "{error}");
-    assert!(error.contains("some cells of the grid leave it out: give it here for them"), "{error}");
+    assert!(
+        error.contains("some cells of the grid leave it out: give it here for them"),
+        "{error}"
+    );
 }
