@@ -195,6 +195,7 @@ pub fn check_looks(
         looks_planned: looks.count,
         new_cells,
         ungated_cells: ungated,
+        control: None,
         warnings: warnings(
             baseline.source(),
             candidate_source,

@@ -6,6 +6,7 @@
 //! inconclusive, never ok, and every form says the same.
 
 mod baseline;
+mod control;
 mod gate;
 pub mod history;
 mod looks;
@@ -19,6 +20,7 @@ mod verdict;
 mod warning;
 
 pub use baseline::{Baseline, BaselineError};
+pub use control::{Control, ControlTrial, control_trial};
 pub use gate::{CheckError, check, check_looks, self_test};
 pub use looks::Looks;
 pub use sample::{CellSample, Source};

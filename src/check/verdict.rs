@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::control::Control;
 use super::sample::Source;
 use super::warning::Warning;
 use crate::base::Metric;
@@ -251,6 +252,8 @@ pub struct CheckReport {
     pub self_test: Option<Vec<PlantedLoss>>,
     /// Training speed; absent unless gated.
     pub speed: Option<SpeedReport>,
+    /// One trial of the baseline, trained again under its own seed; absent unless asked for.
+    pub control: Option<Control>,
     /// Looks taken, at least 1.
     pub looks_taken: usize,
     /// Looks that may be taken; the levels are divided over them.

@@ -13,10 +13,12 @@ use super::streams;
 use super::terminal::Terminal;
 use crate::base::{Metric, MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
-use crate::check::{self, Baseline, CellSample, CheckError, CheckReport, Looks, Source, Verdict};
+use crate::check::{
+    self, Baseline, CellSample, CheckError, CheckReport, Control, Looks, Source, Verdict,
+};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
-use crate::session::{Escalation, Images, Reading, data_folders, refresh};
+use crate::session::{ControlRun, Escalation, Images, Prepared, Reading, data_folders, refresh};
 use crate::spec::experiment::{CheckSettings, Experiment};
 use crate::store::{Repeats, atomic};
 
@@ -91,6 +93,9 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         }
     };
     let mut report = report;
+    if arguments.control {
+        report.control = Some(control(arguments, &baseline, &report.metric.name, terminal)?);
+    }
     let digest = digest_of(baseline.to_text().as_bytes()).to_string();
     if let Some(path) = &arguments.history {
         super::history::count_looks(path, &mut report, &digest);
@@ -107,6 +112,35 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         Verdict::Regressed => Exit::Regressed,
         Verdict::Inconclusive => Exit::Inconclusive,
     })
+}
+
+/// Sees one trial of the baseline again under its own seed.
+fn control(
+    arguments: &CheckArguments,
+    baseline: &Baseline,
+    metric: &MetricName,
+    terminal: Terminal,
+) -> Result<Control, Failure> {
+    let training = &arguments.training;
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Failure::input("cannot train the control").because(&error))?;
+    let data = data_folders(training.data.data_dir.clone());
+    let out = scratch.path().join("control");
+    let surroundings = (data, listener(true));
+    let prepared = ControlRun::prepare(&arguments.folder, baseline, metric, &out, surroundings)?;
+    let mut run = match prepared {
+        Prepared::Done(control) => return Ok(control),
+        Prepared::Train(run) => run,
+    };
+    let plan = run.session.plan()?;
+    let engine = engine_on(&training.device)?;
+    let how = How::of(training, terminal);
+    let finished = train(&mut run.session, &plan, engine.as_ref(), how, terminal)?;
+    if finished.summary.interrupted {
+        return Err(Failure::interrupted("stopped before the verdict")
+            .hint(Some("run the same command again")));
+    }
+    Ok(run.conclude(&finished))
 }
 
 /// Writes to every file asked for why there is no verdict, and returns the error to end with.

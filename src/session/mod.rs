@@ -5,6 +5,7 @@
 //! way goes to a [`Listener`], what a run tells to a closure. Every step returns an [`Error`] that
 //! says what was tried, why it failed and the way out.
 
+mod control;
 mod derived;
 mod error;
 mod escalation;
@@ -29,6 +30,7 @@ use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
 use crate::runner::{Event, RunSummary, StopSignal};
 
+pub(crate) use control::{ControlRun, Prepared};
 pub(crate) use derived::{refresh, write_markdown};
 pub use error::{Error, ErrorKind};
 pub(crate) use escalation::Escalation;

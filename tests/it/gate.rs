@@ -119,3 +119,38 @@ fn a_check_without_a_verdict_says_why_in_every_file_asked_for() {
         assert!(cells.iter().all(|cell| text.contains(cell)), "{file}: {text}");
     }
 }
+
+#[test]
+fn a_trial_of_the_baseline_is_seen_again_as_a_control() {
+    let place = Place::new();
+    place.file("fake.toml", with_repeats("accuracy = 0.9"));
+    place.done(&["run", "fake.toml"]);
+    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
+    let check = |folder: &str, more: &[&str]| {
+        let arguments = ["check", folder, "--baseline", "baseline.json", "--control", "--quiet"];
+        place.bench(&[&arguments, more].concat()).stdout
+    };
+    // On other seeds one trial of the baseline is trained again under its own.
+    place.done(&["run", "fake.toml", "--set", "seed=8", "--out", "fresh"]);
+    let same = check("fresh", &[]);
+    assert!(same.starts_with("ok:"), "{same}");
+    assert!(same.contains("\n  control: repeat 0 of `"), "{same}");
+    assert!(same.contains(" again under the baseline's seed\n"), "{same}");
+    // Results on the same seed hold it already.
+    assert!(check("results/fake", &[]).contains("\n  control: repeat 0 of `"));
+    // A setting that no axis varies changes what every trial comes to.
+    place.file("worse.toml", with_repeats("accuracy = 0.899"));
+    place.done(&["run", "worse.toml", "--set", "seed=8", "--out", "worse"]);
+    let drifted = check("worse", &[]);
+    assert!(drifted.starts_with("drift: repeat 0 of `"), "{drifted}");
+    assert!(drifted.contains("\nok:"), "{drifted}");
+    let json: serde_json::Value =
+        serde_json::from_str(&check("worse", &["--json"])).expect("JSON");
+    assert_eq!(json["control"]["kind"], "drift");
+    assert!(check("worse", &["--format", "github"]).contains("::warning title=bench check drift::"));
+    let markdown = check("worse", &["--format", "markdown"]);
+    assert!(markdown.contains("> drift: repeat 0 of"), "{markdown}");
+    // A version of the baseline that does not know its repeats, or another way of dividing: none.
+    place.done(&["run", "fake.toml", "--set", "dataset.split.seed=3", "--out", "split"]);
+    assert!(check("split", &[]).contains("control: none, "));
+}

@@ -138,6 +138,12 @@ impl Metric {
         self.counts_images && self.split == Some(Split::Test)
     }
 
+    /// Returns whether it is a cost that is measured anew each time: seconds, speed, memory.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        MetricName::COSTS.contains(&self.name)
+    }
+
     /// Returns whether `other` means the same numbers, whatever its range.
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {

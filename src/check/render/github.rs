@@ -21,7 +21,10 @@ pub(super) fn lines_without_commands(text: &str) -> String {
 pub(super) fn annotations(report: &CheckReport) -> String {
     let lines = lines(report);
     let of = |verdict| lines.iter().filter(|line| line.verdict == verdict).collect::<Vec<_>>();
-    let mut out = commands("error", "regressed", &of(Verdict::Regressed));
+    let drift = report.control.iter().filter(|control| control.is_drift());
+    let mut out: String =
+        drift.map(|drift| command("warning", "bench check drift", &drift.to_string())).collect();
+    out += &commands("error", "regressed", &of(Verdict::Regressed));
     out += &commands("warning", "inconclusive", &of(Verdict::Inconclusive));
     if report.verdict == Verdict::Ok {
         out += &command("notice", "bench check", &headline(report));

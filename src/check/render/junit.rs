@@ -64,7 +64,8 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
             line.verdict.name(),
         )]);
     }
-    let mut said = vec![headline(report), method(report, context.baseline), meaning(report)];
+    let mut said: Vec<String> = report.control.iter().map(ToString::to_string).collect();
+    said.extend([headline(report), method(report, context.baseline), meaning(report)]);
     said.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     said.extend(
         way_out(report, context.folder, context.baseline).map(|hint| format!("hint: {hint}")),

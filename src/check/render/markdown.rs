@@ -9,8 +9,11 @@ use crate::check::verdict::{CheckReport, Verdict};
 const RESERVE: usize = 200;
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>, limit: usize) -> String {
+    let drift = report.control.iter().filter(|control| control.is_drift());
+    let drift: String =
+        drift.map(|drift| format!("> {}\n\n", escaped(&drift.to_string()))).collect();
     let head = format!(
-        "### bench check: {}\n\n| verdict | gate | cell | before | now | change | 95 % interval | \
+        "### bench check: {}\n\n{drift}| verdict | gate | cell | before | now | change | 95 % interval | \
          trials | remarks |\n|---|---|---|---:|---:|---:|---|---|---|\n",
         escaped(&headline(report))
     );
@@ -56,6 +59,9 @@ fn foot(report: &CheckReport, context: Context<'_>) -> String {
     let mut out = String::new();
     if !report.new_cells.is_empty() {
         out.extend([format!("\nNew, not gated: {} cells.\n", report.new_cells.len())]);
+    }
+    if let Some(control) = report.control.as_ref().filter(|control| !control.is_drift()) {
+        out.extend([format!("\n{}\n", escaped(&control.to_string()))]);
     }
     for warning in &report.warnings {
         out.extend([format!("\n> warning: {}\n", escaped(&warning.to_string()))]);

@@ -6,7 +6,9 @@ use crate::base::text::counted;
 use crate::check::verdict::CheckReport;
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
-    let mut out = vec![headline(report)];
+    let (drift, control): (Vec<_>, Vec<_>) = report.control.iter().partition(|one| one.is_drift());
+    let mut out: Vec<String> = drift.into_iter().map(ToString::to_string).collect();
+    out.push(headline(report));
     let with_speed = report.speed.is_some() || report.claim.is_some();
     for line in lines(report) {
         let gate = if with_speed { format!("{} of ", line.gate) } else { String::new() };
@@ -15,6 +17,7 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>) -> String {
             out.push(format!("{:16}{part}", ""));
         }
     }
+    out.extend(control.into_iter().map(|control| format!("  {control}")));
     for name in &report.new_cells {
         out.push(format!("  new, not gated: `{name}`"));
     }

@@ -93,6 +93,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "bench check results/smoke --baseline baseline.json --escalate --format github",
                 "in CI: train on where the verdict is open",
             ),
+            (
+                "bench check results/smoke --baseline baseline.json --control",
+                "say first whether program, data or machine changed what a trial comes to",
+            ),
         ],
     ),
     (

@@ -31,6 +31,10 @@ pub(in crate::cli) struct CheckArguments {
     /// often this gate notices.
     #[arg(long)]
     pub(in crate::cli) self_test: bool,
+    /// See one trial of the baseline again under its own seed, training it where the results do not hold
+    /// it, and report before the verdict whether its bits have changed.
+    #[arg(long)]
+    pub(in crate::cli) control: bool,
     #[command(flatten)]
     pub(in crate::cli) training: TrainingArguments,
     /// How to write the verdict.
