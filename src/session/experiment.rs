@@ -210,8 +210,12 @@ impl LoadedExperiment {
     /// Draws the plan of cells that were surveyed.
     pub(crate) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Error> {
         let seed = self.document.experiment().seed;
-        let mut programs =
-            Programs::of(self, std::mem::take(&mut images.programs), images.listener.clone())?;
+        let mut programs = Programs::of(
+            self.folder()?,
+            &self.document.experiment().readings,
+            std::mem::take(&mut images.programs),
+            images.listener.clone(),
+        );
         let plan = self.plan_with(
             ENGINE_REVISION,
             &mut |settings| images.facts(settings, seed),
@@ -283,6 +287,15 @@ impl LoadedExperiment {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
             },
         )
+    }
+
+    /// Returns the folder of the experiment file, from which programs are called.
+    pub(super) fn folder(&self) -> Result<PathBuf, Error> {
+        let beside = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        std::path::absolute(if beside.as_os_str().is_empty() { Path::new(".") } else { beside })
+            .map_err(|error| {
+                Error::fault("cannot find the folder of the experiment").because(&error)
+            })
     }
 
     /// Returns what the manifest of a run says of this experiment.

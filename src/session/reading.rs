@@ -49,8 +49,13 @@ impl Reading {
         Ok(reading(manifest, results, OnceCell::new()))
     }
 
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns the journals with the plan of the experiment; nothing for committed results.
-    pub(crate) fn stored(&self) -> Result<Option<&(Store, Plan)>, Error> {
+    pub(super) fn stored(&self) -> Result<Option<&(Store, Plan)>, Error> {
         if self.stored.get().is_none() && has_journal(&self.folder) {
             // Nobody else can have set it since: a cell belongs to one thread.
             drop(self.stored.set(store_and_plan(&self.folder)?));
@@ -101,7 +106,7 @@ impl Reading {
     }
 
     /// Returns whether predictions may be stored.
-    pub(crate) fn may_have_predictions(&self) -> bool {
+    pub(super) fn may_have_predictions(&self) -> bool {
         has_journal(&self.folder) && self.folder.join("predictions").is_dir()
     }
 }
