@@ -109,12 +109,12 @@ fn kernels<E: Storage>(path: Path) {
             fastest(|| {
                 E::forward(
                     path,
+                    tiled.forward_plan(),
                     &Gather {
                         taps: &taps,
                         sources,
                         input: &input,
                         weights: &forward,
-                        winograd: tiled.forward.as_slice(),
                         images: BATCH,
                     },
                     ForwardEpilogue {
@@ -136,12 +136,12 @@ fn kernels<E: Storage>(path: Path) {
             fastest(|| {
                 E::backward(
                     path,
+                    tiled.backward_plan(),
                     &Gather {
                         taps: &back,
                         sources: Sources::pixels(outputs),
                         input: &output,
                         weights: &backward,
-                        winograd: &tiled.backward,
                         images: BATCH,
                     },
                     BackwardEpilogue {
@@ -159,9 +159,9 @@ fn kernels<E: Storage>(path: Path) {
             fastest(|| {
                 E::weight_gradient(
                     path,
+                    tiled.forward_plan(),
                     WeightGradient {
                         runs: &runs,
-                        winograd: tiled.forward.as_ref(),
                         images: BATCH,
                         inputs: sources,
                         input: &input,

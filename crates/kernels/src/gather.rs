@@ -12,7 +12,6 @@ use super::isa::Path;
 use super::layout::{Extent, Sources, product};
 use super::simd::{Kernel, Simd, run};
 use super::tile::{self, Tile, add_product, width};
-use super::winograd::Winograd;
 
 /// The sums of one layer over some images.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +24,6 @@ pub struct Gather<'a, E> {
     pub input: &'a [E],
     /// Packed weights: places × channels of the sources × channels of the targets.
     pub weights: &'a [E],
-    /// The targets in tiles, if the weights are packed for them; else nothing.
-    pub winograd: &'a [Winograd],
     /// Number of images.
     pub images: usize,
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 #[cfg(target_arch = "x86_64")]
-use super::x86::is_available;
+use super::x86;
 
 /// Families of kernels, slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +124,17 @@ impl Path {
     #[must_use]
     pub fn isa(self) -> Isa {
         self.0
+    }
+}
+
+/// Returns whether this machine can execute the kernels of `isa`.
+#[cfg(target_arch = "x86_64")]
+fn is_available(isa: Isa) -> bool {
+    match isa {
+        Isa::Portable => true,
+        Isa::Avx2 => x86::has_avx2(),
+        Isa::Avx512 => x86::has_avx512(),
+        Isa::AmxBf16 => x86::has_amx(),
     }
 }
 

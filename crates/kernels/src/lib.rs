@@ -60,6 +60,6 @@ pub use pointwise::{
     transform, transform_in_place,
 };
 pub use pool::{MOST_PLACES, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
-pub use storage::{Storage, Tiled};
+pub use storage::{ConvPlan, Storage, Tiled};
 pub use weight_gradient::{WeightGradient, weight_gradient};
 pub use winograd::Winograd;

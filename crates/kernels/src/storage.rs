@@ -56,6 +56,7 @@ pub trait Storage: Activation {
     /// Computes a layer forward.
     fn forward<T: Activation>(
         path: Path,
+        plan: ConvPlan<'_>,
         gather: &Gather<'_, Self>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [Self],
@@ -64,6 +65,7 @@ pub trait Storage: Activation {
     /// Computes the gradient with respect to a layer's input.
     fn backward(
         path: Path,
+        plan: ConvPlan<'_>,
         gather: &Gather<'_, Self>,
         epilogue: BackwardEpilogue<'_, Self>,
         scratch: &mut [Self],
@@ -71,7 +73,12 @@ pub trait Storage: Activation {
 
     /// Computes the gradient of a layer's weights. Rows of images that are not there must be
     /// zero in the output gradients and finite in the inputs.
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, Self>, scratch: &mut [Self]);
+    fn weight_gradient(
+        path: Path,
+        plan: ConvPlan<'_>,
+        gradient: WeightGradient<'_, '_, Self>,
+        scratch: &mut [Self],
+    );
 }
 
 /// A layer's outputs, and the gradients of its inputs, in tiles of fewer products.
@@ -81,6 +88,35 @@ pub struct Tiled {
     pub forward: Option<Winograd>,
     /// Gradients of the inputs, of some at a time; none if they are not computed in tiles.
     pub backward: Vec<Winograd>,
+}
+
+/// How a layer's sums are computed; weights are packed for one of the two.
+#[derive(Debug, Clone, Copy)]
+pub enum ConvPlan<'a> {
+    /// Product by product.
+    Direct,
+    /// In tiles of fewer products, the targets of each tiling in turn.
+    Winograd(&'a [Winograd]),
+}
+
+impl<'a> ConvPlan<'a> {
+    fn of(tilings: &'a [Winograd]) -> Self {
+        if tilings.is_empty() { Self::Direct } else { Self::Winograd(tilings) }
+    }
+}
+
+impl Tiled {
+    /// Returns how outputs, and the gradients of the weights, are computed.
+    #[must_use]
+    pub fn forward_plan(&self) -> ConvPlan<'_> {
+        ConvPlan::of(self.forward.as_slice())
+    }
+
+    /// Returns how the gradients of the inputs are computed.
+    #[must_use]
+    pub fn backward_plan(&self) -> ConvPlan<'_> {
+        ConvPlan::of(&self.backward)
+    }
 }
 
 /// Fewest channels on either side for which transforms are made up for.
@@ -169,32 +205,45 @@ impl Storage for f32 {
 
     fn forward<T: Activation>(
         path: Path,
+        plan: ConvPlan<'_>,
         gather: &Gather<'_, f32>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [f32],
     ) {
-        match gather.winograd {
-            [] => gather::gather_forward(path, gather, epilogue),
-            _ => winograd::forward(path, gather, epilogue, scratch),
+        match plan {
+            ConvPlan::Direct => gather::gather_forward(path, gather, epilogue),
+            ConvPlan::Winograd(tilings) => {
+                winograd::forward(path, tilings, gather, epilogue, scratch);
+            }
         }
     }
 
     fn backward(
         path: Path,
+        plan: ConvPlan<'_>,
         gather: &Gather<'_, f32>,
         epilogue: BackwardEpilogue<'_, f32>,
         scratch: &mut [f32],
     ) {
-        match gather.winograd {
-            [] => gather::gather_backward(path, gather, epilogue),
-            _ => winograd::backward(path, gather, epilogue, scratch),
+        match plan {
+            ConvPlan::Direct => gather::gather_backward(path, gather, epilogue),
+            ConvPlan::Winograd(tilings) => {
+                winograd::backward(path, tilings, gather, epilogue, scratch);
+            }
         }
     }
 
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>, scratch: &mut [f32]) {
-        match gradient.winograd {
-            Some(tiles) => winograd::weight_gradient(path, tiles, gradient, scratch),
-            None => weight_gradient::weight_gradient(path, gradient),
+    fn weight_gradient(
+        path: Path,
+        plan: ConvPlan<'_>,
+        gradient: WeightGradient<'_, '_, f32>,
+        scratch: &mut [f32],
+    ) {
+        match plan {
+            ConvPlan::Winograd([tiles]) => {
+                winograd::weight_gradient(path, tiles, gradient, scratch);
+            }
+            _ => weight_gradient::weight_gradient(path, gradient),
         }
     }
 }

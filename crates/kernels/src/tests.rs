@@ -177,12 +177,12 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let (is_first, is_second) = (numbers.between(0, 1) == 1, numbers.between(0, 1) == 1);
     E::forward(
         path,
+        case.tiled.forward_plan(),
         &Gather {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
-            winograd: case.tiled.forward.as_slice(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -236,12 +236,12 @@ fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     E::forward(
         path,
+        case.tiled.forward_plan(),
         &Gather {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
-            winograd: case.tiled.forward.as_slice(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -285,12 +285,12 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut products = vec![0.0; case.inputs.stride];
     E::backward(
         path,
+        case.tiled.backward_plan(),
         &Gather {
             taps: &Taps::backward(&case.window),
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
             weights: &packed,
-            winograd: &case.tiled.backward,
             images: case.images,
         },
         BackwardEpilogue {
@@ -339,9 +339,9 @@ fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
     for accumulate in [false, true] {
         E::weight_gradient(
             path,
+            case.tiled.forward_plan(),
             WeightGradient {
                 runs: &Runs::new(&case.window, stretch),
-                winograd: case.tiled.forward.as_ref(),
                 images: case.images,
                 inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),
@@ -394,12 +394,12 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut output = vec![0.0_f32; case.outputs.len(case.images)];
     E::forward(
         path,
+        ConvPlan::Direct,
         &Gather {
             taps: &Taps::forward(&rows),
             sources,
             input: &padded,
             weights: &packed,
-            winograd: &[],
             images: case.images,
         },
         ForwardEpilogue {
@@ -420,9 +420,9 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut scratch = vec![E::default(); E::scratch_len(&tiled, &sources, &case.outputs)];
     E::weight_gradient(
         path,
+        ConvPlan::Direct,
         WeightGradient {
             runs: &Runs::new(&rows, numbers.between(1, 30)),
-            winograd: None,
             images: case.images,
             inputs: sources,
             input: &padded,

@@ -11,15 +11,12 @@ use super::layout::{Extent, Sources};
 use super::pack::WeightShape;
 use super::simd::{Kernel, Simd, run};
 use super::tile::{self, Tile, add_product, width};
-use super::winograd::Winograd;
 
 /// The weight gradient of one layer over some images.
 #[derive(Debug)]
 pub struct WeightGradient<'a, 'b, E> {
     /// Which pixels meet at which place.
     pub runs: &'a Runs,
-    /// The outputs in tiles, if they are to be summed so.
-    pub winograd: Option<&'a Winograd>,
     /// Number of images.
     pub images: usize,
     /// Where the inputs lie.
@@ -42,9 +39,8 @@ pub struct WeightGradient<'a, 'b, E> {
 /// If a buffer is too small.
 pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
     let shape = gradient.checked();
-    let WeightGradient {
-        runs, images, inputs, input, outputs, gradient, accumulate, weights, ..
-    } = gradient;
+    let WeightGradient { runs, images, inputs, input, outputs, gradient, accumulate, weights } =
+        gradient;
     let sums = Sums {
         runs,
         images,

@@ -198,9 +198,9 @@ impl<E: Storage> Backward<'_, E> {
         let Some(linear) = &layer.linear else { return };
         E::weight_gradient(
             self.path,
+            linear.tiled.forward_plan(),
             WeightGradient {
                 runs: &linear.runs,
-                winograd: linear.tiled.forward.as_ref(),
                 images,
                 inputs: layer.sources,
                 input: chunk.of(&layer.inputs, input),
@@ -231,10 +231,10 @@ impl<E: Storage> Backward<'_, E> {
                     sources: Sources::pixels(layer.middle),
                     input: delta,
                     weights: &linear.packed_backward,
-                    winograd: &linear.tiled.backward,
                     images,
                 };
-                E::backward(path, &gather, epilogue, self.scratch);
+                let plan = linear.tiled.backward_plan();
+                E::backward(path, plan, &gather, epilogue, self.scratch);
             }
             (None, Some(pool)) if layer.stage.is_bare() => {
                 let winners = pool.is_max.then(|| chunk.of(&layer.outputs, &pool.winners[..]));

@@ -434,13 +434,7 @@ fn products<E: Storage, T: Activation>(
     scratch: &mut [E],
 ) {
     let Some(linear) = linear else { return pass_forward(path, input, images, epilogue) };
-    let gather = Gather {
-        taps: &linear.forward,
-        sources,
-        input,
-        weights: &linear.packed_forward,
-        winograd: linear.tiled.forward.as_slice(),
-        images,
-    };
-    E::forward(path, &gather, epilogue, scratch);
+    let gather =
+        Gather { taps: &linear.forward, sources, input, weights: &linear.packed_forward, images };
+    E::forward(path, linear.tiled.forward_plan(), &gather, epilogue, scratch);
 }

@@ -20,7 +20,7 @@ use super::geometry::Window;
 use super::isa::Path;
 use super::layout::{Extent, Sources, TILE_STEP, product};
 use super::pack::WeightShape;
-use super::storage::{Storage, Tiled};
+use super::storage::{ConvPlan, Storage, Tiled};
 use super::weight_gradient::WeightGradient;
 
 /// Images in a group.
@@ -87,6 +87,7 @@ impl Storage for bf16 {
 
     fn forward<T: Activation>(
         path: Path,
+        _: ConvPlan<'_>,
         gather: &Gather<'_, bf16>,
         epilogue: ForwardEpilogue<'_, T>,
         _: &mut [bf16],
@@ -97,6 +98,7 @@ impl Storage for bf16 {
 
     fn backward(
         path: Path,
+        _: ConvPlan<'_>,
         gather: &Gather<'_, bf16>,
         epilogue: BackwardEpilogue<'_, bf16>,
         _: &mut [bf16],
@@ -105,7 +107,12 @@ impl Storage for bf16 {
         gather::gather_backward(path, gather, epilogue);
     }
 
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
+    fn weight_gradient(
+        path: Path,
+        _: ConvPlan<'_>,
+        gradient: WeightGradient<'_, '_, bf16>,
+        scratch: &mut [bf16],
+    ) {
         assert_amx(path);
         weight_gradient::weight_gradient(gradient, scratch);
     }

@@ -259,9 +259,9 @@ fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
         let mut scratch = case.scratch::<E>();
         E::weight_gradient(
             path,
+            case.tiled.forward_plan(),
             WeightGradient {
                 runs: &Runs::new(&case.window, 8),
-                winograd: case.tiled.forward.as_ref(),
                 images: case.images,
                 inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),

@@ -58,12 +58,12 @@ fn check_outputs<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     E::forward(
         path,
+        case.tiled.forward_plan(),
         &Gather {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
-            winograd: case.tiled.forward.as_slice(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -108,12 +108,12 @@ fn check_gradients<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut values = grouped::<E>(&case.inputs, &case.values);
     E::backward(
         path,
+        case.tiled.backward_plan(),
         &Gather {
             taps: &Taps::backward(&case.window),
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
             weights: &packed,
-            winograd: &case.tiled.backward,
             images: case.images,
         },
         pooling::plain_epilogue(case.inputs, &mut values),

@@ -153,13 +153,14 @@ impl Room {
 /// If a buffer is too small.
 pub(super) fn forward<T: Activation>(
     path: Path,
+    tilings: &[Winograd],
     gather: &Gather<'_, f32>,
     mut epilogue: ForwardEpilogue<'_, T>,
     scratch: &mut [f32],
 ) {
     let targets = epilogue.extent;
     let epilogue = epilogue.checked(gather.images);
-    products(path, gather, targets, epilogue, scratch);
+    products(path, tilings, gather, targets, epilogue, scratch);
 }
 
 /// Computes the gradient with respect to a layer's input; `gather.weights` were packed by
@@ -169,24 +170,26 @@ pub(super) fn forward<T: Activation>(
 /// If a buffer is too small.
 pub(super) fn backward(
     path: Path,
+    tilings: &[Winograd],
     gather: &Gather<'_, f32>,
     mut epilogue: BackwardEpilogue<'_, f32>,
     scratch: &mut [f32],
 ) {
     let targets = epilogue.extent;
     let epilogue = epilogue.checked(gather.images);
-    products(path, gather, targets, epilogue, scratch);
+    products(path, tilings, gather, targets, epilogue, scratch);
 }
 
 fn products<P: Epilogue>(
     path: Path,
+    tilings: &[Winograd],
     gather: &Gather<'_, f32>,
     targets: Extent,
     epilogue: P,
     scratch: &mut [f32],
 ) {
     let mut weights = gather.weights;
-    for winograd in gather.winograd {
+    for winograd in tilings {
         let gather = Gather { weights, ..*gather };
         products_of(path, winograd, &gather, targets, epilogue, scratch);
         weights = &weights[packed_len(winograd, gather.sources.length(), targets.stride)..];

@@ -2,8 +2,8 @@
 
 use super::*;
 use gridbench_kernels::{
-    Affine, BackwardEpilogue, Dropout, ForwardEpilogue, Gather, Moments, Products, Runs, Sources,
-    Taps, Tiled, WeightGradient, WeightShape, Winograd,
+    Affine, BackwardEpilogue, ConvPlan, Dropout, ForwardEpilogue, Gather, Moments, Products, Runs,
+    Sources, Taps, Tiled, WeightGradient, WeightShape, Winograd,
 };
 
 /// A layer: its window, where its values lie, and how it is computed.
@@ -64,12 +64,12 @@ fn forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut scratch = layer.scratch::<E>(numbers);
     E::forward(
         path,
+        layer.tiled.forward_plan(),
         &Gather {
             taps: &Taps::forward(&window),
             sources: layer.sources,
             input: &input,
             weights: &packed,
-            winograd: layer.tiled.forward.as_slice(),
             images: layer.images,
         },
         ForwardEpilogue {
@@ -106,12 +106,12 @@ fn backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut scratch = layer.scratch::<E>(numbers);
     E::backward(
         path,
+        layer.tiled.backward_plan(),
         &Gather {
             taps: &Taps::backward(&window),
             sources: Sources::pixels(layer.outputs),
             input: &delta,
             weights: &packed,
-            winograd: &layer.tiled.backward,
             images: layer.images,
         },
         BackwardEpilogue {
@@ -142,9 +142,9 @@ fn weight_gradient<E: Storage>(path: Path, numbers: &mut Numbers) {
     let accumulate = numbers.is(50);
     E::weight_gradient(
         path,
+        layer.tiled.forward_plan(),
         WeightGradient {
             runs: &runs,
-            winograd: layer.tiled.forward.as_ref(),
             images: layer.images,
             inputs: layer.sources,
             input: &input,
@@ -190,14 +190,8 @@ fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let bias = numbers.buffer(outputs.stride(), 0.1_f32);
     E::forward(
         path,
-        &Gather {
-            taps: &Taps::forward(&rows),
-            sources,
-            input: &input,
-            weights: &packed,
-            winograd: &[],
-            images,
-        },
+        ConvPlan::Direct,
+        &Gather { taps: &Taps::forward(&rows), sources, input: &input, weights: &packed, images },
         ForwardEpilogue {
             extent: outputs,
             output: &mut output,
@@ -213,9 +207,9 @@ fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut scratch = numbers.buffer(E::scratch_len(&tiled, &sources, &outputs), E::default());
     E::weight_gradient(
         path,
+        ConvPlan::Direct,
         WeightGradient {
             runs: &Runs::new(&rows, numbers.between(1, 30)),
-            winograd: None,
             images,
             inputs: sources,
             input: &input,
