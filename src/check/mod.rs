@@ -9,6 +9,7 @@ mod baseline;
 mod gate;
 pub mod history;
 mod looks;
+mod pairs;
 pub mod render;
 mod rule;
 mod sample;
@@ -19,8 +20,9 @@ mod verdict;
 mod warning;
 
 pub use baseline::{Baseline, BaselineError};
-pub use gate::{CheckError, check, check_looks, self_test};
+pub use gate::{check, check_looks, self_test};
 pub use looks::Looks;
+pub use pairs::CheckError;
 pub use sample::{CellSample, Source};
 pub use verdict::{
     CellVerdict, CheckReport, ClaimReport, ClaimVerdict, CommonVerdict, Note, SpeedReport,

@@ -1,8 +1,8 @@
 //! The rule of three verdicts over the gated cells: from samples to what [`gridbench_stats::Gate`]
 //! weighs, and back.
 
-use super::gate::{Gate, Pair};
 use super::looks::Looks;
+use super::pairs::{Gate, Pair};
 use super::sample::{CellSample, Source};
 use super::verdict::{CellVerdict, CommonVerdict, Note, Verdict};
 use crate::base::Direction;
