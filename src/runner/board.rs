@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::shop::dataset_of;
 use crate::data::Dataset;
 use crate::engine::pack::agree;
 use crate::plan::Plan;
@@ -151,4 +150,11 @@ fn cost(settings: &Settings, dataset: &Dataset) -> u64 {
     let operations = network.map_or(1, |network| network.multiply_accumulates().max(1)) as u64;
     let images = settings.dataset.train_limit.unwrap_or(usize::MAX).min(dataset.len()) as u64;
     operations.saturating_mul(images).saturating_mul(u64::from(settings.train.epochs))
+}
+
+/// Returns the index of a member's collection of images in [`Plan::datasets`].
+pub(super) fn dataset_of(plan: &Plan, member: usize) -> usize {
+    let settings = &plan.members[member].settings.dataset;
+    let holds = plan.datasets.iter().position(|dataset| dataset.holds(settings));
+    holds.expect("a plan names the dataset of every member")
 }

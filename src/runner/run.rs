@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::board::Board;
+use super::board::{Board, dataset_of};
 use super::event::Event;
-use super::shop::{Shop, dataset_of};
+use super::shop::Shop;
 use super::standing::StoreProgress;
 use super::training::with_causes;
 use super::{Load, RunError, RunOptions, RunRequest, RunSummary};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::board::{Board, Work};
+use super::board::{Board, Work, dataset_of};
 use super::event::Event;
 use super::observer::MemberObserver;
 use super::score::{Scored, score, stated, train_seconds};
@@ -405,11 +405,4 @@ impl<'a> Shop<'a> {
         }
         Ok(judged)
     }
-}
-
-/// Returns the index of a member's collection of images in [`Plan::datasets`].
-pub(super) fn dataset_of(plan: &Plan, member: usize) -> usize {
-    let settings = &plan.members[member].settings.dataset;
-    let holds = plan.datasets.iter().position(|dataset| dataset.holds(settings));
-    holds.expect("a plan names the dataset of every member")
 }
