@@ -7,7 +7,7 @@ use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
 use crate::base::Split;
 use gridbench_stats::Summary;
 
-/// Returns label and text of every line.
+/// Returns label and text of every line below the grids.
 pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     let mut lines: Vec<(&str, String)> = Vec::new();
     let section = presenter.section;

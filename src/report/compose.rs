@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::confirm::best_cells;
-use super::confirm::measure::{best_of, by_repeat, errors, shrunken};
+use super::confirm::measure::{errors, shrunken};
 use super::document::{
-    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Hopeless, Noise, PivotGrid,
-    Role, Section, Spread,
+    AxisLine, Best, CellLine, Counts, Detectable, Extreme, Findings, Hopeless, Noise, Section,
+    Spread,
 };
 use super::labels::{short_labels, short_values};
+use super::marks::{Marks, floor};
 use super::pivot::Layout;
 use super::predicted::Predicted;
 use super::view::{View, order, trade_off};
@@ -213,40 +214,6 @@ fn line(results: &ExperimentResults, index: usize, metric: &Metric) -> CellLine 
     }
 }
 
-/// Returns the variance that rounding alone gives to counted images.
-fn floor(results: &ExperimentResults, metric: &Metric) -> f64 {
-    results.quantum(metric).map_or(0.0, |step| step * step / 12.0)
-}
-
-/// Which cells may be the best.
-pub(super) struct Marks {
-    pub(super) overall: BestSet,
-    /// Of their own grid.
-    in_grid: Vec<bool>,
-}
-
-impl Marks {
-    fn of(results: &ExperimentResults, metric: &Metric, grids: &[PivotGrid]) -> Self {
-        let rows = by_repeat(results.cells.iter().map(Some), metric);
-        let shares_seeds = results.facts.split_seed.is_some();
-        let floor = floor(results, metric);
-        let set = |members: &[usize]| {
-            let rows: Vec<&[Option<f64>]> =
-                members.iter().map(|cell| rows[*cell].as_slice()).collect();
-            best_of(&rows, shares_seeds, floor, metric)
-        };
-        let all: Vec<usize> = (0..rows.len()).collect();
-        let mut in_grid = vec![false; rows.len()];
-        for grid in grids {
-            let members: Vec<usize> = grid.entries.iter().flatten().flatten().copied().collect();
-            for (cell, mark) in members.iter().zip(set(&members).members) {
-                in_grid[*cell] = mark;
-            }
-        }
-        Self { overall: set(&all), in_grid }
-    }
-}
-
 fn total(cells: &[CellLine]) -> Counts {
     cells.iter().fold(Counts::default(), |sum, cell| Counts {
         planned: sum.planned + cell.counts.planned,
@@ -406,47 +373,5 @@ impl AxisLine {
     #[must_use]
     pub fn show_or_absent(&self, value: Option<&Value>) -> String {
         value.map_or_else(|| super::pivot::ABSENT.to_owned(), |value| self.show(value))
-    }
-}
-
-/// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
-#[must_use]
-pub(super) fn describe(axes: &[AxisLine], values: &[Option<Value>]) -> String {
-    let part = |(axis, value): (&AxisLine, &Option<Value>)| {
-        let value = axis.show(value.as_ref().filter(|_| axis.role != Role::Fixed)?);
-        Some(format!("{} {value}", axis.label))
-    };
-    axes.iter().zip(values).filter_map(part).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
-#[must_use]
-pub(super) fn joined(axes: &[AxisLine], values: &[Option<Value>], group: &[usize]) -> String {
-    let texts = group.iter().map(|axis| axes[*axis].show_or_absent(values[*axis].as_ref()));
-    texts.collect::<Vec<_>>().join("/")
-}
-
-impl Section {
-    /// Returns the axes that differ between cells, with their index.
-    pub fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
-        self.axes.iter().enumerate().filter(|(_, axis)| axis.role != Role::Fixed)
-    }
-
-    /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
-    #[must_use]
-    pub fn describe(&self, cell: usize) -> String {
-        describe(&self.axes, &self.cells[cell].values)
-    }
-
-    /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
-    #[must_use]
-    pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
-        joined(&self.axes, &self.cells[cell].values, axes)
-    }
-
-    /// Returns the declaration of a metric that was measured.
-    #[must_use]
-    pub fn measured(&self, name: &MetricName) -> Option<&Metric> {
-        self.metrics.iter().find(|metric| metric.name == *name)
     }
 }

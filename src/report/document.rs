@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::curves::CurveGroup;
-use super::effects::{AxisEffect, GridVariance};
+use super::levels::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
 use super::rivals::AgainstBest;
 use crate::base::{CellId, Metric, MetricName};

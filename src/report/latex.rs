@@ -4,7 +4,7 @@
 //! commit and hardware.
 
 use super::document::{PivotGrid, ReportDocument, Section};
-use super::markdown::sentence;
+use super::markup::sentence;
 use super::pivot::ABSENT;
 use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 

@@ -4,8 +4,10 @@
 
 use super::Attachment;
 use super::answer::answer;
+use super::captions::captions;
 use super::document::{ReportDocument, Section};
 use super::html::images;
+use super::markup::sentence;
 use super::numbers::counted;
 use super::present::{Presenter, grid_title};
 use super::reference::notes;
@@ -89,7 +91,7 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
         lines.extend(table.markdown());
         lines.push(String::new());
     }
-    list(&mut lines, &presenter.captions());
+    list(&mut lines, &captions(&presenter));
     if !section.warnings.is_empty() {
         for warning in &section.warnings {
             lines.push(format!("> **Warning:** {}", prose(&warning.text)));
@@ -240,11 +242,4 @@ fn reference(presenter: &Presenter<'_>, lines: &mut Vec<String>) {
     let notes: Vec<(String, String)> =
         notes(comparison).into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
     list(lines, &notes);
-}
-
-/// Makes a sentence of a line.
-pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
 }

@@ -22,9 +22,12 @@ mod html;
 mod labels;
 mod latex;
 mod layout;
+mod levels;
 pub mod listing;
 mod markdown;
+mod marks;
 mod markup;
+mod naming;
 mod numbers;
 mod origin;
 mod pivot;
@@ -55,9 +58,9 @@ pub use document::{
     Noise, PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
     ReportDocument, Role, Section, Spread, Warning, WarningKind,
 };
-pub use effects::{AxisEffect, GridVariance, Level};
 pub use labels::short_cell_name;
 pub use layout::{wrap_parts, wrap_text};
+pub use levels::{AxisEffect, GridVariance, Level};
 pub use numbers::{counted, duration, grouped, whole};
 pub use rivals::AgainstBest;
 pub use view::{Sort, Tolerance, View};

@@ -1,10 +1,10 @@
 //! Pieces that the text renderings share: grid, details and reference tables, caption lines.
 
 use super::document::{CellLine, Counts, Heading, PivotGrid, Section};
+use super::layout;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable};
 use super::numbers::{Scale, counted, duration};
 use super::pivot::ABSENT;
-use super::{captions, layout};
 use gridbench_stats::Summary;
 
 /// Marks cells that may be the best.
@@ -122,12 +122,6 @@ impl<'a> Presenter<'a> {
             columns,
             split: Split::Even,
         }
-    }
-
-    /// Returns label and text of every line below the grids.
-    #[must_use]
-    pub(super) fn captions(&self) -> Vec<(String, String)> {
-        captions::captions(self)
     }
 }
 

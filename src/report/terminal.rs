@@ -1,6 +1,7 @@
 //! The report for a terminal.
 
 use super::answer::answer;
+use super::captions::captions;
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
 use super::present::{Presenter, grid_title, labelled_lines};
@@ -42,7 +43,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
         lines.extend(presenter.grid(grid).draw(width, colour));
     }
     lines.push(String::new());
-    for (label, text) in presenter.captions() {
+    for (label, text) in captions(&presenter) {
         lines.extend(labelled_lines(&label, &text, width, Paint::Bold, colour));
     }
     if !section.warnings.is_empty() {

@@ -1,7 +1,7 @@
 //! What a reader asks of finished results, beyond what their experiment asks.
 
-use super::compose::Marks;
 use super::document::{CellLine, FrontLine, TradeOff};
+use super::marks::Marks;
 use crate::base::{Metric, MetricName};
 use crate::results::ExperimentResults;
 use crate::spec::value::Value;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::compose::describe;
 use super::document::{
     AxisLine, CellLine, Counts, Findings, ReferenceComparison, Warning, WarningKind,
 };
+use super::naming::describe;
 use super::numbers::{Scale, counted};
 use super::reference;
 use crate::base::{MetricName, Split};

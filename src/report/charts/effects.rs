@@ -4,7 +4,7 @@ use super::scale::{Linear, full_range, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use super::trellis::{Frame, grid_name};
 use crate::report::document::PivotGrid;
-use crate::report::effects::{AxisEffect, Level};
+use crate::report::levels::{AxisEffect, Level};
 use crate::report::numbers::counted;
 use crate::report::pivot::ABSENT;
 use crate::report::present::Presenter;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Page;
+use crate::report::captions::captions;
 use crate::report::charts::robust_range;
 use crate::report::document::{Heading, PivotGrid, Section};
 use crate::report::markup::escape;
@@ -31,7 +32,7 @@ pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         );
         page.raw(&legend);
     }
-    page.list(&presenter.captions());
+    page.list(&captions(presenter));
     page.close();
 }
 
