@@ -6,15 +6,10 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::evidence::usable;
-use super::{Error, Listener, LoadedExperiment};
+use super::{Error, LoadedExperiment};
 use crate::base::{Metric, MetricName};
 use crate::plan::Plan;
-use crate::record::{Outcome, Predictions, TrialRecord};
-use crate::report::compare::Examples;
 use crate::results::{CellResults, ExperimentResults, Facts, assemble, declared_axes};
-use crate::runner::predicted_classes;
-use crate::spec::settings::SplitSeed;
 use crate::store::{Derived, Manifest, Store};
 use crate::tables;
 
@@ -61,48 +56,6 @@ impl Reading {
             drop(self.stored.set(store_and_plan(&self.folder)?));
         }
         Ok(self.stored.get())
-    }
-
-    /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
-    pub(crate) fn examples(&self, cell: usize, listener: &Listener) -> Option<Examples> {
-        let (store, plan) = match self.stored() {
-            Ok(stored) => stored?,
-            Err(error) => {
-                listener.tell_of_predictions(error);
-                return None;
-            }
-        };
-        let settings = &plan.cells[cell].settings;
-        let split = &settings.dataset.split;
-        let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;
-        let fixed = match split.seed {
-            SplitSeed::Fixed(seed) => Some(seed),
-            SplitSeed::Trial | SplitSeed::Member => None,
-        };
-        let mut examples = Examples {
-            images: format!("{checksum} {:?} {:?} {fixed:?}", split.test, split.stratify),
-            ..Examples::default()
-        };
-        for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
-            let completed = |found: &&TrialRecord| found.outcome == Outcome::Completed;
-            if !store.trials().get(&trial.id).as_ref().is_some_and(completed) {
-                continue;
-            }
-            let members: Vec<Predictions> = trial
-                .members
-                .iter()
-                .map(|&member| usable(store, &plan.members[member].id, listener))
-                .collect::<Option<_>>()?;
-            let labels = &members.first()?.test_labels;
-            if examples.labels.is_empty() {
-                examples.labels.clone_from(labels);
-            }
-            if examples.labels != *labels {
-                return None;
-            }
-            examples.trials.push(predicted_classes(&members, settings.ensemble.combine)?);
-        }
-        Some(examples)
     }
 
     /// Returns whether predictions may be stored.
