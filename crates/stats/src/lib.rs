@@ -54,6 +54,7 @@
 //!
 //! The crate knows nothing of cells, files or printing, and uses `statrs` for Γ and B functions and
 //! `rayon` for resampling.
+#![forbid(unsafe_code)]
 
 mod anova;
 mod best;
