@@ -3,6 +3,11 @@
 //!
 //! This one calls every image by the class whose mean image is nearest. The grid asks how many
 //! training images that takes. Run it with `cargo run --release --example own_engine`.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "an example prints, and writes the file it reads"
+)]
 
 use std::collections::BTreeMap;
 use std::error::Error;

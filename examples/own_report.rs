@@ -3,6 +3,11 @@
 //!
 //! Run it with `cargo run --release --example own_report -- RESULTS-FOLDER`; without a folder it
 //! makes one with the fake engine, whose numbers are made up.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "an example prints, and writes the file it reads"
+)]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -203,7 +203,10 @@ fn imports_point_one_way() {
 }
 
 /// Modules whose own files import each other one way only.
-const WITHOUT_CIRCLES: &[&str] = &["data"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "base", "check", "data", "grid", "plan", "record", "report", "results", "runner", "session",
+    "tables",
+];
 
 /// Returns which parts of a folder's module (files, or folders with all that is in them) use which.
 fn uses_within(folder: &Path, path: &str) -> BTreeMap<String, BTreeSet<String>> {
