@@ -51,10 +51,10 @@ fn panels() -> ExperimentResults {
         ("augment.rotation", &rotations),
         ("augment.zoom", &zooms),
     ];
-    let mut results = fixture::experiment("seed_001", &axes, &made);
+    let mut results = fixture::experiment("deotte", &axes, &made);
     results.facts.repeats = 6;
     results.cells.iter_mut().for_each(|cell| cell.planned = 6);
-    results.facts.report.reference = Some("seed-001-ensemble".to_owned());
+    results.facts.report.reference = Some("deotte-2018-ensemble".to_owned());
     results.facts.base.insert("train.epochs".to_owned(), Value::Integer(3));
     results.facts.base.insert("dataset.source.kind".to_owned(), Value::from_notation("digits"));
     results
@@ -160,7 +160,7 @@ fn colour_adds_nothing_but_escape_codes() {
 fn sections_are_sorted_by_name_and_rendered_the_same_every_time() {
     let results = [panels(), fixture::augment_grid()];
     let names: Vec<String> = sections(&results).into_iter().map(|section| section.name).collect();
-    assert_eq!(names, ["augment_grid", "seed_001"]);
+    assert_eq!(names, ["augment_grid", "deotte"]);
     assert_eq!(all_renderings(&results), all_renderings(&results));
 }
 
@@ -247,7 +247,7 @@ fn published_spreads_are_compared_by_welch() {
     let axes: [(&str, &[&str]); 1] = [("ensemble.size", &["1", "15"])];
     let cells: [HandMade<'_>; 2] = [(&[Some("1")], &[2, 3, 4]), (&[Some("15")], &[1, 1, 2])];
     let mut results = fixture::experiment("spread", &axes, &cells);
-    results.facts.report.reference = Some("seed-001-spread".to_owned());
+    results.facts.report.reference = Some("deotte-2018-spread".to_owned());
     for (key, value) in
         [("augment.rotation", "10"), ("augment.zoom.width", "0.1"), ("augment.shift.width", "0.1")]
     {
@@ -337,7 +337,7 @@ fn a_single_trial_has_no_columns_of_a_distribution_and_ties_are_named() {
 fn published_numbers_name_their_metric_and_number_of_trials() {
     let mut results = fixture::experiment("two", &[], &[(&[], &[5, 6, 7])]);
     results.facts.model = "two-conv".to_owned();
-    results.facts.report.reference = Some("seed-002".to_owned());
+    results.facts.report.reference = Some("tensorflow-two-conv".to_owned());
     for trial in &mut results.cells[0].trials {
         let accuracy = 0.98 + 0.001 * f64::from(trial.repeat);
         trial.metrics.insert(MetricName::VALIDATION_ACCURACY, accuracy);

@@ -35,7 +35,7 @@ epochs = 2
 
 [report]
 rows = "ensemble.size"
-reference = "seed-001-ensemble"
+reference = "deotte-2018-ensemble"
 "#;
 
 fn document() -> Document {

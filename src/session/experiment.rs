@@ -15,6 +15,7 @@ use crate::plan::{
     CellDraft, Facts, ImageFacts, MAX_NETWORKS, Plan, PlanError, Questions, SplitSizes, Survey,
     SurveyError, survey,
 };
+use crate::report::reference;
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
@@ -170,14 +171,21 @@ impl LoadedExperiment {
                 workers,
             },
         };
-        survey(&self.document, &self.grid, &mut questions).map_err(|error| match error {
-            SurveyError::Cell(problem) => problem.into(),
-            SurveyError::Images(failure) => failure,
-            SurveyError::Twins(twins) => {
-                Error::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
-            }
-            SurveyError::TooMany => self.too_many_networks(),
-        })
+        let mut surveyed =
+            survey(&self.document, &self.grid, &mut questions).map_err(|error| match error {
+                SurveyError::Cell(problem) => problem.into(),
+                SurveyError::Images(failure) => failure,
+                SurveyError::Twins(twins) => {
+                    Error::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
+                }
+                SurveyError::TooMany => self.too_many_networks(),
+            })?;
+        let named = experiment.report.reference.as_deref();
+        if let Some((old, new)) = named.and_then(|old| Some((old, reference::renamed(old)?))) {
+            let doubt = format!("`report.reference` is `{old}`, an old name: write `{new}`");
+            surveyed.doubts.push(doubt);
+        }
+        Ok(surveyed)
     }
 
     /// Iterates over the cells of which some repeat is meant.
