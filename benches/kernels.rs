@@ -13,7 +13,7 @@
 use std::time::Instant;
 
 use gridbench_kernels::{
-    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Moments, Path, Runs, Sources,
+    Aligned, BackwardEpilogue, Conv, Extent, ForwardEpilogue, Moments, Path, Runs, Sources,
     Storage, Taps, Tiled, WeightGradient, WeightShape, Window, peak_flops,
 };
 
@@ -110,13 +110,7 @@ fn kernels<E: Storage>(path: Path) {
                 E::forward(
                     path,
                     tiled.forward_plan(),
-                    &Gather {
-                        taps: &taps,
-                        sources,
-                        input: &input,
-                        weights: &forward,
-                        images: BATCH,
-                    },
+                    &Conv { taps: &taps, sources, input: &input, weights: &forward, images: BATCH },
                     ForwardEpilogue {
                         extent: outputs,
                         output: &mut output,
@@ -137,7 +131,7 @@ fn kernels<E: Storage>(path: Path) {
                 E::backward(
                     path,
                     tiled.backward_plan(),
-                    &Gather {
+                    &Conv {
                         taps: &back,
                         sources: Sources::pixels(outputs),
                         input: &output,

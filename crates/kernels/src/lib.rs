@@ -40,7 +40,7 @@
 //! A window of 2×2 over an image of 3×3 pixels:
 //! ```
 //! use gridbench_kernels::{
-//!     Extent, ForwardEpilogue, Gather, Path, Sources, Storage, Taps, Tiled, WeightShape, Window,
+//!     Extent, ForwardEpilogue, Conv, Path, Sources, Storage, Taps, Tiled, WeightShape, Window,
 //!     spread_images,
 //! };
 //!
@@ -67,7 +67,7 @@
 //! f32::forward(
 //!     path,
 //!     direct.forward_plan(),
-//!     &Gather {
+//!     &Conv {
 //!         taps: &Taps::forward(&window),
 //!         sources: Sources::pixels(inputs),
 //!         input: &input,
@@ -100,10 +100,10 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod conv;
 mod dropout;
 mod element;
 mod epilogue;
-mod gather;
 mod geometry;
 mod isa;
 mod layout;
@@ -126,10 +126,10 @@ mod winograd;
 mod x86;
 
 pub use aligned::Aligned;
+pub use conv::{Conv, conv_forward, conv_input_gradient};
 pub use dropout::Dropout;
 pub use element::{Activation, Element};
 pub use epilogue::{Affine, BackwardEpilogue, ForwardEpilogue, Moments, Products};
-pub use gather::{Gather, gather_backward, gather_forward};
 pub use geometry::{Runs, Taps, Window};
 pub use isa::{Isa, IsaError, Path};
 pub use layout::{CHANNEL_STEP, Extent, Sources, TILE_STEP};

@@ -72,7 +72,7 @@ impl WeightShape {
     }
 }
 
-/// Packs weights for [`super::gather_forward`]; `packed` holds [`WeightShape::len`] values.
+/// Packs weights for [`super::conv_forward`]; `packed` holds [`WeightShape::len`] values.
 ///
 /// # Panics
 /// If a buffer is too small.
@@ -82,7 +82,7 @@ pub fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mu
     unsafe { run(path, PackForward { shape, weights, packed }) }
 }
 
-/// Packs weights for [`super::gather_backward`], transposed; `packed` holds
+/// Packs weights for [`super::conv_input_gradient`], transposed; `packed` holds
 /// `places × outputs × input_stride` values.
 ///
 /// # Panics

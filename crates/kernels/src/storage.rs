@@ -1,8 +1,8 @@
 //! The matrix kernels of each way to store activations, behind one name.
 
+use super::conv::{self, Conv};
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
-use super::gather::{self, Gather};
 use super::geometry::Window;
 use super::isa::Path;
 use super::layout::{CHANNEL_STEP, Extent, Sources, product};
@@ -57,7 +57,7 @@ pub trait Storage: Activation {
     fn forward<T: Activation>(
         path: Path,
         plan: ConvPlan<'_>,
-        gather: &Gather<'_, Self>,
+        conv: &Conv<'_, Self>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [Self],
     );
@@ -66,7 +66,7 @@ pub trait Storage: Activation {
     fn backward(
         path: Path,
         plan: ConvPlan<'_>,
-        gather: &Gather<'_, Self>,
+        conv: &Conv<'_, Self>,
         epilogue: BackwardEpilogue<'_, Self>,
         scratch: &mut [Self],
     );
@@ -206,14 +206,14 @@ impl Storage for f32 {
     fn forward<T: Activation>(
         path: Path,
         plan: ConvPlan<'_>,
-        gather: &Gather<'_, f32>,
+        conv: &Conv<'_, f32>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [f32],
     ) {
         match plan {
-            ConvPlan::Direct => gather::gather_forward(path, gather, epilogue),
+            ConvPlan::Direct => conv::conv_forward(path, conv, epilogue),
             ConvPlan::Winograd(tilings) => {
-                winograd::forward(path, tilings, gather, epilogue, scratch);
+                winograd::forward(path, tilings, conv, epilogue, scratch);
             }
         }
     }
@@ -221,14 +221,14 @@ impl Storage for f32 {
     fn backward(
         path: Path,
         plan: ConvPlan<'_>,
-        gather: &Gather<'_, f32>,
+        conv: &Conv<'_, f32>,
         epilogue: BackwardEpilogue<'_, f32>,
         scratch: &mut [f32],
     ) {
         match plan {
-            ConvPlan::Direct => gather::gather_backward(path, gather, epilogue),
+            ConvPlan::Direct => conv::conv_input_gradient(path, conv, epilogue),
             ConvPlan::Winograd(tilings) => {
-                winograd::backward(path, tilings, gather, epilogue, scratch);
+                winograd::backward(path, tilings, conv, epilogue, scratch);
             }
         }
     }

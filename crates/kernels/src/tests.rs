@@ -178,7 +178,7 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::forward(
         path,
         case.tiled.forward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
@@ -237,7 +237,7 @@ fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::forward(
         path,
         case.tiled.forward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
@@ -286,7 +286,7 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::backward(
         path,
         case.tiled.backward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::backward(&case.window),
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
@@ -395,7 +395,7 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::forward(
         path,
         ConvPlan::Direct,
-        &Gather {
+        &Conv {
             taps: &Taps::forward(&rows),
             sources,
             input: &padded,

@@ -9,7 +9,7 @@ use super::layer::{Chunk, Layer};
 use super::parameters::Slots;
 use super::trunk::{Mode, Trunk};
 use gridbench_kernels::{
-    BackwardEpilogue, Extent, Gather, NormalisationGradient, Path, PoolBackward, Products, Sources,
+    BackwardEpilogue, Conv, Extent, NormalisationGradient, Path, PoolBackward, Products, Sources,
     Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
 };
 
@@ -226,7 +226,7 @@ impl<E: Storage> Backward<'_, E> {
         };
         match (&layer.linear, &layer.pool) {
             (Some(linear), _) => {
-                let gather = Gather {
+                let conv = Conv {
                     taps: &linear.backward,
                     sources: Sources::pixels(layer.middle),
                     input: delta,
@@ -234,7 +234,7 @@ impl<E: Storage> Backward<'_, E> {
                     images,
                 };
                 let plan = linear.tiled.backward_plan();
-                E::backward(path, plan, &gather, epilogue, self.scratch);
+                E::backward(path, plan, &conv, epilogue, self.scratch);
             }
             (None, Some(pool)) if layer.stage.is_bare() => {
                 let winners = pool.is_max.then(|| chunk.of(&layer.outputs, &pool.winners[..]));

@@ -10,7 +10,7 @@ use super::stages;
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use gridbench_kernels::{
-    Activation, Affine, Aligned, Dropout, Extent, ForwardEpilogue, Gather, Moments, Path,
+    Activation, Affine, Aligned, Conv, Dropout, Extent, ForwardEpilogue, Moments, Path,
     PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,
     spread_images, transform, transform_in_place,
 };
@@ -434,7 +434,7 @@ fn products<E: Storage, T: Activation>(
     scratch: &mut [E],
 ) {
     let Some(linear) = linear else { return pass_forward(path, input, images, epilogue) };
-    let gather =
-        Gather { taps: &linear.forward, sources, input, weights: &linear.packed_forward, images };
-    E::forward(path, linear.tiled.forward_plan(), &gather, epilogue, scratch);
+    let conv =
+        Conv { taps: &linear.forward, sources, input, weights: &linear.packed_forward, images };
+    E::forward(path, linear.tiled.forward_plan(), &conv, epilogue, scratch);
 }

@@ -5,7 +5,7 @@
 //! window, stride or padding. Weight gradients sum over images, so inputs are transposed and
 //! output gradients interleaved in pairs of images, pixel by pixel ([`shuffle`]).
 
-mod gather;
+mod conv;
 mod pack;
 mod shuffle;
 mod tiles;
@@ -13,9 +13,9 @@ mod weight_gradient;
 
 use half::bf16;
 
+use super::conv::Conv;
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
-use super::gather::Gather;
 use super::geometry::Window;
 use super::isa::Path;
 use super::layout::{Extent, Sources, TILE_STEP, product};
@@ -88,23 +88,23 @@ impl Storage for bf16 {
     fn forward<T: Activation>(
         path: Path,
         _: ConvPlan<'_>,
-        gather: &Gather<'_, bf16>,
+        conv: &Conv<'_, bf16>,
         epilogue: ForwardEpilogue<'_, T>,
         _: &mut [bf16],
     ) {
         assert_amx(path);
-        gather::gather_forward(path, gather, epilogue);
+        conv::conv_forward(path, conv, epilogue);
     }
 
     fn backward(
         path: Path,
         _: ConvPlan<'_>,
-        gather: &Gather<'_, bf16>,
+        conv: &Conv<'_, bf16>,
         epilogue: BackwardEpilogue<'_, bf16>,
         _: &mut [bf16],
     ) {
         assert_amx(path);
-        gather::gather_backward(path, gather, epilogue);
+        conv::conv_input_gradient(path, conv, epilogue);
     }
 
     fn weight_gradient(

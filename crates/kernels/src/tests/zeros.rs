@@ -59,7 +59,7 @@ fn check_outputs<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::forward(
         path,
         case.tiled.forward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
@@ -109,7 +109,7 @@ fn check_gradients<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::backward(
         path,
         case.tiled.backward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::backward(&case.window),
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),

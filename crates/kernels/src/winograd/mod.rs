@@ -21,9 +21,9 @@ mod tiling;
 mod transforms;
 mod weights;
 
+use super::conv::Conv;
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, Epilogue, ForwardEpilogue};
-use super::gather::Gather;
 use super::isa::Path;
 use super::layout::{Extent, product};
 use super::weight_gradient::WeightGradient;
@@ -147,23 +147,23 @@ impl Room {
     }
 }
 
-/// Computes a layer forward; `gather.weights` were packed by [`pack_forward`].
+/// Computes a layer forward; `conv.weights` were packed by [`pack_forward`].
 ///
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn forward<T: Activation>(
     path: Path,
     tilings: &[Winograd],
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     mut epilogue: ForwardEpilogue<'_, T>,
     scratch: &mut [f32],
 ) {
     let targets = epilogue.extent;
-    let epilogue = epilogue.checked(gather.images);
-    products(path, tilings, gather, targets, epilogue, scratch);
+    let epilogue = epilogue.checked(conv.images);
+    products(path, tilings, conv, targets, epilogue, scratch);
 }
 
-/// Computes the gradient with respect to a layer's input; `gather.weights` were packed by
+/// Computes the gradient with respect to a layer's input; `conv.weights` were packed by
 /// [`pack_backward`].
 ///
 /// # Panics
@@ -171,52 +171,52 @@ pub(super) fn forward<T: Activation>(
 pub(super) fn backward(
     path: Path,
     tilings: &[Winograd],
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     mut epilogue: BackwardEpilogue<'_, f32>,
     scratch: &mut [f32],
 ) {
     let targets = epilogue.extent;
-    let epilogue = epilogue.checked(gather.images);
-    products(path, tilings, gather, targets, epilogue, scratch);
+    let epilogue = epilogue.checked(conv.images);
+    products(path, tilings, conv, targets, epilogue, scratch);
 }
 
 fn products<P: Epilogue>(
     path: Path,
     tilings: &[Winograd],
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     targets: Extent,
     epilogue: P,
     scratch: &mut [f32],
 ) {
-    let mut weights = gather.weights;
+    let mut weights = conv.weights;
     for winograd in tilings {
-        let gather = Gather { weights, ..*gather };
-        products_of(path, winograd, &gather, targets, epilogue, scratch);
-        weights = &weights[packed_len(winograd, gather.sources.length(), targets.stride)..];
+        let conv = Conv { weights, ..*conv };
+        products_of(path, winograd, &conv, targets, epilogue, scratch);
+        weights = &weights[packed_len(winograd, conv.sources.length(), targets.stride)..];
     }
 }
 
 fn products_of<P: Epilogue>(
     path: Path,
     winograd: &Winograd,
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     targets: Extent,
     epilogue: P,
     scratch: &mut [f32],
 ) {
-    let (sources, depth) = (gather.sources.extent, gather.sources.length());
+    let (sources, depth) = (conv.sources.extent, conv.sources.length());
     let parts = winograd.parts();
-    gather.assert_sound(&targets, packed_len(winograd, depth, targets.stride));
-    winograd.assert_fits(&gather.sources, &targets);
+    conv.assert_sound(&targets, packed_len(winograd, depth, targets.stride));
+    winograd.assert_fits(&conv.sources, &targets);
     let room = Room::products(winograd, &sources, &targets);
     let (left, sums) = scratch.split_at_mut(room.left_len());
     let mut live = Live::new(&sources, room.tiles);
-    for block in winograd.blocks(gather.images, targets.group, room.tiles) {
-        let live = live.of_block(path, winograd, sources, gather.input, block);
+    for block in winograd.blocks(conv.images, targets.group, room.tiles) {
+        let live = live.of_block(path, winograd, sources, conv.input, block);
         for (index, part) in parts.iter().enumerate() {
             let values = Values {
                 extent: sources,
-                groups: gather.input,
+                groups: conv.input,
                 channels: 0..sources.stride,
                 pixels: block.of(&part.sources, POINTS),
             };
@@ -238,7 +238,7 @@ fn products_of<P: Epilogue>(
                     stride: sources.stride,
                     depth,
                     rows: block.tiles * block.rows,
-                    weights: &gather.weights[packed_len(winograd, depth, channel)..],
+                    weights: &conv.weights[packed_len(winograd, depth, channel)..],
                     columns: targets.stride - channel,
                 },
                 sums,

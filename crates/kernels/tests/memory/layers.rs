@@ -2,7 +2,7 @@
 
 use super::*;
 use gridbench_kernels::{
-    Affine, BackwardEpilogue, ConvPlan, Dropout, ForwardEpilogue, Gather, Moments, Products, Runs,
+    Affine, BackwardEpilogue, Conv, ConvPlan, Dropout, ForwardEpilogue, Moments, Products, Runs,
     Sources, Taps, Tiled, WeightGradient, WeightShape, Winograd,
 };
 
@@ -65,7 +65,7 @@ fn forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::forward(
         path,
         layer.tiled.forward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::forward(&window),
             sources: layer.sources,
             input: &input,
@@ -107,7 +107,7 @@ fn backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::backward(
         path,
         layer.tiled.backward_plan(),
-        &Gather {
+        &Conv {
             taps: &Taps::backward(&window),
             sources: Sources::pixels(layer.outputs),
             input: &delta,
@@ -191,7 +191,7 @@ fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     E::forward(
         path,
         ConvPlan::Direct,
-        &Gather { taps: &Taps::forward(&rows), sources, input: &input, weights: &packed, images },
+        &Conv { taps: &Taps::forward(&rows), sources, input: &input, weights: &packed, images },
         ForwardEpilogue {
             extent: outputs,
             output: &mut output,

@@ -15,7 +15,7 @@ use super::tile::{self, Tile, add_product, width};
 
 /// The sums of one layer over some images.
 #[derive(Debug, Clone, Copy)]
-pub struct Gather<'a, E> {
+pub struct Conv<'a, E> {
     /// Which sources every target sums over.
     pub taps: &'a Taps,
     /// Where the sources lie.
@@ -28,7 +28,7 @@ pub struct Gather<'a, E> {
     pub images: usize,
 }
 
-impl<E: Activation> Gather<'_, E> {
+impl<E: Activation> Conv<'_, E> {
     /// Panics unless every buffer is as large as the sums over `targets` need.
     pub(super) fn assert_sound(&self, targets: &Extent, packed_len: usize) {
         self.sources.extent.assert_holds(self.input.len(), self.images);
@@ -47,40 +47,40 @@ impl<E: Activation> Gather<'_, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn gather_forward<T: Activation>(
+pub fn conv_forward<T: Activation>(
     path: Path,
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     mut epilogue: ForwardEpilogue<'_, T>,
 ) {
     let targets = epilogue.extent;
-    gather.assert_sound(&targets, packed_len(gather, &targets));
-    let epilogue = epilogue.checked(gather.images);
+    conv.assert_sound(&targets, packed_len(conv, &targets));
+    let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+    unsafe { run(path, Tiles { conv, targets, epilogue }) }
 }
 
 /// Computes the gradient with respect to a layer's input.
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn gather_backward(
+pub fn conv_input_gradient(
     path: Path,
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     mut epilogue: BackwardEpilogue<'_, f32>,
 ) {
     let targets = epilogue.extent;
-    gather.assert_sound(&targets, packed_len(gather, &targets));
-    let epilogue = epilogue.checked(gather.images);
+    conv.assert_sound(&targets, packed_len(conv, &targets));
+    let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+    unsafe { run(path, Tiles { conv, targets, epilogue }) }
 }
 
-fn packed_len(gather: &Gather<'_, f32>, targets: &Extent) -> usize {
-    product(&[gather.taps.places(), gather.sources.length, targets.stride])
+fn packed_len(conv: &Conv<'_, f32>, targets: &Extent) -> usize {
+    product(&[conv.taps.places(), conv.sources.length, targets.stride])
 }
 
 struct Tiles<'a, P> {
-    gather: &'a Gather<'a, f32>,
+    conv: &'a Conv<'a, f32>,
     targets: Extent,
     epilogue: P,
 }
@@ -90,14 +90,14 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let depth = self.gather.taps.places() * self.gather.sources.length;
+        let depth = self.conv.taps.places() * self.conv.sources.length;
         let mut channel = 0;
         while channel < self.targets.stride {
             let wide = width::<S>(self.targets.stride - channel);
             // SAFETY: packed weights hold `depth` rows for every channel before this one; the
             // blocks below cover exactly the channels that are left.
             unsafe {
-                let weights = self.gather.weights.as_ptr().add(depth * channel);
+                let weights = self.conv.weights.as_ptr().add(depth * channel);
                 match wide {
                     4 => self.block::<S, 4>(weights, channel),
                     2 => self.block::<S, 2>(weights, channel),
@@ -113,22 +113,22 @@ impl<P: Epilogue> Tiles<'_, P> {
     /// Computes `WIDE` vectors of channels of every image and pixel.
     #[inline(always)]
     unsafe fn block<S: Simd, const WIDE: usize>(&self, weights: *const f32, channel: usize) {
-        let gather = self.gather;
-        for group in 0..self.targets.groups(gather.images) {
-            let rows = self.targets.rows(gather.images, group);
+        let conv = self.conv;
+        for group in 0..self.targets.groups(conv.images) {
+            let rows = self.targets.rows(conv.images, group);
             for pixel in 0..self.targets.pixels {
-                let taps = gather.taps.of(pixel);
+                let taps = conv.taps.of(pixel);
                 let mut row = 0;
                 while row < rows {
                     // SAFETY: the group, pixel and rows lie inside the checked buffers.
                     unsafe {
-                        let input = gather.input.as_ptr().add(
-                            group * gather.sources.extent.group_len()
-                                + row * gather.sources.extent.stride,
+                        let input = conv.input.as_ptr().add(
+                            group * conv.sources.extent.group_len()
+                                + row * conv.sources.extent.stride,
                         );
                         let image = group * self.targets.group + row;
                         let offset = self.targets.place(image, pixel) + channel;
-                        let tile = TileAt { gather, taps, input, weights };
+                        let tile = TileAt { conv, taps, input, weights };
                         let at = At { offset, image, pixel, channel };
                         row += match tile::rows::<S>(WIDE, rows - row) {
                             8 => self.tile::<S, WIDE, 8>(&tile, at),
@@ -164,7 +164,7 @@ impl<P: Epilogue> Tiles<'_, P> {
 
 /// One register tile: some images of one target pixel, some vectors of channels.
 struct TileAt<'a> {
-    gather: &'a Gather<'a, f32>,
+    conv: &'a Conv<'a, f32>,
     taps: &'a [Tap],
     input: *const f32,
     weights: *const f32,
@@ -173,7 +173,7 @@ struct TileAt<'a> {
 impl TileAt<'_> {
     #[inline(always)]
     unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(&self) -> Tile<S, WIDE, ROWS> {
-        let Sources { extent, step, length, .. } = self.gather.sources;
+        let Sources { extent, step, length, .. } = self.conv.sources;
         let place_step = length * WIDE * S::LANES;
         // SAFETY: taps name sources and places inside the checked buffers; a tile never has more
         // rows than its group has left.

@@ -3,9 +3,9 @@
 
 use half::bf16;
 
+use super::super::conv::Conv;
 use super::super::element::Activation;
 use super::super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
-use super::super::gather::Gather;
 use super::super::isa::Path;
 use super::super::layout::{Extent, Sources, TILE_STEP, product};
 use super::super::simd::{Kernel, Simd, run};
@@ -13,46 +13,46 @@ use super::tiles::{Sums, Unit};
 use super::{TILE_ROWS, TILE_VALUES};
 
 /// Computes a layer forward.
-pub(super) fn gather_forward<T: Activation>(
+pub(super) fn conv_forward<T: Activation>(
     path: Path,
-    gather: &Gather<'_, bf16>,
+    conv: &Conv<'_, bf16>,
     mut epilogue: ForwardEpilogue<'_, T>,
 ) {
     let targets = epilogue.extent;
-    assert_tiled(gather, &targets);
-    let epilogue = epilogue.checked(gather.images);
+    assert_tiled(conv, &targets);
+    let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+    unsafe { run(path, Tiles { conv, targets, epilogue }) }
 }
 
 /// Computes the gradient with respect to a layer's input.
-pub(super) fn gather_backward(
+pub(super) fn conv_input_gradient(
     path: Path,
-    gather: &Gather<'_, bf16>,
+    conv: &Conv<'_, bf16>,
     mut epilogue: BackwardEpilogue<'_, bf16>,
 ) {
     let targets = epilogue.extent;
-    assert_tiled(gather, &targets);
-    let epilogue = epilogue.checked(gather.images);
+    assert_tiled(conv, &targets);
+    let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { gather, targets, epilogue }) }
+    unsafe { run(path, Tiles { conv, targets, epilogue }) }
 }
 
-fn assert_tiled(gather: &Gather<'_, bf16>, targets: &Extent) {
-    let length = gather.sources.length.next_multiple_of(TILE_STEP);
-    gather.assert_sound(targets, product(&[gather.taps.places(), length, targets.stride]));
+fn assert_tiled(conv: &Conv<'_, bf16>, targets: &Extent) {
+    let length = conv.sources.length.next_multiple_of(TILE_STEP);
+    conv.assert_sound(targets, product(&[conv.taps.places(), length, targets.stride]));
     assert!(
-        gather.sources.extent.stride.is_multiple_of(TILE_STEP)
+        conv.sources.extent.stride.is_multiple_of(TILE_STEP)
             && targets.stride.is_multiple_of(TILE_STEP)
             && targets.group == super::GROUP,
         "tiles need whole rows, found {:?} and {targets:?}",
-        gather.sources
+        conv.sources
     );
-    gather.sources.assert_hold_steps(gather.taps.last_source(), TILE_STEP);
+    conv.sources.assert_hold_steps(conv.taps.last_source(), TILE_STEP);
 }
 
 struct Tiles<'a, P> {
-    gather: &'a Gather<'a, bf16>,
+    conv: &'a Conv<'a, bf16>,
     targets: Extent,
     epilogue: P,
 }
@@ -62,8 +62,8 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (gather, targets) = (self.gather, self.targets);
-        let Sources { extent, step, length, .. } = gather.sources;
+        let (conv, targets) = (self.conv, self.targets);
+        let Sources { extent, step, length, .. } = conv.sources;
         let depth = length.div_ceil(TILE_STEP);
         let place_step = depth * 2 * TILE_VALUES;
         let row_bytes = extent.stride * size_of::<bf16>();
@@ -75,17 +75,17 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
         unsafe {
             let unit = Unit::configure();
             let mut waiting = Waiting { rows: 0, part: PARTS, at: At::default() };
-            for group in 0..targets.groups(gather.images) {
-                let rows = targets.rows(gather.images, group);
-                let input = gather.input.as_ptr().add(group * extent.group_len());
+            for group in 0..targets.groups(conv.images) {
+                let rows = targets.rows(conv.images, group);
+                let input = conv.input.as_ptr().add(group * extent.group_len());
                 for begin in (0..targets.pixels).step_by(chunk) {
                     let end = (begin + chunk).min(targets.pixels);
                     for block in 0..targets.stride / 32 {
                         let weights =
-                            gather.weights.as_ptr().add(block * gather.taps.places() * place_step);
+                            conv.weights.as_ptr().add(block * conv.taps.places() * place_step);
                         for pixel in begin..end {
                             unit.clear();
-                            for tap in gather.taps.of(pixel) {
+                            for tap in conv.taps.of(pixel) {
                                 let mut left = input.add(tap.source as usize * step);
                                 let mut right = weights.add(tap.place as usize * place_step);
                                 for _ in 0..depth {
@@ -135,7 +135,7 @@ struct Waiting {
 impl<P: Epilogue> Tiles<'_, P> {
     /// Returns the number of target pixels summed for one block of channels after another.
     fn chunk(&self) -> usize {
-        let extent = self.gather.sources.extent;
+        let extent = self.conv.sources.extent;
         let pixel = extent.group * extent.stride * size_of::<bf16>();
         // Targets lie as dense as sources, or denser where they are gradients of larger inputs.
         let bytes = pixel * extent.pixels.div_ceil(self.targets.pixels.max(1)).max(1);
