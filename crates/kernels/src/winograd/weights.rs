@@ -6,10 +6,10 @@ use super::super::layout::product;
 use super::super::pack::WeightShape;
 use super::super::simd::{Kernel, Simd, run};
 use super::super::tile;
-use super::spread::ZEROS;
+use super::input_transform::ZEROS;
 use super::tiling::Part;
 use super::transforms::{AtPoints, Line, Square, WeightGradients, Weights, columns};
-use super::{KERNEL, OUTSIDE, POINTS, SIDE, Winograd};
+use super::{INPUT_TILE, KERNEL, OUTSIDE, POINTS, Winograd};
 
 /// Channels transposed at a time.
 const SQUARE: usize = 16;
@@ -91,11 +91,11 @@ impl Square for Nine {
 unsafe fn store_points<S: Simd>(weights: &Nine, to: *mut f32, step: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        let lines = columns::<S, Weights, KERNEL, SIDE>(weights);
-        for y in 0..SIDE {
+        let lines = columns::<S, Weights, KERNEL, INPUT_TILE>(weights);
+        for y in 0..INPUT_TILE {
             let line = Weights::line::<S>(lines[y]);
-            for x in 0..SIDE {
-                S::store(to.add((y * SIDE + x) * step), line[x]);
+            for x in 0..INPUT_TILE {
+                S::store(to.add((y * INPUT_TILE + x) * step), line[x]);
             }
         }
     }
@@ -281,7 +281,7 @@ impl Kernel for Unpack<'_, '_> {
                         from: self.sums.as_ptr().add(at),
                         step: self.corner.rows * channels,
                     };
-                    let lines = columns::<S, WeightGradients, SIDE, KERNEL>(&points);
+                    let lines = columns::<S, WeightGradients, INPUT_TILE, KERNEL>(&points);
                     for y in 0..KERNEL {
                         let line = WeightGradients::line::<S>(lines[y]);
                         for x in 0..KERNEL {

@@ -7,10 +7,10 @@ use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
 use super::live::LiveTargets;
 use super::transforms::{AtPoints, Line, Targets, columns};
-use super::{Block, OUTSIDE, POINTS, SIDE, TAKEN};
+use super::{Block, INPUT_TILE, OUTPUT_TILE, OUTSIDE, POINTS};
 
 /// Sums of some channels of some tiles.
-pub(super) struct Collected<'a> {
+pub(super) struct Summed<'a> {
     /// For every point, (tiles × images) × channels.
     pub(super) sums: &'a [f32],
     /// From one point's sums to the next.
@@ -34,14 +34,14 @@ pub(super) struct Collected<'a> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub(super) unsafe fn collect<P: Epilogue>(
+pub(super) unsafe fn output_transform<P: Epilogue>(
     path: Path,
-    collected: Collected<'_>,
+    collected: Summed<'_>,
     block: Block,
     epilogue: P,
 ) {
-    let Collected { sums, step, width, channel, pixels, live, extent } = collected;
-    assert_eq!(pixels.len(), block.tiles * TAKEN * TAKEN, "one pixel a target");
+    let Summed { sums, step, width, channel, pixels, live, extent } = collected;
+    assert_eq!(pixels.len(), block.tiles * OUTPUT_TILE * OUTPUT_TILE, "one pixel a target");
     assert_eq!(live.len(), block.tiles, "one table a tile");
     assert!(block.tiles * block.rows * width <= step, "sums fit their matrix");
     assert!(sums.len() >= POINTS * step && channel + width <= extent.stride, "36 matrices");
@@ -50,7 +50,7 @@ pub(super) unsafe fn collect<P: Epilogue>(
 }
 
 struct Tiles<'a, P> {
-    collected: Collected<'a>,
+    collected: Summed<'a>,
     block: Block,
     epilogue: P,
 }
@@ -80,8 +80,8 @@ impl<P: Epilogue> Tiles<'_, P> {
     /// Finishes a tile of `ROWS` images, so that the epilogue sums over several at a time.
     #[inline(always)]
     unsafe fn rows<S: Simd, const ROWS: usize>(&self, tile: usize, row: usize) -> usize {
-        let Collected { sums, step, width, channel, pixels, live, extent } = &self.collected;
-        let pixels = &pixels[tile * TAKEN * TAKEN..][..TAKEN * TAKEN];
+        let Summed { sums, step, width, channel, pixels, live, extent } = &self.collected;
+        let pixels = &pixels[tile * OUTPUT_TILE * OUTPUT_TILE..][..OUTPUT_TILE * OUTPUT_TILE];
         let live = &live[tile];
         let mut all = u32::MAX;
         for images in live {
@@ -93,20 +93,20 @@ impl<P: Epilogue> Tiles<'_, P> {
             // SAFETY: tile, row and column lie in the checked matrices.
             unsafe {
                 let zero = S::splat(0.0);
-                let mut targets = [[zero; ROWS]; TAKEN * TAKEN];
+                let mut targets = [[zero; ROWS]; OUTPUT_TILE * OUTPUT_TILE];
                 for image in 0..ROWS {
                     let place = (tile * self.block.rows + row + image) * width + column;
                     let points = AtPoints { from: sums.as_ptr().add(place), step: *step };
-                    let lines = columns::<S, Targets, SIDE, TAKEN>(&points);
-                    for y in 0..TAKEN {
+                    let lines = columns::<S, Targets, INPUT_TILE, OUTPUT_TILE>(&points);
+                    for y in 0..OUTPUT_TILE {
                         let line = Targets::line::<S>(lines[y]);
-                        for x in 0..TAKEN {
-                            targets[y * TAKEN + x][image] = line[x];
+                        for x in 0..OUTPUT_TILE {
+                            targets[y * OUTPUT_TILE + x][image] = line[x];
                         }
                     }
                 }
                 if !are_live {
-                    for place in 0..TAKEN * TAKEN {
+                    for place in 0..OUTPUT_TILE * OUTPUT_TILE {
                         for image in 0..ROWS {
                             if live[place] >> (row + image) & 1 == 0 {
                                 targets[place][image] = zero;
@@ -114,7 +114,7 @@ impl<P: Epilogue> Tiles<'_, P> {
                         }
                     }
                 }
-                for place in 0..TAKEN * TAKEN {
+                for place in 0..OUTPUT_TILE * OUTPUT_TILE {
                     if pixels[place] == OUTSIDE {
                         continue;
                     }

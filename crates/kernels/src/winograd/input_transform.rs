@@ -8,7 +8,7 @@ use super::super::isa::Path;
 use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
 use super::transforms::{Line, Square, columns};
-use super::{Block, OUTSIDE, POINTS, SIDE};
+use super::{Block, INPUT_TILE, OUTSIDE, POINTS};
 
 /// Some channels of some tiles.
 pub(super) struct Values<'a> {
@@ -38,7 +38,7 @@ pub(super) struct Matrix {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub(super) fn spread<L: Line<TAKES, SIDE>, const TAKES: usize>(
+pub(super) fn input_transform<L: Line<TAKES, INPUT_TILE>, const TAKES: usize>(
     path: Path,
     values: Values<'_>,
     block: Block,
@@ -81,7 +81,7 @@ struct Tiles<'a, L, const TAKES: usize> {
 /// What padding holds.
 pub(super) static ZEROS: [f32; 16] = [0.0; 16];
 
-impl<L: Line<TAKES, SIDE>, const TAKES: usize> Kernel for Tiles<'_, L, TAKES> {
+impl<L: Line<TAKES, INPUT_TILE>, const TAKES: usize> Kernel for Tiles<'_, L, TAKES> {
     type Output = ();
 
     #[inline(always)]
@@ -106,12 +106,12 @@ impl<L: Line<TAKES, SIDE>, const TAKES: usize> Kernel for Tiles<'_, L, TAKES> {
                         (tile * self.rows + row) * self.matrix.stride + self.matrix.column + column;
                     // SAFETY: row and channels lie in the pixel, the place in the matrices.
                     unsafe {
-                        let rows = columns::<S, L, TAKES, SIDE>(&places);
-                        for y in 0..SIDE {
+                        let rows = columns::<S, L, TAKES, INPUT_TILE>(&places);
+                        for y in 0..INPUT_TILE {
                             let line = L::line::<S>(rows[y]);
-                            for x in 0..SIDE {
+                            for x in 0..INPUT_TILE {
                                 S::store(
-                                    self.to.add((y * SIDE + x) * self.matrix.step + to),
+                                    self.to.add((y * INPUT_TILE + x) * self.matrix.step + to),
                                     line[x],
                                 );
                             }
