@@ -13,7 +13,7 @@
 use std::time::Instant;
 
 use gridbench_kernels::{
-    Aligned, BackwardEpilogue, Conv, Extent, ForwardEpilogue, Moments, Path, Runs, Sources,
+    Aligned, BackwardEpilogue, Conv, Dispatch, Extent, ForwardEpilogue, Moments, Runs, Sources,
     Storage, Taps, Tiled, WeightGradient, WeightShape, Window, peak_flops,
 };
 
@@ -25,7 +25,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    for path in Path::all() {
+    for path in Dispatch::all() {
         if !words.is_empty() && !words.iter().any(|word| word == path.isa().name()) {
             continue;
         }
@@ -73,7 +73,7 @@ fn fastest(mut work: impl FnMut()) -> f64 {
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of measurements, row after row")]
-fn kernels<E: Storage>(path: Path) {
+fn kernels<E: Storage>(path: Dispatch) {
     let peak = (0..ROUNDS).filter_map(|_| peak_flops(path)).reduce(f64::max);
     let limit =
         peak.map_or(String::new(), |peak| format!("measured peak {:.0} GFLOP/s, ", peak / 1e9));

@@ -8,7 +8,7 @@
 use super::element::Activation;
 use super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
 use super::geometry::{Tap, Taps};
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, Sources, product};
 use super::simd::{Kernel, Simd, run};
 use super::tile::{self, Tile, add_product, width};
@@ -48,7 +48,7 @@ impl<E: Activation> Conv<'_, E> {
 /// # Panics
 /// If a buffer is too small.
 pub fn conv_forward<T: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     conv: &Conv<'_, f32>,
     mut epilogue: ForwardEpilogue<'_, T>,
 ) {
@@ -56,7 +56,7 @@ pub fn conv_forward<T: Activation>(
     conv.assert_sound(&targets, packed_len(conv, &targets));
     let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { conv, targets, epilogue }) }
+    unsafe { run(dispatch, Tiles { conv, targets, epilogue }) }
 }
 
 /// Computes the gradient with respect to a layer's input.
@@ -64,7 +64,7 @@ pub fn conv_forward<T: Activation>(
 /// # Panics
 /// If a buffer is too small.
 pub fn conv_input_gradient(
-    path: Path,
+    dispatch: Dispatch,
     conv: &Conv<'_, f32>,
     mut epilogue: BackwardEpilogue<'_, f32>,
 ) {
@@ -72,7 +72,7 @@ pub fn conv_input_gradient(
     conv.assert_sound(&targets, packed_len(conv, &targets));
     let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { conv, targets, epilogue }) }
+    unsafe { run(dispatch, Tiles { conv, targets, epilogue }) }
 }
 
 fn packed_len(conv: &Conv<'_, f32>, targets: &Extent) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! Owns the arithmetic: convolutions, dense layers, normalisation, pooling, dropout, loss and
 //! optimizer steps over plain slices, each compiled for several instruction sets and chosen at run
-//! time by a [`Path`]. Knows nothing of networks, settings or training loops.
+//! time by a [`Dispatch`]. Knows nothing of networks, settings or training loops.
 //!
 //! Invariants: public functions are safe and check every length before the first vector
 //! instruction; the same inputs on the same path give the same bits.
@@ -40,7 +40,7 @@
 //! A window of 2×2 over an image of 3×3 pixels:
 //! ```
 //! use gridbench_kernels::{
-//!     Extent, ForwardEpilogue, Conv, Path, Sources, Storage, Taps, Tiled, WeightShape, Window,
+//!     Extent, ForwardEpilogue, Conv, Dispatch, Sources, Storage, Taps, Tiled, WeightShape, Window,
 //!     spread_images,
 //! };
 //!
@@ -59,7 +59,7 @@
 //! let mut bias = vec![0.0; outputs.stride()];
 //! bias[0] = 0.5;
 //!
-//! let path = Path::fastest_f32();
+//! let path = Dispatch::fastest_f32();
 //! let direct = Tiled::default();
 //! let mut packed = vec![0.0; f32::forward_len(&shape, &direct)];
 //! f32::pack_forward(path, shape, &direct, &weights, &mut packed);
@@ -131,7 +131,7 @@ pub use dropout::Dropout;
 pub use element::{Activation, Element};
 pub use epilogue::{Affine, BackwardEpilogue, ForwardEpilogue, Moments, Products};
 pub use geometry::{Runs, Taps, Window};
-pub use isa::{Isa, IsaError, Path};
+pub use isa::{Dispatch, Isa, IsaError};
 pub use layout::{CHANNEL_STEP, Extent, Sources, TILE_STEP};
 pub use loss::{BatchLoss, cross_entropy, probabilities};
 pub use optimize::{Rule, step};

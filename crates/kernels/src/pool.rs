@@ -8,7 +8,7 @@ use super::dropout::Dropout;
 use super::element::Activation;
 use super::epilogue::{Affine, At, BackwardEpilogue, Epilogue};
 use super::geometry::Taps;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::Extent;
 use super::simd::{Kernel, Simd, run};
 
@@ -69,7 +69,7 @@ pub struct PoolForward<'a, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
+pub fn pool_forward<E: Activation>(dispatch: Dispatch, mut pool: PoolForward<'_, E>) {
     pool.inputs.assert_holds(pool.input.len(), pool.images);
     pool.outputs.assert_holds(pool.output.len(), pool.images);
     assert_pair(pool.taps.sources(), pool.taps.targets(), &pool.inputs, &pool.outputs);
@@ -87,7 +87,7 @@ pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
         assert!(affine.scale.len() >= stride && affine.shift.len() >= stride, "a value each");
     }
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, pool) }
+    unsafe { run(dispatch, pool) }
 }
 
 fn assert_shares(shares: &[f32], outputs: &Extent) {
@@ -251,7 +251,7 @@ pub struct PoolBackward<'a, E> {
 /// # Panics
 /// If a buffer is too small.
 pub fn pool_backward<E: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     pool: &PoolBackward<'_, E>,
     mut epilogue: BackwardEpilogue<'_, E>,
 ) {
@@ -264,7 +264,7 @@ pub fn pool_backward<E: Activation>(
     }
     let epilogue = epilogue.checked(pool.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Scatter { pool, inputs, epilogue }) }
+    unsafe { run(dispatch, Scatter { pool, inputs, epilogue }) }
 }
 
 struct Scatter<'a, E, P> {

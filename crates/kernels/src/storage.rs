@@ -4,7 +4,7 @@ use super::conv::{self, Conv};
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
 use super::geometry::Window;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{CHANNEL_STEP, Extent, Sources, product};
 use super::pack::{self, WeightShape};
 use super::weight_gradient::{self, WeightGradient};
@@ -36,7 +36,7 @@ pub trait Storage: Activation {
 
     /// Packs weights for [`Storage::forward`].
     fn pack_forward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         weights: &[f32],
@@ -45,7 +45,7 @@ pub trait Storage: Activation {
 
     /// Packs weights for [`Storage::backward`].
     fn pack_backward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         input_stride: usize,
@@ -55,7 +55,7 @@ pub trait Storage: Activation {
 
     /// Computes a layer forward.
     fn forward<T: Activation>(
-        path: Path,
+        dispatch: Dispatch,
         plan: ConvPlan<'_>,
         conv: &Conv<'_, Self>,
         epilogue: ForwardEpilogue<'_, T>,
@@ -64,7 +64,7 @@ pub trait Storage: Activation {
 
     /// Computes the gradient with respect to a layer's input.
     fn backward(
-        path: Path,
+        dispatch: Dispatch,
         plan: ConvPlan<'_>,
         conv: &Conv<'_, Self>,
         epilogue: BackwardEpilogue<'_, Self>,
@@ -74,7 +74,7 @@ pub trait Storage: Activation {
     /// Computes the gradient of a layer's weights. Rows of images that are not there must be
     /// zero in the output gradients and finite in the inputs.
     fn weight_gradient(
-        path: Path,
+        dispatch: Dispatch,
         plan: ConvPlan<'_>,
         gradient: WeightGradient<'_, '_, Self>,
         scratch: &mut [Self],
@@ -175,20 +175,20 @@ impl Storage for f32 {
     }
 
     fn pack_forward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         weights: &[f32],
         packed: &mut [f32],
     ) {
         match &tiled.forward {
-            Some(tiles) => winograd::pack_forward(path, tiles, shape, weights, packed),
-            None => pack::pack_forward(path, shape, weights, packed),
+            Some(tiles) => winograd::pack_forward(dispatch, tiles, shape, weights, packed),
+            None => pack::pack_forward(dispatch, shape, weights, packed),
         }
     }
 
     fn pack_backward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         input_stride: usize,
@@ -196,54 +196,54 @@ impl Storage for f32 {
         packed: &mut [f32],
     ) {
         match &tiled.backward[..] {
-            [] => pack::pack_backward(path, shape, input_stride, weights, packed),
+            [] => pack::pack_backward(dispatch, shape, input_stride, weights, packed),
             tilings => {
-                winograd::pack_backward(path, tilings, shape, input_stride, weights, packed);
+                winograd::pack_backward(dispatch, tilings, shape, input_stride, weights, packed);
             }
         }
     }
 
     fn forward<T: Activation>(
-        path: Path,
+        dispatch: Dispatch,
         plan: ConvPlan<'_>,
         conv: &Conv<'_, f32>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [f32],
     ) {
         match plan {
-            ConvPlan::Direct => conv::conv_forward(path, conv, epilogue),
+            ConvPlan::Direct => conv::conv_forward(dispatch, conv, epilogue),
             ConvPlan::Winograd(tilings) => {
-                winograd::forward(path, tilings, conv, epilogue, scratch);
+                winograd::forward(dispatch, tilings, conv, epilogue, scratch);
             }
         }
     }
 
     fn backward(
-        path: Path,
+        dispatch: Dispatch,
         plan: ConvPlan<'_>,
         conv: &Conv<'_, f32>,
         epilogue: BackwardEpilogue<'_, f32>,
         scratch: &mut [f32],
     ) {
         match plan {
-            ConvPlan::Direct => conv::conv_input_gradient(path, conv, epilogue),
+            ConvPlan::Direct => conv::conv_input_gradient(dispatch, conv, epilogue),
             ConvPlan::Winograd(tilings) => {
-                winograd::backward(path, tilings, conv, epilogue, scratch);
+                winograd::backward(dispatch, tilings, conv, epilogue, scratch);
             }
         }
     }
 
     fn weight_gradient(
-        path: Path,
+        dispatch: Dispatch,
         plan: ConvPlan<'_>,
         gradient: WeightGradient<'_, '_, f32>,
         scratch: &mut [f32],
     ) {
         match plan {
             ConvPlan::Winograd([tiles]) => {
-                winograd::weight_gradient(path, tiles, gradient, scratch);
+                winograd::weight_gradient(dispatch, tiles, gradient, scratch);
             }
-            _ => weight_gradient::weight_gradient(path, gradient),
+            _ => weight_gradient::weight_gradient(dispatch, gradient),
         }
     }
 }

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "register tiles over raw pointers")]
 
 use super::geometry::Runs;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, Sources};
 use super::pack::WeightShape;
 use super::simd::{Kernel, Simd, run};
@@ -37,7 +37,7 @@ pub struct WeightGradient<'a, 'b, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
+pub fn weight_gradient(dispatch: Dispatch, gradient: WeightGradient<'_, '_, f32>) {
     let shape = gradient.checked();
     let WeightGradient { runs, images, inputs, input, outputs, gradient, accumulate, weights } =
         gradient;
@@ -53,7 +53,7 @@ pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
         weights: weights.as_mut_ptr(),
     };
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, sums) }
+    unsafe { run(dispatch, sums) }
 }
 
 impl<E> WeightGradient<'_, '_, E> {

@@ -9,8 +9,8 @@ use super::layer::{Chunk, Layer};
 use super::parameters::Slots;
 use super::trunk::{Mode, Trunk};
 use gridbench_kernels::{
-    BackwardEpilogue, Conv, Extent, NormalisationGradient, Path, PoolBackward, Products, Sources,
-    Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
+    BackwardEpilogue, Conv, Dispatch, Extent, NormalisationGradient, PoolBackward, Products,
+    Sources, Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
 };
 
 impl<E: Storage> Trunk<E> {
@@ -27,7 +27,7 @@ impl<E: Storage> Trunk<E> {
             let delta: &mut [E] =
                 if index + 1 == count { &mut self.delta } else { &mut outputs[0] };
             let mut pass = Backward {
-                path: self.path,
+                dispatch: self.dispatch,
                 slots: &self.slots,
                 previous: before.last_mut(),
                 mode,
@@ -53,7 +53,7 @@ impl<E: Storage> Trunk<E> {
 }
 
 struct Backward<'a, E: Storage> {
-    path: Path,
+    dispatch: Dispatch,
     slots: &'a Slots,
     previous: Option<&'a mut Layer<E>>,
     mode: Mode<'a>,
@@ -120,7 +120,7 @@ impl<E: Storage> Backward<'_, E> {
             None => (&mut pool.gradient[..layer.middle.len(chunk.images)], None),
         };
         pool_backward(
-            self.path,
+            self.dispatch,
             &PoolBackward {
                 taps: &pool.backward,
                 images: chunk.images,
@@ -181,7 +181,7 @@ impl<E: Storage> Backward<'_, E> {
         if let Some(norm) = &layer.norm {
             let [factor, slope, offset] = &norm.backward;
             normalisation_gradient(
-                self.path,
+                self.dispatch,
                 NormalisationGradient {
                     extent: layer.middle,
                     images,
@@ -197,7 +197,7 @@ impl<E: Storage> Backward<'_, E> {
         }
         let Some(linear) = &layer.linear else { return };
         E::weight_gradient(
-            self.path,
+            self.dispatch,
             linear.tiled.forward_plan(),
             WeightGradient {
                 runs: &linear.runs,
@@ -215,7 +215,7 @@ impl<E: Storage> Backward<'_, E> {
 
     /// Gradient of the input over some groups, through the end of the stage before.
     fn hand_on(&mut self, layer: &Layer<E>, input: &mut [E], delta: &[E], chunk: Chunk) {
-        let (path, images) = (self.path, chunk.images);
+        let (dispatch, images) = (self.dispatch, chunk.images);
         let previous = self.previous.as_mut().expect("a stage with parameters comes before");
         let epilogue = end_of(previous, self.mode, layer.inputs, input, chunk);
         let delta = match &layer.pool {
@@ -234,7 +234,7 @@ impl<E: Storage> Backward<'_, E> {
                     images,
                 };
                 let plan = linear.tiled.backward_plan();
-                E::backward(path, plan, &conv, epilogue, self.scratch);
+                E::backward(dispatch, plan, &conv, epilogue, self.scratch);
             }
             (None, Some(pool)) if layer.stage.is_bare() => {
                 let winners = pool.is_max.then(|| chunk.of(&layer.outputs, &pool.winners[..]));
@@ -246,9 +246,9 @@ impl<E: Storage> Backward<'_, E> {
                     winners,
                     shares: &pool.shares,
                 };
-                pool_backward(path, &pool, epilogue);
+                pool_backward(dispatch, &pool, epilogue);
             }
-            (None, _) => pass_backward(path, delta, images, epilogue),
+            (None, _) => pass_backward(dispatch, delta, images, epilogue),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::data::{DataFolders, Dataset, load};
 use crate::spec::architecture::Architecture;
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::settings::{DatasetSettings, Source};
-use gridbench_kernels::{Extent, Path};
+use gridbench_kernels::{Dispatch, Extent};
 
 /// Networks of the published studies, and as many images as a step in double precision is worth
 /// waiting for.
@@ -119,10 +119,10 @@ fn first_steps(dataset: &Dataset, preset: Preset, count: usize) -> Vec<String> {
     let step = Step { pixels: &pixels, labels, number: 0, seed_path: &seed_path };
     let forward = Forward::new(&layers, &architecture, &weights, step);
     let mut wrong = Vec::new();
-    for path in Path::all().into_iter().filter(|path| !path.isa().is_bf16()) {
-        let what = format!("{} on {}", preset.name(), path.isa());
+    for dispatch in Dispatch::all().into_iter().filter(|dispatch| !dispatch.isa().is_bf16()) {
+        let what = format!("{} on {}", preset.name(), dispatch.isa());
         let mut network =
-            FusedNetwork::<f32>::new(path, &settings, &architecture, seed_path, count).unwrap();
+            FusedNetwork::<f32>::new(dispatch, &settings, &architecture, seed_path, count).unwrap();
         let keys = network.keys(0);
         network.forward(&pixels, count, Mode::Training { step: 1, key: &keys });
         let expected = forward.gradients(&weights, Some(&Decided { trunk: &network.trunk }));

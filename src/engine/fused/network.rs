@@ -13,7 +13,7 @@ use crate::base::SeedPath;
 use crate::data::ImageShape;
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{OptimizerSettings, Settings};
-use gridbench_kernels::{Aligned, BatchLoss, Path, Rule, Storage, cross_entropy, step};
+use gridbench_kernels::{Aligned, BatchLoss, Dispatch, Rule, Storage, cross_entropy, step};
 
 /// Names of the optimizer's memories in files.
 const MEMORIES: [&str; 2] = ["first", "second"];
@@ -38,7 +38,7 @@ pub(super) struct FusedNetwork<E: Storage> {
 /// # Errors
 /// If the layers do not fit the images, or one of them has no kernel.
 pub fn build(
-    path: Path,
+    dispatch: Dispatch,
     settings: &Settings,
     shape: ImageShape,
     classes: usize,
@@ -48,18 +48,23 @@ pub fn build(
     let image = (shape.height, shape.width, shape.channels);
     let architecture = Architecture::of(&settings.model.layers, image, classes)?;
     #[cfg(target_arch = "x86_64")]
-    if path.isa().is_bf16() {
-        let network =
-            FusedNetwork::<half::bf16>::new(path, settings, &architecture, seed_path, capacity)?;
+    if dispatch.isa().is_bf16() {
+        let network = FusedNetwork::<half::bf16>::new(
+            dispatch,
+            settings,
+            &architecture,
+            seed_path,
+            capacity,
+        )?;
         return Ok(Box::new(network));
     }
-    Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path, capacity)?))
+    Ok(Box::new(FusedNetwork::<f32>::new(dispatch, settings, &architecture, seed_path, capacity)?))
 }
 
 /// Returns what the path is called in records.
 #[must_use]
-pub fn path_name(path: Path) -> String {
-    let isa = path.isa();
+pub fn path_name(dispatch: Dispatch) -> String {
+    let isa = dispatch.isa();
     if isa.is_bf16() { format!("fused {isa}") } else { format!("fused {isa} f32") }
 }
 
@@ -74,14 +79,14 @@ pub fn has_kernels(settings: &Settings, shape: ImageShape, classes: usize) -> bo
 
 impl<E: Storage> FusedNetwork<E> {
     pub(super) fn new(
-        path: Path,
+        dispatch: Dispatch,
         settings: &Settings,
         architecture: &Architecture,
         seed_path: SeedPath,
         capacity: usize,
     ) -> Result<Self, EngineError> {
         let layers = &settings.model.layers;
-        let trunk = Trunk::<E>::new(path, layers, architecture, capacity.max(1))?;
+        let trunk = Trunk::<E>::new(dispatch, layers, architecture, capacity.max(1))?;
         let optimizer = settings.train.optimizer.clone();
         let len = trunk.slots.len;
         let needed = rule(&optimizer, 0.0, 0).needs();
@@ -147,8 +152,8 @@ impl<E: Storage> Network for FusedNetwork<E> {
         1
     }
 
-    fn path(&self) -> String {
-        path_name(self.trunk.path)
+    fn dispatch(&self) -> String {
+        path_name(self.trunk.dispatch)
     }
 
     fn trainable_parameters(&self) -> u64 {
@@ -167,7 +172,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     ) -> Result<(), EngineError> {
         let ([input], [result]) = (inputs, results) else {
             return Err(EngineError::Unsupported(format!(
-                "the fused path trains one model at a time, found {}",
+                "the fused dispatch trains one model at a time, found {}",
                 inputs.len()
             )));
         };
@@ -175,7 +180,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
         *result = StepResult { loss_sum: batch.loss, correct: batch.correct as u32 };
         let rule: Rule = rule(&self.optimizer, input.learning_rate, input.step + 1);
         let [first, second] = &mut self.memories;
-        step(self.trunk.path, rule, &mut self.parameters, &self.gradient, first, second);
+        step(self.trunk.dispatch, rule, &mut self.parameters, &self.gradient, first, second);
         self.trunk.invalidate();
         Ok(())
     }
@@ -188,7 +193,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     ) -> Result<(), EngineError> {
         let ([pixels], [logits]) = (pixels, logits) else {
             return Err(EngineError::Unsupported(format!(
-                "the fused path predicts with one model at a time, found {}",
+                "the fused dispatch predicts with one model at a time, found {}",
                 pixels.len()
             )));
         };

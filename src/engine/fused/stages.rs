@@ -164,7 +164,7 @@ pub(super) fn cut(
 
 fn unsupported(what: &str, layer: usize) -> EngineError {
     EngineError::Unsupported(format!(
-        "the fused path has no kernel for {what} (layer {layer}); the portable path has"
+        "the fused dispatch has no kernel for {what} (layer {layer}); the portable dispatch has"
     ))
 }
 

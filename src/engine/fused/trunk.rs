@@ -10,7 +10,7 @@ use super::stages;
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use gridbench_kernels::{
-    Activation, Affine, Aligned, Conv, Dropout, Extent, ForwardEpilogue, Moments, Path,
+    Activation, Affine, Aligned, Conv, Dispatch, Dropout, Extent, ForwardEpilogue, Moments,
     PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,
     spread_images, transform, transform_in_place,
 };
@@ -45,7 +45,7 @@ impl Mode<'_> {
 
 /// The stages of a network on one path.
 pub(super) struct Trunk<E: Storage> {
-    pub(super) path: Path,
+    pub(super) dispatch: Dispatch,
     pub(super) layers: Vec<Layer<E>>,
     pub(super) slots: Slots,
     /// Input of every stage; gradients of these on the way back.
@@ -68,7 +68,7 @@ impl<E: Storage> Trunk<E> {
     /// # Errors
     /// If a layer is one the kernels cannot do.
     pub(super) fn new(
-        path: Path,
+        dispatch: Dispatch,
         layers: &[LayerSettings],
         architecture: &Architecture,
         capacity: usize,
@@ -93,7 +93,7 @@ impl<E: Storage> Trunk<E> {
         let last = planned.last().expect("a network has a last stage");
         let outputs = last.outputs.len(capacity);
         Ok(Self {
-            path,
+            dispatch,
             slots,
             activations,
             logits: Aligned::zeros(outputs),
@@ -130,9 +130,9 @@ impl<E: Storage> Trunk<E> {
             let weights = &parameters[self.slots.slots[linear.weights].range()];
             let stride = layer.inputs.stride();
             let LinearLayer { shape, tiled, packed_forward, packed_backward, .. } = linear;
-            E::pack_forward(self.path, *shape, tiled, weights, packed_forward);
+            E::pack_forward(self.dispatch, *shape, tiled, weights, packed_forward);
             if layer.needs_input_gradient {
-                E::pack_backward(self.path, *shape, tiled, stride, weights, packed_backward);
+                E::pack_backward(self.dispatch, *shape, tiled, stride, weights, packed_backward);
             }
             if let Some(bias) = linear.bias {
                 let bias = &parameters[self.slots.slots[bias].range()];
@@ -160,7 +160,7 @@ impl<E: Storage> Trunk<E> {
         self.images = images;
         let (first, input) = (&self.layers[0], &mut self.activations[0]);
         match &first.inside {
-            Some(inside) => pad_images(self.path, inside, &first.inputs, pixels, input),
+            Some(inside) => pad_images(self.dispatch, inside, &first.inputs, pixels, input),
             None => spread_images(&first.inputs, pixels, input),
         }
         let count = self.layers.len();
@@ -175,22 +175,24 @@ impl<E: Storage> Trunk<E> {
                 norm.normalise_running(scale, shift);
             }
             if index + 1 == count {
-                layer.finish(self.path, input, &mut self.logits, images, &mut self.scratch);
+                layer.finish(self.dispatch, input, &mut self.logits, images, &mut self.scratch);
                 continue;
             }
             let output = &mut after[0];
             let dropout = layer.dropout(mode);
             match keep {
                 Some(keep) => {
-                    layer.accumulate(self.path, input, images, &mut self.scratch);
+                    layer.accumulate(self.dispatch, input, images, &mut self.scratch);
                     let norm = layer.norm.as_mut().expect("it keeps statistics");
                     let [scale, shift] =
                         [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
                     let count = (images * layer.middle.pixels()) as f64;
                     norm.normalise_batch(count, scale, shift, keep);
-                    layer.normalise(self.path, output, images, dropout);
+                    layer.normalise(self.dispatch, output, images, dropout);
                 }
-                None => layer.direct(self.path, input, output, images, dropout, &mut self.scratch),
+                None => {
+                    layer.direct(self.dispatch, input, output, images, dropout, &mut self.scratch)
+                }
             }
         }
     }
@@ -223,7 +225,7 @@ impl<E: Storage> Layer<E> {
     /// The last stage: products, or nothing, straight into the logits.
     fn finish(
         &mut self,
-        path: Path,
+        dispatch: Dispatch,
         input: &[E],
         logits: &mut [f32],
         images: usize,
@@ -239,11 +241,11 @@ impl<E: Storage> Layer<E> {
             affine: None,
             relu_after: false,
         };
-        products(path, self.linear.as_ref(), self.sources, input, images, epilogue, scratch);
+        products(dispatch, self.linear.as_ref(), self.sources, input, images, epilogue, scratch);
     }
 
     /// Training with batch normalisation, first half: sums and their moments.
-    fn accumulate(&mut self, path: Path, input: &[E], images: usize, scratch: &mut [E]) {
+    fn accumulate(&mut self, dispatch: Dispatch, input: &[E], images: usize, scratch: &mut [E]) {
         let norm = self.norm.as_mut().expect("the stage normalises");
         let zeros = vec![0.0; self.middle.stride()];
         let [sums, squares] = &mut norm.moments;
@@ -258,18 +260,24 @@ impl<E: Storage> Layer<E> {
             affine: None,
             relu_after: false,
         };
-        products(path, self.linear.as_ref(), self.sources, input, images, epilogue, scratch);
+        products(dispatch, self.linear.as_ref(), self.sources, input, images, epilogue, scratch);
     }
 
     /// Training with batch normalisation, second half: normalise, pool, drop.
-    fn normalise(&mut self, path: Path, output: &mut [E], images: usize, dropout: Option<Dropout>) {
+    fn normalise(
+        &mut self,
+        dispatch: Dispatch,
+        output: &mut [E],
+        images: usize,
+        dropout: Option<Dropout>,
+    ) {
         let norm = self.norm.as_ref().expect("the stage normalises");
         let [scale, shift] = &norm.affine;
         let affine = Some(Affine { scale, shift });
         let relu = self.stage.relu_after;
         match &mut self.pool {
             Some(pool) => pool_forward(
-                path,
+                dispatch,
                 PoolForward {
                     taps: &pool.forward,
                     images,
@@ -285,7 +293,7 @@ impl<E: Storage> Layer<E> {
                 },
             ),
             None => transform(
-                path,
+                dispatch,
                 Transform { extent: self.middle, images, affine, relu, dropout, first_image: 0 },
                 &self.sums,
                 output,
@@ -296,7 +304,7 @@ impl<E: Storage> Layer<E> {
     /// Everything that needs no statistics of the batch, some groups at a time.
     fn direct(
         &mut self,
-        path: Path,
+        dispatch: Dispatch,
         input: &[E],
         output: &mut [E],
         images: usize,
@@ -308,7 +316,7 @@ impl<E: Storage> Layer<E> {
             let input = chunk.of(&self.inputs, input);
             let output = chunk.of_mut(&self.outputs, output);
             if self.stage.is_bare() {
-                self.bare(path, input, output, chunk, dropout);
+                self.bare(dispatch, input, output, chunk, dropout);
                 continue;
             }
             let affine = self.norm.as_ref().map(|norm| {
@@ -329,7 +337,7 @@ impl<E: Storage> Layer<E> {
                 relu_after: self.stage.relu_after,
             };
             products(
-                path,
+                dispatch,
                 self.linear.as_ref(),
                 self.sources,
                 input,
@@ -342,7 +350,7 @@ impl<E: Storage> Layer<E> {
                     let winners = chunk.of_mut(&self.outputs, &mut pool.winners);
                     let rectified = self.stage.is_rectified();
                     pool_forward(
-                        path,
+                        dispatch,
                         PoolForward {
                             taps: &pool.forward,
                             images: chunk.images,
@@ -359,7 +367,7 @@ impl<E: Storage> Layer<E> {
                     );
                 }
                 None if dropout.is_some() => transform_in_place(
-                    path,
+                    dispatch,
                     Transform {
                         extent: self.outputs,
                         images: chunk.images,
@@ -378,7 +386,7 @@ impl<E: Storage> Layer<E> {
     /// A pool or dropout straight from the stage's input.
     fn bare(
         &mut self,
-        path: Path,
+        dispatch: Dispatch,
         input: &[E],
         output: &mut [E],
         chunk: Chunk,
@@ -395,7 +403,7 @@ impl<E: Storage> Layer<E> {
                 dropout,
                 first_image: first,
             };
-            transform(path, transformed, input, output);
+            transform(dispatch, transformed, input, output);
             return;
         };
         let kind = if pool.is_max {
@@ -405,7 +413,7 @@ impl<E: Storage> Layer<E> {
             PoolKind::Average { shares: &pool.shares }
         };
         pool_forward(
-            path,
+            dispatch,
             PoolForward {
                 taps: &pool.forward,
                 images: chunk.images,
@@ -425,7 +433,7 @@ impl<E: Storage> Layer<E> {
 
 /// Computes the products of some images, or passes them on where a stage has no weights.
 fn products<E: Storage, T: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     linear: Option<&LinearLayer<E>>,
     sources: Sources,
     input: &[E],
@@ -433,8 +441,8 @@ fn products<E: Storage, T: Activation>(
     epilogue: ForwardEpilogue<'_, T>,
     scratch: &mut [E],
 ) {
-    let Some(linear) = linear else { return pass_forward(path, input, images, epilogue) };
+    let Some(linear) = linear else { return pass_forward(dispatch, input, images, epilogue) };
     let conv =
         Conv { taps: &linear.forward, sources, input, weights: &linear.packed_forward, images };
-    E::forward(path, linear.tiled.forward_plan(), &conv, epilogue, scratch);
+    E::forward(dispatch, linear.tiled.forward_plan(), &conv, epilogue, scratch);
 }

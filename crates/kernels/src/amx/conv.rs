@@ -6,7 +6,7 @@ use half::bf16;
 use super::super::conv::Conv;
 use super::super::element::Activation;
 use super::super::epilogue::{At, BackwardEpilogue, Epilogue, ForwardEpilogue};
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::layout::{Extent, Sources, TILE_STEP, product};
 use super::super::simd::{Kernel, Simd, run};
 use super::tiles::{Sums, Unit};
@@ -14,7 +14,7 @@ use super::{TILE_ROWS, TILE_VALUES};
 
 /// Computes a layer forward.
 pub(super) fn conv_forward<T: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     conv: &Conv<'_, bf16>,
     mut epilogue: ForwardEpilogue<'_, T>,
 ) {
@@ -22,12 +22,12 @@ pub(super) fn conv_forward<T: Activation>(
     assert_tiled(conv, &targets);
     let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { conv, targets, epilogue }) }
+    unsafe { run(dispatch, Tiles { conv, targets, epilogue }) }
 }
 
 /// Computes the gradient with respect to a layer's input.
 pub(super) fn conv_input_gradient(
-    path: Path,
+    dispatch: Dispatch,
     conv: &Conv<'_, bf16>,
     mut epilogue: BackwardEpilogue<'_, bf16>,
 ) {
@@ -35,7 +35,7 @@ pub(super) fn conv_input_gradient(
     assert_tiled(conv, &targets);
     let epilogue = epilogue.checked(conv.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Tiles { conv, targets, epilogue }) }
+    unsafe { run(dispatch, Tiles { conv, targets, epilogue }) }
 }
 
 fn assert_tiled(conv: &Conv<'_, bf16>, targets: &Extent) {

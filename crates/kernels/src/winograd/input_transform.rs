@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
 use super::transforms::{Line, Square, columns};
@@ -39,7 +39,7 @@ pub(super) struct Matrix {
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn input_transform<L: Line<TAKES, INPUT_TILE>, const TAKES: usize>(
-    path: Path,
+    dispatch: Dispatch,
     values: Values<'_>,
     block: Block,
     to: &mut [f32],
@@ -64,7 +64,7 @@ pub(super) fn input_transform<L: Line<TAKES, INPUT_TILE>, const TAKES: usize>(
         line: PhantomData,
     };
     // SAFETY: all lengths were just checked; tables name pixels of the extent or `OUTSIDE`.
-    unsafe { run(path, tiles) }
+    unsafe { run(dispatch, tiles) }
 }
 
 struct Tiles<'a, L, const TAKES: usize> {

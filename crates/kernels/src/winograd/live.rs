@@ -6,7 +6,7 @@
 //! that has none (black regions of an image, at every first step).
 #![expect(unsafe_code, reason = "vector loads through pointers")]
 
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
 use super::tiling::Part;
@@ -52,7 +52,7 @@ impl Live {
     /// If a buffer is too small.
     pub(super) fn of_block(
         &mut self,
-        path: Path,
+        dispatch: Dispatch,
         winograd: &Winograd,
         extent: Extent,
         groups: &[f32],
@@ -75,7 +75,10 @@ impl Live {
         let parts = winograd.parts();
         // SAFETY: the group holds every pixel and image of the extent.
         unsafe {
-            run(path, Look { parts, extent, group, block, sources: &mut self.sources, targets });
+            run(
+                dispatch,
+                Look { parts, extent, group, block, sources: &mut self.sources, targets },
+            );
         }
         &self.targets[..block.tiles]
     }

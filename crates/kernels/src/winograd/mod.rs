@@ -24,7 +24,7 @@ mod weights;
 use super::conv::Conv;
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, Epilogue, ForwardEpilogue};
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, product};
 use super::weight_gradient::WeightGradient;
 use input_transform::{Matrix, Values};
@@ -152,7 +152,7 @@ impl Room {
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn forward<T: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     tilings: &[Winograd],
     conv: &Conv<'_, f32>,
     mut epilogue: ForwardEpilogue<'_, T>,
@@ -160,7 +160,7 @@ pub(super) fn forward<T: Activation>(
 ) {
     let targets = epilogue.extent;
     let epilogue = epilogue.checked(conv.images);
-    products(path, tilings, conv, targets, epilogue, scratch);
+    products(dispatch, tilings, conv, targets, epilogue, scratch);
 }
 
 /// Computes the gradient with respect to a layer's input; `conv.weights` were packed by
@@ -169,7 +169,7 @@ pub(super) fn forward<T: Activation>(
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn backward(
-    path: Path,
+    dispatch: Dispatch,
     tilings: &[Winograd],
     conv: &Conv<'_, f32>,
     mut epilogue: BackwardEpilogue<'_, f32>,
@@ -177,11 +177,11 @@ pub(super) fn backward(
 ) {
     let targets = epilogue.extent;
     let epilogue = epilogue.checked(conv.images);
-    products(path, tilings, conv, targets, epilogue, scratch);
+    products(dispatch, tilings, conv, targets, epilogue, scratch);
 }
 
 fn products<P: Epilogue>(
-    path: Path,
+    dispatch: Dispatch,
     tilings: &[Winograd],
     conv: &Conv<'_, f32>,
     targets: Extent,
@@ -191,13 +191,13 @@ fn products<P: Epilogue>(
     let mut weights = conv.weights;
     for winograd in tilings {
         let conv = Conv { weights, ..*conv };
-        products_of(path, winograd, &conv, targets, epilogue, scratch);
+        products_of(dispatch, winograd, &conv, targets, epilogue, scratch);
         weights = &weights[packed_len(winograd, conv.sources.length(), targets.stride)..];
     }
 }
 
 fn products_of<P: Epilogue>(
-    path: Path,
+    dispatch: Dispatch,
     winograd: &Winograd,
     conv: &Conv<'_, f32>,
     targets: Extent,
@@ -212,7 +212,7 @@ fn products_of<P: Epilogue>(
     let (left, sums) = scratch.split_at_mut(room.left_len());
     let mut live = Live::new(&sources, room.tiles);
     for block in winograd.blocks(conv.images, targets.group, room.tiles) {
-        let live = live.of_block(path, winograd, sources, conv.input, block);
+        let live = live.of_block(dispatch, winograd, sources, conv.input, block);
         for (index, part) in parts.iter().enumerate() {
             let values = Values {
                 extent: sources,
@@ -226,13 +226,13 @@ fn products_of<P: Epilogue>(
                 step: room.left_step(),
             };
             input_transform::input_transform::<Inputs, INPUT_TILE>(
-                path, values, block, left, matrix,
+                dispatch, values, block, left, matrix,
             );
         }
         let mut channel = 0;
         while channel < targets.stride {
             let width = multiply::multiply(
-                path,
+                dispatch,
                 Multiplied {
                     values: left,
                     values_step: room.left_step(),
@@ -259,7 +259,7 @@ fn products_of<P: Epilogue>(
             // tiles name pixels of that extent, `assert_fits` saw to it.
             #[expect(unsafe_code, reason = "the epilogue writes through pointers")]
             unsafe {
-                output_transform::output_transform(path, collected, block, epilogue);
+                output_transform::output_transform(dispatch, collected, block, epilogue);
             }
             channel += width;
         }
@@ -271,7 +271,7 @@ fn products_of<P: Epilogue>(
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn weight_gradient(
-    path: Path,
+    dispatch: Dispatch,
     winograd: &Winograd,
     gradient: WeightGradient<'_, '_, f32>,
     scratch: &mut [f32],
@@ -311,7 +311,7 @@ pub(super) fn weight_gradient(
                             step: room.left_step(),
                         };
                         input_transform::input_transform::<Inputs, INPUT_TILE>(
-                            path, values, block, left, matrix,
+                            dispatch, values, block, left, matrix,
                         );
                     }
                     let deltas = Values {
@@ -323,10 +323,10 @@ pub(super) fn weight_gradient(
                     let matrix =
                         Matrix { column: 0, stride: of_outputs.len(), step: room.right_step() };
                     input_transform::input_transform::<Gradients, OUTPUT_TILE>(
-                        path, deltas, block, right, matrix,
+                        dispatch, deltas, block, right, matrix,
                     );
                     let rows = block.tiles * block.rows;
-                    multiply::accumulate(path, accumulated, rows, left, right, sums);
+                    multiply::accumulate(dispatch, accumulated, rows, left, right, sums);
                 }
                 for (index, part) in parts.iter().enumerate() {
                     let corner = Corner {
@@ -339,7 +339,7 @@ pub(super) fn weight_gradient(
                         channels: of_outputs.len(),
                         accumulate,
                     };
-                    unpack(path, shape, corner, sums, weights);
+                    unpack(dispatch, shape, corner, sums, weights);
                 }
             }
         }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
 use super::super::epilogue::{At, Epilogue};
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
 use super::live::LiveTargets;
@@ -35,7 +35,7 @@ pub(super) struct Summed<'a> {
 /// # Panics
 /// If a buffer is too small.
 pub(super) unsafe fn output_transform<P: Epilogue>(
-    path: Path,
+    dispatch: Dispatch,
     collected: Summed<'_>,
     block: Block,
     epilogue: P,
@@ -46,7 +46,7 @@ pub(super) unsafe fn output_transform<P: Epilogue>(
     assert!(block.tiles * block.rows * width <= step, "sums fit their matrix");
     assert!(sums.len() >= POINTS * step && channel + width <= extent.stride, "36 matrices");
     // SAFETY: all lengths were just checked; the rest is the caller's promise.
-    unsafe { run(path, Tiles { collected, block, epilogue }) }
+    unsafe { run(dispatch, Tiles { collected, block, epilogue }) }
 }
 
 struct Tiles<'a, P> {
