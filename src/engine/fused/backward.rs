@@ -5,15 +5,15 @@
 //! of its products, some groups at a time, sums the weight gradients while those lie in the cache,
 //! and writes the gradient of its input over its input in turn.
 
+use super::forward_pass::{ForwardPass, Mode};
 use super::layer::{Chunk, Layer};
-use super::parameters::Slots;
-use super::trunk::{Mode, Trunk};
+use super::parameters::ParameterLayout;
 use gridbench_kernels::{
     BackwardEpilogue, Conv, Dispatch, Extent, NormalisationGradient, PoolBackward, Products,
     Sources, Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
 };
 
-impl<E: Storage> Trunk<E> {
+impl<E: Storage> ForwardPass<E> {
     /// Computes the gradient of every parameter from `delta`, the gradient of the logits of the
     /// last forward pass, which was one of training with the same `mode`.
     pub(super) fn backward(&mut self, parameters: &[f32], gradient: &mut [f32], mode: Mode<'_>) {
@@ -54,7 +54,7 @@ impl<E: Storage> Trunk<E> {
 
 struct Backward<'a, E: Storage> {
     dispatch: Dispatch,
-    slots: &'a Slots,
+    slots: &'a ParameterLayout,
     previous: Option<&'a mut Layer<E>>,
     mode: Mode<'a>,
     images: usize,
@@ -117,7 +117,7 @@ impl<E: Storage> Backward<'_, E> {
                     sums: &mut norm.products,
                 }),
             ),
-            None => (&mut pool.gradient[..layer.middle.len(chunk.images)], None),
+            None => (&mut pool.gradient[..layer.pre_activation.len(chunk.images)], None),
         };
         pool_backward(
             self.dispatch,
@@ -130,7 +130,7 @@ impl<E: Storage> Backward<'_, E> {
                 shares: &pool.shares,
             },
             BackwardEpilogue {
-                extent: layer.middle,
+                extent: layer.pre_activation,
                 values,
                 rectified: false,
                 dropout: None,
@@ -144,9 +144,9 @@ impl<E: Storage> Backward<'_, E> {
     /// Normalisation: gradients of scale and shift, and the coefficients of the rest.
     fn differentiate(&self, layer: &mut Layer<E>, parameters: &[f32], gradient: &mut [f32]) {
         let norm = layer.norm.as_mut().expect("the stage normalises");
-        let count = (self.images * layer.middle.pixels()) as f64;
+        let count = (self.images * layer.pre_activation.pixels()) as f64;
         let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.slots.slots[slot].range());
-        let stride = layer.middle.stride();
+        let stride = layer.pre_activation.stride();
         let mut learned = [vec![0.0; stride], vec![0.0; stride]];
         let [scale_gradient, shift_gradient] = &mut learned;
         norm.differentiate(
@@ -174,7 +174,7 @@ impl<E: Storage> Backward<'_, E> {
         let delta: &mut [E] = match &mut layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
                 let place = pooled_place(layer.norm.is_some(), chunk);
-                place.of_mut(&layer.middle, &mut pool.gradient)
+                place.of_mut(&layer.pre_activation, &mut pool.gradient)
             }
             _ => chunk.of_mut(&layer.outputs, delta),
         };
@@ -183,9 +183,9 @@ impl<E: Storage> Backward<'_, E> {
             normalisation_gradient(
                 self.dispatch,
                 NormalisationGradient {
-                    extent: layer.middle,
+                    extent: layer.pre_activation,
                     images,
-                    values: chunk.of(&layer.middle, &layer.sums),
+                    values: chunk.of(&layer.pre_activation, &layer.sums),
                     gradient: delta,
                     factor,
                     slope,
@@ -204,7 +204,7 @@ impl<E: Storage> Backward<'_, E> {
                 images,
                 inputs: layer.sources,
                 input: chunk.of(&layer.inputs, input),
-                outputs: layer.middle,
+                outputs: layer.pre_activation,
                 gradient: delta,
                 accumulate: chunk.first > 0,
                 weights: &mut gradient[self.slots.slots[linear.weights].range()],
@@ -220,7 +220,7 @@ impl<E: Storage> Backward<'_, E> {
         let epilogue = end_of(previous, self.mode, layer.inputs, input, chunk);
         let delta = match &layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
-                pooled_place(layer.norm.is_some(), chunk).of(&layer.middle, &pool.gradient)
+                pooled_place(layer.norm.is_some(), chunk).of(&layer.pre_activation, &pool.gradient)
             }
             _ => chunk.of(&layer.outputs, delta),
         };
@@ -228,7 +228,7 @@ impl<E: Storage> Backward<'_, E> {
             (Some(linear), _) => {
                 let conv = Conv {
                     taps: &linear.backward,
-                    sources: Sources::pixels(layer.middle),
+                    sources: Sources::pixels(layer.pre_activation),
                     input: delta,
                     weights: &linear.packed_backward,
                     images,
@@ -271,7 +271,7 @@ fn end_of<'a, E: Storage>(
     let is_pooled = previous.pool.is_some();
     let products = match &mut previous.norm {
         Some(norm) if !is_pooled => Some(Products {
-            values: chunk.of(&previous.middle, &previous.sums),
+            values: chunk.of(&previous.pre_activation, &previous.sums),
             center: &norm.mean,
             sums: &mut norm.products,
         }),

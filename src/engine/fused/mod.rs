@@ -9,6 +9,7 @@
 mod backward;
 #[cfg(test)]
 mod first_step_tests;
+mod forward_pass;
 mod layer;
 mod network;
 mod parameters;
@@ -16,6 +17,5 @@ mod rule;
 mod stages;
 #[cfg(test)]
 mod tests;
-mod trunk;
 
 pub use network::{build, has_kernels, path_name};

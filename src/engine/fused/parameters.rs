@@ -74,14 +74,14 @@ impl Slot {
 
 /// Places of all tensors in the row.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Slots {
+pub(super) struct ParameterLayout {
     /// In the order of the layers.
     pub(super) slots: Vec<Slot>,
     /// Length of the row.
     pub(super) len: usize,
 }
 
-impl Slots {
+impl ParameterLayout {
     /// Adds a weight tensor and returns its index.
     pub(super) fn weights(&mut self, name: String, shape: Vec<usize>, order: WeightShape) -> usize {
         self.slots.push(Slot { name, shape, order, start: self.len });
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_tensor_survives_the_row() {
-        let mut slots = Slots::default();
+        let mut slots = ParameterLayout::default();
         slots.vector("first".to_owned(), &Extent::new(1, 3, 1));
         let order = WeightShape::new(4, 3, &Extent::new(1, 5, 1));
         let at = slots.weights("w".to_owned(), vec![5, 3, 2, 2], order);

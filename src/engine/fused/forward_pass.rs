@@ -5,7 +5,7 @@
 
 use super::super::EngineError;
 use super::layer::{Chunk, Keep, Layer, LinearLayer, NormLayer};
-use super::parameters::Slots;
+use super::parameters::ParameterLayout;
 use super::stages;
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
@@ -44,10 +44,10 @@ impl Mode<'_> {
 }
 
 /// The stages of a network on one path.
-pub(super) struct Trunk<E: Storage> {
+pub(super) struct ForwardPass<E: Storage> {
     pub(super) dispatch: Dispatch,
     pub(super) layers: Vec<Layer<E>>,
-    pub(super) slots: Slots,
+    pub(super) slots: ParameterLayout,
     /// Input of every stage; gradients of these on the way back.
     pub(super) activations: Vec<Aligned<E>>,
     pub(super) logits: Aligned<f32>,
@@ -62,7 +62,7 @@ pub(super) struct Trunk<E: Storage> {
     is_packed: bool,
 }
 
-impl<E: Storage> Trunk<E> {
+impl<E: Storage> ForwardPass<E> {
     /// Plans `layers` for batches of up to `capacity` images.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl<E: Storage> Trunk<E> {
         architecture: &Architecture,
         capacity: usize,
     ) -> Result<Self, EngineError> {
-        let mut slots = Slots::default();
+        let mut slots = ParameterLayout::default();
         let mut has_parameters = false;
         let mut planned = Vec::new();
         for stage in stages::cut(layers, architecture)? {
@@ -88,7 +88,7 @@ impl<E: Storage> Trunk<E> {
             .collect();
         let scratch = planned.iter().filter_map(|layer| {
             let linear = layer.linear.as_ref()?;
-            Some(E::scratch_len(&linear.tiled, &layer.sources, &layer.middle))
+            Some(E::scratch_len(&linear.tiled, &layer.sources, &layer.pre_activation))
         });
         let last = planned.last().expect("a network has a last stage");
         let outputs = last.outputs.len(capacity);
@@ -186,7 +186,7 @@ impl<E: Storage> Trunk<E> {
                     let norm = layer.norm.as_mut().expect("it keeps statistics");
                     let [scale, shift] =
                         [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
-                    let count = (images * layer.middle.pixels()) as f64;
+                    let count = (images * layer.pre_activation.pixels()) as f64;
                     norm.normalise_batch(count, scale, shift, keep);
                     layer.normalise(self.dispatch, output, images, dropout);
                 }
@@ -231,7 +231,7 @@ impl<E: Storage> Layer<E> {
         images: usize,
         scratch: &mut [E],
     ) {
-        let zeros = vec![0.0; self.middle.stride()];
+        let zeros = vec![0.0; self.pre_activation.stride()];
         let epilogue = ForwardEpilogue {
             extent: self.outputs,
             output: logits,
@@ -247,12 +247,12 @@ impl<E: Storage> Layer<E> {
     /// Training with batch normalisation, first half: sums and their moments.
     fn accumulate(&mut self, dispatch: Dispatch, input: &[E], images: usize, scratch: &mut [E]) {
         let norm = self.norm.as_mut().expect("the stage normalises");
-        let zeros = vec![0.0; self.middle.stride()];
+        let zeros = vec![0.0; self.pre_activation.stride()];
         let [sums, squares] = &mut norm.moments;
         sums.fill(0.0);
         squares.fill(0.0);
         let epilogue = ForwardEpilogue {
-            extent: self.middle,
+            extent: self.pre_activation,
             output: &mut self.sums,
             bias: self.linear.as_ref().map_or(&zeros, |linear| &linear.bias_values),
             relu: self.stage.relu,
@@ -281,7 +281,7 @@ impl<E: Storage> Layer<E> {
                 PoolForward {
                     taps: &pool.forward,
                     images,
-                    inputs: self.middle,
+                    inputs: self.pre_activation,
                     input: &self.sums,
                     affine,
                     relu,
@@ -294,7 +294,14 @@ impl<E: Storage> Layer<E> {
             ),
             None => transform(
                 dispatch,
-                Transform { extent: self.middle, images, affine, relu, dropout, first_image: 0 },
+                Transform {
+                    extent: self.pre_activation,
+                    images,
+                    affine,
+                    relu,
+                    dropout,
+                    first_image: 0,
+                },
                 &self.sums,
                 output,
             ),
@@ -311,7 +318,7 @@ impl<E: Storage> Layer<E> {
         dropout: Option<Dropout>,
         scratch: &mut [E],
     ) {
-        let zeros = vec![0.0; self.middle.stride()];
+        let zeros = vec![0.0; self.pre_activation.stride()];
         for chunk in self.chunks(images) {
             let input = chunk.of(&self.inputs, input);
             let output = chunk.of_mut(&self.outputs, output);
@@ -324,11 +331,11 @@ impl<E: Storage> Layer<E> {
                 Affine { scale, shift }
             });
             let to = match &self.pool {
-                Some(_) => &mut self.sums[..self.middle.len(chunk.images)],
+                Some(_) => &mut self.sums[..self.pre_activation.len(chunk.images)],
                 None => &mut *output,
             };
             let epilogue = ForwardEpilogue {
-                extent: self.middle,
+                extent: self.pre_activation,
                 output: to,
                 bias: self.linear.as_ref().map_or(&zeros, |linear| &linear.bias_values),
                 relu: self.stage.relu,
@@ -354,7 +361,7 @@ impl<E: Storage> Layer<E> {
                         PoolForward {
                             taps: &pool.forward,
                             images: chunk.images,
-                            inputs: self.middle,
+                            inputs: self.pre_activation,
                             input: &self.sums,
                             affine: None,
                             relu: false,
@@ -417,7 +424,7 @@ impl<E: Storage> Layer<E> {
             PoolForward {
                 taps: &pool.forward,
                 images: chunk.images,
-                inputs: self.middle,
+                inputs: self.pre_activation,
                 input,
                 affine: None,
                 relu: false,
