@@ -26,7 +26,7 @@ const ALPHA: f64 = 0.05;
 const POWER: f64 = 0.95;
 
 /// Repeats beyond which nobody is sent.
-const MOST_REPEATS: usize = 1_000;
+const MAX_REPEATS: usize = 1_000;
 
 /// Trials up to which the document lists every value.
 const LISTED_TRIALS: usize = 5_000;
@@ -282,7 +282,7 @@ fn hopeless(
     }
     let freedom = |n: usize| (cells * (n - 1)) as f64;
     let repeats =
-        stats::repeats_to_leave_best(sd, seen, cells, freedom, (ALPHA, POWER), MOST_REPEATS);
+        stats::repeats_to_leave_best(sd, seen, cells, freedom, (ALPHA, POWER), MAX_REPEATS);
     let repeats = repeats.filter(|repeats| *repeats > n);
     Some(Hopeless { n, cells, seen, difference, repeats })
 }

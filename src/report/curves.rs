@@ -10,7 +10,7 @@ use crate::spec::value::Value;
 use gridbench_stats::Moments;
 
 /// Most groups whose curves are kept: a page of more would be looked at by nobody.
-const MOST_GROUPS: usize = 400;
+const MAX_GROUPS: usize = 400;
 
 /// The curves of the networks that some cells share: cells that differ only in how an ensemble is
 /// formed use the same networks.
@@ -92,7 +92,7 @@ pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
 #[must_use]
 pub(super) fn curves(results: &ExperimentResults) -> Vec<CurveGroup> {
     let groups = sharing_groups(results);
-    if groups.len() > MOST_GROUPS {
+    if groups.len() > MAX_GROUPS {
         return Vec::new();
     }
     let mut group_of = vec![0; results.cells.len()];

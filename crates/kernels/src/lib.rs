@@ -141,7 +141,7 @@ pub use pointwise::{
     NormalisationGradient, Transform, normalisation_gradient, pass_backward, pass_forward,
     transform, transform_in_place,
 };
-pub use pool::{MOST_PLACES, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
+pub use pool::{MAX_PLACES, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
 pub use storage::{ConvPlan, Storage, Tiled};
 pub use weight_gradient::{WeightGradient, weight_gradient};
 pub use winograd::Winograd;

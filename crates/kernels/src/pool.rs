@@ -19,7 +19,7 @@ const NOBODY: u8 = u8::MAX;
 const ROWS: usize = 4;
 
 /// Largest number of places in a max-pool's window.
-pub const MOST_PLACES: usize = NOBODY as usize;
+pub const MAX_PLACES: usize = NOBODY as usize;
 
 /// What a pool takes from its window.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub fn pool_forward<E: Activation>(dispatch: Dispatch, mut pool: PoolForward<'_,
     assert_pair(pool.taps.sources(), pool.taps.targets(), &pool.inputs, &pool.outputs);
     match &mut pool.kind {
         PoolKind::Max { winners, .. } => {
-            assert!(pool.taps.places() <= MOST_PLACES, "a winner fits a byte");
+            assert!(pool.taps.places() <= MAX_PLACES, "a winner fits a byte");
             if let Some(winners) = winners {
                 pool.outputs.assert_holds(winners.len(), pool.images);
             }

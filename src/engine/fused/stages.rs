@@ -8,7 +8,7 @@ use super::super::EngineError;
 use super::super::geometry::Volume;
 use crate::spec::architecture::{Architecture, LayerSummary};
 use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics};
-use gridbench_kernels::{MOST_PLACES, Window};
+use gridbench_kernels::{MAX_PLACES, Window};
 
 /// One stage of a network.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,7 +230,7 @@ impl Builder {
                 }
             }
             LayerSettings::MaxPool { size, stride, .. } => {
-                if size * size > MOST_PLACES {
+                if size * size > MAX_PLACES {
                     return Err(unsupported("a max-pool of more than 255 places", place));
                 }
                 self.reach(Progress::ReluAfter);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::scale::{Linear, area_inside, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards};
-use super::trellis::{self, Frame, MOST_PANELS, Sides};
+use super::trellis::{self, Frame, MAX_PANELS, Sides};
 use crate::base::Unit;
 use crate::report::curves::{Band, CurveGroup, EpochPoint};
 use crate::report::document::PivotGrid;
@@ -38,7 +38,7 @@ const KINDS: [Kind; 2] = [
 pub(super) fn curves(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let longest = section.curves.iter().map(|group| group.epochs.len()).max().unwrap_or(0);
-    if longest < 2 || section.cells.len() > MOST_PANELS {
+    if longest < 2 || section.cells.len() > MAX_PANELS {
         return Vec::new();
     }
     let group_of: HashMap<usize, usize> = section

@@ -16,9 +16,9 @@ const HEIGHT: f64 = 150.0;
 /// Width of the whole chart.
 const PAGE: f64 = 940.0;
 /// Lines that can be told apart by colour, dashes and mark.
-const MOST_LINES: usize = 6;
+const MAX_LINES: usize = 6;
 /// Levels of an axis beyond which a line says more than its marks.
-const MOST_LEVELS: usize = 60;
+const MAX_LEVELS: usize = 60;
 
 /// Draws one panel an axis: the mean over everything else at each of its levels.
 pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
@@ -125,7 +125,7 @@ fn levels(
         drawing.open("near", &title);
         drawing.rect("hit", (x(*place) - 0.5 * step, frame.top), (step, frame.height));
         drawing.line("whisker", (x(*place), y(mean.interval.0)), (x(*place), y(mean.interval.1)));
-        if count <= MOST_LEVELS {
+        if count <= MAX_LEVELS {
             drawing.circle("mean", (x(*place), y(mean.mean)), 3.4);
         }
         drawing.close();
@@ -188,8 +188,8 @@ pub(super) fn interactions(presenter: &Presenter<'_>) -> Vec<Chart> {
     let range = range_of_intervals(presenter);
     let draw = |(place, grid): (usize, &PivotGrid)| {
         let columns = grid.columns.as_ref()?;
-        let drawable = (2..=MOST_LINES).contains(&grid.entries.len())
-            && (2..=MOST_LEVELS).contains(&columns.values.len());
+        let drawable = (2..=MAX_LINES).contains(&grid.entries.len())
+            && (2..=MAX_LEVELS).contains(&columns.values.len());
         if !drawable {
             return None;
         }

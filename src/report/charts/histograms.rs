@@ -2,7 +2,7 @@
 
 use super::scale::Linear;
 use super::svg::{Chart, Drawing};
-use super::trellis::{self, Frame, MOST_PANELS, Sides};
+use super::trellis::{self, Frame, MAX_PANELS, Sides};
 use crate::report::document::Section;
 use crate::report::numbers::counted;
 use crate::report::present::Presenter;
@@ -13,7 +13,7 @@ pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
     let edges = &section.histogram_edges;
     let (Some(low), Some(high)) = (edges.first(), edges.last()) else { return Vec::new() };
     let has_spread = section.cells.iter().any(|cell| cell.counts.completed > 1);
-    if !has_spread || section.cells.len() > MOST_PANELS {
+    if !has_spread || section.cells.len() > MAX_PANELS {
         return Vec::new();
     }
     let tallest = section.cells.iter().flat_map(|cell| &cell.histogram).max().copied().unwrap_or(0);

@@ -11,7 +11,7 @@ const PAGE: f64 = 940.0;
 /// Space between panels.
 const GAP: f64 = 8.0;
 /// Panels up to which all grids of a section are drawn.
-pub(in crate::report) const MOST_PANELS: usize = 400;
+pub(in crate::report) const MAX_PANELS: usize = 400;
 
 /// A rectangle to draw in.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -208,11 +208,11 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         page.close();
         rest = &rest[count..];
     }
-    if presenter.section.cells.len() > charts::MOST_PANELS {
+    if presenter.section.cells.len() > charts::MAX_PANELS {
         let text = format!(
             "Histograms and training curves are drawn for up to {} cells; those of all cells stand \
              in tables/histograms.csv and tables/epochs.csv.",
-            charts::MOST_PANELS
+            charts::MAX_PANELS
         );
         page.paragraph("note", &text);
     }

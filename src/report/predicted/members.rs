@@ -5,7 +5,7 @@ use crate::spec::settings::Combine;
 use gridbench_stats::{self as stats, EnsemblePoint};
 
 /// Most networks of a group whose ensembles are measured.
-pub(super) const MOST_MEMBERS: usize = 32;
+pub(super) const MAX_MEMBERS: usize = 32;
 
 /// What a network says of the test images, ready to be added up many times.
 pub(super) struct Network {
