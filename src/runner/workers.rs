@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::board::{Board, Work, dataset_of};
 use super::event::Event;
 use super::observer::MemberObserver;
+use super::queue::{Work, WorkQueue, dataset_of};
 use super::score::{Scored, score, stated, train_seconds};
 use super::standing::is_tried_again;
 use super::stop::StopSignal;
@@ -26,12 +26,12 @@ use crate::store::{Finished, Source, StoreError, View, Writer};
 const WORTH_FLUSHING: Duration = Duration::from_millis(100);
 
 /// Everything the workers share.
-pub(super) struct Shop<'a> {
+pub(super) struct Workers<'a> {
     plan: &'a Plan,
     engine: &'a dyn Engine,
     writer: &'a Writer,
     view: Mutex<&'a mut View>,
-    board: Board<'a>,
+    queue: WorkQueue<'a>,
     datasets: Vec<Option<Arc<Dataset>>>,
     options: RunOptions,
     stop: &'a StopSignal,
@@ -52,7 +52,7 @@ pub(super) struct Done {
     pub(super) repaired: usize,
     pub(super) trials: usize,
     /// Whether a member that was to be trained has not ended.
-    pub(super) is_unsettled: bool,
+    pub(super) is_incomplete: bool,
 }
 
 /// A member whose attempt ended, on its way to the disk.
@@ -75,14 +75,14 @@ impl Attempted {
     }
 }
 
-impl<'a> Shop<'a> {
+impl<'a> Workers<'a> {
     #[expect(clippy::too_many_arguments, reason = "called once, with everything the workers share")]
     pub(super) fn open(
         plan: &'a Plan,
         engine: &'a dyn Engine,
         writer: &'a Writer,
         view: &'a mut View,
-        board: Board<'a>,
+        queue: WorkQueue<'a>,
         datasets: Vec<Option<Arc<Dataset>>>,
         options: RunOptions,
         stop: &'a StopSignal,
@@ -99,7 +99,7 @@ impl<'a> Shop<'a> {
             engine,
             writer,
             view: Mutex::new(view),
-            board,
+            queue,
             datasets,
             options,
             stop,
@@ -126,7 +126,7 @@ impl<'a> Shop<'a> {
                     members: self.members.into_inner(),
                     repaired: self.repaired.into_inner(),
                     trials: self.trials.into_inner(),
-                    is_unsettled: self.board.is_unsettled(),
+                    is_incomplete: self.queue.is_incomplete(),
                 },
             )),
         }
@@ -135,7 +135,7 @@ impl<'a> Shop<'a> {
     /// One worker: takes work until nothing is left or everything is to stop.
     pub(super) fn work(&self) {
         while !self.stop.is_requested() && !self.is_failing() {
-            let Some(work) = self.board.take() else { return };
+            let Some(work) = self.queue.take() else { return };
             let done = match work {
                 Work::Record(trial) => {
                     self.store(&[], vec![trial], Durability::Cached).map_err(RunError::from)
@@ -168,7 +168,7 @@ impl<'a> Shop<'a> {
         self.prepare(first, &mut attempts, &mut finished);
         let capacity = attempts.first().map_or(1, |attempt| pack_capacity(self.engine, attempt));
         if capacity > 1 {
-            for place in self.board.take_alike(first, capacity - 1) {
+            for place in self.queue.take_alike(first, capacity - 1) {
                 self.prepare(place, &mut attempts, &mut finished);
             }
         }
@@ -282,7 +282,7 @@ impl<'a> Shop<'a> {
             position = Some(self.writer.add_member(&mut view, &finished)?);
             drop(view);
             if record.outcome != Outcome::Interrupted && !one.is_tried_again(self.options.retries) {
-                ready.extend(self.board.settle(*index));
+                ready.extend(self.queue.complete(*index));
             }
         }
         let mut recorded = Vec::new();
@@ -320,7 +320,7 @@ impl<'a> Shop<'a> {
         }
         if attempted.is_tried_again(self.options.retries) {
             (self.events)(&Event::MemberFailed { member, reason: reason.unwrap_or_default() });
-            self.board.put_back(*index);
+            self.queue.put_back(*index);
             return;
         }
         let ended = usize::from(record.outcome != Outcome::Interrupted);

@@ -20,7 +20,7 @@ pub(super) enum Work {
 }
 
 /// The queue of members, and the trials that wait for them.
-pub(super) struct Board<'a> {
+pub(super) struct WorkQueue<'a> {
     plan: &'a Plan,
     state: Mutex<State>,
 }
@@ -28,13 +28,13 @@ pub(super) struct Board<'a> {
 struct State {
     ready: VecDeque<usize>,
     members: VecDeque<usize>,
-    /// Unsettled members of every outstanding trial.
+    /// Incomplete members of every outstanding trial.
     waiting: HashMap<usize, usize>,
     /// Outstanding trials of every member to train.
     users: HashMap<usize, Vec<usize>>,
 }
 
-impl<'a> Board<'a> {
+impl<'a> WorkQueue<'a> {
     /// Queues `members`; `trials` wait for those of their members that are in `untrained`, which
     /// holds more than `members` when others train the rest.
     pub(super) fn new(
@@ -93,13 +93,13 @@ impl<'a> Board<'a> {
     }
 
     /// Returns whether a member that was to be trained has not ended.
-    pub(super) fn is_unsettled(&self) -> bool {
+    pub(super) fn is_incomplete(&self) -> bool {
         !self.state().users.is_empty()
     }
 
     /// Notes that a member has ended for good in this run, and returns the trials that were waiting
     /// for it alone.
-    pub(super) fn settle(&self, member: usize) -> Vec<usize> {
+    pub(super) fn complete(&self, member: usize) -> Vec<usize> {
         let mut state = self.state();
         let trials = state.users.remove(&member).unwrap_or_default();
         let waiting = &mut state.waiting;
