@@ -17,14 +17,14 @@ pub(super) fn cost(results: &ExperimentResults, axes: &[AxisLine]) -> Cost {
     let mut names: Vec<String> = Vec::new();
     for training in &trainings {
         let name = network_name(&results.cells[training.cell], axes);
-        let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
             names.push(name);
             names.len() - 1
         });
-        kinds.entry(place).or_default().push(training);
+        kinds.entry(index).or_default().push(training);
     }
     let networks: Vec<NetworkCost> =
-        kinds.iter().map(|(place, trainings)| network_cost(&names[*place], trainings)).collect();
+        kinds.iter().map(|(index, trainings)| network_cost(&names[*index], trainings)).collect();
     let only = match networks.as_slice() {
         [one] => Some(one),
         _ => None,
@@ -60,9 +60,9 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
     let seconds = |trial: &TrialRow| trial.metrics.get(&MetricName::TRAIN_SECONDS).copied();
     let groups = sharing_groups(results);
     let mut group_of = vec![0; results.cells.len()];
-    for (place, cells) in groups.iter().enumerate() {
+    for (index, cells) in groups.iter().enumerate() {
         for cell in cells {
-            group_of[*cell] = place;
+            group_of[*cell] = index;
         }
     }
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();

@@ -79,14 +79,14 @@ fn effect(
         members.iter().map(others).collect()
     };
     let companies: Vec<_> = members.iter().map(company).collect();
-    let name = |place: usize| match members[place].first() {
+    let name = |index: usize| match members[index].first() {
         Some(cell) => joined(axes, &cells[*cell].values, group),
-        None => lead.show_or_absent(keys[place]),
+        None => lead.show_or_absent(keys[index]),
     };
-    let levels = means.into_iter().enumerate().map(|(place, mean)| Level {
-        value: name(place),
-        cells: members[place].len(),
-        trials: members[place].iter().map(|cell| samples[*cell].len()).sum(),
+    let levels = means.into_iter().enumerate().map(|(index, mean)| Level {
+        value: name(index),
+        cells: members[index].len(),
+        trials: members[index].iter().map(|cell| samples[*cell].len()).sum(),
         mean,
     });
     let labels: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
@@ -101,7 +101,7 @@ fn effect(
 /// Analyses the variance of every grid of two or more rows and columns.
 #[must_use]
 pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<GridVariance> {
-    let analyse = |(place, grid): (usize, &PivotGrid)| {
+    let analyse = |(index, grid): (usize, &PivotGrid)| {
         let columns = grid.columns.as_ref()?.values.len();
         if columns < 2 || grid.entries.len() < 2 {
             return None;
@@ -113,7 +113,7 @@ pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<G
                 observations.extend(values.map(|value| Observation { row, column, value: *value }));
             }
         }
-        Some(GridVariance { grid: place, analysis: stats::two_way_anova(&observations)? })
+        Some(GridVariance { grid: index, analysis: stats::two_way_anova(&observations)? })
     };
     grids.iter().enumerate().filter_map(analyse).collect()
 }

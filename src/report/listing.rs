@@ -82,9 +82,9 @@ impl ListedExperiment {
         let lost = sum(CellResults::lost);
         let outstanding = usize::saturating_sub(trials, completed + lost);
         let metric = results.metric();
-        let best = best_cells(results, metric, 1).first().and_then(|&place| {
-            let cell = &results.cells[place];
-            let summary = results.summary(place, &metric.name)?;
+        let best = best_cells(results, metric, 1).first().and_then(|&index| {
+            let cell = &results.cells[index];
+            let summary = results.summary(index, &metric.name)?;
             let scale = Scale::of(&metric.unit, summary.sd);
             let spread = summary.sd.map(|sd| format!(" ± {}", scale.value(sd)));
             let text = [scale.value(summary.mean), spread.unwrap_or_default(), scale.unit()];

@@ -99,20 +99,20 @@ impl<'a> Presenter<'a> {
     #[must_use]
     pub(super) fn grid(&self, grid: &PivotGrid) -> TextTable {
         let printed = Entries::of(self, grid);
-        let column = |head: String, place: usize| TextColumn {
+        let column = |head: String, index: usize| TextColumn {
             head,
             align: Align::Left,
             entries: grid
                 .entries
                 .iter()
-                .map(|row| row[place].map_or_else(Default::default, |cell| printed.entry(cell)))
+                .map(|row| row[index].map_or_else(Default::default, |cell| printed.entry(cell)))
                 .collect(),
         };
         let (banner, columns) = match &grid.columns {
             None => (None, vec![column(self.metric(), 0)]),
             Some(heading) => {
                 let values = heading.values.iter().enumerate();
-                let columns = values.map(|(place, value)| column(join(value), place)).collect();
+                let columns = values.map(|(index, value)| column(join(value), index)).collect();
                 (Some(format!("{} →", heading.labels.join("/"))), columns)
             }
         };
@@ -150,9 +150,9 @@ fn row_keys(heading: &Heading, joined: bool) -> Vec<TextColumn> {
         let texts = heading.values.iter().map(|values| join(values)).collect();
         return vec![TextColumn::plain(head, Align::Left, texts)];
     }
-    let column = |(place, label): (usize, &String)| {
+    let column = |(index, label): (usize, &String)| {
         let text = |values: &Vec<Option<String>>| {
-            values[place].clone().unwrap_or_else(|| ABSENT.to_owned())
+            values[index].clone().unwrap_or_else(|| ABSENT.to_owned())
         };
         TextColumn::plain(label, Align::Left, heading.values.iter().map(text).collect())
     };
@@ -183,9 +183,9 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn entry(&self, place: usize) -> (String, Paint) {
+    fn entry(&self, index: usize) -> (String, Paint) {
         let section = self.presenter.section;
-        let cell = &section.cells[place];
+        let cell = &section.cells[index];
         let scale = &self.presenter.scale;
         let mut parts = Vec::new();
         if let Some(found) = &cell.summary {
@@ -209,7 +209,7 @@ impl<'a> Entries<'a> {
             parts.push(format!("{LOST}{}", cell.counts.lost()));
         }
         let paint = match section.findings.best {
-            Some(best) if best.cell == place => Paint::Green,
+            Some(best) if best.cell == index => Paint::Green,
             _ if cell.counts.lost() > 0 => Paint::Yellow,
             _ if cell.summary.is_none() => Paint::Dim,
             _ => Paint::Plain,
@@ -236,10 +236,10 @@ impl Presenter<'_> {
 
     /// Says everything about a cell in a line, for readers who point at it.
     #[must_use]
-    pub(super) fn cell_title(&self, place: usize) -> String {
-        let cell = &self.section.cells[place];
+    pub(super) fn cell_title(&self, index: usize) -> String {
+        let cell = &self.section.cells[index];
         let scale = &self.scale;
-        let name = match self.section.describe(place) {
+        let name = match self.section.describe(index) {
             name if name.is_empty() => String::new(),
             name => format!("{name}: "),
         };
@@ -259,7 +259,7 @@ impl Presenter<'_> {
             parts.push(format!("median {}", scale.value(found.median)));
             parts.push(format!("{} to {}", scale.value(found.min), scale.value(found.max)));
         }
-        let is_best = self.section.findings.best.is_some_and(|best| best.cell == place);
+        let is_best = self.section.findings.best.is_some_and(|best| best.cell == index);
         if is_best && self.section.cells.len() > 1 {
             parts.push("best mean".to_owned());
         } else if self.mark(cell) == MARK {
@@ -323,8 +323,8 @@ pub(super) fn labelled_lines(
     let indent = 1 + LABEL;
     let lines = layout::wrap_text(text, width.saturating_sub(indent).max(20), 0);
     let mut out = Vec::new();
-    for (place, line) in lines.iter().enumerate() {
-        let label = if place == 0 { label } else { "" };
+    for (index, line) in lines.iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
         let padding =
             " ".repeat(LABEL.saturating_sub(unicode_width::UnicodeWidthStr::width(label)));
         out.push(format!(" {}{padding}{line}", paint.on(label, colour)));

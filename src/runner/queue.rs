@@ -128,18 +128,18 @@ fn in_training_order(
     let mut costs = HashMap::new();
     let mut keyed: Vec<_> = members
         .iter()
-        .map(|&place| {
-            let member = &plan.members[place];
+        .map(|&index| {
+            let member = &plan.members[index];
             let settings = &member.settings;
-            let dataset = datasets[dataset_of(plan, place)].as_deref();
+            let dataset = datasets[dataset_of(plan, index)].as_deref();
             let cost = *costs
                 .entry(Arc::as_ptr(settings))
                 .or_insert_with(|| dataset.map_or(0, |dataset| cost(settings, dataset)));
-            (member.seed_path.repeat, Reverse(cost), place)
+            (member.seed_path.repeat, Reverse(cost), index)
         })
         .collect();
     keyed.sort_unstable();
-    keyed.into_iter().map(|(_, _, place)| place).collect()
+    keyed.into_iter().map(|(_, _, index)| index).collect()
 }
 
 /// Returns the operations of a training, as far as they differ between members.

@@ -52,9 +52,9 @@ pub(super) fn render(document: &ReportDocument) -> String {
         overview::overview(&mut page, &document.experiments);
         page.level = 2;
     }
-    for (place, section) in document.experiments.iter().enumerate() {
-        let name = overview::named(&document.experiments, place);
-        experiment(&mut page, section, &name, place);
+    for (index, section) in document.experiments.iter().enumerate() {
+        let name = overview::named(&document.experiments, index);
+        experiment(&mut page, section, &name, index);
     }
     page.raw(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
     page.html
@@ -131,9 +131,9 @@ impl Page {
     }
 }
 
-fn experiment(page: &mut Page, section: &Section, name: &str, place: usize) {
+fn experiment(page: &mut Page, section: &Section, name: &str, index: usize) {
     let presenter = Presenter::of(section);
-    let prefix = format!("e{place}");
+    let prefix = format!("e{index}");
     page.places.clear();
     page.raw(&format!("<article aria-labelledby=\"{prefix}\">\n"));
     page.heading(name, Some(&prefix));
