@@ -152,7 +152,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
         1
     }
 
-    fn dispatch(&self) -> String {
+    fn path(&self) -> String {
         path_name(self.pass.dispatch)
     }
 

@@ -365,7 +365,7 @@ fn predictions_do_not_depend_on_how_images_are_batched() {
 fn the_path_is_named() {
     let settings = network_settings(every_layer());
     let dispatch = Dispatch::new(Isa::Portable).unwrap();
-    assert_eq!(fused(dispatch, &settings).dispatch(), "fused portable f32");
+    assert_eq!(fused(dispatch, &settings).path(), "fused portable f32");
 }
 
 #[test]
