@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Rounds of different rows alternate, so that a noisy neighbour hits all alike; the table shows
-//! medians. With `--json` one object a row, for `benches/peers/compare.py`.
+//! medians. With `--json` one object per row, for `benches/peers/compare.py`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::time::{Duration, Instant};

@@ -319,7 +319,7 @@ pub(super) enum DataCommand {
     Info(DataSourceArguments),
     /// Write a contact sheet of images as PNG.
     Preview(DataPreviewArguments),
-    /// Write a dataset as Kaggle's tables or as one folder of PNG images a class.
+    /// Write a dataset as Kaggle's tables or as one folder of PNG images per class.
     Convert(DataConvertArguments),
 }
 

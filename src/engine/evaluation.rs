@@ -40,7 +40,7 @@ fn normalizer(logits: &[f32]) -> (f64, f64) {
     (largest, others.map(share).sum::<f64>().ln_1p())
 }
 
-/// Returns loss and accuracy of `logits`, one row of `classes` values an image.
+/// Returns loss and accuracy of `logits`, one row of `classes` values per image.
 ///
 /// # Panics
 /// If the number of rows is not the number of labels.

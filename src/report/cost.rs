@@ -197,7 +197,7 @@ mod tests {
         second.member = 1;
         second.epochs.iter_mut().for_each(|epoch| epoch.train_seconds = 3.75);
         results.curves = vec![first, second];
-        // 100 images an epoch: two epochs in 2.5 s and in 7.5 s.
+        // 100 images per epoch: two epochs in 2.5 s and in 7.5 s.
         set(&mut results, 0, 2.5, 80.0);
         set(&mut results, 1, 10.0, 40.0);
         results

@@ -8,7 +8,7 @@ use super::markup::sentence;
 use super::pivot::ABSENT;
 use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
-/// Renders one table a grid.
+/// Renders one table per grid.
 #[must_use]
 pub(super) fn render(document: &ReportDocument) -> String {
     let mut out = String::from(

@@ -140,7 +140,7 @@ fn join(values: &[Option<String>]) -> String {
     texts.join("/")
 }
 
-/// Rows with columns beside them are named in one column; listed cells by one column an axis.
+/// Rows with columns beside them are named in one column; listed cells by one column per axis.
 fn row_keys(heading: &Heading, joined: bool) -> Vec<TextColumn> {
     if heading.labels.is_empty() {
         return Vec::new();

@@ -35,7 +35,7 @@ pub struct AgainstBest {
     pub p_holm: f64,
     /// The same, adjusted by Benjamini and Hochberg over all cells.
     pub q_benjamini_hochberg: f64,
-    /// Permutation test, for at most ten trials a side.
+    /// Permutation test, for at most ten trials per side.
     pub permutation: Option<Permutation>,
     /// Two-sided p of Mann and Whitney's test.
     pub p_mann_whitney: Option<f64>,
@@ -43,7 +43,7 @@ pub struct AgainstBest {
     pub superiority_of_best: Option<Superiority>,
     /// Whether that is beyond chance, over all cells too (Holm), and may be as large as 0.75.
     pub is_meaningful: Option<bool>,
-    /// Almost stochastic order of the best over this cell, from five trials a side.
+    /// Almost stochastic order of the best over this cell, from five trials per side.
     pub stochastic_order: Option<StochasticOrder>,
     /// Cohen's d.
     pub cohens_d: Option<f64>,

@@ -215,7 +215,7 @@ fn read(file: &Path) -> Result<Model, Error> {
 pub(crate) struct Answers {
     /// The class of each.
     pub(crate) classes: Vec<usize>,
-    /// Mean probabilities, one row an image.
+    /// Mean probabilities, one row per image.
     pub(crate) means: Vec<Vec<f64>>,
 }
 

@@ -136,7 +136,7 @@ pub struct ShapeProblem {
 }
 
 impl Architecture {
-    /// Follows an image of `(height, width, channels)` through `layers` to one logit a class.
+    /// Follows an image of `(height, width, channels)` through `layers` to one logit per class.
     ///
     /// # Errors
     /// Names the first layer that does not fit its input, or the last if it does not give

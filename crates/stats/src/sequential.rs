@@ -6,7 +6,7 @@ use super::distributions::{normal_quantile, normal_sf};
 const REACH: f64 = 7.0;
 /// Grid points per standard deviation of the narrowest step.
 const DENSITY: f64 = 8.0;
-/// Most grid points a look.
+/// Most grid points per look.
 const MAX_POINTS: usize = 4_001;
 
 /// Returns the one-sided level of each of several looks at growing samples, so that the chance of

@@ -317,7 +317,7 @@ impl NormLayer {
         }
     }
 
-    /// Turns the moments of a batch of `count` values a channel into the normalisation to apply,
+    /// Turns the moments of a batch of `count` values per channel into the normalisation to apply,
     /// and keeps them.
     pub(super) fn normalise_batch(&mut self, count: f64, scale: &[f32], shift: &[f32], keep: Keep) {
         let share = match keep {
@@ -366,7 +366,7 @@ impl NormLayer {
         }
     }
 
-    /// Works out the gradient's coefficients from its sums over `count` values a channel:
+    /// Works out the gradient's coefficients from its sums over `count` values per channel:
     /// `dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy · x̂))` (Ioffe & Szegedy 2015). Returns nothing;
     /// writes the gradients of scale and shift.
     pub(super) fn differentiate(

@@ -1,4 +1,4 @@
-//! The fused CPU path: whole networks in hand-written kernels, one training a thread.
+//! The fused CPU path: whole networks in hand-written kernels, one training per thread.
 //!
 //! Owns the plan of a network's stages, its buffers and the order of kernels in a step; the
 //! arithmetic is in [`gridbench_kernels`]. Invariants: buffers are allocated once per training and

@@ -89,7 +89,7 @@ impl ParameterLayout {
         self.slots.len() - 1
     }
 
-    /// Adds one value a channel and returns its index.
+    /// Adds one value per channel and returns its index.
     pub(super) fn vector(&mut self, name: String, channels: &Extent) -> usize {
         self.weights(name, vec![channels.channels()], WeightShape::new(1, 1, channels))
     }

@@ -20,7 +20,7 @@ const MAX_LINES: usize = 6;
 /// Levels of an axis beyond which a line says more than its marks.
 const MAX_LEVELS: usize = 60;
 
-/// Draws one panel an axis: the mean over everything else at each of its levels.
+/// Draws one panel per axis: the mean over everything else at each of its levels.
 pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
     let section = presenter.section;
     let shown = |value: f64| presenter.scale.shown(value);
@@ -180,7 +180,7 @@ fn in_words(presenter: &Presenter<'_>, effect: &AxisEffect) -> String {
     format!("{}: {}.", effect.label, levels.join(", "))
 }
 
-/// Draws, for every grid of at most six rows, one line a row across the columns.
+/// Draws, for every grid of at most six rows, one line per row across the columns.
 pub(super) fn interactions(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let several = section.grids.len() > 1;

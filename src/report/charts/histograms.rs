@@ -7,7 +7,7 @@ use crate::report::document::Section;
 use crate::report::numbers::counted;
 use crate::report::present::Presenter;
 
-/// Draws one chart a grid; nothing where no cell has two trials or there are too many cells.
+/// Draws one chart per grid; nothing where no cell has two trials or there are too many cells.
 pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let edges = &section.histogram_edges;

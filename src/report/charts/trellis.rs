@@ -1,4 +1,4 @@
-//! Small multiples in the shape of the grids: one panel a cell, rows and columns as in the tables.
+//! Small multiples in the shape of the grids: one panel per cell, rows and columns as in the tables.
 
 use super::svg::{Anchor, Drawing, fitted, text_width};
 use crate::report::document::{Heading, PivotGrid};

@@ -15,7 +15,7 @@ const POWER: f64 = 0.8;
 /// With more pairs than this, images and stochastic order are not looked at: reading all predictions
 /// would take minutes.
 const MAX_IN_FULL: usize = 24;
-/// Beyond so many trials a side the permutation test says what Welch's does.
+/// Beyond so many trials per side the permutation test says what Welch's does.
 const PERMUTED_UP_TO: usize = 10;
 
 /// Compares every pair of `pairing`.

@@ -1,8 +1,8 @@
 //! `TensorBoard` event files: the curves of every training, the metrics of every trial, histograms
 //! over the trials of every cell, and the hyperparameters for the `HParams` page.
 //!
-//! Writes into memory only. Layout below the folder of an experiment: one run a cell with its
-//! histograms, below it one run a trial, below that one run a member where a trial has several.
+//! Writes into memory only. Layout below the folder of an experiment: one run per cell with its
+//! histograms, below it one run per trial, below that one run per member where a trial has several.
 //! The same results give the same bytes: times come from the manifest and the measured seconds.
 
 mod event;

@@ -33,7 +33,7 @@ pub(super) struct Matrix {
     pub(super) step: usize,
 }
 
-/// Transforms `TAKES × TAKES` pixels a tile and writes, for every point, the matrix
+/// Transforms `TAKES × TAKES` pixels per tile and writes, for every point, the matrix
 /// (tiles × images) × channels.
 ///
 /// # Panics

@@ -98,7 +98,7 @@ impl Block {
     }
 }
 
-/// Sizes of the two matrices a point, left and right (or sums).
+/// Sizes of the two matrices per point, left and right (or sums).
 #[derive(Clone, Copy)]
 struct Room {
     /// Tiles at a time.
