@@ -115,8 +115,8 @@ impl Judge<'_> {
         };
         let mut side = vec![None; cell.values.len() + cell.lost];
         for (at, &value) in cell.values.iter().enumerate() {
-            let place = places(cell).map_or(at, |repeats| repeats[at] as usize);
-            side[place] = Some(turned(value));
+            let index = places(cell).map_or(at, |repeats| repeats[at] as usize);
+            side[index] = Some(turned(value));
         }
         side
     }

@@ -15,9 +15,9 @@ pub struct Evaluation {
 #[must_use]
 pub fn argmax(row: &[f32]) -> usize {
     let mut best = 0;
-    for (place, value) in row.iter().enumerate() {
+    for (index, value) in row.iter().enumerate() {
         if *value > row[best] {
-            best = place;
+            best = index;
         }
     }
     best

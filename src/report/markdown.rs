@@ -194,13 +194,13 @@ fn confusion(section: &Section, lines: &mut Vec<String>) {
 
 fn galleries(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) {
     let Some(predicted) = &section.predicted else { return };
-    for (place, gallery) in predicted.galleries.iter().enumerate() {
+    for (index, gallery) in predicted.galleries.iter().enumerate() {
         lines.extend([format!("## {}", escape(&images::heading(gallery))), String::new()]);
         lines.extend([escape(&images::introduction(section, gallery)), String::new()]);
         let mut row = Vec::new();
         for (item, found) in gallery.items.iter().enumerate() {
             let (pair, times) = images::reading(gallery, item);
-            let name = format!("gallery-{}-{}.png", place + 1, item + 1);
+            let name = format!("gallery-{}-{}.png", index + 1, item + 1);
             let alternative = format!("test image {}, {pair}", found.row);
             let picture =
                 found.picture.as_ref().and_then(|png| album.add(&name, &alternative, png.clone()));

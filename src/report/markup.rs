@@ -12,9 +12,9 @@ pub(super) fn prose(text: &str) -> String {
     if parts.len().is_multiple_of(2) {
         return escape(text);
     }
-    let part = |(place, part): (usize, &&str)| {
+    let part = |(index, part): (usize, &&str)| {
         let text = escape(part);
-        if place % 2 == 1 { format!("<code>{text}</code>") } else { text }
+        if index % 2 == 1 { format!("<code>{text}</code>") } else { text }
     };
     parts.iter().enumerate().map(part).collect()
 }

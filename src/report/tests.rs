@@ -33,11 +33,11 @@ fn panels() -> ExperimentResults {
     let zooms = ["0", "0.05", "0.1", "0.15", "0.2", "0.25", "0.3"];
     let mut values: Vec<[Option<&str>; 4]> = Vec::new();
     let mut errors: Vec<Vec<u32>> = Vec::new();
-    for (place, size) in sizes.iter().enumerate() {
+    for (index, size) in sizes.iter().enumerate() {
         for (row, shift) in shifts.iter().enumerate() {
             for (column, rotation) in rotations.iter().enumerate() {
                 values.push([Some(size), Some(shift), Some(rotation), Some(zooms[column])]);
-                let base = 20 - 8 * place - 4 * row + column.abs_diff(2);
+                let base = 20 - 8 * index - 4 * row + column.abs_diff(2);
                 errors
                     .push((0..6).map(|repeat| (base + (repeat * 5 + column) % 4) as u32).collect());
             }
@@ -66,7 +66,7 @@ fn sampled() -> ExperimentResults {
     let values: Vec<[Option<&str>; 2]> = rates
         .iter()
         .enumerate()
-        .map(|(place, rate)| [Some(names[place % 2]), Some(*rate)])
+        .map(|(index, rate)| [Some(names[index % 2]), Some(*rate)])
         .collect();
     let made: Vec<HandMade<'_>> = values.iter().map(|values| (&values[..], &[5u32][..])).collect();
     fixture::experiment(
@@ -356,10 +356,10 @@ fn trials_equal_to_the_bit_are_called_deterministic() {
     let cells: [HandMade<'_>; 2] =
         [(&[Some("naive-bayes")], &[160, 160, 160]), (&[Some("mlp")], &[9, 9, 9])];
     let mut results = fixture::experiment("same", &axes, &cells);
-    for (place, cell) in results.cells.iter_mut().enumerate() {
+    for (index, cell) in results.cells.iter_mut().enumerate() {
         for trial in &mut cell.trials {
             // Equal accuracies of networks happen; equal losses do not.
-            let loss = 0.5 + f64::from(place as u32 * trial.repeat) * 1e-9;
+            let loss = 0.5 + f64::from(index as u32 * trial.repeat) * 1e-9;
             trial.metrics.insert(MetricName::TEST_LOSS, loss);
         }
     }

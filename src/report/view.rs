@@ -68,10 +68,10 @@ pub(super) fn order(results: &ExperimentResults, cells: &[CellLine], view: &View
                 let rank = |value: &Value| {
                     results.axes[axis].values.iter().position(|known| known == value)
                 };
-                let place = |cell: &usize| {
+                let index = |cell: &usize| {
                     cells[*cell].values[axis].as_ref().and_then(rank).unwrap_or(usize::MAX)
                 };
-                order.sort_by_key(place);
+                order.sort_by_key(index);
             }
         }
     }
@@ -144,9 +144,9 @@ mod tests {
             (&[Some("8")], &[9, 9, 8, 10, 10, 8]),
         ];
         let mut results = fixture::experiment("sizes", &axes, &cells);
-        for (place, cell) in results.cells.iter_mut().enumerate() {
+        for (index, cell) in results.cells.iter_mut().enumerate() {
             for trial in &mut cell.trials {
-                let seconds = f64::from(1 << place) + 0.01 * f64::from(trial.repeat);
+                let seconds = f64::from(1 << index) + 0.01 * f64::from(trial.repeat);
                 trial.metrics.insert(MetricName::TRAIN_SECONDS, seconds);
             }
         }

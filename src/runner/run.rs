@@ -213,13 +213,13 @@ fn load_datasets(
 fn images_planned(plan: &Plan, members: &[usize], datasets: &[Option<Arc<Dataset>>]) -> u64 {
     let mut last = None;
     let mut total = 0;
-    for &place in members {
-        let member = &plan.members[place];
+    for &index in members {
+        let member = &plan.members[index];
         let settings = &member.settings.dataset;
         // The sizes of a split depend on no seed, and neighbours mostly share their settings.
         let images = match last {
             Some((before, images)) if before == settings => images,
-            _ => datasets[dataset_of(plan, place)]
+            _ => datasets[dataset_of(plan, index)]
                 .as_deref()
                 .and_then(|dataset| {
                     split(dataset, &settings.split, settings.train_limit, member.seed_path).ok()

@@ -237,18 +237,18 @@ impl<'a> Workers<'a> {
     }
 
     /// Makes a member ready; one whose images cannot be divided has failed already.
-    fn prepare(&self, place: usize, attempts: &mut Vec<Attempt>, finished: &mut Vec<Attempted>) {
-        let member = &self.plan.members[place];
+    fn prepare(&self, index: usize, attempts: &mut Vec<Attempt>, finished: &mut Vec<Attempted>) {
+        let member = &self.plan.members[index];
         let number = self.view().next_attempt(&member.id);
-        let dataset = self.datasets[dataset_of(self.plan, place)]
+        let dataset = self.datasets[dataset_of(self.plan, index)]
             .clone()
             .expect("the images of every queued member are loaded");
         let checkpoint = self.writer.load_checkpoint(&member.id, number);
-        match Attempt::prepare(place, member, number, dataset, checkpoint) {
+        match Attempt::prepare(index, member, number, dataset, checkpoint) {
             Ok(attempt) => attempts.push(attempt),
             Err(reason) => {
                 let ended = record(member, number, None, Err(reason));
-                finished.push(Attempted::new(place, ended, 0));
+                finished.push(Attempted::new(index, ended, 0));
             }
         }
     }

@@ -40,10 +40,10 @@ impl Slot {
             [order.places(), order.inputs(), order.outputs(), order.stride()];
         for output in 0..outputs {
             for input in 0..inputs {
-                for place in 0..places {
+                for index in 0..places {
                     visit(
-                        (output * inputs + input) * places + place,
-                        self.start + (place * inputs + input) * stride + output,
+                        (output * inputs + input) * places + index,
+                        self.start + (index * inputs + input) * stride + output,
                     );
                 }
             }
@@ -53,7 +53,7 @@ impl Slot {
     /// Copies the tensor out of the row.
     pub(super) fn read(&self, row: &[f32]) -> NamedTensor {
         let mut values = vec![0.0; self.shape.iter().product()];
-        self.visit(|file, place| values[file] = row[place]);
+        self.visit(|file, index| values[file] = row[index]);
         NamedTensor::new(self.name.clone(), self.shape.clone(), values)
     }
 
@@ -67,7 +67,7 @@ impl Slot {
         row: &mut [f32],
     ) -> Result<(), EngineError> {
         let tensor = find(tensors, &self.name, &self.shape)?;
-        self.visit(|file, place| row[place] = tensor.values[file]);
+        self.visit(|file, index| row[index] = tensor.values[file]);
         Ok(())
     }
 }

@@ -103,8 +103,8 @@ pub(super) fn listed(cells: &[String]) -> String {
 fn note(label: &str, text: &str, page: Page) -> String {
     let width = page.width.saturating_sub(LABEL + 1).max(20);
     let mut out = String::new();
-    for (place, line) in wrap_text(text, width, 0).iter().enumerate() {
-        let label = if place == 0 { label } else { "" };
+    for (index, line) in wrap_text(text, width, 0).iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
         let padding = " ".repeat(LABEL.saturating_sub(label.chars().count()));
         out.extend([format!(" {}{padding}{line}\n", Paint::Dim.on(label, page.colour))]);
     }

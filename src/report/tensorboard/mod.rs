@@ -46,13 +46,13 @@ pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Re
     summary.experiment(&results.facts.name, start, &hyperparameters, &metrics);
     write(&[], summary.bytes())?;
     let names = folder_names(results);
-    for (place, cell) in results.cells.iter().enumerate() {
-        let folder = names[place].clone();
+    for (index, cell) in results.cells.iter().enumerate() {
+        let folder = names[index].clone();
         write(std::slice::from_ref(&folder), histograms(results, cell, start).bytes())?;
         let chosen = chosen(&hyperparameters, cell);
         for trial in &cell.trials {
             let run = format!("repeat-{:04}", trial.repeat);
-            let of_trial = curves.remove(&(place, trial.repeat)).unwrap_or_default();
+            let of_trial = curves.remove(&(index, trial.repeat)).unwrap_or_default();
             let mut events = EventFile::begin(start);
             if let [only] = of_trial[..] {
                 curve(&mut events, only, start);
