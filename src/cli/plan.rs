@@ -11,11 +11,12 @@ use super::folders::cpu_kernels;
 use super::streams;
 use super::terminal::{print_text, width, words};
 use crate::base::{CellId, Seed, format};
-use crate::plan::{Basis, Idle, Plan};
+use crate::plan::{Basis, Idle};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::session::goal::{ALPHA, DifferenceGoal};
-use crate::session::{Images, LoadedExperiment, PlanQuestion, PlanSummary, refuse_absent};
-use crate::spec::architecture::Architecture;
+use crate::session::{
+    LoadedExperiment, PlanQuestion, PlanSummary, PlannedNetwork, networks, refuse_absent,
+};
 use crate::spec::experiment::Axis;
 use crate::spec::settings::{Settings, Source};
 use crate::spec::value::Value;
@@ -30,7 +31,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let (loaded, images) = (&session.experiment, &mut session.images);
     if arguments.model {
         let plan = loaded.plan(images)?;
-        return print_models(&plan, images, arguments.json);
+        return Ok(print_networks(&networks(&plan, images)?, arguments.json));
     }
     let question = PlanQuestion {
         difference: arguments.difference,
@@ -280,33 +281,18 @@ fn basis(basis: Basis) -> &'static str {
 }
 
 /// Prints the layers of every distinct network of the plan.
-fn print_models(plan: &Plan, images: &mut Images, as_json: bool) -> Result<Exit, Failure> {
-    let mut seen = Vec::new();
-    let mut models = Vec::new();
-    for cell in &plan.cells {
-        let dataset = images.load(&cell.settings.dataset)?;
-        let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
-        let key = (cell.settings.model.layers.clone(), shape, dataset.classes.len());
-        if seen.contains(&key) {
-            continue;
-        }
-        let architecture = Architecture::of(&key.0, shape, key.2).map_err(|problem| {
-            Failure::input(format!("cannot build the network of `{}`", cell.name)).because(&problem)
-        })?;
-        seen.push(key);
-        if as_json {
-            models.push(model_json(&cell.settings.model.name, &cell.name, &architecture));
-        } else {
-            print_model(&cell.settings.model.name, &cell.name, &architecture);
-        }
-    }
+fn print_networks(networks: &[PlannedNetwork], as_json: bool) -> Exit {
     if as_json {
+        let models: Vec<_> = networks.iter().map(model_json).collect();
         out!("{}", format::MODELS.text(&json!({ "models": models })));
+    } else {
+        networks.iter().for_each(print_model);
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
-fn model_json(model: &str, cell: &str, architecture: &Architecture) -> serde_json::Value {
+fn model_json(network: &PlannedNetwork) -> serde_json::Value {
+    let PlannedNetwork { model, cell, architecture } = network;
     let layers: Vec<_> = architecture
         .layers
         .iter()
@@ -329,7 +315,8 @@ fn model_json(model: &str, cell: &str, architecture: &Architecture) -> serde_jso
     })
 }
 
-fn print_model(model: &str, cell: &str, architecture: &Architecture) {
+fn print_model(network: &PlannedNetwork) {
+    let PlannedNetwork { model, cell, architecture } = network;
     outln!("{model}   first used by `{cell}`\n");
     outln!(
         "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",

@@ -7,8 +7,9 @@ use super::goal::{ALPHA, DifferenceGoal};
 use super::{Error, Images, LoadedExperiment, operations};
 use crate::data::Note;
 use crate::engine::CpuKernels;
-use crate::plan::{Estimate, Facts, SplitSizes, Survey, estimate, outstanding};
+use crate::plan::{Estimate, Facts, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::runner::{StoreProgress, measured_rates};
+use crate::spec::architecture::Architecture;
 use crate::spec::settings::{DatasetSettings, Settings};
 use crate::store::{Store, StoreError, View};
 use gridbench_stats as stats;
@@ -134,4 +135,34 @@ fn left(
         workers: std::thread::available_parallelism().map_or(1, usize::from),
     };
     Ok((estimate(&plan, &left.members, &facts), left.trials.len() as u64))
+}
+
+/// A network of a plan.
+pub(crate) struct PlannedNetwork {
+    /// Name of the model.
+    pub(crate) model: String,
+    /// Name of the first cell that uses it.
+    pub(crate) cell: String,
+    pub(crate) architecture: Architecture,
+}
+
+/// Returns every distinct network of a plan.
+pub(crate) fn networks(plan: &Plan, images: &mut Images) -> Result<Vec<PlannedNetwork>, Error> {
+    let mut seen = Vec::new();
+    let mut networks = Vec::new();
+    for cell in &plan.cells {
+        let dataset = images.load(&cell.settings.dataset)?;
+        let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
+        let key = (cell.settings.model.layers.clone(), shape, dataset.classes.len());
+        if seen.contains(&key) {
+            continue;
+        }
+        let architecture = Architecture::of(&key.0, shape, key.2).map_err(|problem| {
+            Error::input(format!("cannot build the network of `{}`", cell.name)).because(&problem)
+        })?;
+        seen.push(key);
+        let (model, cell) = (cell.settings.model.name.clone(), cell.name.clone());
+        networks.push(PlannedNetwork { model, cell, architecture });
+    }
+    Ok(networks)
 }
