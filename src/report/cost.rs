@@ -178,7 +178,7 @@ fn statistics(values: &[f64]) -> Option<Summary> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Page, Subject, compose, render};
+    use crate::report::{Page, Subject, build, render};
     use crate::results::fixture::{self, HandMade};
 
     fn set(results: &mut ExperimentResults, cell: usize, seconds: f64, rate: f64) {
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn members_of_nested_ensembles_are_counted_once() {
-        let found = compose(&[Subject::from(&nested())]).experiments[0].cost.clone();
+        let found = build(&[Subject::from(&nested())]).experiments[0].cost.clone();
         let [network] = found.networks.as_slice() else { panic!("one network: {found:?}") };
         // 400 images in 10 seconds, though the pooled mean of the two cells is 60.
         assert_eq!(network.images_per_second, Some(40.0));
@@ -227,7 +227,7 @@ mod tests {
         let mut results = fixture::experiment("n", &axes, &cells);
         set(&mut results, 0, 2.5, 80.0);
         set(&mut results, 1, 2.5, 8000.0);
-        let found = compose(&[Subject::from(&results)]).experiments[0].cost.clone();
+        let found = build(&[Subject::from(&results)]).experiments[0].cost.clone();
         assert_eq!((found.images_per_second, found.networks.len()), (None, 2));
         let text =
             render(&[Subject::from(&results)], crate::report::Format::Terminal, Page::default());

@@ -4,8 +4,8 @@ use super::document::{CellLine, Counts, Role};
 use super::layout::{Align, Split, TextColumn, TextTable};
 use super::numbers::{Scale, probability};
 use super::pivot::ABSENT;
-use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
+use super::text::{LOST, Presenter, with_spread};
 use crate::base::{Metric, MetricName, Unit};
 use gridbench_stats::{IntervalMethod, Summary};
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::curves::CurveGroup;
 use super::levels::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
-use super::rivals::AgainstBest;
+use super::versus_best::AgainstBest;
 use crate::base::{CellId, Metric, MetricName};
 use crate::results::Origin;
 use crate::spec::value::Value;

@@ -120,12 +120,12 @@ pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<G
 
 #[cfg(test)]
 mod tests {
-    use crate::report::{Subject, compose};
+    use crate::report::{Subject, build};
     use crate::results::fixture::{self, HandMade};
 
     #[test]
     fn axes_that_move_together_share_an_effect_and_holes_unbalance_it() {
-        let section = &compose(&[Subject::from(&fixture::augment_grid())]).experiments[0];
+        let section = &build(&[Subject::from(&fixture::augment_grid())]).experiments[0];
         let labels: Vec<&str> =
             section.effects.iter().map(|effect| effect.label.as_str()).collect();
         assert_eq!(labels, ["shift", "rotation/zoom"]);
@@ -152,7 +152,7 @@ mod tests {
             (&[Some("2"), Some("2")], &[5, 6, 7]),
         ];
         let section =
-            &compose(&[Subject::from(&fixture::experiment("full", &axes, &cells))]).experiments[0];
+            &build(&[Subject::from(&fixture::experiment("full", &axes, &cells))]).experiments[0];
         assert!(section.effects.iter().all(|effect| effect.balanced));
         let analysis = &section.grid_variances[0].analysis;
         // By hand, in errors: within cells 8 on 8 degrees, columns 27 on 1, rows 3 on 1.

@@ -5,7 +5,7 @@ use super::layout::{Align, TextColumn, TextTable};
 use super::numbers::{Scale, counted};
 use super::pivot::ABSENT;
 use super::predicted::EnsembleGroup;
-use super::present::Presenter;
+use super::text::Presenter;
 use crate::base::{MetricName, Unit};
 use gridbench_stats::EnsemblePoint;
 

@@ -6,7 +6,7 @@
 use super::document::{PivotGrid, ReportDocument, Section};
 use super::markup::sentence;
 use super::pivot::ABSENT;
-use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
+use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
 /// Renders one table per grid.
 #[must_use]

@@ -4,13 +4,13 @@
 
 use super::Attachment;
 use super::answer::answer;
-use super::captions::captions;
 use super::document::{ReportDocument, Section};
 use super::html::images;
+use super::legend::legend_lines;
 use super::markup::sentence;
 use super::numbers::counted;
-use super::present::{Presenter, grid_title};
 use super::reference::notes;
+use super::text::{Presenter, grid_title};
 use crate::base::text::{markdown as escape, markdown_prose as prose};
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
@@ -91,7 +91,7 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
         lines.extend(table.markdown());
         lines.push(String::new());
     }
-    list(&mut lines, &captions(&presenter));
+    list(&mut lines, &legend_lines(&presenter));
     if !section.warnings.is_empty() {
         for warning in &section.warnings {
             lines.push(format!("> **Warning:** {}", prose(&warning.text)));

@@ -2,7 +2,7 @@
 
 use super::document::{NetworkCost, Section};
 use super::numbers::{counted, duration, grouped};
-use super::present::Presenter;
+use super::text::Presenter;
 
 /// Kinds of networks up to which each has its speed printed.
 const MAX_SPEEDS: usize = 2;

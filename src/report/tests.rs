@@ -15,7 +15,7 @@ fn subjects(results: &[ExperimentResults]) -> Vec<Subject<'_>> {
 }
 
 fn sections(results: &[ExperimentResults]) -> Vec<Section> {
-    compose(&subjects(results)).experiments
+    build(&subjects(results)).experiments
 }
 
 /// The report with every cell listed.

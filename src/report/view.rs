@@ -131,7 +131,7 @@ pub(super) fn trade_off(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Format, Page, Subject, compose, render};
+    use crate::report::{Format, Page, Subject, build, render};
     use crate::results::fixture::{self, HandMade};
 
     /// Four networks, each larger one better and slower; seconds by the errors of the fixture.
@@ -168,7 +168,7 @@ mod tests {
         let results = sizes();
         let view = within(2.0);
         let subject = Subject { view: Some(&view), ..Subject::from(&results) };
-        let found = compose(&[subject]).experiments.remove(0).trade_off.unwrap();
+        let found = build(&[subject]).experiments.remove(0).trade_off.unwrap();
         assert_eq!((found.chosen.unwrap().cell, found.good_enough), (1, 3));
         // Size 8 is no better than 4 in the mean and takes longer: it is beaten.
         assert_eq!(found.front.iter().map(|line| line.cell).collect::<Vec<_>>(), [2, 1, 0]);
@@ -196,7 +196,7 @@ mod tests {
         let of = |sort, top| {
             let view = View { full: true, sort, top, ..View::default() };
             let subject = Subject { view: Some(&view), ..Subject::from(&results) };
-            compose(&[subject]).experiments.remove(0).order
+            build(&[subject]).experiments.remove(0).order
         };
         assert_eq!(of(Sort::Best, None), [2, 3, 1, 0]);
         assert_eq!(of(Sort::Grid, Some(2)), [0, 1]);

@@ -9,7 +9,7 @@ use crate::base::Unit;
 use crate::report::curves::{Band, CurveGroup, EpochPoint};
 use crate::report::document::PivotGrid;
 use crate::report::numbers::{Scale, counted};
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 
 /// What a chart of curves shows.
 struct Kind {

@@ -7,7 +7,7 @@ use crate::report::document::PivotGrid;
 use crate::report::levels::{AxisEffect, Level};
 use crate::report::numbers::counted;
 use crate::report::pivot::ABSENT;
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 
 /// Panels beside each other.
 const COLUMNS: usize = 3;

@@ -5,7 +5,7 @@ use super::svg::{Chart, Drawing};
 use super::trellis::{self, Frame, MAX_PANELS, Sides};
 use crate::report::document::Section;
 use crate::report::numbers::counted;
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 
 /// Draws one chart per grid; nothing where no cell has two trials or there are too many cells.
 pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {

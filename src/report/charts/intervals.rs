@@ -4,7 +4,7 @@ use super::scale::{Linear, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use crate::report::document::{CellLine, Section};
 use crate::report::numbers::counted;
-use crate::report::present::{Presenter, with_spread};
+use crate::report::text::{Presenter, with_spread};
 
 /// Cells that are drawn; the worse ones are left out.
 const MOST: usize = 40;

@@ -16,7 +16,7 @@ mod tests;
 mod trellis;
 
 use super::document::Section;
-use super::present::Presenter;
+use super::text::Presenter;
 
 pub(super) use scale::robust_range;
 pub(super) use svg::{CHART_STYLE, Chart};

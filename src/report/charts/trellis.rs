@@ -155,6 +155,6 @@ fn listed(
 
 /// Names what the cells of a grid share, for titles.
 pub(super) fn grid_name(grid: &PivotGrid) -> String {
-    let title = crate::report::present::grid_title(grid);
+    let title = crate::report::text::grid_title(grid);
     if title.is_empty() { title } else { format!(", {title}") }
 }

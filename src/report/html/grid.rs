@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::Page;
-use crate::report::captions::captions;
 use crate::report::charts::robust_range;
 use crate::report::document::{Heading, PivotGrid, Section};
+use crate::report::legend::legend_lines;
 use crate::report::markup::escape;
 use crate::report::pivot::ABSENT;
-use crate::report::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
+use crate::report::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
 /// Appends the grids, a legend of their colours and what they show.
 pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
@@ -32,7 +32,7 @@ pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         );
         page.raw(&legend);
     }
-    page.list(&captions(presenter));
+    page.list(&legend_lines(presenter));
     page.close();
 }
 

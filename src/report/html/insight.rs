@@ -8,8 +8,8 @@ use crate::report::document::CellLine;
 use crate::report::layout::Align::{Left, Right};
 use crate::report::numbers::{Scale, counted, duration, grouped, probability};
 use crate::report::pivot::ABSENT;
-use crate::report::present::{Presenter, grid_title};
-use crate::report::rivals::AgainstBest;
+use crate::report::text::{Presenter, grid_title};
+use crate::report::versus_best::AgainstBest;
 use gridbench_stats::Effect;
 use gridbench_stats::Summary;
 

@@ -15,8 +15,8 @@ use super::answer::answer;
 use super::charts::{self, CHART_STYLE, Chart};
 use super::document::{ReportDocument, Section};
 use super::markup::{escape, prose, sentence};
-use super::present::Presenter;
 use super::reference::notes;
+use super::text::Presenter;
 use table::{Sorting, text_table};
 
 const STYLE: &str = include_str!("page.css");

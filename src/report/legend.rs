@@ -3,12 +3,12 @@
 use super::document::Section;
 use super::labels::left_unsaid;
 use super::numbers::{Scale, counted, grouped};
-use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
+use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
 use crate::base::Split;
 use gridbench_stats::Summary;
 
 /// Returns label and text of every line below the grids.
-pub(super) fn captions(presenter: &Presenter<'_>) -> Vec<(String, String)> {
+pub(super) fn legend_lines(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     let mut lines: Vec<(&str, String)> = Vec::new();
     let section = presenter.section;
     lines.extend(fixed(presenter));

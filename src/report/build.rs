@@ -13,7 +13,7 @@ use super::marks::{Marks, floor};
 use super::pivot::Layout;
 use super::predicted::Predicted;
 use super::view::{View, order, trade_off};
-use super::{cost, curves, effects, reference, rivals, warnings};
+use super::{cost, curves, effects, reference, versus_best, warnings};
 use crate::base::{Metric, MetricName, Unit};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults, shared_histogram};
@@ -61,7 +61,9 @@ pub(super) fn section(
     let marks = Marks::of(results, metric, &grids);
     let findings = findings(results, &marks, &samples, metric);
     let comparisons = match findings.best {
-        Some(best) if depth >= Depth::Full => rivals::against_best(metric, best.cell, &samples),
+        Some(best) if depth >= Depth::Full => {
+            versus_best::against_best(metric, best.cell, &samples)
+        }
         _ => vec![None; samples.len()],
     };
     let is_charted = depth >= Depth::Charts;

@@ -132,12 +132,12 @@ fn nearest(found: &[Option<stats::MeanDifference>], pairs: &dyn Fn(usize) -> usi
 
 #[cfg(test)]
 mod tests {
-    use crate::report::{Subject, compose};
+    use crate::report::{Subject, build};
     use crate::results::fixture;
 
     #[test]
     fn a_cell_is_held_against_the_best_by_every_measure() {
-        let section = &compose(&[Subject::from(&fixture::augment_grid())]).experiments[0];
+        let section = &build(&[Subject::from(&fixture::augment_grid())]).experiments[0];
         let best = section.findings.best.unwrap().cell;
         assert_eq!(best, 4);
         assert!(section.cells[best].against_best.is_none());
