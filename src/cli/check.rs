@@ -8,7 +8,7 @@ use super::arguments::{BaselineArguments, CheckArguments};
 use super::failure::{Exit, Failure};
 use super::folders;
 use super::notices::listener;
-use super::run::{How, engine_on, train};
+use super::run::{TrainOptions, engine_on, train};
 use super::streams;
 use super::terminal::Terminal;
 use crate::base::{MetricName, digest_of};
@@ -57,7 +57,7 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         let data = data_folders(training.data.data_dir.clone());
         let escalation = Escalation::begin(&arguments.folder, data, listener(training.quiet))?;
         let engine = engine_on(&training.device)?;
-        let how = How::of(training, terminal);
+        let how = TrainOptions::of(training, terminal);
         let mut train = |session: &mut Session, plan: &Plan| {
             train(session, plan, engine.as_ref(), how, terminal)
                 .map(|finished| finished.summary.interrupted)

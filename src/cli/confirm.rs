@@ -7,7 +7,7 @@ use super::experiment;
 use super::failure::{Exit, Failure};
 use super::notices::listener;
 use super::report::deliver;
-use super::run::{How, engine_on, train};
+use super::run::{TrainOptions, engine_on, train};
 use super::terminal::Terminal;
 use crate::report::Page;
 use crate::report::confirm::render;
@@ -30,7 +30,7 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     }
     let engine = engine_on(&training.device)?;
     let plan = confirming.session.plan()?;
-    let how = How::of(training, terminal);
+    let how = TrainOptions::of(training, terminal);
     let finished = train(&mut confirming.session, &plan, engine.as_ref(), how, terminal)?;
     if finished.summary.interrupted {
         return Err(Failure::interrupted("stopped before everything was confirmed")
