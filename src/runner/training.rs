@@ -14,7 +14,7 @@ use crate::spec::settings::Settings;
 
 /// A member made ready for training.
 pub(super) struct Attempt {
-    pub(super) place: usize,
+    pub(super) index: usize,
     pub(super) number: u32,
     settings: Arc<Settings>,
     seed_path: SeedPath,

@@ -168,15 +168,15 @@ impl<'a> Workers<'a> {
         self.prepare(first, &mut attempts, &mut finished);
         let capacity = attempts.first().map_or(1, |attempt| pack_capacity(self.engine, attempt));
         if capacity > 1 {
-            for place in self.queue.take_alike(first, capacity - 1) {
-                self.prepare(place, &mut attempts, &mut finished);
+            for index in self.queue.take_alike(first, capacity - 1) {
+                self.prepare(index, &mut attempts, &mut finished);
             }
         }
         for attempt in &attempts {
-            let member = &self.plan.members[attempt.place];
+            let member = &self.plan.members[attempt.index];
             (self.events)(&Event::MemberStarted {
                 member: member.id,
-                cell: &self.plan.cells[self.cells[attempt.place]].name,
+                cell: &self.plan.cells[self.cells[attempt.index]].name,
                 repeat: member.seed_path.repeat,
                 index: member.seed_path.member,
                 attempt: attempt.number,
@@ -189,7 +189,7 @@ impl<'a> Workers<'a> {
         let mut observers: Vec<MemberObserver<'_>> = attempts
             .iter()
             .map(|attempt| MemberObserver {
-                member: self.plan.members[attempt.place].id,
+                member: self.plan.members[attempt.index].id,
                 attempt: attempt.number,
                 images: attempt.images(),
                 writer: self.writer,
@@ -226,11 +226,11 @@ impl<'a> Workers<'a> {
                 // The device failed, not the member: the next run trains it.
                 continue;
             }
-            let member = &self.plan.members[attempt.place];
+            let member = &self.plan.members[attempt.index];
             let ended = record(member, attempt.number, Some(attempt), ending);
             let epochs = u64::from(member.settings.train.epochs);
             let images_planned = attempt.images() as u64 * epochs;
-            finished.push(Attempted::new(attempt.place, ended, images_planned));
+            finished.push(Attempted::new(attempt.index, ended, images_planned));
         }
         self.store(&finished, Vec::new(), durability)?;
         lost.map_or(Ok(()), |reason| Err(RunError::DeviceLost { reason }))
@@ -339,8 +339,8 @@ impl<'a> Workers<'a> {
     ///
     /// From stored predictions; only where none are stored from those of the members that just
     /// ended.
-    fn judge(&self, place: usize, ended: &[Attempted]) -> Result<TrialRecord, StoreError> {
-        let trial = &self.plan.trials[place];
+    fn judge(&self, trial: usize, ended: &[Attempted]) -> Result<TrialRecord, StoreError> {
+        let trial = &self.plan.trials[trial];
         let ids: Vec<_> =
             trial.members.iter().map(|&member| self.plan.members[member].id).collect();
         let members: Vec<(MemberRecord, Source)> = {
