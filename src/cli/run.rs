@@ -77,9 +77,10 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         retries: arguments.retries,
         fail_fast: arguments.fail_fast,
         save_weights: arguments.save_weights,
-        channel: match arguments.json {
-            true => Channel::Json,
-            false => Channel::watched(arguments.quiet, terminal),
+        channel: if arguments.json {
+            Channel::Json
+        } else {
+            Channel::watched(arguments.quiet, terminal)
         },
     };
     let finished = train(&mut session, &plan, engine.as_ref(), how, terminal)?;

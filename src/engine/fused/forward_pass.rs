@@ -191,7 +191,7 @@ impl<E: Storage> ForwardPass<E> {
                     layer.normalise(self.dispatch, output, images, dropout);
                 }
                 None => {
-                    layer.direct(self.dispatch, input, output, images, dropout, &mut self.scratch)
+                    layer.direct(self.dispatch, input, output, images, dropout, &mut self.scratch);
                 }
             }
         }
