@@ -195,13 +195,6 @@ impl Architecture {
     pub fn multiply_accumulates(&self) -> usize {
         self.layers.iter().map(|layer| layer.multiply_accumulates).sum()
     }
-
-    /// Estimates the floating-point operations of one training step on one image: two for each
-    /// multiply-accumulate, forward once and backward twice.
-    #[must_use]
-    pub fn training_operations(&self) -> usize {
-        6 * self.multiply_accumulates()
-    }
 }
 
 fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<LayerSummary, String> {
