@@ -13,7 +13,7 @@
 use std::time::Instant;
 
 use gridbench_kernels::{
-    Aligned, BackwardEpilogue, Extent, ForwardEpilogue, Gather, Moments, Path, Runs, Sources,
+    Aligned, BackwardEpilogue, Conv, Dispatch, Extent, ForwardEpilogue, Moments, Runs, Sources,
     Storage, Taps, Tiled, WeightGradient, WeightShape, Window, peak_flops,
 };
 
@@ -25,7 +25,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    for path in Path::all() {
+    for path in Dispatch::all() {
         if !words.is_empty() && !words.iter().any(|word| word == path.isa().name()) {
             continue;
         }
@@ -73,7 +73,7 @@ fn fastest(mut work: impl FnMut()) -> f64 {
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of measurements, row after row")]
-fn kernels<E: Storage>(path: Path) {
+fn kernels<E: Storage>(path: Dispatch) {
     let peak = (0..ROUNDS).filter_map(|_| peak_flops(path)).reduce(f64::max);
     let limit =
         peak.map_or(String::new(), |peak| format!("measured peak {:.0} GFLOP/s, ", peak / 1e9));
@@ -109,14 +109,8 @@ fn kernels<E: Storage>(path: Path) {
             fastest(|| {
                 E::forward(
                     path,
-                    &Gather {
-                        taps: &taps,
-                        sources,
-                        input: &input,
-                        weights: &forward,
-                        winograd: tiled.forward.as_slice(),
-                        images: BATCH,
-                    },
+                    tiled.forward_plan(),
+                    &Conv { taps: &taps, sources, input: &input, weights: &forward, images: BATCH },
                     ForwardEpilogue {
                         extent: outputs,
                         output: &mut output,
@@ -136,12 +130,12 @@ fn kernels<E: Storage>(path: Path) {
             fastest(|| {
                 E::backward(
                     path,
-                    &Gather {
+                    tiled.backward_plan(),
+                    &Conv {
                         taps: &back,
                         sources: Sources::pixels(outputs),
                         input: &output,
                         weights: &backward,
-                        winograd: &tiled.backward,
                         images: BATCH,
                     },
                     BackwardEpilogue {
@@ -159,9 +153,9 @@ fn kernels<E: Storage>(path: Path) {
             fastest(|| {
                 E::weight_gradient(
                     path,
+                    tiled.forward_plan(),
                     WeightGradient {
                         runs: &runs,
-                        winograd: tiled.forward.as_ref(),
                         images: BATCH,
                         inputs: sources,
                         input: &input,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Rounds of different rows alternate, so that a noisy neighbour hits all alike; the table shows
-//! medians. With `--json` one object a row, for `benches/peers/compare.py`.
+//! medians. With `--json` one object per row, for `benches/peers/compare.py`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::time::{Duration, Instant};
@@ -18,14 +18,14 @@ use gridbench::engine::fused;
 use gridbench::engine::network::{Network, StepInput, StepResult};
 use gridbench::spec::Document;
 use gridbench::spec::settings::Settings;
-use gridbench_kernels::Path;
+use gridbench_kernels::Dispatch;
 
 const PRESETS: [&str; 5] = ["deotte-cnn", "augment-cnn", "mlp", "simple-cnn", "two-conv"];
 
 /// What was asked for.
 struct Arguments {
     presets: Vec<&'static str>,
-    paths: Vec<Path>,
+    paths: Vec<Dispatch>,
     batch: usize,
     rounds: usize,
     seconds: f64,
@@ -79,10 +79,10 @@ fn arguments() -> Arguments {
     if presets.is_empty() {
         presets = PRESETS.to_vec();
     }
-    let mut paths: Vec<Path> =
-        Path::all().into_iter().filter(|path| has(path.isa().name())).collect();
+    let mut paths: Vec<Dispatch> =
+        Dispatch::all().into_iter().filter(|path| has(path.isa().name())).collect();
     if paths.is_empty() {
-        paths = Path::all();
+        paths = Dispatch::all();
     }
     Arguments {
         presets,
@@ -116,7 +116,7 @@ fn median(values: &mut [f64]) -> f64 {
 
 /// One network on one path.
 struct Row {
-    path: Path,
+    path: Dispatch,
     network: Box<dyn Network>,
     batch: usize,
     pixels: Vec<f32>,
@@ -127,7 +127,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(path: Path, settings: &Settings) -> Self {
+    fn new(path: Dispatch, settings: &Settings) -> Self {
         let shape = ImageShape { height: 28, width: 28, channels: 1 };
         let batch = settings.train.batch_size;
         let seed_path = SeedPath::member(Seed(1), 0, 0);

@@ -9,7 +9,7 @@
 //!
 //! Without words: `deotte-cnn` in packs of 1, 2, 4, 8, 16, 32 and 64 at batches of 64, 256 and
 //! 1024, then every other preset in packs of 1 and 16 at a batch of 64. The first of two epochs
-//! warms up, the second counts. Images are random. With `--json` one object a row.
+//! warms up, the second counts. Images are random. With `--json` one object per row.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::num::NonZeroUsize;

@@ -19,9 +19,9 @@ use gridbench_stats::Draws;
 use readers::{READERS, Reader, WAY};
 
 /// Inputs that were new, at most.
-const MOST_KEPT: usize = 4_000;
+const MAX_KEPT: usize = 4_000;
 /// Longer inputs are cut.
-const MOST_BYTES: usize = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 /// An input that takes longer is a finding.
 const TOO_SLOW: Duration = Duration::from_secs(10);
 
@@ -122,7 +122,7 @@ fn campaign(name: &str, read: Reader, time: Duration, seed: u64) -> usize {
                 &input,
                 if ended.is_err() { "panic" } else { "slow" },
             );
-        } else if ways.insert(WAY.get()) && kept.len() < MOST_KEPT {
+        } else if ways.insert(WAY.get()) && kept.len() < MAX_KEPT {
             kept.push(input);
         }
     }
@@ -177,7 +177,7 @@ fn mutated(kept: &[Vec<u8>], draws: &mut Draws) -> Vec<u8> {
             }
         }
     }
-    bytes.truncate(MOST_BYTES);
+    bytes.truncate(MAX_BYTES);
     bytes
 }
 

@@ -262,7 +262,7 @@ pub(crate) fn model(bytes: &[u8]) {
     static ENGINE: LazyLock<Box<dyn Engine + Send + Sync>> =
         LazyLock::new(|| build(DeviceChoice::Cpu).expect("a CPU"));
     // Larger images only take longer.
-    const MOST_PIXELS: usize = 4096;
+    const MAX_PIXELS: usize = 4096;
     let mut parts = bytes.splitn(3, |&byte| byte == b'\n');
     let mut next = || parts.next().unwrap_or_default();
     let (card, tensors, data) = (next(), next(), next());
@@ -282,7 +282,7 @@ pub(crate) fn model(bytes: &[u8]) {
     };
     let [height, width, channels] = card.image;
     let pixels = height.saturating_mul(width).saturating_mul(channels);
-    if pixels > MOST_PIXELS {
+    if pixels > MAX_PIXELS {
         return;
     }
     let shape = ImageShape { height, width, channels };

@@ -1,4 +1,5 @@
 //! The program `bench`.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! When an escalating check looks at its trials, after how many repeats.
 
-/// Looks at a growing candidate: at n, 2n, 4n trials a cell and so on. The baseline stays.
+/// Looks at a growing candidate: at n, 2n, 4n trials per cell and so on. The baseline stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
     /// Repeats of the candidate at the first look.

@@ -10,6 +10,7 @@ mod control;
 mod gate;
 pub mod history;
 mod looks;
+mod pairs;
 pub mod render;
 mod rule;
 mod sample;
@@ -21,8 +22,9 @@ mod warning;
 
 pub use baseline::{Baseline, BaselineError};
 pub use control::{Control, ControlTrial, control_trial};
-pub use gate::{CheckError, check, check_looks, self_test};
+pub use gate::{check, check_looks, self_test};
 pub use looks::Looks;
+pub use pairs::CheckError;
 pub use sample::{CellSample, Source};
 pub use verdict::{
     CellVerdict, CheckReport, ClaimReport, ClaimVerdict, CommonVerdict, Note, SpeedReport,

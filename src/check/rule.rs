@@ -1,8 +1,8 @@
 //! The rule of three verdicts over the gated cells: from samples to what [`gridbench_stats::Gate`]
 //! weighs, and back.
 
-use super::gate::{Gate, Pair};
 use super::looks::Looks;
+use super::pairs::{Gate, Pair};
 use super::sample::{CellSample, Source};
 use super::verdict::{CellVerdict, CommonVerdict, Note, Verdict};
 use crate::base::Direction;
@@ -115,8 +115,8 @@ impl Judge<'_> {
         };
         let mut side = vec![None; cell.values.len() + cell.lost];
         for (at, &value) in cell.values.iter().enumerate() {
-            let place = places(cell).map_or(at, |repeats| repeats[at] as usize);
-            side[place] = Some(turned(value));
+            let index = places(cell).map_or(at, |repeats| repeats[at] as usize);
+            side[index] = Some(turned(value));
         }
         side
     }

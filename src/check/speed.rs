@@ -4,8 +4,8 @@
 //! on the same hardware, every cell is inconclusive.
 
 use super::baseline::Baseline;
-use super::gate::{CheckError, Pair, Pairs};
 use super::looks::Looks;
+use super::pairs::{CheckError, Pair, Pairs};
 use super::rule::repeats_to_settle;
 use super::sample::{CellSample, Source};
 use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::model_arguments::{ExportArguments, PredictArguments};
-use super::shell;
+use super::version;
 use crate::data::Form as DataForm;
 use crate::report::Format;
 use crate::runner::RETRIES;
@@ -31,7 +31,7 @@ pub(super) use view::ViewArguments;
 /// Which hyperparameters are really better? Grids, repeats, honest statistics, a verdict for CI.
 #[derive(Debug, Parser)]
 #[command(name = "bench", max_term_width = 100)]
-#[command(version = shell::VERSION.as_str(), long_version = shell::LONG_VERSION.as_str())]
+#[command(version = version::VERSION.as_str(), long_version = version::LONG_VERSION.as_str())]
 #[command(after_help = "Exit codes: 0 done · 1 internal error · 2 bad arguments or input · \
     3 some trials failed, or a cell has no value · 4 regression · 5 inconclusive · 130 interrupted\n\
     Environment: BENCH_DATA_DIR datasets · GRIDBENCH_ISA instruction set (portable, avx2, avx512, \
@@ -319,7 +319,7 @@ pub(super) enum DataCommand {
     Info(DataSourceArguments),
     /// Write a contact sheet of images as PNG.
     Preview(DataPreviewArguments),
-    /// Write a dataset as Kaggle's tables or as one folder of PNG images a class.
+    /// Write a dataset as Kaggle's tables or as one folder of PNG images per class.
     Convert(DataConvertArguments),
 }
 

@@ -8,47 +8,33 @@ use super::arguments::{BaselineArguments, CheckArguments};
 use super::failure::{Exit, Failure};
 use super::folders;
 use super::notices::listener;
-use super::run::{How, engine_on, train};
+use super::run::{TrainOptions, engine_on, train};
 use super::streams;
 use super::terminal::Terminal;
-use crate::base::{Metric, MetricName, digest_of};
+use crate::base::{MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
-use crate::check::{
-    self, Baseline, CellSample, CheckError, CheckReport, Control, Looks, Source, Verdict,
+use crate::check::{Baseline, CheckError, CheckReport, Control, Verdict};
+use crate::plan::Plan;
+use crate::report::counted;
+use crate::session::{
+    Candidate, CheckQuestion, ControlRun, Escalation, Images, Judged, Prepared, Session,
+    data_folders, judge, refresh,
 };
-use crate::record::Outcome;
-use crate::results::{CellResults, ExperimentResults};
-use crate::session::{ControlRun, Escalation, Images, Prepared, Reading, data_folders, refresh};
-use crate::spec::experiment::{CheckSettings, Experiment};
-use crate::store::{Repeats, atomic};
-
-/// Simulated checks behind each line of `--self-test`.
-const SELF_TESTS: usize = 2_000;
+use crate::store::atomic;
 
 pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
-    let candidate = Candidate::in_folder(&arguments.folder)?;
-    let cannot = || Failure::input("cannot write a baseline");
-    candidate.complete().map_err(|cause| {
-        cannot().because_of(cause).hint(Some("finish the run first: run the experiment again"))
-    })?;
-    let (cells, empty): (Vec<CellSample>, Vec<CellSample>) =
-        candidate.cells(u32::MAX).into_iter().partition(|cell| !cell.values.is_empty());
-    let is_gated = |cell: &&CellSample| cell.metric.name == candidate.settings.metric;
-    let gated = cells.iter().filter(is_gated).count();
-    for cell in empty.iter().filter(is_gated) {
-        say!("warning: cell `{}` has no completed trial: it will not be gated", cell.name);
+    let made = Candidate::in_folder(&arguments.folder)?.baseline()?;
+    for cell in &made.empty {
+        say!("warning: cell `{cell}` has no completed trial: it will not be gated");
     }
-    let metrics: Vec<&str> =
-        candidate.metrics().into_iter().map(|metric| metric.name.as_str()).collect();
-    let metrics = metrics.join(", ");
-    let baseline = Baseline::from_samples(candidate.source.clone(), cells)
-        .map_err(|error| cannot().because(&error))?;
-    atomic::write_named(&arguments.output, baseline.to_text().as_bytes())
-        .map_err(|error| cannot().because(&error).hint(error.hint()))?;
+    atomic::write_named(&arguments.output, made.baseline.to_text().as_bytes()).map_err(
+        |error| Failure::input("cannot write a baseline").because(&error).hint(error.hint()),
+    )?;
+    let metrics: Vec<&str> = made.metrics.iter().map(MetricName::as_str).collect();
     say!(
-        "baseline of {gated} cell{} ({}) written to `{}`; commit it",
-        if gated == 1 { "" } else { "s" },
-        metrics,
+        "baseline of {} ({}) written to `{}`; commit it",
+        counted(made.gated, "cell"),
+        metrics.join(", "),
         arguments.output.display()
     );
     Ok(Exit::Done)
@@ -61,38 +47,30 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
         atomic::probe(path).map_err(|error| Failure::unwritable("the verdict", &error))?;
     }
     bring_up_to_date(arguments)?;
-    let mut candidate = Candidate::in_folder(&arguments.folder)?;
-    let training = &arguments.training;
-    let begin = || -> Result<_, Failure> {
+    let candidate = Candidate::in_folder(&arguments.folder)?;
+    let question = CheckQuestion {
+        tolerance: arguments.tolerance,
+        escalate: arguments.escalate,
+        self_test: arguments.self_test,
+    };
+    let judged = if arguments.escalate {
+        let training = &arguments.training;
         let data = data_folders(training.data.data_dir.clone());
-        let begun = Escalation::begin(&arguments.folder, data, listener(training.quiet))?;
-        Ok((begun, engine_on(&training.device)?))
-    };
-    let mut escalation = arguments.escalate.then(begin).transpose()?;
-    let (report, cells) = loop {
-        let (report, cells) = match candidate.judge(&baseline, arguments) {
-            Ok(judged) => judged,
-            Err(error) => return Err(refuse(arguments, &error, summary.as_deref())?),
+        let escalation = Escalation::begin(&arguments.folder, data, listener(training.quiet))?;
+        let engine = engine_on(&training.device)?;
+        let how = TrainOptions::of(training, terminal);
+        let mut train = |session: &mut Session, plan: &Plan| {
+            train(session, plan, engine.as_ref(), how, terminal)
+                .map(|finished| finished.summary.interrupted)
         };
-        let Some((escalation, engine)) = &mut escalation else { break (report, cells) };
-        if !escalation.ask_for_more(&report, &candidate.looks(true)) {
-            break (report, cells);
-        }
-        let plan = escalation.session.plan()?;
-        let how = How::of(training, terminal);
-        let finished = train(&mut escalation.session, &plan, engine.as_ref(), how, terminal)?;
-        if finished.summary.interrupted {
-            return Err(Failure::interrupted("stopped before the verdict")
-                .hint(Some("run the same command again to go on")));
-        }
-        candidate = Candidate::in_folder(&arguments.folder)?;
-        if candidate.looks_taken(candidate.looks(true)) <= report.looks_taken {
-            return Err(Failure::input("cannot take the next look")
-                .because_of("trials are missing although everything was trained")
-                .hint(Some("see `bench status` for what went wrong")));
-        }
+        judge(candidate, &baseline, &question, Some((escalation, &mut train)))?
+    } else {
+        judge::<Failure>(candidate, &baseline, &question, None)?
     };
-    let mut report = report;
+    let Judged { mut report, cells } = match judged {
+        Ok(judged) => judged,
+        Err(error) => return Err(refuse(arguments, &error, summary.as_deref())?),
+    };
     if arguments.control {
         report.control = Some(control(arguments, &baseline, &report.metric.name, terminal)?);
     }
@@ -134,7 +112,7 @@ fn control(
     };
     let plan = run.session.plan()?;
     let engine = engine_on(&training.device)?;
-    let how = How::of(training, terminal);
+    let how = TrainOptions::of(training, terminal);
     let finished = train(&mut run.session, &plan, engine.as_ref(), how, terminal)?;
     if finished.summary.interrupted {
         return Err(Failure::interrupted("stopped before the verdict")
@@ -246,134 +224,4 @@ fn append_text(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|e| cannot(&e))?;
     file.write_all(format!("{text}\n").as_bytes()).map_err(|e| cannot(&e))
-}
-
-/// Results as the gate sees them.
-struct Candidate {
-    results: ExperimentResults,
-    settings: CheckSettings,
-    repeats: u32,
-    more: bool,
-    source: Source,
-}
-
-impl Candidate {
-    fn in_folder(folder: &Path) -> Result<Self, Failure> {
-        let Reading { manifest, results, .. } = Reading::open(folder)?;
-        let cannot = || format!("cannot read the results in `{}`", folder.display());
-        let experiment: Experiment = serde_json::from_value(manifest.run.experiment.clone())
-            .map_err(|error| {
-                Failure::input(cannot())
-                    .because(&error)
-                    .hint(Some("run the experiment again with this version of `bench`"))
-            })?;
-        let source = Source::of(&results);
-        let more = matches!(manifest.run.repeats, Repeats::More(_));
-        let repeats = experiment.repeats;
-        Ok(Self { results, settings: experiment.check, repeats, more, source })
-    }
-
-    fn planned(&self) -> usize {
-        self.results.cells.iter().map(|cell| cell.planned as usize).sum()
-    }
-
-    /// Counts the trials that have an outcome, whatever it is.
-    fn ended(&self) -> usize {
-        let ended = |cell: &CellResults| {
-            let of_cell = cell.trials.iter();
-            of_cell.filter(|trial| trial.outcome != Outcome::Interrupted).count()
-        };
-        self.results.cells.iter().map(ended).sum()
-    }
-
-    /// Says what keeps the results from being whole.
-    fn complete(&self) -> Result<(), String> {
-        let missing: Vec<_> = self
-            .results
-            .cells
-            .iter()
-            .filter(|cell| {
-                let ended = cell.completed().count() + cell.count(Outcome::Diverged);
-                (ended as u32) < cell.planned
-            })
-            .map(|cell| format!("`{}`", cell.name))
-            .collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(format!("{} cells are not finished: {}", missing.len(), missing.join(", ")))
-    }
-
-    /// Returns the looks that may be taken: one, unless the check is or was escalated.
-    fn looks(&self, escalate: bool) -> Looks {
-        if escalate || self.more {
-            Looks { first: self.repeats, count: Looks::ESCALATED }
-        } else {
-            Looks::single()
-        }
-    }
-
-    /// Returns the looks there are trials for, at least the first: a look is taken once some cell
-    /// was asked for its repeats and every such cell has an outcome for each.
-    fn looks_taken(&self, looks: Looks) -> usize {
-        let ended = |cell: &CellResults, below: u32| {
-            let ended = cell
-                .trials
-                .iter()
-                .filter(|trial| trial.repeat < below && trial.outcome != Outcome::Interrupted);
-            ended.count() as u64 >= u64::from(below)
-        };
-        let taken = |look: &usize| {
-            let wanted = looks.repeats(*look);
-            let mut asked =
-                self.results.cells.iter().filter(|cell| cell.planned >= wanted).peekable();
-            asked.peek().is_some() && asked.all(|cell| ended(cell, wanted))
-        };
-        1 + (1..looks.count).take_while(taken).count()
-    }
-
-    /// Holds everything there is against the baseline; returns the samples of the last look too.
-    fn judge(
-        &self,
-        baseline: &Baseline,
-        arguments: &CheckArguments,
-    ) -> Result<(CheckReport, Vec<CellSample>), CheckError> {
-        let mut settings = self.settings.clone();
-        settings.tolerance = arguments.tolerance.unwrap_or(settings.tolerance);
-        let looks = self.looks(arguments.escalate);
-        let taken: Vec<Vec<CellSample>> = match looks.count {
-            1 => vec![self.cells(u32::MAX)],
-            _ => (0..self.looks_taken(looks)).map(|look| self.cells(looks.repeats(look))).collect(),
-        };
-        let slices: Vec<&[CellSample]> = taken.iter().map(Vec::as_slice).collect();
-        let mut report = check::check_looks(baseline, &slices, looks, &self.source, &settings)?;
-        if arguments.self_test {
-            let last = slices[slices.len() - 1];
-            let found = check::self_test(baseline, last, &self.source, &settings, SELF_TESTS);
-            report.self_test = found.ok();
-        }
-        let (planned, ended) = (self.planned(), self.ended());
-        if ended < planned {
-            report.warnings.push(check::Warning::Unfinished { ended, planned });
-        }
-        Ok((report, self.cells(u32::MAX)))
-    }
-
-    /// Returns the declarations of what is gated.
-    fn metrics(&self) -> Vec<&Metric> {
-        let speed = self.settings.images_per_second.is_some();
-        let is_gated = |metric: &&Metric| {
-            metric.name == self.settings.metric
-                || speed && metric.name == MetricName::IMAGES_PER_SECOND
-        };
-        let mut gated: Vec<&Metric> = self.results.facts.metrics.iter().filter(is_gated).collect();
-        gated.sort_by_key(|metric| metric.name != self.settings.metric);
-        gated
-    }
-
-    /// Returns the samples of every gated metric over the repeats below `repeats`.
-    fn cells(&self, repeats: u32) -> Vec<CellSample> {
-        let metrics = self.metrics().into_iter();
-        metrics.flat_map(|metric| CellSample::all(&self.results, metric, repeats)).collect()
-    }
 }

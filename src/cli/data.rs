@@ -59,7 +59,7 @@ fn list(arguments: &DataListArguments, terminal: Terminal) -> Exit {
     Exit::Done
 }
 
-/// Returns one line a dataset, or several where these would be wider than `width`.
+/// Returns one line per dataset, or several where these would be wider than `width`.
 fn sources_as_text(sources: &[SourceInfo], width: usize) -> Vec<String> {
     const INDENT: usize = 2;
     let widest = sources.iter().map(|source| source.licence.chars().count()).max().unwrap_or(0);

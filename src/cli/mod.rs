@@ -34,6 +34,7 @@ mod status;
 mod tensorboard;
 mod terminal;
 mod upkeep;
+mod version;
 mod view;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::session::ModelChoice;
 use crate::spec::selector::Selector;
 use crate::spec::settings::Combine;
 
@@ -20,6 +21,13 @@ pub(super) struct ChoiceArguments {
     /// One network of the ensemble, from 0 [default: all].
     #[arg(long, value_name = "N")]
     pub(super) member: Option<u32>,
+}
+
+impl ChoiceArguments {
+    /// Returns the networks that are meant.
+    pub(super) fn meant(&self) -> ModelChoice {
+        ModelChoice { cell: self.cell.clone(), repeat: self.repeat, member: self.member }
+    }
 }
 
 #[derive(Debug, Args)]

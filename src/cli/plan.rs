@@ -1,8 +1,5 @@
 //! `bench plan`: what a run would do and what it could show.
 
-use std::cell::RefCell;
-use std::path::Path;
-
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -11,25 +8,19 @@ use super::arguments::PlanArguments;
 use super::experiment;
 use super::failure::{Exit, Failure};
 use super::folders::cpu_kernels;
-use super::power::{ALPHA, DifferenceGoal};
 use super::streams;
 use super::terminal::{print_text, width, words};
 use crate::base::{CellId, Seed, format};
-use crate::data::Note;
-use crate::plan::{Basis, Estimate, Facts, Idle, Plan, SplitSizes, Survey, estimate, outstanding};
+use crate::plan::{Basis, Idle};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
-use crate::runner::{StoreProgress, measured_rates};
-use crate::session::{Error, Images, LoadedExperiment, operations, refuse_absent};
-use crate::spec::architecture::Architecture;
+use crate::session::goal::{ALPHA, DifferenceGoal};
+use crate::session::{
+    LoadedExperiment, PlanQuestion, PlanSummary, PlannedNetwork, networks, refuse_absent,
+};
 use crate::spec::experiment::Axis;
-use crate::spec::settings::{DatasetSettings, Settings, Source};
+use crate::spec::settings::{Settings, Source};
 use crate::spec::value::Value;
-use crate::store::{Store, StoreError, View};
-use gridbench_stats as stats;
 
-/// Test accuracy assumed where nothing was measured, for the predicted spread.
-const ASSUMED_ERROR: f64 = 0.01;
-const POWER: f64 = 0.8;
 /// Cells listed before the rest is only counted.
 const MAX_CELLS_LISTED: usize = 40;
 
@@ -40,9 +31,14 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let (loaded, images) = (&session.experiment, &mut session.images);
     if arguments.model {
         let plan = loaded.plan(images)?;
-        return print_models(&plan, images, arguments.json);
+        return Ok(print_networks(&networks(&plan, images)?, arguments.json));
     }
-    let summary = PlanSummary::of(arguments, loaded, &folder, images)?;
+    let question = PlanQuestion {
+        difference: arguments.difference,
+        power: arguments.power,
+        kernels: cpu_kernels()?,
+    };
+    let summary = PlanSummary::of(&question, loaded, &folder, images)?;
     refuse_absent(loaded, images)?;
     if arguments.json {
         streams::document(format::PLAN, &summary.document(loaded));
@@ -89,86 +85,7 @@ impl Serialize for CellList<'_> {
     }
 }
 
-/// What is known of a plan before it is run.
-struct PlanSummary {
-    survey: Survey,
-    /// What is left to do costs so much.
-    left: Estimate,
-    trials_left: u64,
-    workers: usize,
-    test_images: usize,
-    /// Images of a dataset, and how many of them are in no part of its split: the most of any.
-    unused: (usize, usize),
-    /// What a reader of results must know of the images.
-    notes: Vec<Note>,
-    predicted_sd: Option<f64>,
-    detectable: Option<f64>,
-    goal: Option<DifferenceGoal>,
-}
-
 impl PlanSummary {
-    fn of(
-        arguments: &PlanArguments,
-        loaded: &LoadedExperiment,
-        folder: &Path,
-        images: &mut Images,
-    ) -> Result<Self, Failure> {
-        let experiment = loaded.document.experiment();
-        let view = match Store::open_reader(folder) {
-            Ok(store) => store.view().clone(),
-            Err(StoreError::NotAStore { .. }) => View::default(),
-            Err(error) => {
-                let tried = format!("cannot read the results in `{}`", folder.display());
-                return Err(Error::of_store(tried, &error).into());
-            }
-        };
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let kernels = cpu_kernels()?;
-        let rate = |settings: &Settings| kernels.assumed_rate(settings);
-        let survey = loaded.survey(images, &|_| None, &rate, workers)?;
-        let (left, trials_left) = if view.members().is_empty() && view.trials().is_empty() {
-            (survey.estimate, survey.trials)
-        } else {
-            left(loaded, images, &survey, &view, &rate)?
-        };
-        let limit = experiment.base.dataset.train_limit;
-        let mut unused = (0, 0);
-        for (settings, sizes) in &survey.datasets {
-            let all = images.load(settings)?.len();
-            let train = limit.map_or(sizes.train, |limit| limit.min(sizes.train));
-            let rest = all - (train + sizes.validation + sizes.test);
-            if rest > unused.1 {
-                unused = (all, rest);
-            }
-        }
-        let test_images = survey.datasets.first().map_or(0, |(_, sizes)| sizes.test);
-        let predicted_sd = stats::predicted_accuracy_sd(ASSUMED_ERROR, test_images);
-        let fewest = survey.repeats.0 as usize;
-        let goal = |difference| {
-            DifferenceGoal::of(
-                arguments,
-                experiment,
-                folder,
-                difference,
-                predicted_sd,
-                survey.cells,
-            )
-        };
-        Ok(Self {
-            goal: arguments.difference.map(goal).transpose()?,
-            left,
-            trials_left,
-            workers,
-            test_images,
-            unused,
-            notes: images.notes(),
-            predicted_sd,
-            detectable: predicted_sd
-                .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, ALPHA, POWER)),
-            survey,
-        })
-    }
-
     fn document<'a>(&'a self, loaded: &'a LoadedExperiment) -> PlanDocument<'a> {
         let experiment = loaded.document.experiment();
         let idle = |one: &Idle| json!({ "key": one.key, "reason": one.reason });
@@ -332,34 +249,6 @@ impl PlanSummary {
     }
 }
 
-/// Returns what is left to do where a results folder holds some of it, and its number of trials.
-fn left(
-    loaded: &LoadedExperiment,
-    images: &mut Images,
-    survey: &Survey,
-    view: &View,
-    rate: &dyn Fn(&Settings) -> f64,
-) -> Result<(Estimate, u64), Failure> {
-    let plan = loaded.checked_plan(images)?;
-    let left = outstanding(&plan, &StoreProgress::new(view, false));
-    let rates = measured_rates(&plan, view);
-    let images = RefCell::new(images);
-    let facts = Facts {
-        sizes: &|settings| {
-            let bare = DatasetSettings { train_limit: None, ..settings.clone() };
-            let known = survey.datasets.iter().find(|(known, _)| *known == bare);
-            let sizes = known.map_or_else(SplitSizes::default, |(_, sizes)| *sizes);
-            let train = settings.train_limit.map_or(sizes.train, |limit| limit.min(sizes.train));
-            SplitSizes { train, ..sizes }
-        },
-        measured: &|settings| rates.rate(settings),
-        multiply_accumulates: &|settings| operations(settings, &mut images.borrow_mut()),
-        multiply_accumulates_per_second: rate,
-        workers: std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    Ok((estimate(&plan, &left.members, &facts), left.trials.len() as u64))
-}
-
 /// Returns the values of an axis with a comma behind each but the last; of many, the first and the
 /// last few.
 fn listed(values: &[Value]) -> Vec<String> {
@@ -392,33 +281,18 @@ fn basis(basis: Basis) -> &'static str {
 }
 
 /// Prints the layers of every distinct network of the plan.
-fn print_models(plan: &Plan, images: &mut Images, as_json: bool) -> Result<Exit, Failure> {
-    let mut seen = Vec::new();
-    let mut models = Vec::new();
-    for cell in &plan.cells {
-        let dataset = images.load(&cell.settings.dataset)?;
-        let shape = (dataset.shape.height, dataset.shape.width, dataset.shape.channels);
-        let key = (cell.settings.model.layers.clone(), shape, dataset.classes.len());
-        if seen.contains(&key) {
-            continue;
-        }
-        let architecture = Architecture::of(&key.0, shape, key.2).map_err(|problem| {
-            Failure::input(format!("cannot build the network of `{}`", cell.name)).because(&problem)
-        })?;
-        seen.push(key);
-        if as_json {
-            models.push(model_json(&cell.settings.model.name, &cell.name, &architecture));
-        } else {
-            print_model(&cell.settings.model.name, &cell.name, &architecture);
-        }
-    }
+fn print_networks(networks: &[PlannedNetwork], as_json: bool) -> Exit {
     if as_json {
+        let models: Vec<_> = networks.iter().map(model_json).collect();
         out!("{}", format::MODELS.text(&json!({ "models": models })));
+    } else {
+        networks.iter().for_each(print_model);
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
-fn model_json(model: &str, cell: &str, architecture: &Architecture) -> serde_json::Value {
+fn model_json(network: &PlannedNetwork) -> serde_json::Value {
+    let PlannedNetwork { model, cell, architecture } = network;
     let layers: Vec<_> = architecture
         .layers
         .iter()
@@ -441,7 +315,8 @@ fn model_json(model: &str, cell: &str, architecture: &Architecture) -> serde_jso
     })
 }
 
-fn print_model(model: &str, cell: &str, architecture: &Architecture) {
+fn print_model(network: &PlannedNetwork) {
+    let PlannedNetwork { model, cell, architecture } = network;
     outln!("{model}   first used by `{cell}`\n");
     outln!(
         "  {:>3}  {:<14} {:>14} {:>12} {:>8} {:>14}",

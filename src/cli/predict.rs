@@ -1,20 +1,13 @@
 //! `bench predict`: what trained networks say of images, as a submission file.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rayon::prelude::*;
-
-use super::export::{Model, models_in};
 use super::failure::{Exit, Failure};
 use super::model_arguments::PredictArguments;
 use super::run::engine_on;
 use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings, csv_cell};
-use crate::engine::Engine;
-use crate::engine::model_file::card_of;
-use crate::record::LogProbabilities;
-use crate::runner::Ballot;
-use crate::spec::settings::Combine;
+use crate::session::{Answers, models_at};
 use crate::store::atomic;
 
 /// Images side by side on a gallery.
@@ -22,7 +15,7 @@ const COLUMNS: usize = 10;
 
 pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
     let engine = engine_on(&arguments.device)?;
-    let models = models(arguments)?;
+    let models = models_at(&arguments.model, &arguments.choice.meant())?;
     let card = &models[0].card;
     let [height, width, channels] = card.image;
     let input = data::read_input(
@@ -82,121 +75,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     atomic::write_named(path, bytes).map_err(|error| Failure::unwritable("the predictions", &error))
 }
 
-/// Reads the networks that are to answer, and checks that they answer the same question.
-fn models(arguments: &PredictArguments) -> Result<Vec<Model>, Failure> {
-    let path = &arguments.model;
-    let models = if path.join("manifest.json").is_file() {
-        models_in(path, &arguments.choice)?
-    } else {
-        let models = files(path)?.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
-        check_one_ensemble(path, &models)?;
-        models
-    };
-    let first = &models[0].card;
-    if let Some(other) = models
-        .iter()
-        .find(|model| model.card.classes != first.classes || model.card.image != first.image)
-    {
-        return Err(Failure::input(format!("cannot combine the networks in `{}`", path.display()))
-            .because_of(format!(
-                "network {} takes {}×{} pixels for {} classes, network {} takes {}×{} for {}",
-                other.card.member,
-                other.card.image[0],
-                other.card.image[1],
-                other.card.classes.len(),
-                first.member,
-                first.image[0],
-                first.image[1],
-                first.classes.len(),
-            )));
-    }
-    Ok(models)
-}
-
-/// Refuses files of several ensembles in one folder: only the networks of one repeat of one cell
-/// answer together.
-fn check_one_ensemble(path: &Path, models: &[Model]) -> Result<(), Failure> {
-    let whose = |model: &Model| {
-        let card = &model.card;
-        format!("repeat {} of cell `{}` of `{}`", card.repeat, card.cell, card.experiment)
-    };
-    let first = whose(&models[0]);
-    let Some(other) = models.iter().map(whose).find(|other| *other != first) else {
-        return Ok(());
-    };
-    Err(Failure::input(format!("cannot combine the networks in `{}`", path.display()))
-        .because_of(format!("it holds networks of {first} and of {other}"))
-        .hint(Some("export each into a folder of its own, or name one `.safetensors` file")))
-}
-
-/// Returns the model files that `path` means, in the order of their names.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let cannot = || {
-        Failure::input(format!("cannot read networks from `{}`", path.display()))
-            .hint(Some("give a file or folder written by `bench export`, or a results folder"))
-    };
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let entries = std::fs::read_dir(path).map_err(|error| cannot().because(&error))?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|file| file.extension().is_some_and(|ending| ending == "safetensors"))
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        return Err(
-            cannot().because_of("it holds neither a `manifest.json` nor a `.safetensors` file")
-        );
-    }
-    Ok(files)
-}
-
-fn read(file: &Path) -> Result<Model, Failure> {
-    let cannot = || Failure::input(format!("cannot read the network `{}`", file.display()));
-    let bytes = std::fs::read(file).map_err(|error| cannot().because(&error))?;
-    let card = card_of(&bytes).map_err(|error| cannot().because(&error))?;
-    Ok(Model { card, bytes })
-}
-
-/// What the networks say of every image.
-struct Answers {
-    classes: Vec<usize>,
-    /// Mean probabilities, one row an image.
-    means: Vec<Vec<f64>>,
-}
-
 impl Answers {
-    fn of(
-        models: &[Model],
-        engine: &(dyn Engine + Send + Sync),
-        input: &Input,
-        combine: Combine,
-    ) -> Result<Self, Failure> {
-        let images = &input.images;
-        let indices: Vec<u32> = (0..images.len() as u32).collect();
-        let of_model = |model: &Model| -> Result<LogProbabilities, Failure> {
-            engine.predict(&model.card.settings, images, &indices, &model.bytes).map_err(|error| {
-                Failure::input(format!("cannot predict with network {}", model.card.member))
-                    .because(&error)
-            })
-        };
-        let predicted: Vec<LogProbabilities> =
-            models.par_iter().map(of_model).collect::<Result<_, _>>()?;
-        let mut ballot = Ballot::new(models.len(), images.classes.len());
-        let mut answers = Self { classes: Vec::new(), means: Vec::new() };
-        for image in 0..images.len() {
-            ballot.clear();
-            for logs in &predicted {
-                let classes = logs.classes;
-                ballot.add(&logs.values[image * classes..][..classes]);
-            }
-            answers.classes.push(ballot.winner(combine));
-            answers.means.push(ballot.mean());
-        }
-        Ok(answers)
-    }
-
     fn submission(
         &self,
         arguments: &PredictArguments,

@@ -44,7 +44,7 @@ impl Channel {
 }
 
 /// Narrowest bar, with the percentage behind it.
-const LEAST_BAR: usize = 6 + 7;
+const MIN_BAR: usize = 6 + 7;
 
 /// Shows the events of one run.
 pub(super) struct Progress<'a> {
@@ -202,7 +202,7 @@ impl<'a> Progress<'a> {
         }
         let parts = state.parts(self.began.elapsed().as_secs_f64());
         self.bar.set_position(state.images_seen());
-        self.bar.set_message(fitting(&parts, self.width.saturating_sub(LEAST_BAR)));
+        self.bar.set_message(fitting(&parts, self.width.saturating_sub(MIN_BAR)));
         self.bar.set_prefix(shortened(&self.best(state), self.width.saturating_sub(1)));
     }
 
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_line_keeps_what_matters_most_where_it_is_narrow() {
-        let at = |width: usize, lost| fitting(&state(lost).parts(60.0), width - LEAST_BAR);
+        let at = |width: usize, lost| fitting(&state(lost).parts(60.0), width - MIN_BAR);
         let whole = "  2,250/4,500 trials  12 failed  16 workers  166,667 images/s  1 m 0 s left";
         assert_eq!(at(100, 12), whole);
         assert_eq!(at(80, 12), "  2,250/4,500 trials  12 failed  166,667 images/s  1 m 0 s left");

@@ -30,9 +30,9 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         Format::Markdown => {
             let asked = &results.facts.report;
             let asks = asked.confusion || asked.gallery > 0 || !asked.gallery_of.is_empty();
-            asks || file.is_some() || has_few_ensembles(results)
+            asks || file.is_some() || evidence::has_few_ensembles(results)
         }
-        Format::Terminal => has_few_ensembles(results),
+        Format::Terminal => evidence::has_few_ensembles(results),
         Format::Csv | Format::Latex => false,
     };
     let mut images = Images::new(data_folders(arguments.data.data_dir.clone()), listener(false));
@@ -65,9 +65,6 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     Ok(Exit::Done)
 }
 
-/// Networks of ensembles up to which every text reads the predictions, for the table of ensembles.
-const FEW_NETWORKS: usize = 64;
-
 /// Returns the results in `folder`, with what their predictions say where it is shown.
 fn with_evidence(
     folder: &Path,
@@ -79,25 +76,12 @@ fn with_evidence(
     let mut reading = Reading::open(folder)?;
     ask(&mut reading.results.facts.report);
     let view = narrow(&mut reading.results, &arguments.view)?;
-    // Stored predictions know cells by their place in the whole experiment.
-    if view.narrowed.is_some() || !reading.may_have_predictions() || !shows(&reading.results) {
+    // Stored predictions know cells by their index in the whole experiment.
+    if view.narrowed.is_some() || !shows(&reading.results) {
         return Ok((reading.results, None, view));
     }
-    let members = reading.results.curves.len();
-    if members > evidence::MOST_MEMBERS {
-        return Ok((reading.results, Some(evidence::too_many(members)), view));
-    }
-    let stored = reading.stored()?;
-    let predicted =
-        stored.and_then(|(store, plan)| evidence::predicted(&reading.results, plan, store, images));
+    let predicted = reading.predicted(images)?;
     Ok((reading.results, predicted, view))
-}
-
-/// Returns whether an experiment is about ensembles, of so few networks that nobody waits long.
-fn has_few_ensembles(results: &ExperimentResults) -> bool {
-    const KEY: &str = "ensemble.size";
-    let is_set = results.facts.base.get(KEY).is_some_and(|size| size.as_whole() != Some(1));
-    (results.axis(KEY).is_some() || is_set) && results.curves.len() <= FEW_NETWORKS
 }
 
 fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {

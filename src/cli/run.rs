@@ -21,7 +21,7 @@ static STOP: StopSignal = StopSignal::new();
 
 /// How to train, whichever command asks.
 #[derive(Clone, Copy)]
-pub(super) struct How {
+pub(super) struct TrainOptions {
     /// Trainings at once.
     workers: Option<usize>,
     /// Whether members that earlier runs gave up are tried once more.
@@ -36,7 +36,7 @@ pub(super) struct How {
     channel: Channel,
 }
 
-impl How {
+impl TrainOptions {
     /// Returns how a command trains that trains what it finds missing.
     pub(super) fn of(arguments: &TrainingArguments, terminal: Terminal) -> Self {
         Self {
@@ -71,15 +71,16 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         arguments.quiet && !arguments.json,
     )?;
     let plan = session.plan()?;
-    let how = How {
+    let how = TrainOptions {
         workers: arguments.jobs.map(usize::from),
         retry_failed: arguments.retry_failed,
         retries: arguments.retries,
         fail_fast: arguments.fail_fast,
         save_weights: arguments.save_weights,
-        channel: match arguments.json {
-            true => Channel::Json,
-            false => Channel::watched(arguments.quiet, terminal),
+        channel: if arguments.json {
+            Channel::Json
+        } else {
+            Channel::watched(arguments.quiet, terminal)
         },
     };
     let finished = train(&mut session, &plan, engine.as_ref(), how, terminal)?;
@@ -91,7 +92,7 @@ pub(super) fn train(
     session: &mut Session,
     plan: &Plan,
     engine: &(dyn Engine + Send + Sync),
-    how: How,
+    how: TrainOptions,
     terminal: Terminal,
 ) -> Result<Finished, Failure> {
     listen_for_interrupts()?;

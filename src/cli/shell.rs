@@ -1,38 +1,14 @@
-//! `bench completions`, `bench manual` and the text of `--version`: what a shell and a reader of
-//! manuals take from the command line itself.
+//! `bench completions` and `bench manual`: what a shell and a reader of manuals take from the
+//! command line itself.
 
 use std::path::Path;
-use std::sync::LazyLock;
 
 use clap::Command;
 use clap_mangen::Man;
 
 use super::arguments::{CompletionsArguments, ManualArguments, command};
 use super::failure::{Exit, Failure};
-use crate::store::{Build, atomic};
-
-/// What `--version` prints after the name: version, commit, compiler, target, and what it trains on.
-pub(super) static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
-    let build = Build::current();
-    let devices = if cfg!(feature = "cuda") { "cpu, cuda" } else { "cpu" };
-    let lines = [
-        Some(format!("devices:  {devices}")),
-        build.target.map(|target| format!("target:   {target}")),
-        build.rustc.map(|rustc| format!("compiler: {rustc}")),
-    ];
-    let lines: Vec<String> = lines.into_iter().flatten().collect();
-    format!("{}\n{}", VERSION.as_str(), lines.join("\n"))
-});
-
-/// What `-V` prints after the name: version and commit.
-pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let build = Build::current();
-    match build.commit {
-        None => build.version,
-        Some(commit) if build.modified => format!("{} ({commit}, modified)", build.version),
-        Some(commit) => format!("{} ({commit})", build.version),
-    }
-});
+use crate::store::atomic;
 
 pub(super) fn completions(arguments: &CompletionsArguments) -> Exit {
     let mut script = Vec::new();

@@ -1,67 +1,46 @@
 //! `bench status`: how far a results folder is.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::arguments::StatusArguments;
 use super::failure::{Exit, Failure};
 use crate::base::format;
-use crate::plan::outstanding;
-use crate::record::Outcome;
 use crate::report::counted;
-use crate::results::{TrialRow, assemble_trials};
-use crate::runner::StoreProgress;
-use crate::session::store_and_plan;
+use crate::results::TrialRow;
+use crate::session::Standing;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
-    let (store, plan) = store_and_plan(&arguments.folder)?;
-    let left = outstanding(&plan, &StoreProgress::new(store.view(), false));
-    let results = assemble_trials(&plan, &store);
-    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut reasons = Vec::new();
-    let mut ended = 0;
-    for (cell, trial) in
-        results.cells.iter().flat_map(|cell| cell.trials.iter().map(move |t| (cell, t)))
-    {
-        *outcomes.entry(trial.outcome.name()).or_default() += 1;
-        ended += usize::from(trial.outcome != Outcome::Interrupted);
-        if trial.outcome != Outcome::Completed {
-            reasons.push((&cell.name, trial));
-        }
-    }
-    let trials_left = plan.trials.len() - ended;
-    let name = &store.manifest().run.name;
-    let trained = plan.members.len() - left.members.len();
+    let found = Standing::of(&arguments.folder)?;
     if arguments.json {
         let value = json!({
-            "name": name,
-            "cells": plan.cells.len(),
-            "trials": plan.trials.len(),
-            "trials-by-outcome": outcomes,
-            "trials-outstanding": trials_left,
-            "members": plan.members.len(),
-            "members-outstanding": left.members.len(),
+            "name": found.name,
+            "cells": found.cells,
+            "trials": found.trials,
+            "trials-by-outcome": found.outcomes,
+            "trials-outstanding": found.trials_left,
+            "members": found.members,
+            "members-outstanding": found.members_left,
         });
         out!("{}", format::STATUS.text(&value));
         return Ok(Exit::Done);
     }
+    let Standing { name, cells, trials, members, .. } = &found;
     outln!(
         "{name}   {}, {}, {}",
-        counted(plan.cells.len(), "cell"),
-        counted(plan.trials.len(), "trial"),
-        counted(plan.members.len(), "member")
+        counted(*cells, "cell"),
+        counted(*trials, "trial"),
+        counted(*members, "member")
     );
-    outln!("  members trained     {trained:>8} of {}", plan.members.len());
-    for (outcome, count) in &outcomes {
-        outln!("  trials {outcome:<12} {count:>8} of {}", plan.trials.len());
+    outln!("  members trained     {:>8} of {members}", members - found.members_left);
+    for (outcome, count) in &found.outcomes {
+        outln!("  trials {outcome:<12} {count:>8} of {trials}");
     }
-    outln!("  trials outstanding  {trials_left:>8} of {}", plan.trials.len());
-    for (cell, TrialRow { repeat, outcome, reason, .. }) in &reasons {
+    outln!("  trials outstanding  {:>8} of {trials}", found.trials_left);
+    for (cell, TrialRow { repeat, outcome, reason, .. }) in &found.not_completed {
         let reason = reason.as_deref().unwrap_or("no reason recorded");
         outln!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
     }
-    if trials_left > 0 {
+    if found.trials_left > 0 {
         outln!("run the experiment again to go on");
     }
     Ok(Exit::Done)

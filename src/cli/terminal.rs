@@ -8,9 +8,9 @@ use crate::report::wrap_parts;
 /// Width assumed where nothing says otherwise.
 const USUAL_WIDTH: usize = 100;
 /// Narrowest width a table is laid out for.
-const LEAST_WIDTH: usize = 60;
+const MIN_WIDTH: usize = 60;
 /// Widest width that is believed.
-const MOST_WIDTH: usize = 1000;
+const MAX_WIDTH: usize = 1000;
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ pub(super) fn width() -> usize {
         let (_, columns) = console::Term::stdout().size_checked()?;
         Some(usize::from(columns))
     };
-    told.or_else(seen).unwrap_or(USUAL_WIDTH).clamp(LEAST_WIDTH, MOST_WIDTH)
+    told.or_else(seen).unwrap_or(USUAL_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH)
 }
 
 /// Prints a sentence in lines that the terminal holds.

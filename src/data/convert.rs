@@ -1,4 +1,4 @@
-//! Datasets in the forms others use: Kaggle's tables, or one folder of PNG images a class.
+//! Datasets in the forms others use: Kaggle's tables, or one folder of PNG images per class.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -58,7 +58,7 @@ impl Dataset {
     /// Assembles a pool and takes its checksum.
     ///
     /// # Panics
-    /// If the parts do not fit together: one label an image, every label below the number of
+    /// If the parts do not fit together: one label per image, every label below the number of
     /// classes, `test_from` within the pool.
     #[must_use]
     pub fn new(

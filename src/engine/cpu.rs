@@ -10,7 +10,7 @@ use super::portable::{Backend, PortableNetwork};
 use super::{EngineError, TrainJob, fused};
 use crate::data::ImageShape;
 use crate::spec::settings::{Precision, Settings, TrainerSettings};
-use gridbench_kernels::{Isa, IsaError, Path};
+use gridbench_kernels::{Dispatch, Isa, IsaError};
 
 /// What computes on the CPU; `GRIDBENCH_ISA` chooses one by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,7 +65,7 @@ impl CpuKernels {
     ///
     /// # Errors
     /// If this machine lacks the instructions, or kernels and precision contradict each other.
-    pub fn path(self, precision: Precision) -> Result<Option<Path>, EngineError> {
+    pub fn path(self, precision: Precision) -> Result<Option<Dispatch>, EngineError> {
         let refused = |error: IsaError| EngineError::Unsupported(error.to_string());
         let isa = match (self, precision) {
             (Self::Dfdx, Precision::Bf16) => {
@@ -77,7 +77,7 @@ impl CpuKernels {
             }
             (Self::Dfdx, _) => return Ok(None),
             (Self::Auto, Precision::Bf16) => Isa::AmxBf16,
-            (Self::Auto, _) => return Ok(Some(Path::fastest_f32())),
+            (Self::Auto, _) => return Ok(Some(Dispatch::fastest_f32())),
             (Self::Forced(isa), precision) => {
                 let is_at_odds = match precision {
                     Precision::Auto => false,
@@ -94,14 +94,14 @@ impl CpuKernels {
                 isa
             }
         };
-        Path::new(isa).map(Some).map_err(refused)
+        Dispatch::new(isa).map(Some).map_err(refused)
     }
 
     /// Returns the multiply-accumulates per second to expect of a training on one core: about half
     /// of what a server of 2023 shows, so that estimates err on the long side.
     #[must_use]
     pub fn assumed_rate(self, settings: &Settings) -> f64 {
-        match self.of(settings).path(settings.train.precision).ok().flatten().map(Path::isa) {
+        match self.of(settings).path(settings.train.precision).ok().flatten().map(Dispatch::isa) {
             None | Some(Isa::Portable) => 4e9,
             Some(isa) if isa.is_bf16() => 1e11,
             Some(_) => 25e9,
@@ -189,7 +189,7 @@ mod tests {
         assert!(portable.path(Precision::Bf16).is_err());
         assert!(CpuKernels::Forced(Isa::AmxBf16).path(Precision::F32).is_err());
         assert!(CpuKernels::Dfdx.path(Precision::Bf16).is_err());
-        assert_eq!(portable.path(Precision::F32).unwrap().map(Path::isa), Some(Isa::Portable));
+        assert_eq!(portable.path(Precision::F32).unwrap().map(Dispatch::isa), Some(Isa::Portable));
     }
 
     #[test]

@@ -15,9 +15,9 @@ pub struct Evaluation {
 #[must_use]
 pub fn argmax(row: &[f32]) -> usize {
     let mut best = 0;
-    for (place, value) in row.iter().enumerate() {
+    for (index, value) in row.iter().enumerate() {
         if *value > row[best] {
-            best = place;
+            best = index;
         }
     }
     best
@@ -40,7 +40,7 @@ fn normalizer(logits: &[f32]) -> (f64, f64) {
     (largest, others.map(share).sum::<f64>().ln_1p())
 }
 
-/// Returns loss and accuracy of `logits`, one row of `classes` values an image.
+/// Returns loss and accuracy of `logits`, one row of `classes` values per image.
 ///
 /// # Panics
 /// If the number of rows is not the number of labels.

@@ -25,8 +25,8 @@ pub fn initial_weights(
 ) -> Vec<NamedTensor> {
     let mut tensors = Vec::new();
     let mut drawn = 0;
-    for (place, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
-        let name = |role: &str| format!("layer{:02}.{}.{role}", place + 1, summary.kind);
+    for (index, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
+        let name = |role: &str| format!("layer{:02}.{}.{role}", index + 1, summary.kind);
         let (inputs, outputs) = (summary.input.channels(), summary.output.channels());
         let (shape, area, bias, init) = match *layer {
             LayerSettings::Conv { kernel, bias, init, .. } => {

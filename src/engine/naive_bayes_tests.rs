@@ -5,15 +5,15 @@ use crate::data::{ImageShape, Splits};
 
 /// Twenty-four images of four pixels, the last of them constant, in three classes.
 fn dataset() -> Dataset {
-    let pixel = |image: usize, place: usize| match place {
+    let pixel = |image: usize, index: usize| match index {
         3 => 7,
         _ => {
-            (37 * image * image + 91 * place + 60 * (image % 3) * (place % 2) + 13 * image * place)
+            (37 * image * image + 91 * index + 60 * (image % 3) * (index % 2) + 13 * image * index)
                 % 256
         }
     };
     let pixels =
-        (0..24).flat_map(|image| (0..4).map(move |place| pixel(image, place) as u8)).collect();
+        (0..24).flat_map(|image| (0..4).map(move |index| pixel(image, index) as u8)).collect();
     let labels = (0..24).map(|image| image % 3).collect();
     let classes = ["0", "1", "2"].map(str::to_owned).to_vec();
     Dataset::new(

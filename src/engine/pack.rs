@@ -80,16 +80,16 @@ fn companies(jobs: &[TrainJob<'_>]) -> Vec<Vec<usize>> {
         })
         .collect();
     let mut companies: Vec<Vec<usize>> = Vec::new();
-    for (place, job) in jobs.iter().enumerate() {
+    for (index, job) in jobs.iter().enumerate() {
         let fits = |company: &&mut Vec<usize>| {
             let first = company[0];
-            begins[place].is_some()
-                && begins[place] == begins[first]
+            begins[index].is_some()
+                && begins[index] == begins[first]
                 && agree(job.settings, jobs[first].settings)
         };
         match companies.iter_mut().find(fits) {
-            Some(company) => company.push(place),
-            None => companies.push(vec![place]),
+            Some(company) => company.push(index),
+            None => companies.push(vec![index]),
         }
     }
     companies
@@ -118,18 +118,18 @@ pub(super) fn train(
     waiting.reverse();
     while let Some(mut company) = waiting.pop() {
         let members: Vec<TrainJob<'_>> =
-            company.iter().map(|&place| TrainJob { ..jobs[place] }).collect();
+            company.iter().map(|&index| TrainJob { ..jobs[index] }).collect();
         let mut present: Vec<&mut dyn EpochObserver> = once
             .iter_mut()
             .enumerate()
-            .filter(|(place, _)| company.contains(place))
+            .filter(|(index, _)| company.contains(index))
             .map(|(_, observer)| observer as &mut dyn EpochObserver)
             .collect();
         let trained = catch_unwind(AssertUnwindSafe(|| attempt(&members, &mut present)));
         match trained {
             Ok(trained) if trained.len() == company.len() && trained.iter().any(Result::is_ok) => {
-                for (&place, result) in company.iter().zip(trained) {
-                    results[place] = Some(result);
+                for (&index, result) in company.iter().zip(trained) {
+                    results[index] = Some(result);
                 }
             }
             Ok(mut trained) if company.len() == 1 => results[company[0]] = trained.pop(),

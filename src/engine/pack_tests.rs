@@ -242,7 +242,7 @@ fn members_that_go_on_from_different_epochs_are_in_different_packs() {
             stop.checkpoint
         })
         .collect();
-    let resumed = |place: usize, checkpoint| TrainJob { checkpoint, ..whole[place] };
+    let resumed = |index: usize, checkpoint| TrainJob { checkpoint, ..whole[index] };
     let damaged: &[u8] = b"damaged";
     let jobs = [
         resumed(0, None),
@@ -263,8 +263,8 @@ fn members_that_go_on_from_different_epochs_are_in_different_packs() {
         results.into_iter().map(|result| without_times(result.unwrap())).collect();
     let alone: Vec<TrainOutput> =
         whole.iter().flat_map(|job| packed(std::slice::from_ref(job))).collect();
-    for (output, place) in outputs.iter().zip([0, 1, 2, 1, 0]) {
-        assert_eq!(output, &alone[place]);
+    for (output, index) in outputs.iter().zip([0, 1, 2, 1, 0]) {
+        assert_eq!(output, &alone[index]);
     }
 }
 

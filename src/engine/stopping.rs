@@ -170,10 +170,10 @@ mod tests {
     }
 
     fn epochs_until_stop(stopping: &mut Stopping, validation: &[f64]) -> u32 {
-        for (place, &value) in validation.iter().enumerate() {
-            stopping.observe(&record(place as u32 + 1, 0.5, value));
+        for (index, &value) in validation.iter().enumerate() {
+            stopping.observe(&record(index as u32 + 1, 0.5, value));
             if stopping.is_finished() {
-                return place as u32 + 1;
+                return index as u32 + 1;
             }
         }
         0

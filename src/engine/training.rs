@@ -95,7 +95,7 @@ fn run(
     let mut lockstep = Lockstep::new(members.len(), holds);
     loop {
         let finishing: Vec<usize> =
-            live(members).filter(|&place| members[place].stopping.is_finished()).collect();
+            live(members).filter(|&index| members[index].stopping.is_finished()).collect();
         if !finishing.is_empty() {
             finish(network, members, &finishing, holds)?;
         }
@@ -121,7 +121,7 @@ fn run(
 }
 
 fn live<'a>(members: &'a [Member<'_>]) -> impl Iterator<Item = usize> + 'a {
-    members.iter().enumerate().filter(|(_, member)| member.ended.is_none()).map(|(place, _)| place)
+    members.iter().enumerate().filter(|(_, member)| member.ended.is_none()).map(|(index, _)| index)
 }
 
 /// Sums over the steps of one epoch of one member.
@@ -203,8 +203,8 @@ impl Lockstep {
         let sharers = live(members).count().max(1) as f64;
         let mut totals = vec![Totals::default(); members.len()];
         let mut streams = Vec::with_capacity(members.len());
-        for (place, member) in members.iter().enumerate() {
-            totals[place].learning_rate = member.learning_rate();
+        for (index, member) in members.iter().enumerate() {
+            totals[index].learning_rate = member.learning_rate();
             streams.push(member.ended.is_none().then(|| member.training_batches()));
         }
         let varies = streams.iter().flatten().any(Batches::varies);
@@ -215,8 +215,8 @@ impl Lockstep {
             let images = self.advance(&mut streams, members, by)?;
             let (Some(images @ 1..), Some(first)) = (images, live(members).next()) else { break };
             let inputs: Vec<StepInput<'_>> = (0..members.len())
-                .map(|place| {
-                    let source = if members[place].ended.is_none() { place } else { first };
+                .map(|index| {
+                    let source = if members[index].ended.is_none() { index } else { first };
                     let feed = &self.feeds[source];
                     StepInput {
                         pixels: &feed.pixels,
@@ -289,12 +289,12 @@ fn validate(
     holds: bool,
 ) -> Result<(), EngineError> {
     let places: Vec<usize> = live(members).collect();
-    if places.iter().any(|&place| !members[place].job.splits.validation.is_empty()) {
+    if places.iter().any(|&index| !members[index].job.splits.validation.is_empty()) {
         measure(network, members, holds)?;
     }
     let logits = predict(network, members, (&places, holds), |m| &m.job.splits.validation[..])?;
-    for (&place, logits) in places.iter().zip(logits) {
-        let (member, total) = (&mut members[place], &totals[place]);
+    for (&index, logits) in places.iter().zip(logits) {
+        let (member, total) = (&mut members[index], &totals[index]);
         let labels = member.labels(&member.job.splits.validation);
         let validation =
             (!labels.is_empty()).then(|| evaluation::evaluate(&logits, member.classes(), &labels));
@@ -320,23 +320,23 @@ fn finish(
     places: &[usize],
     holds: bool,
 ) -> Result<(), EngineError> {
-    for &place in places {
+    for &index in places {
         if let (Some(best), crate::record::Selection::BestOnValidation) =
-            (&members[place].best, members[place].stopping.selected().1)
+            (&members[index].best, members[index].stopping.selected().1)
         {
-            network.load_weights(place, best)?;
+            network.load_weights(index, best)?;
         }
     }
     // With validation images the statistics are those of the last epoch, or of the best.
-    if places.iter().any(|&place| members[place].job.splits.validation.is_empty()) {
+    if places.iter().any(|&index| members[index].job.splits.validation.is_empty()) {
         measure(network, members, holds)?;
     }
     let asked = (places, holds);
     let validation = predict(network, members, asked, |m| &m.job.splits.validation[..])?;
     let test = predict(network, members, asked, |m| &m.job.splits.test[..])?;
-    for ((&place, validation), test) in places.iter().zip(validation).zip(test) {
-        let weights = network.weights(place);
-        members[place].complete(network, &weights, validation, test);
+    for ((&index, validation), test) in places.iter().zip(validation).zip(test) {
+        let weights = network.weights(index);
+        members[index].complete(network, &weights, validation, test);
     }
     Ok(())
 }
@@ -371,7 +371,7 @@ fn predict(
     let mut feeds: Vec<Feed> = (0..places.len()).map(|_| Feed::default()).collect();
     let mut streams: Vec<_> = places
         .iter()
-        .map(|&place| members[place].evaluation_batches(split(&members[place])))
+        .map(|&index| members[index].evaluation_batches(split(&members[index])))
         .collect();
     loop {
         let mut images = 0;
@@ -387,20 +387,20 @@ fn predict(
         if images == 0 {
             break;
         }
-        let feed_of = |place: usize| {
-            let order = places.iter().position(|&p| p == place);
+        let feed_of = |index: usize| {
+            let order = places.iter().position(|&p| p == index);
             let order = order.or_else(|| places.iter().position(|&p| p == first));
             &feeds[order.unwrap_or(0)]
         };
         if by == By::Index {
             let indices: Vec<&[u32]> =
-                (0..models).map(|place| feed_of(place).indices.as_slice()).collect();
+                (0..models).map(|index| feed_of(index).indices.as_slice()).collect();
             network.predict_held(&indices, &mut logits)?;
         } else {
             let pixels: Vec<&[f32]> =
-                (0..models).map(|place| feed_of(place).pixels.as_slice()).collect();
+                (0..models).map(|index| feed_of(index).pixels.as_slice()).collect();
             network.predict(&pixels, images, &mut logits)?;
         }
     }
-    Ok(places.iter().map(|&place| std::mem::take(&mut logits[place])).collect())
+    Ok(places.iter().map(|&index| std::mem::take(&mut logits[index])).collect())
 }

@@ -245,8 +245,8 @@ fn write_canonical(value: &Json, out: &mut String) {
         Json::Number(number) => write_number(number, out),
         Json::Array(items) => {
             out.push('[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
                     out.push(',');
                 }
                 write_canonical(item, out);
@@ -257,8 +257,8 @@ fn write_canonical(value: &Json, out: &mut String) {
             let mut entries: Vec<_> = entries.iter().collect();
             entries.sort_unstable_by_key(|(key, _)| *key);
             out.push('{');
-            for (place, (key, item)) in entries.into_iter().enumerate() {
-                if place > 0 {
+            for (index, (key, item)) in entries.into_iter().enumerate() {
+                if index > 0 {
                     out.push(',');
                 }
                 out.push_str(&Json::String(key.clone()).to_string());

@@ -61,7 +61,7 @@ pub fn outstanding(plan: &Plan, progress: &impl Progress) -> Outstanding {
         TrialStanding::Missing => true,
         TrialStanding::Finished => false,
         TrialStanding::Failed => {
-            let standings = || trial.members.iter().map(|&place| members[place]);
+            let standings = || trial.members.iter().map(|&index| members[index]);
             standings().any(|standing| standing == MemberStanding::Missing)
                 || standings().all(|standing| standing == MemberStanding::Finished)
         }

@@ -3,7 +3,7 @@
 
 use super::document::Section;
 use super::numbers::counted;
-use super::present::{Presenter, with_spread};
+use super::text::{Presenter, with_spread};
 use crate::base::Split;
 
 /// Returns the sentence; nothing while no trial has completed.

@@ -114,13 +114,13 @@ impl CellSheet {
     #[must_use]
     pub fn of(
         results: &ExperimentResults,
-        place: usize,
+        index: usize,
         values: Vec<SettingLine>,
         networks: Vec<NetworkLine>,
     ) -> Self {
-        let cell = &results.cells[place];
+        let cell = &results.cells[index];
         let line = |metric: &Metric| {
-            let summary = *results.summary(place, &metric.name)?;
+            let summary = *results.summary(index, &metric.name)?;
             Some(MetricLine { metric: metric.clone(), summary })
         };
         Self {

@@ -99,13 +99,13 @@ pub fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> V
         .cells
         .iter()
         .enumerate()
-        .filter_map(|(place, cell)| {
-            let mean = results.summary(place, &metric.name)?.mean;
-            Some((place, cell.lost() > 0, sign * mean))
+        .filter_map(|(index, cell)| {
+            let mean = results.summary(index, &metric.name)?.mean;
+            Some((index, cell.lost() > 0, sign * mean))
         })
         .collect();
     means.sort_by(|a, b| a.1.cmp(&b.1).then(a.2.total_cmp(&b.2)));
-    means.into_iter().take(top).map(|(place, ..)| place).collect()
+    means.into_iter().take(top).map(|(index, ..)| index).collect()
 }
 
 /// Sets the chosen cells of `first` beside the same cells of `fresh`.
@@ -116,11 +116,11 @@ pub fn confirmation(
     fresh: &ExperimentResults,
     metric: &Metric,
 ) -> Confirmation {
-    let again = |place: usize| fresh.cells.iter().find(|other| other.id == first.cells[place].id);
+    let again = |index: usize| fresh.cells.iter().find(|other| other.id == first.cells[index].id);
     let sample =
-        |place: &usize| again(*place).map(|cell| cell.sample(&metric.name)).unwrap_or_default();
+        |index: &usize| again(*index).map(|cell| cell.sample(&metric.name)).unwrap_or_default();
     let samples: Vec<Vec<f64>> = chosen.iter().map(sample).collect();
-    let by_repeat = by_repeat(chosen.iter().map(|&place| again(place)), metric);
+    let by_repeat = by_repeat(chosen.iter().map(|&index| again(index)), metric);
     let floor = fresh.quantum(metric).map_or(0.0, |step| step * step / 12.0);
     let rows: Vec<&[Option<f64>]> = by_repeat.iter().map(Vec::as_slice).collect();
     let marks = best_of(&rows, fresh.facts.split_seed.is_some(), floor, metric).members;
@@ -141,8 +141,8 @@ pub fn confirmation(
         .zip(&samples)
         .zip(marks)
         .zip(errors.iter().zip(shrunken))
-        .filter_map(|(((&place, sample), inseparable_from_best), (error, shrunken))| {
-            let cell = &first.cells[place];
+        .filter_map(|(((&index, sample), inseparable_from_best), (error, shrunken))| {
+            let cell = &first.cells[index];
             let hoped = Estimate::of(&cell.sample(&metric.name), metric)?;
             let confirmed = Estimate::of(sample, metric);
             Some(ConfirmedCell {
@@ -150,7 +150,7 @@ pub fn confirmation(
                 label: short_name(&first.axes, &cell.values, None),
                 first: hoped,
                 confirmed,
-                lost: again(place).map_or(0, CellResults::lost),
+                lost: again(index).map_or(0, CellResults::lost),
                 change: confirmed.map(|confirmed| confirmed.mean - hoped.mean),
                 simultaneous95: error.as_ref().and_then(simultaneous),
                 shrunken,

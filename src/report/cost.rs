@@ -17,14 +17,14 @@ pub(super) fn cost(results: &ExperimentResults, axes: &[AxisLine]) -> Cost {
     let mut names: Vec<String> = Vec::new();
     for training in &trainings {
         let name = network_name(&results.cells[training.cell], axes);
-        let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
             names.push(name);
             names.len() - 1
         });
-        kinds.entry(place).or_default().push(training);
+        kinds.entry(index).or_default().push(training);
     }
     let networks: Vec<NetworkCost> =
-        kinds.iter().map(|(place, trainings)| network_cost(&names[*place], trainings)).collect();
+        kinds.iter().map(|(index, trainings)| network_cost(&names[*index], trainings)).collect();
     let only = match networks.as_slice() {
         [one] => Some(one),
         _ => None,
@@ -60,9 +60,9 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
     let seconds = |trial: &TrialRow| trial.metrics.get(&MetricName::TRAIN_SECONDS).copied();
     let groups = sharing_groups(results);
     let mut group_of = vec![0; results.cells.len()];
-    for (place, cells) in groups.iter().enumerate() {
+    for (index, cells) in groups.iter().enumerate() {
         for cell in cells {
-            group_of[*cell] = place;
+            group_of[*cell] = index;
         }
     }
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
@@ -178,7 +178,7 @@ fn statistics(values: &[f64]) -> Option<Summary> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Page, Subject, compose, render};
+    use crate::report::{Page, Subject, build, render};
     use crate::results::fixture::{self, HandMade};
 
     fn set(results: &mut ExperimentResults, cell: usize, seconds: f64, rate: f64) {
@@ -197,7 +197,7 @@ mod tests {
         second.member = 1;
         second.epochs.iter_mut().for_each(|epoch| epoch.train_seconds = 3.75);
         results.curves = vec![first, second];
-        // 100 images an epoch: two epochs in 2.5 s and in 7.5 s.
+        // 100 images per epoch: two epochs in 2.5 s and in 7.5 s.
         set(&mut results, 0, 2.5, 80.0);
         set(&mut results, 1, 10.0, 40.0);
         results
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn members_of_nested_ensembles_are_counted_once() {
-        let found = compose(&[Subject::from(&nested())]).experiments[0].cost.clone();
+        let found = build(&[Subject::from(&nested())]).experiments[0].cost.clone();
         let [network] = found.networks.as_slice() else { panic!("one network: {found:?}") };
         // 400 images in 10 seconds, though the pooled mean of the two cells is 60.
         assert_eq!(network.images_per_second, Some(40.0));
@@ -227,7 +227,7 @@ mod tests {
         let mut results = fixture::experiment("n", &axes, &cells);
         set(&mut results, 0, 2.5, 80.0);
         set(&mut results, 1, 2.5, 8000.0);
-        let found = compose(&[Subject::from(&results)]).experiments[0].cost.clone();
+        let found = build(&[Subject::from(&results)]).experiments[0].cost.clone();
         assert_eq!((found.images_per_second, found.networks.len()), (None, 2));
         let text =
             render(&[Subject::from(&results)], crate::report::Format::Terminal, Page::default());

@@ -10,7 +10,7 @@ use crate::spec::value::Value;
 use gridbench_stats::Moments;
 
 /// Most groups whose curves are kept: a page of more would be looked at by nobody.
-const MOST_GROUPS: usize = 400;
+const MAX_GROUPS: usize = 400;
 
 /// The curves of the networks that some cells share: cells that differ only in how an ensemble is
 /// formed use the same networks.
@@ -79,11 +79,11 @@ pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (cell, facts) in results.cells.iter().enumerate() {
         let key = kept.iter().map(|axis| facts.values[*axis].as_ref()).collect();
-        let place = *places.entry(key).or_insert_with(|| {
+        let index = *places.entry(key).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
-        groups[place].push(cell);
+        groups[index].push(cell);
     }
     groups
 }
@@ -92,13 +92,13 @@ pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
 #[must_use]
 pub(super) fn curves(results: &ExperimentResults) -> Vec<CurveGroup> {
     let groups = sharing_groups(results);
-    if groups.len() > MOST_GROUPS {
+    if groups.len() > MAX_GROUPS {
         return Vec::new();
     }
     let mut group_of = vec![0; results.cells.len()];
-    for (place, cells) in groups.iter().enumerate() {
+    for (index, cells) in groups.iter().enumerate() {
         for cell in cells {
-            group_of[*cell] = place;
+            group_of[*cell] = index;
         }
     }
     let mut members: Vec<Vec<&[EpochRecord]>> = vec![Vec::new(); groups.len()];
@@ -123,7 +123,7 @@ fn points(members: &[&[EpochRecord]]) -> Vec<EpochPoint> {
         let at: Vec<&EpochRecord> = members
             .iter()
             .filter_map(|epochs| {
-                // Epochs are numbered from 1 without a gap, so the place is a first guess.
+                // Epochs are numbered from 1 without a gap, so the index is a first guess.
                 let guess = epochs.get(epoch as usize - 1).filter(|found| found.epoch == epoch);
                 guess.or_else(|| epochs.iter().find(|found| found.epoch == epoch))
             })

@@ -1,16 +1,16 @@
-//! The tables of details: one row a cell, one row a published number.
+//! The tables of details: one row per cell, one row a published number.
 
 use super::document::{CellLine, Counts, Role};
 use super::layout::{Align, Split, TextColumn, TextTable};
 use super::numbers::{Scale, probability};
 use super::pivot::ABSENT;
-use super::present::{LOST, Presenter, with_spread};
 use super::spark::spark;
+use super::text::{LOST, Presenter, with_spread};
 use crate::base::{Metric, MetricName, Unit};
 use gridbench_stats::{IntervalMethod, Summary};
 
 impl Presenter<'_> {
-    /// Returns one row a cell with everything known of it, at most `limit` rows, and how many
+    /// Returns one row per cell with everything known of it, at most `limit` rows, and how many
     /// cells are left out.
     #[must_use]
     pub(super) fn details(&self, limit: usize) -> (TextTable, usize) {
@@ -64,7 +64,7 @@ impl Presenter<'_> {
         )
     }
 
-    /// Returns one column a metric that the experiment wants beside the first.
+    /// Returns one column per metric that the experiment wants beside the first.
     fn also_columns(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
         let column = |metric: &Metric| {
             let of = |cell: &CellLine| cell.metrics.get(&metric.name).copied();

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::curves::CurveGroup;
-use super::effects::{AxisEffect, GridVariance};
+use super::levels::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
-use super::rivals::AgainstBest;
+use super::versus_best::AgainstBest;
 use crate::base::{CellId, Metric, MetricName};
 use crate::results::Origin;
 use crate::spec::value::Value;

@@ -2,54 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::compose::joined;
 use super::document::{AxisLine, CellLine, PivotGrid, Role};
+use super::levels::{AxisEffect, GridVariance, Level};
+use super::naming::joined;
 use crate::spec::value::Value;
-use gridbench_stats::{self as stats, MarginalMean, Observation, TwoWayAnova};
+use gridbench_stats::{self as stats, Observation};
 
 /// Confidence of the intervals of marginal means.
 const CONFIDENCE: f64 = 0.95;
-
-/// The means of the levels of one axis, or of axes that move together.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct AxisEffect {
-    /// Indices of the section's axes; several where they move together.
-    pub axes: Vec<usize>,
-    /// Labels of the axes, joined.
-    pub label: String,
-    /// The levels in grid order.
-    pub levels: Vec<Level>,
-    /// Whether every level was tried with the same values of the other axes; otherwise the levels
-    /// differ in more than this axis.
-    pub balanced: bool,
-}
-
-/// One level of an axis.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Level {
-    /// Its values, joined.
-    pub value: String,
-    /// Cells with a completed trial.
-    pub cells: usize,
-    /// Completed trials.
-    pub trials: usize,
-    /// Mean of the cell means with its interval; absent where no cell has two trials.
-    pub mean: Option<MarginalMean>,
-}
-
-/// The analysis of variance of one grid: rows, columns and their interaction.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct GridVariance {
-    /// Index of the section's grid.
-    pub grid: usize,
-    /// What rows, columns and their interaction explain.
-    pub analysis: TwoWayAnova,
-}
 
 /// Returns the effect of every axis that varies; axes that move together share one.
 #[must_use]
@@ -119,14 +79,14 @@ fn effect(
         members.iter().map(others).collect()
     };
     let companies: Vec<_> = members.iter().map(company).collect();
-    let name = |place: usize| match members[place].first() {
+    let name = |index: usize| match members[index].first() {
         Some(cell) => joined(axes, &cells[*cell].values, group),
-        None => lead.show_or_absent(keys[place]),
+        None => lead.show_or_absent(keys[index]),
     };
-    let levels = means.into_iter().enumerate().map(|(place, mean)| Level {
-        value: name(place),
-        cells: members[place].len(),
-        trials: members[place].iter().map(|cell| samples[*cell].len()).sum(),
+    let levels = means.into_iter().enumerate().map(|(index, mean)| Level {
+        value: name(index),
+        cells: members[index].len(),
+        trials: members[index].iter().map(|cell| samples[*cell].len()).sum(),
         mean,
     });
     let labels: Vec<&str> = group.iter().map(|axis| axes[*axis].label.as_str()).collect();
@@ -141,7 +101,7 @@ fn effect(
 /// Analyses the variance of every grid of two or more rows and columns.
 #[must_use]
 pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<GridVariance> {
-    let analyse = |(place, grid): (usize, &PivotGrid)| {
+    let analyse = |(index, grid): (usize, &PivotGrid)| {
         let columns = grid.columns.as_ref()?.values.len();
         if columns < 2 || grid.entries.len() < 2 {
             return None;
@@ -153,19 +113,19 @@ pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<G
                 observations.extend(values.map(|value| Observation { row, column, value: *value }));
             }
         }
-        Some(GridVariance { grid: place, analysis: stats::two_way_anova(&observations)? })
+        Some(GridVariance { grid: index, analysis: stats::two_way_anova(&observations)? })
     };
     grids.iter().enumerate().filter_map(analyse).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::report::{Subject, compose};
+    use crate::report::{Subject, build};
     use crate::results::fixture::{self, HandMade};
 
     #[test]
     fn axes_that_move_together_share_an_effect_and_holes_unbalance_it() {
-        let section = &compose(&[Subject::from(&fixture::augment_grid())]).experiments[0];
+        let section = &build(&[Subject::from(&fixture::augment_grid())]).experiments[0];
         let labels: Vec<&str> =
             section.effects.iter().map(|effect| effect.label.as_str()).collect();
         assert_eq!(labels, ["shift", "rotation/zoom"]);
@@ -192,7 +152,7 @@ mod tests {
             (&[Some("2"), Some("2")], &[5, 6, 7]),
         ];
         let section =
-            &compose(&[Subject::from(&fixture::experiment("full", &axes, &cells))]).experiments[0];
+            &build(&[Subject::from(&fixture::experiment("full", &axes, &cells))]).experiments[0];
         assert!(section.effects.iter().all(|effect| effect.balanced));
         let analysis = &section.grid_variances[0].analysis;
         // By hand, in errors: within cells 8 on 8 degrees, columns 27 on 1, rows 3 on 1.

@@ -5,7 +5,7 @@ use super::layout::{Align, TextColumn, TextTable};
 use super::numbers::{Scale, counted};
 use super::pivot::ABSENT;
 use super::predicted::EnsembleGroup;
-use super::present::Presenter;
+use super::text::Presenter;
 use crate::base::{MetricName, Unit};
 use gridbench_stats::EnsemblePoint;
 
@@ -105,8 +105,8 @@ impl Presenter<'_> {
 
 /// Describes a cell by what its networks share.
 fn networks(section: &Section, cell: usize) -> String {
-    let part = |(place, axis): (usize, &super::document::AxisLine)| {
-        let value = section.cells[cell].values[place].as_ref()?;
+    let part = |(index, axis): (usize, &super::document::AxisLine)| {
+        let value = section.cells[cell].values[index].as_ref()?;
         let is_own = !axis.key.starts_with("ensemble.");
         is_own.then(|| format!("{} {}", axis.label, axis.show(value)))
     };

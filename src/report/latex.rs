@@ -4,11 +4,11 @@
 //! commit and hardware.
 
 use super::document::{PivotGrid, ReportDocument, Section};
-use super::markdown::sentence;
+use super::markup::sentence;
 use super::pivot::ABSENT;
-use super::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
+use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
-/// Renders one table a grid.
+/// Renders one table per grid.
 #[must_use]
 pub(super) fn render(document: &ReportDocument) -> String {
     let mut out = String::from(
@@ -17,17 +17,17 @@ pub(super) fn render(document: &ReportDocument) -> String {
     );
     for section in &document.experiments {
         let presenter = Presenter::of(section);
-        for place in 0..section.grids.len() {
+        for index in 0..section.grids.len() {
             out.push('\n');
-            out.push_str(&table(&presenter, place));
+            out.push_str(&table(&presenter, index));
         }
     }
     out
 }
 
-fn table(presenter: &Presenter<'_>, place: usize) -> String {
+fn table(presenter: &Presenter<'_>, index: usize) -> String {
     let section = presenter.section;
-    let grid = &section.grids[place];
+    let grid = &section.grids[index];
     let keys = if grid.columns.is_some() {
         usize::from(!grid.rows.labels.is_empty())
     } else {
@@ -39,7 +39,7 @@ fn table(presenter: &Presenter<'_>, place: usize) -> String {
         "\\centering".to_owned(),
         "\\small\\setlength{\\tabcolsep}{3.5pt}".to_owned(),
         format!("\\caption{{{}}}", caption(presenter, grid)),
-        format!("\\label{{tab:{}-{}}}", label(&section.name), place + 1),
+        format!("\\label{{tab:{}-{}}}", label(&section.name), index + 1),
         format!("\\begin{{tabular}}{{{}{}}}", "l".repeat(keys), "c".repeat(columns)),
         "\\toprule".to_owned(),
     ];
@@ -94,12 +94,12 @@ fn join(values: &[Option<String>]) -> String {
     texts.join("/")
 }
 
-fn entry(presenter: &Presenter<'_>, place: usize) -> String {
+fn entry(presenter: &Presenter<'_>, index: usize) -> String {
     let section = presenter.section;
-    let cell = &section.cells[place];
+    let cell = &section.cells[index];
     let scale = &presenter.scale;
     let Some(found) = &cell.summary else { return "---".to_owned() };
-    let is_best = section.findings.best.is_some_and(|best| best.cell == place);
+    let is_best = section.findings.best.is_some_and(|best| best.cell == index);
     let number = escape(&scale.value(found.mean));
     let number = if is_best { format!("\\textbf{{{number}}}") } else { number };
     let spread = found.sd.map(|sd| format!(" $\\pm$ {}", escape(&scale.value(sd))));

@@ -201,8 +201,8 @@ fn join(
     colour: bool,
 ) -> String {
     let mut line = " ".repeat(INDENT);
-    for (place, (column, (text, paint))) in columns.iter().zip(texts).enumerate() {
-        if place > 0 {
+    for (index, (column, (text, paint))) in columns.iter().zip(texts).enumerate() {
+        if index > 0 {
             line.push_str(&" ".repeat(GAP));
         }
         let padding = " ".repeat(column.width().saturating_sub(text.width()));

@@ -82,9 +82,9 @@ impl ListedExperiment {
         let lost = sum(CellResults::lost);
         let outstanding = usize::saturating_sub(trials, completed + lost);
         let metric = results.metric();
-        let best = best_cells(results, metric, 1).first().and_then(|&place| {
-            let cell = &results.cells[place];
-            let summary = results.summary(place, &metric.name)?;
+        let best = best_cells(results, metric, 1).first().and_then(|&index| {
+            let cell = &results.cells[index];
+            let summary = results.summary(index, &metric.name)?;
             let scale = Scale::of(&metric.unit, summary.sd);
             let spread = summary.sd.map(|sd| format!(" ± {}", scale.value(sd)));
             let text = [scale.value(summary.mean), spread.unwrap_or_default(), scale.unit()];
@@ -134,7 +134,7 @@ impl ListedExperiment {
 }
 
 /// Fewest columns in which the values of a best cell are worth showing.
-const LEAST_LABEL: usize = 12;
+const MIN_LABEL: usize = 12;
 
 /// Draws the table of experiments; the text ends with a line break.
 #[must_use]
@@ -172,7 +172,7 @@ pub fn render(experiments: &[ListedExperiment], page: Page) -> String {
     let mut table = TextTable { keys: vec![name], columns, ..TextTable::default() };
     let left = page.width.saturating_sub(table.width() + 2);
     let labels: Vec<String> = best(&|best| shortened(&best.label, left));
-    if left >= LEAST_LABEL && labels.iter().any(|label| !label.is_empty() && label != ABSENT) {
+    if left >= MIN_LABEL && labels.iter().any(|label| !label.is_empty() && label != ABSENT) {
         table.columns.push(TextColumn::plain("at", Align::Left, labels));
     }
     table.draw(page.width, page.colour).join("\n") + "\n"

@@ -6,9 +6,11 @@ use super::Attachment;
 use super::answer::answer;
 use super::document::{ReportDocument, Section};
 use super::html::images;
+use super::legend::legend_lines;
+use super::markup::sentence;
 use super::numbers::counted;
-use super::present::{Presenter, grid_title};
 use super::reference::notes;
+use super::text::{Presenter, grid_title};
 use crate::base::text::{markdown as escape, markdown_prose as prose};
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
@@ -89,7 +91,7 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
         lines.extend(table.markdown());
         lines.push(String::new());
     }
-    list(&mut lines, &presenter.captions());
+    list(&mut lines, &legend_lines(&presenter));
     if !section.warnings.is_empty() {
         for warning in &section.warnings {
             lines.push(format!("> **Warning:** {}", prose(&warning.text)));
@@ -192,13 +194,13 @@ fn confusion(section: &Section, lines: &mut Vec<String>) {
 
 fn galleries(section: &Section, album: &mut Album<'_>, lines: &mut Vec<String>) {
     let Some(predicted) = &section.predicted else { return };
-    for (place, gallery) in predicted.galleries.iter().enumerate() {
+    for (index, gallery) in predicted.galleries.iter().enumerate() {
         lines.extend([format!("## {}", escape(&images::heading(gallery))), String::new()]);
         lines.extend([escape(&images::introduction(section, gallery)), String::new()]);
         let mut row = Vec::new();
         for (item, found) in gallery.items.iter().enumerate() {
             let (pair, times) = images::reading(gallery, item);
-            let name = format!("gallery-{}-{}.png", place + 1, item + 1);
+            let name = format!("gallery-{}-{}.png", index + 1, item + 1);
             let alternative = format!("test image {}, {pair}", found.row);
             let picture =
                 found.picture.as_ref().and_then(|png| album.add(&name, &alternative, png.clone()));
@@ -240,11 +242,4 @@ fn reference(presenter: &Presenter<'_>, lines: &mut Vec<String>) {
     let notes: Vec<(String, String)> =
         notes(comparison).into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
     list(lines, &notes);
-}
-
-/// Makes a sentence of a line.
-pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
 }

@@ -12,9 +12,9 @@ pub(super) fn prose(text: &str) -> String {
     if parts.len().is_multiple_of(2) {
         return escape(text);
     }
-    let part = |(place, part): (usize, &&str)| {
+    let part = |(index, part): (usize, &&str)| {
         let text = escape(part);
-        if place % 2 == 1 { format!("<code>{text}</code>") } else { text }
+        if index % 2 == 1 { format!("<code>{text}</code>") } else { text }
     };
     parts.iter().enumerate().map(part).collect()
 }
@@ -23,6 +23,13 @@ pub(super) fn prose(text: &str) -> String {
 #[must_use]
 pub(super) fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(png))
+}
+
+/// Makes a sentence of a line.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
 }
 
 #[cfg(test)]

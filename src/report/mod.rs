@@ -6,11 +6,10 @@
 //! results give the same text.
 
 mod answer;
-mod captions;
+mod build;
 pub mod cell;
 mod charts;
 pub mod compare;
-mod compose;
 pub mod confirm;
 mod cost;
 mod curves;
@@ -22,23 +21,27 @@ mod html;
 mod labels;
 mod latex;
 mod layout;
+mod legend;
+mod levels;
 pub mod listing;
 mod markdown;
+mod marks;
 mod markup;
+mod naming;
 mod numbers;
 mod origin;
 mod pivot;
 pub mod predicted;
-mod present;
 mod published;
 pub mod reference;
-mod rivals;
 mod spark;
 pub mod tensorboard;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trade_off;
+mod versus_best;
 mod view;
 mod warnings;
 
@@ -46,7 +49,7 @@ use crate::base::format;
 use crate::results::ExperimentResults;
 use crate::tables;
 
-use compose::Depth;
+use build::Depth;
 use predicted::Predicted;
 
 pub use curves::{Band, CurveGroup, EpochPoint};
@@ -55,11 +58,12 @@ pub use document::{
     Noise, PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
     ReportDocument, Role, Section, Spread, Warning, WarningKind,
 };
-pub use effects::{AxisEffect, GridVariance, Level};
 pub use labels::short_cell_name;
 pub use layout::{wrap_parts, wrap_text};
+pub use levels::{AxisEffect, GridVariance, Level};
 pub use numbers::{counted, duration, grouped, whole};
-pub use rivals::AgainstBest;
+
+pub use versus_best::AgainstBest;
 pub use view::{Sort, Tolerance, View};
 
 /// How a report is written.
@@ -128,14 +132,14 @@ pub struct Attachment {
 
 /// Says everything that the experiments show, each as its view asks, in the order of their names.
 #[must_use]
-pub fn compose(subjects: &[Subject<'_>]) -> ReportDocument {
+pub fn build(subjects: &[Subject<'_>]) -> ReportDocument {
     document(subjects, Depth::Full)
 }
 
 fn document(subjects: &[Subject<'_>], depth: Depth) -> ReportDocument {
     let section = |subject: &Subject<'_>| {
         let view = subject.view.cloned().unwrap_or_default();
-        compose::section(subject.results, subject.predicted.cloned(), &view, depth)
+        build::section(subject.results, subject.predicted.cloned(), &view, depth)
     };
     ReportDocument { experiments: by_name(subjects).into_iter().map(section).collect() }
 }
@@ -156,8 +160,8 @@ pub fn render(subjects: &[Subject<'_>], format: Format, page: Page) -> String {
                 sorted.iter().map(|subject| subject.results).collect();
             tables::cells_csv(&results)
         }
-        Format::Json => format::REPORT.text(&compose(subjects)),
-        Format::Html => html::render(&compose(subjects)),
+        Format::Json => format::REPORT.text(&build(subjects)),
+        Format::Html => html::render(&build(subjects)),
         Format::Latex => latex::render(&text()),
     }
 }

@@ -2,10 +2,10 @@
 
 use super::document::{NetworkCost, Section};
 use super::numbers::{counted, duration, grouped};
-use super::present::Presenter;
+use super::text::Presenter;
 
 /// Kinds of networks up to which each has its speed printed.
-const MOST_SPEEDS: usize = 2;
+const MAX_SPEEDS: usize = 2;
 
 /// Says how fast the networks of a kind trained: all images over all seconds, then member by member.
 fn speed(network: &NetworkCost) -> Option<String> {
@@ -40,7 +40,7 @@ impl Presenter<'_> {
             };
             costs.push(format!("{} of training{members}", duration(cost.train_seconds)));
         }
-        if cost.networks.len() <= MOST_SPEEDS {
+        if cost.networks.len() <= MAX_SPEEDS {
             costs.extend(cost.networks.iter().filter_map(speed));
         } else {
             let rates = || cost.networks.iter().filter_map(|one| one.images_per_second);

@@ -35,7 +35,7 @@ impl Coded {
                 .values
                 .iter()
                 .enumerate()
-                .map(|(place, value)| (value, place))
+                .map(|(index, value)| (value, index))
                 .collect();
             let absent = places.len();
             let value = |cell: &crate::results::CellResults| {
@@ -187,10 +187,10 @@ impl Layout {
                 rows.sort();
             }
             columns.sort();
-            let place = |tuples: &[Vec<usize>]| -> HashMap<Vec<usize>, usize> {
-                tuples.iter().cloned().enumerate().map(|(place, tuple)| (tuple, place)).collect()
+            let index = |tuples: &[Vec<usize>]| -> HashMap<Vec<usize>, usize> {
+                tuples.iter().cloned().enumerate().map(|(index, tuple)| (tuple, index)).collect()
             };
-            let (row_places, column_places) = (place(&rows), place(&columns));
+            let (row_places, column_places) = (index(&rows), index(&columns));
             let mut entries = vec![vec![None; columns.len()]; rows.len()];
             for cell in members {
                 let row = row_places[&coded.tuple(&self.rows, *cell)];

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::document::{ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest};
 use super::labels::spoken;
 use super::numbers::counted;
-pub use super::published::{find, names};
+pub use super::published::{find, names, renamed};
 use crate::results::ExperimentResults;
 use crate::spec::reference::{ReferenceEntry, ReferenceTable};
 use crate::spec::value::Value;
@@ -276,7 +276,7 @@ mod tests {
         put("name", "rms-prop");
         put("convention", "keras");
         let differences = |results: &crate::results::ExperimentResults| {
-            let found = compare(find("seed-003").unwrap(), results, Some(0)).differences;
+            let found = compare(find("chollet").unwrap(), results, Some(0)).differences;
             found.into_iter().filter(|text| text.contains("optimizer")).collect::<Vec<_>>()
         };
         assert!(differences(&results).is_empty(), "{:?}", differences(&results));

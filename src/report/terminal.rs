@@ -3,8 +3,9 @@
 use super::answer::answer;
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
-use super::present::{Presenter, grid_title, labelled_lines};
+use super::legend::legend_lines;
 use super::reference::notes;
+use super::text::{Presenter, grid_title, labelled_lines};
 
 /// Most cells whose details are listed.
 const DETAILS: usize = 200;
@@ -42,7 +43,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
         lines.extend(presenter.grid(grid).draw(width, colour));
     }
     lines.push(String::new());
-    for (label, text) in presenter.captions() {
+    for (label, text) in legend_lines(&presenter) {
         lines.extend(labelled_lines(&label, &text, width, Paint::Bold, colour));
     }
     if !section.warnings.is_empty() {

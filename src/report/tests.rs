@@ -15,7 +15,7 @@ fn subjects(results: &[ExperimentResults]) -> Vec<Subject<'_>> {
 }
 
 fn sections(results: &[ExperimentResults]) -> Vec<Section> {
-    compose(&subjects(results)).experiments
+    build(&subjects(results)).experiments
 }
 
 /// The report with every cell listed.
@@ -33,11 +33,11 @@ fn panels() -> ExperimentResults {
     let zooms = ["0", "0.05", "0.1", "0.15", "0.2", "0.25", "0.3"];
     let mut values: Vec<[Option<&str>; 4]> = Vec::new();
     let mut errors: Vec<Vec<u32>> = Vec::new();
-    for (place, size) in sizes.iter().enumerate() {
+    for (index, size) in sizes.iter().enumerate() {
         for (row, shift) in shifts.iter().enumerate() {
             for (column, rotation) in rotations.iter().enumerate() {
                 values.push([Some(size), Some(shift), Some(rotation), Some(zooms[column])]);
-                let base = 20 - 8 * place - 4 * row + column.abs_diff(2);
+                let base = 20 - 8 * index - 4 * row + column.abs_diff(2);
                 errors
                     .push((0..6).map(|repeat| (base + (repeat * 5 + column) % 4) as u32).collect());
             }
@@ -51,10 +51,10 @@ fn panels() -> ExperimentResults {
         ("augment.rotation", &rotations),
         ("augment.zoom", &zooms),
     ];
-    let mut results = fixture::experiment("seed_001", &axes, &made);
+    let mut results = fixture::experiment("deotte", &axes, &made);
     results.facts.repeats = 6;
     results.cells.iter_mut().for_each(|cell| cell.planned = 6);
-    results.facts.report.reference = Some("seed-001-ensemble".to_owned());
+    results.facts.report.reference = Some("deotte-2018-ensemble".to_owned());
     results.facts.base.insert("train.epochs".to_owned(), Value::Integer(3));
     results.facts.base.insert("dataset.source.kind".to_owned(), Value::from_notation("digits"));
     results
@@ -66,7 +66,7 @@ fn sampled() -> ExperimentResults {
     let values: Vec<[Option<&str>; 2]> = rates
         .iter()
         .enumerate()
-        .map(|(place, rate)| [Some(names[place % 2]), Some(*rate)])
+        .map(|(index, rate)| [Some(names[index % 2]), Some(*rate)])
         .collect();
     let made: Vec<HandMade<'_>> = values.iter().map(|values| (&values[..], &[5u32][..])).collect();
     fixture::experiment(
@@ -160,7 +160,7 @@ fn colour_adds_nothing_but_escape_codes() {
 fn sections_are_sorted_by_name_and_rendered_the_same_every_time() {
     let results = [panels(), fixture::augment_grid()];
     let names: Vec<String> = sections(&results).into_iter().map(|section| section.name).collect();
-    assert_eq!(names, ["augment_grid", "seed_001"]);
+    assert_eq!(names, ["augment_grid", "deotte"]);
     assert_eq!(all_renderings(&results), all_renderings(&results));
 }
 
@@ -247,7 +247,7 @@ fn published_spreads_are_compared_by_welch() {
     let axes: [(&str, &[&str]); 1] = [("ensemble.size", &["1", "15"])];
     let cells: [HandMade<'_>; 2] = [(&[Some("1")], &[2, 3, 4]), (&[Some("15")], &[1, 1, 2])];
     let mut results = fixture::experiment("spread", &axes, &cells);
-    results.facts.report.reference = Some("seed-001-spread".to_owned());
+    results.facts.report.reference = Some("deotte-2018-spread".to_owned());
     for (key, value) in
         [("augment.rotation", "10"), ("augment.zoom.width", "0.1"), ("augment.shift.width", "0.1")]
     {
@@ -337,7 +337,7 @@ fn a_single_trial_has_no_columns_of_a_distribution_and_ties_are_named() {
 fn published_numbers_name_their_metric_and_number_of_trials() {
     let mut results = fixture::experiment("two", &[], &[(&[], &[5, 6, 7])]);
     results.facts.model = "two-conv".to_owned();
-    results.facts.report.reference = Some("seed-002".to_owned());
+    results.facts.report.reference = Some("tensorflow-two-conv".to_owned());
     for trial in &mut results.cells[0].trials {
         let accuracy = 0.98 + 0.001 * f64::from(trial.repeat);
         trial.metrics.insert(MetricName::VALIDATION_ACCURACY, accuracy);
@@ -356,10 +356,10 @@ fn trials_equal_to_the_bit_are_called_deterministic() {
     let cells: [HandMade<'_>; 2] =
         [(&[Some("naive-bayes")], &[160, 160, 160]), (&[Some("mlp")], &[9, 9, 9])];
     let mut results = fixture::experiment("same", &axes, &cells);
-    for (place, cell) in results.cells.iter_mut().enumerate() {
+    for (index, cell) in results.cells.iter_mut().enumerate() {
         for trial in &mut cell.trials {
             // Equal accuracies of networks happen; equal losses do not.
-            let loss = 0.5 + f64::from(place as u32 * trial.repeat) * 1e-9;
+            let loss = 0.5 + f64::from(index as u32 * trial.repeat) * 1e-9;
             trial.metrics.insert(MetricName::TEST_LOSS, loss);
         }
     }

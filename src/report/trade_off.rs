@@ -4,7 +4,7 @@ use super::document::{FrontLine, TradeOff};
 use super::layout::{Align, TextColumn, TextTable};
 use super::numbers::{Scale, counted};
 use super::pivot::ABSENT;
-use super::present::{Presenter, with_spread};
+use super::text::{Presenter, with_spread};
 use crate::base::Metric;
 
 /// What is said of a trade-off.

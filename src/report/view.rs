@@ -1,7 +1,7 @@
 //! What a reader asks of finished results, beyond what their experiment asks.
 
-use super::compose::Marks;
 use super::document::{CellLine, FrontLine, TradeOff};
+use super::marks::Marks;
 use crate::base::{Metric, MetricName};
 use crate::results::ExperimentResults;
 use crate::spec::value::Value;
@@ -68,10 +68,10 @@ pub(super) fn order(results: &ExperimentResults, cells: &[CellLine], view: &View
                 let rank = |value: &Value| {
                     results.axes[axis].values.iter().position(|known| known == value)
                 };
-                let place = |cell: &usize| {
+                let index = |cell: &usize| {
                     cells[*cell].values[axis].as_ref().and_then(rank).unwrap_or(usize::MAX)
                 };
-                order.sort_by_key(place);
+                order.sort_by_key(index);
             }
         }
     }
@@ -131,7 +131,7 @@ pub(super) fn trade_off(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Format, Page, Subject, compose, render};
+    use crate::report::{Format, Page, Subject, build, render};
     use crate::results::fixture::{self, HandMade};
 
     /// Four networks, each larger one better and slower; seconds by the errors of the fixture.
@@ -144,9 +144,9 @@ mod tests {
             (&[Some("8")], &[9, 9, 8, 10, 10, 8]),
         ];
         let mut results = fixture::experiment("sizes", &axes, &cells);
-        for (place, cell) in results.cells.iter_mut().enumerate() {
+        for (index, cell) in results.cells.iter_mut().enumerate() {
             for trial in &mut cell.trials {
-                let seconds = f64::from(1 << place) + 0.01 * f64::from(trial.repeat);
+                let seconds = f64::from(1 << index) + 0.01 * f64::from(trial.repeat);
                 trial.metrics.insert(MetricName::TRAIN_SECONDS, seconds);
             }
         }
@@ -168,7 +168,7 @@ mod tests {
         let results = sizes();
         let view = within(2.0);
         let subject = Subject { view: Some(&view), ..Subject::from(&results) };
-        let found = compose(&[subject]).experiments.remove(0).trade_off.unwrap();
+        let found = build(&[subject]).experiments.remove(0).trade_off.unwrap();
         assert_eq!((found.chosen.unwrap().cell, found.good_enough), (1, 3));
         // Size 8 is no better than 4 in the mean and takes longer: it is beaten.
         assert_eq!(found.front.iter().map(|line| line.cell).collect::<Vec<_>>(), [2, 1, 0]);
@@ -196,7 +196,7 @@ mod tests {
         let of = |sort, top| {
             let view = View { full: true, sort, top, ..View::default() };
             let subject = Subject { view: Some(&view), ..Subject::from(&results) };
-            compose(&[subject]).experiments.remove(0).order
+            build(&[subject]).experiments.remove(0).order
         };
         assert_eq!(of(Sort::Best, None), [2, 3, 1, 0]);
         assert_eq!(of(Sort::Grid, Some(2)), [0, 1]);

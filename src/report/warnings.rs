@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::compose::describe;
 use super::document::{
     AxisLine, CellLine, Counts, Findings, ReferenceComparison, Warning, WarningKind,
 };
+use super::naming::describe;
 use super::numbers::{Scale, counted};
 use super::reference;
 use crate::base::{MetricName, Split};
@@ -73,10 +73,10 @@ fn lost(evidence: &Evidence<'_>) -> Option<String> {
         .collect();
     let ended =
         |outcome| matches!(outcome, Outcome::Failed | Outcome::Diverged | Outcome::TimedOut);
-    let first = results.cells.iter().enumerate().find_map(|(place, cell)| {
+    let first = results.cells.iter().enumerate().find_map(|(index, cell)| {
         let trial = cell.trials.iter().find(|trial| ended(trial.outcome))?;
         let reason = trial.reason.as_deref().unwrap_or("no reason recorded");
-        let place = match describe(axes, &cells[place].values) {
+        let place = match describe(axes, &cells[index].values) {
             place if place.is_empty() => String::new(),
             place => format!("{place}, "),
         };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::axes::{collect_axes, declared_axes};
 use super::facts::Facts;
+use super::model::Summaries;
 use super::model::{CellResults, ExperimentResults, MemberCurve, PATH_SEPARATOR, TrialRow};
-use super::summaries::Summaries;
 use crate::base::Metric;
 use crate::plan::{Member, Plan, Trial};
 use crate::record::Outcome;

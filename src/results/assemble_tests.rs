@@ -35,7 +35,7 @@ epochs = 2
 
 [report]
 rows = "ensemble.size"
-reference = "seed-001-ensemble"
+reference = "deotte-2018-ensemble"
 "#;
 
 fn document() -> Document {
@@ -85,8 +85,8 @@ fn open(folder: &Path, document: &Document) -> Store {
     Store::open_writer(folder, draft).unwrap()
 }
 
-fn member(plan: &Plan, place: usize, outcome: Outcome) -> MemberRecord {
-    let member = &plan.members[place];
+fn member(plan: &Plan, index: usize, outcome: Outcome) -> MemberRecord {
+    let member = &plan.members[index];
     MemberRecord {
         id: member.id,
         seed_path: member.seed_path,
@@ -106,8 +106,8 @@ fn member(plan: &Plan, place: usize, outcome: Outcome) -> MemberRecord {
     }
 }
 
-fn trial(plan: &Plan, place: usize) -> TrialRecord {
-    let trial = &plan.trials[place];
+fn trial(plan: &Plan, index: usize) -> TrialRecord {
+    let trial = &plan.trials[index];
     TrialRecord {
         id: trial.id,
         cell: plan.cells[trial.cell].id,
@@ -115,19 +115,19 @@ fn trial(plan: &Plan, place: usize) -> TrialRecord {
         members: trial.members.iter().map(|member| plan.members[*member].id).collect(),
         outcome: Outcome::Completed,
         reason: None,
-        metrics: [(MetricName::TEST_ACCURACY, 0.9 + place as f64 / 100.0)].into(),
+        metrics: [(MetricName::TEST_ACCURACY, 0.9 + index as f64 / 100.0)].into(),
     }
 }
 
 /// Members 0 and 1 belong to repeat 0 and 1 of size 1 at rotation 10.
 fn fill(store: &mut Store, plan: &Plan, trials: &[usize]) {
-    for place in 0..plan.members.len() {
-        let lost = plan.trials[2].members == [place];
+    for index in 0..plan.members.len() {
+        let lost = plan.trials[2].members == [index];
         let outcome = if lost { Outcome::Diverged } else { Outcome::Completed };
-        store.append_member(&member(plan, place, outcome), None).unwrap();
+        store.append_member(&member(plan, index, outcome), None).unwrap();
     }
-    for place in trials {
-        store.append_trial(&trial(plan, *place)).unwrap();
+    for index in trials {
+        store.append_trial(&trial(plan, *index)).unwrap();
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn experiment(
             values: values.iter().map(|value| Value::from_notation(value).plain()).collect(),
         })
         .collect();
-    let cell = |(place, (values, errors)): (usize, &HandMade<'_>)| {
+    let cell = |(index, (values, errors)): (usize, &HandMade<'_>)| {
         let values: Vec<Option<Value>> =
             values.iter().map(|value| Some(Value::from_notation((*value)?).plain())).collect();
         let pairs = || {
@@ -84,7 +84,7 @@ pub(crate) fn experiment(
             pairs().map(|(key, value)| (key.to_owned(), value.clone())).collect();
         let trial = |(repeat, errors): (usize, &u32)| TrialRow {
             repeat: repeat as u32,
-            id: format!("{place:030x}{repeat:02x}"),
+            id: format!("{index:030x}{repeat:02x}"),
             outcome: Outcome::Completed,
             metrics: BTreeMap::from([
                 (MetricName::TEST_ACCURACY, f64::from(360 - errors) / 360.0),
@@ -108,10 +108,10 @@ pub(crate) fn experiment(
 }
 
 fn curves(cells: &[CellResults]) -> Vec<MemberCurve> {
-    let curve = |(place, cell): (usize, &CellResults)| {
+    let curve = |(index, cell): (usize, &CellResults)| {
         let member = move |trial: &TrialRow| MemberCurve {
-            id: format!("{:032x}", 1000 * place as u32 + trial.repeat),
-            cell: place,
+            id: format!("{:032x}", 1000 * index as u32 + trial.repeat),
+            cell: index,
             repeat: trial.repeat,
             member: 0,
             outcome: trial.outcome,
@@ -166,7 +166,7 @@ pub(crate) fn augment_grid() -> ExperimentResults {
 /// Returns `cells` cells on a square of two axes with `repeats` trials each.
 pub(crate) fn large(cells: usize, repeats: u32) -> ExperimentResults {
     let side = (cells as f64).sqrt().ceil() as usize;
-    let numbers: Vec<String> = (0..side).map(|place| place.to_string()).collect();
+    let numbers: Vec<String> = (0..side).map(|index| index.to_string()).collect();
     let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
     let axes: [(&str, &[&str]); 2] = [("a.x", &numbers), ("a.y", &numbers)];
     let errors: Vec<Vec<u32>> = (0..cells as u32)

@@ -19,6 +19,5 @@ pub use assemble::{assemble, assemble_trials};
 pub use axes::{AxisKind, axis_texts, collect_axes, declared_axes};
 pub use facts::{Facts, Origin};
 pub use histogram::{MAX_BINS, shared_histogram};
-pub use model::{CellResults, ExperimentResults, MemberCurve, TrialRow};
-pub use summaries::Summaries;
+pub use model::{CellResults, ExperimentResults, MemberCurve, Summaries, TrialRow};
 pub use untyped::{looks_like, typed_cell};

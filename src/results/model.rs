@@ -1,10 +1,10 @@
 //! The plain structure: axes, cells with their trials, and training curves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use super::axes::collect_axes;
 use super::facts::Facts;
-use super::summaries::Summaries;
 use crate::base::{CellId, Metric, MetricName, Split};
 use crate::record::{EpochRecord, Outcome};
 use crate::spec::experiment::{Axis, Match};
@@ -25,6 +25,25 @@ pub struct ExperimentResults {
     pub curves: Vec<MemberCurve>,
     /// Summaries of the samples, once somebody asked.
     pub summaries: Summaries,
+}
+
+/// Summaries that are computed when first asked for, and then kept.
+///
+/// The results they belong to are not to change afterwards; a copy of results starts anew.
+#[derive(Debug, Default)]
+pub struct Summaries(pub(super) OnceLock<Vec<BTreeMap<MetricName, Summary>>>);
+
+impl Clone for Summaries {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// What follows from equal results is equal.
+impl PartialEq for Summaries {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// One cell and its trials.
@@ -204,12 +223,6 @@ impl ExperimentResults {
         let met: BTreeSet<&MetricName> =
             completed().flat_map(|trial| trial.metrics.keys()).collect();
         self.facts.metrics.iter().filter(move |metric| met.contains(&metric.name))
-    }
-
-    /// Returns the summary of a metric over the completed trials of a cell; nothing without one.
-    #[must_use]
-    pub fn summary(&self, cell: usize, metric: &MetricName) -> Option<&Summary> {
-        self.summaries.of(self, cell, metric)
     }
 
     /// Returns the step in which `metric` can change: one image of its split, where it counts them.

@@ -1,7 +1,6 @@
 //! Statistics of every metric over the trials of every cell, computed once.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use super::model::{CellResults, ExperimentResults};
 use crate::base::{Metric, MetricName};
@@ -11,33 +10,11 @@ use gridbench_stats::{BOOTSTRAP_FROM, Summary};
 /// thousand trials would take longer than the rest of a report together.
 const BOOTSTRAP_VALUES: usize = 10_000;
 
-/// Summaries that are computed when first asked for, and then kept.
-///
-/// The results they belong to are not to change afterwards; a copy of results starts anew.
-#[derive(Debug, Default)]
-pub struct Summaries(OnceLock<Vec<BTreeMap<MetricName, Summary>>>);
-
-impl Clone for Summaries {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// What follows from equal results is equal.
-impl PartialEq for Summaries {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Summaries {
-    pub(super) fn of(
-        &self,
-        results: &ExperimentResults,
-        cell: usize,
-        metric: &MetricName,
-    ) -> Option<&Summary> {
-        self.0.get_or_init(|| all(results))[cell].get(metric)
+impl ExperimentResults {
+    /// Returns the summary of a metric over the completed trials of a cell; nothing without one.
+    #[must_use]
+    pub fn summary(&self, cell: usize, metric: &MetricName) -> Option<&Summary> {
+        self.summaries.0.get_or_init(|| all(self))[cell].get(metric)
     }
 }
 

@@ -75,12 +75,12 @@ pub(super) fn mixture_loss(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     -(largest + (logs.map(|log| (log - largest).exp()).sum::<f64>() / members).ln())
 }
 
-/// Returns the place of the first value that no other is `larger` than.
+/// Returns the index of the first value that no other is `larger` than.
 fn first_largest<T>(values: &[T], larger: impl Fn(&T, &T) -> bool) -> usize {
     let mut best = 0;
-    for place in 1..values.len() {
-        if larger(&values[place], &values[best]) {
-            best = place;
+    for index in 1..values.len() {
+        if larger(&values[index], &values[best]) {
+            best = index;
         }
     }
     best

@@ -7,17 +7,17 @@
 //! they finish; what is done and what is left is decided by the stored records alone, so a run
 //! killed at any moment and started again ends with the same results as one never disturbed.
 
-mod board;
 mod combine;
 mod event;
 mod observer;
+mod queue;
 mod rates;
 mod run;
 mod score;
-mod shop;
 mod standing;
 mod stop;
 mod training;
+mod workers;
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::board::Board;
 use super::event::Event;
-use super::shop::{Shop, dataset_of};
+use super::queue::{WorkQueue, dataset_of};
 use super::standing::StoreProgress;
 use super::training::with_causes;
+use super::workers::Workers;
 use super::{Load, RunError, RunOptions, RunRequest, RunSummary};
 use crate::base::MemberId;
 use crate::data::{Dataset, split};
@@ -44,20 +44,20 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
         .thread_name(|index| format!("worker-{index}"))
         .build()
         .map_err(|source| RunError::Workers { workers, source })?;
-    let board = Board::new(plan, &todo.mine, &todo.untrained, &todo.trials, &datasets);
-    let shop = Shop::open(plan, engine, writer, view, board, datasets, options, stop, events);
+    let queue = WorkQueue::new(plan, &todo.mine, &todo.untrained, &todo.trials, &datasets);
+    let shared = Workers::open(plan, engine, writer, view, queue, datasets, options, stop, events);
     // Not `scope`: a worker that waits inside an engine's own pool would take up another worker's
     // loop and return to its member only when everything else is done.
-    pool.broadcast(|_| shop.work());
+    pool.broadcast(|_| shared.work());
 
-    let (view, done) = shop.close()?;
+    let (view, done) = shared.close()?;
     let is_left = || !outstanding(plan, &StoreProgress::new(view, false)).is_empty();
     let summary = RunSummary {
         members_trained: done.members,
         members_repaired: done.repaired,
         members_reused,
         trials_recorded: done.trials,
-        interrupted: stop.is_requested() && (done.is_unsettled || is_left()),
+        interrupted: stop.is_requested() && (done.is_incomplete || is_left()),
         ..count_trials(plan, view)
     };
     events(&Event::Ended { summary: &summary });
@@ -213,13 +213,13 @@ fn load_datasets(
 fn images_planned(plan: &Plan, members: &[usize], datasets: &[Option<Arc<Dataset>>]) -> u64 {
     let mut last = None;
     let mut total = 0;
-    for &place in members {
-        let member = &plan.members[place];
+    for &index in members {
+        let member = &plan.members[index];
         let settings = &member.settings.dataset;
         // The sizes of a split depend on no seed, and neighbours mostly share their settings.
         let images = match last {
             Some((before, images)) if before == settings => images,
-            _ => datasets[dataset_of(plan, place)]
+            _ => datasets[dataset_of(plan, index)]
                 .as_deref()
                 .and_then(|dataset| {
                     split(dataset, &settings.split, settings.train_limit, member.seed_path).ok()

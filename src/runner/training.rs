@@ -14,7 +14,7 @@ use crate::spec::settings::Settings;
 
 /// A member made ready for training.
 pub(super) struct Attempt {
-    pub(super) place: usize,
+    pub(super) index: usize,
     pub(super) number: u32,
     settings: Arc<Settings>,
     seed_path: SeedPath,
@@ -30,7 +30,7 @@ impl Attempt {
     /// # Errors
     /// Says why they cannot be divided as asked.
     pub(super) fn prepare(
-        place: usize,
+        index: usize,
         member: &Member,
         number: u32,
         dataset: Arc<Dataset>,
@@ -40,7 +40,7 @@ impl Attempt {
         let splits = split(&dataset, &settings.split, settings.train_limit, member.seed_path)
             .map_err(|error| with_causes(&error))?;
         Ok(Self {
-            place,
+            index,
             number,
             settings: Arc::clone(&member.settings),
             seed_path: member.seed_path,

@@ -1,19 +1,25 @@
 //! What the stored predictions of an experiment say, with pictures where the dataset is at hand.
 
-use super::{Error, Images, Listener};
+use super::{Error, Images, Listener, Reading};
 use crate::base::MemberId;
 use crate::data;
 use crate::plan::Plan;
-use crate::record::{Outcome, Predictions};
+use crate::record::{Outcome, Predictions, TrialRecord};
+use crate::report::compare::Examples;
 use crate::report::predicted::{self, Predicted, Stored, TrialMembers};
 use crate::results::ExperimentResults;
+use crate::runner::predicted_classes;
+use crate::spec::settings::SplitSeed;
 use crate::store::Store;
 
 /// Most networks whose predictions are read: beyond them a report would take minutes.
-pub(crate) const MOST_MEMBERS: usize = 4_000;
+const MAX_MEMBERS: usize = 4_000;
+
+/// Networks of ensembles up to which every text reads the predictions, for the table of ensembles.
+const MAX_QUICK_NETWORKS: usize = 64;
 
 /// Reads the predictions of all completed trials; nothing where none are stored.
-pub(crate) fn predicted(
+pub(super) fn predicted(
     results: &ExperimentResults,
     plan: &Plan,
     store: &Store,
@@ -31,7 +37,7 @@ pub(crate) fn predicted(
     if trials.is_empty() || count == 0 {
         return None;
     }
-    if count > MOST_MEMBERS {
+    if count > MAX_MEMBERS {
         return Some(too_many(count));
     }
     let classes = store.manifest().run.datasets.first().map(|facts| facts.classes.clone());
@@ -67,10 +73,10 @@ pub(super) fn usable(store: &Store, member: &MemberId, listener: &Listener) -> O
 }
 
 /// Says that there are too many predictions to be read.
-pub(crate) fn too_many(count: usize) -> Predicted {
+fn too_many(count: usize) -> Predicted {
     Predicted {
         notes: vec![format!(
-            "the predictions of {count} networks are more than a report reads ({MOST_MEMBERS}), so \
+            "the predictions of {count} networks are more than a report reads ({MAX_MEMBERS}), so \
              it shows no ensembles, confusions or galleries"
         )],
         ..Predicted::default()
@@ -100,4 +106,71 @@ fn add_pictures(
         }
     }
     Ok(())
+}
+
+/// Returns whether an experiment is about ensembles, of so few networks that nobody waits long.
+pub(crate) fn has_few_ensembles(results: &ExperimentResults) -> bool {
+    const KEY: &str = "ensemble.size";
+    let is_set = results.facts.base.get(KEY).is_some_and(|size| size.as_whole() != Some(1));
+    (results.axis(KEY).is_some() || is_set) && results.curves.len() <= MAX_QUICK_NETWORKS
+}
+
+impl Reading {
+    /// Returns what the stored predictions say; nothing where none are stored.
+    ///
+    /// # Errors
+    /// If the journals cannot be read.
+    pub(crate) fn predicted(&self, images: &mut Images) -> Result<Option<Predicted>, Error> {
+        if !self.may_have_predictions() {
+            return Ok(None);
+        }
+        let members = self.results.curves.len();
+        if members > MAX_MEMBERS {
+            return Ok(Some(too_many(members)));
+        }
+        let stored = self.stored()?;
+        Ok(stored.and_then(|(store, plan)| predicted(&self.results, plan, store, images)))
+    }
+
+    /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
+    pub(crate) fn examples(&self, cell: usize, listener: &Listener) -> Option<Examples> {
+        let (store, plan) = match self.stored() {
+            Ok(stored) => stored?,
+            Err(error) => {
+                listener.tell_of_predictions(error);
+                return None;
+            }
+        };
+        let settings = &plan.cells[cell].settings;
+        let split = &settings.dataset.split;
+        let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;
+        let fixed = match split.seed {
+            SplitSeed::Fixed(seed) => Some(seed),
+            SplitSeed::Trial | SplitSeed::Member => None,
+        };
+        let mut examples = Examples {
+            images: format!("{checksum} {:?} {:?} {fixed:?}", split.test, split.stratify),
+            ..Examples::default()
+        };
+        for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
+            let completed = |found: &&TrialRecord| found.outcome == Outcome::Completed;
+            if !store.trials().get(&trial.id).as_ref().is_some_and(completed) {
+                continue;
+            }
+            let members: Vec<Predictions> = trial
+                .members
+                .iter()
+                .map(|&member| usable(store, &plan.members[member].id, listener))
+                .collect::<Option<_>>()?;
+            let labels = &members.first()?.test_labels;
+            if examples.labels.is_empty() {
+                examples.labels.clone_from(labels);
+            }
+            if examples.labels != *labels {
+                return None;
+            }
+            examples.trials.push(predicted_classes(&members, settings.ensemble.combine)?);
+        }
+        Some(examples)
+    }
 }

@@ -15,6 +15,7 @@ use crate::plan::{
     CellDraft, Facts, ImageFacts, MAX_NETWORKS, Plan, PlanError, Questions, SplitSizes, Survey,
     SurveyError, survey,
 };
+use crate::report::reference;
 use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
@@ -170,14 +171,21 @@ impl LoadedExperiment {
                 workers,
             },
         };
-        survey(&self.document, &self.grid, &mut questions).map_err(|error| match error {
-            SurveyError::Cell(problem) => problem.into(),
-            SurveyError::Images(failure) => failure,
-            SurveyError::Twins(twins) => {
-                Error::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
-            }
-            SurveyError::TooMany => self.too_many_networks(),
-        })
+        let mut surveyed =
+            survey(&self.document, &self.grid, &mut questions).map_err(|error| match error {
+                SurveyError::Cell(problem) => problem.into(),
+                SurveyError::Images(failure) => failure,
+                SurveyError::Twins(twins) => {
+                    Error::input(format!("cannot tell all cells of `{file}` apart")).because(&twins)
+                }
+                SurveyError::TooMany => self.too_many_networks(),
+            })?;
+        let named = experiment.report.reference.as_deref();
+        if let Some((old, new)) = named.and_then(|old| Some((old, reference::renamed(old)?))) {
+            let doubt = format!("`report.reference` is `{old}`, an old name: write `{new}`");
+            surveyed.doubts.push(doubt);
+        }
+        Ok(surveyed)
     }
 
     /// Iterates over the cells of which some repeat is meant.
@@ -210,8 +218,12 @@ impl LoadedExperiment {
     /// Draws the plan of cells that were surveyed.
     pub(crate) fn checked_plan(&self, images: &mut Images) -> Result<Plan, Error> {
         let seed = self.document.experiment().seed;
-        let mut programs =
-            Programs::of(self, std::mem::take(&mut images.programs), images.listener.clone())?;
+        let mut programs = Programs::of(
+            self.folder()?,
+            &self.document.experiment().readings,
+            std::mem::take(&mut images.programs),
+            images.listener.clone(),
+        );
         let plan = self.plan_with(
             ENGINE_REVISION,
             &mut |settings| images.facts(settings, seed),
@@ -283,6 +295,15 @@ impl LoadedExperiment {
                 PlanError::Cell(failure) | PlanError::Dataset(failure) => failure,
             },
         )
+    }
+
+    /// Returns the folder of the experiment file, from which programs are called.
+    pub(super) fn folder(&self) -> Result<PathBuf, Error> {
+        let beside = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        std::path::absolute(if beside.as_os_str().is_empty() { Path::new(".") } else { beside })
+            .map_err(|error| {
+                Error::fault("cannot find the folder of the experiment").because(&error)
+            })
     }
 
     /// Returns what the manifest of a run says of this experiment.

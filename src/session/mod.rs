@@ -5,20 +5,28 @@
 //! way goes to a [`Listener`], what a run tells to a closure. Every step returns an [`Error`] that
 //! says what was tried, why it failed and the way out.
 
+mod candidate;
+mod confirming;
 mod control;
 mod derived;
+pub(crate) mod difference;
 mod error;
 mod escalation;
 pub(crate) mod evidence;
 mod experiment;
 mod folders;
+pub(crate) mod goal;
 mod images;
 mod metrics;
+mod models;
 mod notice;
+mod plan_summary;
 mod programs;
 mod reading;
 mod repository;
+mod sheet;
 mod siblings;
+mod standing;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +38,8 @@ use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
 use crate::runner::{Event, RunSummary, StopSignal};
 
+pub(crate) use candidate::{Candidate, CheckQuestion, Judged, judge};
+pub(crate) use confirming::{BestCells, Confirming};
 pub(crate) use control::{ControlRun, Prepared};
 pub(crate) use derived::{refresh, write_markdown};
 pub use error::{Error, ErrorKind};
@@ -40,9 +50,13 @@ pub(crate) use folders::download_folder;
 pub use folders::{data_folders, results_folder};
 pub(crate) use images::Images;
 pub(crate) use metrics::refuse_absent;
+pub(crate) use models::{Answers, Model, ModelChoice, models_at, models_in};
 pub use notice::{Listener, Notice};
+pub(crate) use plan_summary::{PlanQuestion, PlanSummary, PlannedNetwork, networks};
 pub use reading::Reading;
 pub(crate) use reading::{folders_below, manifest_in, metric_of, store_and_plan};
+pub(crate) use sheet::cell_sheet;
+pub(crate) use standing::Standing;
 pub use train::Training;
 
 /// An experiment with the folder of its results and the images it is trained on.
@@ -63,6 +77,15 @@ impl Session {
     pub fn open(file: impl AsRef<Path>) -> Result<Self, Error> {
         let experiment = LoadedExperiment::read(file.as_ref(), &[])?;
         let folder = results_folder(None, &experiment.document.experiment().name);
+        Self::of(experiment, folder, data_folders(None), Listener::default())
+    }
+
+    /// Opens the experiment in a file; its results go to `folder`.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_in(file: impl AsRef<Path>, folder: impl Into<PathBuf>) -> Result<Self, Error> {
+        let experiment = LoadedExperiment::read(file.as_ref(), &[])?;
         Self::of(experiment, folder, data_folders(None), Listener::default())
     }
 

@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Listener, LoadedExperiment, Notice};
+use super::{Error, Listener, Notice};
 use crate::base::Digest;
 use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::program::{Inspector, ProgramEngine, ProgramError, Surroundings};
+use crate::spec::experiment::Experiment;
+use crate::spec::program::Reading;
 use crate::spec::settings::{CommandSettings, TrainerSettings};
 use crate::store::ProgramFacts;
 
@@ -16,19 +18,19 @@ const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// Returns the engine that calls the programs of an experiment and leaves the rest to another.
 pub(super) fn engine<'a>(
-    loaded: &LoadedExperiment,
+    experiment: &Experiment,
+    folder: PathBuf,
     plan: &Plan,
     trainer: &'a (dyn Engine + Send + Sync),
     results: &Path,
 ) -> Result<ProgramEngine<'a>, Error> {
-    let experiment = loaded.document.experiment();
     let absolute = |path: &Path| {
         std::path::absolute(path)
             .map_err(|error| Error::fault("cannot find the present folder").because(&error))
     };
     let surroundings = Surroundings {
         experiment: experiment.name.clone(),
-        folder: folder(loaded)?,
+        folder,
         results: absolute(results)?,
         inherited: inherited(),
         metrics: experiment.metrics.clone(),
@@ -43,13 +45,6 @@ pub(super) fn engine<'a>(
 fn inherited() -> Vec<(OsString, OsString)> {
     let value = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
     INHERITED.iter().filter_map(value).collect()
-}
-
-/// Returns the folder of the experiment file, from which programs are called.
-fn folder(loaded: &LoadedExperiment) -> Result<PathBuf, Error> {
-    let beside = loaded.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    std::path::absolute(if beside.as_os_str().is_empty() { Path::new(".") } else { beside })
-        .map_err(|error| Error::fault("cannot find the folder of the experiment").because(&error))
 }
 
 /// Names what completed programs printed though no metric has that name.
@@ -70,15 +65,15 @@ pub(super) struct Programs {
 impl Programs {
     /// Starts with those that were looked at already.
     pub(super) fn of(
-        loaded: &LoadedExperiment,
+        folder: PathBuf,
+        readings: &[Reading],
         known: Vec<(CommandSettings, ProgramFacts)>,
         listener: Listener,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::split_paths(&path).collect();
-        let readings = &loaded.document.experiment().readings;
-        let inspector = Inspector::new(folder(loaded)?, path, inherited(), readings);
-        Ok(Self { inspector, listener, known })
+        let inspector = Inspector::new(folder, path, inherited(), readings);
+        Self { inspector, listener, known }
     }
 
     /// Returns what is known of those that were looked at.

@@ -6,15 +6,10 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::evidence::usable;
-use super::{Error, Listener, LoadedExperiment};
+use super::{Error, LoadedExperiment};
 use crate::base::{Metric, MetricName};
 use crate::plan::Plan;
-use crate::record::{Outcome, Predictions, TrialRecord};
-use crate::report::compare::Examples;
 use crate::results::{CellResults, ExperimentResults, Facts, assemble, declared_axes};
-use crate::runner::predicted_classes;
-use crate::spec::settings::SplitSeed;
 use crate::store::{Derived, Manifest, Store};
 use crate::tables;
 
@@ -49,8 +44,13 @@ impl Reading {
         Ok(reading(manifest, results, OnceCell::new()))
     }
 
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns the journals with the plan of the experiment; nothing for committed results.
-    pub(crate) fn stored(&self) -> Result<Option<&(Store, Plan)>, Error> {
+    pub(super) fn stored(&self) -> Result<Option<&(Store, Plan)>, Error> {
         if self.stored.get().is_none() && has_journal(&self.folder) {
             // Nobody else can have set it since: a cell belongs to one thread.
             drop(self.stored.set(store_and_plan(&self.folder)?));
@@ -58,50 +58,8 @@ impl Reading {
         Ok(self.stored.get())
     }
 
-    /// Reads what the completed trials of a cell predict; nothing where predictions are missing.
-    pub(crate) fn examples(&self, cell: usize, listener: &Listener) -> Option<Examples> {
-        let (store, plan) = match self.stored() {
-            Ok(stored) => stored?,
-            Err(error) => {
-                listener.tell_of_predictions(error);
-                return None;
-            }
-        };
-        let settings = &plan.cells[cell].settings;
-        let split = &settings.dataset.split;
-        let checksum = plan.datasets.iter().find(|known| known.holds(&settings.dataset))?.checksum;
-        let fixed = match split.seed {
-            SplitSeed::Fixed(seed) => Some(seed),
-            SplitSeed::Trial | SplitSeed::Member => None,
-        };
-        let mut examples = Examples {
-            images: format!("{checksum} {:?} {:?} {fixed:?}", split.test, split.stratify),
-            ..Examples::default()
-        };
-        for trial in plan.trials.iter().filter(|trial| trial.cell == cell) {
-            let completed = |found: &&TrialRecord| found.outcome == Outcome::Completed;
-            if !store.trials().get(&trial.id).as_ref().is_some_and(completed) {
-                continue;
-            }
-            let members: Vec<Predictions> = trial
-                .members
-                .iter()
-                .map(|&member| usable(store, &plan.members[member].id, listener))
-                .collect::<Option<_>>()?;
-            let labels = &members.first()?.test_labels;
-            if examples.labels.is_empty() {
-                examples.labels.clone_from(labels);
-            }
-            if examples.labels != *labels {
-                return None;
-            }
-            examples.trials.push(predicted_classes(&members, settings.ensemble.combine)?);
-        }
-        Some(examples)
-    }
-
     /// Returns whether predictions may be stored.
-    pub(crate) fn may_have_predictions(&self) -> bool {
+    pub(super) fn may_have_predictions(&self) -> bool {
         has_journal(&self.folder) && self.folder.join("predictions").is_dir()
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn train(
     let listener = images.listener.clone();
     let cannot = || format!("cannot write results to `{}`", folder.display());
     refuse_unscorable(loaded, plan)?;
-    let programs = programs::engine(loaded, plan, engine, folder)?;
+    let experiment = loaded.document.experiment();
+    let programs = programs::engine(experiment, loaded.folder()?, plan, engine, folder)?;
     let draft = loaded.manifest_draft(plan, images, programs.description())?;
     let mut store =
         Store::open_writer(folder, draft).map_err(|error| Error::of_store(cannot(), &error))?;
@@ -68,7 +69,6 @@ pub(super) fn train(
     }
     tell_left_out(plan, &store, &listener);
     siblings::take_over(&mut store, plan, images, &programs, folder)?;
-    let experiment = loaded.document.experiment();
     let summary = runner::run(RunRequest {
         plan,
         engine: &programs,

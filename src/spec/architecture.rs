@@ -136,7 +136,7 @@ pub struct ShapeProblem {
 }
 
 impl Architecture {
-    /// Follows an image of `(height, width, channels)` through `layers` to one logit a class.
+    /// Follows an image of `(height, width, channels)` through `layers` to one logit per class.
     ///
     /// # Errors
     /// Names the first layer that does not fit its input, or the last if it does not give
@@ -194,13 +194,6 @@ impl Architecture {
     #[must_use]
     pub fn multiply_accumulates(&self) -> usize {
         self.layers.iter().map(|layer| layer.multiply_accumulates).sum()
-    }
-
-    /// Estimates the floating-point operations of one training step on one image: two for each
-    /// multiply-accumulate, forward once and backward twice.
-    #[must_use]
-    pub fn training_operations(&self) -> usize {
-        6 * self.multiply_accumulates()
     }
 }
 

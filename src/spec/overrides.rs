@@ -10,7 +10,7 @@ use super::problem::{Place, Problem, SpecError};
 use super::tree::{Node, Origin};
 
 /// Most parts of a dotted key: tables this deep nest, and whoever reads them calls itself as deep.
-const MOST_PARTS: usize = 32;
+const MAX_PARTS: usize = 32;
 
 /// One `key=value` that replaces or adds a key of the experiment file.
 ///
@@ -56,10 +56,10 @@ impl Override {
                 "write keys as in the file, parts with dots in quotes: `grid.axes.\"augment.shift\"=[0, 0.1]`",
             ));
         };
-        if path.len() > MOST_PARTS {
+        if path.len() > MAX_PARTS {
             let parts = path.len();
             return Err(refuse(
-                format!("the key has {parts} parts, expected at most {MOST_PARTS}"),
+                format!("the key has {parts} parts, expected at most {MAX_PARTS}"),
                 0,
                 equals,
                 "no key of an experiment has more than six",

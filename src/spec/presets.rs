@@ -95,12 +95,6 @@ impl Preset {
         !matches!(self, Self::Mlp | Self::Logistic | Self::NaiveBayes)
     }
 
-    /// Returns whether the network has hidden layers, and so a place for dropout and a width.
-    #[must_use]
-    pub fn has_hidden_layers(self) -> bool {
-        !matches!(self, Self::Logistic | Self::NaiveBayes)
-    }
-
     /// Writes out the layers. Dropout of rate 0 is no layer at all.
     #[must_use]
     pub fn layers(self, knobs: &Knobs) -> Vec<LayerSettings> {

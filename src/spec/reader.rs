@@ -323,7 +323,7 @@ impl<'t> Section<'t> {
     pub(super) fn missing(&self, key: &str, expected: &str, findings: &mut Findings) {
         let name = self.name(key);
         findings.add(Finding {
-            origin: self.origin.into(),
+            origin: self.origin,
             message: format!("`{name}` is missing, expected {expected}"),
             hint: None,
             missing: Some(name),

@@ -354,11 +354,11 @@ mod tests {
             Value::List(vec![]),
             table(&[]),
         ];
-        for (place, a) in values.iter().enumerate() {
+        for (index, a) in values.iter().enumerate() {
             for (other, b) in values.iter().enumerate() {
-                assert_eq!(a.cmp(b), place.cmp(&other), "{a:?} {b:?}");
-                assert_eq!(a == b, place == other, "{a:?} {b:?}");
-                assert_eq!(a.canonical() == b.canonical(), place == other, "{a:?} {b:?}");
+                assert_eq!(a.cmp(b), index.cmp(&other), "{a:?} {b:?}");
+                assert_eq!(a == b, index == other, "{a:?} {b:?}");
+                assert_eq!(a.canonical() == b.canonical(), index == other, "{a:?} {b:?}");
             }
         }
         assert_eq!(Value::Integer(0).cmp(&Value::Float(-0.0)), Ordering::Equal);

@@ -285,12 +285,12 @@ impl Table<'_> {
                 metrics.push((&metric.name, values));
             }
         }
-        for (row, place) in places.into_iter().enumerate() {
-            let place = place.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
+        for (row, index) in places.into_iter().enumerate() {
+            let index = index.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
             let values = metrics
                 .iter()
                 .filter_map(|(metric, values)| Some(((*metric).clone(), values[row]?)));
-            cells[place].trials.push(TrialRow {
+            cells[index].trials.push(TrialRow {
                 repeat: repeats[row],
                 id: ids.values[row].clone().unwrap_or_default(),
                 outcome: outcomes[row],

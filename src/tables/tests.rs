@@ -36,8 +36,8 @@ fn the_cells_table_has_one_row_a_cell_with_the_promised_columns() {
     }
     assert_eq!(lines.clone().count(), 7);
     let field = |line: &str, column: &str| -> String {
-        let place = head.iter().position(|name| *name == column).unwrap();
-        line.split(',').nth(place).unwrap().to_owned()
+        let index = head.iter().position(|name| *name == column).unwrap();
+        line.split(',').nth(index).unwrap().to_owned()
     };
     let first = lines.clone().next().unwrap();
     // 12, 14 and 13 errors of 360: mean 347/360, SD 1/360.

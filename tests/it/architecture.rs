@@ -91,7 +91,7 @@ const HEAVY: &[&str] = &[
     "zune_jpeg",
 ];
 
-const MOST_LINES: usize = 500;
+const MAX_LINES: usize = 500;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -203,7 +203,10 @@ fn imports_point_one_way() {
 }
 
 /// Modules whose own files import each other one way only.
-const WITHOUT_CIRCLES: &[&str] = &["data"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "base", "check", "data", "grid", "plan", "record", "report", "results", "runner", "session",
+    "tables",
+];
 
 /// Returns which parts of a folder's module (files, or folders with all that is in them) use which.
 fn uses_within(folder: &Path, path: &str) -> BTreeMap<String, BTreeSet<String>> {
@@ -280,7 +283,7 @@ fn no_file_is_longer_than_five_hundred_lines() {
     for folder in ["src", "crates", "tests", "benches"] {
         for file in rust_files(&root().join(folder)) {
             let lines = fs::read_to_string(&file).expect("a source file").lines().count();
-            if lines > MOST_LINES {
+            if lines > MAX_LINES {
                 long.push(format!("{}: {lines} lines", file.display()));
             }
         }

@@ -1,5 +1,5 @@
 //! Eight lanes of AVX2 with fused multiply-add.
-#![expect(unsafe_code, reason = "vector instructions, guarded by the proof a `Path` carries")]
+#![expect(unsafe_code, reason = "vector instructions, guarded by the proof a `Dispatch` carries")]
 #![allow(clippy::wildcard_imports, reason = "intrinsics carry their prefix")]
 
 use std::arch::x86_64::*;

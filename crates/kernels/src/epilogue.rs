@@ -60,7 +60,7 @@ pub struct ForwardEpilogue<'a, E> {
     pub extent: Extent,
     /// Receives the result.
     pub output: &'a mut [E],
-    /// Added to the sums, one value a channel.
+    /// Added to the sums, one value per channel.
     pub bias: &'a [f32],
     /// Whether the biased sum is cut at zero.
     pub relu: bool,

@@ -1,13 +1,13 @@
 //! Instruction sets, found at run time.
 //!
-//! A [`Path`] is proof that this machine can execute its instructions: only detection makes one,
+//! A [`Dispatch`] is proof that this machine can execute its instructions: only detection makes one,
 //! so the kernels may rely on it for safety.
 
 use std::fmt;
 use std::str::FromStr;
 
 #[cfg(target_arch = "x86_64")]
-use super::x86::is_available;
+use super::x86;
 
 /// Families of kernels, slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,9 +85,9 @@ impl FromStr for Isa {
 
 /// An instruction set this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Path(Isa);
+pub struct Dispatch(Isa);
 
-impl Path {
+impl Dispatch {
     /// Returns the path of `isa`.
     ///
     /// # Errors
@@ -127,6 +127,17 @@ impl Path {
     }
 }
 
+/// Returns whether this machine can execute the kernels of `isa`.
+#[cfg(target_arch = "x86_64")]
+fn is_available(isa: Isa) -> bool {
+    match isa {
+        Isa::Portable => true,
+        Isa::Avx2 => x86::has_avx2(),
+        Isa::Avx512 => x86::has_avx512(),
+        Isa::AmxBf16 => x86::has_amx(),
+    }
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn is_available(isa: Isa) -> bool {
     isa == Isa::Portable
@@ -147,8 +158,8 @@ mod tests {
 
     #[test]
     fn the_portable_path_exists_everywhere() {
-        assert_eq!(Path::new(Isa::Portable).map(Path::isa), Ok(Isa::Portable));
-        assert!(Path::all().contains(&Path::fastest()));
-        assert!(!Path::fastest_f32().isa().is_bf16());
+        assert_eq!(Dispatch::new(Isa::Portable).map(Dispatch::isa), Ok(Isa::Portable));
+        assert!(Dispatch::all().contains(&Dispatch::fastest()));
+        assert!(!Dispatch::fastest_f32().isa().is_bf16());
     }
 }

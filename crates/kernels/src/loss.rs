@@ -35,7 +35,7 @@ fn softmax(logits: &mut [f32]) -> f64 {
 
 /// Computes loss and hits of a batch, and the gradient of its mean loss: `(p − y) / images`.
 ///
-/// `logits` are one pixel an image and are overwritten by probabilities; surplus channels of
+/// `logits` are one pixel per image and are overwritten by probabilities; surplus channels of
 /// `gradient` and rows past the last image stay as they are.
 ///
 /// # Panics

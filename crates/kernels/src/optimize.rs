@@ -1,7 +1,7 @@
 //! Optimizer steps: one pass over weights, gradients and moments.
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::simd::{Kernel, Simd, run};
 
 /// An update rule with everything that does not change from weight to weight worked out.
@@ -78,7 +78,7 @@ pub enum Rule {
 /// # Panics
 /// If lengths differ.
 pub fn step(
-    path: Path,
+    dispatch: Dispatch,
     rule: Rule,
     weights: &mut [f32],
     gradient: &[f32],
@@ -91,7 +91,7 @@ pub fn step(
     assert!(!needs_first || first.len() == len, "one velocity a weight");
     assert!(!needs_second || second.len() == len, "one mean square a weight");
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Step { rule, weights, gradient, first, second }) }
+    unsafe { run(dispatch, Step { rule, weights, gradient, first, second }) }
 }
 
 impl Rule {
@@ -400,7 +400,7 @@ mod tests {
             rms(true, 0.9, false, 0.01, 0.0),
             rms(true, 0.9, true, 0.0, 0.01),
         ];
-        for path in Path::all() {
+        for dispatch in Dispatch::all() {
             for rule in rules {
                 let mut numbers = Numbers(1);
                 let len = 37;
@@ -414,14 +414,14 @@ mod tests {
                 let (mut first, mut second) = (vec![0.0; len], vec![1.0; len]);
                 for _ in 0..5 {
                     let gradient = numbers.values(len);
-                    step(path, rule, &mut weights, &narrow(&gradient), &mut first, &mut second);
+                    step(dispatch, rule, &mut weights, &narrow(&gradient), &mut first, &mut second);
                     for (state, &gradient) in states.iter_mut().zip(&gradient) {
                         reference(rule, state, gradient);
                     }
                 }
                 let found: Vec<f64> = weights.into_iter().map(f64::from).collect();
                 let expected: Vec<f64> = states.iter().map(|state| state[0]).collect();
-                assert_close(&found, &expected, 1e-5, &format!("{} {rule:?}", path.isa()));
+                assert_close(&found, &expected, 1e-5, &format!("{} {rule:?}", dispatch.isa()));
             }
         }
     }
@@ -433,11 +433,11 @@ mod tests {
         };
         let (beta2, gain2) = (0.99, 0.01);
         let rule = Rule::Adam { rate, beta1, gain1, beta2, gain2, epsilon, l2, shrink };
-        for path in Path::all() {
+        for dispatch in Dispatch::all() {
             let gradient = [0.0, 1e-20, -1e-20, f32::NAN];
             let (mut weights, mut first, mut second) = ([1.0; 4], [1.0, -1.0, 1.0, 1.0], [1.0; 4]);
             for _ in 0..20_000 {
-                step(path, rule, &mut weights, &gradient, &mut first, &mut second);
+                step(dispatch, rule, &mut weights, &gradient, &mut first, &mut second);
             }
             assert_eq!((&first[..3], &second[..3]), (&[0.0; 3][..], &[0.0; 3][..]));
             assert!(weights[3].is_nan());

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
 use super::element::Activation;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, product};
 use super::simd::{Kernel, Simd, run};
 use super::tile;
@@ -72,23 +72,23 @@ impl WeightShape {
     }
 }
 
-/// Packs weights for [`super::gather_forward`]; `packed` holds [`WeightShape::len`] values.
+/// Packs weights for [`super::conv_forward`]; `packed` holds [`WeightShape::len`] values.
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn pack_forward(path: Path, shape: WeightShape, weights: &[f32], packed: &mut [f32]) {
+pub fn pack_forward(dispatch: Dispatch, shape: WeightShape, weights: &[f32], packed: &mut [f32]) {
     let packed = &mut packed[..shape.len()];
     // SAFETY: the kernel indexes slices.
-    unsafe { run(path, PackForward { shape, weights, packed }) }
+    unsafe { run(dispatch, PackForward { shape, weights, packed }) }
 }
 
-/// Packs weights for [`super::gather_backward`], transposed; `packed` holds
+/// Packs weights for [`super::conv_input_gradient`], transposed; `packed` holds
 /// `places × outputs × input_stride` values.
 ///
 /// # Panics
 /// If a buffer is too small.
 pub fn pack_backward(
-    path: Path,
+    dispatch: Dispatch,
     shape: WeightShape,
     input_stride: usize,
     weights: &[f32],
@@ -96,7 +96,7 @@ pub fn pack_backward(
 ) {
     let packed = &mut packed[..product(&[shape.places, shape.outputs, input_stride])];
     // SAFETY: the kernel indexes slices.
-    unsafe { run(path, PackBackward { shape, input_stride, weights, packed }) }
+    unsafe { run(dispatch, PackBackward { shape, input_stride, weights, packed }) }
 }
 
 struct PackForward<'a> {
@@ -176,7 +176,7 @@ impl Kernel for PackBackward<'_> {
 /// # Panics
 /// If a buffer is too small.
 pub fn pad_images<E: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     inside: &Inside,
     extent: &Extent,
     images: &[f32],
@@ -199,13 +199,13 @@ pub fn pad_images<E: Activation>(
         let to = &mut padded[extent.place(image, 0)..][..extent.channels];
         if wide == row {
             // SAFETY: both slices are as long as the image.
-            unsafe { run(path, Convert { from: values, to: &mut to[first..][..size] }) }
+            unsafe { run(dispatch, Convert { from: values, to: &mut to[first..][..size] }) }
             continue;
         }
         for (y, values) in values.chunks_exact(row).enumerate() {
             let to = &mut to[first + y * wide..][..row];
             // SAFETY: both slices are one row long.
-            unsafe { run(path, Convert { from: values, to }) }
+            unsafe { run(dispatch, Convert { from: values, to }) }
         }
     }
 }

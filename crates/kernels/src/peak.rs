@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::isa::{Isa, Path};
+use super::isa::{Dispatch, Isa};
 use super::simd::{Kernel, Simd, run};
 
 /// Independent sums, enough to hide the latency of a multiplication and an addition.
@@ -14,15 +14,15 @@ const CHAINS: usize = 12;
 /// one thread, in about 20 ms. The portable path has no peak: its speed is what the compiler makes
 /// of each loop.
 #[must_use]
-pub fn peak_flops(path: Path) -> Option<f64> {
-    if path.isa() == Isa::Portable {
+pub fn peak_flops(dispatch: Dispatch) -> Option<f64> {
+    if dispatch.isa() == Isa::Portable {
         return None;
     }
     #[cfg(target_arch = "x86_64")]
-    if path.isa().is_bf16() {
+    if dispatch.isa().is_bf16() {
         let rounds = 200_000;
         let start = Instant::now();
-        super::amx::multiply_in_place(path, rounds);
+        super::amx::multiply_in_place(dispatch, rounds);
         // Four products of 16 × 32 by 32 × 16.
         let flops = rounds as f64 * 4.0 * 2.0 * 16.0 * 32.0 * 16.0;
         return Some(flops / start.elapsed().as_secs_f64());
@@ -30,7 +30,7 @@ pub fn peak_flops(path: Path) -> Option<f64> {
     let rounds = 2_000_000;
     let start = Instant::now();
     // SAFETY: the kernel touches no memory.
-    let lanes = unsafe { run(path, Chains { rounds }) };
+    let lanes = unsafe { run(dispatch, Chains { rounds }) };
     let flops = rounds as f64 * (2 * CHAINS * lanes) as f64;
     Some(flops / start.elapsed().as_secs_f64())
 }

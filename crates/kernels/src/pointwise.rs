@@ -4,7 +4,7 @@
 use super::dropout::Dropout;
 use super::element::Activation;
 use super::epilogue::{Affine, At, BackwardEpilogue, Epilogue, ForwardEpilogue};
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::Extent;
 use super::simd::{Kernel, Simd, run};
 
@@ -13,7 +13,7 @@ use super::simd::{Kernel, Simd, run};
 /// # Panics
 /// If a buffer is too small.
 pub fn pass_forward<E: Activation, T: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     input: &[E],
     images: usize,
     mut epilogue: ForwardEpilogue<'_, T>,
@@ -22,7 +22,7 @@ pub fn pass_forward<E: Activation, T: Activation>(
     extent.assert_holds(input.len(), images);
     let epilogue = epilogue.checked(images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Pass { input: input.as_ptr(), images, extent, epilogue }) }
+    unsafe { run(dispatch, Pass { input: input.as_ptr(), images, extent, epilogue }) }
 }
 
 /// Sends gradients through a backward epilogue: a layer without weights.
@@ -30,7 +30,7 @@ pub fn pass_forward<E: Activation, T: Activation>(
 /// # Panics
 /// If a buffer is too small.
 pub fn pass_backward<E: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     gradient: &[E],
     images: usize,
     mut epilogue: BackwardEpilogue<'_, E>,
@@ -39,7 +39,7 @@ pub fn pass_backward<E: Activation>(
     extent.assert_holds(gradient.len(), images);
     let epilogue = epilogue.checked(images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Pass { input: gradient.as_ptr(), images, extent, epilogue }) }
+    unsafe { run(dispatch, Pass { input: gradient.as_ptr(), images, extent, epilogue }) }
 }
 
 struct Pass<E, P> {
@@ -95,7 +95,7 @@ pub struct Transform<'a> {
 /// # Panics
 /// If a buffer is too small.
 pub fn transform<E: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     transform: Transform<'_>,
     input: &[E],
     output: &mut [E],
@@ -104,7 +104,7 @@ pub fn transform<E: Activation>(
     transform.assert_sound(output.len());
     // SAFETY: all lengths were just checked.
     unsafe {
-        run(path, Apply { transform, input: input.as_ptr(), output: output.as_mut_ptr() });
+        run(dispatch, Apply { transform, input: input.as_ptr(), output: output.as_mut_ptr() });
     }
 }
 
@@ -112,11 +112,15 @@ pub fn transform<E: Activation>(
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn transform_in_place<E: Activation>(path: Path, transform: Transform<'_>, values: &mut [E]) {
+pub fn transform_in_place<E: Activation>(
+    dispatch: Dispatch,
+    transform: Transform<'_>,
+    values: &mut [E],
+) {
     transform.assert_sound(values.len());
     let output = values.as_mut_ptr();
     // SAFETY: all lengths were just checked; every value is read before it is written.
-    unsafe { run(path, Apply { transform, input: output.cast_const(), output }) }
+    unsafe { run(dispatch, Apply { transform, input: output.cast_const(), output }) }
 }
 
 impl Transform<'_> {
@@ -209,14 +213,17 @@ pub struct NormalisationGradient<'a, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn normalisation_gradient<E: Activation>(path: Path, work: NormalisationGradient<'_, E>) {
+pub fn normalisation_gradient<E: Activation>(
+    dispatch: Dispatch,
+    work: NormalisationGradient<'_, E>,
+) {
     work.extent.assert_holds(work.values.len(), work.images);
     work.extent.assert_holds(work.gradient.len(), work.images);
     for len in [work.factor.len(), work.slope.len(), work.offset.len(), work.sums.len()] {
         assert!(len >= work.extent.stride, "one value a channel");
     }
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, work) }
+    unsafe { run(dispatch, work) }
 }
 
 impl<E: Activation> Kernel for NormalisationGradient<'_, E> {

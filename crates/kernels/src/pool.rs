@@ -8,7 +8,7 @@ use super::dropout::Dropout;
 use super::element::Activation;
 use super::epilogue::{Affine, At, BackwardEpilogue, Epilogue};
 use super::geometry::Taps;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::Extent;
 use super::simd::{Kernel, Simd, run};
 
@@ -19,7 +19,7 @@ const NOBODY: u8 = u8::MAX;
 const ROWS: usize = 4;
 
 /// Largest number of places in a max-pool's window.
-pub const MOST_PLACES: usize = NOBODY as usize;
+pub const MAX_PLACES: usize = NOBODY as usize;
 
 /// What a pool takes from its window.
 #[derive(Debug)]
@@ -69,13 +69,13 @@ pub struct PoolForward<'a, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
+pub fn pool_forward<E: Activation>(dispatch: Dispatch, mut pool: PoolForward<'_, E>) {
     pool.inputs.assert_holds(pool.input.len(), pool.images);
     pool.outputs.assert_holds(pool.output.len(), pool.images);
     assert_pair(pool.taps.sources(), pool.taps.targets(), &pool.inputs, &pool.outputs);
     match &mut pool.kind {
         PoolKind::Max { winners, .. } => {
-            assert!(pool.taps.places() <= MOST_PLACES, "a winner fits a byte");
+            assert!(pool.taps.places() <= MAX_PLACES, "a winner fits a byte");
             if let Some(winners) = winners {
                 pool.outputs.assert_holds(winners.len(), pool.images);
             }
@@ -87,7 +87,7 @@ pub fn pool_forward<E: Activation>(path: Path, mut pool: PoolForward<'_, E>) {
         assert!(affine.scale.len() >= stride && affine.shift.len() >= stride, "a value each");
     }
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, pool) }
+    unsafe { run(dispatch, pool) }
 }
 
 fn assert_shares(shares: &[f32], outputs: &Extent) {
@@ -251,7 +251,7 @@ pub struct PoolBackward<'a, E> {
 /// # Panics
 /// If a buffer is too small.
 pub fn pool_backward<E: Activation>(
-    path: Path,
+    dispatch: Dispatch,
     pool: &PoolBackward<'_, E>,
     mut epilogue: BackwardEpilogue<'_, E>,
 ) {
@@ -264,7 +264,7 @@ pub fn pool_backward<E: Activation>(
     }
     let epilogue = epilogue.checked(pool.images);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Scatter { pool, inputs, epilogue }) }
+    unsafe { run(dispatch, Scatter { pool, inputs, epilogue }) }
 }
 
 struct Scatter<'a, E, P> {

@@ -3,11 +3,11 @@
 //! A [`Kernel`] is written once against [`Simd`]; [`run`] compiles it once per instruction set and
 //! picks the copy at run time. Everything a kernel calls must be `#[inline(always)]` and free of
 //! closures, otherwise it is compiled without the instruction set and becomes a slow call.
-#![expect(unsafe_code, reason = "vector instructions, guarded by the proof a `Path` carries")]
+#![expect(unsafe_code, reason = "vector instructions, guarded by the proof a `Dispatch` carries")]
 
 use half::bf16;
 
-use super::isa::{Isa, Path};
+use super::isa::{Dispatch, Isa};
 
 /// Vectors of 32-bit floats of one instruction set.
 ///
@@ -81,7 +81,7 @@ pub(super) trait Kernel {
 ///
 /// # Safety
 /// The kernel's fields satisfy what its implementation asks for.
-pub(super) unsafe fn run<K: Kernel>(path: Path, kernel: K) -> K::Output {
+pub(super) unsafe fn run<K: Kernel>(dispatch: Dispatch, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
         use super::avx2::Avx2;
@@ -102,9 +102,9 @@ pub(super) unsafe fn run<K: Kernel>(path: Path, kernel: K) -> K::Output {
             // SAFETY: as above.
             unsafe { kernel.run::<Avx512<true>>() }
         }
-        // SAFETY: a `Path` exists only for instructions this machine has.
+        // SAFETY: a `Dispatch` exists only for instructions this machine has.
         unsafe {
-            match path.isa() {
+            match dispatch.isa() {
                 Isa::Portable => kernel.run::<Portable>(),
                 Isa::Avx2 => on_avx2(kernel),
                 Isa::Avx512 => on_avx512(kernel),
@@ -114,7 +114,7 @@ pub(super) unsafe fn run<K: Kernel>(path: Path, kernel: K) -> K::Output {
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        debug_assert_eq!(path.isa(), Isa::Portable);
+        debug_assert_eq!(dispatch.isa(), Isa::Portable);
         // SAFETY: the caller's promise; portable vectors need no special instructions.
         unsafe { kernel.run::<Portable>() }
     }

@@ -1,10 +1,10 @@
 //! The matrix kernels of each way to store activations, behind one name.
 
+use super::conv::{self, Conv};
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
-use super::gather::{self, Gather};
 use super::geometry::Window;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{CHANNEL_STEP, Extent, Sources, product};
 use super::pack::{self, WeightShape};
 use super::weight_gradient::{self, WeightGradient};
@@ -36,7 +36,7 @@ pub trait Storage: Activation {
 
     /// Packs weights for [`Storage::forward`].
     fn pack_forward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         weights: &[f32],
@@ -45,7 +45,7 @@ pub trait Storage: Activation {
 
     /// Packs weights for [`Storage::backward`].
     fn pack_backward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         input_stride: usize,
@@ -55,23 +55,30 @@ pub trait Storage: Activation {
 
     /// Computes a layer forward.
     fn forward<T: Activation>(
-        path: Path,
-        gather: &Gather<'_, Self>,
+        dispatch: Dispatch,
+        plan: ConvPlan<'_>,
+        conv: &Conv<'_, Self>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [Self],
     );
 
     /// Computes the gradient with respect to a layer's input.
     fn backward(
-        path: Path,
-        gather: &Gather<'_, Self>,
+        dispatch: Dispatch,
+        plan: ConvPlan<'_>,
+        conv: &Conv<'_, Self>,
         epilogue: BackwardEpilogue<'_, Self>,
         scratch: &mut [Self],
     );
 
     /// Computes the gradient of a layer's weights. Rows of images that are not there must be
     /// zero in the output gradients and finite in the inputs.
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, Self>, scratch: &mut [Self]);
+    fn weight_gradient(
+        dispatch: Dispatch,
+        plan: ConvPlan<'_>,
+        gradient: WeightGradient<'_, '_, Self>,
+        scratch: &mut [Self],
+    );
 }
 
 /// A layer's outputs, and the gradients of its inputs, in tiles of fewer products.
@@ -81,6 +88,35 @@ pub struct Tiled {
     pub forward: Option<Winograd>,
     /// Gradients of the inputs, of some at a time; none if they are not computed in tiles.
     pub backward: Vec<Winograd>,
+}
+
+/// How a layer's sums are computed; weights are packed for one of the two.
+#[derive(Debug, Clone, Copy)]
+pub enum ConvPlan<'a> {
+    /// Product by product.
+    Direct,
+    /// In tiles of fewer products, the targets of each tiling in turn.
+    Winograd(&'a [Winograd]),
+}
+
+impl<'a> ConvPlan<'a> {
+    fn of(tilings: &'a [Winograd]) -> Self {
+        if tilings.is_empty() { Self::Direct } else { Self::Winograd(tilings) }
+    }
+}
+
+impl Tiled {
+    /// Returns how outputs, and the gradients of the weights, are computed.
+    #[must_use]
+    pub fn forward_plan(&self) -> ConvPlan<'_> {
+        ConvPlan::of(self.forward.as_slice())
+    }
+
+    /// Returns how the gradients of the inputs are computed.
+    #[must_use]
+    pub fn backward_plan(&self) -> ConvPlan<'_> {
+        ConvPlan::of(&self.backward)
+    }
 }
 
 /// Fewest channels on either side for which transforms are made up for.
@@ -139,20 +175,20 @@ impl Storage for f32 {
     }
 
     fn pack_forward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         weights: &[f32],
         packed: &mut [f32],
     ) {
         match &tiled.forward {
-            Some(tiles) => winograd::pack_forward(path, tiles, shape, weights, packed),
-            None => pack::pack_forward(path, shape, weights, packed),
+            Some(tiles) => winograd::pack_forward(dispatch, tiles, shape, weights, packed),
+            None => pack::pack_forward(dispatch, shape, weights, packed),
         }
     }
 
     fn pack_backward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         tiled: &Tiled,
         input_stride: usize,
@@ -160,41 +196,54 @@ impl Storage for f32 {
         packed: &mut [f32],
     ) {
         match &tiled.backward[..] {
-            [] => pack::pack_backward(path, shape, input_stride, weights, packed),
+            [] => pack::pack_backward(dispatch, shape, input_stride, weights, packed),
             tilings => {
-                winograd::pack_backward(path, tilings, shape, input_stride, weights, packed);
+                winograd::pack_backward(dispatch, tilings, shape, input_stride, weights, packed);
             }
         }
     }
 
     fn forward<T: Activation>(
-        path: Path,
-        gather: &Gather<'_, f32>,
+        dispatch: Dispatch,
+        plan: ConvPlan<'_>,
+        conv: &Conv<'_, f32>,
         epilogue: ForwardEpilogue<'_, T>,
         scratch: &mut [f32],
     ) {
-        match gather.winograd {
-            [] => gather::gather_forward(path, gather, epilogue),
-            _ => winograd::forward(path, gather, epilogue, scratch),
+        match plan {
+            ConvPlan::Direct => conv::conv_forward(dispatch, conv, epilogue),
+            ConvPlan::Winograd(tilings) => {
+                winograd::forward(dispatch, tilings, conv, epilogue, scratch);
+            }
         }
     }
 
     fn backward(
-        path: Path,
-        gather: &Gather<'_, f32>,
+        dispatch: Dispatch,
+        plan: ConvPlan<'_>,
+        conv: &Conv<'_, f32>,
         epilogue: BackwardEpilogue<'_, f32>,
         scratch: &mut [f32],
     ) {
-        match gather.winograd {
-            [] => gather::gather_backward(path, gather, epilogue),
-            _ => winograd::backward(path, gather, epilogue, scratch),
+        match plan {
+            ConvPlan::Direct => conv::conv_input_gradient(dispatch, conv, epilogue),
+            ConvPlan::Winograd(tilings) => {
+                winograd::backward(dispatch, tilings, conv, epilogue, scratch);
+            }
         }
     }
 
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>, scratch: &mut [f32]) {
-        match gradient.winograd {
-            Some(tiles) => winograd::weight_gradient(path, tiles, gradient, scratch),
-            None => weight_gradient::weight_gradient(path, gradient),
+    fn weight_gradient(
+        dispatch: Dispatch,
+        plan: ConvPlan<'_>,
+        gradient: WeightGradient<'_, '_, f32>,
+        scratch: &mut [f32],
+    ) {
+        match plan {
+            ConvPlan::Winograd([tiles]) => {
+                winograd::weight_gradient(dispatch, tiles, gradient, scratch);
+            }
+            _ => weight_gradient::weight_gradient(dispatch, gradient),
         }
     }
 }

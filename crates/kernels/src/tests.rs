@@ -58,10 +58,10 @@ impl Case {
         }
     }
 
-    fn what(&self, path: Path) -> String {
+    fn what(&self, dispatch: Dispatch) -> String {
         format!(
             "{} {:?} {} images {:?} → {:?}",
-            path.isa(),
+            dispatch.isa(),
             self.window,
             self.images,
             self.inputs,
@@ -139,15 +139,15 @@ fn rounding<E: Storage>() -> f64 {
 /// Runs `$check::<E>(path, numbers)` some rounds on every path, `E` being what the path stores.
 macro_rules! on_each_path {
     ($check:ident, $rounds:expr, $seed:expr) => {
-        for path in Path::all() {
+        for dispatch in Dispatch::all() {
             let mut numbers = Numbers($seed);
             for _ in 0..$rounds {
                 #[cfg(target_arch = "x86_64")]
-                if path.isa().is_bf16() {
-                    $check::<bf16>(path, &mut numbers);
+                if dispatch.isa().is_bf16() {
+                    $check::<bf16>(dispatch, &mut numbers);
                     continue;
                 }
-                $check::<f32>(path, &mut numbers);
+                $check::<f32>(dispatch, &mut numbers);
             }
         }
     };
@@ -164,11 +164,11 @@ fn forward_sums_equal_the_naive_convolution_with_relu_moments_and_affine() {
     on_each_path!(check_forward, 40, 1);
 }
 
-fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_forward<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let (stride, channels) = (case.outputs.stride, case.outputs.channels);
     let mut packed = vec![E::default(); E::forward_len(&case.shape, &case.tiled)];
-    E::pack_forward(path, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
+    E::pack_forward(dispatch, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
     let center = numbers.values(channels);
     let (scale, shift) = (numbers.values(channels), numbers.values(channels));
     let mut sums = vec![0.0; stride];
@@ -176,13 +176,13 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     let (is_first, is_second) = (numbers.between(0, 1) == 1, numbers.between(0, 1) == 1);
     E::forward(
-        path,
-        &Gather {
+        dispatch,
+        case.tiled.forward_plan(),
+        &Conv {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
-            winograd: case.tiled.forward.as_slice(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -221,7 +221,7 @@ fn check_forward<E: Storage>(path: Path, numbers: &mut Numbers) {
         relu(&mut expected);
     }
     let found = plain(&case.outputs, case.images, &output);
-    assert_close(&found, &expected, rounding::<E>(), &case.what(path));
+    assert_close(&found, &expected, rounding::<E>(), &case.what(dispatch));
 }
 
 #[test]
@@ -229,19 +229,19 @@ fn surplus_channels_of_a_layer_stay_zero() {
     on_each_path!(check_surplus, 10, 2);
 }
 
-fn check_surplus<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_surplus<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let mut packed = vec![E::default(); E::forward_len(&case.shape, &case.tiled)];
-    E::pack_forward(path, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
+    E::pack_forward(dispatch, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     E::forward(
-        path,
-        &Gather {
+        dispatch,
+        case.tiled.forward_plan(),
+        &Conv {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
-            winograd: case.tiled.forward.as_slice(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -269,13 +269,13 @@ fn input_gradients_equal_the_naive_transposed_convolution() {
     on_each_path!(check_backward, 40, 3);
 }
 
-fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_backward<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut packed =
         vec![E::default(); E::backward_len(&case.shape, &case.tiled, case.inputs.stride)];
     let weights = case.padded(&case.weights);
-    E::pack_backward(path, case.shape, &case.tiled, case.inputs.stride, &weights, &mut packed);
+    E::pack_backward(dispatch, case.shape, &case.tiled, case.inputs.stride, &weights, &mut packed);
     let normalised = numbers.values(case.values.len());
     let center = numbers.values(case.inputs.channels);
     let center_padded = padded_rows(&center, case.inputs.channels, case.inputs.stride);
@@ -284,13 +284,13 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut sums = vec![0.0; case.inputs.stride];
     let mut products = vec![0.0; case.inputs.stride];
     E::backward(
-        path,
-        &Gather {
+        dispatch,
+        case.tiled.backward_plan(),
+        &Conv {
             taps: &Taps::backward(&case.window),
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
             weights: &packed,
-            winograd: &case.tiled.backward,
             images: case.images,
         },
         BackwardEpilogue {
@@ -319,7 +319,7 @@ fn check_backward<E: Storage>(path: Path, numbers: &mut Numbers) {
         expected_sums[at % channels] += *value;
         expected_products[at % channels] += *value * (normalised[at] - center[at % channels]);
     }
-    let what = case.what(path);
+    let what = case.what(dispatch);
     assert_close(&plain(&case.inputs, case.images, &values), &expected, rounding::<E>(), &what);
     assert_close(&sums[..channels], &expected_sums, 1e-4, &what);
     assert_close(&products[..channels], &expected_products, 1e-4, &what);
@@ -330,7 +330,7 @@ fn weight_gradients_equal_the_naive_sums() {
     on_each_path!(check_weights, 40, 4);
 }
 
-fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_weights<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut weights = vec![7.0; case.shape.len()];
@@ -338,10 +338,10 @@ fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut scratch = case.scratch::<E>();
     for accumulate in [false, true] {
         E::weight_gradient(
-            path,
+            dispatch,
+            case.tiled.forward_plan(),
             WeightGradient {
                 runs: &Runs::new(&case.window, stretch),
-                winograd: case.tiled.forward.as_ref(),
                 images: case.images,
                 inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),
@@ -357,7 +357,7 @@ fn check_weights<E: Storage>(path: Path, numbers: &mut Numbers) {
     let expected: Vec<f64> =
         case.padded(&expected).into_iter().map(|value| 2.0 * f64::from(value)).collect();
     let found: Vec<f64> = weights.into_iter().map(f64::from).collect();
-    assert_close(&found, &expected, ROUNDING, &case.what(path));
+    assert_close(&found, &expected, ROUNDING, &case.what(dispatch));
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn sums_over_rows_of_padded_images_equal_the_naive_convolution_and_its_gradient(
     on_each_path!(check_images, 40, 5);
 }
 
-fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_images<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let (window, channels) = (case.window, case.inputs.channels);
     let reach = |outputs: usize, kernel: usize| (outputs - 1) * window.stride + kernel;
@@ -386,20 +386,20 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
         left: window.left,
         padded_width: width,
     };
-    pad_images(path, &inside, &extent, &images, &mut padded);
+    pad_images(dispatch, &inside, &extent, &images, &mut padded);
     let shape = WeightShape { places: window.kernel_height, inputs: length, ..case.shape };
     let tiled = Tiled::default();
     let mut packed = vec![E::default(); E::forward_len(&shape, &tiled)];
-    E::pack_forward(path, shape, &tiled, &case.padded(&case.weights), &mut packed);
+    E::pack_forward(dispatch, shape, &tiled, &case.padded(&case.weights), &mut packed);
     let mut output = vec![0.0_f32; case.outputs.len(case.images)];
     E::forward(
-        path,
-        &Gather {
+        dispatch,
+        ConvPlan::Direct,
+        &Conv {
             taps: &Taps::forward(&rows),
             sources,
             input: &padded,
             weights: &packed,
-            winograd: &[],
             images: case.images,
         },
         ForwardEpilogue {
@@ -413,16 +413,16 @@ fn check_images<E: Storage>(path: Path, numbers: &mut Numbers) {
         },
         &mut [],
     );
-    let what = case.what(path);
+    let what = case.what(dispatch);
     assert_close(&plain(&case.outputs, case.images, &output), &case.forward(), ROUNDING, &what);
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut weights = vec![7.0; shape.len()];
     let mut scratch = vec![E::default(); E::scratch_len(&tiled, &sources, &case.outputs)];
     E::weight_gradient(
-        path,
+        dispatch,
+        ConvPlan::Direct,
         WeightGradient {
             runs: &Runs::new(&rows, numbers.between(1, 30)),
-            winograd: None,
             images: case.images,
             inputs: sources,
             input: &padded,

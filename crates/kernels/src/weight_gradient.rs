@@ -6,20 +6,17 @@
 #![expect(unsafe_code, reason = "register tiles over raw pointers")]
 
 use super::geometry::Runs;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, Sources};
 use super::pack::WeightShape;
 use super::simd::{Kernel, Simd, run};
 use super::tile::{self, Tile, add_product, width};
-use super::winograd::Winograd;
 
 /// The weight gradient of one layer over some images.
 #[derive(Debug)]
 pub struct WeightGradient<'a, 'b, E> {
     /// Which pixels meet at which place.
     pub runs: &'a Runs,
-    /// The outputs in tiles, if they are to be summed so.
-    pub winograd: Option<&'a Winograd>,
     /// Number of images.
     pub images: usize,
     /// Where the inputs lie.
@@ -40,11 +37,10 @@ pub struct WeightGradient<'a, 'b, E> {
 ///
 /// # Panics
 /// If a buffer is too small.
-pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
+pub fn weight_gradient(dispatch: Dispatch, gradient: WeightGradient<'_, '_, f32>) {
     let shape = gradient.checked();
-    let WeightGradient {
-        runs, images, inputs, input, outputs, gradient, accumulate, weights, ..
-    } = gradient;
+    let WeightGradient { runs, images, inputs, input, outputs, gradient, accumulate, weights } =
+        gradient;
     let sums = Sums {
         runs,
         images,
@@ -57,7 +53,7 @@ pub fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, f32>) {
         weights: weights.as_mut_ptr(),
     };
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, sums) }
+    unsafe { run(dispatch, sums) }
 }
 
 impl<E> WeightGradient<'_, '_, E> {

@@ -4,21 +4,18 @@
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
 
-use super::isa::Isa;
-
-/// Returns whether this machine can execute the kernels of `isa`.
-pub(super) fn is_available(isa: Isa) -> bool {
-    match isa {
-        Isa::Portable => true,
-        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-        Isa::Avx512 => has_avx512(),
-        Isa::AmxBf16 => {
-            has_avx512() && is_x86_feature_detected!("avx512bf16") && tiles_are_unlocked()
-        }
-    }
+/// Returns whether there is AVX2, with fused multiply-add.
+pub(super) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
-fn has_avx512() -> bool {
+/// Returns whether there is AMX with bfloat16, and AVX-512 beside it.
+pub(super) fn has_amx() -> bool {
+    has_avx512() && is_x86_feature_detected!("avx512bf16") && tiles_are_unlocked()
+}
+
+/// Returns whether there is every part of AVX-512 that the kernels use.
+pub(super) fn has_avx512() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")

@@ -78,7 +78,7 @@ pub struct BestQuestion {
 const MAX_RIVALS: usize = 16;
 
 /// Times the typical standard error up to which a member brings in the cells with better means.
-const MOST_NOISE: f64 = 2.0;
+const MAX_NOISE: f64 = 2.0;
 
 /// The cells that may be the best, and how far each may be from it.
 #[derive(Debug, Clone)]
@@ -207,7 +207,7 @@ impl BestSet {
         let mut errors: Vec<f64> = self.estimates.iter().filter_map(error_of).collect();
         errors.sort_by(f64::total_cmp);
         let Some(typical) = errors.get(errors.len() / 2) else { return };
-        let most = MOST_NOISE * MOST_NOISE * typical;
+        let most = MAX_NOISE * MAX_NOISE * typical;
         let is_ordinary = |found: &Option<Estimate>| error_of(found).is_some_and(|own| own <= most);
         let members = self.members.iter().zip(&self.estimates);
         let weakest = members

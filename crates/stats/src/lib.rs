@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | what did this setting give? | [`Summary`]: mean, SD, Student's t interval, median, IQM | Agarwal et al. 2021 |
 //! | is A better than B? | [`welch`], [`Pairs`] by repeat, [`permutation_test`], [`probability_of_superiority`] | Welch 1947; Bouthillier et al. 2021 |
-//! | … with three values a side? | [`moderate`]: variances that learn from all cells | Smyth 2004 (limma) |
+//! | … with three values per side? | [`moderate`]: variances that learn from all cells | Smyth 2004 (limma) |
 //! | … where seeds are shared? | [`Pairs`], [`Blocks`]: cell + repeat | Fisher 1935 |
 //! | which of many settings may be the best? | [`BestSet`] | Hsu 1981; Dunnett 1955 |
 //! | what is the winner really worth? | [`shrink`], [`expected_best`] | Morris 1983; Blom 1958 |
@@ -54,6 +54,7 @@
 //!
 //! The crate knows nothing of cells, files or printing, and uses `statrs` for Γ and B functions and
 //! `rayon` for resampling.
+#![forbid(unsafe_code)]
 
 mod anova;
 mod best;

@@ -78,9 +78,10 @@ impl VarianceMixture {
         let cells = floored
             .iter()
             .map(|own| {
-                let weights = match own.is_known() {
-                    true => posterior(&prior, likelihoods.next().expect("one per known cell")),
-                    false => prior.clone(),
+                let weights = if own.is_known() {
+                    posterior(&prior, likelihoods.next().expect("one per known cell"))
+                } else {
+                    prior.clone()
                 };
                 trimmed(&grid, &weights)
             })

@@ -1,4 +1,4 @@
-//! Moderated variances: few values a cell say little of its spread, all cells together say more.
+//! Moderated variances: few values per cell say little of its spread, all cells together say more.
 //!
 //! Empirical Bayes after Smyth (2004, <https://doi.org/10.2202/1544-6115.1027>), the arithmetic of
 //! limma's `fitFDist` and `squeezeVar`: the variances of all cells are taken for draws from a

@@ -6,8 +6,8 @@ use super::distributions::{normal_quantile, normal_sf};
 const REACH: f64 = 7.0;
 /// Grid points per standard deviation of the narrowest step.
 const DENSITY: f64 = 8.0;
-/// Most grid points a look.
-const MOST_POINTS: usize = 4_001;
+/// Most grid points per look.
+const MAX_POINTS: usize = 4_001;
 
 /// Returns the one-sided level of each of several looks at growing samples, so that the chance of
 /// any false alarm over all looks is `alpha` (O'Brien & Fleming 1979,
@@ -86,7 +86,7 @@ fn chance_to_reach(height: f64, times: &[f64]) -> f64 {
         .collect();
     let narrowest = steps.iter().copied().fold(f64::INFINITY, f64::min);
     let range = height + REACH;
-    let panels = ((range / narrowest * DENSITY / 2.0).ceil() as usize).clamp(64, MOST_POINTS / 2);
+    let panels = ((range / narrowest * DENSITY / 2.0).ceil() as usize).clamp(64, MAX_POINTS / 2);
     let spacing = range / (2 * panels) as f64;
     // Distances below the boundary, with Simpson's weights.
     let points: Vec<(f64, f64)> = (0..=2 * panels)

@@ -138,7 +138,7 @@ pub enum BaselineError {
         found: usize,
     },
     /// A cell states more lost trials than anyone runs.
-    #[error("baseline cell `{name}` has {stated} lost trials, expected at most {MOST_LOST}")]
+    #[error("baseline cell `{name}` has {stated} lost trials, expected at most {MAX_LOST}")]
     Lost {
         /// The cell.
         name: String,
@@ -148,7 +148,7 @@ pub enum BaselineError {
 }
 
 /// Most trials that a cell may have lost: more than anyone runs, and few enough to count with.
-const MOST_LOST: usize = 1_000_000_000;
+const MAX_LOST: usize = 1_000_000_000;
 
 /// Largest value of a metric without ends: sums of squares beyond overflow.
 const LARGEST: f64 = 1e100;
@@ -171,7 +171,7 @@ impl Baseline {
         }
         let mut seen = BTreeSet::new();
         for CellSample { name, assignment, metric, values, lost, .. } in &cells {
-            if *lost > MOST_LOST {
+            if *lost > MAX_LOST {
                 return Err(BaselineError::Lost { name: name.clone(), stated: *lost });
             }
             if !seen.insert((assignment, &metric.name)) {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::super::testing::{cell, metric, origin};
 use super::*;
-use crate::base::{Seed, digest_of};
+use crate::base::{MetricName, Seed, digest_of};
 use crate::check::{Note, Source, Verdict, Warning};
 use crate::spec::experiment::Match;
 use crate::spec::value::Value;

@@ -10,7 +10,7 @@ const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 150.0;
 const MARGIN: f64 = 56.0;
 /// Values that fit beside each other in a terminal.
-const MOST_BLOCKS: usize = 60;
+const MAX_BLOCKS: usize = 60;
 
 /// Says how sure a change point is.
 fn rule() -> String {
@@ -65,7 +65,7 @@ pub fn terminal(all: &[HistorySeries]) -> String {
     let mut out = String::new();
     for series in all {
         let unit = Printed::of(&series.metric.unit);
-        let shown = &series.points[series.points.len().saturating_sub(MOST_BLOCKS)..];
+        let shown = &series.points[series.points.len().saturating_sub(MAX_BLOCKS)..];
         let values = || shown.iter().map(|point| point.mean);
         let (low, high) =
             (values().fold(f64::INFINITY, f64::min), values().fold(f64::MIN, f64::max));

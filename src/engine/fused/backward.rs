@@ -5,15 +5,15 @@
 //! of its products, some groups at a time, sums the weight gradients while those lie in the cache,
 //! and writes the gradient of its input over its input in turn.
 
+use super::forward_pass::{ForwardPass, Mode};
 use super::layer::{Chunk, Layer};
-use super::parameters::Slots;
-use super::trunk::{Mode, Trunk};
+use super::parameters::ParameterLayout;
 use gridbench_kernels::{
-    BackwardEpilogue, Extent, Gather, NormalisationGradient, Path, PoolBackward, Products, Sources,
-    Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
+    BackwardEpilogue, Conv, Dispatch, Extent, NormalisationGradient, PoolBackward, Products,
+    Sources, Storage, WeightGradient, normalisation_gradient, pass_backward, pool_backward,
 };
 
-impl<E: Storage> Trunk<E> {
+impl<E: Storage> ForwardPass<E> {
     /// Computes the gradient of every parameter from `delta`, the gradient of the logits of the
     /// last forward pass, which was one of training with the same `mode`.
     pub(super) fn backward(&mut self, parameters: &[f32], gradient: &mut [f32], mode: Mode<'_>) {
@@ -27,7 +27,7 @@ impl<E: Storage> Trunk<E> {
             let delta: &mut [E] =
                 if index + 1 == count { &mut self.delta } else { &mut outputs[0] };
             let mut pass = Backward {
-                path: self.path,
+                dispatch: self.dispatch,
                 slots: &self.slots,
                 previous: before.last_mut(),
                 mode,
@@ -53,8 +53,8 @@ impl<E: Storage> Trunk<E> {
 }
 
 struct Backward<'a, E: Storage> {
-    path: Path,
-    slots: &'a Slots,
+    dispatch: Dispatch,
+    slots: &'a ParameterLayout,
     previous: Option<&'a mut Layer<E>>,
     mode: Mode<'a>,
     images: usize,
@@ -117,10 +117,10 @@ impl<E: Storage> Backward<'_, E> {
                     sums: &mut norm.products,
                 }),
             ),
-            None => (&mut pool.gradient[..layer.middle.len(chunk.images)], None),
+            None => (&mut pool.gradient[..layer.pre_activation.len(chunk.images)], None),
         };
         pool_backward(
-            self.path,
+            self.dispatch,
             &PoolBackward {
                 taps: &pool.backward,
                 images: chunk.images,
@@ -130,7 +130,7 @@ impl<E: Storage> Backward<'_, E> {
                 shares: &pool.shares,
             },
             BackwardEpilogue {
-                extent: layer.middle,
+                extent: layer.pre_activation,
                 values,
                 rectified: false,
                 dropout: None,
@@ -144,9 +144,9 @@ impl<E: Storage> Backward<'_, E> {
     /// Normalisation: gradients of scale and shift, and the coefficients of the rest.
     fn differentiate(&self, layer: &mut Layer<E>, parameters: &[f32], gradient: &mut [f32]) {
         let norm = layer.norm.as_mut().expect("the stage normalises");
-        let count = (self.images * layer.middle.pixels()) as f64;
+        let count = (self.images * layer.pre_activation.pixels()) as f64;
         let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.slots.slots[slot].range());
-        let stride = layer.middle.stride();
+        let stride = layer.pre_activation.stride();
         let mut learned = [vec![0.0; stride], vec![0.0; stride]];
         let [scale_gradient, shift_gradient] = &mut learned;
         norm.differentiate(
@@ -174,18 +174,18 @@ impl<E: Storage> Backward<'_, E> {
         let delta: &mut [E] = match &mut layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
                 let place = pooled_place(layer.norm.is_some(), chunk);
-                place.of_mut(&layer.middle, &mut pool.gradient)
+                place.of_mut(&layer.pre_activation, &mut pool.gradient)
             }
             _ => chunk.of_mut(&layer.outputs, delta),
         };
         if let Some(norm) = &layer.norm {
             let [factor, slope, offset] = &norm.backward;
             normalisation_gradient(
-                self.path,
+                self.dispatch,
                 NormalisationGradient {
-                    extent: layer.middle,
+                    extent: layer.pre_activation,
                     images,
-                    values: chunk.of(&layer.middle, &layer.sums),
+                    values: chunk.of(&layer.pre_activation, &layer.sums),
                     gradient: delta,
                     factor,
                     slope,
@@ -197,14 +197,14 @@ impl<E: Storage> Backward<'_, E> {
         }
         let Some(linear) = &layer.linear else { return };
         E::weight_gradient(
-            self.path,
+            self.dispatch,
+            linear.tiled.forward_plan(),
             WeightGradient {
                 runs: &linear.runs,
-                winograd: linear.tiled.forward.as_ref(),
                 images,
                 inputs: layer.sources,
                 input: chunk.of(&layer.inputs, input),
-                outputs: layer.middle,
+                outputs: layer.pre_activation,
                 gradient: delta,
                 accumulate: chunk.first > 0,
                 weights: &mut gradient[self.slots.slots[linear.weights].range()],
@@ -215,26 +215,26 @@ impl<E: Storage> Backward<'_, E> {
 
     /// Gradient of the input over some groups, through the end of the stage before.
     fn hand_on(&mut self, layer: &Layer<E>, input: &mut [E], delta: &[E], chunk: Chunk) {
-        let (path, images) = (self.path, chunk.images);
+        let (dispatch, images) = (self.dispatch, chunk.images);
         let previous = self.previous.as_mut().expect("a stage with parameters comes before");
         let epilogue = end_of(previous, self.mode, layer.inputs, input, chunk);
         let delta = match &layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
-                pooled_place(layer.norm.is_some(), chunk).of(&layer.middle, &pool.gradient)
+                pooled_place(layer.norm.is_some(), chunk).of(&layer.pre_activation, &pool.gradient)
             }
             _ => chunk.of(&layer.outputs, delta),
         };
         match (&layer.linear, &layer.pool) {
             (Some(linear), _) => {
-                let gather = Gather {
+                let conv = Conv {
                     taps: &linear.backward,
-                    sources: Sources::pixels(layer.middle),
+                    sources: Sources::pixels(layer.pre_activation),
                     input: delta,
                     weights: &linear.packed_backward,
-                    winograd: &linear.tiled.backward,
                     images,
                 };
-                E::backward(path, &gather, epilogue, self.scratch);
+                let plan = linear.tiled.backward_plan();
+                E::backward(dispatch, plan, &conv, epilogue, self.scratch);
             }
             (None, Some(pool)) if layer.stage.is_bare() => {
                 let winners = pool.is_max.then(|| chunk.of(&layer.outputs, &pool.winners[..]));
@@ -246,9 +246,9 @@ impl<E: Storage> Backward<'_, E> {
                     winners,
                     shares: &pool.shares,
                 };
-                pool_backward(path, &pool, epilogue);
+                pool_backward(dispatch, &pool, epilogue);
             }
-            (None, _) => pass_backward(path, delta, images, epilogue),
+            (None, _) => pass_backward(dispatch, delta, images, epilogue),
         }
     }
 }
@@ -271,7 +271,7 @@ fn end_of<'a, E: Storage>(
     let is_pooled = previous.pool.is_some();
     let products = match &mut previous.norm {
         Some(norm) if !is_pooled => Some(Products {
-            values: chunk.of(&previous.middle, &previous.sums),
+            values: chunk.of(&previous.pre_activation, &previous.sums),
             center: &norm.mean,
             sums: &mut norm.products,
         }),

@@ -8,14 +8,14 @@ use super::super::network::{Network, StepInput, StepResult};
 use super::super::testing::gradient::{Decisions, Forward, Gradients, Step, is_trainable};
 use super::super::testing::{gradient_descent, settings};
 use super::super::weights::NamedTensor;
+use super::forward_pass::{ForwardPass, Mode};
 use super::network::FusedNetwork;
-use super::trunk::{Mode, Trunk};
 use crate::base::{Seed, SeedPath};
 use crate::data::{DataFolders, Dataset, load};
 use crate::spec::architecture::Architecture;
 use crate::spec::presets::{Knobs, Preset};
 use crate::spec::settings::{DatasetSettings, Source};
-use gridbench_kernels::{Extent, Path};
+use gridbench_kernels::{Dispatch, Extent};
 
 /// Networks of the published studies, and as many images as a step in double precision is worth
 /// waiting for.
@@ -46,17 +46,17 @@ fn images(source: Source, folders: &DataFolders) -> Dataset {
 
 /// What the kernels decided in a forward pass.
 struct Decided<'a> {
-    trunk: &'a Trunk<f32>,
+    pass: &'a ForwardPass<f32>,
 }
 
 impl Decided<'_> {
     /// Returns the index of the stage that ends with `layer` or holds it.
     fn stage(&self, layer: usize) -> usize {
         let first = |index: usize| {
-            let linear = self.trunk.layers[index].stage.linear.as_ref().unwrap();
+            let linear = self.pass.layers[index].stage.linear.as_ref().unwrap();
             linear.prefix["layer".len()..][..2].parse::<usize>().unwrap() - 1
         };
-        (0..self.trunk.layers.len()).rev().find(|&index| first(index) <= layer).unwrap()
+        (0..self.pass.layers.len()).rev().find(|&index| first(index) <= layer).unwrap()
     }
 
     /// Returns where a value stands, counted in images, pixels and channels without surplus.
@@ -69,25 +69,29 @@ impl Decided<'_> {
 impl Decisions for Decided<'_> {
     fn is_open(&self, layer: usize, value: usize) -> bool {
         let index = self.stage(layer);
-        let stage = &self.trunk.layers[index];
+        let stage = &self.pass.layers[index];
         assert!(stage.stage.relu, "a ReLU before normalisation and pool");
         if stage.norm.is_some() {
-            return stage.sums[Self::place(&stage.middle, value)] > 0.0;
+            return stage.sums[Self::place(&stage.pre_activation, value)] > 0.0;
         }
         if let Some(pool) = &stage.pool {
             // The value is asked for because its window gets a gradient: it is the largest there.
-            let (middle, width) = (stage.stage.middle, stage.stage.output.width);
-            let (channel, pixel) = (value % middle.channels, value / middle.channels);
-            let (row, column) = (pixel % middle.positions() / middle.width, pixel % middle.width);
+            let (pre_activation, width) = (stage.stage.pre_activation, stage.stage.output.width);
+            let (channel, pixel) =
+                (value % pre_activation.channels, value / pre_activation.channels);
+            let (row, column) = (
+                pixel % pre_activation.positions() / pre_activation.width,
+                pixel % pre_activation.width,
+            );
             let window = row / 2 * width + column / 2;
-            let at = stage.outputs.place(pixel / middle.positions(), window) + channel;
+            let at = stage.outputs.place(pixel / pre_activation.positions(), window) + channel;
             return pool.winners[at] != u8::MAX;
         }
-        self.trunk.activations[index + 1][Self::place(&stage.outputs, value)] > 0.0
+        self.pass.activations[index + 1][Self::place(&stage.outputs, value)] > 0.0
     }
 
     fn winner(&self, layer: usize, value: usize) -> Option<usize> {
-        let stage = &self.trunk.layers[self.stage(layer)];
+        let stage = &self.pass.layers[self.stage(layer)];
         let winners = &stage.pool.as_ref().unwrap().winners;
         let winner = winners[Self::place(&stage.outputs, value)];
         (winner != u8::MAX).then_some(usize::from(winner))
@@ -119,13 +123,13 @@ fn first_steps(dataset: &Dataset, preset: Preset, count: usize) -> Vec<String> {
     let step = Step { pixels: &pixels, labels, number: 0, seed_path: &seed_path };
     let forward = Forward::new(&layers, &architecture, &weights, step);
     let mut wrong = Vec::new();
-    for path in Path::all().into_iter().filter(|path| !path.isa().is_bf16()) {
-        let what = format!("{} on {}", preset.name(), path.isa());
+    for dispatch in Dispatch::all().into_iter().filter(|dispatch| !dispatch.isa().is_bf16()) {
+        let what = format!("{} on {}", preset.name(), dispatch.isa());
         let mut network =
-            FusedNetwork::<f32>::new(path, &settings, &architecture, seed_path, count).unwrap();
+            FusedNetwork::<f32>::new(dispatch, &settings, &architecture, seed_path, count).unwrap();
         let keys = network.keys(0);
         network.forward(&pixels, count, Mode::Training { step: 1, key: &keys });
-        let expected = forward.gradients(&weights, Some(&Decided { trunk: &network.trunk }));
+        let expected = forward.gradients(&weights, Some(&Decided { pass: &network.pass }));
         println!("{what}: {:?}", expected.doubts);
         let doubt = expected.doubts.iter().copied().fold(0.0, f64::max);
         assert!(doubt < ROUNDING, "{what}: rounding explains no decision over {doubt:.2e}");

@@ -1,6 +1,6 @@
 //! One stage at run time: its tables, buffers and place among the parameters.
 
-use super::parameters::Slots;
+use super::parameters::ParameterLayout;
 use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
 use crate::spec::layers::NormStatistics;
 use gridbench_kernels::{
@@ -20,7 +20,7 @@ pub(super) struct Layer<E: Storage> {
     /// Where images stand in the first stage's input, if it multiplies.
     pub(super) inside: Option<Inside>,
     /// What products give.
-    pub(super) middle: Extent,
+    pub(super) pre_activation: Extent,
     /// What comes out.
     pub(super) outputs: Extent,
     pub(super) linear: Option<LinearLayer<E>>,
@@ -135,13 +135,14 @@ impl<E: Storage> Layer<E> {
     /// The first stage reads whole padded images, a row of its window at a time.
     pub(super) fn new(
         stage: Stage,
-        slots: &mut Slots,
+        slots: &mut ParameterLayout,
         capacity: usize,
         is_first: bool,
         needs_input_gradient: bool,
     ) -> Self {
         let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
-        let middle = extent(stage.middle.positions(), stage.middle.channels);
+        let pre_activation =
+            extent(stage.pre_activation.positions(), stage.pre_activation.channels);
         let outputs = extent(stage.output.positions(), stage.output.channels);
         let window = stage.linear.as_ref().map(|linear| linear.window);
         let (window, sources, inside) = match window {
@@ -154,19 +155,26 @@ impl<E: Storage> Layer<E> {
                 (window, Sources::pixels(inputs), None)
             }
         };
-        let groups = middle.groups(capacity);
-        let chunk = (CHUNK_BYTES / (middle.group_len() * size_of::<E>())).clamp(1, groups);
+        let groups = pre_activation.groups(capacity);
+        let chunk = (CHUNK_BYTES / (pre_activation.group_len() * size_of::<E>())).clamp(1, groups);
         let linear = stage.linear.as_ref().zip(window).map(|(linear, window)| {
-            LinearLayer::new(linear, &window, &sources, &middle, slots, needs_input_gradient)
+            LinearLayer::new(
+                linear,
+                &window,
+                &sources,
+                &pre_activation,
+                slots,
+                needs_input_gradient,
+            )
         });
-        let norm = stage.norm.as_ref().map(|norm| NormLayer::new(norm, &middle, slots));
+        let norm = stage.norm.as_ref().map(|norm| NormLayer::new(norm, &pre_activation, slots));
         let pool = stage.pool.as_ref().map(|pool| {
             let kept = match (stage.is_bare(), &norm) {
                 (true, _) => 0,
                 (false, Some(_)) => groups,
                 (false, None) => chunk,
             };
-            PoolLayer::new(pool, kept * middle.group_len(), outputs.len(capacity))
+            PoolLayer::new(pool, kept * pre_activation.group_len(), outputs.len(capacity))
         });
         let kept = match (&norm, &pool) {
             (Some(_), _) => groups,
@@ -177,13 +185,13 @@ impl<E: Storage> Layer<E> {
             inputs: *sources.extent(),
             sources,
             inside,
-            middle,
+            pre_activation,
             outputs,
             linear,
             norm,
             pool,
-            sums: Aligned::zeros(kept * middle.group_len()),
-            gradient_sums: vec![0.0; middle.stride()],
+            sums: Aligned::zeros(kept * pre_activation.group_len()),
+            gradient_sums: vec![0.0; pre_activation.stride()],
             chunk,
             needs_input_gradient,
             stage,
@@ -235,19 +243,20 @@ impl<E: Storage> LinearLayer<E> {
         linear: &Linear,
         window: &Window,
         sources: &Sources,
-        middle: &Extent,
-        slots: &mut Slots,
+        pre_activation: &Extent,
+        slots: &mut ParameterLayout,
         needs_input_gradient: bool,
     ) -> Self {
-        let shape = WeightShape::new(window.places(), sources.length(), middle);
+        let shape = WeightShape::new(window.places(), sources.length(), pre_activation);
         // Files order weights by the window, also where several of its places are one source.
         let places = linear.window.places();
         let inputs = shape.places() * shape.inputs() / places;
-        let order = WeightShape::new(places, inputs, middle);
+        let order = WeightShape::new(places, inputs, pre_activation);
         let weights =
             slots.weights(format!("{}.weight", linear.prefix), linear.shape.clone(), order);
-        let bias = linear.bias.then(|| slots.vector(format!("{}.bias", linear.prefix), middle));
-        let tiled = E::tiled(window, sources, middle);
+        let bias =
+            linear.bias.then(|| slots.vector(format!("{}.bias", linear.prefix), pre_activation));
+        let tiled = E::tiled(window, sources, pre_activation);
         let backward = if needs_input_gradient {
             E::backward_len(&shape, &tiled, sources.extent().stride())
         } else {
@@ -257,25 +266,25 @@ impl<E: Storage> LinearLayer<E> {
             shape,
             forward: Taps::forward(window),
             backward: Taps::backward(window),
-            runs: Runs::new(window, E::stretch(sources, middle)),
+            runs: Runs::new(window, E::stretch(sources, pre_activation)),
             packed_forward: Aligned::zeros(E::forward_len(&shape, &tiled)),
             packed_backward: Aligned::zeros(backward),
             tiled,
             weights,
             bias,
-            bias_values: vec![0.0; middle.stride()],
+            bias_values: vec![0.0; pre_activation.stride()],
         }
     }
 }
 
 impl NormLayer {
-    fn new(norm: &Norm, middle: &Extent, slots: &mut Slots) -> Self {
-        let stride = middle.stride();
+    fn new(norm: &Norm, pre_activation: &Extent, slots: &mut ParameterLayout) -> Self {
+        let stride = pre_activation.stride();
         let zeros = || vec![0.0; stride];
         Self {
             settings: norm.clone(),
-            scale: slots.vector(format!("{}.scale", norm.prefix), middle),
-            shift: slots.vector(format!("{}.shift", norm.prefix), middle),
+            scale: slots.vector(format!("{}.scale", norm.prefix), pre_activation),
+            shift: slots.vector(format!("{}.shift", norm.prefix), pre_activation),
             running_mean: zeros(),
             running_variance: vec![1.0; stride],
             mean: zeros(),
@@ -308,7 +317,7 @@ impl NormLayer {
         }
     }
 
-    /// Turns the moments of a batch of `count` values a channel into the normalisation to apply,
+    /// Turns the moments of a batch of `count` values per channel into the normalisation to apply,
     /// and keeps them.
     pub(super) fn normalise_batch(&mut self, count: f64, scale: &[f32], shift: &[f32], keep: Keep) {
         let share = match keep {
@@ -357,7 +366,7 @@ impl NormLayer {
         }
     }
 
-    /// Works out the gradient's coefficients from its sums over `count` values a channel:
+    /// Works out the gradient's coefficients from its sums over `count` values per channel:
     /// `dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy · x̂))` (Ioffe & Szegedy 2015). Returns nothing;
     /// writes the gradients of scale and shift.
     pub(super) fn differentiate(

@@ -1,4 +1,4 @@
-//! The fused CPU path: whole networks in hand-written kernels, one training a thread.
+//! The fused CPU path: whole networks in hand-written kernels, one training per thread.
 //!
 //! Owns the plan of a network's stages, its buffers and the order of kernels in a step; the
 //! arithmetic is in [`gridbench_kernels`]. Invariants: buffers are allocated once per training and
@@ -9,6 +9,7 @@
 mod backward;
 #[cfg(test)]
 mod first_step_tests;
+mod forward_pass;
 mod layer;
 mod network;
 mod parameters;
@@ -16,6 +17,5 @@ mod rule;
 mod stages;
 #[cfg(test)]
 mod tests;
-mod trunk;
 
 pub use network::{build, has_kernels, path_name};

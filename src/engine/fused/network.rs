@@ -5,22 +5,22 @@ use super::super::dropout::DropoutMask;
 use super::super::init::initial_weights;
 use super::super::network::{Network, NetworkState, StepInput, StepResult, find};
 use super::super::weights::NamedTensor;
+use super::forward_pass::{ForwardPass, Mode};
 use super::layer::NormLayer;
 use super::rule::{initial_square, rule};
 use super::stages;
-use super::trunk::{Mode, Trunk};
 use crate::base::SeedPath;
 use crate::data::ImageShape;
 use crate::spec::architecture::Architecture;
 use crate::spec::settings::{OptimizerSettings, Settings};
-use gridbench_kernels::{Aligned, BatchLoss, Path, Rule, Storage, cross_entropy, step};
+use gridbench_kernels::{Aligned, BatchLoss, Dispatch, Rule, Storage, cross_entropy, step};
 
 /// Names of the optimizer's memories in files.
 const MEMORIES: [&str; 2] = ["first", "second"];
 
 /// One model whose step runs in hand-written kernels.
 pub(super) struct FusedNetwork<E: Storage> {
-    pub(super) trunk: Trunk<E>,
+    pub(super) pass: ForwardPass<E>,
     seed_path: SeedPath,
     optimizer: OptimizerSettings,
     parameters: Aligned<f32>,
@@ -38,7 +38,7 @@ pub(super) struct FusedNetwork<E: Storage> {
 /// # Errors
 /// If the layers do not fit the images, or one of them has no kernel.
 pub fn build(
-    path: Path,
+    dispatch: Dispatch,
     settings: &Settings,
     shape: ImageShape,
     classes: usize,
@@ -48,18 +48,23 @@ pub fn build(
     let image = (shape.height, shape.width, shape.channels);
     let architecture = Architecture::of(&settings.model.layers, image, classes)?;
     #[cfg(target_arch = "x86_64")]
-    if path.isa().is_bf16() {
-        let network =
-            FusedNetwork::<half::bf16>::new(path, settings, &architecture, seed_path, capacity)?;
+    if dispatch.isa().is_bf16() {
+        let network = FusedNetwork::<half::bf16>::new(
+            dispatch,
+            settings,
+            &architecture,
+            seed_path,
+            capacity,
+        )?;
         return Ok(Box::new(network));
     }
-    Ok(Box::new(FusedNetwork::<f32>::new(path, settings, &architecture, seed_path, capacity)?))
+    Ok(Box::new(FusedNetwork::<f32>::new(dispatch, settings, &architecture, seed_path, capacity)?))
 }
 
 /// Returns what the path is called in records.
 #[must_use]
-pub fn path_name(path: Path) -> String {
-    let isa = path.isa();
+pub fn path_name(dispatch: Dispatch) -> String {
+    let isa = dispatch.isa();
     if isa.is_bf16() { format!("fused {isa}") } else { format!("fused {isa} f32") }
 }
 
@@ -74,21 +79,21 @@ pub fn has_kernels(settings: &Settings, shape: ImageShape, classes: usize) -> bo
 
 impl<E: Storage> FusedNetwork<E> {
     pub(super) fn new(
-        path: Path,
+        dispatch: Dispatch,
         settings: &Settings,
         architecture: &Architecture,
         seed_path: SeedPath,
         capacity: usize,
     ) -> Result<Self, EngineError> {
         let layers = &settings.model.layers;
-        let trunk = Trunk::<E>::new(path, layers, architecture, capacity.max(1))?;
+        let pass = ForwardPass::<E>::new(dispatch, layers, architecture, capacity.max(1))?;
         let optimizer = settings.train.optimizer.clone();
-        let len = trunk.slots.len;
+        let len = pass.slots.len;
         let needed = rule(&optimizer, 0.0, 0).needs();
         let memories =
             [needed.0, needed.1].map(|needed| Aligned::zeros(if needed { len } else { 0 }));
         let mut network = Self {
-            trunk,
+            pass,
             seed_path,
             parameters: Aligned::zeros(len),
             gradient: Aligned::zeros(len),
@@ -108,10 +113,10 @@ impl<E: Storage> FusedNetwork<E> {
         let keys = self.keys(input.step);
         let mode = Mode::Training { step: input.step + 1, key: &keys };
         self.forward(input.pixels, input.labels.len(), mode);
-        let outputs = self.trunk.outputs();
-        let Trunk { logits, delta, .. } = &mut self.trunk;
+        let outputs = self.pass.outputs();
+        let ForwardPass { logits, delta, .. } = &mut self.pass;
         let batch = cross_entropy(&outputs, logits, input.labels, delta);
-        self.trunk.backward(&self.parameters, &mut self.gradient, mode);
+        self.pass.backward(&self.parameters, &mut self.gradient, mode);
         batch
     }
 
@@ -123,7 +128,7 @@ impl<E: Storage> FusedNetwork<E> {
 
     /// Computes logits.
     pub(super) fn forward(&mut self, pixels: &[f32], images: usize, mode: Mode<'_>) {
-        self.trunk.forward(&self.parameters, pixels, images, mode);
+        self.pass.forward(&self.parameters, pixels, images, mode);
     }
 
     /// Returns every memory's name and buffer.
@@ -133,12 +138,12 @@ impl<E: Storage> FusedNetwork<E> {
 
     /// Returns the layers whose statistics are measured.
     fn measured(&mut self) -> impl Iterator<Item = &mut NormLayer> {
-        let norms = self.trunk.layers.iter_mut().filter_map(|layer| layer.norm.as_mut());
+        let norms = self.pass.layers.iter_mut().filter_map(|layer| layer.norm.as_mut());
         norms.filter(|norm| norm.is_measured())
     }
 
     fn read(&self, row: &[f32]) -> Vec<NamedTensor> {
-        self.trunk.slots.slots.iter().map(|slot| slot.read(row)).collect()
+        self.pass.slots.slots.iter().map(|slot| slot.read(row)).collect()
     }
 }
 
@@ -148,16 +153,16 @@ impl<E: Storage> Network for FusedNetwork<E> {
     }
 
     fn path(&self) -> String {
-        path_name(self.trunk.path)
+        path_name(self.pass.dispatch)
     }
 
     fn trainable_parameters(&self) -> u64 {
-        self.trunk.slots.count() as u64
+        self.pass.slots.count() as u64
     }
 
     fn working_bytes(&self) -> u64 {
         let rows = 2 + self.memories().count();
-        (self.trunk.bytes() + rows * self.parameters.bytes()) as u64
+        (self.pass.bytes() + rows * self.parameters.bytes()) as u64
     }
 
     fn train_step(
@@ -167,7 +172,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     ) -> Result<(), EngineError> {
         let ([input], [result]) = (inputs, results) else {
             return Err(EngineError::Unsupported(format!(
-                "the fused path trains one model at a time, found {}",
+                "the fused dispatch trains one model at a time, found {}",
                 inputs.len()
             )));
         };
@@ -175,8 +180,8 @@ impl<E: Storage> Network for FusedNetwork<E> {
         *result = StepResult { loss_sum: batch.loss, correct: batch.correct as u32 };
         let rule: Rule = rule(&self.optimizer, input.learning_rate, input.step + 1);
         let [first, second] = &mut self.memories;
-        step(self.trunk.path, rule, &mut self.parameters, &self.gradient, first, second);
-        self.trunk.invalidate();
+        step(self.pass.dispatch, rule, &mut self.parameters, &self.gradient, first, second);
+        self.pass.invalidate();
         Ok(())
     }
 
@@ -188,19 +193,19 @@ impl<E: Storage> Network for FusedNetwork<E> {
     ) -> Result<(), EngineError> {
         let ([pixels], [logits]) = (pixels, logits) else {
             return Err(EngineError::Unsupported(format!(
-                "the fused path predicts with one model at a time, found {}",
+                "the fused dispatch predicts with one model at a time, found {}",
                 pixels.len()
             )));
         };
-        let outputs = self.trunk.outputs();
+        let outputs = self.pass.outputs();
         let mode = if self.is_measuring { Mode::Measuring } else { Mode::Evaluation };
         let batches =
-            pixels[..images * self.image_len].chunks(self.trunk.capacity * self.image_len.max(1));
+            pixels[..images * self.image_len].chunks(self.pass.capacity * self.image_len.max(1));
         for batch in batches {
             let images = batch.len() / self.image_len;
-            self.trunk.forward(&self.parameters, batch, images, mode);
+            self.pass.forward(&self.parameters, batch, images, mode);
             for image in 0..images {
-                let row = &self.trunk.logits[outputs.place(image, 0)..][..self.classes];
+                let row = &self.pass.logits[outputs.place(image, 0)..][..self.classes];
                 logits.extend_from_slice(row);
             }
         }
@@ -221,8 +226,8 @@ impl<E: Storage> Network for FusedNetwork<E> {
 
     fn weights(&self, _model: usize) -> Vec<NamedTensor> {
         let mut tensors = self.read(&self.parameters);
-        for norm in self.trunk.layers.iter().filter_map(|layer| layer.norm.as_ref()) {
-            let channels = self.trunk.slots.slots[norm.scale].order.outputs();
+        for norm in self.pass.layers.iter().filter_map(|layer| layer.norm.as_ref()) {
+            let channels = self.pass.slots.slots[norm.scale].order.outputs();
             for (role, values) in
                 [("mean", &norm.running_mean), ("variance", &norm.running_variance)]
             {
@@ -236,11 +241,11 @@ impl<E: Storage> Network for FusedNetwork<E> {
     }
 
     fn load_weights(&mut self, _model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
-        for slot in &self.trunk.slots.slots {
+        for slot in &self.pass.slots.slots {
             slot.write(weights, &mut self.parameters)?;
         }
-        for norm in self.trunk.layers.iter_mut().filter_map(|layer| layer.norm.as_mut()) {
-            let channels = self.trunk.slots.slots[norm.scale].order.outputs();
+        for norm in self.pass.layers.iter_mut().filter_map(|layer| layer.norm.as_mut()) {
+            let channels = self.pass.slots.slots[norm.scale].order.outputs();
             for (role, values) in
                 [("mean", &mut norm.running_mean), ("variance", &mut norm.running_variance)]
             {
@@ -248,7 +253,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
                 values[..channels].copy_from_slice(&find(weights, &name, &[channels])?.values);
             }
         }
-        self.trunk.invalidate();
+        self.pass.invalidate();
         Ok(())
     }
 
@@ -279,7 +284,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
                     Some(NamedTensor { name, ..tensor.clone() })
                 })
                 .collect();
-            for slot in &self.trunk.slots.slots {
+            for slot in &self.pass.slots.slots {
                 slot.write(&of_memory, values)?;
             }
         }

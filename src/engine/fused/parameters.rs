@@ -40,10 +40,10 @@ impl Slot {
             [order.places(), order.inputs(), order.outputs(), order.stride()];
         for output in 0..outputs {
             for input in 0..inputs {
-                for place in 0..places {
+                for index in 0..places {
                     visit(
-                        (output * inputs + input) * places + place,
-                        self.start + (place * inputs + input) * stride + output,
+                        (output * inputs + input) * places + index,
+                        self.start + (index * inputs + input) * stride + output,
                     );
                 }
             }
@@ -53,7 +53,7 @@ impl Slot {
     /// Copies the tensor out of the row.
     pub(super) fn read(&self, row: &[f32]) -> NamedTensor {
         let mut values = vec![0.0; self.shape.iter().product()];
-        self.visit(|file, place| values[file] = row[place]);
+        self.visit(|file, index| values[file] = row[index]);
         NamedTensor::new(self.name.clone(), self.shape.clone(), values)
     }
 
@@ -67,21 +67,21 @@ impl Slot {
         row: &mut [f32],
     ) -> Result<(), EngineError> {
         let tensor = find(tensors, &self.name, &self.shape)?;
-        self.visit(|file, place| row[place] = tensor.values[file]);
+        self.visit(|file, index| row[index] = tensor.values[file]);
         Ok(())
     }
 }
 
 /// Places of all tensors in the row.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Slots {
+pub(super) struct ParameterLayout {
     /// In the order of the layers.
     pub(super) slots: Vec<Slot>,
     /// Length of the row.
     pub(super) len: usize,
 }
 
-impl Slots {
+impl ParameterLayout {
     /// Adds a weight tensor and returns its index.
     pub(super) fn weights(&mut self, name: String, shape: Vec<usize>, order: WeightShape) -> usize {
         self.slots.push(Slot { name, shape, order, start: self.len });
@@ -89,7 +89,7 @@ impl Slots {
         self.slots.len() - 1
     }
 
-    /// Adds one value a channel and returns its index.
+    /// Adds one value per channel and returns its index.
     pub(super) fn vector(&mut self, name: String, channels: &Extent) -> usize {
         self.weights(name, vec![channels.channels()], WeightShape::new(1, 1, channels))
     }
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_tensor_survives_the_row() {
-        let mut slots = Slots::default();
+        let mut slots = ParameterLayout::default();
         slots.vector("first".to_owned(), &Extent::new(1, 3, 1));
         let order = WeightShape::new(4, 3, &Extent::new(1, 5, 1));
         let at = slots.weights("w".to_owned(), vec![5, 3, 2, 2], order);

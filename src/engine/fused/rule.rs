@@ -74,19 +74,19 @@ pub(super) fn initial_square(settings: &OptimizerSettings) -> f32 {
 mod tests {
     use super::*;
     use crate::engine::testing::published;
-    use gridbench_kernels::{Path, step};
+    use gridbench_kernels::{Dispatch, step};
 
     #[test]
     fn every_rule_steps_as_keras_and_torch_do_under_every_schedule() {
-        for path in Path::all() {
-            published::compare(path.isa().name(), |settings, start| {
+        for dispatch in Dispatch::all() {
+            published::compare(dispatch.isa().name(), |settings, start| {
                 let mut weights = start.to_vec();
                 let mut memories = [vec![0.0; start.len()], vec![0.0; start.len()]];
                 let settings = settings.clone();
                 Box::new(move |gradient, learning_rate, index| {
                     let [first, second] = &mut memories;
                     let rule = rule(&settings, learning_rate, index + 1);
-                    step(path, rule, &mut weights, gradient, first, second);
+                    step(dispatch, rule, &mut weights, gradient, first, second);
                     weights.clone()
                 })
             });

@@ -8,7 +8,7 @@ use super::super::EngineError;
 use super::super::geometry::Volume;
 use crate::spec::architecture::{Architecture, LayerSummary};
 use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics};
-use gridbench_kernels::{MOST_PLACES, Window};
+use gridbench_kernels::{MAX_PLACES, Window};
 
 /// One stage of a network.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub(super) struct Stage {
     /// What goes in.
     pub(super) input: Volume,
     /// What the products give.
-    pub(super) middle: Volume,
+    pub(super) pre_activation: Volume,
     /// What comes out.
     pub(super) output: Volume,
 }
@@ -108,7 +108,7 @@ impl Stage {
             pool: None,
             dropout: None,
             input,
-            middle: input,
+            pre_activation: input,
             output: input,
         }
     }
@@ -164,7 +164,7 @@ pub(super) fn cut(
 
 fn unsupported(what: &str, layer: usize) -> EngineError {
     EngineError::Unsupported(format!(
-        "the fused path has no kernel for {what} (layer {layer}); the portable path has"
+        "the fused dispatch has no kernel for {what} (layer {layer}); the portable dispatch has"
     ))
 }
 
@@ -213,7 +213,7 @@ impl Builder {
             }
             LayerSettings::BatchNorm { momentum, epsilon, statistics } => {
                 self.reach(Progress::Relu);
-                if self.stage.middle.channels != summary.input.channels() {
+                if self.stage.pre_activation.channels != summary.input.channels() {
                     return Err(unsupported("batch-norm after flatten", place));
                 }
                 self.stage.norm = Some(Norm { prefix, momentum, epsilon, statistics });
@@ -230,7 +230,7 @@ impl Builder {
                 }
             }
             LayerSettings::MaxPool { size, stride, .. } => {
-                if size * size > MOST_PLACES {
+                if size * size > MAX_PLACES {
                     return Err(unsupported("a max-pool of more than 255 places", place));
                 }
                 self.reach(Progress::ReluAfter);
@@ -260,8 +260,8 @@ impl Builder {
     fn linear(&mut self, linear: Linear, summary: &LayerSummary) {
         self.reach(Progress::Fresh);
         self.stage.linear = Some(linear);
-        self.stage.middle = Volume::from(summary.output);
-        self.stage.output = self.stage.middle;
+        self.stage.pre_activation = Volume::from(summary.output);
+        self.stage.output = self.stage.pre_activation;
         self.progress = Progress::Linear;
     }
 

@@ -12,7 +12,7 @@ use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
 use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
 use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention, Settings};
-use gridbench_kernels::{Isa, Path};
+use gridbench_kernels::{Dispatch, Isa};
 
 const RELU: LayerSettings = LayerSettings::Relu;
 const NORM: LayerSettings =
@@ -132,8 +132,8 @@ fn seed_path() -> SeedPath {
     SeedPath::member(Seed(3), 0, 1)
 }
 
-fn fused(path: Path, settings: &Settings) -> Box<dyn Network> {
-    build(path, settings, SHAPE, CLASSES, seed_path(), settings.train.batch_size).unwrap()
+fn fused(dispatch: Dispatch, settings: &Settings) -> Box<dyn Network> {
+    build(dispatch, settings, SHAPE, CLASSES, seed_path(), settings.train.batch_size).unwrap()
 }
 
 fn portable(settings: &Settings) -> Box<dyn Network> {
@@ -201,17 +201,17 @@ fn assert_same_weights(found: &[NamedTensor], expected: &[NamedTensor], most: f6
     }
 }
 
-fn f32_paths() -> impl Iterator<Item = Path> {
-    Path::all().into_iter().filter(|path| !path.isa().is_bf16())
+fn f32_paths() -> impl Iterator<Item = Dispatch> {
+    Dispatch::all().into_iter().filter(|dispatch| !dispatch.isa().is_bf16())
 }
 
 #[test]
 fn every_stage_trains_as_on_the_portable_path() {
     for (name, layers) in networks() {
         let settings = network_settings(layers);
-        for path in f32_paths() {
-            let what = format!("{name} on {}", path.isa());
-            let (mut fused, mut portable) = (fused(path, &settings), portable(&settings));
+        for dispatch in f32_paths() {
+            let what = format!("{name} on {}", dispatch.isa());
+            let (mut fused, mut portable) = (fused(dispatch, &settings), portable(&settings));
             assert_same_weights(&fused.weights(0), &portable.weights(0), 1e-9, &what);
             assert_eq!(fused.trainable_parameters(), portable.trainable_parameters());
             // Full and partial batches, so that stale values of larger batches would show.
@@ -258,8 +258,8 @@ fn every_optimizer_steps_as_on_the_portable_path() {
     for optimizer in gradient_descents.chain(optimizers) {
         let mut settings = network_settings(layers.clone());
         settings.train.optimizer = optimizer.clone();
-        let path = Path::fastest_f32();
-        let (mut fused, mut portable) = (fused(path, &settings), portable(&settings));
+        let dispatch = Dispatch::fastest_f32();
+        let (mut fused, mut portable) = (fused(dispatch, &settings), portable(&settings));
         for step in 0..4 {
             train(fused.as_mut(), 16, step);
             train(portable.as_mut(), 16, step);
@@ -275,10 +275,10 @@ fn losses_fall_along_the_gradient_as_finite_differences_say() {
         // Dropout masks depend on the step alone, so the loss is a function of the weights.
         let mut settings = network_settings(layers);
         settings.train.optimizer = gradient_descent();
-        for path in f32_paths() {
-            let start = fused(path, &settings).weights(0);
+        for dispatch in f32_paths() {
+            let start = fused(dispatch, &settings).weights(0);
             let loss = |weights: &[NamedTensor], learning_rate: f64| {
-                let mut network = fused(path, &settings);
+                let mut network = fused(dispatch, &settings);
                 network.load_weights(0, weights).unwrap();
                 let (pixels, labels) = batch(37, 5);
                 let input = StepInput {
@@ -318,7 +318,7 @@ fn losses_fall_along_the_gradient_as_finite_differences_say() {
                     loss(&weights, 0.0).0
                 };
                 let slope = (moved(1.0) - moved(-1.0)) / (2.0 * step);
-                let what = format!("{name} on {}: {}", path.isa(), tensor.name);
+                let what = format!("{name} on {}: {}", dispatch.isa(), tensor.name);
                 assert!((slope / length - 1.0).abs() < 0.05, "{what}: {slope} {length}");
             }
         }
@@ -328,15 +328,15 @@ fn losses_fall_along_the_gradient_as_finite_differences_say() {
 #[test]
 fn the_same_seed_gives_the_same_bits_and_a_saved_state_continues_exactly() {
     let settings = network_settings(networks().swap_remove(2).1);
-    for path in Path::all() {
-        let mut first = fused(path, &settings);
-        let mut second = fused(path, &settings);
+    for dispatch in Dispatch::all() {
+        let mut first = fused(dispatch, &settings);
+        let mut second = fused(dispatch, &settings);
         for step in 0..3 {
             train(first.as_mut(), 37, step);
             train(second.as_mut(), 37, step);
         }
         assert_eq!(first.state(0), second.state(0));
-        let mut third = fused(path, &settings);
+        let mut third = fused(dispatch, &settings);
         third.load_state(0, &first.state(0)).unwrap();
         assert_eq!(third.state(0), first.state(0));
         train(first.as_mut(), 37, 3);
@@ -348,8 +348,8 @@ fn the_same_seed_gives_the_same_bits_and_a_saved_state_continues_exactly() {
 #[test]
 fn predictions_do_not_depend_on_how_images_are_batched() {
     let settings = network_settings(every_layer());
-    for path in Path::all() {
-        let mut network = fused(path, &settings);
+    for dispatch in Dispatch::all() {
+        let mut network = fused(dispatch, &settings);
         train(network.as_mut(), 37, 0);
         let all = logits(network.as_mut(), 90);
         let (pixels, _) = batch(90, 99);
@@ -357,21 +357,21 @@ fn predictions_do_not_depend_on_how_images_are_batched() {
         for image in pixels.chunks(SHAPE.len()) {
             network.predict(&[image], 1, &mut one_by_one).unwrap();
         }
-        assert_eq!(all, one_by_one.remove(0), "{}", path.isa());
+        assert_eq!(all, one_by_one.remove(0), "{}", dispatch.isa());
     }
 }
 
 #[test]
 fn the_path_is_named() {
     let settings = network_settings(every_layer());
-    let path = Path::new(Isa::Portable).unwrap();
-    assert_eq!(fused(path, &settings).path(), "fused portable f32");
+    let dispatch = Dispatch::new(Isa::Portable).unwrap();
+    assert_eq!(fused(dispatch, &settings).path(), "fused portable f32");
 }
 
 #[test]
 fn packs_are_refused() {
     let settings = network_settings(every_layer());
-    let mut network = fused(Path::fastest_f32(), &settings);
+    let mut network = fused(Dispatch::fastest_f32(), &settings);
     let (pixels, labels) = batch(2, 1);
     let input = StepInput {
         pixels: &pixels,
@@ -389,12 +389,12 @@ const BF16_DISTANCE: f64 = 0.05;
 
 #[test]
 fn bf16_computes_what_f32_computes_to_its_precision() {
-    let Ok(path) = Path::new(Isa::AmxBf16) else { return };
+    let Ok(dispatch) = Dispatch::new(Isa::AmxBf16) else { return };
     for (name, layers) in networks() {
         let mut settings = network_settings(layers);
         settings.train.optimizer = gradient_descent();
-        let mut rough = fused(path, &settings);
-        let mut exact = fused(Path::fastest_f32(), &settings);
+        let mut rough = fused(dispatch, &settings);
+        let mut exact = fused(Dispatch::fastest_f32(), &settings);
         for (step, images) in [37, 20, 37].into_iter().enumerate() {
             let found = train(rough.as_mut(), images, step as u64);
             let expected = train(exact.as_mut(), images, step as u64);
@@ -409,12 +409,12 @@ fn bf16_computes_what_f32_computes_to_its_precision() {
 
 #[test]
 fn bf16_learns_a_fixed_batch_as_well_as_f32() {
-    let Ok(path) = Path::new(Isa::AmxBf16) else { return };
+    let Ok(dispatch) = Dispatch::new(Isa::AmxBf16) else { return };
     let settings = network_settings(networks().swap_remove(2).1);
-    let last_loss = |path| {
-        let mut network = fused(path, &settings);
+    let last_loss = |dispatch| {
+        let mut network = fused(dispatch, &settings);
         (0..60).map(|step| train(network.as_mut(), 37, step).loss_sum / 37.0).last().unwrap()
     };
-    let (rough, exact) = (last_loss(path), last_loss(Path::fastest_f32()));
+    let (rough, exact) = (last_loss(dispatch), last_loss(Dispatch::fastest_f32()));
     assert!(rough < 0.2 && exact < 0.2, "bf16 {rough}, f32 {exact}");
 }

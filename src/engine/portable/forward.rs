@@ -114,7 +114,7 @@ impl<D: Backend> PortableNetwork<D> {
         (models, channels, features / channels * images)
     }
 
-    /// Returns a weight that has one value a channel.
+    /// Returns a weight that has one value per channel.
     fn by_channel(
         &self,
         weight: usize,

@@ -45,9 +45,9 @@ impl<D: Backend> Optimizer<D> {
         };
         let mut optimizer = Self { settings: settings.clone(), memory };
         if let OptimizerSettings::RmsProp { convention: RmsPropConvention::Dfdx, .. } = settings {
-            for (place, weight) in weights.iter().enumerate() {
+            for (index, weight) in weights.iter().enumerate() {
                 let ones = weight.device().try_ones_like(weight.shape())?;
-                optimizer.remember(SQUARES, place, weight, &ones)?;
+                optimizer.remember(SQUARES, index, weight, &ones)?;
             }
         }
         Ok(optimizer)
@@ -62,10 +62,10 @@ impl<D: Backend> Optimizer<D> {
     }
 
     /// Returns memory `kind` of `weight`, the `place`-th.
-    pub(super) fn memory(&self, kind: usize, place: usize, weight: &Packed<D>) -> Packed<D> {
+    pub(super) fn memory(&self, kind: usize, index: usize, weight: &Packed<D>) -> Packed<D> {
         match &self.memory {
             Memory::Buffers(buffers) => buffers[kind].get(weight),
-            Memory::Tensors(tensors) => tensors[kind][place].clone(),
+            Memory::Tensors(tensors) => tensors[kind][index].clone(),
         }
     }
 
@@ -76,14 +76,14 @@ impl<D: Backend> Optimizer<D> {
     pub(super) fn remember(
         &mut self,
         kind: usize,
-        place: usize,
+        index: usize,
         weight: &Packed<D>,
         values: &Packed<D>,
     ) -> Result<(), D::Err> {
         let buffers = match &mut self.memory {
             Memory::Buffers(buffers) => buffers,
             Memory::Tensors(tensors) => {
-                tensors[kind][place] = values.clone();
+                tensors[kind][index] = values.clone();
                 return Ok(());
             }
         };
@@ -109,9 +109,9 @@ impl<D: Backend> Optimizer<D> {
                 step_by_dfdx(&self.settings, buffers, weights, gradients, learning_rate)
             }
             Memory::Tensors(tensors) => {
-                for (place, weight) in weights.iter_mut().enumerate() {
+                for (index, weight) in weights.iter_mut().enumerate() {
                     let gradient = gradients.get(weight);
-                    let mut memory = tensors.iter_mut().map(|kind| &mut kind[place]);
+                    let mut memory = tensors.iter_mut().map(|kind| &mut kind[index]);
                     let memory = [memory.next(), memory.next()];
                     step_by_tensors(&self.settings, memory, weight, gradient, step_size)?;
                 }

@@ -1,5 +1,5 @@
 //! Which feature of a layer's input stands where in what the layer multiplies: the plan of a
-//! convolution or a pool in the packed layout, where a feature is a row of one value an image.
+//! convolution or a pool in the packed layout, where a feature is a row of one value per image.
 
 #[cfg(feature = "cuda")]
 use std::any::Any;

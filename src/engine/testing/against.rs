@@ -174,16 +174,16 @@ pub(crate) fn compare(case: &Case, build: Build, tolerance: Tolerance) {
     let mut statistics = Vec::new();
     reference.logits(&pixels, Mode::Train(step), &mut statistics);
     let mut statistics = statistics.iter();
-    for (place, (before, after)) in start.iter().zip(&after).enumerate() {
+    for (index, (before, after)) in start.iter().zip(&after).enumerate() {
         let what = format!("{} of {what}", before.name);
-        if reference.is_trainable(place) {
+        if reference.is_trainable(index) {
             let values = 0..before.values.len();
             let found: Vec<f64> = values
                 .clone()
                 .map(|v| f64::from(before.values[v]) - f64::from(after.values[v]))
                 .collect();
             let expected: Vec<f64> =
-                values.map(|v| reference.derivative((place, v), &pixels, &labels, step)).collect();
+                values.map(|v| reference.derivative((index, v), &pixels, &labels, step)).collect();
             assert_near(&found, &expected, tolerance.gradients, &what);
         } else if role(&before.name) == "mean" {
             let (means, variances) = statistics.next().unwrap();

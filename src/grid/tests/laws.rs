@@ -149,9 +149,9 @@ proptest! {
     fn ids_do_not_depend_on_other_cells(axes in axes(), dropped in 0usize..100) {
         let all: HashSet<CellId> = ids(&grid(&block(&axes))).into_iter().collect();
         let mut fewer = axes.clone();
-        let place = dropped % fewer.len();
-        prop_assume!(fewer[place].1.len() > 1);
-        fewer[place].1.pop();
+        let index = dropped % fewer.len();
+        prop_assume!(fewer[index].1.len() > 1);
+        fewer[index].1.pop();
         let some: HashSet<CellId> = ids(&grid(&block(&fewer))).into_iter().collect();
         prop_assert!(some.is_subset(&all));
     }

@@ -20,7 +20,7 @@ use crate::spec::settings::{
 };
 
 fn member_ids(plan: &Plan, trial: usize) -> Vec<MemberId> {
-    plan.trials[trial].members.iter().map(|&place| plan.members[place].id).collect()
+    plan.trials[trial].members.iter().map(|&index| plan.members[index].id).collect()
 }
 
 /// The id of the only member of a plan with one cell and one repeat.
@@ -47,10 +47,10 @@ fn an_ensemble_contains_all_smaller_ones() {
     let sizes = [4, 1, 2];
     let plan = plan(2, sizes.map(|size| cell(1, |settings| settings.ensemble.size = size)));
     assert_eq!(plan.members.len(), 8);
-    for (place, trial) in plan.trials.iter().enumerate() {
+    for (index, trial) in plan.trials.iter().enumerate() {
         let largest = member_ids(&plan, trial.repeat as usize);
         let size = sizes[trial.cell] as usize;
-        assert_eq!(member_ids(&plan, place), largest[..size]);
+        assert_eq!(member_ids(&plan, index), largest[..size]);
     }
     assert!(plan.members.iter().all(|member| member.settings.ensemble.size == 1));
 }
@@ -368,26 +368,26 @@ proptest! {
         standings in prop::collection::vec(0u8..3, 64),
     ) {
         let plan = plan(repeats, cells);
-        let finished = |place: usize| standings[place % 64] == 1;
-        let given_up = |place: usize| standings[place % 64] == 2;
-        let standing = |place: usize| match standings[place % 64] {
+        let finished = |index: usize| standings[index % 64] == 1;
+        let given_up = |index: usize| standings[index % 64] == 2;
+        let standing = |index: usize| match standings[index % 64] {
             0 => MemberStanding::Missing,
             1 => MemberStanding::Finished,
             _ => MemberStanding::GivenUp,
         };
-        let scored = |trial: &Trial| trial.members.iter().all(|&place| finished(place));
+        let scored = |trial: &Trial| trial.members.iter().all(|&index| finished(index));
         let known = Known {
             members: plan.members.iter().enumerate().map(|(at, member)| (member.id, standing(at))).collect(),
             trials: plan.trials.iter().filter(|trial| scored(trial))
                 .map(|trial| (trial.id, TrialStanding::Finished)).collect(),
         };
         let left = outstanding(&plan, &known);
-        for place in 0..plan.members.len() {
-            let done = finished(place) || given_up(place);
-            prop_assert_ne!(done, left.members.contains(&place));
+        for index in 0..plan.members.len() {
+            let done = finished(index) || given_up(index);
+            prop_assert_ne!(done, left.members.contains(&index));
         }
-        for (place, trial) in plan.trials.iter().enumerate() {
-            prop_assert_ne!(scored(trial), left.trials.contains(&place));
+        for (index, trial) in plan.trials.iter().enumerate() {
+            prop_assert_ne!(scored(trial), left.trials.contains(&index));
         }
     }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::scale::{Linear, area_inside, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards};
-use super::trellis::{self, Frame, MOST_PANELS, Sides};
+use super::trellis::{self, Frame, MAX_PANELS, Sides};
 use crate::base::Unit;
 use crate::report::curves::{Band, CurveGroup, EpochPoint};
 use crate::report::document::PivotGrid;
 use crate::report::numbers::{Scale, counted};
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 
 /// What a chart of curves shows.
 struct Kind {
@@ -38,19 +38,19 @@ const KINDS: [Kind; 2] = [
 pub(super) fn curves(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let longest = section.curves.iter().map(|group| group.epochs.len()).max().unwrap_or(0);
-    if longest < 2 || section.cells.len() > MOST_PANELS {
+    if longest < 2 || section.cells.len() > MAX_PANELS {
         return Vec::new();
     }
     let group_of: HashMap<usize, usize> = section
         .curves
         .iter()
         .enumerate()
-        .flat_map(|(place, group)| group.cells.iter().map(move |cell| (*cell, place)))
+        .flat_map(|(index, group)| group.cells.iter().map(move |cell| (*cell, index)))
         .collect();
     let grids = grids_with_news(&section.grids, &group_of);
     let kinds = KINDS.iter().flat_map(|kind| {
-        let draw = |place: &usize| {
-            chart(presenter, kind, (*place, grids.last() == Some(place)), &group_of)
+        let draw = |index: &usize| {
+            chart(presenter, kind, (*index, grids.last() == Some(index)), &group_of)
         };
         grids.iter().filter_map(draw).collect::<Vec<_>>()
     });
@@ -62,8 +62,8 @@ pub(super) fn curves(presenter: &Presenter<'_>) -> Vec<Chart> {
 fn grids_with_news(grids: &[PivotGrid], group_of: &HashMap<usize, usize>) -> Vec<usize> {
     let mut seen = BTreeSet::new();
     (0..grids.len())
-        .filter(|place| {
-            let cells = grids[*place].entries.iter().flatten().flatten();
+        .filter(|index| {
+            let cells = grids[*index].entries.iter().flatten().flatten();
             let mut is_new = false;
             for group in cells.filter_map(|cell| group_of.get(cell)) {
                 is_new |= seen.insert(*group);
@@ -76,11 +76,11 @@ fn grids_with_news(grids: &[PivotGrid], group_of: &HashMap<usize, usize>) -> Vec
 fn chart(
     presenter: &Presenter<'_>,
     kind: &Kind,
-    (place, is_last): (usize, bool),
+    (index, is_last): (usize, bool),
     group_of: &HashMap<usize, usize>,
 ) -> Option<Chart> {
     let section = presenter.section;
-    let grid = &section.grids[place];
+    let grid = &section.grids[index];
     let scale = Scale::of(&kind.unit, None);
     let points = || section.curves.iter().flat_map(|group| &group.epochs);
     let last = points().map(|point| point.epoch).max()?;
@@ -115,7 +115,7 @@ fn chart(
     drawing.text("q", (size.0 - 4.0, 12.0), Anchor::End, &format!("{}{unit}", kind.name));
     let several = section.grids.len() > 1;
     let name = if several {
-        format!("curves-{}-{}", kind.name, place + 1)
+        format!("curves-{}-{}", kind.name, index + 1)
     } else {
         format!("curves-{}", kind.name)
     };

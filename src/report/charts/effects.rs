@@ -4,10 +4,10 @@ use super::scale::{Linear, full_range, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use super::trellis::{Frame, grid_name};
 use crate::report::document::PivotGrid;
-use crate::report::effects::{AxisEffect, Level};
+use crate::report::levels::{AxisEffect, Level};
 use crate::report::numbers::counted;
 use crate::report::pivot::ABSENT;
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 
 /// Panels beside each other.
 const COLUMNS: usize = 3;
@@ -16,11 +16,11 @@ const HEIGHT: f64 = 150.0;
 /// Width of the whole chart.
 const PAGE: f64 = 940.0;
 /// Lines that can be told apart by colour, dashes and mark.
-const MOST_LINES: usize = 6;
+const MAX_LINES: usize = 6;
 /// Levels of an axis beyond which a line says more than its marks.
-const MOST_LEVELS: usize = 60;
+const MAX_LEVELS: usize = 60;
 
-/// Draws one panel an axis: the mean over everything else at each of its levels.
+/// Draws one panel per axis: the mean over everything else at each of its levels.
 pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
     let section = presenter.section;
     let shown = |value: f64| presenter.scale.shown(value);
@@ -44,15 +44,15 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
     let (unit, above, below) = (18.0, 24.0, 38.0);
     let mut drawing = Drawing::default();
     drawing.text("q", (0.0, 11.0), Anchor::Start, &presenter.metric());
-    for (place, effect) in effects.iter().enumerate() {
+    for (index, effect) in effects.iter().enumerate() {
         let frame = Frame {
-            left: left + (place % columns) as f64 * (width + gap),
-            top: unit + above + (place / columns) as f64 * (HEIGHT + above + below),
+            left: left + (index % columns) as f64 * (width + gap),
+            top: unit + above + (index / columns) as f64 * (HEIGHT + above + below),
             width,
             height: HEIGHT,
         };
         let y = Linear::rounded(range, (frame.bottom(), frame.top), 4);
-        paper(&mut drawing, frame, &y, place % columns == 0);
+        paper(&mut drawing, frame, &y, index % columns == 0);
         let title = if effect.balanced {
             effect.label.clone()
         } else {
@@ -106,7 +106,7 @@ fn levels(
 ) {
     let count = effect.levels.len();
     let step = frame.width / count as f64;
-    let x = |place: usize| frame.left + (place as f64 + 0.5) * step;
+    let x = |index: usize| frame.left + (index as f64 + 0.5) * step;
     // Levels in their own order: a line is a help for the eye, so only numbers get one.
     let is_numeric = effect
         .levels
@@ -115,18 +115,18 @@ fn levels(
     let means: Vec<(usize, &Level)> =
         effect.levels.iter().enumerate().filter(|(_, level)| level.mean.is_some()).collect();
     let points: Vec<(f64, f64)> =
-        means.iter().filter_map(|(place, level)| Some((x(*place), y(level.mean?.mean)))).collect();
+        means.iter().filter_map(|(index, level)| Some((x(*index), y(level.mean?.mean)))).collect();
     if is_numeric {
         drawing.polyline("grid axis", &points);
     }
-    for (place, level) in &means {
+    for (index, level) in &means {
         let Some(mean) = level.mean else { continue };
         let title = format!("{} {}: {}", effect.label, level.value, level_text(presenter, level));
         drawing.open("near", &title);
-        drawing.rect("hit", (x(*place) - 0.5 * step, frame.top), (step, frame.height));
-        drawing.line("whisker", (x(*place), y(mean.interval.0)), (x(*place), y(mean.interval.1)));
-        if count <= MOST_LEVELS {
-            drawing.circle("mean", (x(*place), y(mean.mean)), 3.4);
+        drawing.rect("hit", (x(*index) - 0.5 * step, frame.top), (step, frame.height));
+        drawing.line("whisker", (x(*index), y(mean.interval.0)), (x(*index), y(mean.interval.1)));
+        if count <= MAX_LEVELS {
+            drawing.circle("mean", (x(*index), y(mean.mean)), 3.4);
         }
         drawing.close();
     }
@@ -145,9 +145,9 @@ fn label_levels(
     let widest =
         effect.levels.iter().map(|level| text_width(&level.value)).fold(0.0, f64::max).min(90.0);
     let every = ((widest + 8.0) / step).ceil().max(1.0) as usize;
-    for (place, level) in effect.levels.iter().enumerate().step_by(every) {
+    for (index, level) in effect.levels.iter().enumerate().step_by(every) {
         let text = fitted(&level.value, 90.0_f64.max(step));
-        drawing.text("q", (x(place), frame.bottom() + 15.0), Anchor::Middle, &text);
+        drawing.text("q", (x(index), frame.bottom() + 15.0), Anchor::Middle, &text);
     }
 }
 
@@ -180,22 +180,22 @@ fn in_words(presenter: &Presenter<'_>, effect: &AxisEffect) -> String {
     format!("{}: {}.", effect.label, levels.join(", "))
 }
 
-/// Draws, for every grid of at most six rows, one line a row across the columns.
+/// Draws, for every grid of at most six rows, one line per row across the columns.
 pub(super) fn interactions(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let several = section.grids.len() > 1;
     // One scale for all, so that grids can be held against each other.
     let range = range_of_intervals(presenter);
-    let draw = |(place, grid): (usize, &PivotGrid)| {
+    let draw = |(index, grid): (usize, &PivotGrid)| {
         let columns = grid.columns.as_ref()?;
-        let drawable = (2..=MOST_LINES).contains(&grid.entries.len())
-            && (2..=MOST_LEVELS).contains(&columns.values.len());
+        let drawable = (2..=MAX_LINES).contains(&grid.entries.len())
+            && (2..=MAX_LEVELS).contains(&columns.values.len());
         if !drawable {
             return None;
         }
         let mut chart = interaction(presenter, grid, range?)?;
         chart.name =
-            if several { format!("interaction-{}", place + 1) } else { "interaction".to_owned() };
+            if several { format!("interaction-{}", index + 1) } else { "interaction".to_owned() };
         Some(chart)
     };
     section.grids.iter().enumerate().take(12).filter_map(draw).collect()
@@ -239,26 +239,26 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     let mut leaves_panel = false;
     for (row, entries) in grid.entries.iter().enumerate() {
         let shift = (row as f64 - 0.5 * (rows.len() - 1) as f64) * spread;
-        let x = |place: usize| frame.left + (place as f64 + 0.5) * step + shift;
+        let x = |index: usize| frame.left + (index as f64 + 0.5) * step + shift;
         let found: Vec<(usize, usize)> = entries
             .iter()
             .enumerate()
-            .filter_map(|(place, cell)| Some((place, (*cell)?)))
+            .filter_map(|(index, cell)| Some((index, (*cell)?)))
             .filter(|(_, cell)| section.cells[*cell].summary.is_some())
             .collect();
         let points: Vec<(f64, f64)> = found
             .iter()
-            .filter_map(|(place, cell)| {
-                Some((x(*place), y.at(shown(section.cells[*cell].summary?.mean))))
+            .filter_map(|(index, cell)| {
+                Some((x(*index), y.at(shown(section.cells[*cell].summary?.mean))))
             })
             .collect();
         for piece in inside(&points, (frame.top, frame.bottom())).pieces {
             drawing.polyline(&format!("s{row}"), &piece);
         }
-        for (place, cell) in &found {
+        for (index, cell) in &found {
             let Some(summary) = section.cells[*cell].summary else { continue };
             drawing.open("", &presenter.cell_title(*cell));
-            let at = |value: f64| (x(*place), y.at(y.nearest(shown(value))));
+            let at = |value: f64| (x(*index), y.at(y.nearest(shown(value))));
             if let Some((low, high)) = summary.interval95 {
                 drawing.line(&format!("s{row}"), at(low), at(high));
             }
@@ -282,8 +282,8 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     let widest =
         columns.values.iter().map(|values| text_width(&joined(values))).fold(0.0, f64::max);
     let every = ((widest.min(90.0) + 8.0) / step).ceil().max(1.0) as usize;
-    for (place, values) in columns.values.iter().enumerate().step_by(every) {
-        let at = (frame.left + (place as f64 + 0.5) * step, frame.bottom() + 16.0);
+    for (index, values) in columns.values.iter().enumerate().step_by(every) {
+        let at = (frame.left + (index as f64 + 0.5) * step, frame.bottom() + 16.0);
         drawing.text("q", at, Anchor::Middle, &fitted(&joined(values), 90.0));
     }
     let below = (frame.left + 0.5 * width, frame.bottom() + 34.0);

@@ -8,7 +8,7 @@ use crate::report::document::Section;
 use crate::report::ensembles;
 use crate::report::numbers::{Scale, counted};
 use crate::report::predicted::{EnsembleGroup, SHOWN_GROUPS};
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 use gridbench_stats::EnsemblePoint;
 
 /// Draws the mean test accuracy of disjoint ensembles by their size.

@@ -2,18 +2,18 @@
 
 use super::scale::Linear;
 use super::svg::{Chart, Drawing};
-use super::trellis::{self, Frame, MOST_PANELS, Sides};
+use super::trellis::{self, Frame, MAX_PANELS, Sides};
 use crate::report::document::Section;
 use crate::report::numbers::counted;
-use crate::report::present::Presenter;
+use crate::report::text::Presenter;
 
-/// Draws one chart a grid; nothing where no cell has two trials or there are too many cells.
+/// Draws one chart per grid; nothing where no cell has two trials or there are too many cells.
 pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
     let edges = &section.histogram_edges;
     let (Some(low), Some(high)) = (edges.first(), edges.last()) else { return Vec::new() };
     let has_spread = section.cells.iter().any(|cell| cell.counts.completed > 1);
-    if !has_spread || section.cells.len() > MOST_PANELS {
+    if !has_spread || section.cells.len() > MAX_PANELS {
         return Vec::new();
     }
     let tallest = section.cells.iter().flat_map(|cell| &cell.histogram).max().copied().unwrap_or(0);
@@ -25,17 +25,17 @@ pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
         vertical: ("0".to_owned(), tallest.to_string()),
     };
     let several = section.grids.len() > 1;
-    let draw = |(place, grid)| {
+    let draw = |(index, grid)| {
         let (drawing, size) = trellis::draw(grid, &sides, &mut |drawing, frame, cell| {
             panel(presenter, drawing, frame, cell, (*low, *high), tallest);
         });
         let name =
-            if several { format!("histograms-{}", place + 1) } else { "histograms".to_owned() };
+            if several { format!("histograms-{}", index + 1) } else { "histograms".to_owned() };
         let mut chart = Chart::new(name, "Spread within cells", size, drawing);
         let of_grid = trellis::grid_name(grid);
         chart.title = format!("{metric}: how the trials of each cell spread{of_grid}");
         chart.description = description(section, edges, scale);
-        if place + 1 == section.grids.len() {
+        if index + 1 == section.grids.len() {
             chart.notes.push(format!(
                 "Trials per bin; bins are {} wide and the same in every panel, the tallest holds \
                  {}. The upright line is the mean; bars of cells that can be told apart from the \

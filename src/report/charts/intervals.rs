@@ -4,7 +4,7 @@ use super::scale::{Linear, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use crate::report::document::{CellLine, Section};
 use crate::report::numbers::counted;
-use crate::report::present::{Presenter, with_spread};
+use crate::report::text::{Presenter, with_spread};
 
 /// Cells that are drawn; the worse ones are left out.
 const MOST: usize = 40;
@@ -20,7 +20,7 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         .cells
         .iter()
         .enumerate()
-        .filter_map(|(place, cell)| Some((place, cell.summary?.mean)))
+        .filter_map(|(index, cell)| Some((index, cell.summary?.mean)))
         .collect();
     if order.is_empty() {
         return None;
@@ -63,9 +63,9 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         drawing.line("best", (x.at(shown(*best)), top - 4.0), (x.at(shown(*best)), bottom));
     }
     let mut leaves_chart = false;
-    for (place, ((cell, mean), name)) in order.iter().zip(&names).enumerate() {
+    for (index, ((cell, mean), name)) in order.iter().zip(&names).enumerate() {
         let line = &section.cells[*cell];
-        let y = top + ROW * (place as f64 + 0.5);
+        let y = top + ROW * (index as f64 + 0.5);
         let class = if line.inseparable_from_best { "near" } else { "far" };
         drawing.open(class, &presenter.cell_title(*cell));
         drawing.rect("hit", (0.0, y - 0.5 * ROW), (PAGE, ROW));

@@ -16,11 +16,11 @@ mod tests;
 mod trellis;
 
 use super::document::Section;
-use super::present::Presenter;
+use super::text::Presenter;
 
 pub(super) use scale::robust_range;
 pub(super) use svg::{CHART_STYLE, Chart};
-pub(super) use trellis::MOST_PANELS;
+pub(super) use trellis::MAX_PANELS;
 
 /// Returns every chart that the section has the numbers for, in reading order.
 #[must_use]

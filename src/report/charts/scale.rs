@@ -149,8 +149,8 @@ pub(super) fn area_inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> V
     // Sutherland and Hodgman's algorithm, one height after the other.
     let cut = |points: &[(f64, f64)], height: f64, keeps: &dyn Fn(f64) -> bool| {
         let mut out = Vec::with_capacity(points.len() + 4);
-        for (place, (x1, y1)) in points.iter().copied().enumerate() {
-            let (x0, y0) = points[(place + points.len() - 1) % points.len()];
+        for (index, (x1, y1)) in points.iter().copied().enumerate() {
+            let (x0, y0) = points[(index + points.len() - 1) % points.len()];
             if keeps(y0) != keeps(y1) {
                 out.push((x0 + (height - y0) / (y1 - y0) * (x1 - x0), height));
             }

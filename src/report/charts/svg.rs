@@ -63,9 +63,9 @@ pub(super) fn fitted(text: &str, width: f64) -> String {
         return text.to_owned();
     }
     let mut used = width_of('…');
-    let kept = text.chars().enumerate().take_while(|(place, character)| {
+    let kept = text.chars().enumerate().take_while(|(index, character)| {
         used += width_of(*character);
-        *place == 0 || used <= width
+        *index == 0 || used <= width
     });
     kept.map(|(_, character)| character).collect::<String>() + "…"
 }
@@ -190,8 +190,8 @@ impl Drawing {
 
 fn trace(points: &[(f64, f64)]) -> String {
     let mut d = String::new();
-    for (place, (x, y)) in points.iter().enumerate() {
-        let command = if place == 0 { "M" } else { "L" };
+    for (index, (x, y)) in points.iter().enumerate() {
+        let command = if index == 0 { "M" } else { "L" };
         write!(d, "{command}{} {}", at(*x), at(*y)).expect("text takes text");
     }
     d

@@ -1,10 +1,10 @@
 use super::scale::{Linear, area_inside, inside, robust_range};
 use super::*;
-use crate::report::{Subject, compose};
+use crate::report::{Subject, build};
 use crate::results::{ExperimentResults, fixture};
 
 fn charts_of(results: &ExperimentResults) -> Vec<Chart> {
-    charts(&compose(&[Subject::from(results)]).experiments[0])
+    charts(&build(&[Subject::from(results)]).experiments[0])
 }
 
 fn names(charts: &[Chart]) -> Vec<&str> {
@@ -93,7 +93,7 @@ fn the_ensembles_chart_holds_every_mean_and_its_whole_band() {
     let predicted =
         crate::report::predicted::Predicted { ensembles: vec![group], ..Default::default() };
     let subject = Subject { results: &results, predicted: Some(&predicted), view: None };
-    let charts = charts(&compose(&[subject]).experiments[0]);
+    let charts = charts(&build(&[subject]).experiments[0]);
     let chart = charts.iter().find(|chart| chart.name == "ensembles").unwrap();
     let file = chart.file();
     let heights: Vec<f64> = file

@@ -1,4 +1,4 @@
-//! Small multiples in the shape of the grids: one panel a cell, rows and columns as in the tables.
+//! Small multiples in the shape of the grids: one panel per cell, rows and columns as in the tables.
 
 use super::svg::{Anchor, Drawing, fitted, text_width};
 use crate::report::document::{Heading, PivotGrid};
@@ -11,7 +11,7 @@ const PAGE: f64 = 940.0;
 /// Space between panels.
 const GAP: f64 = 8.0;
 /// Panels up to which all grids of a section are drawn.
-pub(in crate::report) const MOST_PANELS: usize = 400;
+pub(in crate::report) const MAX_PANELS: usize = 400;
 
 /// A rectangle to draw in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,8 +79,8 @@ fn crossed(
     drawing.text("q", (0.0, top - 8.0), Anchor::Start, &fitted(&row_title, labels));
     let column_title = format!("{} →", heading.labels.join("/"));
     drawing.text("q", (left, 12.0), Anchor::Start, &column_title);
-    for (place, values) in heading.values.iter().enumerate() {
-        let middle = left + place as f64 * (width + GAP) + 0.5 * width;
+    for (index, values) in heading.values.iter().enumerate() {
+        let middle = left + index as f64 * (width + GAP) + 0.5 * width;
         let text = fitted(&joined(values), width);
         drawing.text("b", (middle, top - 8.0), Anchor::Middle, &text);
     }
@@ -131,12 +131,12 @@ fn listed(
     let width = ((PAGE - scale) / LISTED_COLUMNS as f64 - GAP).floor();
     let (height, label, head) = (72.0, 20.0, 16.0);
     drawing.text("q", (scale, 12.0), Anchor::Start, &grid.rows.labels.join("/"));
-    for (place, (name, cell)) in cells.iter().enumerate() {
-        let (row, column) = ((place / columns) as f64, (place % columns) as f64);
+    for (index, (name, cell)) in cells.iter().enumerate() {
+        let (row, column) = ((index / columns) as f64, (index % columns) as f64);
         let x = scale + column * (width + GAP);
         let y = head + label + row * (height + GAP + label);
         drawing.text("b", (x, y - 6.0), Anchor::Start, &fitted(name, width - GAP));
-        if place % columns == 0 {
+        if index % columns == 0 {
             drawing.text("q", (scale - 5.0, y + height), Anchor::End, &sides.vertical.0);
             drawing.text("q", (scale - 5.0, y + 9.0), Anchor::End, &sides.vertical.1);
         }
@@ -155,6 +155,6 @@ fn listed(
 
 /// Names what the cells of a grid share, for titles.
 pub(super) fn grid_name(grid: &PivotGrid) -> String {
-    let title = crate::report::present::grid_title(grid);
+    let title = crate::report::text::grid_title(grid);
     if title.is_empty() { title } else { format!(", {title}") }
 }

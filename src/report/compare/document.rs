@@ -128,7 +128,7 @@ pub struct PairComparison {
     /// Whether that is meaningful at `gamma`, for the side whose mean is better: its difference is
     /// found over all pairs, and so is that order.
     pub meaningful: bool,
-    /// Almost stochastic order, from five trials a side.
+    /// Almost stochastic order, from five trials per side.
     pub order: Option<OrderComparison>,
     /// Cohen's d.
     pub cohens_d: Option<f64>,

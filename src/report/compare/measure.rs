@@ -14,8 +14,8 @@ use gridbench_stats::{self as stats, MeanDifference, Moments, Sides};
 const POWER: f64 = 0.8;
 /// With more pairs than this, images and stochastic order are not looked at: reading all predictions
 /// would take minutes.
-const MOST_IN_FULL: usize = 24;
-/// Beyond so many trials a side the permutation test says what Welch's does.
+const MAX_IN_FULL: usize = 24;
+/// Beyond so many trials per side the permutation test says what Welch's does.
 const PERMUTED_UP_TO: usize = 10;
 
 /// Compares every pair of `pairing`.
@@ -26,7 +26,7 @@ pub(super) fn comparison(
     pairing: &Pairing,
     examples: &mut Lookup<'_>,
 ) -> Comparison {
-    let few = pairing.pairs.len() <= MOST_IN_FULL;
+    let few = pairing.pairs.len() <= MAX_IN_FULL;
     let is_paired = by_repeat::share_repeats(a.results, b.results, &pairing.pairs);
     let sides = by_repeat::sides(a.results, b.results, &question.metric, &pairing.pairs, is_paired);
     let quantum = a.results.quantum(&question.metric).unwrap_or(0.0);

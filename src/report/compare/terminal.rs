@@ -7,7 +7,7 @@ use crate::report::layout::{Align, Paint, Split, TextColumn, TextTable, wrap_tex
 use crate::report::numbers::{Scale, counted, grouped, probability};
 
 /// Cells without a partner that are named before the rest is counted.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 const LABEL: usize = 9;
 
 pub(super) fn render(comparison: &Comparison, page: Page) -> String {
@@ -94,9 +94,8 @@ fn method(comparison: &Comparison) -> &'static str {
 
 /// Names a few cells and counts the rest.
 pub(super) fn listed(cells: &[String]) -> String {
-    let named: Vec<String> =
-        cells.iter().take(MOST_NAMED).map(|cell| format!("`{cell}`")).collect();
-    let more = cells.len().saturating_sub(MOST_NAMED);
+    let named: Vec<String> = cells.iter().take(MAX_NAMED).map(|cell| format!("`{cell}`")).collect();
+    let more = cells.len().saturating_sub(MAX_NAMED);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{} without a partner: {}{rest}", counted(cells.len(), "cell"), named.join(", "))
 }
@@ -104,8 +103,8 @@ pub(super) fn listed(cells: &[String]) -> String {
 fn note(label: &str, text: &str, page: Page) -> String {
     let width = page.width.saturating_sub(LABEL + 1).max(20);
     let mut out = String::new();
-    for (place, line) in wrap_text(text, width, 0).iter().enumerate() {
-        let label = if place == 0 { label } else { "" };
+    for (index, line) in wrap_text(text, width, 0).iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
         let padding = " ".repeat(LABEL.saturating_sub(label.chars().count()));
         out.extend([format!(" {}{padding}{line}\n", Paint::Dim.on(label, page.colour))]);
     }

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::Page;
 use crate::report::charts::robust_range;
 use crate::report::document::{Heading, PivotGrid, Section};
+use crate::report::legend::legend_lines;
 use crate::report::markup::escape;
 use crate::report::pivot::ABSENT;
-use crate::report::present::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
+use crate::report::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
 /// Appends the grids, a legend of their colours and what they show.
 pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
@@ -31,7 +32,7 @@ pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         );
         page.raw(&legend);
     }
-    page.list(&presenter.captions());
+    page.list(&legend_lines(presenter));
     page.close();
 }
 
@@ -118,14 +119,14 @@ fn join(values: &[Option<String>]) -> String {
     texts.join("/")
 }
 
-fn entry(out: &mut String, presenter: &Presenter<'_>, place: usize, range: Option<(f64, f64)>) {
+fn entry(out: &mut String, presenter: &Presenter<'_>, index: usize, range: Option<(f64, f64)>) {
     let section = presenter.section;
-    let cell = &section.cells[place];
+    let cell = &section.cells[index];
     let scale = &presenter.scale;
-    let title = escape(&presenter.cell_title(place));
+    let title = escape(&presenter.cell_title(index));
     let Some(found) = &cell.summary else {
         write!(out, "<td class=\"hole\" title=\"{title}\">{ABSENT}").expect("text takes text");
-        standing(out, presenter, place);
+        standing(out, presenter, index);
         out.push_str("</td>");
         return;
     };
@@ -133,23 +134,23 @@ fn entry(out: &mut String, presenter: &Presenter<'_>, place: usize, range: Optio
         let share = ((found.mean - low) / (high - low)).clamp(0.0, 1.0);
         if maximizes(section) { share } else { 1.0 - share }
     });
-    let is_best = section.findings.best.is_some_and(|best| best.cell == place);
+    let is_best = section.findings.best.is_some_and(|best| best.cell == index);
     let class = if is_best { " class=\"best\"" } else { "" };
     let spread = found.sd.map_or_else(String::new, |sd| format!(" ± {}", scale.value(sd)));
-    let mark = mark(presenter, place);
+    let mark = mark(presenter, index);
     write!(
         out,
         "<td{class} style=\"--v:{strength:.2}\" title=\"{title}\">{}{spread}{mark}",
         scale.value(found.mean)
     )
     .expect("text takes text");
-    standing(out, presenter, place);
+    standing(out, presenter, index);
     out.push_str("</td>");
 }
 
 /// Returns the mark of a cell, for the end of its number.
-fn mark(presenter: &Presenter<'_>, place: usize) -> String {
-    let (mark, means) = match presenter.mark(&presenter.section.cells[place]) {
+fn mark(presenter: &Presenter<'_>, index: usize) -> String {
+    let (mark, means) = match presenter.mark(&presenter.section.cells[index]) {
         MARK => (MARK, "may be the best"),
         MARK_IN_GRID => (MARK_IN_GRID, "may be the best of this grid"),
         _ => return String::new(),
@@ -159,8 +160,8 @@ fn mark(presenter: &Presenter<'_>, place: usize) -> String {
 
 /// Appends the line below a number where there is anything to say: trials, where cells differ in them,
 /// and what was lost.
-fn standing(out: &mut String, presenter: &Presenter<'_>, place: usize) {
-    let cell = &presenter.section.cells[place];
+fn standing(out: &mut String, presenter: &Presenter<'_>, index: usize) {
+    let cell = &presenter.section.cells[index];
     let counts = cell.counts;
     let mut parts = Vec::new();
     if counts.unfinished > 0 {

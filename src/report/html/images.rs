@@ -92,8 +92,8 @@ fn matrix(section: &Section, found: &Confusion) -> String {
 /// Appends the galleries, if the experiment asks for any.
 pub(super) fn galleries(page: &mut Page, section: &Section, prefix: &str) {
     let Some(predicted) = &section.predicted else { return };
-    for (place, gallery) in predicted.galleries.iter().enumerate() {
-        page.open(prefix, &format!("gallery-{place}"), &heading(gallery));
+    for (index, gallery) in predicted.galleries.iter().enumerate() {
+        page.open(prefix, &format!("gallery-{index}"), &heading(gallery));
         page.paragraph("", &introduction(section, gallery));
         if !gallery.items.is_empty() {
             page.raw(&pictures(gallery));
@@ -140,8 +140,8 @@ pub(in crate::report) fn introduction(section: &Section, gallery: &Gallery) -> S
 }
 
 /// Says how an image is read.
-pub(in crate::report) fn reading(gallery: &Gallery, place: usize) -> (String, String) {
-    let item = &gallery.items[place];
+pub(in crate::report) fn reading(gallery: &Gallery, index: usize) -> (String, String) {
+    let item = &gallery.items[index];
     let names = &gallery.classes;
     (
         format!("{} → {}", names[item.truth], names[item.predicted]),
@@ -151,8 +151,8 @@ pub(in crate::report) fn reading(gallery: &Gallery, place: usize) -> (String, St
 
 fn pictures(gallery: &Gallery) -> String {
     let mut out = String::from("<ul class=\"gallery\">\n");
-    for (place, item) in gallery.items.iter().enumerate() {
-        let (pair, times) = reading(gallery, place);
+    for (index, item) in gallery.items.iter().enumerate() {
+        let (pair, times) = reading(gallery, index);
         let (pair, times) = (escape(&pair), escape(&times));
         let picture = match &item.picture {
             Some(png) => format!(

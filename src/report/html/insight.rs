@@ -8,8 +8,8 @@ use crate::report::document::CellLine;
 use crate::report::layout::Align::{Left, Right};
 use crate::report::numbers::{Scale, counted, duration, grouped, probability};
 use crate::report::pivot::ABSENT;
-use crate::report::present::{Presenter, grid_title};
-use crate::report::rivals::AgainstBest;
+use crate::report::text::{Presenter, grid_title};
+use crate::report::versus_best::AgainstBest;
 use gridbench_stats::Effect;
 use gridbench_stats::Summary;
 
@@ -103,7 +103,7 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
         .cells
         .iter()
         .enumerate()
-        .filter_map(|(place, cell)| Some((place, cell, cell.against_best.as_ref()?)))
+        .filter_map(|(index, cell)| Some((index, cell, cell.against_best.as_ref()?)))
         .collect();
     let Some(best) = section.findings.best.filter(|_| !rows.is_empty()) else { return };
     rows.sort_by(|a, b| a.2.difference.abs().total_cmp(&b.2.difference.abs()));
@@ -242,8 +242,8 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         return;
     }
     let scale = &presenter.scale;
-    let split = |place: usize| {
-        let found = section.predicted.as_ref()?.variances.iter().find(|one| one.cell == place)?;
+    let split = |index: usize| {
+        let found = section.predicted.as_ref()?.variances.iter().find(|one| one.cell == index)?;
         Some(found.split)
     };
     let sd = |variance: f64| scale.value(variance.max(0.0).sqrt());
@@ -361,7 +361,7 @@ pub(super) fn cost(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     }
     let keys = column("what", Left, &rows, |row| row.0.clone());
     let heads = ["overall", "median of networks", "lowest–highest", "n"];
-    let of = |(place, head): (usize, &&str)| column(head, Right, &rows, |row| row.1[place].clone());
+    let of = |(index, head): (usize, &&str)| column(head, Right, &rows, |row| row.1[index].clone());
     let columns = heads.iter().enumerate().map(of).collect();
     page.open(prefix, "cost", "Cost");
     page.raw(&text_table(&table_of(keys, columns), "What the training cost", Sorting::Fixed, &[]));

@@ -14,10 +14,9 @@ mod tests;
 use super::answer::answer;
 use super::charts::{self, CHART_STYLE, Chart};
 use super::document::{ReportDocument, Section};
-use super::markdown::sentence;
-use super::markup::{escape, prose};
-use super::present::Presenter;
+use super::markup::{escape, prose, sentence};
 use super::reference::notes;
+use super::text::Presenter;
 use table::{Sorting, text_table};
 
 const STYLE: &str = include_str!("page.css");
@@ -53,9 +52,9 @@ pub(super) fn render(document: &ReportDocument) -> String {
         overview::overview(&mut page, &document.experiments);
         page.level = 2;
     }
-    for (place, section) in document.experiments.iter().enumerate() {
-        let name = overview::named(&document.experiments, place);
-        experiment(&mut page, section, &name, place);
+    for (index, section) in document.experiments.iter().enumerate() {
+        let name = overview::named(&document.experiments, index);
+        experiment(&mut page, section, &name, index);
     }
     page.raw(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
     page.html
@@ -132,9 +131,9 @@ impl Page {
     }
 }
 
-fn experiment(page: &mut Page, section: &Section, name: &str, place: usize) {
+fn experiment(page: &mut Page, section: &Section, name: &str, index: usize) {
     let presenter = Presenter::of(section);
-    let prefix = format!("e{place}");
+    let prefix = format!("e{index}");
     page.places.clear();
     page.raw(&format!("<article aria-labelledby=\"{prefix}\">\n"));
     page.heading(name, Some(&prefix));
@@ -209,11 +208,11 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         page.close();
         rest = &rest[count..];
     }
-    if presenter.section.cells.len() > charts::MOST_PANELS {
+    if presenter.section.cells.len() > charts::MAX_PANELS {
         let text = format!(
             "Histograms and training curves are drawn for up to {} cells; those of all cells stand \
              in tables/histograms.csv and tables/epochs.csv.",
-            charts::MOST_PANELS
+            charts::MAX_PANELS
         );
         page.paragraph("note", &text);
     }

@@ -5,9 +5,9 @@ use crate::report::document::Section;
 use crate::report::markup::escape;
 use crate::report::numbers::whole;
 use crate::report::pivot::ABSENT;
-use crate::report::present::{Presenter, with_spread};
+use crate::report::text::{Presenter, with_spread};
 
-/// Appends one row an experiment: its best, trials, date and state, with a link to it.
+/// Appends one row per experiment: its best, trials, date and state, with a link to it.
 pub(super) fn overview(page: &mut Page, sections: &[Section]) {
     page.raw(
         "<div class=\"scroll overview\" tabindex=\"0\" role=\"group\" aria-label=\"Overview\">\n<table>\n\

@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::{Format, Page, Subject, compose, render as render_report};
+use crate::report::{Format, Page, Subject, build, render as render_report};
 use crate::results::fixture::{self, HandMade};
 
 fn page(results: &crate::results::ExperimentResults) -> String {
@@ -89,7 +89,7 @@ fn tables_have_captions_and_scopes_and_charts_have_words() {
 fn ids_are_unique_over_several_experiments() {
     let results = [fixture::augment_grid(), fixture::large(9, 3)];
     let subjects: Vec<Subject<'_>> = results.iter().map(Subject::from).collect();
-    let html = render(&compose(&subjects));
+    let html = render(&build(&subjects));
     let mut ids: Vec<&str> = html
         .match_indices(" id=\"")
         .map(|(place, _)| html[place + 5..].split('"').next().unwrap())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::confusion::Answers;
-use super::members::{MOST_MEMBERS, Network, classify, draw_anew, ensembles};
+use super::members::{MAX_MEMBERS, Network, classify, draw_anew, ensembles};
 use super::{CellVariance, EnsembleGroup, ImageComparison, Predicted, Stored, TrialMembers};
 use crate::report::curves::sharing_groups;
 use crate::report::numbers::counted;
@@ -141,7 +141,7 @@ fn read_group(
             }
         }
         let kept = order.iter().filter_map(|member| read.remove(member));
-        pool.extend(kept.take(MOST_MEMBERS - pool.len()));
+        pool.extend(kept.take(MAX_MEMBERS - pool.len()));
     }
     pool
 }

@@ -5,7 +5,7 @@ use crate::spec::settings::Combine;
 use gridbench_stats::{self as stats, EnsemblePoint};
 
 /// Most networks of a group whose ensembles are measured.
-pub(super) const MOST_MEMBERS: usize = 32;
+pub(super) const MAX_MEMBERS: usize = 32;
 
 /// What a network says of the test images, ready to be added up many times.
 pub(super) struct Network {
@@ -110,12 +110,12 @@ impl Tally {
     }
 }
 
-/// Returns the place of the first value that no other is larger than.
+/// Returns the index of the first value that no other is larger than.
 pub(super) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
-    for (place, value) in values.iter().enumerate() {
+    for (index, value) in values.iter().enumerate() {
         if *value > values[best] {
-            best = place;
+            best = index;
         }
     }
     best
@@ -168,17 +168,17 @@ pub(super) fn ensembles(members: &[&Network], combine: Combine) -> Vec<EnsembleP
     let mut tally = Tally::new(classes, combine);
     for (image, label) in labels.iter().enumerate().take(images) {
         for (size, right) in right.iter_mut().enumerate().skip(1) {
-            for (place, ensemble) in members.chunks_exact(size).enumerate() {
+            for (index, ensemble) in members.chunks_exact(size).enumerate() {
                 tally.clear();
                 for member in ensemble {
                     tally.add(&member.row(image));
                 }
-                right[place] += u32::from(tally.winner() == *label);
+                right[index] += u32::from(tally.winner() == *label);
             }
         }
     }
     stats::ensemble_curve(members.len(), |ensemble| {
-        let (size, place) = (ensemble.len(), ensemble[0] / ensemble.len());
-        f64::from(right[size][place]) / images as f64
+        let (size, index) = (ensemble.len(), ensemble[0] / ensemble.len());
+        f64::from(right[size][index]) / images as f64
     })
 }

@@ -1,8 +1,8 @@
 //! `TensorBoard` event files: the curves of every training, the metrics of every trial, histograms
 //! over the trials of every cell, and the hyperparameters for the `HParams` page.
 //!
-//! Writes into memory only. Layout below the folder of an experiment: one run a cell with its
-//! histograms, below it one run a trial, below that one run a member where a trial has several.
+//! Writes into memory only. Layout below the folder of an experiment: one run per cell with its
+//! histograms, below it one run per trial, below that one run per member where a trial has several.
 //! The same results give the same bytes: times come from the manifest and the measured seconds.
 
 mod event;
@@ -46,13 +46,13 @@ pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Re
     summary.experiment(&results.facts.name, start, &hyperparameters, &metrics);
     write(&[], summary.bytes())?;
     let names = folder_names(results);
-    for (place, cell) in results.cells.iter().enumerate() {
-        let folder = names[place].clone();
+    for (index, cell) in results.cells.iter().enumerate() {
+        let folder = names[index].clone();
         write(std::slice::from_ref(&folder), histograms(results, cell, start).bytes())?;
         let chosen = chosen(&hyperparameters, cell);
         for trial in &cell.trials {
             let run = format!("repeat-{:04}", trial.repeat);
-            let of_trial = curves.remove(&(place, trial.repeat)).unwrap_or_default();
+            let of_trial = curves.remove(&(index, trial.repeat)).unwrap_or_default();
             let mut events = EventFile::begin(start);
             if let [only] = of_trial[..] {
                 curve(&mut events, only, start);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::range;
+use super::range::{self, MAX_VALUES};
 use crate::base::{as_seen, grouped};
 use crate::spec::experiment::{Axis, GridBlock, Match, Sample, SampleMethod, When};
 use crate::spec::keys::{self, SETTING_KEYS};
@@ -10,9 +10,6 @@ use crate::spec::problem::{nearest, one_of};
 use crate::spec::reader::{COUNT, Findings, Section};
 use crate::spec::tree::{Data, Entry, Node, Origin};
 use crate::spec::value::Value;
-
-/// The most values of an axis: more than anyone would train, and few enough to check one by one.
-pub(super) const MAX_VALUES: usize = 100_000;
 pub(in crate::spec) const METHODS: &[(&str, SampleMethod)] =
     &[("random", SampleMethod::Random), ("sobol", SampleMethod::Sobol)];
 

@@ -2,10 +2,12 @@
 
 use rust_decimal::Decimal;
 
-use super::grid::MAX_VALUES;
 use crate::base::grouped;
 use crate::spec::reader::{COUNT, Findings, Section, whole};
 use crate::spec::tree::{Data, Entry, Node, Origin, find};
+
+/// The most values of an axis: more than anyone would train, and few enough to check one by one.
+pub(super) const MAX_VALUES: usize = 100_000;
 
 const KEYS: &[&str] = &["from", "to", "step", "count", "scale"];
 /// Digits kept of values that have no short decimal form, such as thirds and logarithmic steps.

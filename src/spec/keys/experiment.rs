@@ -125,7 +125,7 @@ pub(super) const REPORT: &[Key] = &[
         Text,
         "text",
         "none",
-        "Name of a published table to stand beside ours: `seed-001-ensemble`, `seed-001-single`, `seed-001-spread`, `seed-002`, `seed-003`, `seed-003-baselines`, `seed-004-augmentation`, `seed-004-optimizer`, `seed-004-dropout`, `mnist-records` or `lecun`; or a TOML file of your own beside the experiment, such as `\"last-year.toml\"` (see below)",
+        "Name of a published table to stand beside ours: `deotte-2018-ensemble`, `deotte-2018-single`, `deotte-2018-spread`, `tensorflow-two-conv`, `chollet`, `chollet-baselines`, `augment-cnn-augmentation`, `augment-cnn-optimizer`, `augment-cnn-dropout`, `mnist-records` or `lecun`; or a TOML file of your own beside the experiment, such as `\"last-year.toml\"` (see below)",
     ),
     key(
         "report.confusion",

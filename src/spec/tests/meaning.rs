@@ -68,7 +68,7 @@ combine = "mean"
 metric = "test-accuracy"
 rows = "augment.shift"
 columns = "augment.rotation"
-reference = "seed-001-ensemble"
+reference = "deotte-2018-ensemble"
 [check]
 tolerance = 0.10
 "#;
@@ -119,7 +119,7 @@ fn the_example_of_the_design_means_what_it_says() {
     assert_eq!(block.axes[0].key, "ensemble.size");
     assert_eq!(block.zips[0].len(), 2);
     assert_eq!(block.exclude[0][1].values.len(), 5);
-    assert_eq!(experiment.report.reference.as_deref(), Some("seed-001-ensemble"));
+    assert_eq!(experiment.report.reference.as_deref(), Some("deotte-2018-ensemble"));
 }
 
 #[test]

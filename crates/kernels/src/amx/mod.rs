@@ -5,7 +5,7 @@
 //! window, stride or padding. Weight gradients sum over images, so inputs are transposed and
 //! output gradients interleaved in pairs of images, pixel by pixel ([`shuffle`]).
 
-mod gather;
+mod conv;
 mod pack;
 mod shuffle;
 mod tiles;
@@ -13,14 +13,14 @@ mod weight_gradient;
 
 use half::bf16;
 
+use super::conv::Conv;
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, ForwardEpilogue};
-use super::gather::Gather;
 use super::geometry::Window;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, Sources, TILE_STEP, product};
 use super::pack::WeightShape;
-use super::storage::{Storage, Tiled};
+use super::storage::{ConvPlan, Storage, Tiled};
 use super::weight_gradient::WeightGradient;
 
 /// Images in a group.
@@ -33,8 +33,12 @@ const TILE_ROWS: usize = 16;
 /// bfloat16 values in a tile.
 const TILE_VALUES: usize = 512;
 
-fn assert_amx(path: Path) {
-    assert!(path.isa().is_bf16(), "bfloat16 layers need the AMX path, found {}", path.isa());
+fn assert_amx(dispatch: Dispatch) {
+    assert!(
+        dispatch.isa().is_bf16(),
+        "bfloat16 layers need the AMX dispatch, found {}",
+        dispatch.isa()
+    );
 }
 
 impl Storage for bf16 {
@@ -63,56 +67,63 @@ impl Storage for bf16 {
     }
 
     fn pack_forward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         _: &Tiled,
         weights: &[f32],
         packed: &mut [bf16],
     ) {
-        assert_amx(path);
+        assert_amx(dispatch);
         pack::pack_forward(shape, weights, packed);
     }
 
     fn pack_backward(
-        path: Path,
+        dispatch: Dispatch,
         shape: WeightShape,
         _: &Tiled,
         input_stride: usize,
         weights: &[f32],
         packed: &mut [bf16],
     ) {
-        assert_amx(path);
+        assert_amx(dispatch);
         pack::pack_backward(shape, input_stride, weights, packed);
     }
 
     fn forward<T: Activation>(
-        path: Path,
-        gather: &Gather<'_, bf16>,
+        dispatch: Dispatch,
+        _: ConvPlan<'_>,
+        conv: &Conv<'_, bf16>,
         epilogue: ForwardEpilogue<'_, T>,
         _: &mut [bf16],
     ) {
-        assert_amx(path);
-        gather::gather_forward(path, gather, epilogue);
+        assert_amx(dispatch);
+        conv::conv_forward(dispatch, conv, epilogue);
     }
 
     fn backward(
-        path: Path,
-        gather: &Gather<'_, bf16>,
+        dispatch: Dispatch,
+        _: ConvPlan<'_>,
+        conv: &Conv<'_, bf16>,
         epilogue: BackwardEpilogue<'_, bf16>,
         _: &mut [bf16],
     ) {
-        assert_amx(path);
-        gather::gather_backward(path, gather, epilogue);
+        assert_amx(dispatch);
+        conv::conv_input_gradient(dispatch, conv, epilogue);
     }
 
-    fn weight_gradient(path: Path, gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
-        assert_amx(path);
+    fn weight_gradient(
+        dispatch: Dispatch,
+        _: ConvPlan<'_>,
+        gradient: WeightGradient<'_, '_, bf16>,
+        scratch: &mut [bf16],
+    ) {
+        assert_amx(dispatch);
         weight_gradient::weight_gradient(gradient, scratch);
     }
 }
 
 /// Multiplies `rounds` times four tiles that stay where they are, for measuring the peak.
-pub(super) fn multiply_in_place(path: Path, rounds: usize) {
-    assert_amx(path);
+pub(super) fn multiply_in_place(dispatch: Dispatch, rounds: usize) {
+    assert_amx(dispatch);
     tiles::multiply_in_place(rounds);
 }

@@ -39,7 +39,7 @@ impl Unit {
     /// Configures the tile unit.
     ///
     /// # Safety
-    /// The machine has AMX with bfloat16 and the process may use it, as an AMX `Path` proves.
+    /// The machine has AMX with bfloat16 and the process may use it, as an AMX `Dispatch` proves.
     pub(super) unsafe fn configure() -> Self {
         // SAFETY: the configuration is a valid one of palette 1.
         unsafe {

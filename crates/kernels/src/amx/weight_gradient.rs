@@ -19,9 +19,8 @@ use super::tiles::{Sums, Unit};
 /// Computes the gradient of a layer's weights; `scratch` holds one group of inputs and outputs.
 pub(super) fn weight_gradient(gradient: WeightGradient<'_, '_, bf16>, scratch: &mut [bf16]) {
     let shape = gradient.checked();
-    let WeightGradient {
-        runs, images, inputs, input, outputs, gradient, accumulate, weights, ..
-    } = gradient;
+    let WeightGradient { runs, images, inputs, input, outputs, gradient, accumulate, weights } =
+        gradient;
     assert!(
         inputs.extent.stride.is_multiple_of(32)
             && outputs.stride.is_multiple_of(32)

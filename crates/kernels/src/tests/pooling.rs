@@ -7,7 +7,7 @@ fn max_pool_picks_the_first_largest_value_and_returns_its_gradient() {
     on_each_path!(check_max_pool, 60, 6);
 }
 
-fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_max_pool<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let window = numbers.window();
     let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
     let inputs = Extent::new(window.inputs(), channels, 4).with_step(E::STEP);
@@ -54,7 +54,7 @@ fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
         values.clone()
     };
     pool_forward(
-        path,
+        dispatch,
         PoolForward {
             taps: &Taps::forward(&window),
             images,
@@ -69,11 +69,11 @@ fn check_max_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
             output: &mut output,
         },
     );
-    let what = format!("{} {window:?}", path.isa());
+    let what = format!("{} {window:?}", dispatch.isa());
     assert_close(&plain(&outputs, images, &output), &expected, 0.0, &what);
     let mut found = vec![E::default(); inputs.len(images)];
     pool_backward(
-        path,
+        dispatch,
         &PoolBackward {
             taps: &Taps::backward(&window),
             images,
@@ -107,7 +107,7 @@ fn average_pool_counts_padding_or_not_forward_and_backward() {
     on_each_path!(check_average_pool, 80, 7);
 }
 
-fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_average_pool<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let window = numbers.window();
     let counts_padding = numbers.between(0, 1) == 1;
     let (images, channels) = (numbers.between(1, 9), numbers.between(1, 20));
@@ -137,7 +137,7 @@ fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     }
     let mut output = vec![E::default(); outputs.len(images)];
     pool_forward(
-        path,
+        dispatch,
         PoolForward {
             taps: &taps,
             images,
@@ -152,11 +152,11 @@ fn check_average_pool<E: Storage>(path: Path, numbers: &mut Numbers) {
             output: &mut output,
         },
     );
-    let what = format!("{} {window:?}", path.isa());
+    let what = format!("{} {window:?}", dispatch.isa());
     assert_close(&plain(&outputs, images, &output), &expected, rounding::<E>(), &what);
     let mut found = vec![E::default(); inputs.len(images)];
     pool_backward(
-        path,
+        dispatch,
         &PoolBackward {
             taps: &Taps::backward(&window),
             images,
@@ -190,13 +190,13 @@ fn means_over_padding_are_those_of_onnx() {
     let taps = Taps::forward(&window);
     let values: Vec<f64> = (1..=9).map(f64::from).collect();
     let (inputs, outputs) = (Extent::new(9, 1, 4), Extent::new(4, 1, 4));
-    for path in Path::all() {
+    for dispatch in Dispatch::all() {
         for (expected, shares) in
             [(without, taps.shares(|inside, _| inside)), (with, taps.shares(|_, all| all))]
         {
             let mut output = vec![0.0_f32; outputs.len(1)];
             pool_forward(
-                path,
+                dispatch,
                 PoolForward {
                     taps: &taps,
                     images: 1,
@@ -212,7 +212,7 @@ fn means_over_padding_are_those_of_onnx() {
                 },
             );
             let expected: Vec<f64> = expected.to_vec();
-            assert_close(&plain(&outputs, 1, &output), &expected, 1e-6, path.isa().name());
+            assert_close(&plain(&outputs, 1, &output), &expected, 1e-6, dispatch.isa().name());
         }
     }
 }
@@ -222,13 +222,13 @@ fn vectors_drop_the_values_the_scalar_hash_drops() {
     on_each_path!(check_dropout, 10, 8);
 }
 
-fn check_dropout<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_dropout<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let extent = Extent::new(numbers.between(1, 5), numbers.between(1, 40), 4);
     let images = numbers.between(1, 9);
     let dropout = Dropout::new(numbers.word(), 0.4);
     let mut values = vec![E::from_f32(1.0); extent.len(images)];
     transform_in_place(
-        path,
+        dispatch,
         Transform {
             extent,
             images,
@@ -243,7 +243,7 @@ fn check_dropout<E: Storage>(path: Path, numbers: &mut Numbers) {
     let first = 3 * extent.pixels * extent.channels;
     let expected: Vec<f64> =
         (0..found.len()).map(|at| f64::from(dropout.factor((first + at) as u32))).collect();
-    assert_close(&found, &expected, rounding::<E>(), path.isa().name());
+    assert_close(&found, &expected, rounding::<E>(), dispatch.isa().name());
 }
 
 #[test]
@@ -251,17 +251,17 @@ fn the_same_inputs_give_the_same_bits() {
     on_each_path!(check_bits, 3, 9);
 }
 
-fn check_bits<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_bits<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = Case::random::<E>(numbers);
     let delta = numbers.values(case.images * case.outputs.pixels * case.outputs.channels);
     let mut twice = [0, 1].map(|_| {
         let mut weights = vec![0.0; case.shape.len()];
         let mut scratch = case.scratch::<E>();
         E::weight_gradient(
-            path,
+            dispatch,
+            case.tiled.forward_plan(),
             WeightGradient {
                 runs: &Runs::new(&case.window, 8),
-                winograd: case.tiled.forward.as_ref(),
                 images: case.images,
                 inputs: Sources::pixels(case.inputs),
                 input: &grouped::<E>(&case.inputs, &case.values),
@@ -283,7 +283,7 @@ fn every_path_rounds_to_bfloat16_as_the_definition_says() {
     let mut numbers = Numbers(12);
     let extent = Extent::new(1, 64, 1);
     let special = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX, -0.0, 1.0];
-    for path in Path::all() {
+    for dispatch in Dispatch::all() {
         for _ in 0..200 {
             let mut values: Vec<f32> = (0..64)
                 .map(|_| f32::from_bits(numbers.word() as u32))
@@ -304,12 +304,12 @@ fn every_path_rounds_to_bfloat16_as_the_definition_says() {
                 affine: None,
                 relu_after: false,
             };
-            pass_forward(path, &values, 1, epilogue);
+            pass_forward(dispatch, &values, 1, epilogue);
             for (found, value) in stored.iter().zip(&values) {
                 let expected = half::bf16::from_f32(*value);
                 let is_right =
                     found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
-                assert!(is_right, "{}: {value} as {found}, expected {expected}", path.isa());
+                assert!(is_right, "{}: {value} as {found}, expected {expected}", dispatch.isa());
             }
         }
     }

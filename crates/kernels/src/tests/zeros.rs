@@ -48,22 +48,22 @@ fn outputs_over_zeros_are_exactly_the_bias() {
     on_each_path!(check_outputs, 60, 10);
 }
 
-fn check_outputs<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_outputs<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let mut case = tiled::<E>(numbers);
     let dark = Dark::random(numbers, case.images, case.window.height, case.window.width);
     let zero = if numbers.between(0, 1) == 1 { 0.0 } else { -0.0 };
     dark.apply(&mut case.values, case.inputs.pixels, case.inputs.channels, zero);
     let mut packed = vec![E::default(); E::forward_len(&case.shape, &case.tiled)];
-    E::pack_forward(path, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
+    E::pack_forward(dispatch, case.shape, &case.tiled, &case.padded(&case.weights), &mut packed);
     let mut output = vec![E::default(); case.outputs.len(case.images)];
     E::forward(
-        path,
-        &Gather {
+        dispatch,
+        case.tiled.forward_plan(),
+        &Conv {
             taps: &Taps::forward(&case.window),
             sources: Sources::pixels(case.inputs),
             input: &grouped::<E>(&case.inputs, &case.values),
             weights: &packed,
-            winograd: case.tiled.forward.as_slice(),
             images: case.images,
         },
         ForwardEpilogue {
@@ -84,10 +84,10 @@ fn check_outputs<E: Storage>(path: Path, numbers: &mut Numbers) {
         products(&case.window, |output, source, _| is_dark[output] &= dark.is_at(image, source));
         for pixel in (0..case.outputs.pixels).filter(|&pixel| is_dark[pixel]) {
             let at = (image * case.outputs.pixels + pixel) * bias.len();
-            assert_eq!(found[at..][..bias.len()], bias, "{}", case.what(path));
+            assert_eq!(found[at..][..bias.len()], bias, "{}", case.what(dispatch));
         }
     }
-    assert_close(&found, &case.forward(), rounding::<E>(), &case.what(path));
+    assert_close(&found, &case.forward(), rounding::<E>(), &case.what(dispatch));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn gradients_over_zeros_are_exactly_zero() {
     on_each_path!(check_gradients, 60, 11);
 }
 
-fn check_gradients<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn check_gradients<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let case = tiled::<E>(numbers);
     let channels = case.outputs.channels;
     let mut delta = numbers.values(case.images * case.outputs.pixels * channels);
@@ -104,16 +104,16 @@ fn check_gradients<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut packed =
         vec![E::default(); E::backward_len(&case.shape, &case.tiled, case.inputs.stride)];
     let weights = case.padded(&case.weights);
-    E::pack_backward(path, case.shape, &case.tiled, case.inputs.stride, &weights, &mut packed);
+    E::pack_backward(dispatch, case.shape, &case.tiled, case.inputs.stride, &weights, &mut packed);
     let mut values = grouped::<E>(&case.inputs, &case.values);
     E::backward(
-        path,
-        &Gather {
+        dispatch,
+        case.tiled.backward_plan(),
+        &Conv {
             taps: &Taps::backward(&case.window),
             sources: Sources::pixels(case.outputs),
             input: &grouped::<E>(&case.outputs, &delta),
             weights: &packed,
-            winograd: &case.tiled.backward,
             images: case.images,
         },
         pooling::plain_epilogue(case.inputs, &mut values),
@@ -126,8 +126,8 @@ fn check_gradients<E: Storage>(path: Path, numbers: &mut Numbers) {
         for pixel in (0..case.inputs.pixels).filter(|&pixel| is_dark[pixel]) {
             let at = (image * case.inputs.pixels + pixel) * case.inputs.channels;
             let row = &found[at..][..case.inputs.channels];
-            assert!(row.iter().all(|value| value.abs() <= 0.0), "{}", case.what(path));
+            assert!(row.iter().all(|value| value.abs() <= 0.0), "{}", case.what(dispatch));
         }
     }
-    assert_close(&found, &case.backward(&delta).0, rounding::<E>(), &case.what(path));
+    assert_close(&found, &case.backward(&delta).0, rounding::<E>(), &case.what(dispatch));
 }

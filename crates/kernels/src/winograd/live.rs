@@ -6,11 +6,11 @@
 //! that has none (black regions of an image, at every first step).
 #![expect(unsafe_code, reason = "vector loads through pointers")]
 
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::layout::Extent;
 use super::super::simd::{Kernel, Simd, run};
 use super::tiling::Part;
-use super::{Block, KERNEL, OUTSIDE, POINTS, SIDE, TAKEN, Winograd};
+use super::{Block, INPUT_TILE, KERNEL, OUTPUT_TILE, OUTSIDE, POINTS, Winograd};
 
 /// Marks a pixel that was not looked at yet.
 const UNSEEN: u64 = u64::MAX;
@@ -20,7 +20,7 @@ const MAX_GROUP: usize = 32;
 
 /// For every target of a tile, the images of the group in which it is no sum of zeros alone; all
 /// images where there is no target.
-pub(super) type LiveTargets = [u32; TAKEN * TAKEN];
+pub(super) type LiveTargets = [u32; OUTPUT_TILE * OUTPUT_TILE];
 
 /// Looks at every source once a group, just before it is transformed.
 pub(super) struct Live {
@@ -42,7 +42,7 @@ impl Live {
         Self {
             group: usize::MAX,
             sources: vec![UNSEEN; sources.pixels],
-            targets: vec![[0; TAKEN * TAKEN]; tiles],
+            targets: vec![[0; OUTPUT_TILE * OUTPUT_TILE]; tiles],
         }
     }
 
@@ -52,7 +52,7 @@ impl Live {
     /// If a buffer is too small.
     pub(super) fn of_block(
         &mut self,
-        path: Path,
+        dispatch: Dispatch,
         winograd: &Winograd,
         extent: Extent,
         groups: &[f32],
@@ -65,15 +65,20 @@ impl Live {
         assert!(block.rows <= extent.group && self.sources.len() == extent.pixels, "one group");
         let group = &groups[block.group * extent.group_len()..][..extent.group_len()];
         let targets = &mut self.targets[..block.tiles];
-        for (target, &pixel) in
-            targets.as_flattened_mut().iter_mut().zip(block.of(winograd.targets(), TAKEN * TAKEN))
+        for (target, &pixel) in targets
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(block.of(winograd.targets(), OUTPUT_TILE * OUTPUT_TILE))
         {
             *target = if pixel == OUTSIDE { u32::MAX } else { 0 };
         }
         let parts = winograd.parts();
         // SAFETY: the group holds every pixel and image of the extent.
         unsafe {
-            run(path, Look { parts, extent, group, block, sources: &mut self.sources, targets });
+            run(
+                dispatch,
+                Look { parts, extent, group, block, sources: &mut self.sources, targets },
+            );
         }
         &self.targets[..block.tiles]
     }
@@ -144,20 +149,20 @@ unsafe fn look<S: Simd>(group: &[f32], extent: &Extent, pixel: usize, rows: usiz
 fn add_windows(part: &Part, sources: &[u32; POINTS], targets: &mut LiveTargets) {
     // A window lacks weights by whole rows and columns.
     let all = |has_weight: bool| if has_weight { u32::MAX } else { 0 };
-    let mut rows = [0; SIDE * TAKEN];
+    let mut rows = [0; INPUT_TILE * OUTPUT_TILE];
     for column in 0..KERNEL {
         let mask = all((0..KERNEL).any(|row| part.places[row * KERNEL + column] != OUTSIDE));
-        for y in 0..SIDE {
-            for x in 0..TAKEN {
-                rows[y * TAKEN + x] |= sources[y * SIDE + x + column] & mask;
+        for y in 0..INPUT_TILE {
+            for x in 0..OUTPUT_TILE {
+                rows[y * OUTPUT_TILE + x] |= sources[y * INPUT_TILE + x + column] & mask;
             }
         }
     }
     for row in 0..KERNEL {
         let mask = all((0..KERNEL).any(|column| part.places[row * KERNEL + column] != OUTSIDE));
-        for y in 0..TAKEN {
-            for x in 0..TAKEN {
-                targets[y * TAKEN + x] |= rows[(y + row) * TAKEN + x] & mask;
+        for y in 0..OUTPUT_TILE {
+            for x in 0..OUTPUT_TILE {
+                targets[y * OUTPUT_TILE + x] |= rows[(y + row) * OUTPUT_TILE + x] & mask;
             }
         }
     }

@@ -13,24 +13,24 @@
 //! size of the values. Where everything summed over is 0, the sum is exactly 0 ([`live`]).
 #![expect(clippy::needless_range_loop, reason = "squares are walked by row and column")]
 
-mod collect;
+mod input_transform;
 mod live;
 mod multiply;
-mod spread;
+mod output_transform;
 mod tiling;
 mod transforms;
 mod weights;
 
+use super::conv::Conv;
 use super::element::Activation;
 use super::epilogue::{BackwardEpilogue, Epilogue, ForwardEpilogue};
-use super::gather::Gather;
-use super::isa::Path;
+use super::isa::Dispatch;
 use super::layout::{Extent, product};
 use super::weight_gradient::WeightGradient;
-use collect::Collected;
+use input_transform::{Matrix, Values};
 use live::Live;
 use multiply::{Accumulated, Multiplied};
-use spread::{Matrix, Values};
+use output_transform::Summed;
 pub use tiling::Winograd;
 use transforms::{Gradients, Sources as Inputs};
 use weights::{Corner, unpack};
@@ -39,11 +39,11 @@ pub(super) use weights::{pack_backward, pack_forward, packed_len};
 /// Weights along a side of a window.
 const KERNEL: usize = 3;
 /// Targets along a side of a tile.
-const TAKEN: usize = 4;
+const OUTPUT_TILE: usize = 4;
 /// Sources along a side of a tile, and points along a side of its transform.
-const SIDE: usize = 6;
+const INPUT_TILE: usize = 6;
 /// Products of a tile.
-const POINTS: usize = SIDE * SIDE;
+const POINTS: usize = INPUT_TILE * INPUT_TILE;
 /// Marks a pixel outside the image.
 const OUTSIDE: u32 = u32::MAX;
 /// Bytes of transformed sources and sums to be kept in the second cache.
@@ -98,7 +98,7 @@ impl Block {
     }
 }
 
-/// Sizes of the two matrices a point, left and right (or sums).
+/// Sizes of the two matrices per point, left and right (or sums).
 #[derive(Clone, Copy)]
 struct Room {
     /// Tiles at a time.
@@ -147,73 +147,76 @@ impl Room {
     }
 }
 
-/// Computes a layer forward; `gather.weights` were packed by [`pack_forward`].
+/// Computes a layer forward; `conv.weights` were packed by [`pack_forward`].
 ///
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn forward<T: Activation>(
-    path: Path,
-    gather: &Gather<'_, f32>,
+    dispatch: Dispatch,
+    tilings: &[Winograd],
+    conv: &Conv<'_, f32>,
     mut epilogue: ForwardEpilogue<'_, T>,
     scratch: &mut [f32],
 ) {
     let targets = epilogue.extent;
-    let epilogue = epilogue.checked(gather.images);
-    products(path, gather, targets, epilogue, scratch);
+    let epilogue = epilogue.checked(conv.images);
+    products(dispatch, tilings, conv, targets, epilogue, scratch);
 }
 
-/// Computes the gradient with respect to a layer's input; `gather.weights` were packed by
+/// Computes the gradient with respect to a layer's input; `conv.weights` were packed by
 /// [`pack_backward`].
 ///
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn backward(
-    path: Path,
-    gather: &Gather<'_, f32>,
+    dispatch: Dispatch,
+    tilings: &[Winograd],
+    conv: &Conv<'_, f32>,
     mut epilogue: BackwardEpilogue<'_, f32>,
     scratch: &mut [f32],
 ) {
     let targets = epilogue.extent;
-    let epilogue = epilogue.checked(gather.images);
-    products(path, gather, targets, epilogue, scratch);
+    let epilogue = epilogue.checked(conv.images);
+    products(dispatch, tilings, conv, targets, epilogue, scratch);
 }
 
 fn products<P: Epilogue>(
-    path: Path,
-    gather: &Gather<'_, f32>,
+    dispatch: Dispatch,
+    tilings: &[Winograd],
+    conv: &Conv<'_, f32>,
     targets: Extent,
     epilogue: P,
     scratch: &mut [f32],
 ) {
-    let mut weights = gather.weights;
-    for winograd in gather.winograd {
-        let gather = Gather { weights, ..*gather };
-        products_of(path, winograd, &gather, targets, epilogue, scratch);
-        weights = &weights[packed_len(winograd, gather.sources.length(), targets.stride)..];
+    let mut weights = conv.weights;
+    for winograd in tilings {
+        let conv = Conv { weights, ..*conv };
+        products_of(dispatch, winograd, &conv, targets, epilogue, scratch);
+        weights = &weights[packed_len(winograd, conv.sources.length(), targets.stride)..];
     }
 }
 
 fn products_of<P: Epilogue>(
-    path: Path,
+    dispatch: Dispatch,
     winograd: &Winograd,
-    gather: &Gather<'_, f32>,
+    conv: &Conv<'_, f32>,
     targets: Extent,
     epilogue: P,
     scratch: &mut [f32],
 ) {
-    let (sources, depth) = (gather.sources.extent, gather.sources.length());
+    let (sources, depth) = (conv.sources.extent, conv.sources.length());
     let parts = winograd.parts();
-    gather.assert_sound(&targets, packed_len(winograd, depth, targets.stride));
-    winograd.assert_fits(&gather.sources, &targets);
+    conv.assert_sound(&targets, packed_len(winograd, depth, targets.stride));
+    winograd.assert_fits(&conv.sources, &targets);
     let room = Room::products(winograd, &sources, &targets);
     let (left, sums) = scratch.split_at_mut(room.left_len());
     let mut live = Live::new(&sources, room.tiles);
-    for block in winograd.blocks(gather.images, targets.group, room.tiles) {
-        let live = live.of_block(path, winograd, sources, gather.input, block);
+    for block in winograd.blocks(conv.images, targets.group, room.tiles) {
+        let live = live.of_block(dispatch, winograd, sources, conv.input, block);
         for (index, part) in parts.iter().enumerate() {
             let values = Values {
                 extent: sources,
-                groups: gather.input,
+                groups: conv.input,
                 channels: 0..sources.stride,
                 pixels: block.of(&part.sources, POINTS),
             };
@@ -222,12 +225,14 @@ fn products_of<P: Epilogue>(
                 stride: parts.len() * sources.stride,
                 step: room.left_step(),
             };
-            spread::spread::<Inputs, SIDE>(path, values, block, left, matrix);
+            input_transform::input_transform::<Inputs, INPUT_TILE>(
+                dispatch, values, block, left, matrix,
+            );
         }
         let mut channel = 0;
         while channel < targets.stride {
             let width = multiply::multiply(
-                path,
+                dispatch,
                 Multiplied {
                     values: left,
                     values_step: room.left_step(),
@@ -235,18 +240,18 @@ fn products_of<P: Epilogue>(
                     stride: sources.stride,
                     depth,
                     rows: block.tiles * block.rows,
-                    weights: &gather.weights[packed_len(winograd, depth, channel)..],
+                    weights: &conv.weights[packed_len(winograd, depth, channel)..],
                     columns: targets.stride - channel,
                 },
                 sums,
                 room.right_step(),
             );
-            let collected = Collected {
+            let collected = Summed {
                 sums,
                 step: room.right_step(),
                 width,
                 channel,
-                pixels: block.of(winograd.targets(), TAKEN * TAKEN),
+                pixels: block.of(winograd.targets(), OUTPUT_TILE * OUTPUT_TILE),
                 live,
                 extent: targets,
             };
@@ -254,7 +259,7 @@ fn products_of<P: Epilogue>(
             // tiles name pixels of that extent, `assert_fits` saw to it.
             #[expect(unsafe_code, reason = "the epilogue writes through pointers")]
             unsafe {
-                collect::collect(path, collected, block, epilogue);
+                output_transform::output_transform(dispatch, collected, block, epilogue);
             }
             channel += width;
         }
@@ -266,7 +271,7 @@ fn products_of<P: Epilogue>(
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn weight_gradient(
-    path: Path,
+    dispatch: Dispatch,
     winograd: &Winograd,
     gradient: WeightGradient<'_, '_, f32>,
     scratch: &mut [f32],
@@ -281,14 +286,14 @@ pub(super) fn weight_gradient(
     let (right, sums) = rest.split_at_mut(room.right_len());
     let channels = inputs.stride.clamp(1, BLOCK_CHANNELS);
     for from in (0..shape.inputs).step_by(channels) {
-        let taken = from..(from + channels).min(inputs.stride);
+        let of_inputs = from..(from + channels).min(inputs.stride);
         for parts in winograd.parts().chunks(room.left / channels) {
             for to in (0..outputs.stride).step_by(room.right.max(1)) {
-                let given = to..(to + room.right).min(outputs.stride);
+                let of_outputs = to..(to + room.right).min(outputs.stride);
                 let accumulated = Accumulated {
-                    inputs: parts.len() * taken.len(),
+                    inputs: parts.len() * of_inputs.len(),
                     values_step: room.left_step(),
-                    outputs: given.len(),
+                    outputs: of_outputs.len(),
                     gradients_step: room.right_step(),
                 };
                 sums[..accumulated.len()].fill(0.0);
@@ -297,39 +302,44 @@ pub(super) fn weight_gradient(
                         let values = Values {
                             extent: inputs,
                             groups: input,
-                            channels: taken.clone(),
+                            channels: of_inputs.clone(),
                             pixels: block.of(&part.sources, POINTS),
                         };
                         let matrix = Matrix {
-                            column: index * taken.len(),
+                            column: index * of_inputs.len(),
                             stride: accumulated.inputs,
                             step: room.left_step(),
                         };
-                        spread::spread::<Inputs, SIDE>(path, values, block, left, matrix);
+                        input_transform::input_transform::<Inputs, INPUT_TILE>(
+                            dispatch, values, block, left, matrix,
+                        );
                     }
                     let deltas = Values {
                         extent: outputs,
                         groups: gradient,
-                        channels: given.clone(),
-                        pixels: block.of(winograd.targets(), TAKEN * TAKEN),
+                        channels: of_outputs.clone(),
+                        pixels: block.of(winograd.targets(), OUTPUT_TILE * OUTPUT_TILE),
                     };
-                    let matrix = Matrix { column: 0, stride: given.len(), step: room.right_step() };
-                    spread::spread::<Gradients, TAKEN>(path, deltas, block, right, matrix);
+                    let matrix =
+                        Matrix { column: 0, stride: of_outputs.len(), step: room.right_step() };
+                    input_transform::input_transform::<Gradients, OUTPUT_TILE>(
+                        dispatch, deltas, block, right, matrix,
+                    );
                     let rows = block.tiles * block.rows;
-                    multiply::accumulate(path, accumulated, rows, left, right, sums);
+                    multiply::accumulate(dispatch, accumulated, rows, left, right, sums);
                 }
                 for (index, part) in parts.iter().enumerate() {
                     let corner = Corner {
                         places: part.places,
-                        row: index * taken.len(),
+                        row: index * of_inputs.len(),
                         rows: accumulated.inputs,
                         input: from,
-                        inputs: taken.len().min(shape.inputs - from),
+                        inputs: of_inputs.len().min(shape.inputs - from),
                         channel: to,
-                        channels: given.len(),
+                        channels: of_outputs.len(),
                         accumulate,
                     };
-                    unpack(path, shape, corner, sums, weights);
+                    unpack(dispatch, shape, corner, sums, weights);
                 }
             }
         }

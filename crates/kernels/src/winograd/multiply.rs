@@ -1,7 +1,7 @@
 //! The products, point by point: ordinary matrices in register tiles.
 #![expect(unsafe_code, reason = "register tiles over raw pointers")]
 
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::simd::{Kernel, Simd, run};
 use super::super::tile::{self, Tile, add_product, width};
 use super::POINTS;
@@ -33,7 +33,7 @@ pub(super) struct Multiplied<'a> {
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn multiply(
-    path: Path,
+    dispatch: Dispatch,
     multiplied: Multiplied<'_>,
     sums: &mut [f32],
     step: usize,
@@ -42,7 +42,7 @@ pub(super) fn multiply(
     assert!(depth <= stride && rows * parts * stride <= values_step, "rows fit their matrix");
     assert!(values.len() >= POINTS * values_step && sums.len() >= POINTS * step, "36 matrices");
     // SAFETY: the lengths that depend on the width of a block are checked there.
-    unsafe { run(path, Products { of: multiplied, sums, step }) }
+    unsafe { run(dispatch, Products { of: multiplied, sums, step }) }
 }
 
 struct Products<'a, 'b> {
@@ -150,7 +150,7 @@ impl Accumulated {
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn accumulate(
-    path: Path,
+    dispatch: Dispatch,
     accumulated: Accumulated,
     rows: usize,
     values: &[f32],
@@ -171,7 +171,7 @@ pub(super) fn accumulate(
         sums: sums.as_mut_ptr(),
     };
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, outer) }
+    unsafe { run(dispatch, outer) }
 }
 
 struct OuterProducts {

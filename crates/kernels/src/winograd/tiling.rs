@@ -7,7 +7,7 @@
 
 use super::super::geometry::Window;
 use super::super::layout::{Extent, Sources, product};
-use super::{KERNEL, OUTSIDE, POINTS, SIDE, TAKEN};
+use super::{INPUT_TILE, KERNEL, OUTPUT_TILE, OUTSIDE, POINTS};
 
 /// How many times fewer products make up for the transforms.
 const WORTHWHILE: f64 = 1.5;
@@ -141,8 +141,10 @@ impl Winograd {
         target_size: (usize, usize),
     ) -> Self {
         let tiles = || {
-            let tops = (0..targets.0.count).step_by(TAKEN);
-            tops.flat_map(|top| (0..targets.1.count).step_by(TAKEN).map(move |left| (top, left)))
+            let tops = (0..targets.0.count).step_by(OUTPUT_TILE);
+            tops.flat_map(|top| {
+                (0..targets.1.count).step_by(OUTPUT_TILE).map(move |left| (top, left))
+            })
         };
         let place = |row: Option<usize>, column: Option<usize>, width: usize| {
             row.zip(column).map_or(OUTSIDE, |(row, column)| (row * width + column) as u32)
@@ -151,7 +153,7 @@ impl Winograd {
         for row in rows {
             for column in columns {
                 let under = tiles().flat_map(|(top, left)| {
-                    square(SIDE).map(move |(y, x)| {
+                    square(INPUT_TILE).map(move |(y, x)| {
                         let (y, x) =
                             (row.source(top + y, sources.0), column.source(left + x, sources.1));
                         place(y, x, sources.1)
@@ -164,8 +166,8 @@ impl Winograd {
                 parts.push(Part { sources: under.collect(), places });
             }
         }
-        let taken = tiles().flat_map(|(top, left)| {
-            square(TAKEN).map(move |(y, x)| {
+        let of_inputs = tiles().flat_map(|(top, left)| {
+            square(OUTPUT_TILE).map(move |(y, x)| {
                 let at = |every: Every, index: usize| {
                     (index < every.count).then_some(every.scale * index + every.offset)
                 };
@@ -174,7 +176,7 @@ impl Winograd {
         });
         Self {
             parts,
-            targets: taken.collect(),
+            targets: of_inputs.collect(),
             source_pixels: product(&[sources.0, sources.1]),
             target_pixels: product(&[target_size.0, target_size.1]),
         }
@@ -192,7 +194,7 @@ impl Winograd {
 
     /// Returns the number of tiles.
     pub(super) fn len(&self) -> usize {
-        self.targets.len() / (TAKEN * TAKEN)
+        self.targets.len() / (OUTPUT_TILE * OUTPUT_TILE)
     }
 
     /// Panics unless the tables are those of such sources and targets.
@@ -218,11 +220,11 @@ mod tests {
         let mut taps = Vec::new();
         for tiling in tilings {
             for part in &tiling.parts {
-                let targets = tiling.targets.chunks_exact(TAKEN * TAKEN);
+                let targets = tiling.targets.chunks_exact(OUTPUT_TILE * OUTPUT_TILE);
                 for (targets, sources) in targets.zip(part.sources.chunks_exact(POINTS)) {
-                    for (target, (y, x)) in targets.iter().zip(square(TAKEN)) {
+                    for (target, (y, x)) in targets.iter().zip(square(OUTPUT_TILE)) {
                         for (place, (row, column)) in part.places.iter().zip(square(KERNEL)) {
-                            let source = sources[(y + row) * SIDE + x + column];
+                            let source = sources[(y + row) * INPUT_TILE + x + column];
                             if ![*target, source, *place].contains(&OUTSIDE) {
                                 taps.push((*target, source, *place));
                             }

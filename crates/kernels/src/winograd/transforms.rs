@@ -11,7 +11,7 @@
 use std::f32::consts::{FRAC_1_SQRT_2 as ROOT_HALF, SQRT_2};
 
 use super::super::simd::Simd;
-use super::{KERNEL, SIDE, TAKEN};
+use super::{INPUT_TILE, KERNEL, OUTPUT_TILE};
 
 /// A transform along one dimension.
 pub(super) trait Line<const FROM: usize, const TO: usize> {
@@ -69,16 +69,16 @@ impl Square for AtPoints {
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, y: usize, x: usize) -> S::Vector {
         // SAFETY: the caller's promise.
-        unsafe { S::load(self.from.add((y * SIDE + x) * self.step)) }
+        unsafe { S::load(self.from.add((y * INPUT_TILE + x) * self.step)) }
     }
 }
 
 /// `Bᵀ d`: six sources at six points.
 pub(super) struct Sources;
 
-impl Line<SIDE, SIDE> for Sources {
+impl Line<INPUT_TILE, INPUT_TILE> for Sources {
     #[inline(always)]
-    unsafe fn line<S: Simd>(d: [S::Vector; SIDE]) -> [S::Vector; SIDE] {
+    unsafe fn line<S: Simd>(d: [S::Vector; INPUT_TILE]) -> [S::Vector; INPUT_TILE] {
         // SAFETY: the caller's promise.
         unsafe {
             let (minus_two, minus_half) = (S::splat(-2.0), S::splat(-0.5));
@@ -100,9 +100,9 @@ impl Line<SIDE, SIDE> for Sources {
 /// `Aᵀ m`: sums at six points as four targets.
 pub(super) struct Targets;
 
-impl Line<SIDE, TAKEN> for Targets {
+impl Line<INPUT_TILE, OUTPUT_TILE> for Targets {
     #[inline(always)]
-    unsafe fn line<S: Simd>(m: [S::Vector; SIDE]) -> [S::Vector; TAKEN] {
+    unsafe fn line<S: Simd>(m: [S::Vector; INPUT_TILE]) -> [S::Vector; OUTPUT_TILE] {
         // SAFETY: the caller's promise.
         unsafe {
             let (half, two) = (S::splat(0.5), S::splat(2.0));
@@ -122,9 +122,9 @@ impl Line<SIDE, TAKEN> for Targets {
 /// `A y`: gradients of four targets as gradients of the sums at six points.
 pub(super) struct Gradients;
 
-impl Line<TAKEN, SIDE> for Gradients {
+impl Line<OUTPUT_TILE, INPUT_TILE> for Gradients {
     #[inline(always)]
-    unsafe fn line<S: Simd>(y: [S::Vector; TAKEN]) -> [S::Vector; SIDE] {
+    unsafe fn line<S: Simd>(y: [S::Vector; OUTPUT_TILE]) -> [S::Vector; INPUT_TILE] {
         // SAFETY: the caller's promise.
         unsafe {
             let (half, two) = (S::splat(0.5), S::splat(2.0));
@@ -145,9 +145,9 @@ impl Line<TAKEN, SIDE> for Gradients {
 /// `G g`: three weights at six points.
 pub(super) struct Weights;
 
-impl Line<KERNEL, SIDE> for Weights {
+impl Line<KERNEL, INPUT_TILE> for Weights {
     #[inline(always)]
-    unsafe fn line<S: Simd>(g: [S::Vector; KERNEL]) -> [S::Vector; SIDE] {
+    unsafe fn line<S: Simd>(g: [S::Vector; KERNEL]) -> [S::Vector; INPUT_TILE] {
         // SAFETY: the caller's promise.
         unsafe {
             let third = S::splat(1.0 / 3.0);
@@ -170,9 +170,9 @@ impl Line<KERNEL, SIDE> for Weights {
 /// `Gᵀ w`: gradients at six points as gradients of three weights.
 pub(super) struct WeightGradients;
 
-impl Line<SIDE, KERNEL> for WeightGradients {
+impl Line<INPUT_TILE, KERNEL> for WeightGradients {
     #[inline(always)]
-    unsafe fn line<S: Simd>(w: [S::Vector; SIDE]) -> [S::Vector; KERNEL] {
+    unsafe fn line<S: Simd>(w: [S::Vector; INPUT_TILE]) -> [S::Vector; KERNEL] {
         // SAFETY: the caller's promise.
         unsafe {
             let (sum, difference) = (S::add(w[1], w[2]), S::sub(w[1], w[2]));

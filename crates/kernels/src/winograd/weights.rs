@@ -1,15 +1,15 @@
 //! Weights at the points where they are multiplied, and their gradients back.
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::super::isa::Path;
+use super::super::isa::Dispatch;
 use super::super::layout::product;
 use super::super::pack::WeightShape;
 use super::super::simd::{Kernel, Simd, run};
 use super::super::tile;
-use super::spread::ZEROS;
+use super::input_transform::ZEROS;
 use super::tiling::Part;
 use super::transforms::{AtPoints, Line, Square, WeightGradients, Weights, columns};
-use super::{KERNEL, OUTSIDE, POINTS, SIDE, Winograd};
+use super::{INPUT_TILE, KERNEL, OUTSIDE, POINTS, Winograd};
 
 /// Channels transposed at a time.
 const SQUARE: usize = 16;
@@ -25,7 +25,7 @@ pub(in super::super) fn packed_len(winograd: &Winograd, depth: usize, stride: us
 /// # Panics
 /// If a buffer is too small.
 pub(in super::super) fn pack_forward(
-    path: Path,
+    dispatch: Dispatch,
     winograd: &Winograd,
     shape: WeightShape,
     weights: &[f32],
@@ -36,7 +36,7 @@ pub(in super::super) fn pack_forward(
     let parts = winograd.parts();
     assert_places(parts, &shape);
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, PackForward { parts, shape, weights, packed }) }
+    unsafe { run(dispatch, PackForward { parts, shape, weights, packed }) }
 }
 
 /// Packs weights for [`super::backward`]: transposed, otherwise as [`pack_forward`], one kind of
@@ -45,7 +45,7 @@ pub(in super::super) fn pack_forward(
 /// # Panics
 /// If a buffer is too small.
 pub(in super::super) fn pack_backward(
-    path: Path,
+    dispatch: Dispatch,
     tilings: &[Winograd],
     shape: WeightShape,
     input_stride: usize,
@@ -61,7 +61,7 @@ pub(in super::super) fn pack_backward(
         let parts = winograd.parts();
         assert_places(parts, &shape);
         // SAFETY: all lengths were just checked.
-        unsafe { run(path, PackBackward { parts, shape, input_stride, weights, packed }) }
+        unsafe { run(dispatch, PackBackward { parts, shape, input_stride, weights, packed }) }
     }
 }
 
@@ -91,11 +91,11 @@ impl Square for Nine {
 unsafe fn store_points<S: Simd>(weights: &Nine, to: *mut f32, step: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        let lines = columns::<S, Weights, KERNEL, SIDE>(weights);
-        for y in 0..SIDE {
+        let lines = columns::<S, Weights, KERNEL, INPUT_TILE>(weights);
+        for y in 0..INPUT_TILE {
             let line = Weights::line::<S>(lines[y]);
-            for x in 0..SIDE {
-                S::store(to.add((y * SIDE + x) * step), line[x]);
+            for x in 0..INPUT_TILE {
+                S::store(to.add((y * INPUT_TILE + x) * step), line[x]);
             }
         }
     }
@@ -243,7 +243,7 @@ pub(super) struct Corner {
 /// # Panics
 /// If a buffer is too small.
 pub(super) fn unpack(
-    path: Path,
+    dispatch: Dispatch,
     shape: WeightShape,
     corner: Corner,
     sums: &[f32],
@@ -256,7 +256,7 @@ pub(super) fn unpack(
     assert!(sums.len() >= POINTS * rows * channels && channels % 16 == 0, "one sum a pair");
     let weights = &mut weights[..shape.len()];
     // SAFETY: all lengths were just checked.
-    unsafe { run(path, Unpack { shape, corner, sums, weights }) }
+    unsafe { run(dispatch, Unpack { shape, corner, sums, weights }) }
 }
 
 struct Unpack<'a, 'b> {
@@ -281,7 +281,7 @@ impl Kernel for Unpack<'_, '_> {
                         from: self.sums.as_ptr().add(at),
                         step: self.corner.rows * channels,
                     };
-                    let lines = columns::<S, WeightGradients, SIDE, KERNEL>(&points);
+                    let lines = columns::<S, WeightGradients, INPUT_TILE, KERNEL>(&points);
                     for y in 0..KERNEL {
                         let line = WeightGradients::line::<S>(lines[y]);
                         for x in 0..KERNEL {

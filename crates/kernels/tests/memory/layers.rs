@@ -2,8 +2,8 @@
 
 use super::*;
 use gridbench_kernels::{
-    Affine, BackwardEpilogue, Dropout, ForwardEpilogue, Gather, Moments, Products, Runs, Sources,
-    Taps, Tiled, WeightGradient, WeightShape, Winograd,
+    Affine, BackwardEpilogue, Conv, ConvPlan, Dropout, ForwardEpilogue, Moments, Products, Runs,
+    Sources, Taps, Tiled, WeightGradient, WeightShape, Winograd,
 };
 
 /// A layer: its window, where its values lie, and how it is computed.
@@ -49,12 +49,12 @@ impl Layer {
     }
 }
 
-fn forward<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn forward<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let layer = Layer::new::<E>(numbers);
     let (shape, outputs) = (layer.shape, layer.outputs);
     let weights = numbers.buffer(shape.len(), 0.5_f32);
     let mut packed = numbers.buffer(E::forward_len(&shape, &layer.tiled), E::default());
-    E::pack_forward(path, shape, &layer.tiled, &weights, &mut packed);
+    E::pack_forward(dispatch, shape, &layer.tiled, &weights, &mut packed);
     let window = numbers.either(layer.window, Numbers::window);
     let input = numbers.buffer(layer.inputs.len(layer.images), E::from_f32(1.0));
     let extent = numbers.either(outputs, |numbers| numbers.extent::<E>(3, 20, E::GROUP));
@@ -63,13 +63,13 @@ fn forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let [mut sums, mut squares] = [(); 2].map(|()| numbers.buffer(outputs.stride(), 0.0_f64));
     let mut scratch = layer.scratch::<E>(numbers);
     E::forward(
-        path,
-        &Gather {
+        dispatch,
+        layer.tiled.forward_plan(),
+        &Conv {
             taps: &Taps::forward(&window),
             sources: layer.sources,
             input: &input,
             weights: &packed,
-            winograd: layer.tiled.forward.as_slice(),
             images: layer.images,
         },
         ForwardEpilogue {
@@ -89,13 +89,13 @@ fn forward<E: Storage>(path: Path, numbers: &mut Numbers) {
     );
 }
 
-fn backward<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn backward<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let layer = Layer::new::<E>(numbers);
     let (shape, inputs) = (layer.shape, layer.inputs);
     let stride = numbers.size(inputs.stride());
     let weights = numbers.buffer(shape.len(), 0.5_f32);
     let mut packed = numbers.buffer(E::backward_len(&shape, &layer.tiled, stride), E::default());
-    E::pack_backward(path, shape, &layer.tiled, stride, &weights, &mut packed);
+    E::pack_backward(dispatch, shape, &layer.tiled, stride, &weights, &mut packed);
     let window = numbers.either(layer.window, Numbers::window);
     let delta = numbers.buffer(layer.outputs.len(layer.images), E::from_f32(1.0));
     let extent = numbers.either(inputs, |numbers| numbers.extent::<E>(3, 20, E::GROUP));
@@ -105,13 +105,13 @@ fn backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     let [mut sums, mut products] = [(); 2].map(|()| numbers.buffer(inputs.stride(), 0.0_f64));
     let mut scratch = layer.scratch::<E>(numbers);
     E::backward(
-        path,
-        &Gather {
+        dispatch,
+        layer.tiled.backward_plan(),
+        &Conv {
             taps: &Taps::backward(&window),
             sources: Sources::pixels(layer.outputs),
             input: &delta,
             weights: &packed,
-            winograd: &layer.tiled.backward,
             images: layer.images,
         },
         BackwardEpilogue {
@@ -131,7 +131,7 @@ fn backward<E: Storage>(path: Path, numbers: &mut Numbers) {
     );
 }
 
-fn weight_gradient<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn weight_gradient<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let layer = Layer::new::<E>(numbers);
     let window = numbers.either(layer.window, Numbers::window);
     let runs = Runs::new(&window, numbers.between(1, 30));
@@ -141,10 +141,10 @@ fn weight_gradient<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut scratch = layer.scratch::<E>(numbers);
     let accumulate = numbers.is(50);
     E::weight_gradient(
-        path,
+        dispatch,
+        layer.tiled.forward_plan(),
         WeightGradient {
             runs: &runs,
-            winograd: layer.tiled.forward.as_ref(),
             images: layer.images,
             inputs: layer.sources,
             input: &input,
@@ -158,7 +158,7 @@ fn weight_gradient<E: Storage>(path: Path, numbers: &mut Numbers) {
 }
 
 /// A first layer, whose sources are rows of padded images.
-fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn rows_of_images<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let (channels, filters) = (numbers.between(1, 3), numbers.between(1, 40));
     let (height, width) =
         if numbers.is(20) { (1, 1) } else { (numbers.between(1, 9), numbers.between(1, 9)) };
@@ -184,20 +184,14 @@ fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let tiled = Tiled::default();
     let weights = numbers.buffer(shape.len(), 0.5_f32);
     let mut packed = numbers.buffer(E::forward_len(&shape, &tiled), E::default());
-    E::pack_forward(path, shape, &tiled, &weights, &mut packed);
+    E::pack_forward(dispatch, shape, &tiled, &weights, &mut packed);
     let input = numbers.buffer(inputs.len(images), E::from_f32(1.0));
     let mut output = numbers.buffer(outputs.len(images), E::default());
     let bias = numbers.buffer(outputs.stride(), 0.1_f32);
     E::forward(
-        path,
-        &Gather {
-            taps: &Taps::forward(&rows),
-            sources,
-            input: &input,
-            weights: &packed,
-            winograd: &[],
-            images,
-        },
+        dispatch,
+        ConvPlan::Direct,
+        &Conv { taps: &Taps::forward(&rows), sources, input: &input, weights: &packed, images },
         ForwardEpilogue {
             extent: outputs,
             output: &mut output,
@@ -212,10 +206,10 @@ fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut gradient = numbers.buffer(shape.len(), 0.0_f32);
     let mut scratch = numbers.buffer(E::scratch_len(&tiled, &sources, &outputs), E::default());
     E::weight_gradient(
-        path,
+        dispatch,
+        ConvPlan::Direct,
         WeightGradient {
             runs: &Runs::new(&rows, numbers.between(1, 30)),
-            winograd: None,
             images,
             inputs: sources,
             input: &input,
@@ -231,12 +225,12 @@ fn rows_of_images<E: Storage>(path: Path, numbers: &mut Numbers) {
 /// Calls for what each path stores.
 macro_rules! stored {
     ($call:ident) => {
-        |path: Path, numbers: &mut Numbers| {
+        |dispatch: Dispatch, numbers: &mut Numbers| {
             #[cfg(target_arch = "x86_64")]
-            if path.isa().is_bf16() {
-                return $call::<half::bf16>(path, numbers);
+            if dispatch.isa().is_bf16() {
+                return $call::<half::bf16>(dispatch, numbers);
             }
-            $call::<f32>(path, numbers)
+            $call::<f32>(dispatch, numbers)
         }
     };
 }

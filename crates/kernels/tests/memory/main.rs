@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use gridbench_kernels::{Extent, Path, Storage, Window};
+use gridbench_kernels::{Dispatch, Extent, Storage, Window};
 use guarded::{Guarded, Watched};
 
 /// Chance in a hundred that an argument is not the one that belongs there.
@@ -136,13 +136,13 @@ fn ends(call: impl FnOnce()) -> bool {
 }
 
 /// Makes `rounds` sound calls, which must end, and as many with disorder, on every path.
-fn on_every_path(rounds: u64, call: impl Fn(Path, &mut Numbers)) {
-    for path in Path::all() {
+fn on_every_path(rounds: u64, call: impl Fn(Dispatch, &mut Numbers)) {
+    for dispatch in Dispatch::all() {
         for seed in 0..rounds {
             let mut numbers = Numbers { state: seed, disorder: Disorder::NONE };
-            call(path, &mut numbers);
+            call(dispatch, &mut numbers);
             let mut numbers = Numbers { state: seed, disorder: Disorder::SOME };
-            ends(|| call(path, &mut numbers));
+            ends(|| call(dispatch, &mut numbers));
         }
     }
 }

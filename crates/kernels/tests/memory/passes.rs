@@ -11,11 +11,11 @@ use gridbench_kernels::{
 /// Calls for both kinds of activations, whatever the path stores itself.
 macro_rules! both {
     ($call:ident) => {
-        |path: Path, numbers: &mut Numbers| {
+        |dispatch: Dispatch, numbers: &mut Numbers| {
             if numbers.is(50) {
-                return $call::<half::bf16>(path, numbers);
+                return $call::<half::bf16>(dispatch, numbers);
             }
-            $call::<f32>(path, numbers)
+            $call::<f32>(dispatch, numbers)
         }
     };
 }
@@ -24,7 +24,7 @@ fn dropout(numbers: &mut Numbers) -> Option<Dropout> {
     numbers.is(50).then(|| Dropout::new(numbers.word(), 0.3))
 }
 
-fn pool<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn pool<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let window = numbers.window();
     let (images, channels, group) =
         (numbers.between(1, 9), numbers.between(1, 40), numbers.between(1, 8));
@@ -45,7 +45,7 @@ fn pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     let mut output = numbers.buffer(outputs.len(images), E::default());
     let [scale, shift] = [(); 2].map(|()| numbers.buffer(inputs.stride(), 0.1_f32));
     pool_forward(
-        path,
+        dispatch,
         PoolForward {
             taps: &taps,
             images,
@@ -63,7 +63,7 @@ fn pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     let back = Taps::backward(&numbers.either(window, Numbers::window));
     let mut values = numbers.buffer(inputs.len(images), E::from_f32(1.0));
     pool_backward(
-        path,
+        dispatch,
         &PoolBackward {
             taps: &back,
             images,
@@ -84,7 +84,7 @@ fn pool<E: Storage>(path: Path, numbers: &mut Numbers) {
     );
 }
 
-fn passes<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn passes<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let (pixels, channels) = (numbers.between(1, 9), numbers.between(1, 70));
     let (images, group) = (numbers.between(1, 9), numbers.between(1, 20));
     let extent = numbers.extent::<f32>(pixels, channels, group);
@@ -104,10 +104,10 @@ fn passes<E: Storage>(path: Path, numbers: &mut Numbers) {
         first_image: numbers.size(4),
     };
     match numbers.between(0, 4) {
-        0 => transform(path, work, &input, &mut output),
-        1 => transform_in_place(path, work, &mut output),
+        0 => transform(dispatch, work, &input, &mut output),
+        1 => transform_in_place(dispatch, work, &mut output),
         2 => pass_forward(
-            path,
+            dispatch,
             &input,
             images,
             ForwardEpilogue {
@@ -121,7 +121,7 @@ fn passes<E: Storage>(path: Path, numbers: &mut Numbers) {
             },
         ),
         3 => pass_backward(
-            path,
+            dispatch,
             &input,
             images,
             BackwardEpilogue {
@@ -135,7 +135,7 @@ fn passes<E: Storage>(path: Path, numbers: &mut Numbers) {
             },
         ),
         _ => normalisation_gradient(
-            path,
+            dispatch,
             NormalisationGradient {
                 extent,
                 images,
@@ -151,7 +151,7 @@ fn passes<E: Storage>(path: Path, numbers: &mut Numbers) {
     }
 }
 
-fn losses<E: Activation>(_: Path, numbers: &mut Numbers) {
+fn losses<E: Activation>(_: Dispatch, numbers: &mut Numbers) {
     let (classes, images, group) =
         (numbers.between(1, 20), numbers.between(1, 40), numbers.between(1, 20));
     let extent = numbers.extent::<f32>(1, classes, group);
@@ -191,16 +191,16 @@ const RULES: [Rule; 4] = [
     },
 ];
 
-fn rules(path: Path, numbers: &mut Numbers) {
+fn rules(dispatch: Dispatch, numbers: &mut Numbers) {
     let len = numbers.between(0, 70);
     let mut weights = numbers.buffer(len, 0.5_f32);
     let gradient = numbers.buffer(len, 0.5_f32);
     let [mut first, mut second] = [(); 2].map(|()| numbers.buffer(len, 0.5_f32));
     let rule = RULES[numbers.between(0, RULES.len() - 1)];
-    step(path, rule, &mut weights, &gradient, &mut first, &mut second);
+    step(dispatch, rule, &mut weights, &gradient, &mut first, &mut second);
 }
 
-fn images<E: Storage>(path: Path, numbers: &mut Numbers) {
+fn images<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let (height, width, channels) =
         (numbers.between(1, 9), numbers.between(1, 9), numbers.between(1, 3));
     let (top, left) = (numbers.between(0, 2), numbers.between(0, 2));
@@ -218,7 +218,7 @@ fn images<E: Storage>(path: Path, numbers: &mut Numbers) {
         let room = (height + top) * (width + left + 1) * channels;
         let extent = numbers.extent::<f32>(1, room, group);
         let mut padded = numbers.buffer(extent.len(count), E::default());
-        pad_images(path, &inside, &extent, &from, &mut padded);
+        pad_images(dispatch, &inside, &extent, &from, &mut padded);
     } else {
         let extent = numbers.extent::<f32>(height * width, channels, group);
         let mut values = numbers.buffer(extent.len(count), E::default());

@@ -1,0 +1,241 @@
+//! The lines below a grid: what its numbers and marks mean, and what may be concluded.
+
+use super::document::Section;
+use super::labels::left_unsaid;
+use super::numbers::{Scale, counted, grouped};
+use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
+use crate::base::Split;
+use gridbench_stats::Summary;
+
+/// Returns label and text of every line below the grids.
+pub(super) fn legend_lines(presenter: &Presenter<'_>) -> Vec<(String, String)> {
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    let section = presenter.section;
+    lines.extend(fixed(presenter));
+    lines.extend(shortened(presenter));
+    lines.extend(spread_meaning(presenter));
+    lines.extend(deterministic(presenter));
+    lines.extend(marks(presenter));
+    if section.counts.lost() > 0 {
+        lines.push((LOST, "trials that failed, diverged or took too long".to_owned()));
+    }
+    lines.extend(detectable(presenter));
+    lines.extend(best(presenter));
+    lines.extend(extreme(presenter));
+    lines.extend(sigma(presenter));
+    lines.extend(images(presenter));
+    lines.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+fn fixed(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    Some(("fixed", presenter.fixed()?))
+}
+
+/// Says what stands behind the values that the grids call by their name.
+fn shortened(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let axes = presenter.section.axes.iter();
+    let values = axes.flat_map(|axis| axis.values.iter().zip(&axis.shown));
+    let texts: Vec<String> = values
+        .map(|(value, shown)| (shown, left_unsaid(value, shown)))
+        .filter(|(_, unsaid)| !unsaid.is_empty())
+        .map(|(shown, unsaid)| format!("{shown} has {unsaid}"))
+        .collect();
+    (!texts.is_empty()).then(|| ("names", texts.join("; ")))
+}
+
+fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let findings = &presenter.section.findings;
+    match findings.n_max {
+        0 => None,
+        1 => {
+            Some(("n = 1", "one trial a cell: no spread, so nothing can be told apart".to_owned()))
+        }
+        _ => Some(("±", "standard deviation over the trials of a cell (n − 1)".to_owned())),
+    }
+}
+
+/// Names the cells whose spread is no spread.
+fn deterministic(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let cells = &presenter.section.cells;
+    let found = (0..cells.len()).filter(|cell| cells[*cell].is_deterministic);
+    let names: Vec<String> = found.map(|cell| presenter.section.describe(cell)).collect();
+    let which = match names.as_slice() {
+        [] => return None,
+        _ if names.len() == cells.len() => "every cell".to_owned(),
+        [first, others @ ..] if others.len() > 3 => {
+            format!("{first} and {}", counted(others.len(), "other cell"))
+        }
+        names => names.join("; "),
+    };
+    let text = "deterministic, no spread: all trials gave the same results to the bit";
+    Some(("± 0", format!("{text} ({which})")))
+}
+
+fn marks(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
+    let Section { findings, cells, grids, .. } = presenter.section;
+    if findings.comparisons == 0 {
+        return Vec::new();
+    }
+    let confidence = 100.0 * (1.0 - findings.alpha);
+    let found = findings.best.map_or(0, |best| best.inseparable);
+    let mut lines = vec![(
+        MARK,
+        format!(
+            "may be the best: with {confidence:.0} % confidence the best setting is among these {} of {} \
+             (Hsu's comparison with the best)",
+            grouped(found as f64, 0),
+            counted(cells.len(), "cell"),
+        ),
+    )];
+    let in_grid =
+        |cell: &super::document::CellLine| cell.inseparable_in_grid && !cell.inseparable_from_best;
+    if grids.len() > 1 && cells.iter().any(in_grid) {
+        lines.push((MARK_IN_GRID, "may be the best of its own grid".to_owned()));
+    }
+    lines
+}
+
+fn detectable(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let scale = &presenter.scale;
+    let found = presenter.section.findings.detectable.filter(|found| found.difference > 0.0)?;
+    Some((
+        "power",
+        format!(
+            "n = {} detects differences of {} from the best of {} with 95 % power; `repeats = {}` would \
+             detect {}",
+            found.n,
+            scale.size(found.difference),
+            counted(found.cells, "cell"),
+            found.repeats_for_half,
+            scale.size(found.half),
+        ),
+    ))
+}
+
+fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let Section { findings, cells, .. } = presenter.section;
+    let scale = &presenter.scale;
+    let best = findings.best?;
+    let summary = cells[best.cell].summary.as_ref()?;
+    let spread = match (summary.se, summary.interval95) {
+        (Some(se), Some(interval)) => format!(
+            " (n = {}, SE {}, 95 % {})",
+            summary.n,
+            scale.value(se),
+            scale.interval(interval)
+        ),
+        _ if summary.n > 1 => format!(" (n = {})", summary.n),
+        _ => String::new(),
+    };
+    let place = place_of_best(presenter.section, best.cell, summary);
+    let others = if best.inseparable > 1 && findings.comparisons > 0 {
+        let others = counted(best.inseparable - 1, "other cell");
+        format!("; {others} may be as good or better")
+    } else {
+        String::new()
+    };
+    let beside = test_beside(presenter.section, best.cell).unwrap_or_default();
+    let text = format!("{}{spread}{place}{others}{beside}", with_spread(scale, summary));
+    Some(("best", text))
+}
+
+/// Says what a cell that was chosen on validation images reaches on the test images.
+fn test_beside(section: &Section, cell: usize) -> Option<String> {
+    if section.metric.split != Some(Split::Validation) {
+        return None;
+    }
+    let name = section.metric.on(Split::Test)?;
+    let metric = section.metrics.iter().find(|metric| metric.name == name)?;
+    let summary = section.cells[cell].metrics.get(&name)?;
+    let scale = Scale::of(&metric.unit, None);
+    let n = if summary.n == section.cells[cell].summary.as_ref()?.n {
+        String::new()
+    } else {
+        format!(" (n = {})", summary.n)
+    };
+    let found = with_spread(&scale, summary);
+    Some(format!("; its {}{}: {found}{n}", name.words(), scale.unit()))
+}
+
+/// Says how the images were read.
+fn images(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
+    let datasets = &presenter.section.datasets;
+    let notes = datasets.iter().filter(|dataset| !dataset.notes.is_empty()).map(|dataset| {
+        let name = if datasets.len() > 1 { format!("{}: ", dataset.name) } else { String::new() };
+        ("images", format!("{name}{}", dataset.notes.join("; ")))
+    });
+    notes.collect()
+}
+
+/// Says where the best mean is; cells that share it to the last digit are named with it.
+fn place_of_best(section: &Section, best: usize, summary: &Summary) -> String {
+    let place = section.describe(best);
+    if place.is_empty() {
+        return place;
+    }
+    let ties = |cell: &usize| {
+        let found = section.cells[*cell].summary;
+        *cell != best && found.is_some_and(|found| (found.mean - summary.mean).abs() < 1e-12)
+    };
+    let ties: Vec<usize> = (0..section.cells.len()).filter(ties).collect();
+    let Some((last, others)) = ties.split_last() else { return format!(" at {place}") };
+    let varying: Vec<_> = section.varying().collect();
+    if let [(axis, line)] = varying.as_slice() {
+        let value = |cell: &usize| line.show_or_absent(section.cells[*cell].values[*axis].as_ref());
+        let first: Vec<String> = [best].iter().chain(others).map(value).collect();
+        return format!(" at {} {} and {}", line.label, first.join(", "), value(last));
+    }
+    let more = match ties.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "other cell")),
+    };
+    format!(" at {place}; the same mean at {}{more}", section.describe(ties[0]))
+}
+
+fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let findings = &presenter.section.findings;
+    let scale = &presenter.scale;
+    let found = findings.extreme.filter(|found| found.of > 1)?;
+    let maximizes = presenter.section.metric.is_maximized();
+    let label = if maximizes { "max" } else { "min" };
+    let expected = found.expected.map_or_else(String::new, |expected| {
+        format!(
+            "; the best of so many draws from these cells is expected at {}{}",
+            scale.value(expected),
+            scale.unit()
+        )
+    });
+    let which = if maximizes { "highest" } else { "lowest" };
+    let text = format!(
+        "{which} of {}: {}{}{expected}",
+        counted(found.of, "trial"),
+        scale.value(found.value),
+        scale.unit()
+    );
+    Some((label, text))
+}
+
+fn sigma(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let findings = &presenter.section.findings;
+    let spread = findings.spread?;
+    let scale = &presenter.scale;
+    let interval = findings.best.and_then(|best| best.test_set_interval95).map_or_else(
+        String::new,
+        |interval| {
+            format!(
+                "; on other images of the kind the best mean may lie in {}{} (95 %, Wilson)",
+                scale.interval(interval),
+                scale.unit()
+            )
+        },
+    );
+    Some((
+        "σ",
+        format!(
+            "predicted {} from {} test images alone, seen {}{interval}",
+            scale.size(spread.predicted),
+            grouped(spread.test_images as f64, 0),
+            scale.size(spread.seen),
+        ),
+    ))
+}
