@@ -15,6 +15,8 @@ mod child;
 mod family;
 mod identity;
 mod json;
+#[cfg(unix)]
+mod persistent;
 mod tables;
 mod workspace;
 
@@ -27,8 +29,8 @@ use crate::base::Metric;
 use crate::data::{Dataset, ImageShape};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::record::LogProbabilities;
-use crate::spec::program::Reading;
-use crate::spec::settings::Settings;
+use crate::spec::program::{Mode, Reading};
+use crate::spec::settings::{Settings, TrainerSettings};
 
 use answers::Questions;
 #[cfg(unix)]
@@ -37,6 +39,8 @@ pub use identity::{Inspector, ProgramError};
 
 /// The numerical path of every program: nothing is known of it.
 pub const PATH: &str = "command";
+/// That of programs that are given one trial after another: what they do may depend on those before.
+pub const PERSISTENT_PATH: &str = "command persistent";
 
 /// Where programs run and what is asked of them.
 pub struct Surroundings {
@@ -52,6 +56,8 @@ pub struct Surroundings {
     pub metrics: Vec<Metric>,
     /// Where numbers stand that are not printed under the name of their metric.
     pub readings: Vec<Reading>,
+    /// Whether programs are called; else the other engine knows what they would say.
+    pub are_called: bool,
 }
 
 /// Calls programs, and leaves everything else to another engine.
@@ -62,6 +68,8 @@ pub struct ProgramEngine<'a> {
     surroundings: Surroundings,
     questions: Questions,
     undeclared: Mutex<BTreeSet<String>>,
+    #[cfg(unix)]
+    pool: persistent::Pool,
 }
 
 impl<'a> ProgramEngine<'a> {
@@ -74,7 +82,15 @@ impl<'a> ProgramEngine<'a> {
     ) -> Self {
         let questions = Questions::new(&surroundings.metrics, &surroundings.readings);
         let undeclared = Mutex::default();
-        Self { others, is_alone, surroundings, questions, undeclared }
+        Self {
+            others,
+            is_alone,
+            surroundings,
+            questions,
+            undeclared,
+            #[cfg(unix)]
+            pool: persistent::Pool::default(),
+        }
     }
 
     /// Returns the names that completed programs printed with numbers though no metric has them.
@@ -86,7 +102,8 @@ impl<'a> ProgramEngine<'a> {
 
 impl Engine for ProgramEngine<'_> {
     fn description(&self) -> String {
-        if self.is_alone { PATH.to_owned() } else { self.others.description() }
+        let is_alone = self.is_alone && self.surroundings.are_called;
+        if is_alone { PATH.to_owned() } else { self.others.description() }
     }
 
     fn train(
@@ -94,7 +111,7 @@ impl Engine for ProgramEngine<'_> {
         job: &TrainJob<'_>,
         observer: &mut dyn EpochObserver,
     ) -> Result<TrainOutput, EngineError> {
-        if !job.settings.trainer.is_command() {
+        if !job.settings.trainer.is_command() || !self.surroundings.are_called {
             return self.others.train(job, observer);
         }
         #[cfg(unix)]
@@ -124,8 +141,11 @@ impl Engine for ProgramEngine<'_> {
     }
 
     fn path_of(&self, settings: &Settings, shape: ImageShape, classes: usize) -> Option<String> {
-        if settings.trainer.is_command() {
-            return Some(PATH.to_owned());
+        if let TrainerSettings::Command(command) = &settings.trainer
+            && self.surroundings.are_called
+        {
+            let is_persistent = command.mode == Mode::Persistent;
+            return Some(if is_persistent { PERSISTENT_PATH } else { PATH }.to_owned());
         }
         self.others.path_of(settings, shape, classes)
     }

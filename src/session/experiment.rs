@@ -64,6 +64,14 @@ impl LoadedExperiment {
         Ok(loaded)
     }
 
+    /// Returns whether its trials were imported, so that none can be run.
+    pub(crate) fn is_imported(&self) -> bool {
+        let TrainerSettings::Command(command) = &self.document.experiment().base.trainer else {
+            return false;
+        };
+        command.command.texts().take(2).eq(["bench", "import"])
+    }
+
     /// Reads the published table that the report names as a file, beside the experiment's.
     fn read_reference(&mut self, folder: &Path) -> Result<(), Error> {
         let report = &self.document.experiment().report;

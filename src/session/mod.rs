@@ -6,6 +6,7 @@
 //! says what was tried, why it failed and the way out.
 
 mod derived;
+mod doctor;
 mod error;
 mod escalation;
 pub(crate) mod evidence;
@@ -27,9 +28,12 @@ use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
+use crate::spec::settings::TrainerSettings;
+use crate::store::ProgramFacts;
 use crate::runner::{Event, RunSummary, StopSignal};
 
 pub(crate) use derived::{refresh, write_markdown};
+pub(crate) use doctor::{Finding, examine};
 pub use error::{Error, ErrorKind};
 pub(crate) use escalation::Escalation;
 pub use experiment::LoadedExperiment;
@@ -79,6 +83,14 @@ impl Session {
         let experiment = experiment.with_repeats_in(&folder)?;
         let images = Images::of(experiment.file.as_ref(), data, listener);
         Ok(Self { experiment, images, folder })
+    }
+
+    /// Takes these facts for those of the program of every cell, which is not looked at.
+    pub(crate) fn stand_in(&mut self, facts: &ProgramFacts) {
+        if let TrainerSettings::Command(command) = &self.experiment.document.experiment().base.trainer
+        {
+            self.images.programs = vec![((**command).clone(), facts.clone())];
+        }
     }
 
     /// Returns the folder of the results.

@@ -29,6 +29,8 @@ pub enum Notice {
     },
     /// A command names a file whose content is no part of what its trials are.
     UndeclaredInput(String),
+    /// A persistent program is run of which `bench doctor` has found nothing.
+    NotExamined,
     /// A completed program printed numbers of these names, which are no declared metrics.
     UndeclaredMetrics(Vec<String>),
     /// Some cells never have a metric that the experiment asks about.
@@ -111,6 +113,10 @@ impl fmt::Display for Notice {
                 f,
                 "warning: `{name}` is named by `trainer.command` and not among `trainer.inputs`: a \
                  change of it would not run its trials again"
+            ),
+            Self::NotExamined => f.write_str(
+                "note: whether trials depend on those before them in the same process is not known; \
+                 `bench doctor FILE` finds out",
             ),
             Self::UndeclaredMetrics(names) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

@@ -15,7 +15,7 @@ use crate::store::ProgramFacts;
 const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// Returns the engine that calls the programs of an experiment and leaves the rest to another.
-pub(super) fn engine<'a>(
+pub(crate) fn engine<'a>(
     loaded: &LoadedExperiment,
     plan: &Plan,
     trainer: &'a (dyn Engine + Send + Sync),
@@ -33,6 +33,7 @@ pub(super) fn engine<'a>(
         inherited: inherited(),
         metrics: experiment.metrics.clone(),
         readings: experiment.readings.clone(),
+        are_called: !loaded.is_imported(),
     };
     let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());
     let is_alone = is_alone && !plan.members.is_empty();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Error, Images, Listener, LoadedExperiment, Notice, Session, programs, siblings};
+use super::{
+    Error, Images, Listener, LoadedExperiment, Notice, Session, doctor, programs, siblings,
+};
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedDataset};
 use crate::record::{Outcome, TrialRecord};
@@ -57,6 +59,7 @@ pub(super) fn train(
     let listener = images.listener.clone();
     let cannot = || format!("cannot write results to `{}`", folder.display());
     refuse_unscorable(loaded, plan)?;
+    doctor::refuse_order_effects(plan, &images.programs, folder, &listener)?;
     let programs = programs::engine(loaded, plan, engine, folder)?;
     let draft = loaded.manifest_draft(plan, images, programs.description())?;
     let mut store =
