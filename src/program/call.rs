@@ -14,8 +14,8 @@ use serde_json::json;
 use super::answers::{Answers, Lines, Unanswered};
 use super::child::{self, Asked, Call, Ending, Listener};
 use super::workspace::{Kept, Workspace};
-use super::{PATH, ProgramEngine, tables};
-use crate::base::{MetricName, SeedPath, Stream, format};
+use super::{PATH, ProgramEngine, measure, tables};
+use crate::base::{Metric, MetricName, SeedPath, Stream, format};
 use crate::engine::{EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::record::{EpochRecord, MemberSummary, Outcome, Selection};
 use crate::spec::program::{Mode, Placeholder, ReadFrom};
@@ -110,6 +110,7 @@ impl ProgramEngine<'_> {
             kept: [Kept::new(), Kept::new()],
             heard: 0,
         };
+        let not_measured = self.warm_up(job.settings, &call, &words);
         let ending = child::run(&call, &mut hearing).map_err(|error| {
             workspace.tidy();
             workspace.settle(false);
@@ -124,7 +125,10 @@ impl ProgramEngine<'_> {
             Err(error) => answers.fault(format!("the results file cannot be read: {error}")),
         }
         self.read_files(&told, &mut answers);
-        let verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
+        let mut verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
+        if let (Some(shell), Ok(metrics)) = (not_measured, &mut verdict) {
+            measure::add(metrics, &ending.usage, &shell);
+        }
         Ok(self.settled(&told, &answers, verdict, ending.seconds, (PATH, &hearing.kept)))
     }
 
@@ -279,7 +283,12 @@ impl ProgramEngine<'_> {
         }
         let metrics = self.surroundings.metrics.iter().map(|metric| metric.name.clone());
         // Its time is measured where it does not say it.
-        let wanted = metrics.filter(|name| *name != MetricName::TRAIN_SECONDS || answers.has(name));
+        let is_measured = |name: &MetricName| {
+            let is_of_processes = self.surroundings.measure.is_some()
+                && Metric::of_processes().iter().any(|metric| metric.name == *name);
+            is_of_processes || *name == MetricName::TRAIN_SECONDS && !answers.has(name)
+        };
+        let wanted = metrics.filter(|name| !is_measured(name));
         answers.finals(wanted).map_err(|unanswered| match unanswered {
             Unanswered::NotFinite(text) => (Outcome::Diverged, text),
             Unanswered::Wrong(text) => {

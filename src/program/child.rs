@@ -17,6 +17,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use wait4::ResUse;
+
 use super::family;
 
 /// What is called, and how long it may take.
@@ -64,6 +66,18 @@ pub(super) struct Ending {
     /// Whether it had to be killed.
     pub(super) is_killed: bool,
     pub(super) seconds: f64,
+    /// What it used.
+    pub(super) usage: Usage,
+}
+
+/// What a process used, with the children that it waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Usage {
+    /// From its start until it was noticed that it had ended.
+    pub(super) wall: f64,
+    pub(super) user: f64,
+    pub(super) system: f64,
+    pub(super) peak_mib: f64,
 }
 
 /// Time between two looks at what nothing wakes for.
@@ -80,9 +94,16 @@ pub(super) fn run(call: &Call<'_>, listener: &mut dyn Listener) -> io::Result<En
     let (mut running, _) = Running::start(call, Stdio::null())?;
     let limits = Limits { deadline: call.time_limit.map(|limit| began + limit), grace: call.grace };
     let (asked, is_killed) = running.listen(limits, listener, &mut || false);
-    let status = running.end(call.mark, listener)?;
+    let wall = began.elapsed().as_secs_f64();
+    let used = running.end(call.mark, listener)?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Ending { status, asked, is_killed, seconds })
+    let usage = Usage {
+        wall,
+        user: used.rusage.utime.as_secs_f64(),
+        system: used.rusage.stime.as_secs_f64(),
+        peak_mib: used.rusage.maxrss as f64 / f64::from(1 << 20),
+    };
+    Ok(Ending { status: used.status, asked, is_killed, seconds, usage })
 }
 
 /// Returns a descriptor that can be read once the process has ended, where the system has any.
@@ -165,15 +186,15 @@ impl Running {
         &mut self,
         mark: &Path,
         listener: &mut dyn Listener,
-    ) -> io::Result<ExitStatus> {
+    ) -> io::Result<ResUse> {
         // As long as the leader is not reaped, nobody else has its number.
         let _ = kill_process_group(self.pid, Signal::KILL);
         family::end(self.pid, mark);
-        let status = self.reap();
+        let used = self.reap();
         self.alarm = None;
         self.drain(listener);
         family::forget(self.pid);
-        status
+        used
     }
 
     /// Listens until the process has ended, or `is_done` says so after it said something; says why it was
@@ -277,12 +298,12 @@ impl Running {
     }
 
     /// Takes the dead process off the system's list.
-    fn reap(&self) -> io::Result<ExitStatus> {
+    fn reap(&self) -> io::Result<ResUse> {
         loop {
             if let Some(used) =
                 wait4::try_wait4_pid(self.pid.as_raw_nonzero().get().cast_unsigned())?
             {
-                return Ok(used.status);
+                return Ok(used);
             }
             // It has ended, so this is a matter of its last moments.
             std::thread::sleep(Duration::from_millis(1));

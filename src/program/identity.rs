@@ -75,6 +75,8 @@ pub struct Inspector {
     /// What `version` sees of this process's variables.
     inherited: Vec<(OsString, OsString)>,
     readings: Vec<Reading>,
+    /// The machine, where calls are measured.
+    machine: Option<String>,
 }
 
 impl Inspector {
@@ -86,7 +88,13 @@ impl Inspector {
         inherited: Vec<(OsString, OsString)>,
         readings: &[Reading],
     ) -> Self {
-        Self { folder, path, inherited, readings: readings.to_vec() }
+        Self { folder, path, inherited, readings: readings.to_vec(), machine: None }
+    }
+
+    /// Says that calls are measured, on this machine.
+    #[must_use]
+    pub fn measuring(self, machine: String) -> Self {
+        Self { machine: Some(machine), ..self }
     }
 
     /// Returns what is known of a program.
@@ -113,6 +121,9 @@ impl Inspector {
         for reading in &self.readings {
             hasher.part("metric", reading.metric.as_str().as_bytes());
             hasher.part("from", place(&reading.from).as_bytes());
+        }
+        if let Some(machine) = &self.machine {
+            hasher.part("measured-on", machine.as_bytes());
         }
         if let Some(version) = &version {
             hasher.part("version", version.as_bytes());

@@ -16,6 +16,8 @@ mod family;
 mod identity;
 mod json;
 #[cfg(unix)]
+mod measure;
+#[cfg(unix)]
 mod persistent;
 mod tables;
 mod workspace;
@@ -29,6 +31,7 @@ use crate::base::Metric;
 use crate::data::{Dataset, ImageShape};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::record::LogProbabilities;
+use crate::spec::experiment::MeasureSettings;
 use crate::spec::program::{Mode, Reading};
 use crate::spec::settings::{Settings, TrainerSettings};
 
@@ -58,6 +61,8 @@ pub struct Surroundings {
     pub readings: Vec<Reading>,
     /// Whether programs are called; else the other engine knows what they would say.
     pub are_called: bool,
+    /// Whether and how calls are measured.
+    pub measure: Option<MeasureSettings>,
 }
 
 /// Calls programs, and leaves everything else to another engine.
@@ -70,6 +75,8 @@ pub struct ProgramEngine<'a> {
     undeclared: Mutex<BTreeSet<String>>,
     #[cfg(unix)]
     pool: persistent::Pool,
+    #[cfg(unix)]
+    measuring: measure::Measuring,
 }
 
 impl<'a> ProgramEngine<'a> {
@@ -90,6 +97,8 @@ impl<'a> ProgramEngine<'a> {
             undeclared,
             #[cfg(unix)]
             pool: persistent::Pool::default(),
+            #[cfg(unix)]
+            measuring: measure::Measuring::default(),
         }
     }
 

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use super::answers::Answers;
 use super::call::{MAX_OUTPUT, Told, Verdict, not_started, shown_program};
-use super::child::{Call, Ending, Limits, Listener, Running};
+use super::child::{Call, Ending, Limits, Listener, Running, Usage};
+use super::measure::Deaf;
 use super::workspace::Kept;
 use super::{PERSISTENT_PATH, ProgramEngine, json};
 use crate::base::format;
@@ -171,10 +172,10 @@ impl Process {
     }
 
     /// Ends the process at once, with all that it started.
-    fn end(&mut self, listener: &mut dyn Listener) -> io::Result<std::process::ExitStatus> {
-        let status = self.running.end(&self.folder.join("trial.json"), listener);
+    fn end(&mut self, listener: &mut dyn Listener) -> io::Result<()> {
+        let ended = self.running.end(&self.folder.join("trial.json"), listener);
         let _ = fs::remove_dir_all(&self.folder);
-        status
+        ended.map(|_| ())
     }
 }
 
@@ -316,7 +317,7 @@ impl ProgramEngine<'_> {
             }
             let mut last = Hearing { observer, kept: &mut [Kept::new(), Kept::new()], heard: &mut 0 };
             let mark = process.folder.join("trial.json");
-            let status = process.running.end(&mark, &mut last);
+            let status = process.running.end(&mark, &mut last).map(|used| used.status);
             let _ = fs::remove_dir_all(&process.folder);
             let status = status.map_err(|error| {
                 EngineError::Trainer(format!("{program} ended, nobody knows how: {error}"))
@@ -325,7 +326,8 @@ impl ProgramEngine<'_> {
             if has_left && !is_last {
                 continue;
             }
-            let ending = Ending { status, asked, is_killed, seconds };
+            let ending =
+                Ending { status, asked, is_killed, seconds, usage: Usage::default() };
             let mut verdict = self.verdict(command, &ending, &answers, &process.kept[1]);
             if asked.is_none() && status.success() {
                 let reason = format!(
@@ -353,7 +355,8 @@ impl ProgramEngine<'_> {
         }
         self.read_files(told, answers);
         let status = std::os::unix::process::ExitStatusExt::from_raw(0);
-        let ending = Ending { status, asked: None, is_killed: false, seconds: 0.0 };
+        let usage = Usage::default();
+        let ending = Ending { status, asked: None, is_killed: false, seconds: 0.0, usage };
         let verdict = self.verdict(command, &ending, answers, &process.kept[1]);
         let strays = match said.strays {
             0 => return verdict,
@@ -389,21 +392,6 @@ impl Listener for Hearing<'_> {
 
     fn is_stopped(&self) -> bool {
         self.observer.is_stopped()
-    }
-}
-
-/// Hears nothing.
-struct Deaf;
-
-impl Listener for Deaf {
-    fn stdout(&mut self, _: &[u8]) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn stderr(&mut self, _: &[u8]) {}
-
-    fn is_stopped(&self) -> bool {
-        false
     }
 }
 

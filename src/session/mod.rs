@@ -15,6 +15,7 @@ mod folders;
 mod images;
 mod metrics;
 mod notice;
+mod outliers;
 mod programs;
 mod reading;
 mod repository;
@@ -136,6 +137,9 @@ impl Session {
     ) -> Result<Finished, Error> {
         let (mut store, summary) = train::train(self, plan, engine, how)?;
         let results = derived::renew(plan, &mut store, &mut self.images)?;
+        if self.experiment.document.experiment().measure.is_some() {
+            outliers::tell(&results, &self.images.listener);
+        }
         Ok(Finished { results, summary, folder: store.folder().to_owned() })
     }
 }

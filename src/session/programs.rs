@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::program::{Inspector, ProgramEngine, ProgramError, Surroundings};
 use crate::spec::settings::{CommandSettings, TrainerSettings};
-use crate::store::ProgramFacts;
+use crate::store::{Machine, ProgramFacts};
 
 /// Variables that programs see of this process's.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
@@ -34,6 +34,7 @@ pub(crate) fn engine<'a>(
         metrics: experiment.metrics.clone(),
         readings: experiment.readings.clone(),
         are_called: !loaded.is_imported(),
+        measure: experiment.measure,
     };
     let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());
     let is_alone = is_alone && !plan.members.is_empty();
@@ -44,6 +45,12 @@ pub(crate) fn engine<'a>(
 fn inherited() -> Vec<(OsString, OsString)> {
     let value = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
     INHERITED.iter().filter_map(value).collect()
+}
+
+/// Names this machine as far as it decides how long a program takes.
+fn machine() -> String {
+    let Machine { system, cpu, cores, .. } = Machine::current();
+    format!("{system}, {}, {cores} cores", cpu.unwrap_or_default())
 }
 
 /// Returns the folder of the experiment file, from which programs are called.
@@ -79,6 +86,11 @@ impl Programs {
         let path = std::env::split_paths(&path).collect();
         let readings = &loaded.document.experiment().readings;
         let inspector = Inspector::new(folder(loaded)?, path, inherited(), readings);
+        // Times of another machine are those of other trials.
+        let inspector = match loaded.document.experiment().measure {
+            Some(_) => inspector.measuring(machine()),
+            None => inspector,
+        };
         Ok(Self { inspector, listener, known })
     }
 

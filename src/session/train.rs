@@ -78,7 +78,11 @@ pub(super) fn train(
         store: &mut store,
         load: &mut |settings| images.load(settings),
         options: RunOptions {
-            workers: how.workers.or_else(|| engine.workers()).unwrap_or_else(cores),
+            // What is measured has the machine to itself.
+            workers: match experiment.measure {
+                Some(_) => 1,
+                None => how.workers.or_else(|| engine.workers()).unwrap_or_else(cores),
+            },
             retry_failed: how.retry_failed,
             retries: how.retries,
             save_weights: how.save_weights || experiment.save_weights,

@@ -18,6 +18,7 @@ mod hazards;
 mod hostile;
 mod importing;
 mod looking;
+mod measuring;
 mod packs;
 mod pages;
 mod persistent;

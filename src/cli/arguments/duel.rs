@@ -30,8 +30,11 @@ pub(in crate::cli) struct DuelArguments {
     #[arg(required = true, value_name = "COMMAND")]
     pub(in crate::cli) commands: Vec<String>,
     /// What they print, as `NAME: 0.98` or `NAME=0.98`; that of the baseline where there is one.
-    #[arg(long, value_name = "NAME", required_unless_present = "against")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["against", "wall_time"])]
     pub(in crate::cli) metric: Option<String>,
+    /// Compare how long the commands take instead, as a ratio; `--indifference` is in percent then.
+    #[arg(long, conflicts_with_all = ["metric", "minimize", "unit", "pattern", "jobs"])]
+    pub(in crate::cli) wall_time: bool,
     /// Smaller values are better.
     #[arg(long)]
     pub(in crate::cli) minimize: bool,

@@ -18,6 +18,8 @@ pub(super) struct Contest<'a> {
     metric: MetricName,
     unit: String,
     is_minimized: bool,
+    /// Whether it is how long they take.
+    pub(super) is_timed: bool,
     pub(super) seed: u64,
     environment: Vec<(String, String)>,
 }
@@ -29,7 +31,10 @@ impl<'a> Contest<'a> {
         baseline: Option<&Opponent>,
     ) -> Result<Self, Failure> {
         let cannot = || Failure::input("cannot begin a duel");
+        let is_timed = arguments.wall_time
+            || baseline.is_some_and(|known| known.metric.name == MetricName::WALL_SECONDS);
         let metric = match arguments.metric_name() {
+            _ if is_timed => MetricName::WALL_SECONDS,
             Some(Ok(name)) => name,
             Some(Err(error)) => return Err(cannot().because(&error)),
             None => baseline.map(|known| known.metric.name.clone()).expect("clap asks for one"),
@@ -46,7 +51,8 @@ impl<'a> Contest<'a> {
             arguments,
             commands: arguments.commands.clone(),
             unit: unit.unwrap_or_else(|| usual.to_owned()),
-            is_minimized,
+            is_minimized: is_minimized || is_timed,
+            is_timed,
             seed: baseline.map_or(u64::from(arguments.seed), |known| known.seed.0),
             environment: environment(&arguments.env)?,
             metric,
@@ -61,6 +67,7 @@ impl<'a> Contest<'a> {
             metric: self.metric.clone(),
             unit: self.unit.clone(),
             is_minimized: self.is_minimized,
+            is_timed: self.is_timed,
             seed,
             environment: self.environment.clone(),
         }
@@ -97,11 +104,15 @@ impl<'a> Contest<'a> {
                 line(format!("{} = {}", quoted(name), quoted(value)));
             }
         }
-        line(format!("\n[metrics.{}]\nunit = {}", self.metric, quoted(&self.unit)));
-        let direction = if self.is_minimized { "minimize" } else { "maximize" };
-        line(format!("direction = {}", quoted(direction)));
-        if let Some(pattern) = &arguments.pattern {
-            line(format!("pattern = {}", quoted(pattern)));
+        if self.is_timed {
+            line("\n[measure]\nwall-time = true".to_owned());
+        } else {
+            line(format!("\n[metrics.{}]\nunit = {}", self.metric, quoted(&self.unit)));
+            let direction = if self.is_minimized { "minimize" } else { "maximize" };
+            line(format!("direction = {}", quoted(direction)));
+            if let Some(pattern) = &arguments.pattern {
+                line(format!("pattern = {}", quoted(pattern)));
+            }
         }
         line(format!("\n[grid.axes]\n{} = {}", quoted(AXIS), list(self.commands.iter().cloned())));
         line(format!("\n[report]\nmetric = {}", quoted(self.metric.as_str())));
@@ -165,6 +176,7 @@ impl Opponent {
         };
         let of_metric = |cell: &&CellSample| match &asked {
             Some(name) => cell.metric.name == *name,
+            None if arguments.wall_time => cell.metric.name == MetricName::WALL_SECONDS,
             None => !cell.metric.unit.is_cost(),
         };
         let cells: Vec<&CellSample> = baseline.cells().iter().filter(of_metric).collect();

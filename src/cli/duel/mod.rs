@@ -32,6 +32,8 @@ use contest::{AXIS, Contest, Opponent};
 
 /// Repeats at the first look.
 const FIRST: usize = 4;
+/// What no call is shorter than, in seconds: 0 has no logarithm.
+const SHORTEST: f64 = 1e-6;
 /// The chance that anything wrong is ever claimed.
 const ALPHA: f64 = 0.05;
 
@@ -143,9 +145,14 @@ impl<'a> Ring<'a> {
         let metric = self.metric();
         let most = self.arguments.max_trials as usize;
         let most = opponent.map_or(most, |known| most.min(known.values.len()));
-        let indifference = self.arguments.indifference / metric.unit.factor();
+        let is_ratio = self.contest.is_timed;
+        let indifference = match is_ratio {
+            true => self.arguments.indifference / 100.0,
+            false => self.arguments.indifference / metric.unit.factor(),
+        };
         let duel = Duel {
-            indifference,
+            // A ratio is a difference of logarithms.
+            indifference: if is_ratio { indifference.ln_1p() } else { indifference },
             alpha: ALPHA,
             first: FIRST,
             no_worse_is_enough: opponent.is_some() && indifference > 0.0,
@@ -166,7 +173,7 @@ impl<'a> Ring<'a> {
         for (index, (repeats, _)) in looks.iter().enumerate() {
             let is_whole = self.train(*repeats, &is_in)?;
             values = self.values(opponent);
-            let state = judge(&duel, &values, turn, &looks);
+            let state = judge(&duel, &values, (turn, is_ratio), &looks);
             is_in.clone_from(&state.is_in);
             let has_none =
                 |side: &Vec<Option<f64>>| side.len() >= FIRST && side.iter().all(Option::is_none);
@@ -184,6 +191,7 @@ impl<'a> Ring<'a> {
                 has_baseline: opponent.is_some(),
                 values: &values,
                 indifference,
+                is_ratio,
                 alpha: ALPHA,
                 folder: &folder,
             };
@@ -274,12 +282,13 @@ impl<'a> Ring<'a> {
 fn judge(
     duel: &Duel,
     values: &[Vec<Option<f64>>],
-    turn: f64,
+    (turn, is_ratio): (f64, bool),
     looks: &[(usize, f64)],
 ) -> DuelState {
+    let scaled = |value: f64| turn * if is_ratio { value.max(SHORTEST).ln() } else { value };
     let turned: Vec<Vec<Option<f64>>> = values
         .iter()
-        .map(|side| side.iter().map(|value| value.map(|value| turn * value)).collect())
+        .map(|side| side.iter().map(|value| value.map(scaled)).collect())
         .collect();
     let sides: Vec<&[Option<f64>]> = turned.iter().map(Vec::as_slice).collect();
     duel.judge(&sides, looks)

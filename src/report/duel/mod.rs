@@ -97,8 +97,11 @@ pub struct DuelReport {
     pub winner: Option<String>,
     /// What was measured.
     pub metric: Metric,
-    /// Differences below it are of no interest, as measured; 0 where every difference is.
+    /// Differences below it are of no interest, as measured, or as a share of a ratio; 0 where every
+    /// difference is.
     pub indifference: f64,
+    /// Whether `difference` and `interval` are ratios, A to B, instead of differences.
+    pub is_ratio: bool,
     /// The chance that anything wrong is ever claimed.
     pub alpha: f64,
     /// Repeats at the last look.
@@ -127,6 +130,8 @@ pub struct DuelSubject<'a> {
     pub values: &'a [Vec<Option<f64>>],
     /// Differences below it are of no interest, as measured.
     pub indifference: f64,
+    /// Whether the state is of logarithms.
+    pub is_ratio: bool,
     /// The chance that anything wrong is ever claimed.
     pub alpha: f64,
     /// The results folder.
@@ -146,12 +151,16 @@ impl DuelReport {
     ) -> Self {
         let label = |command: usize| subject.commands[command].0.clone();
         let in_order = |low: f64, high: f64| if turn < 0.0 { (-high, -low) } else { (low, high) };
+        let shown = |value: f64| if subject.is_ratio { value.exp() } else { value };
         let pairs = state.pairs.iter().map(|pair| DuelPairLine {
             a: label(pair.first),
             b: label(pair.second),
             n: pair.n,
-            difference: (pair.n > 0).then_some(turn * pair.difference),
-            interval: pair.interval.map(|(low, high)| in_order(low, high)),
+            difference: (pair.n > 0).then(|| shown(turn * pair.difference)),
+            interval: pair.interval.map(|(low, high)| {
+                let (low, high) = in_order(low, high);
+                (shown(low), shown(high))
+            }),
             correlation: pair.correlation,
             claim: pair.claim.map(|claim| match claim {
                 DuelClaim::Better => "better",
@@ -182,6 +191,7 @@ impl DuelReport {
             winner: state.winner().map(label),
             metric: subject.metric.clone(),
             indifference: subject.indifference,
+            is_ratio: subject.is_ratio,
             alpha: subject.alpha,
             repeats: state.repeats,
             trials: subject.values[..runs].iter().map(Vec::len).sum(),

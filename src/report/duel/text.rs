@@ -5,7 +5,7 @@ use crate::base::text::{as_seen, markdown as in_markdown};
 use crate::base::{Direction, Metric};
 use crate::report::Page;
 use crate::report::layout::wrap_text;
-use crate::report::numbers::{Scale, counted, duration};
+use crate::report::numbers::{Scale, counted, duration, grouped};
 
 /// Returns the answer in one sentence or two.
 #[must_use]
@@ -19,8 +19,8 @@ pub fn sentence(report: &DuelReport) -> String {
                 "{} is no worse than {} by {} or more: {} ({} pairs).",
                 pair.a,
                 pair.b,
-                scale.size(report.indifference),
-                interval(pair, &scale),
+                size(report, &scale),
+                interval(report, pair, &scale),
                 pair.n
             )
         }),
@@ -44,6 +44,13 @@ fn better(report: &DuelReport, scale: &Scale) -> String {
             _ => return None,
         };
         let (low, high) = pair.interval?;
+        if report.is_ratio {
+            let (low, high) = if low > 1.0 { (1.0 / high, 1.0 / low) } else { (low, high) };
+            return Some(format!(
+                "{winner} takes {low:.3} to {high:.3} of the time of {loser} ({} pairs)",
+                pair.n
+            ));
+        }
         let (low, high) = (low.abs().min(high.abs()), low.abs().max(high.abs()));
         let shown = scale.interval((low, high)).replace('–', " to ");
         let unit = report.metric.unit.of_differences();
@@ -64,7 +71,8 @@ fn better(report: &DuelReport, scale: &Scale) -> String {
 
 fn same(report: &DuelReport, scale: &Scale) -> String {
     let claimed = || report.pairs.iter().filter(|pair| pair.claim == Some("equivalent"));
-    if claimed().all(|pair| pair.interval == Some((0.0, 0.0))) {
+    let nothing = if report.is_ratio { (1.0, 1.0) } else { (0.0, 0.0) };
+    if claimed().all(|pair| pair.interval == Some(nothing)) {
         let n = claimed().map(|pair| pair.n).max().unwrap_or(0);
         return format!(
             "Every one of {} gave the same {} to the last digit.",
@@ -73,9 +81,9 @@ fn same(report: &DuelReport, scale: &Scale) -> String {
         );
     }
     let pairs: Vec<String> = claimed()
-        .map(|pair| format!("{} − {}: {} ({} pairs)", pair.a, pair.b, interval(pair, scale), pair.n))
+        .map(|pair| against(report, pair, scale))
         .collect();
-    format!("No difference of {} or more. {}.", scale.size(report.indifference), pairs.join(", "))
+    format!("No difference of {} or more. {}.", size(report, scale), pairs.join(", "))
 }
 
 fn undecided(report: &DuelReport, scale: &Scale) -> String {
@@ -89,13 +97,36 @@ fn undecided(report: &DuelReport, scale: &Scale) -> String {
         .pairs
         .iter()
         .filter(|pair| pair.claim.is_none())
-        .map(|pair| format!("{} − {}: {} ({} pairs)", pair.a, pair.b, interval(pair, scale), pair.n))
+        .map(|pair| against(report, pair, scale))
         .collect();
     format!("Undecided: {why}. {}.", open.join(", "))
 }
 
-fn interval(pair: &DuelPairLine, scale: &Scale) -> String {
+/// Prints the indifference with its unit.
+fn size(report: &DuelReport, scale: &Scale) -> String {
+    if report.is_ratio {
+        return format!("{} %", grouped(100.0 * report.indifference, 1));
+    }
+    scale.size(report.indifference)
+}
+
+/// Prints what is known of two commands.
+fn against(report: &DuelReport, pair: &DuelPairLine, scale: &Scale) -> String {
+    let sign = if report.is_ratio { "∶" } else { "−" };
+    let shown = interval(report, pair, scale);
+    format!("{} {sign} {}: {shown} ({} pairs)", pair.a, pair.b, pair.n)
+}
+
+fn interval(report: &DuelReport, pair: &DuelPairLine, scale: &Scale) -> String {
     let Some(difference) = pair.difference else { return "no pair has two values".to_owned() };
+    if report.is_ratio {
+        return match pair.interval {
+            Some((low, high)) => {
+                format!("{difference:.3} of the time, interval {low:.3} to {high:.3}")
+            }
+            None => format!("{difference:.3} of the time"),
+        };
+    }
     match pair.interval {
         Some((low, high)) => format!(
             "{}, interval {} to {}",
@@ -122,7 +153,9 @@ pub fn progress(report: &DuelReport) -> String {
     let shown: Vec<String> = open
         .map(|pair| {
             let claim = pair.claim.map_or(String::new(), |claim| format!(", {claim}"));
-            format!("{} − {} {}{unit}{claim}", pair.a, pair.b, interval(pair, &scale))
+            let shown = interval(report, pair, &scale);
+            let (sign, unit) = if report.is_ratio { ("∶", "") } else { ("−", unit.as_str()) };
+            format!("{} {sign} {} {shown}{unit}{claim}", pair.a, pair.b)
         })
         .collect();
     format!("after {}: {} ({})", counted(report.repeats, "repeat"), shown.join("; "), duration(report.seconds))

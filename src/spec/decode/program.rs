@@ -160,6 +160,7 @@ const DIRECTIONS: [(&str, Direction); 2] =
 pub(in crate::spec) fn metrics(
     node: Option<&Node>,
     trainer: &TrainerSettings,
+    is_measured: bool,
     findings: &mut Findings,
 ) -> Declared {
     if !trainer.is_command() {
@@ -199,13 +200,24 @@ pub(in crate::spec) fn metrics(
             "let it write the number to the file named by `BENCH_RESULTS`".to_owned(),
         );
     }
-    if entries.is_empty() {
+    if entries.is_empty() && !is_measured {
         findings.advise(
             node.map(|node| node.origin),
             "`[metrics]` is missing, which says what the program measures".to_owned(),
             "add `[metrics.test-accuracy]` with `unit = \"fraction\"` and `direction = \"maximize\"`"
                 .to_owned(),
         );
+    }
+    if is_measured {
+        for metric in Metric::of_processes() {
+            if declared.metrics.iter().any(|one| one.name == metric.name) {
+                let origin = node.map(|node| node.origin);
+                let name = &metric.name;
+                findings.say(origin, format!("`metrics.{name}` is measured by `[measure]`, and cannot be declared"));
+            } else {
+                declared.metrics.push(metric);
+            }
+        }
     }
     let time = Metric::of_classifiers().into_iter();
     let time = time.filter(|metric| metric.name == MetricName::TRAIN_SECONDS);
