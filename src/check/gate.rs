@@ -83,6 +83,19 @@ pub enum CheckError {
         /// How many cells are gated.
         gated: usize,
     },
+    /// Times of different machines.
+    #[error(
+        "`{metric}` was measured on `{baseline}` in the baseline and on `{candidate}` in the candidate; \
+         measure both on one machine"
+    )]
+    OtherMachine {
+        /// The gated metric.
+        metric: MetricName,
+        /// Machine of the baseline.
+        baseline: String,
+        /// Machine of the candidate.
+        candidate: String,
+    },
     /// A value of the candidate is NaN or infinite.
     #[error("cell `{name}` has the value {value}, expected finite numbers; see `bench status`")]
     NotFinite {
@@ -157,6 +170,11 @@ pub fn check_looks(
     let Pairs { gated, looks: paired, ungated } =
         Pairs::of(baseline, taken, &settings.metric, settings)?;
     let gate = Gate::new(&gated[0].metric, settings)?;
+    let (known, here) = (&baseline.source().origin.hardware, &candidate_source.origin.hardware);
+    if MetricName::PROCESS_TIMES.contains(&gate.metric.name) && known != here {
+        let (metric, baseline, candidate) = (gate.metric.name, known.clone(), here.clone());
+        return Err(CheckError::OtherMachine { metric, baseline, candidate });
+    }
     let planned = if looks.count > 1 { Some(looks) } else { None };
     let is_paired = !gate.metric.unit.is_cost()
         && same_repeats(baseline.source(), candidate_source, &paired, planned);

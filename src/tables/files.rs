@@ -213,7 +213,7 @@ pub(super) fn read_frame(
     Err(TablesError::Missing { folder: folder.to_owned(), name })
 }
 
-pub(super) fn parse_parquet(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
+fn parse_parquet(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
     ParquetReader::new(Cursor::new(bytes)).finish()
 }
 

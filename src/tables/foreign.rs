@@ -4,10 +4,12 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::{DataFrame, DataType, PolarsResult};
+use polars::prelude::{
+    ArrowDataType, DataFrame, DataType, ParquetReader, PolarsResult, SerReader as _,
+};
 use serde_json::Value as Json;
 
-use super::files::{parse_csv, parse_parquet};
+use super::files::parse_csv;
 use crate::spec::value::Value;
 use crate::store::read_file;
 
@@ -31,7 +33,7 @@ impl ForeignTable {
         let bytes = read_file(path).map_err(|error| error.to_string())?;
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
-            Some("parquet" | "pq") => of_frame(&parsed(parse_parquet, bytes)?, false),
+            Some("parquet" | "pq") => of_frame(&parsed(parse_known, bytes)?, false),
             Some("json" | "jsonl" | "ndjson") => of_json(&bytes),
             _ => of_frame(&parsed(parse_csv, bytes)?, true),
         }
@@ -42,6 +44,23 @@ impl ForeignTable {
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
+}
+
+/// Reads the columns of a Parquet file that hold truths, numbers or texts; dates and lists are no settings.
+fn parse_known(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
+    use ArrowDataType as Kind;
+    let mut reader = ParquetReader::new(Cursor::new(bytes));
+    let is_known = |kind: &Kind| match kind {
+        Kind::Boolean | Kind::Float32 | Kind::Float64 => true,
+        Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => true,
+        Kind::UInt8 | Kind::UInt16 | Kind::UInt32 | Kind::UInt64 => true,
+        Kind::Utf8 | Kind::LargeUtf8 | Kind::Utf8View => true,
+        _ => false,
+    };
+    let schema = reader.schema()?;
+    let known = schema.iter_values().filter(|field| is_known(&field.dtype));
+    let names = known.map(|field| field.name.to_string()).collect();
+    reader.with_columns(Some(names)).finish()
 }
 
 /// Reads a frame; the readers of polars panic at some damaged files.

@@ -84,3 +84,15 @@ fn what_a_table_lacks_is_named_with_what_it_has() {
     let words = place.bench(&["import", "runs.csv", "--axes", "lr", "--metric", "run"]);
     assert!(words.stderr.contains("row 1: `run` is `a`, expected a number"), "{}", words.stderr);
 }
+
+#[test]
+fn a_parquet_file_of_an_optuna_study_is_read_its_dates_left_out() {
+    // `study.trials_dataframe().to_parquet(…)` of Optuna 5.
+    let place = Place::new();
+    let file = crate::support::root().join("tests/golden/foreign/optuna_study.parquet");
+    let file = file.display().to_string();
+    place.done(&["import", &file, "--axes", "lr,optimizer", "--metric", "accuracy=value", "--name", "s"]);
+    let cells = place.read("results/s/tables/cells.csv");
+    assert_eq!(column(&cells, "hyperparameters.optimizer"), ["adam", "sgd", "adam", "sgd"]);
+    assert_eq!(column(&cells, "n_trials"), ["4", "5", "7", "7"]);
+}

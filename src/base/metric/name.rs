@@ -57,6 +57,10 @@ impl MetricName {
     /// Processor time that the system spent on a program's behalf.
     pub const SYSTEM_SECONDS: Self = Self::known("system-seconds");
 
+    /// Times of a program as a process: none of one machine can be held against one of another.
+    pub const PROCESS_TIMES: [Self; 3] =
+        [Self::WALL_SECONDS, Self::USER_SECONDS, Self::SYSTEM_SECONDS];
+
     /// What a training cost: the machine decides these, not the seed alone.
     pub const COSTS: [Self; 3] = [Self::TRAIN_SECONDS, Self::IMAGES_PER_SECOND, Self::PEAK_MEMORY];
 

@@ -49,7 +49,7 @@ pub(in crate::cli) struct DuelArguments {
     /// where it is ruled out.
     #[arg(long, value_name = "D", default_value_t = 0.0, value_parser = not_negative)]
     pub(in crate::cli) indifference: f64,
-    /// Most trials of every command.
+    /// Most trials of every command; the last look is at or below it.
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(4..=100_000))]
     pub(in crate::cli) max_trials: u32,
     /// Stop after this time, such as `10m`; trials in progress are ended.

@@ -161,6 +161,8 @@ pub(super) struct Opponent {
     /// Values by repeat; `None` where a trial was lost.
     pub(super) values: Vec<Option<f64>>,
     pub(super) seed: Seed,
+    /// The machine that measured it.
+    pub(super) hardware: String,
 }
 
 /// Fewest values of a baseline that a duel is worth while against.
@@ -199,6 +201,8 @@ impl Opponent {
         for (repeat, value) in repeats.iter().zip(&cell.values) {
             values[*repeat as usize] = Some(*value);
         }
-        Ok(Self { metric: cell.metric.clone(), values, seed: baseline.source().seed })
+        let source = baseline.source();
+        let hardware = source.origin.hardware.clone();
+        Ok(Self { metric: cell.metric.clone(), values, seed: source.seed, hardware })
     }
 }

@@ -172,6 +172,7 @@ impl<'a> Ring<'a> {
         let mut found = None;
         for (index, (repeats, _)) in looks.iter().enumerate() {
             let is_whole = self.train(*repeats, &is_in)?;
+            self.refuse_other_machine(opponent)?;
             values = self.values(opponent);
             let state = judge(&duel, &values, (turn, is_ratio), &looks);
             is_in.clone_from(&state.is_in);
@@ -212,6 +213,18 @@ impl<'a> Ring<'a> {
             Failure::input("cannot begin a duel")
                 .because_of(format!("{most} trials are fewer than a first look has, {FIRST}"))
         })
+    }
+
+    /// Refuses to hold times against those of another machine.
+    fn refuse_other_machine(&self, opponent: Option<&Opponent>) -> Result<(), Failure> {
+        let (Some(known), Some(results)) = (opponent, &self.results) else { return Ok(()) };
+        let here = &results.facts.origin.hardware;
+        if !self.contest.is_timed || known.hardware == *here {
+            return Ok(());
+        }
+        Err(Failure::input("cannot hold times against the baseline")
+            .because_of(format!("it was measured on `{}`, and this is `{here}`", known.hardware))
+            .hint(Some("measure a baseline on this machine with `--save-baseline`")))
     }
 
     fn metric(&self) -> Metric {
