@@ -48,7 +48,9 @@ fn tell(finding: &Finding, command: &CommandSettings) {
     }
     match finding.order_effects {
         Some(false) => {
-            outln!("  after another trial in the same process: the same numbers, `mode = \"persistent\"` is safe");
+            outln!(
+                "  after another trial in the same process: the same numbers, `mode = \"persistent\"` is safe"
+            );
         }
         Some(true) => outln!(
             "  after another trial in the same process: other numbers\n  hint: seed everything anew in every \

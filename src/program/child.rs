@@ -182,11 +182,7 @@ impl Running {
     ///
     /// # Errors
     /// If the system does not say how it ended.
-    pub(super) fn end(
-        &mut self,
-        mark: &Path,
-        listener: &mut dyn Listener,
-    ) -> io::Result<ResUse> {
+    pub(super) fn end(&mut self, mark: &Path, listener: &mut dyn Listener) -> io::Result<ResUse> {
         // As long as the leader is not reaped, nobody else has its number.
         let _ = kill_process_group(self.pid, Signal::KILL);
         family::end(self.pid, mark);

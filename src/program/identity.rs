@@ -137,7 +137,9 @@ impl Inspector {
         let mut found = BTreeMap::new();
         for pattern in &command.inputs {
             if pattern == NAMED_FILES {
-                found.extend(self.named(command).map(|word| (word.to_owned(), self.folder.join(word))));
+                found.extend(
+                    self.named(command).map(|word| (word.to_owned(), self.folder.join(word))),
+                );
                 continue;
             }
             let folder = glob::Pattern::escape(&self.folder.to_string_lossy());

@@ -283,7 +283,8 @@ impl ProgramEngine<'_> {
             let _ = process.tell(&line);
             let mut said = Said::default();
             let limit = command.time_limit.map(Duration::from_secs_f64);
-            let limits = Limits { deadline: limit.map(|limit| began + limit), grace: process.grace };
+            let limits =
+                Limits { deadline: limit.map(|limit| began + limit), grace: process.grace };
             let (asked, is_killed) = {
                 let mut hearing =
                     Hearing { observer, kept: &mut process.kept, heard: &mut process.heard };
@@ -295,11 +296,8 @@ impl ProgramEngine<'_> {
                 };
                 process.running.listen(limits, &mut hearing, &mut is_done)
             };
-            let mut reader = Reader {
-                file: &process.answers,
-                read: &mut process.read,
-                rest: &mut process.rest,
-            };
+            let mut reader =
+                Reader { file: &process.answers, read: &mut process.read, rest: &mut process.rest };
             reader.lines().iter().for_each(|line| said.hear(line, id));
             let seconds = said.ready.unwrap_or(began).elapsed().as_secs_f64();
             let mut answers = Answers::new(&self.questions);
@@ -315,7 +313,8 @@ impl ProgramEngine<'_> {
                 let kept = (PERSISTENT_PATH, &kept);
                 return Ok(self.settled(told, &answers, verdict, seconds, kept));
             }
-            let mut last = Hearing { observer, kept: &mut [Kept::new(), Kept::new()], heard: &mut 0 };
+            let mut last =
+                Hearing { observer, kept: &mut [Kept::new(), Kept::new()], heard: &mut 0 };
             let mark = process.folder.join("trial.json");
             let status = process.running.end(&mark, &mut last).map(|used| used.status);
             let _ = fs::remove_dir_all(&process.folder);
@@ -326,8 +325,7 @@ impl ProgramEngine<'_> {
             if has_left && !is_last {
                 continue;
             }
-            let ending =
-                Ending { status, asked, is_killed, seconds, usage: Usage::default() };
+            let ending = Ending { status, asked, is_killed, seconds, usage: Usage::default() };
             let mut verdict = self.verdict(command, &ending, &answers, &process.kept[1]);
             if asked.is_none() && status.success() {
                 let reason = format!(
@@ -336,7 +334,13 @@ impl ProgramEngine<'_> {
                 );
                 verdict = Err((Outcome::Failed, reason));
             }
-            return Ok(self.settled(told, &answers, verdict, seconds, (PERSISTENT_PATH, &process.kept)));
+            return Ok(self.settled(
+                told,
+                &answers,
+                verdict,
+                seconds,
+                (PERSISTENT_PATH, &process.kept),
+            ));
         }
         unreachable!("the second process has the last word")
     }

@@ -96,18 +96,18 @@ pub(super) fn refuse_order_effects(
     }
     let found = std::fs::read_to_string(folder.join(FILE)).ok();
     let found = found.and_then(|text| serde_json::from_str::<Finding>(&text).ok());
-    let found = found.filter(|found| {
-        known.iter().any(|(_, facts)| facts.digest == found.program)
-    });
+    let found = found.filter(|found| known.iter().any(|(_, facts)| facts.digest == found.program));
     match found {
-        Some(Finding { order_effects: Some(true), .. }) => Err(Error::input(
-            "cannot run trials in one process after another",
-        )
-        .because_of("`bench doctor` found that a trial gives other numbers after another trial")
-        .hint(Some(
-            "seed everything anew in every trial, set `mode = \"once\"`, or accept it with \
+        Some(Finding { order_effects: Some(true), .. }) => {
+            Err(Error::input("cannot run trials in one process after another")
+                .because_of(
+                    "`bench doctor` found that a trial gives other numbers after another trial",
+                )
+                .hint(Some(
+                    "seed everything anew in every trial, set `mode = \"once\"`, or accept it with \
              `allow-order-effects = true` under `[trainer]`",
-        ))),
+                )))
+        }
         Some(_) => Ok(()),
         None => {
             listener.tell(&Notice::NotExamined);
@@ -155,8 +155,7 @@ impl<'a> Clinic<'a> {
         let other = SeedPath { repeat: Some(path.repeat.unwrap_or(0) + 1), ..path };
         let mut attempt = 0;
         let mut fresh = |paths: &[SeedPath]| {
-            let engine =
-                programs::engine(self.loaded, self.plan, self.engine, &self.folder)?;
+            let engine = programs::engine(self.loaded, self.plan, self.engine, &self.folder)?;
             let mut last = BTreeMap::new();
             for path in paths {
                 attempt += 1;
@@ -200,8 +199,7 @@ impl<'a> Clinic<'a> {
             earlier: None,
         };
         let cannot = || Error::input(format!("cannot run a trial of `{}`", self.cell));
-        let output =
-            engine.train(&job, &mut Silent).map_err(|error| cannot().because(&error))?;
+        let output = engine.train(&job, &mut Silent).map_err(|error| cannot().because(&error))?;
         if output.outcome != Outcome::Completed {
             let reason = output.reason.unwrap_or_else(|| output.outcome.name().to_owned());
             return Err(cannot().because_of(reason));

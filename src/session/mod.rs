@@ -29,9 +29,9 @@ use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
+use crate::runner::{Event, RunSummary, StopSignal};
 use crate::spec::settings::TrainerSettings;
 use crate::store::ProgramFacts;
-use crate::runner::{Event, RunSummary, StopSignal};
 
 pub(crate) use derived::{refresh, write_markdown};
 pub(crate) use doctor::{Finding, examine};
@@ -88,7 +88,8 @@ impl Session {
 
     /// Takes these facts for those of the program of every cell, which is not looked at.
     pub(crate) fn stand_in(&mut self, facts: &ProgramFacts) {
-        if let TrainerSettings::Command(command) = &self.experiment.document.experiment().base.trainer
+        if let TrainerSettings::Command(command) =
+            &self.experiment.document.experiment().base.trainer
         {
             self.images.programs = vec![((**command).clone(), facts.clone())];
         }

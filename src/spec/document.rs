@@ -79,8 +79,12 @@ impl Document {
             findings.add(finding);
         }
         let measure = decode::experiment::measure(node("measure"), &base.trainer, &mut findings);
-        let decode::program::Declared { metrics, readings } =
-            decode::program::metrics(node("metrics"), &base.trainer, measure.is_some(), &mut findings);
+        let decode::program::Declared { metrics, readings } = decode::program::metrics(
+            node("metrics"),
+            &base.trainer,
+            measure.is_some(),
+            &mut findings,
+        );
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
         let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
         let store = decode::experiment::store(node("store"), &mut findings);

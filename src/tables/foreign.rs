@@ -201,7 +201,12 @@ mod tests {
         assert_eq!(table.rows[0][2], Some(Value::Integer(3)));
         assert_eq!(
             table.rows[1],
-            [Some(Value::Float(1e-3)), Some(Value::Text("sgd".into())), None, Some(Value::Bool(false))]
+            [
+                Some(Value::Float(1e-3)),
+                Some(Value::Text("sgd".into())),
+                None,
+                Some(Value::Bool(false))
+            ]
         );
     }
 }

@@ -48,7 +48,11 @@ fn no_difference_worth_having_is_shown_where_it_is_asked_for() {
     let place = place();
     let open = duel(&place, "0.7", "0.7", &["--max-trials", "6"]);
     assert_eq!(open.code, 5, "{}", open.stderr);
-    assert!(open.stdout.starts_with("Undecided: every command had its most trials."), "{}", open.stdout);
+    assert!(
+        open.stdout.starts_with("Undecided: every command had its most trials."),
+        "{}",
+        open.stdout
+    );
     let same = duel(&place, "0.7", "0.7", &["--indifference", "5", "--json"]);
     assert_eq!((same.code, &json(&same)["verdict"]), (5, &"equivalent".into()));
 }

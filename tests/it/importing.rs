@@ -10,7 +10,8 @@ g,0.01,32,3,0.73,0.50\nh,0.01,32,2,0.72,0.49\ni,0.01,32,1,0.71,0.48\n\
 j,0.01,64,1,0.61,0.60\nk,0.01,64,2,,\nl,0.01,64,3,nan,0.6\n";
 
 fn import<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let usual = ["import", file, "--axes", "lr,batch", "--metric", "acc,loss", "--minimize", "loss"];
+    let usual =
+        ["import", file, "--axes", "lr,batch", "--metric", "acc,loss", "--minimize", "loss"];
     [&usual[..], more].concat()
 }
 
@@ -20,7 +21,11 @@ fn a_table_becomes_results_that_every_command_reads() {
     place.file("runs.csv", RUNS);
     let answer = place.bench(&import("runs.csv", &["--repeat", "seed"]));
     assert_eq!(answer.code, 0, "{}", answer.stderr);
-    assert!(answer.stderr.contains("12 trials of 4 cells, 2 of them without a value"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("12 trials of 4 cells, 2 of them without a value"),
+        "{}",
+        answer.stderr
+    );
     let report = place.done(&["report", "results/runs"]);
     assert!(report.contains("acc %, mean ± SD (n), n = 1 to 3"), "{report}");
     assert!(report.contains("best mean: 92.00 ± 1.00 %"), "{report}");
@@ -33,7 +38,14 @@ fn a_table_becomes_results_that_every_command_reads() {
     assert!(trials.contains("row 11 has no `acc`"), "{trials}");
     assert!(place.done(&["list"]).contains("runs"));
     assert!(place.done(&["show", "results/runs", "lr=0.1", "batch=32"]).contains("92.00"));
-    place.done(&["compare", "results/runs", "--cell-a", "lr=0.1,batch=32", "--cell-b", "lr=0.1,batch=64"]);
+    place.done(&[
+        "compare",
+        "results/runs",
+        "--cell-a",
+        "lr=0.1,batch=32",
+        "--cell-b",
+        "lr=0.1,batch=64",
+    ]);
 }
 
 #[test]
@@ -43,7 +55,10 @@ fn imported_numbers_are_gated_and_never_trained_on() {
     place.file("runs.csv", &whole);
     place.done(&import("runs.csv", &["--repeat", "seed"]));
     place.done(&["baseline", "results/runs", "--output", "base.json"]);
-    place.file("runs.csv", whole.replace("0.91,", "0.41,").replace("0.92,", "0.42,").replace("0.93,", "0.43,"));
+    place.file(
+        "runs.csv",
+        whole.replace("0.91,", "0.41,").replace("0.92,", "0.42,").replace("0.93,", "0.43,"),
+    );
     place.done(&import("runs.csv", &["--repeat", "seed", "--out", "worse"]));
     let checked = place.bench(&["check", "worse", "--baseline", "base.json"]);
     assert_eq!(checked.code, 4, "{}{}", checked.stdout, checked.stderr);
@@ -76,7 +91,11 @@ fn what_a_table_lacks_is_named_with_what_it_has() {
     place.file("runs.csv", RUNS);
     let answer = place.bench(&["import", "runs.csv", "--axes", "rate", "--metric", "acc"]);
     assert_eq!(answer.code, 2);
-    assert!(answer.stderr.contains("it has no column `rate` among `run`, `lr`"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("it has no column `rate` among `run`, `lr`"),
+        "{}",
+        answer.stderr
+    );
     let twice = ["import", "runs.csv", "--axes", "lr", "--repeat", "seed", "--metric", "acc"];
     let twice = place.bench(&twice);
     assert_eq!(twice.code, 2);
@@ -91,7 +110,16 @@ fn a_parquet_file_of_an_optuna_study_is_read_its_dates_left_out() {
     let place = Place::new();
     let file = crate::support::root().join("tests/golden/foreign/optuna_study.parquet");
     let file = file.display().to_string();
-    place.done(&["import", &file, "--axes", "lr,optimizer", "--metric", "accuracy=value", "--name", "s"]);
+    place.done(&[
+        "import",
+        &file,
+        "--axes",
+        "lr,optimizer",
+        "--metric",
+        "accuracy=value",
+        "--name",
+        "s",
+    ]);
     let cells = place.read("results/s/tables/cells.csv");
     assert_eq!(column(&cells, "hyperparameters.optimizer"), ["adam", "sgd", "adam", "sgd"]);
     assert_eq!(column(&cells, "n_trials"), ["4", "5", "7", "7"]);

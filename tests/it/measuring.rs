@@ -37,7 +37,10 @@ fn calls_are_measured_one_at_a_time_in_turn_after_one_that_is_not() {
     assert!(peak.iter().all(|mib| mib.parse::<f64>().is_ok_and(|mib| mib > 0.1)), "{peak:?}");
     let calls = fs::read_to_string(place.path("calls")).expect("calls");
     let lines: Vec<&str> = calls.lines().collect();
-    assert!(lines.chunks(2).all(|call| call[0].starts_with("start") && call[1] == "end"), "{calls}");
+    assert!(
+        lines.chunks(2).all(|call| call[0].starts_with("start") && call[1] == "end"),
+        "{calls}"
+    );
     let order: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("start ")).collect();
     // Each cell is warmed up once, then they take turns.
     assert_eq!(order, ["1", "1", "5", "5", "1", "5", "1", "5"]);
@@ -58,12 +61,26 @@ fn a_faster_command_is_found_by_the_ratio_of_times() {
 #[test]
 fn what_cannot_be_measured_is_refused() {
     let place = Place::new();
-    place.file("once.toml", TIMED.replace("repeats = 3", "repeats = 3\n[metrics.wall-seconds]\nunit = \"s\"\ndirection = \"minimize\""));
+    place.file(
+        "once.toml",
+        TIMED.replace(
+            "repeats = 3",
+            "repeats = 3\n[metrics.wall-seconds]\nunit = \"s\"\ndirection = \"minimize\"",
+        ),
+    );
     let refused = place.bench(&["plan", "once.toml"]);
-    assert!(refused.stderr.contains("`metrics.wall-seconds` is measured by `[measure]`"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("`metrics.wall-seconds` is measured by `[measure]`"),
+        "{}",
+        refused.stderr
+    );
     place.file("many.toml", TIMED.replace("engine =", "mode = \"persistent\"\nengine ="));
     let refused = place.bench(&["plan", "many.toml"]);
-    assert!(refused.stderr.contains("a persistent program is one for many trials"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("a persistent program is one for many trials"),
+        "{}",
+        refused.stderr
+    );
     place.file("nets.toml", "name = \"nets\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"logistic\"\n[measure]\nwall-time = true\n");
     let refused = place.bench(&["plan", "nets.toml"]);
     assert!(refused.stderr.contains("`measure.wall-time` is of programs"), "{}", refused.stderr);
@@ -72,7 +89,10 @@ fn what_cannot_be_measured_is_refused() {
 #[test]
 fn times_of_another_machine_are_compared_with_none_of_this_one() {
     let place = Place::new();
-    place.file("timed.toml", TIMED.to_owned() + "[check]\nmetric = \"wall-seconds\"\ntolerance = 5\n");
+    place.file(
+        "timed.toml",
+        TIMED.to_owned() + "[check]\nmetric = \"wall-seconds\"\ntolerance = 5\n",
+    );
     place.done(&["run", "timed.toml", "--set", "repeats=4"]);
     place.done(&["baseline", "results/timed", "--output", "base.json"]);
     assert_eq!(place.bench(&["check", "results/timed", "--baseline", "base.json"]).code, 0);

@@ -114,7 +114,11 @@ fn the_doctor_says_whether_the_seed_decides_a_trial_and_whether_those_before_it_
     assert!(ill.stdout.contains("allow-order-effects = true"), "{}", ill.stdout);
     let refused = place.bench(&["run", "own.toml"]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
-    assert!(refused.stderr.contains("gives other numbers after another trial"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("gives other numbers after another trial"),
+        "{}",
+        refused.stderr
+    );
     place.done(&["run", "own.toml", "--set", "trainer.allow-order-effects=true"]);
     // Neither seed nor order decides.
     script(&place, "train.sh", &LOOP.replace("# MORE", "lr=$(date +%N)"));
@@ -126,7 +130,10 @@ fn the_doctor_says_whether_the_seed_decides_a_trial_and_whether_those_before_it_
 #[test]
 fn placeholders_of_one_trial_and_patterns_are_refused_in_persistent_mode() {
     let place = place("");
-    place.file("bad.toml", OWN.replace("engine = \"command\"", "engine = \"command\"\nmode = \"persistent\""));
+    place.file(
+        "bad.toml",
+        OWN.replace("engine = \"command\"", "engine = \"command\"\nmode = \"persistent\""),
+    );
     let refused = place.bench(&["plan", "bad.toml"]);
     assert_eq!(refused.code, 2);
     for name in ["{seed}", "{repeat}", "{output}"] {

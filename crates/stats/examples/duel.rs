@@ -136,7 +136,8 @@ fn main() {
         // Among several commands the others are equal, and not claimed about here.
         let wrong = equal.share(equal.better + equal.worse);
         let is_two = layout.commands == 2;
-        let edge = if is_two { format!("{:.1} %", edge.share(edge.same)) } else { "—".to_owned() };
+        let edge =
+            if is_two { format!("{:.1} %", edge.share(edge.same)) } else { "—".to_owned() };
         println!(
             "| {} | {wrong:.1} % | {:.1} % | {:.0} % | {} | {edge} | {:.0} % | {} | {:.0} % | {} |",
             layout.name,

@@ -1,9 +1,9 @@
 //! Duels: which of a few commands is better, looked at while pairs come in.
 
+use super::MeanDifference;
 use super::moments::Moments;
 use super::paired::Pairs;
 use super::spending::{open_levels, open_looks};
-use super::MeanDifference;
 
 /// How commands are judged that take turns on shared seeds. Larger values are better.
 ///
@@ -174,9 +174,8 @@ impl Duel {
         let se = (variance / pairs.n as f64).sqrt();
         let test = MeanDifference::new(pairs.difference, se, (pairs.n - 1) as f64);
         let (low, high) = (test.lower_bound(level), test.upper_bound(level));
-        let is_identical = pairs.difference == 0.0
-            && pairs.variance.variance == 0.0
-            && pairs.n >= MIN_IDENTICAL;
+        let is_identical =
+            pairs.difference == 0.0 && pairs.variance.variance == 0.0 && pairs.n >= MIN_IDENTICAL;
         pair.interval = Some(if is_identical { (0.0, 0.0) } else { (low, high) });
         let (fewer, margin) = (pair.lost.0.cmp(&pair.lost.1), self.indifference);
         let is_small = -margin < low && high < margin;

@@ -44,9 +44,8 @@ impl<'a> Contest<'a> {
         let known = baseline.map(|known| &known.metric);
         let unit = arguments.unit.clone();
         let unit = unit.or_else(|| known.map(|metric| metric.unit.name().to_owned()));
-        let is_minimized = known.map_or(arguments.minimize, |metric| {
-            metric.direction == Direction::Minimize
-        });
+        let is_minimized =
+            known.map_or(arguments.minimize, |metric| metric.direction == Direction::Minimize);
         Ok(Self {
             arguments,
             commands: arguments.commands.clone(),
@@ -89,7 +88,10 @@ impl<'a> Contest<'a> {
         let arguments = self.arguments;
         let mut text = String::new();
         let mut line = |line: String| writeln!(text, "{line}").expect("a text takes lines");
-        line(format!("question = {}", quoted(&format!("Which command has the better {}?", self.metric))));
+        line(format!(
+            "question = {}",
+            quoted(&format!("Which command has the better {}?", self.metric))
+        ));
         line(format!("seed = {}", self.seed));
         line("\n[trainer]\nengine = \"command\"".to_owned());
         line(format!("command = {}", quoted(&self.commands[0])));

@@ -39,7 +39,8 @@ const ALPHA: f64 = 0.05;
 
 pub(super) fn duel(arguments: &DuelArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let began = Instant::now();
-    let opponent = arguments.against.as_deref().map(|file| opponent(file, arguments)).transpose()?;
+    let opponent =
+        arguments.against.as_deref().map(|file| opponent(file, arguments)).transpose()?;
     refuse(arguments)?;
     let contest = Contest::of(arguments, opponent.as_ref())?;
     for path in arguments.export.iter().chain(&arguments.save_baseline) {
@@ -60,10 +61,9 @@ pub(super) fn duel(arguments: &DuelArguments, terminal: Terminal) -> Result<Exit
     if let Some(file) = &arguments.save_baseline {
         match winner(&report, contest.commands.len()) {
             Some(winner) => saving::save(&contest, winner, file, arguments, terminal)?,
-            None => say!(
-                "`{}` is left as it is: no command was shown to be better",
-                file.display()
-            ),
+            None => {
+                say!("`{}` is left as it is: no command was shown to be better", file.display())
+            }
         }
     }
     Ok(match report.verdict {
@@ -141,7 +141,11 @@ impl<'a> Ring<'a> {
     }
 
     /// Lets the commands take turns until it can be told, or the budget is spent.
-    fn fight(&mut self, opponent: Option<&Opponent>, began: Instant) -> Result<DuelReport, Failure> {
+    fn fight(
+        &mut self,
+        opponent: Option<&Opponent>,
+        began: Instant,
+    ) -> Result<DuelReport, Failure> {
         let metric = self.metric();
         let most = self.arguments.max_trials as usize;
         let most = opponent.map_or(most, |known| most.min(known.values.len()));
@@ -278,7 +282,9 @@ impl<'a> Ring<'a> {
     /// Says that a command gave no value at all.
     fn tell_no_values(&self) -> Exit {
         let cells = self.results.iter().flat_map(|results| &results.cells);
-        let empty = cells.into_iter().find(|cell| !cell.trials.is_empty() && cell.completed().next().is_none());
+        let empty = cells
+            .into_iter()
+            .find(|cell| !cell.trials.is_empty() && cell.completed().next().is_none());
         if let Some(cell) = empty {
             let reason = cell.trials.iter().find_map(|trial| trial.reason.as_deref());
             say!(
@@ -299,10 +305,8 @@ fn judge(
     looks: &[(usize, f64)],
 ) -> DuelState {
     let scaled = |value: f64| turn * if is_ratio { value.max(SHORTEST).ln() } else { value };
-    let turned: Vec<Vec<Option<f64>>> = values
-        .iter()
-        .map(|side| side.iter().map(|value| value.map(scaled)).collect())
-        .collect();
+    let turned: Vec<Vec<Option<f64>>> =
+        values.iter().map(|side| side.iter().map(|value| value.map(scaled)).collect()).collect();
     let sides: Vec<&[Option<f64>]> = turned.iter().map(Vec::as_slice).collect();
     duel.judge(&sides, looks)
 }
@@ -322,7 +326,11 @@ fn interrupted() -> Failure {
         .hint(Some("run the same command again to go on"))
 }
 
-fn write(report: &DuelReport, arguments: &DuelArguments, terminal: Terminal) -> Result<(), Failure> {
+fn write(
+    report: &DuelReport,
+    arguments: &DuelArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
     let page = Page { width: terminal.width, colour: terminal.color };
     let form = if arguments.json { CompareFormat::Json } else { CompareFormat::Terminal };
     out!("{}", render(report, form, page));

@@ -32,9 +32,8 @@ pub(super) fn import(arguments: &ImportArguments, terminal: Terminal) -> Result<
     let file = &arguments.file;
     let cannot = || Failure::input(format!("cannot import `{}`", file.display()));
     let table = ForeignTable::read(file).map_err(|cause| cannot().because_of(cause))?;
-    let rows = Rows::of(&table, arguments).map_err(|problem| {
-        cannot().because_of(problem.cause).hint(problem.hint)
-    })?;
+    let rows = Rows::of(&table, arguments)
+        .map_err(|problem| cannot().because_of(problem.cause).hint(problem.hint))?;
     for note in &rows.notes {
         say!("note: {note}");
     }

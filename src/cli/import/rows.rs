@@ -92,7 +92,8 @@ impl Rows {
             let values = values(&metrics, &table.rows[index], index)?;
             trials.insert((key(cells[*place].iter().map(Some)), repeat), values);
         }
-        let stem = arguments.file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into());
+        let stem =
+            arguments.file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into());
         let name = arguments.name.clone().unwrap_or_else(|| plain(&stem));
         let axes = axes.into_iter().map(|(name, _)| name).collect();
         Ok(Self { name, axes, cells, counts, metrics, trials, notes })

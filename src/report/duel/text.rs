@@ -80,9 +80,7 @@ fn same(report: &DuelReport, scale: &Scale) -> String {
             report.metric.name
         );
     }
-    let pairs: Vec<String> = claimed()
-        .map(|pair| against(report, pair, scale))
-        .collect();
+    let pairs: Vec<String> = claimed().map(|pair| against(report, pair, scale)).collect();
     format!("No difference of {} or more. {}.", size(report, scale), pairs.join(", "))
 }
 
@@ -139,7 +137,8 @@ fn interval(report: &DuelReport, pair: &DuelPairLine, scale: &Scale) -> String {
 }
 
 fn scale_of(report: &DuelReport) -> Scale {
-    let narrowest = report.pairs.iter().filter_map(|pair| pair.interval).map(|(l, h)| (h - l) / 4.0);
+    let narrowest =
+        report.pairs.iter().filter_map(|pair| pair.interval).map(|(l, h)| (h - l) / 4.0);
     let spread = narrowest.filter(|width| *width > 0.0).fold(f64::INFINITY, f64::min);
     Scale::of(&report.metric.unit, Some(spread).filter(|spread| spread.is_finite()))
 }
@@ -158,7 +157,12 @@ pub fn progress(report: &DuelReport) -> String {
             format!("{} {sign} {} {shown}{unit}{claim}", pair.a, pair.b)
         })
         .collect();
-    format!("after {}: {} ({})", counted(report.repeats, "repeat"), shown.join("; "), duration(report.seconds))
+    format!(
+        "after {}: {} ({})",
+        counted(report.repeats, "repeat"),
+        shown.join("; "),
+        duration(report.seconds)
+    )
 }
 
 fn value(command: &DuelCommand, metric: &Metric) -> (String, String) {

@@ -3,13 +3,14 @@
 use super::grid;
 use crate::base::{Metric, MetricName, Seed, is_file_name};
 use crate::spec::experiment::{
-    CheckSettings, ConfusionPair, Match, MeasureSettings, ReportSettings, StoreSettings, StoredPredictions,
+    CheckSettings, ConfusionPair, Match, MeasureSettings, ReportSettings, StoreSettings,
+    StoredPredictions,
 };
 use crate::spec::keys;
+use crate::spec::program::Mode;
 use crate::spec::reader::{
     COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number, whole,
 };
-use crate::spec::program::Mode;
 use crate::spec::selector::Selector;
 use crate::spec::settings::TrainerSettings;
 use crate::spec::tree::{Data, Node, Origin};

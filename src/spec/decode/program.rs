@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::base::{Direction, Metric, MetricName, Range, Split, Unit};
 use crate::spec::problem::one_of;
 use crate::spec::program::{
-    CommandLine, CommandSettings, DEFAULT_GRACE, Mode, Placeholder, ReadFrom, Reading, check_template,
-    fill, seconds_of,
+    CommandLine, CommandSettings, DEFAULT_GRACE, Mode, Placeholder, ReadFrom, Reading,
+    check_template, fill, seconds_of,
 };
 use crate::spec::reader::{COUNT, Findings, NUMBER, Section, number};
 use crate::spec::settings::{Settings, TrainerSettings};
@@ -213,7 +213,10 @@ pub(in crate::spec) fn metrics(
             if declared.metrics.iter().any(|one| one.name == metric.name) {
                 let origin = node.map(|node| node.origin);
                 let name = &metric.name;
-                findings.say(origin, format!("`metrics.{name}` is measured by `[measure]`, and cannot be declared"));
+                findings.say(
+                    origin,
+                    format!("`metrics.{name}` is measured by `[measure]`, and cannot be declared"),
+                );
             } else {
                 declared.metrics.push(metric);
             }
