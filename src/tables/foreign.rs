@@ -49,16 +49,25 @@ impl ForeignTable {
 /// Reads the columns of a Parquet file that hold truths, numbers or texts; dates and lists are no settings.
 fn parse_known(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
     use ArrowDataType as Kind;
+    const KNOWN: [Kind; 14] = [
+        Kind::Boolean,
+        Kind::Float32,
+        Kind::Float64,
+        Kind::Int8,
+        Kind::Int16,
+        Kind::Int32,
+        Kind::Int64,
+        Kind::UInt8,
+        Kind::UInt16,
+        Kind::UInt32,
+        Kind::UInt64,
+        Kind::Utf8,
+        Kind::LargeUtf8,
+        Kind::Utf8View,
+    ];
     let mut reader = ParquetReader::new(Cursor::new(bytes));
-    let is_known = |kind: &Kind| match kind {
-        Kind::Boolean | Kind::Float32 | Kind::Float64 => true,
-        Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => true,
-        Kind::UInt8 | Kind::UInt16 | Kind::UInt32 | Kind::UInt64 => true,
-        Kind::Utf8 | Kind::LargeUtf8 | Kind::Utf8View => true,
-        _ => false,
-    };
     let schema = reader.schema()?;
-    let known = schema.iter_values().filter(|field| is_known(&field.dtype));
+    let known = schema.iter_values().filter(|field| KNOWN.contains(&field.dtype));
     let names = known.map(|field| field.name.to_string()).collect();
     reader.with_columns(Some(names)).finish()
 }
@@ -117,9 +126,7 @@ fn of_json(bytes: &[u8]) -> Result<ForeignTable, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let objects = match serde_json::from_str::<Json>(text) {
         Ok(Json::Array(items)) => items,
-        Ok(Json::Object(columns)) if columns.values().all(|column| column.is_object()) => {
-            by_column(&columns)
-        }
+        Ok(Json::Object(columns)) if columns.values().all(Json::is_object) => by_column(&columns),
         Ok(one @ Json::Object(_)) => vec![one],
         Ok(_) => return Err("expected a list of objects".to_owned()),
         Err(_) => serde_json::Deserializer::from_reader(Cursor::new(bytes))

@@ -104,6 +104,7 @@ impl Tally {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "an example prints its table")]
 fn main() {
     let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let plain =
@@ -126,7 +127,7 @@ fn main() {
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for layout in layouts {
-        let scale = ((1.0 + layout.sd * layout.sd) / 2.0).sqrt();
+        let scale = f64::midpoint(1.0, layout.sd * layout.sd).sqrt();
         let alike = Duel { indifference: scale, ..duel };
         let equal = Tally::of(layout, 0.0, duel, 100, rounds);
         let same = Tally::of(layout, 0.0, alike, 100, rounds);

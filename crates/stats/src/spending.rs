@@ -28,7 +28,7 @@ pub fn open_looks(first: usize, most: usize) -> Vec<usize> {
 /// Returns the one-sided level of every look at a growing sample, so that the chance of any false
 /// alarm is below `alpha` over all looks, whenever they end.
 ///
-/// An error-spending rule (Lan & DeMets 1983, <https://doi.org/10.1093/biomet/70.3.659>) that spends
+/// An error-spending rule (Lan & `DeMets` 1983, <https://doi.org/10.1093/biomet/70.3.659>) that spends
 /// α·n ⁄ (n + 20) up to n values. It depends on the values that there are and not on those that are
 /// planned, so a comparison may be continued beyond its budget without losing its level. `looks` are
 /// numbers of values, each more than the one before.

@@ -20,6 +20,7 @@ pub(in crate::cli) struct DoctorArguments {
     pub(in crate::cli) json: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "switches are independent of each other")]
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Verdicts: the first command is better than every other, or no worse than the baseline \

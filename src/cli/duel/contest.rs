@@ -136,9 +136,13 @@ fn environment(typed: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let value = |text: &String| match text.split_once('=') {
         // Braces are placeholders in values of an experiment.
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => std::env::var(text).map(|value| (text.clone(), braced(&value))).map_err(|error| {
-            Failure::input(format!("cannot pass the variable `{text}` on")).because(&error)
-        }),
+        None => {
+            let value = std::env::var_os(text).and_then(|value| value.into_string().ok());
+            value.map(|value| (text.clone(), braced(&value))).ok_or_else(|| {
+                Failure::input(format!("cannot pass the variable `{text}` on"))
+                    .because_of("it is not set, or its value is no text")
+            })
+        }
     };
     typed.iter().map(value).collect()
 }

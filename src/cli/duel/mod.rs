@@ -62,7 +62,7 @@ pub(super) fn duel(arguments: &DuelArguments, terminal: Terminal) -> Result<Exit
         match winner(&report, contest.commands.len()) {
             Some(winner) => saving::save(&contest, winner, file, arguments, terminal)?,
             None => {
-                say!("`{}` is left as it is: no command was shown to be better", file.display())
+                say!("`{}` is left as it is: no command was shown to be better", file.display());
             }
         }
     }
@@ -150,10 +150,8 @@ impl<'a> Ring<'a> {
         let most = self.arguments.max_trials as usize;
         let most = opponent.map_or(most, |known| most.min(known.values.len()));
         let is_ratio = self.contest.is_timed;
-        let indifference = match is_ratio {
-            true => self.arguments.indifference / 100.0,
-            false => self.arguments.indifference / metric.unit.factor(),
-        };
+        let unit = if is_ratio { 100.0 } else { metric.unit.factor() };
+        let indifference = self.arguments.indifference / unit;
         let duel = Duel {
             // A ratio is a difference of logarithms.
             indifference: if is_ratio { indifference.ln_1p() } else { indifference },
@@ -255,9 +253,10 @@ impl<'a> Ring<'a> {
             retries: RETRIES,
             fail_fast: false,
             save_weights: false,
-            channel: match self.arguments.quiet {
-                false if self.terminal.is_watched => Channel::Bar,
-                _ => Channel::Failures,
+            channel: if !self.arguments.quiet && self.terminal.is_watched {
+                Channel::Bar
+            } else {
+                Channel::Failures
             },
         };
         let engine = self.engine.as_ref();

@@ -181,20 +181,17 @@ fn better_is(metric: &Metric) -> &'static str {
 
 /// Writes a duel for a terminal: the answer, the commands, what the interval means.
 pub(super) fn terminal(report: &DuelReport, page: Page) -> String {
-    let mut text = format!("{}\n\n", wrapped(&report.sentence, page.width));
     let widest = report.commands.iter().map(|command| command.label.chars().count()).max();
     let widest = widest.unwrap_or(1);
-    for command in &report.commands {
+    let line = |command: &DuelCommand| {
         let (mean, trials) = value(command, &report.metric);
         let state = if command.is_in { "" } else { ", out" };
-        text += &format!(
-            "  {:<widest$}  {mean}  ({trials}{state})  {}\n",
-            command.label,
-            as_seen(&command.command)
-        );
-    }
-    text += &format!("\n{}\n", wrapped(&legend(report), page.width));
-    text
+        let typed = as_seen(&command.command);
+        format!("  {:<widest$}  {mean}  ({trials}{state})  {typed}\n", command.label)
+    };
+    let lines: Vec<String> = report.commands.iter().map(line).collect();
+    let (answer, legend) = (wrapped(&report.sentence, page.width), legend(report));
+    format!("{answer}\n\n{}\n{}\n", lines.concat(), wrapped(&legend, page.width))
 }
 
 fn legend(report: &DuelReport) -> String {
@@ -214,19 +211,19 @@ fn legend(report: &DuelReport) -> String {
 
 /// Writes a duel as GitHub-flavoured Markdown.
 pub(super) fn markdown(report: &DuelReport) -> String {
-    let mut text = format!("**{}**\n\n", in_markdown(&report.sentence));
-    text += &format!("| | {} | trials | command |\n|---|--:|--:|---|\n", report.metric.name);
-    for command in &report.commands {
+    let line = |command: &DuelCommand| {
         let (mean, _) = value(command, &report.metric);
-        text += &format!(
-            "| {} | {mean} | {} | {} |\n",
-            command.label,
-            command.values.len(),
-            in_markdown(&command.command)
-        );
-    }
-    text += &format!("\n{}\n", legend(report));
-    text
+        let typed = in_markdown(&command.command);
+        format!("| {} | {mean} | {} | {typed} |\n", command.label, command.values.len())
+    };
+    let lines: Vec<String> = report.commands.iter().map(line).collect();
+    format!(
+        "**{}**\n\n| | {} | trials | command |\n|---|--:|--:|---|\n{}\n{}\n",
+        in_markdown(&report.sentence),
+        report.metric.name,
+        lines.concat(),
+        legend(report)
+    )
 }
 
 fn wrapped(text: &str, width: usize) -> String {

@@ -24,7 +24,8 @@ pub(super) const KEYS: [&str; 9] = [
     "restart-after",
     "allow-order-effects",
 ];
-pub(super) const MODES: [(&str, Mode); 2] = [("once", Mode::Once), ("persistent", Mode::Persistent)];
+pub(super) const MODES: [(&str, Mode); 2] =
+    [("once", Mode::Once), ("persistent", Mode::Persistent)];
 
 const A_COMMAND: &str =
     "the program and its arguments as a list of texts, or one text for the shell";

@@ -61,6 +61,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_once(&self) -> bool {
         *self == Self::Once
     }
