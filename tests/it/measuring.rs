@@ -87,21 +87,12 @@ fn what_cannot_be_measured_is_refused() {
 }
 
 #[test]
-fn times_of_another_machine_are_compared_with_none_of_this_one() {
+fn times_are_gated_like_any_metric() {
     let place = Place::new();
-    place.file(
-        "timed.toml",
-        TIMED.to_owned() + "[check]\nmetric = \"wall-seconds\"\ntolerance = 5\n",
-    );
+    let check = "[check]\nmetric = \"wall-seconds\"\ntolerance = 5\n";
+    place.file("timed.toml", TIMED.to_owned() + check);
     place.done(&["run", "timed.toml", "--set", "repeats=4"]);
     place.done(&["baseline", "results/timed", "--output", "base.json"]);
-    assert_eq!(place.bench(&["check", "results/timed", "--baseline", "base.json"]).code, 0);
-    let text = place.read("base.json");
-    let mut base: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    base.as_object_mut().expect("an object").remove("digest");
-    base["source"]["origin"]["hardware"] = "another machine".into();
-    place.file("other.json", base.to_string());
-    let refused = place.bench(&["check", "results/timed", "--baseline", "other.json"]);
-    assert_eq!(refused.code, 2, "{}", refused.stdout);
-    assert!(refused.stderr.contains("was measured on `another machine`"), "{}", refused.stderr);
+    let checked = place.bench(&["check", "results/timed", "--baseline", "base.json"]);
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
 }
