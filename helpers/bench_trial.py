@@ -10,13 +10,45 @@ Outside of `bench` every function returns its default and writes nothing, so the
         ...
         bench.report(epoch=epoch, validation_accuracy=accuracy)
     bench.final(test_accuracy=accuracy)
+
+With `mode = "persistent"` the script is started once and loops over trials; outside of it the loop runs once:
+
+    import torch  # once for all trials
+
+    for _ in bench.trials():
+        torch.manual_seed(bench.seed(0))
+        ...
+        bench.final(test_accuracy=accuracy)
+
+Reading results needs pandas or polars:
+
+    results = bench.read("results/mine")
+    results.cells      # one row per cell: means, spreads and the intervals of the report
+    results.trials     # one row per trial
 """
 
 import json
 import os
 import pathlib
+import sys
 
 _trial = None
+
+
+def trials():
+    """Iterates over the trials of a persistent script; over one, that of `trial()`, in every other."""
+    global _trial
+    if not os.environ.get("BENCH_PERSISTENT"):
+        yield trial()
+        return
+    _say({"ready": True})
+    for line in sys.stdin:
+        _trial = json.loads(line)
+        yield _trial
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _say({"done": True})
+        _trial = None
 
 
 def trial():
@@ -91,8 +123,64 @@ def _numbers(metrics):
     return {name.replace("_", "-"): float(value) for name, value in metrics.items()}
 
 
+def read(folder, library=None):
+    """Reads the tables of a results folder as frames of pandas or polars (`library`; by default what is there).
+
+    Returns an object with `trials`, `cells`, `epochs` and `histograms`, None where there is no such table, and
+    `manifest`, a dict. Columns of intervals are those of the report: `test_accuracy_ci95_low` and so on.
+    """
+    folder = pathlib.Path(folder)
+    if not (folder / "tables").is_dir():
+        raise FileNotFoundError(f"{folder} has no tables: name the results folder of one experiment")
+    read_table = _reader(library)
+    names = ("trials", "cells", "epochs", "histograms")
+    tables = {name: read_table(folder / "tables" / name) for name in names}
+    with open(folder / "manifest.json", encoding="utf-8") as file:
+        return Results(manifest=json.load(file), **tables)
+
+
+class Results:
+    """The tables of one experiment."""
+
+    def __init__(self, manifest, trials, cells, epochs, histograms):
+        self.manifest = manifest
+        self.trials = trials
+        self.cells = cells
+        self.epochs = epochs
+        self.histograms = histograms
+
+    def __repr__(self):
+        return f"<Results: {len(self.cells)} cells, {len(self.trials)} trials>"
+
+
+def _reader(library):
+    if library is None:
+        import importlib.util
+
+        known = [name for name in ("pandas", "polars") if importlib.util.find_spec(name)]
+        if not known:
+            raise ImportError("reading results needs pandas or polars")
+        library = known[0]
+    if library not in ("pandas", "polars"):
+        raise ValueError(f"library is {library!r}, expected 'pandas' or 'polars'")
+    module = __import__(library)
+
+    def read_table(path):
+        parquet, csv = path.with_suffix(".parquet"), path.with_suffix(".csv")
+        try:
+            if parquet.is_file():
+                return module.read_parquet(parquet)
+        except ImportError:
+            pass  # pandas without pyarrow reads the CSV.
+        return module.read_csv(csv) if csv.is_file() else None
+
+    return read_table
+
+
 def _say(message):
     path = os.environ.get("BENCH_RESULTS")
+    if path and os.environ.get("BENCH_PERSISTENT"):
+        message = {"trial": (_trial or {}).get("id"), **message}
     if path:
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(message) + "\n")

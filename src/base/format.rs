@@ -45,6 +45,10 @@ pub const DIFFERENCE: Format = Format { name: "gridbench-difference", version: 1
 pub const DATASETS: Format = Format { name: "gridbench-datasets", version: 1 };
 /// `bench data info --json`.
 pub const DATASET: Format = Format { name: "gridbench-dataset", version: 1 };
+/// `bench duel --json`.
+pub const DUEL: Format = Format { name: "gridbench-duel", version: 1 };
+/// `bench doctor --json`.
+pub const DOCTOR: Format = Format { name: "gridbench-doctor", version: 1 };
 /// What a program is told of its trial, in the file that `BENCH_TRIAL` names.
 pub const TRIAL: Format = Format { name: "gridbench-trial", version: 1 };
 

@@ -62,6 +62,11 @@ pub fn check_looks(
     let Pairs { gated, looks: paired, ungated } =
         Pairs::of(baseline, taken, &settings.metric, settings)?;
     let gate = Gate::new(&gated[0].metric, settings)?;
+    let (known, here) = (&baseline.source().origin.hardware, &candidate_source.origin.hardware);
+    if MetricName::PROCESS_TIMES.contains(&gate.metric.name) && known != here {
+        let (metric, baseline, candidate) = (gate.metric.name, known.clone(), here.clone());
+        return Err(CheckError::OtherMachine { metric, baseline, candidate });
+    }
     let planned = if looks.count > 1 { Some(looks) } else { None };
     let is_paired = !gate.metric.unit.is_cost()
         && same_repeats(baseline.source(), candidate_source, &paired, planned);

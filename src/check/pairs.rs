@@ -77,6 +77,19 @@ pub enum CheckError {
         /// How many cells are gated.
         gated: usize,
     },
+    /// Times of different machines.
+    #[error(
+        "`{metric}` was measured on `{baseline}` in the baseline and on `{candidate}` in the candidate; \
+         measure both on one machine"
+    )]
+    OtherMachine {
+        /// The gated metric.
+        metric: MetricName,
+        /// Machine of the baseline.
+        baseline: String,
+        /// Machine of the candidate.
+        candidate: String,
+    },
     /// A value of the candidate is NaN or infinite.
     #[error("cell `{name}` has the value {value}, expected finite numbers; see `bench status`")]
     NotFinite {

@@ -102,6 +102,7 @@ mod tests {
     use super::super::testing::{cell, metric, origin};
     use super::super::{Baseline, check};
     use super::*;
+    use crate::base::Metric;
 
     fn speed(name: &str, values: &[f64]) -> CellSample {
         CellSample { metric: metric(&MetricName::IMAGES_PER_SECOND), ..cell(name, values) }
@@ -160,6 +161,23 @@ mod tests {
         let (verdict, cell) = checked(&BEFORE.map(|value| 3.0 * value), "Another CPU", 0.9);
         assert_eq!((verdict, cell.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
         assert_eq!((cell.note, cell.repeats_to_settle), (Some(Note::OtherHardware), None));
+    }
+
+    #[test]
+    fn times_of_processes_are_never_held_against_those_of_another_machine() {
+        let metric = Metric::of_processes().remove(0);
+        let time = CellSample { metric, ..cell("a=1", &BEFORE) };
+        let baseline = Baseline::from_samples(origin(), vec![time.clone()]).unwrap();
+        let settings = CheckSettings {
+            metric: MetricName::WALL_SECONDS,
+            images_per_second: None,
+            ..settings(0.9)
+        };
+        let mut other = origin();
+        "Another CPU".clone_into(&mut other.origin.hardware);
+        let error = check(&baseline, std::slice::from_ref(&time), &other, &settings).unwrap_err();
+        assert!(matches!(error, CheckError::OtherMachine { .. }), "{error}");
+        check(&baseline, &[time], &origin(), &settings).unwrap();
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The command line, as clap reads it.
 
+mod duel;
 mod examples;
 mod forms;
+mod import;
 mod looking;
 mod suggestions;
 mod verdicts;
@@ -16,7 +18,9 @@ use super::version;
 use crate::data::Form as DataForm;
 use crate::report::Format;
 use crate::runner::RETRIES;
+pub(super) use duel::{DoctorArguments, DuelArguments};
 pub(super) use examples::command;
+pub(super) use import::ImportArguments;
 pub(super) use looking::{
     CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
 };
@@ -80,10 +84,16 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Show how the results of a gate moved over time, with the changes of level.
     History(HistoryArguments),
+    /// Make a results folder of numbers that other tools measured.
+    Import(ImportArguments),
     /// Write trained networks to safetensors files that say what they are.
     Export(ExportArguments),
     /// Predict images with trained networks: a submission file, probabilities, a gallery.
     Predict(Box<PredictArguments>),
+    /// Run a trial of a program twice: does its seed decide it, and do trials before it?
+    Doctor(DoctorArguments),
+    /// Run commands in turn on shared seeds until it can be told which is better.
+    Duel(Box<DuelArguments>),
     /// Set two results, or cells of them, side by side: differences, intervals, tests.
     Compare(CompareArguments),
     /// Train the best cells again on fresh seeds: their first means are too hopeful.

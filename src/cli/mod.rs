@@ -11,11 +11,14 @@ mod compare;
 mod confirm;
 mod data;
 mod diff;
+mod doctor;
+mod duel;
 mod experiment;
 mod export;
 mod failure;
 mod folders;
 mod history;
+mod import;
 mod init;
 mod list;
 mod model_arguments;
@@ -76,9 +79,12 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Baseline(arguments) => check::baseline(&arguments),
         Command::Check(arguments) => check::check(&arguments, terminal),
         Command::History(arguments) => history::history(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Duel(arguments) => duel::duel(&arguments, terminal),
         Command::Compare(arguments) => compare::compare(&arguments, terminal),
         Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),
         Command::Tensorboard(arguments) => tensorboard::tensorboard(&arguments),
+        Command::Import(arguments) => import::import(&arguments, terminal),
         Command::Export(arguments) => export::export(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Migrate(arguments) => upkeep::migrate(&arguments),

@@ -28,6 +28,8 @@ pub(super) enum Channel {
     Lines,
     /// Nothing but failures on standard error.
     Failures,
+    /// Nowhere: who asked counts what failed.
+    Nothing,
     /// One JSON object an event on standard output.
     Json,
 }
@@ -130,6 +132,9 @@ impl<'a> Progress<'a> {
     pub(super) fn tell(&self, event: &Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.learn(event, &self.metric.name);
+        if matches!(self.channel, Channel::Nothing) {
+            return;
+        }
         if matches!(self.channel, Channel::Json) {
             let line = if std::mem::replace(&mut state.has_begun, true) {
                 serde_json::to_string(event)
@@ -143,7 +148,7 @@ impl<'a> Progress<'a> {
         match self.channel {
             Channel::Bar => self.draw(&mut state, event),
             Channel::Lines => self.write_line(&mut state, event),
-            Channel::Failures | Channel::Json => {}
+            Channel::Failures | Channel::Json | Channel::Nothing => {}
         }
         drop::<MutexGuard<'_, State>>(state);
         if matches!(event, Event::Ended { .. }) {

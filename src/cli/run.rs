@@ -17,23 +17,23 @@ use crate::runner::{RETRIES, StopSignal};
 use crate::session::{Finished, Session, Training};
 
 /// Asks the run of this process to stop.
-static STOP: StopSignal = StopSignal::new();
+pub(super) static STOP: StopSignal = StopSignal::new();
 
 /// How to train, whichever command asks.
 #[derive(Clone, Copy)]
 pub(super) struct TrainOptions {
     /// Trainings at once.
-    workers: Option<usize>,
+    pub(super) workers: Option<usize>,
     /// Whether members that earlier runs gave up are tried once more.
-    retry_failed: bool,
+    pub(super) retry_failed: bool,
     /// How often a member that failed is tried once more after all others.
-    retries: u32,
+    pub(super) retries: u32,
     /// Whether the first trial that fails stops the run.
-    fail_fast: bool,
+    pub(super) fail_fast: bool,
     /// Whether weights are kept even if the experiment does not ask for them.
-    save_weights: bool,
+    pub(super) save_weights: bool,
     /// Where progress goes.
-    channel: Channel,
+    pub(super) channel: Channel,
 }
 
 impl TrainOptions {

@@ -14,16 +14,16 @@ use serde_json::json;
 use super::answers::{Answers, Lines, Unanswered};
 use super::child::{self, Asked, Call, Ending, Listener};
 use super::workspace::{Kept, Workspace};
-use super::{PATH, ProgramEngine, tables};
-use crate::base::{MetricName, SeedPath, Stream, format};
+use super::{PATH, ProgramEngine, measure, tables};
+use crate::base::{Metric, MetricName, SeedPath, Stream, format};
 use crate::engine::{EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::record::{EpochRecord, MemberSummary, Outcome, Selection};
-use crate::spec::program::{Placeholder, ReadFrom};
+use crate::spec::program::{Mode, Placeholder, ReadFrom};
 use crate::spec::settings::{CommandSettings, TrainerSettings};
 use crate::spec::value::Value;
 
 /// Bytes of standard output after which a program is ended.
-const MAX_OUTPUT: u64 = 256 << 20;
+pub(super) const MAX_OUTPUT: u64 = 256 << 20;
 
 /// Returns the seed of a program: below 2³¹, the same in all cells of a repeat.
 fn seed(path: SeedPath) -> u64 {
@@ -31,9 +31,9 @@ fn seed(path: SeedPath) -> u64 {
 }
 
 /// What a program is told of its trial.
-struct Told<'a> {
-    job: &'a TrainJob<'a>,
-    workspace: &'a Workspace,
+pub(super) struct Told<'a> {
+    pub(super) job: &'a TrainJob<'a>,
+    pub(super) workspace: &'a Workspace,
 }
 
 impl Told<'_> {
@@ -41,7 +41,7 @@ impl Told<'_> {
         self.job.seed_path.repeat.unwrap_or(0)
     }
 
-    fn value(&self, placeholder: &Placeholder) -> String {
+    pub(super) fn value(&self, placeholder: &Placeholder) -> String {
         match placeholder {
             Placeholder::Seed => seed(self.job.seed_path).to_string(),
             Placeholder::Repeat => self.repeat().to_string(),
@@ -85,6 +85,9 @@ impl ProgramEngine<'_> {
         let workspace = Workspace::create(&self.surroundings.results, &member, job.attempt)
             .map_err(|error| cannot("make a folder", &error))?;
         let told = Told { job, workspace: &workspace };
+        if command.mode == Mode::Persistent {
+            return self.ask(command, &told, observer);
+        }
         workspace
             .write_trial(&self.trial(&told))
             .map_err(|error| cannot("describe the trial", &error))?;
@@ -107,6 +110,7 @@ impl ProgramEngine<'_> {
             kept: [Kept::new(), Kept::new()],
             heard: 0,
         };
+        let not_measured = self.warm_up(job.settings, &call, &words);
         let ending = child::run(&call, &mut hearing).map_err(|error| {
             workspace.tidy();
             workspace.settle(false);
@@ -116,10 +120,29 @@ impl ProgramEngine<'_> {
         let mut answers = hearing.answers;
         stdout.finish(|line| answers.stdout(line));
         stderr.finish(|line| answers.stderr(line));
+        match workspace.read_results() {
+            Ok(content) => answers.results_file(&content),
+            Err(error) => answers.fault(format!("the results file cannot be read: {error}")),
+        }
         self.read_files(&told, &mut answers);
+        let mut verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
+        if let (Some(shell), Ok(metrics)) = (not_measured, &mut verdict) {
+            measure::add(metrics, &ending.usage, &shell);
+        }
+        Ok(self.settled(&told, &answers, verdict, ending.seconds, (PATH, &hearing.kept)))
+    }
 
-        let verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
-        let epochs = epochs(&answers);
+    /// Says what came of a trial, and leaves of its files what is to stay.
+    pub(super) fn settled(
+        &self,
+        told: &Told<'_>,
+        answers: &Answers<'_>,
+        verdict: Verdict,
+        seconds: f64,
+        (path, kept): (&str, &[Kept; 2]),
+    ) -> TrainOutput {
+        let workspace = told.workspace;
+        let epochs = epochs(answers);
         let is_over = matches!(&verdict, Ok(_) | Err((Outcome::Diverged, _)));
         workspace.settle(is_over);
         match verdict {
@@ -127,26 +150,31 @@ impl ProgramEngine<'_> {
                 workspace.tidy();
                 let mut undeclared = self.undeclared.lock().unwrap_or_else(PoisonError::into_inner);
                 undeclared.extend(answers.undeclared().iter().cloned());
-                Ok(completed(epochs, metrics, ending.seconds))
+                completed(epochs, metrics, seconds, path)
             }
             Err((outcome, mut reason)) => {
-                if let Some(place) = workspace.keep(&hearing.kept[0], &hearing.kept[1]) {
+                if let Some(place) = workspace.keep(&kept[0], &kept[1]) {
                     reason = format!("{reason} (standard error: `{place}`)");
                 }
-                Ok(TrainOutput {
+                TrainOutput {
                     outcome,
                     reason: Some(reason),
                     epochs,
                     summary: None,
                     predictions: None,
                     weights: None,
-                })
+                }
             }
         }
     }
 
     /// Returns the text of the file that tells a program of its trial.
     fn trial(&self, told: &Told<'_>) -> String {
+        format::TRIAL.text(&self.content(told))
+    }
+
+    /// Returns what a program is told of its trial.
+    pub(super) fn content(&self, told: &Told<'_>) -> serde_json::Value {
         let settings = told.job.settings;
         let metrics: Vec<&str> =
             self.surroundings.metrics.iter().map(|metric| metric.name.as_str()).collect();
@@ -169,17 +197,12 @@ impl ProgramEngine<'_> {
                 "augment": settings.augment,
             });
         }
-        format::TRIAL.text(&content)
+        content
     }
 
-    /// Returns every variable that a program sees.
+    /// Returns every variable that the program of one trial sees.
     fn environment(&self, command: &CommandSettings, told: &Told<'_>) -> Vec<(OsString, OsString)> {
-        let mut all = self.surroundings.inherited.clone();
-        for (name, text) in &command.environment {
-            all.retain(|(known, _)| known != name.as_str());
-            let value = crate::spec::program::fill(text, &|placeholder| told.value(placeholder));
-            all.push((name.into(), value.into()));
-        }
+        let mut all = self.declared(command, told);
         let workspace = told.workspace;
         let own = [
             ("BENCH_TRIAL", workspace.trial()),
@@ -191,12 +214,23 @@ impl ProgramEngine<'_> {
         all
     }
 
-    /// Reads what a program wrote into files.
-    fn read_files(&self, told: &Told<'_>, answers: &mut Answers<'_>) {
-        match told.workspace.read_results() {
-            Ok(content) => answers.results_file(&content),
-            Err(error) => answers.fault(format!("the results file cannot be read: {error}")),
+    /// Returns the variables that a program inherits and those that are declared.
+    pub(super) fn declared(
+        &self,
+        command: &CommandSettings,
+        told: &Told<'_>,
+    ) -> Vec<(OsString, OsString)> {
+        let mut all = self.surroundings.inherited.clone();
+        for (name, text) in &command.environment {
+            all.retain(|(known, _)| known != name.as_str());
+            let value = crate::spec::program::fill(text, &|placeholder| told.value(placeholder));
+            all.push((name.into(), value.into()));
         }
+        all
+    }
+
+    /// Reads numbers that a program wrote into tables.
+    pub(super) fn read_files(&self, told: &Told<'_>, answers: &mut Answers<'_>) {
         for (name, from) in self.questions.files() {
             let ReadFrom::Csv { file, column, row } = from else { continue };
             let file = crate::spec::program::fill(file, &|placeholder| told.value(placeholder));
@@ -211,13 +245,13 @@ impl ProgramEngine<'_> {
     }
 
     /// Returns the numbers of a trial, or its outcome and the reason.
-    fn verdict(
+    pub(super) fn verdict(
         &self,
         command: &CommandSettings,
         ending: &Ending,
         answers: &Answers<'_>,
         stderr: &Kept,
-    ) -> Result<BTreeMap<MetricName, f64>, (Outcome, String)> {
+    ) -> Verdict {
         let program = shown_program(command.command.program());
         let killed = if ending.is_killed { " and was killed" } else { "" };
         match ending.asked {
@@ -249,7 +283,12 @@ impl ProgramEngine<'_> {
         }
         let metrics = self.surroundings.metrics.iter().map(|metric| metric.name.clone());
         // Its time is measured where it does not say it.
-        let wanted = metrics.filter(|name| *name != MetricName::TRAIN_SECONDS || answers.has(name));
+        let is_measured = |name: &MetricName| {
+            let is_of_processes = self.surroundings.measure.is_some()
+                && Metric::of_processes().iter().any(|metric| metric.name == *name);
+            is_of_processes || *name == MetricName::TRAIN_SECONDS && !answers.has(name)
+        };
+        let wanted = metrics.filter(|name| !is_measured(name));
         answers.finals(wanted).map_err(|unanswered| match unanswered {
             Unanswered::NotFinite(text) => (Outcome::Diverged, text),
             Unanswered::Wrong(text) => {
@@ -258,6 +297,9 @@ impl ProgramEngine<'_> {
         })
     }
 }
+
+/// The numbers of a trial, or its outcome and the reason.
+pub(super) type Verdict = Result<BTreeMap<MetricName, f64>, (Outcome, String)>;
 
 /// Hears a program on behalf of its trial.
 struct Hearing<'a, 'q> {
@@ -295,13 +337,13 @@ impl Listener for Hearing<'_, '_> {
 }
 
 /// Names a program in a message.
-fn shown_program(program: &str) -> String {
+pub(super) fn shown_program(program: &str) -> String {
     let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
     format!("`{}`", name.escape_debug())
 }
 
 /// Says why a program could not be started, and what helps.
-fn not_started(program: &str, call: &Call<'_>, error: &std::io::Error) -> String {
+pub(super) fn not_started(program: &str, call: &Call<'_>, error: &std::io::Error) -> String {
     let shown = format!("`{}`", program.escape_debug());
     let place = call.folder.display();
     match error.kind() {
@@ -357,6 +399,7 @@ fn completed(
     epochs: Vec<EpochRecord>,
     mut metrics: BTreeMap<MetricName, f64>,
     seconds: f64,
+    path: &str,
 ) -> TrainOutput {
     metrics.entry(MetricName::TRAIN_SECONDS).or_insert(seconds);
     let count = epochs.len() as u32;
@@ -366,7 +409,7 @@ fn completed(
         selection: Selection::Last,
         metrics,
         trainable_parameters: 0,
-        path: PATH.to_owned(),
+        path: path.to_owned(),
         images_trained: 0,
     };
     TrainOutput {

@@ -9,13 +9,15 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use process_wrap::std::{CommandWrap, ProcessSession};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use wait4::ResUse;
 
 use super::family;
 
@@ -64,6 +66,18 @@ pub(super) struct Ending {
     /// Whether it had to be killed.
     pub(super) is_killed: bool,
     pub(super) seconds: f64,
+    /// What it used.
+    pub(super) usage: Usage,
+}
+
+/// What a process used, with the children that it waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Usage {
+    /// From its start until it was noticed that it had ended.
+    pub(super) wall: f64,
+    pub(super) user: f64,
+    pub(super) system: f64,
+    pub(super) peak_mib: f64,
 }
 
 /// Time between two looks at what nothing wakes for.
@@ -76,39 +90,20 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// If it cannot be started.
 pub(super) fn run(call: &Call<'_>, listener: &mut dyn Listener) -> io::Result<Ending> {
-    let mut command = Command::new(&call.words[0]);
-    command
-        .args(&call.words[1..])
-        .env_clear()
-        .envs(call.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(call.folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
     let began = Instant::now();
-    let (mut child, pid) = family::started(|| {
-        let mut wrapped = CommandWrap::from(command);
-        wrapped.wrap(ProcessSession);
-        let child = wrapped.spawn()?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Ok((child, pid.expect("a process has a number")))
-    })?;
-    let mut running = Running {
-        pid,
-        exit: exit_descriptor(pid),
-        stdout: child.stdout().take(),
-        stderr: child.stderr().take(),
-        buffer: vec![0; 64 * 1024],
-    };
-    let (asked, is_killed) = running.listen(call, listener, began);
-    // As long as the leader is not reaped, nobody else has its number.
-    let _ = kill_process_group(pid, Signal::KILL);
-    family::end(pid, call.mark);
-    let used = running.reap();
-    running.drain(listener);
-    family::forget(pid);
+    let (mut running, _) = Running::start(call, Stdio::null())?;
+    let limits = Limits { deadline: call.time_limit.map(|limit| began + limit), grace: call.grace };
+    let (asked, is_killed) = running.listen(limits, listener, &mut || false);
+    let wall = began.elapsed().as_secs_f64();
+    let used = running.end(call.mark, listener)?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Ending { status: used?, asked, is_killed, seconds })
+    let usage = Usage {
+        wall,
+        user: used.rusage.utime.as_secs_f64(),
+        system: used.rusage.stime.as_secs_f64(),
+        peak_mib: used.rusage.maxrss as f64 / f64::from(1 << 20),
+    };
+    Ok(Ending { status: used.status, asked, is_killed, seconds, usage })
 }
 
 /// Returns a descriptor that can be read once the process has ended, where the system has any.
@@ -124,12 +119,24 @@ fn exit_descriptor(pid: Pid) -> Option<OwnedFd> {
     }
 }
 
-struct Running {
+/// A process that was started and is not reaped yet.
+pub(super) struct Running {
     pid: Pid,
     exit: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
+    /// What wakes its listener beside what it says.
+    pub(super) alarm: Option<OwnedFd>,
     buffer: Vec<u8>,
+}
+
+/// How long a program may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// When it is asked to end.
+    pub(super) deadline: Option<Instant>,
+    /// Time that it has to end once it was asked to.
+    pub(super) grace: Duration,
 }
 
 /// What there is to hear.
@@ -141,14 +148,60 @@ struct Ready {
 }
 
 impl Running {
-    /// Listens until the process has ended; says why it was asked to and whether it was killed.
-    fn listen(
+    /// Starts a program; returns what it reads where that is a pipe.
+    pub(super) fn start(call: &Call<'_>, stdin: Stdio) -> io::Result<(Self, Option<ChildStdin>)> {
+        let mut command = Command::new(&call.words[0]);
+        command
+            .args(&call.words[1..])
+            .env_clear()
+            .envs(call.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(call.folder)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let (mut child, pid) = family::started(|| {
+            let mut wrapped = CommandWrap::from(command);
+            wrapped.wrap(ProcessSession);
+            let child = wrapped.spawn()?;
+            let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            Ok((child, pid.expect("a process has a number")))
+        })?;
+        let running = Self {
+            pid,
+            exit: exit_descriptor(pid),
+            stdout: child.stdout().take(),
+            stderr: child.stderr().take(),
+            alarm: None,
+            buffer: vec![0; 64 * 1024],
+        };
+        let stdin = child.stdin().take();
+        Ok((running, stdin))
+    }
+
+    /// Ends what is left of a process that has ended, or is to end now, with all that it started.
+    ///
+    /// # Errors
+    /// If the system does not say how it ended.
+    pub(super) fn end(&mut self, mark: &Path, listener: &mut dyn Listener) -> io::Result<ResUse> {
+        // As long as the leader is not reaped, nobody else has its number.
+        let _ = kill_process_group(self.pid, Signal::KILL);
+        family::end(self.pid, mark);
+        let used = self.reap();
+        self.alarm = None;
+        self.drain(listener);
+        family::forget(self.pid);
+        used
+    }
+
+    /// Listens until the process has ended, or `is_done` says so after it said something; says why it was
+    /// asked to end and whether it was killed.
+    pub(super) fn listen(
         &mut self,
-        call: &Call<'_>,
+        limits: Limits,
         listener: &mut dyn Listener,
-        began: Instant,
+        is_done: &mut dyn FnMut() -> bool,
     ) -> (Option<Asked>, bool) {
-        let deadline = call.time_limit.map(|limit| began + limit);
+        let Limits { deadline, grace } = limits;
         let mut asked = None;
         let mut kill_at = None;
         let mut is_killed = false;
@@ -158,7 +211,7 @@ impl Running {
             let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now)).min(LOOK);
             let ready = self.wait(wait);
             let is_too_much = self.hear(&ready, listener).is_break();
-            if ready.has_ended {
+            if ready.has_ended || (asked.is_none() && is_done()) {
                 return (asked, is_killed);
             }
             let now = Instant::now();
@@ -174,7 +227,7 @@ impl Running {
                     let _ = kill_process_group(self.pid, Signal::TERM);
                     // Whatever stopped itself hears nothing.
                     let _ = kill_process_group(self.pid, Signal::CONT);
-                    let grace = if is_too_much { Duration::ZERO } else { call.grace };
+                    let grace = if is_too_much { Duration::ZERO } else { grace };
                     kill_at = Some(now + grace);
                 }
             }
@@ -187,28 +240,33 @@ impl Running {
     }
 
     /// Waits until there is something to hear, for so long at most.
-    fn wait(&self, time: Duration) -> Ready {
+    fn wait(&mut self, time: Duration) -> Ready {
         let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
-        let mut polled = Vec::with_capacity(3);
+        let mut polled = Vec::with_capacity(4);
         let streams = [
             self.exit.as_ref().map(AsFd::as_fd),
             self.stdout.as_ref().map(AsFd::as_fd),
             self.stderr.as_ref().map(AsFd::as_fd),
+            self.alarm.as_ref().map(AsFd::as_fd),
         ];
         for stream in streams.iter().flatten() {
             polled.push(PollFd::from_borrowed_fd(*stream, PollFlags::IN));
         }
         let count = poll(&mut polled, Some(&time)).unwrap_or(0);
         let mut results = polled.iter().map(|one| !one.revents().is_empty());
-        let [exit, stdout, stderr] =
+        let [exit, stdout, stderr, alarm] =
             streams.map(|stream| stream.is_some() && results.next() == Some(true));
         // Without a descriptor, or with one that says nothing, the process is asked itself.
+        if alarm && let Some(stream) = &self.alarm {
+            // What it says is that there is something to read elsewhere.
+            while rustix::io::read(stream, &mut self.buffer[..]).is_ok_and(|count| count > 0) {}
+        }
         let has_ended = exit || (self.exit.is_none() && count == 0 && self.is_over());
         Ready { stdout, stderr, has_ended }
     }
 
     /// Returns whether the process has ended, without reaping it.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
@@ -236,12 +294,12 @@ impl Running {
     }
 
     /// Takes the dead process off the system's list.
-    fn reap(&self) -> io::Result<ExitStatus> {
+    fn reap(&self) -> io::Result<ResUse> {
         loop {
             if let Some(used) =
                 wait4::try_wait4_pid(self.pid.as_raw_nonzero().get().cast_unsigned())?
             {
-                return Ok(used.status);
+                return Ok(used);
             }
             // It has ended, so this is a matter of its last moments.
             std::thread::sleep(Duration::from_millis(1));

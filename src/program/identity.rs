@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::base::{ContentHasher, Digest};
-use crate::spec::program::{CommandLine, ReadFrom, Reading};
+use crate::spec::program::{CommandLine, NAMED_FILES, ReadFrom, Reading};
 use crate::spec::settings::CommandSettings;
 use crate::store::{FileFacts, ProgramFacts};
 
@@ -75,6 +75,8 @@ pub struct Inspector {
     /// What `version` sees of this process's variables.
     inherited: Vec<(OsString, OsString)>,
     readings: Vec<Reading>,
+    /// The machine, where calls are measured.
+    machine: Option<String>,
 }
 
 impl Inspector {
@@ -86,7 +88,13 @@ impl Inspector {
         inherited: Vec<(OsString, OsString)>,
         readings: &[Reading],
     ) -> Self {
-        Self { folder, path, inherited, readings: readings.to_vec() }
+        Self { folder, path, inherited, readings: readings.to_vec(), machine: None }
+    }
+
+    /// Says that calls are measured, on this machine.
+    #[must_use]
+    pub fn measuring(self, machine: String) -> Self {
+        Self { machine: Some(machine), ..self }
     }
 
     /// Returns what is known of a program.
@@ -101,7 +109,7 @@ impl Inspector {
         let file =
             self.resolve(program).ok_or_else(|| ProgramError::Missing(program.to_owned()))?;
         let mut files = vec![file_facts(program, &file)?];
-        files.extend(self.inputs(&command.inputs)?);
+        files.extend(self.inputs(command)?);
         let version = match &command.version {
             Some(line) => Some(self.version(line, command)?),
             None => None,
@@ -114,6 +122,9 @@ impl Inspector {
             hasher.part("metric", reading.metric.as_str().as_bytes());
             hasher.part("from", place(&reading.from).as_bytes());
         }
+        if let Some(machine) = &self.machine {
+            hasher.part("measured-on", machine.as_bytes());
+        }
         if let Some(version) = &version {
             hasher.part("version", version.as_bytes());
         }
@@ -122,9 +133,15 @@ impl Inspector {
     }
 
     /// Reads the files that patterns name, in the order of their names, each once.
-    fn inputs(&self, patterns: &[String]) -> Result<Vec<FileFacts>, ProgramError> {
+    fn inputs(&self, command: &CommandSettings) -> Result<Vec<FileFacts>, ProgramError> {
         let mut found = BTreeMap::new();
-        for pattern in patterns {
+        for pattern in &command.inputs {
+            if pattern == NAMED_FILES {
+                found.extend(
+                    self.named(command).map(|word| (word.to_owned(), self.folder.join(word))),
+                );
+                continue;
+            }
             let folder = glob::Pattern::escape(&self.folder.to_string_lossy());
             let problem = |error: &dyn std::fmt::Display| ProgramError::Pattern {
                 pattern: pattern.clone(),
@@ -154,17 +171,23 @@ impl Inspector {
     /// does.
     #[must_use]
     pub fn undeclared(&self, command: &CommandSettings, facts: &ProgramFacts) -> Vec<String> {
-        let words: Vec<&str> = match &command.command {
-            CommandLine::Arguments(words) => words.iter().skip(1).map(String::as_str).collect(),
-            CommandLine::Shell(line) => line.split_whitespace().collect(),
-        };
         let is_known = |word: &str| {
             let name = word.trim_start_matches("./");
             facts.files.iter().any(|file| file.name.trim_start_matches("./") == name)
         };
+        self.named(command).filter(|word| !is_known(word)).map(str::to_owned).collect()
+    }
+
+    /// Returns the words of a command that are files.
+    fn named<'c>(&self, command: &'c CommandSettings) -> impl Iterator<Item = &'c str> {
+        let words: Vec<&str> = match &command.command {
+            CommandLine::Arguments(words) => words.iter().skip(1).map(String::as_str).collect(),
+            CommandLine::Shell(line) => {
+                line.split_whitespace().map(|word| word.trim_matches(['\'', '"', ';'])).collect()
+            }
+        };
         let is_file = |word: &&str| !word.is_empty() && self.folder.join(word).is_file();
-        let found = words.into_iter().filter(is_file).filter(|word| !is_known(word));
-        found.map(str::to_owned).collect()
+        words.into_iter().filter(is_file).collect::<Vec<_>>().into_iter()
     }
 
     /// Returns what the call of `version` prints.

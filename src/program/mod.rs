@@ -15,6 +15,10 @@ mod child;
 mod family;
 mod identity;
 mod json;
+#[cfg(unix)]
+mod measure;
+#[cfg(unix)]
+mod persistent;
 mod tables;
 mod workspace;
 
@@ -27,8 +31,9 @@ use crate::base::Metric;
 use crate::data::{Dataset, ImageShape};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::record::LogProbabilities;
-use crate::spec::program::Reading;
-use crate::spec::settings::Settings;
+use crate::spec::experiment::MeasureSettings;
+use crate::spec::program::{Mode, Reading};
+use crate::spec::settings::{Settings, TrainerSettings};
 
 use answers::Questions;
 #[cfg(unix)]
@@ -37,6 +42,8 @@ pub use identity::{Inspector, ProgramError};
 
 /// The numerical path of every program: nothing is known of it.
 pub const PATH: &str = "command";
+/// That of programs that are given one trial after another: what they do may depend on those before.
+pub const PERSISTENT_PATH: &str = "command persistent";
 
 /// Where programs run and what is asked of them.
 pub struct Surroundings {
@@ -52,6 +59,10 @@ pub struct Surroundings {
     pub metrics: Vec<Metric>,
     /// Where numbers stand that are not printed under the name of their metric.
     pub readings: Vec<Reading>,
+    /// Whether programs are called; else the other engine knows what they would say.
+    pub are_called: bool,
+    /// Whether and how calls are measured.
+    pub measure: Option<MeasureSettings>,
 }
 
 /// Calls programs, and leaves everything else to another engine.
@@ -62,6 +73,10 @@ pub struct ProgramEngine<'a> {
     surroundings: Surroundings,
     questions: Questions,
     undeclared: Mutex<BTreeSet<String>>,
+    #[cfg(unix)]
+    pool: persistent::Pool,
+    #[cfg(unix)]
+    measuring: measure::Measuring,
 }
 
 impl<'a> ProgramEngine<'a> {
@@ -74,7 +89,17 @@ impl<'a> ProgramEngine<'a> {
     ) -> Self {
         let questions = Questions::new(&surroundings.metrics, &surroundings.readings);
         let undeclared = Mutex::default();
-        Self { others, is_alone, surroundings, questions, undeclared }
+        Self {
+            others,
+            is_alone,
+            surroundings,
+            questions,
+            undeclared,
+            #[cfg(unix)]
+            pool: persistent::Pool::default(),
+            #[cfg(unix)]
+            measuring: measure::Measuring::default(),
+        }
     }
 
     /// Returns the names that completed programs printed with numbers though no metric has them.
@@ -86,7 +111,8 @@ impl<'a> ProgramEngine<'a> {
 
 impl Engine for ProgramEngine<'_> {
     fn description(&self) -> String {
-        if self.is_alone { PATH.to_owned() } else { self.others.description() }
+        let is_alone = self.is_alone && self.surroundings.are_called;
+        if is_alone { PATH.to_owned() } else { self.others.description() }
     }
 
     fn train(
@@ -94,7 +120,7 @@ impl Engine for ProgramEngine<'_> {
         job: &TrainJob<'_>,
         observer: &mut dyn EpochObserver,
     ) -> Result<TrainOutput, EngineError> {
-        if !job.settings.trainer.is_command() {
+        if !job.settings.trainer.is_command() || !self.surroundings.are_called {
             return self.others.train(job, observer);
         }
         #[cfg(unix)]
@@ -124,8 +150,11 @@ impl Engine for ProgramEngine<'_> {
     }
 
     fn path_of(&self, settings: &Settings, shape: ImageShape, classes: usize) -> Option<String> {
-        if settings.trainer.is_command() {
-            return Some(PATH.to_owned());
+        if let TrainerSettings::Command(command) = &settings.trainer
+            && self.surroundings.are_called
+        {
+            let is_persistent = command.mode == Mode::Persistent;
+            return Some(if is_persistent { PERSISTENT_PATH } else { PATH }.to_owned());
         }
         self.others.path_of(settings, shape, classes)
     }

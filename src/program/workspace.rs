@@ -41,6 +41,11 @@ impl Workspace {
         Ok(Self { folder, name, checkpoint })
     }
 
+    /// Returns the name of the attempt, unique in a results folder.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Returns the file that tells the program of its trial.
     pub(super) fn trial(&self) -> PathBuf {
         self.folder.join("trial.json")

@@ -15,6 +15,7 @@ mod cost;
 mod curves;
 mod details;
 mod document;
+pub mod duel;
 mod effects;
 mod ensembles;
 mod html;

@@ -99,6 +99,11 @@ fn fresh_experiment(
             .hint(Some("name the folder of the first estimates; `--repeats N` adds to them")));
     }
     let loaded = LoadedExperiment::from_manifest(manifest)?;
+    if loaded.is_imported() {
+        return Err(Error::input(format!("cannot confirm `{}`", folder.display()))
+            .because_of("its numbers were imported")
+            .hint(Some("run the best cells again where they came from, and import them")));
+    }
     let grid = &loaded.grid;
     let cells: Vec<CellId> = chosen
         .iter()

@@ -42,6 +42,11 @@ impl Escalation {
                 .because_of("it holds the results of `bench confirm`, not an experiment of its own")
                 .hint(Some("confirm with more repeats instead: `bench confirm … --repeats N`")));
         }
+        if loaded.is_imported() {
+            return Err(Error::input(cannot())
+                .because_of("its numbers were imported")
+                .hint(Some("measure more where they came from, and import them again")));
+        }
         Ok(Self { session: Session::of(loaded, folder, data, listener)? })
     }
 

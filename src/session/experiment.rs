@@ -20,6 +20,7 @@ use crate::spec::architecture::Architecture;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
 use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, Source, TrainerSettings};
+use crate::spec::experiment::Experiment;
 use crate::spec::{Document, Edition, Override, nearest};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
@@ -63,6 +64,11 @@ impl LoadedExperiment {
         let mut loaded = Self::of_edition(Edition::Current, text, shown, overrides)?;
         loaded.read_reference(Path::new(""))?;
         Ok(loaded)
+    }
+
+    /// Returns whether its trials were imported, so that none can be run.
+    pub(crate) fn is_imported(&self) -> bool {
+        is_imported(self.document.experiment())
     }
 
     /// Reads the published table that the report names as a file, beside the experiment's.
@@ -221,6 +227,7 @@ impl LoadedExperiment {
         let mut programs = Programs::of(
             self.folder()?,
             &self.document.experiment().readings,
+            self.document.experiment().measure.is_some(),
             std::mem::take(&mut images.programs),
             images.listener.clone(),
         );
@@ -459,3 +466,9 @@ fn near(file: &Path) -> String {
         None => "the examples stand in `experiments/`".to_owned(),
     }
 }
+/// Returns whether the numbers of an experiment were made elsewhere and imported.
+pub(super) fn is_imported(experiment: &Experiment) -> bool {
+    let TrainerSettings::Command(command) = &experiment.base.trainer else { return false };
+    command.command.texts().take(2).eq(["bench", "import"])
+}
+

@@ -10,6 +10,7 @@ mod confirming;
 mod control;
 mod derived;
 pub(crate) mod difference;
+mod doctor;
 mod error;
 mod escalation;
 pub(crate) mod evidence;
@@ -21,6 +22,7 @@ mod metrics;
 mod models;
 mod notice;
 mod plan_summary;
+mod outliers;
 mod programs;
 mod reading;
 mod repository;
@@ -37,11 +39,14 @@ use crate::plan::Plan;
 use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
 use crate::runner::{Event, RunSummary, StopSignal};
+use crate::spec::settings::TrainerSettings;
+use crate::store::ProgramFacts;
 
 pub(crate) use candidate::{Candidate, CheckQuestion, Judged, judge};
 pub(crate) use confirming::{BestCells, Confirming};
 pub(crate) use control::{ControlRun, Prepared};
 pub(crate) use derived::{refresh, write_markdown};
+pub(crate) use doctor::{Finding, examine};
 pub use error::{Error, ErrorKind};
 pub(crate) use escalation::Escalation;
 pub use experiment::LoadedExperiment;
@@ -106,6 +111,15 @@ impl Session {
         Ok(Self { experiment, images, folder })
     }
 
+    /// Takes these facts for those of the program of every cell, which is not looked at.
+    pub(crate) fn stand_in(&mut self, facts: &ProgramFacts) {
+        if let TrainerSettings::Command(command) =
+            &self.experiment.document.experiment().base.trainer
+        {
+            self.images.programs = vec![((**command).clone(), facts.clone())];
+        }
+    }
+
     /// Returns the folder of the results.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -149,6 +163,9 @@ impl Session {
     ) -> Result<Finished, Error> {
         let (mut store, summary) = train::train(self, plan, engine, how)?;
         let results = derived::renew(plan, &mut store, &mut self.images)?;
+        if self.experiment.document.experiment().measure.is_some() {
+            outliers::tell(&results, &self.images.listener);
+        }
         Ok(Finished { results, summary, folder: store.folder().to_owned() })
     }
 }

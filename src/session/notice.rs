@@ -29,6 +29,17 @@ pub enum Notice {
     },
     /// A command names a file whose content is no part of what its trials are.
     UndeclaredInput(String),
+    /// Times of a cell lie far from its others.
+    Outliers {
+        /// Name of the cell.
+        cell: String,
+        /// How many.
+        count: usize,
+        /// Of so many trials.
+        trials: usize,
+    },
+    /// A persistent program is run of which `bench doctor` has found nothing.
+    NotExamined,
     /// A completed program printed numbers of these names, which are no declared metrics.
     UndeclaredMetrics(Vec<String>),
     /// Some cells never have a metric that the experiment asks about.
@@ -111,6 +122,16 @@ impl fmt::Display for Notice {
                 f,
                 "warning: `{name}` is named by `trainer.command` and not among `trainer.inputs`: a \
                  change of it would not run its trials again"
+            ),
+            Self::Outliers { cell, count, trials } => write!(
+                f,
+                "warning: {count} of {trials} times of `{cell}` {} far from the others: something else may \
+                 have run; measure on a quiet machine, or raise `measure.warm-up`",
+                if *count == 1 { "lies" } else { "lie" }
+            ),
+            Self::NotExamined => f.write_str(
+                "note: whether trials depend on those before them in the same process is not known; \
+                 `bench doctor FILE` finds out",
             ),
             Self::UndeclaredMetrics(names) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

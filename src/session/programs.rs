@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::experiment::is_imported;
 use super::{Error, Listener, Notice};
 use crate::base::Digest;
 use crate::engine::Engine;
@@ -11,13 +12,13 @@ use crate::program::{Inspector, ProgramEngine, ProgramError, Surroundings};
 use crate::spec::experiment::Experiment;
 use crate::spec::program::Reading;
 use crate::spec::settings::{CommandSettings, TrainerSettings};
-use crate::store::ProgramFacts;
+use crate::store::{Machine, ProgramFacts};
 
 /// Variables that programs see of this process's.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// Returns the engine that calls the programs of an experiment and leaves the rest to another.
-pub(super) fn engine<'a>(
+pub(crate) fn engine<'a>(
     experiment: &Experiment,
     folder: PathBuf,
     plan: &Plan,
@@ -35,6 +36,8 @@ pub(super) fn engine<'a>(
         inherited: inherited(),
         metrics: experiment.metrics.clone(),
         readings: experiment.readings.clone(),
+        are_called: !is_imported(experiment),
+        measure: experiment.measure,
     };
     let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());
     let is_alone = is_alone && !plan.members.is_empty();
@@ -45,6 +48,12 @@ pub(super) fn engine<'a>(
 fn inherited() -> Vec<(OsString, OsString)> {
     let value = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
     INHERITED.iter().filter_map(value).collect()
+}
+
+/// Names this machine as far as it decides how long a program takes.
+fn machine() -> String {
+    let Machine { system, cpu, cores, .. } = Machine::current();
+    format!("{system}, {}, {cores} cores", cpu.unwrap_or_default())
 }
 
 /// Names what completed programs printed though no metric has that name.
@@ -67,12 +76,15 @@ impl Programs {
     pub(super) fn of(
         folder: PathBuf,
         readings: &[Reading],
+        is_measured: bool,
         known: Vec<(CommandSettings, ProgramFacts)>,
         listener: Listener,
     ) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::split_paths(&path).collect();
         let inspector = Inspector::new(folder, path, inherited(), readings);
+        // Times of another machine are those of other trials.
+        let inspector = if is_measured { inspector.measuring(machine()) } else { inspector };
         Self { inspector, listener, known }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Error, Images, Listener, LoadedExperiment, Notice, Session, programs, siblings};
+use super::{
+    Error, Images, Listener, LoadedExperiment, Notice, Session, doctor, programs, siblings,
+};
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedDataset};
 use crate::record::{Outcome, TrialRecord};
@@ -57,6 +59,7 @@ pub(super) fn train(
     let listener = images.listener.clone();
     let cannot = || format!("cannot write results to `{}`", folder.display());
     refuse_unscorable(loaded, plan)?;
+    doctor::refuse_order_effects(plan, &images.programs, folder, &listener)?;
     let experiment = loaded.document.experiment();
     let programs = programs::engine(experiment, loaded.folder()?, plan, engine, folder)?;
     let draft = loaded.manifest_draft(plan, images, programs.description())?;
@@ -75,7 +78,11 @@ pub(super) fn train(
         store: &mut store,
         load: &mut |settings| images.load(settings),
         options: RunOptions {
-            workers: how.workers.or_else(|| engine.workers()).unwrap_or_else(cores),
+            // What is measured has the machine to itself.
+            workers: match experiment.measure {
+                Some(_) => 1,
+                None => how.workers.or_else(|| engine.workers()).unwrap_or_else(cores),
+            },
             retry_failed: how.retry_failed,
             retries: how.retries,
             save_weights: how.save_weights || experiment.save_weights,

@@ -78,8 +78,13 @@ impl Document {
         for finding in of_grids.list {
             findings.add(finding);
         }
-        let decode::program::Declared { metrics, readings } =
-            decode::program::metrics(node("metrics"), &base.trainer, &mut findings);
+        let measure = decode::experiment::measure(node("measure"), &base.trainer, &mut findings);
+        let decode::program::Declared { metrics, readings } = decode::program::metrics(
+            node("metrics"),
+            &base.trainer,
+            measure.is_some(),
+            &mut findings,
+        );
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
         let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
         let store = decode::experiment::store(node("store"), &mut findings);
@@ -105,6 +110,7 @@ impl Document {
             report: report.settings,
             check: check.settings,
             store,
+            measure,
         };
         Ok(Self {
             text: text.to_owned(),

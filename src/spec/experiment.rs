@@ -45,6 +45,17 @@ pub struct Experiment {
     /// What is stored beside the numbers.
     #[serde(default, skip_serializing_if = "StoreSettings::is_default")]
     pub store: StoreSettings,
+    /// What is measured of programs beside what they say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<MeasureSettings>,
+}
+
+/// `[measure] wall-time = true`: every call of a program is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MeasureSettings {
+    /// Calls of every cell that are not measured, before the first that is.
+    pub warm_up: u32,
 }
 
 /// `[store]`: what is stored beside the numbers. None of it decides a trained number.

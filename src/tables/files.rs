@@ -217,7 +217,7 @@ fn parse_parquet(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
     ParquetReader::new(Cursor::new(bytes)).finish()
 }
 
-fn parse_csv(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
+pub(super) fn parse_csv(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
     CsvReadOptions::default()
         .with_infer_schema_length(Some(0))
         .into_reader_with_file_handle(Cursor::new(bytes))

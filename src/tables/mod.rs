@@ -5,6 +5,7 @@
 //! the same bytes; a results folder without a journal reads back to what wrote its tables.
 
 mod files;
+mod foreign;
 mod frames;
 mod read;
 #[cfg(test)]
@@ -13,5 +14,6 @@ mod readers_tests;
 mod tests;
 
 pub use files::{Problem, TABLES, TablesError, cells_csv, write};
+pub use foreign::ForeignTable;
 pub use frames::{Frames, frames};
 pub use read::{read, read_folder};

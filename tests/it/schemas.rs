@@ -179,6 +179,16 @@ fn every_document_fits_the_schema_it_names() {
         assert!([0, 5].contains(&answer.code), "{arguments:?}: {}", answer.stderr);
         add(&answer.stdout);
     }
+    let duel = ["duel", "echo loss=0.{seed}", "echo loss=1", "--metric", "loss", "--minimize"];
+    let answer = place.bench(&[&duel[..], &["--max-trials", "5", "--json", "--quiet"]].concat());
+    assert!([0, 5].contains(&answer.code), "{}", answer.stderr);
+    add(&answer.stdout);
+    place.file("own.toml", crate::programs::OWN.replace("./train.sh", "echo"));
+    place.file(
+        "own.toml",
+        place.read("own.toml").replace("\"echo\", ", "\"echo\", \"test-accuracy=0.5 latency=1\", "),
+    );
+    add(&place.done(&["doctor", "own.toml", "--json"]));
     place.file("few.toml", FAKE.replace("[0, 10, 20]", "[0]") + gate);
     place.done(&["run", "few.toml", "--out", "few", "--quiet"]);
     add(&place.bench(&["check", "few", "--baseline", "baseline.json", "--json"]).stdout);

@@ -35,6 +35,18 @@ impl Metric {
             cost(MetricName::PEAK_MEMORY, Unit::MEBIBYTES),
         ]
     }
+
+    /// Returns what is measured of a program as a process.
+    #[must_use]
+    pub fn of_processes() -> Vec<Self> {
+        let cost = |name, unit| measured(name, None, unit, Direction::Minimize);
+        vec![
+            cost(MetricName::WALL_SECONDS, Unit::SECONDS),
+            cost(MetricName::USER_SECONDS, Unit::SECONDS),
+            cost(MetricName::SYSTEM_SECONDS, Unit::SECONDS),
+            cost(MetricName::PEAK_MEMORY, Unit::MEBIBYTES),
+        ]
+    }
 }
 
 /// Declares a metric that is never negative.

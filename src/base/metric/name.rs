@@ -50,6 +50,17 @@ impl MetricName {
     /// process.
     pub const PEAK_MEMORY: Self = Self::known("peak-memory-mib");
 
+    /// Time from the start of a program to its end.
+    pub const WALL_SECONDS: Self = Self::known("wall-seconds");
+    /// Processor time that a program spent in its own code.
+    pub const USER_SECONDS: Self = Self::known("user-seconds");
+    /// Processor time that the system spent on a program's behalf.
+    pub const SYSTEM_SECONDS: Self = Self::known("system-seconds");
+
+    /// Times of a program as a process: none of one machine can be held against one of another.
+    pub const PROCESS_TIMES: [Self; 3] =
+        [Self::WALL_SECONDS, Self::USER_SECONDS, Self::SYSTEM_SECONDS];
+
     /// What a training cost: the machine decides these, not the seed alone.
     pub const COSTS: [Self; 3] = [Self::TRAIN_SECONDS, Self::IMAGES_PER_SECOND, Self::PEAK_MEMORY];
 

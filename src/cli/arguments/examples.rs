@@ -107,6 +107,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "import",
+        &[(
+            "bench import runs.csv --axes lr,batch --repeat seed --metric acc",
+            "runs of another tool, as results",
+        )],
+    ),
+    (
         "export",
         &[(
             "bench export results/smoke --cell optimizer=adam,rotation=0 -o model.safetensors",
@@ -116,6 +123,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "predict",
         &[("bench predict model.safetensors photos -o predictions.csv", "classes of new images")],
+    ),
+    ("doctor", &[("bench doctor own.toml", "a trial of your program, twice")]),
+    (
+        "duel",
+        &[
+            (
+                "bench duel \"python3 a.py --seed {seed}\" \"python3 b.py --seed {seed}\" --metric accuracy",
+                "which is better, and by how much",
+            ),
+            (
+                "bench duel \"python3 train.py --seed {seed}\" --against best.json --save-baseline best.json",
+                "keep a change that is better",
+            ),
+        ],
     ),
     (
         "compare",

@@ -3,13 +3,16 @@
 use super::grid;
 use crate::base::{Metric, MetricName, Seed, is_file_name};
 use crate::spec::experiment::{
-    CheckSettings, ConfusionPair, Match, ReportSettings, StoreSettings, StoredPredictions,
+    CheckSettings, ConfusionPair, Match, MeasureSettings, ReportSettings, StoreSettings,
+    StoredPredictions,
 };
 use crate::spec::keys;
+use crate::spec::program::Mode;
 use crate::spec::reader::{
     COUNT, Findings, Limits, NOT_NEGATIVE, Section, WHOLE, choice, number, whole,
 };
 use crate::spec::selector::Selector;
+use crate::spec::settings::TrainerSettings;
 use crate::spec::tree::{Data, Node, Origin};
 
 const GALLERY: Limits = Limits {
@@ -123,6 +126,33 @@ pub(in crate::spec) fn store(node: Option<&Node>, findings: &mut Findings) -> St
     StoreSettings {
         predictions: section.choice("predictions", choices, findings).unwrap_or_default(),
     }
+}
+
+/// Reads `[measure]`; nothing where nothing is measured.
+pub(in crate::spec) fn measure(
+    node: Option<&Node>,
+    trainer: &TrainerSettings,
+    findings: &mut Findings,
+) -> Option<MeasureSettings> {
+    let section = Section::open(node, "measure", keys::below("measure"), findings);
+    let is_asked = section.flag("wall-time", false, findings);
+    let warm_up = section.whole("warm-up", WHOLE, findings).unwrap_or(1);
+    match trainer {
+        _ if !is_asked => return None,
+        TrainerSettings::Command(command) if command.mode == Mode::Once => {}
+        TrainerSettings::Command(_) => findings.advise(
+            section.origin(),
+            "`measure.wall-time` measures processes, and a persistent program is one for many trials"
+                .to_owned(),
+            "set `trainer.mode` to \"once\", or remove `[measure]`".to_owned(),
+        ),
+        other => findings.advise(
+            section.origin(),
+            format!("`measure.wall-time` is of programs, and engine `{}` is none", other.name()),
+            "remove `[measure]`; `train-seconds` is measured anyway".to_owned(),
+        ),
+    }
+    Some(MeasureSettings { warm_up })
 }
 
 /// Reads one confusion such as `"7→2"`, or a list of them.

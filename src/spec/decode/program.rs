@@ -5,15 +5,27 @@ use std::collections::BTreeMap;
 use crate::base::{Direction, Metric, MetricName, Range, Split, Unit};
 use crate::spec::problem::one_of;
 use crate::spec::program::{
-    CommandLine, CommandSettings, DEFAULT_GRACE, ReadFrom, Reading, check_template,
+    CommandLine, CommandSettings, DEFAULT_GRACE, Mode, Placeholder, ReadFrom, Reading,
+    check_template, fill, seconds_of,
 };
-use crate::spec::reader::{Findings, NUMBER, Section, number};
+use crate::spec::reader::{COUNT, Findings, NUMBER, Section, number};
 use crate::spec::settings::{Settings, TrainerSettings};
 use crate::spec::tree::{Data, Node, Origin};
 
 /// Keys of `[trainer]` that only programs have.
-pub(super) const KEYS: [&str; 6] =
-    ["command", "inputs", "version", "environment", "time-limit", "grace"];
+pub(super) const KEYS: [&str; 9] = [
+    "command",
+    "inputs",
+    "version",
+    "environment",
+    "time-limit",
+    "grace",
+    "mode",
+    "restart-after",
+    "allow-order-effects",
+];
+pub(super) const MODES: [(&str, Mode); 2] =
+    [("once", Mode::Once), ("persistent", Mode::Persistent)];
 
 const A_COMMAND: &str =
     "the program and its arguments as a list of texts, or one text for the shell";
@@ -41,6 +53,9 @@ pub(super) fn command(section: &Section<'_>, findings: &mut Findings) -> Command
         environment: environment(section, findings),
         time_limit: duration(section, "time-limit", findings),
         grace: duration(section, "grace", findings).unwrap_or(DEFAULT_GRACE),
+        mode: section.choice("mode", &MODES, findings).unwrap_or_default(),
+        restart_after: section.whole("restart-after", COUNT, findings),
+        allow_order_effects: section.flag("allow-order-effects", false, findings),
     }
 }
 
@@ -129,21 +144,6 @@ fn duration(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option
     seconds
 }
 
-fn seconds_of(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let value: f64 = text[..end].parse().ok()?;
-    let unit = match text[end..].trim() {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        _ => return None,
-    };
-    Some(value * unit)
-}
-
 /// What is measured, as `[metrics]` declares it.
 #[derive(Default)]
 pub(in crate::spec) struct Declared {
@@ -161,6 +161,7 @@ const DIRECTIONS: [(&str, Direction); 2] =
 pub(in crate::spec) fn metrics(
     node: Option<&Node>,
     trainer: &TrainerSettings,
+    is_measured: bool,
     findings: &mut Findings,
 ) -> Declared {
     if !trainer.is_command() {
@@ -188,13 +189,39 @@ pub(in crate::spec) fn metrics(
             Err(error) => findings.say(entry.origin, error.to_string()),
         }
     }
-    if entries.is_empty() {
+    let is_persistent = matches!(
+        trainer,
+        TrainerSettings::Command(command) if command.mode == Mode::Persistent
+    );
+    let pattern = declared.readings.iter().find(|one| matches!(one.from, ReadFrom::Pattern(_)));
+    if let (true, Some(reading)) = (is_persistent, pattern) {
+        findings.advise(
+            node.map(|node| node.origin),
+            format!("`pattern` of `{}` looks at standard output, which a persistent program does not answer on", reading.metric),
+            "let it write the number to the file named by `BENCH_RESULTS`".to_owned(),
+        );
+    }
+    if entries.is_empty() && !is_measured {
         findings.advise(
             node.map(|node| node.origin),
             "`[metrics]` is missing, which says what the program measures".to_owned(),
             "add `[metrics.test-accuracy]` with `unit = \"fraction\"` and `direction = \"maximize\"`"
                 .to_owned(),
         );
+    }
+    if is_measured {
+        for metric in Metric::of_processes() {
+            if declared.metrics.iter().any(|one| one.name == metric.name) {
+                let origin = node.map(|node| node.origin);
+                let name = &metric.name;
+                findings.say(
+                    origin,
+                    format!("`metrics.{name}` is measured by `[measure]`, and cannot be declared"),
+                );
+            } else {
+                declared.metrics.push(metric);
+            }
+        }
     }
     let time = Metric::of_classifiers().into_iter();
     let time = time.filter(|metric| metric.name == MetricName::TRAIN_SECONDS);
@@ -311,6 +338,9 @@ pub(super) fn cross_check(
             findings.advise(at, error.to_string(), error.hint());
         }
     }
+    if command.mode == Mode::Persistent {
+        persistent(command, origin, findings);
+    }
     if settings.ensemble.size > 1 {
         findings.advise(
             origin(&["ensemble", "size"]).or_else(|| origin(&["ensemble"])),
@@ -328,6 +358,33 @@ pub(super) fn cross_check(
                 typed,
                 format!("`{section}` is not read by engine `command`"),
                 "put what the program is to know under `[hyperparameters]`".to_owned(),
+            );
+        }
+    }
+}
+
+/// Checks that a program that is started once is not told of one trial by its command.
+fn persistent(
+    command: &CommandSettings,
+    origin: &dyn Fn(&[&str]) -> Option<Origin>,
+    findings: &mut Findings,
+) {
+    for text in command.templates() {
+        let found = std::cell::Cell::new(None);
+        let _ = fill(text, &|placeholder| {
+            match placeholder {
+                Placeholder::Seed => found.set(Some("seed")),
+                Placeholder::Repeat => found.set(Some("repeat")),
+                Placeholder::Output => found.set(Some("output")),
+                Placeholder::Hyperparameter(_) => {}
+            }
+            String::new()
+        });
+        if let Some(name) = found.get() {
+            findings.advise(
+                origin(&["trainer", "command"]).or_else(|| origin(&["trainer"])),
+                format!("`{{{name}}}` in the command is that of one trial, and a persistent program is started once"),
+                "leave it out: trials come as lines on standard input".to_owned(),
             );
         }
     }

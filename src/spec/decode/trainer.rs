@@ -37,6 +37,10 @@ pub(super) fn trainer(node: Option<&Node>, findings: &mut Findings) -> TrainerSe
             );
         }
     }
+    if engine != "command" {
+        // A word that nobody knows is told beside the key that is not read.
+        section.choice("mode", &program::MODES, findings);
+    }
     match engine {
         "command" => TrainerSettings::Command(Box::new(program::command(&section, findings))),
         "fake" => TrainerSettings::Fake(fake(section.get("fake"), findings)),

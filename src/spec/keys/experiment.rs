@@ -87,6 +87,24 @@ pub(super) const GRID: &[Key] = &[
     ),
 ];
 
+/// Keys of `[measure]`.
+pub(super) const MEASURE: &[Key] = &[
+    key(
+        "measure.wall-time",
+        Flag,
+        "`true` or `false`",
+        "`false`",
+        "Measures every call of a program: `wall-seconds`, `user-seconds`, `system-seconds` and `peak-memory-mib`, the start of the shell taken off. Programs are called one at a time, cells in turn, on one machine: trials of another machine are others. Not with `mode = \"persistent\"`",
+    ),
+    key(
+        "measure.warm-up",
+        Whole(0),
+        "whole number from 0",
+        "1",
+        "Calls of every cell that are not measured, before the first that is",
+    ),
+];
+
 /// Keys of `[store]`.
 pub(super) const STORE: &[Key] = &[key(
     "store.predictions",

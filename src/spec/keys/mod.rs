@@ -105,6 +105,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         trainer::KEYS,
         experiment::GRID,
         experiment::REPORT,
+        experiment::MEASURE,
         experiment::STORE,
     ]
     .into_iter()

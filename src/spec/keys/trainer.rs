@@ -1,7 +1,7 @@
 //! Keys of `[trainer]` and `[hyperparameters]`.
 
 use super::Shape::{
-    Above, Either, Free, List, Map, Metrics, Number, Table, Text, Whole, Within, Words,
+    Above, Either, Flag, Free, List, Map, Metrics, Number, Table, Text, Whole, Within, Words,
 };
 use super::{Key, key};
 
@@ -62,7 +62,7 @@ pub(super) const KEYS: &[Key] = &[
         Either(&[Text, List(&Text)]),
         "text or list of texts",
         "none",
-        "Files that decide what the program does, `*`, `?` and `**` for any names: their bytes are part of every trial's identity. Name the scripts and the data; an argument that names a file which is not among them is told",
+        "Files that decide what the program does, `*`, `?` and `**` for any names: their bytes are part of every trial's identity. Name the scripts and the data, or `{command}` for every file that the command names; an argument that names a file which is not among them is told",
     ),
     key(
         "trainer.version",
@@ -91,6 +91,27 @@ pub(super) const KEYS: &[Key] = &[
         "seconds, or a text such as `\"30s\"`",
         "10",
         "Time that the program has to end by itself when the run is stopped or its time is over, before it is killed",
+    ),
+    key(
+        "trainer.mode",
+        Words(&["once", "persistent"]),
+        "text",
+        "`\"once\"`",
+        "`once` starts the program for every trial; `persistent` starts it once per worker and gives it trials as lines on standard input, so that what it loads is loaded once. Part of every trial's identity",
+    ),
+    key(
+        "trainer.restart-after",
+        Whole(1),
+        "whole number from 1",
+        "never",
+        "Trials after which a persistent program is started anew",
+    ),
+    key(
+        "trainer.allow-order-effects",
+        Flag,
+        "`true` or `false`",
+        "`false`",
+        "Lets a persistent program run whose trials depend on those before them, as `bench doctor` found",
     ),
     key(
         "hyperparameters",

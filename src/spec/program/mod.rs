@@ -15,6 +15,9 @@ pub use readings::{CsvRow, ReadFrom, Reading};
 /// Seconds a program may take to end once it was asked to.
 pub const DEFAULT_GRACE: f64 = 10.0;
 
+/// Among `trainer.inputs`: every file that the command names.
+pub const NAMED_FILES: &str = "{command}";
+
 /// `[trainer]` with `engine = "command"`: a program that trains one trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +38,33 @@ pub struct CommandSettings {
     pub time_limit: Option<f64>,
     /// Seconds a program may take to end once it was asked to.
     pub grace: f64,
+    /// Whether it is started for every trial.
+    #[serde(default, skip_serializing_if = "Mode::is_once")]
+    pub mode: Mode,
+    /// Trials after which a persistent program is started anew; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_after: Option<u32>,
+    /// Whether a trial may depend on those before it in the same process.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_order_effects: bool,
+}
+
+/// How often a program is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// For every trial.
+    #[default]
+    Once,
+    /// Once per worker; then it is given one trial after another.
+    Persistent,
+}
+
+impl Mode {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_once(&self) -> bool {
+        *self == Self::Once
+    }
 }
 
 /// A call of a program.
@@ -87,11 +117,38 @@ impl CommandSettings {
     #[must_use]
     pub fn meaning(&self) -> Self {
         let (inputs, version, time_limit) = (Vec::new(), None, None);
-        Self { inputs, version, time_limit, grace: DEFAULT_GRACE, ..self.clone() }
+        let (restart_after, allow_order_effects) = (None, false);
+        let grace = DEFAULT_GRACE;
+        Self {
+            inputs,
+            version,
+            time_limit,
+            grace,
+            restart_after,
+            allow_order_effects,
+            ..self.clone()
+        }
     }
 
     /// Returns every text that may hold placeholders.
     pub fn templates(&self) -> impl Iterator<Item = &str> {
         self.command.texts().chain(self.environment.values().map(String::as_str))
     }
+}
+
+/// Returns the seconds that a text such as `90s`, `20m` or `2h` means.
+#[must_use]
+pub fn seconds_of(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let value: f64 = text[..end].parse().ok()?;
+    let unit = match text[end..].trim() {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Some(value * unit)
 }
