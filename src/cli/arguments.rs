@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod cluster;
 mod examples;
 mod forms;
 mod looking;
@@ -16,6 +17,9 @@ use super::shell;
 use crate::data::Form as DataForm;
 use crate::report::Format;
 use crate::runner::RETRIES;
+pub(super) use cluster::{
+    CancelArguments, Scheduler, SubmitArguments, WatchArguments, WorkerArguments, duration,
+};
 pub(super) use examples::command;
 pub(super) use looking::{
     CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
@@ -64,6 +68,14 @@ pub(super) enum Command {
     Plan(PlanArguments),
     /// Train what is missing, then write tables and report. Run again to resume.
     Run(RunArguments),
+    /// Train an experiment together with other workers, on any machines that see one folder.
+    Worker(WorkerArguments),
+    /// Have an engine (Slurm, HyperQueue, Kubernetes) start workers.
+    Submit(Box<SubmitArguments>),
+    /// Ask the workers that were submitted to leave: what they have begun is kept.
+    Cancel(CancelArguments),
+    /// Show workers and progress of a results folder until all is done, from anywhere it is seen.
+    Watch(WatchArguments),
     /// Show how far a results folder is.
     Status(StatusArguments),
     /// List the experiments in a folder: best cell, trials, date, state.
@@ -241,6 +253,13 @@ pub(super) struct StatusArguments {
     /// Write JSON to standard output.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl StatusArguments {
+    /// Returns those of a plain look at a folder.
+    pub(super) fn of(folder: PathBuf) -> Self {
+        Self { folder, data: DataFolderArguments { data_dir: None }, json: false }
+    }
 }
 
 #[derive(Debug, Args)]

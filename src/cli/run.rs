@@ -17,7 +17,7 @@ use crate::runner::{RETRIES, StopSignal};
 use crate::session::{Finished, Session, Training};
 
 /// Asks the run of this process to stop.
-static STOP: StopSignal = StopSignal::new();
+pub(super) static STOP: StopSignal = StopSignal::new();
 
 /// How to train, whichever command asks.
 #[derive(Clone, Copy)]

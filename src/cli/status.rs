@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::arguments::StatusArguments;
+use super::crew::Crew;
 use super::failure::{Exit, Failure};
 use crate::base::format;
 use crate::plan::outstanding;
@@ -15,6 +16,11 @@ use crate::runner::StoreProgress;
 use crate::session::store_and_plan;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
+    show(arguments).map(|_| Exit::Done)
+}
+
+/// Prints how far a folder is; says whether nothing is left to do.
+pub(super) fn show(arguments: &StatusArguments) -> Result<bool, Failure> {
     let (store, plan) = store_and_plan(&arguments.folder)?;
     let left = outstanding(&plan, &StoreProgress::new(store.view(), false));
     let results = assemble_trials(&plan, &store);
@@ -30,6 +36,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
             reasons.push((&cell.name, trial));
         }
     }
+    let crew = Crew::of(&store, left.members.len());
     let trials_left = plan.trials.len() - ended;
     let name = &store.manifest().run.name;
     let trained = plan.members.len() - left.members.len();
@@ -42,9 +49,10 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
             "trials-outstanding": trials_left,
             "members": plan.members.len(),
             "members-outstanding": left.members.len(),
+            "workers": crew.json(),
         });
         out!("{}", format::STATUS.text(&value));
-        return Ok(Exit::Done);
+        return Ok(trials_left == 0);
     }
     outln!(
         "{name}   {}, {}, {}",
@@ -61,8 +69,9 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
         let reason = reason.as_deref().unwrap_or("no reason recorded");
         outln!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
     }
-    if trials_left > 0 {
+    crew.print();
+    if trials_left > 0 && crew.alive() == 0 {
         outln!("run the experiment again to go on");
     }
-    Ok(Exit::Done)
+    Ok(trials_left == 0)
 }

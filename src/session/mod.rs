@@ -5,6 +5,7 @@
 //! way goes to a [`Listener`], what a run tells to a closure. Every step returns an [`Error`] that
 //! says what was tried, why it failed and the way out.
 
+mod closing;
 mod derived;
 mod error;
 mod escalation;
@@ -17,6 +18,7 @@ mod notice;
 mod programs;
 mod reading;
 mod repository;
+mod rounds;
 mod siblings;
 mod train;
 
@@ -41,6 +43,7 @@ pub(crate) use metrics::refuse_absent;
 pub use notice::{Listener, Notice};
 pub use reading::Reading;
 pub(crate) use reading::{folders_below, manifest_in, metric_of, store_and_plan};
+pub(crate) use rounds::Working;
 pub use train::Training;
 
 /// An experiment with the folder of its results and the images it is trained on.

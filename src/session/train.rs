@@ -74,6 +74,7 @@ pub(super) fn train(
         engine: &programs,
         store: &mut store,
         load: &mut |settings| images.load(settings),
+        supply: None,
         options: RunOptions {
             workers: how.workers.or_else(|| engine.workers()).unwrap_or_else(cores),
             retry_failed: how.retry_failed,
@@ -97,7 +98,7 @@ pub(super) fn train(
     Ok((store, summary))
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -108,7 +109,7 @@ fn is_a_failure(event: &Event<'_>) -> bool {
 }
 
 /// Refuses ensembles whose predictions are not to be stored: they could not be scored.
-fn refuse_unscorable(loaded: &LoadedExperiment, plan: &Plan) -> Result<(), Error> {
+pub(super) fn refuse_unscorable(loaded: &LoadedExperiment, plan: &Plan) -> Result<(), Error> {
     let experiment = loaded.document.experiment();
     let has_ensembles = plan.trials.iter().any(|trial| trial.members.len() > 1);
     if experiment.store.predictions == StoredPredictions::None && has_ensembles {
@@ -120,7 +121,7 @@ fn refuse_unscorable(loaded: &LoadedExperiment, plan: &Plan) -> Result<(), Error
 }
 
 /// Says that lines of journals were found damaged: what they held is trained again.
-fn tell_damages(store: &Store, listener: &Listener) {
+pub(super) fn tell_damages(store: &Store, listener: &Listener) {
     let lines = store.damages();
     if lines > 0 {
         listener.tell(&Notice::Damaged { lines, list: store.folder().join("damaged.list") });
@@ -129,7 +130,7 @@ fn tell_damages(store: &Store, listener: &Listener) {
 
 /// Writes the class names in label order, and what of the images was left out, one file per
 /// dataset.
-fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Error> {
+pub(super) fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Error> {
     let write = |name: String, text: String| {
         let path = folder.join(name);
         if read_file(&path).is_ok_and(|known| known == text.as_bytes()) {

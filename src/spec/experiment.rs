@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::program::Reading;
 use super::reference::ReferenceTable;
 use super::settings::Settings;
+use super::submit::SubmitSettings;
 use super::value::{Assignment, Value};
 use crate::base::{Metric, MetricName, Seed};
 
@@ -45,6 +46,9 @@ pub struct Experiment {
     /// What is stored beside the numbers.
     #[serde(default, skip_serializing_if = "StoreSettings::is_default")]
     pub store: StoreSettings,
+    /// What `bench submit` asks an engine for: no part of any result.
+    #[serde(skip)]
+    pub submit: SubmitSettings,
 }
 
 /// `[store]`: what is stored beside the numbers. None of it decides a trained number.

@@ -29,3 +29,4 @@ mod streams;
 mod support;
 mod training;
 mod values;
+mod workers;

@@ -9,6 +9,7 @@ mod dataset;
 mod experiment;
 mod model;
 mod names;
+mod submit;
 mod train;
 mod trainer;
 
@@ -106,6 +107,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         experiment::GRID,
         experiment::REPORT,
         experiment::STORE,
+        submit::KEYS,
     ]
     .into_iter()
     .flatten()
