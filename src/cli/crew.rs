@@ -95,7 +95,7 @@ impl Crew {
 }
 
 fn is_alive(sign: &Sign) -> bool {
-    !sign.has_ended && sign.silence <= ALIVE
+    !sign.has_ended && !sign.has_died && sign.silence <= ALIVE
 }
 
 /// Returns the speed of those alive: their members over the time from the first start to the last entry.

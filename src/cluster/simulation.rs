@@ -10,6 +10,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::random::Draw;
 use super::{Claimed, Claims, Clock, Folder, Lanes, Patience, Rule, Step};
 use crate::store::StoreError;
 
@@ -212,23 +213,6 @@ struct Worker {
     since: f64,
 }
 
-/// Numbers for the scenario itself (`xorshift64*`).
-struct Draw(u64);
-
-impl Draw {
-    fn share(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Returns a number that is nearly normal: the sum of twelve uniform ones.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.share()).sum::<f64>() - 6.0
-    }
-}
-
 struct World {
     folder: Made,
     lanes: Arc<Lanes>,
@@ -251,10 +235,7 @@ struct World {
 #[must_use]
 pub fn simulate(scenario: &Scenario) -> Outcome {
     let mut world = World::of(scenario);
-    let mut draw = Draw(scenario.seed.wrapping_mul(0x9e37_79b9) | 1);
-    for _ in 0..8 {
-        draw.share();
-    }
+    let mut draw = Draw::of(scenario.seed.wrapping_mul(0x9e37_79b9));
     while let Some(Reverse((micros, _, worker))) = world.next.pop() {
         world.advance(scenario, &mut draw, worker, micros as f64 / 1e6);
     }
@@ -263,10 +244,7 @@ pub fn simulate(scenario: &Scenario) -> Outcome {
 
 impl World {
     fn of(scenario: &Scenario) -> Self {
-        let mut draw = Draw(scenario.seed << 1 | 1);
-        for _ in 0..8 {
-            draw.share();
-        }
+        let mut draw = Draw::of(scenario.seed << 1);
         let (low, high) = scenario.seconds;
         let seconds: Vec<f32> =
             (0..scenario.members).map(|_| (low + (high - low) * draw.share()) as f32).collect();

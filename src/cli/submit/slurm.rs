@@ -16,6 +16,9 @@ const MAX_ARRAY: u32 = 1001;
 const LIMITS: [&str; 3] =
     ["QOSMaxSubmitJobPerUserLimit", "AssocMaxSubmitJobLimit", "AssocGrpSubmitJobsLimit"];
 
+/// What says that there is no Slurm to ask.
+const UNREACHED: [&str; 3] = ["on PATH", "configuration source", "contact slurm controller"];
+
 /// Prints both scripts, and what Slurm would say of the first.
 pub(super) fn show(job: &Submission) -> Result<Exit, Failure> {
     let size = job.workers.min(max_array());
@@ -35,8 +38,9 @@ pub(super) fn show(job: &Submission) -> Result<Exit, Failure> {
             say!("sbatch --test-only: {}", said.trim());
             Ok(Exit::Done)
         }
-        Err(problem) if problem.contains("on PATH") => {
-            say!("note: {problem}, so Slurm was not asked");
+        Err(problem) if UNREACHED.iter().any(|sign| problem.contains(sign)) => {
+            let last = problem.lines().last().unwrap_or_default();
+            say!("note: Slurm was not asked, because it is not to be reached from here: {last}");
             Ok(Exit::Done)
         }
         Err(problem) => Err(Failure::input("Slurm would not take this").because_of(problem)),
