@@ -63,6 +63,16 @@ unchanged runs="50":
 faults *arguments:
     cargo test --release --test faults -- --long {{arguments}}
 
+# Workers on Slurm, HyperQueue and stale views of a folder, with what goes wrong there: the long form. As root; takes
+# slurm-wlm, munge and bindfs, and a Python with tests/cluster/requirements.txt (`BENCH_PYTHON`).
+cluster *arguments:
+    cargo build --release
+    ${BENCH_PYTHON:-python3} tests/cluster/check.py target/release/bench --long {{arguments}}
+
+# Simulates 10,000 workers with the claims as they are; `just simulate quick` is a tenth of it.
+simulate *arguments:
+    cargo bench --bench cluster -- {{arguments}}
+
 # Mutates the corpus of every reader for so many minutes each: `just fuzz`, `just fuzz csv --minutes 30`.
 fuzz *arguments:
     cargo test --release --test fuzz -- {{arguments}}

@@ -75,6 +75,7 @@
 pub mod base;
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod data;
 pub mod engine;
 pub mod grid;

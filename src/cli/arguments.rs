@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod cluster;
 mod duel;
 mod examples;
 mod forms;
@@ -18,6 +19,9 @@ use super::version;
 use crate::data::Form as DataForm;
 use crate::report::Format;
 use crate::runner::RETRIES;
+pub(super) use cluster::{
+    CancelArguments, Scheduler, SubmitArguments, WatchArguments, WorkerArguments, duration,
+};
 pub(super) use duel::{DoctorArguments, DuelArguments};
 pub(super) use examples::command;
 pub(super) use import::ImportArguments;
@@ -68,6 +72,14 @@ pub(super) enum Command {
     Plan(PlanArguments),
     /// Train what is missing, then write tables and report. Run again to resume.
     Run(RunArguments),
+    /// Train an experiment together with other workers, on any machines that see one folder.
+    Worker(WorkerArguments),
+    /// Have an engine (Slurm, HyperQueue, Kubernetes) start workers.
+    Submit(Box<SubmitArguments>),
+    /// Ask the workers that were submitted to leave: what they have begun is kept.
+    Cancel(CancelArguments),
+    /// Show workers and progress of a results folder until all is done, from anywhere it is seen.
+    Watch(WatchArguments),
     /// Show how far a results folder is.
     Status(StatusArguments),
     /// List the experiments in a folder: best cell, trials, date, state.
@@ -251,6 +263,13 @@ pub(super) struct StatusArguments {
     /// Write JSON to standard output.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl StatusArguments {
+    /// Returns those of a plain look at a folder.
+    pub(super) fn of(folder: PathBuf) -> Self {
+        Self { folder, data: DataFolderArguments { data_dir: None }, json: false }
+    }
 }
 
 #[derive(Debug, Args)]

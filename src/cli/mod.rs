@@ -6,9 +6,11 @@
 mod streams;
 
 mod arguments;
+mod cancel;
 mod check;
 mod compare;
 mod confirm;
+mod crew;
 mod data;
 mod diff;
 mod doctor;
@@ -34,11 +36,14 @@ mod shell;
 mod show;
 mod signals;
 mod status;
+mod submit;
 mod tensorboard;
 mod terminal;
 mod upkeep;
 mod version;
 mod view;
+mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -71,6 +76,10 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::init(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Run(arguments) => run::run(&arguments, terminal),
+        Command::Worker(arguments) => worker::worker(&arguments, terminal),
+        Command::Submit(arguments) => submit::submit(&arguments),
+        Command::Cancel(arguments) => cancel::cancel(&arguments),
+        Command::Watch(arguments) => watch::watch(&arguments, terminal),
         Command::Status(arguments) => status::status(&arguments),
         Command::List(arguments) => list::list(&arguments, terminal),
         Command::Show(arguments) => show::show(&arguments, terminal),

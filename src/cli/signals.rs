@@ -23,6 +23,27 @@ pub(super) fn listen(interrupt: fn()) -> io::Result<()> {
     Ok(())
 }
 
+/// Calls `leave`, on a thread of its own, whenever an engine or a person asks the process to end, and
+/// says whether it was typed at a terminal. Engines send USR1 or USR2 ahead of a time limit.
+pub(super) fn listen_to_engines(leave: fn(is_typed: bool)) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+
+        let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1, SIGUSR2];
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if !is_ignored(SIGHUP, &status) {
+            wanted.push(SIGHUP);
+        }
+        let mut signals = signal_hook::iterator::Signals::new(wanted)?;
+        let listen = move || signals.forever().for_each(|signal| leave(signal == SIGINT));
+        std::thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    ctrlc::set_handler(move || leave(true)).map_err(io::Error::other)
+}
+
 /// Returns whether Linux's `/proc/self/status` says that a signal is ignored; where there is no
 /// such file, none is.
 #[cfg(unix)]

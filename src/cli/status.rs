@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::arguments::StatusArguments;
+use super::crew::Crew;
 use super::failure::{Exit, Failure};
 use crate::base::format;
 use crate::report::counted;
@@ -10,7 +11,13 @@ use crate::results::TrialRow;
 use crate::session::Standing;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
+    show(arguments).map(|_| Exit::Done)
+}
+
+/// Prints how far a folder is; says whether nothing is left to do.
+pub(super) fn show(arguments: &StatusArguments) -> Result<bool, Failure> {
     let found = Standing::of(&arguments.folder)?;
+    let crew = Crew::of(&found.store, found.members_left);
     if arguments.json {
         let value = json!({
             "name": found.name,
@@ -20,9 +27,10 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
             "trials-outstanding": found.trials_left,
             "members": found.members,
             "members-outstanding": found.members_left,
+            "workers": crew.json(),
         });
         out!("{}", format::STATUS.text(&value));
-        return Ok(Exit::Done);
+        return Ok(found.trials_left == 0);
     }
     let Standing { name, cells, trials, members, .. } = &found;
     outln!(
@@ -40,8 +48,9 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
         let reason = reason.as_deref().unwrap_or("no reason recorded");
         outln!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
     }
-    if found.trials_left > 0 {
+    crew.print();
+    if found.trials_left > 0 && crew.alive() == 0 {
         outln!("run the experiment again to go on");
     }
-    Ok(Exit::Done)
+    Ok(found.trials_left == 0)
 }

@@ -65,6 +65,11 @@ pub(super) fn print_commands(text: &str) {
     write(&printable(text, &mut printing));
 }
 
+/// Takes away what stands on the terminal.
+pub(super) fn clear_screen() {
+    write("\u{1b}[2J\u{1b}[H");
+}
+
 fn write(text: &str) {
     let mut closed = lock(&CLOSED);
     if closed.is_none() {

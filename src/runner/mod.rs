@@ -16,6 +16,7 @@ mod run;
 mod score;
 mod standing;
 mod stop;
+mod supply;
 mod training;
 mod workers;
 
@@ -38,10 +39,11 @@ use crate::store::{Store, StoreError};
 pub use combine::Ballot;
 pub use event::Event;
 pub use rates::measured_rates;
-pub use run::run;
+pub use run::{members_to_train, run, training_order};
 pub use score::predicted_classes;
 pub use standing::{RETRIES, StoreProgress};
 pub use stop::StopSignal;
+pub use supply::{Batch, Nothing, Supply};
 
 /// Loads a collection of images; asked once for each.
 pub type Load<'a> = dyn FnMut(&DatasetSettings) -> Result<Arc<Dataset>, DataError> + 'a;
@@ -56,6 +58,8 @@ pub struct RunRequest<'a> {
     pub store: &'a mut Store,
     /// Where images come from.
     pub load: &'a mut Load<'a>,
+    /// What hands out members while the run goes on; without it all outstanding ones are trained.
+    pub supply: Option<&'a dyn Supply>,
     /// How to go about it.
     pub options: RunOptions,
     /// Asks the run to stop.
@@ -83,6 +87,8 @@ pub struct RunOptions {
     pub predictions: StoredPredictions,
     /// Time after which a member in training saves its state at the end of an epoch.
     pub checkpoint_every: Duration,
+    /// Time between two flushes of the journal; zero flushes every entry before it is told of.
+    pub flush_every: Duration,
 }
 
 impl Default for RunOptions {
@@ -95,6 +101,7 @@ impl Default for RunOptions {
             save_weights: false,
             predictions: StoredPredictions::default(),
             checkpoint_every: Duration::from_secs(30),
+            flush_every: Duration::ZERO,
         }
     }
 }

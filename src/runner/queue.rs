@@ -63,6 +63,7 @@ impl<'a> WorkQueue<'a> {
             }
         }
         let members = in_training_order(plan, members, datasets);
+        let members = members.into_iter().map(|(member, _)| member).collect();
         Self { plan, state: Mutex::new(State { ready, members, waiting, users }) }
     }
 
@@ -85,6 +86,17 @@ impl<'a> WorkQueue<'a> {
             !taken
         });
         alike
+    }
+
+    /// Adds members that were handed out since.
+    pub(super) fn add(&self, members: Vec<usize>) {
+        self.state().members.extend(members);
+    }
+
+    /// Returns whether nothing is left to take.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.state();
+        state.ready.is_empty() && state.members.is_empty()
     }
 
     /// Puts a member that failed behind all others.
@@ -120,11 +132,11 @@ impl<'a> WorkQueue<'a> {
 
 /// Earlier repeats first, so that an interrupted run has about equally many trials in every cell;
 /// within a repeat the longest first, so that no worker is left alone with one at the end.
-fn in_training_order(
+pub(super) fn in_training_order(
     plan: &Plan,
     members: &[usize],
     datasets: &[Option<Arc<Dataset>>],
-) -> VecDeque<usize> {
+) -> Vec<(usize, u64)> {
     let mut costs = HashMap::new();
     let mut keyed: Vec<_> = members
         .iter()
@@ -139,7 +151,7 @@ fn in_training_order(
         })
         .collect();
     keyed.sort_unstable();
-    keyed.into_iter().map(|(_, _, index)| index).collect()
+    keyed.into_iter().map(|(_, Reverse(cost), index)| (index, cost)).collect()
 }
 
 /// Returns the operations of a training, as far as they differ between members.

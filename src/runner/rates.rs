@@ -13,6 +13,12 @@ use crate::store::View;
 pub struct MeasuredRates(BTreeMap<Digest, (u64, f64)>);
 
 impl MeasuredRates {
+    /// Returns the seconds of all trainings that were measured.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.0.values().map(|(_, seconds)| seconds).sum()
+    }
+
     /// Returns the speed measured with the same layers on images of the same source, if any.
     #[must_use]
     pub fn rate(&self, settings: &Settings) -> Option<f64> {

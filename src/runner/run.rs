@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use super::queue::in_training_order;
 use super::event::Event;
 use super::queue::{WorkQueue, dataset_of};
 use super::standing::StoreProgress;
 use super::training::with_causes;
 use super::workers::Workers;
-use super::{Load, RunError, RunOptions, RunRequest, RunSummary};
+use super::{Load, RunError, RunOptions, RunRequest, RunSummary, Supply};
 use crate::base::MemberId;
 use crate::data::{Dataset, split};
 use crate::plan::{MemberStanding, Outstanding, Plan, Progress, outstanding};
 use crate::record::Outcome;
-use crate::store::{Lost, View, Writer};
+use crate::store::{Lost, Store, View, Writer};
 
 /// Trains every outstanding member and scores every trial that can be scored.
 ///
@@ -24,9 +27,12 @@ use crate::store::{Lost, View, Writer};
 /// If images cannot be loaded or results cannot be stored. Failed members are no error: they are
 /// recorded, and the run goes on.
 pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
-    let RunRequest { plan, engine, store, load, options, stop, events } = request;
+    let RunRequest { plan, engine, store, load, supply, options, stop, events } = request;
     let (writer, view) = store.parts()?;
-    let todo = Todo::find(plan, view, writer, &options, events);
+    let mut todo = Todo::find(plan, view, writer, &options, events);
+    if let Some(supply) = supply {
+        todo.mine = supply.candidates();
+    }
     let datasets = load_datasets(plan, &todo.mine, load)?;
     let members_reused = todo.reused(plan, view);
     events(&Event::Started {
@@ -44,11 +50,18 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
         .thread_name(|index| format!("worker-{index}"))
         .build()
         .map_err(|source| RunError::Workers { workers, source })?;
-    let queue = WorkQueue::new(plan, &todo.mine, &todo.untrained, &todo.trials, &datasets);
-    let shared = Workers::open(plan, engine, writer, view, queue, datasets, options, stop, events);
+    let queued = if supply.is_some() { &[] } else { todo.mine.as_slice() };
+    let queue = WorkQueue::new(plan, queued, &todo.untrained, &todo.trials, &datasets);
+    let shared =
+        Workers::open(plan, engine, writer, view, queue, datasets, supply, options, stop, events);
     // Not `scope`: a worker that waits inside an engine's own pool would take up another worker's
     // loop and return to its member only when everything else is done.
-    pool.broadcast(|_| shared.work());
+    alive_while(writer, supply, || {
+        pool.broadcast(|_| shared.work());
+    });
+    if supply.is_some() {
+        writer.flush_all()?;
+    }
 
     let (view, done) = shared.close()?;
     let is_left = || !outstanding(plan, &StoreProgress::new(view, false)).is_empty();
@@ -62,6 +75,79 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     };
     events(&Event::Ended { summary: &summary });
     Ok(summary)
+}
+
+/// Does something, and appends signs of life to the journal meanwhile where others wait for any.
+fn alive_while(writer: &Writer, supply: Option<&dyn Supply>, work: impl FnOnce()) {
+    let Some(supply) = supply else { return work() };
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let beating = scope.spawn(|| {
+            let (mut length, mut since) = (None, Instant::now());
+            while !is_over.load(Ordering::SeqCst) {
+                let now = writer.journal_length();
+                if now != length {
+                    (length, since) = (now, Instant::now());
+                } else if length.is_some()
+                    && supply.is_awaited()
+                    && since.elapsed() >= supply.beat()
+                {
+                    // A journal that takes no more entries ends the run at the next result.
+                    let _ = writer.beat();
+                }
+                std::thread::park_timeout(supply.beat().min(LOOK_AT_JOURNAL));
+            }
+        });
+        // Also where it panics: the scope waits for its threads.
+        let over = Over { is_over: &is_over, beating: beating.thread() };
+        work();
+        drop(over);
+    });
+}
+
+/// How often the journal's length is looked at.
+const LOOK_AT_JOURNAL: Duration = Duration::from_secs(1);
+
+/// Ends the signs of life when it is dropped.
+struct Over<'a> {
+    is_over: &'a AtomicBool,
+    beating: &'a std::thread::Thread,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.beating.unpark();
+    }
+}
+
+/// Returns what a run has to train, lost files included, as ascending indices into the plan, and how
+/// many trials are to be scored.
+///
+/// # Errors
+/// If the store was opened for reading.
+pub fn members_to_train(
+    plan: &Plan,
+    store: &mut Store,
+    options: &RunOptions,
+) -> Result<(Vec<usize>, usize), RunError> {
+    let (writer, view) = store.parts()?;
+    let todo = Todo::find(plan, view, writer, options, &|_| {});
+    Ok((todo.mine, todo.trials.len()))
+}
+
+/// Returns `members` in the order of training, with what each costs in units that are the same on
+/// every machine.
+///
+/// # Errors
+/// If images cannot be loaded.
+pub fn training_order(
+    plan: &Plan,
+    members: &[usize],
+    load: &mut Load<'_>,
+) -> Result<Vec<(usize, u64)>, RunError> {
+    let datasets = load_datasets(plan, members, load)?;
+    Ok(in_training_order(plan, members, &datasets))
 }
 
 /// Returns the members of a shard, or all.

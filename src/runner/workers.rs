@@ -12,14 +12,14 @@ use super::score::{Scored, score, stated, train_seconds};
 use super::standing::is_tried_again;
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
-use super::{RunError, RunOptions};
+use super::{Batch, RunError, RunOptions, Supply};
 use crate::base::Metric;
 use crate::data::Dataset;
 use crate::engine::{Engine, EpochObserver};
 use crate::plan::Plan;
 use crate::record::{MemberRecord, Outcome, Predictions, TrialRecord};
 use crate::store::atomic::Durability;
-use crate::store::{Finished, Source, StoreError, View, Writer};
+use crate::store::{Finished, Position, Source, StoreError, View, Writer};
 
 /// Training again what took less than this is cheaper than flushing its predictions. Should the
 /// machine lose power, their checksum tells, and the member is trained again.
@@ -33,6 +33,12 @@ pub(super) struct Workers<'a> {
     view: Mutex<&'a mut View>,
     queue: WorkQueue<'a>,
     datasets: Vec<Option<Arc<Dataset>>>,
+    supply: Option<&'a dyn Supply>,
+    /// Held by the worker that asks for further members.
+    supplying: Mutex<()>,
+    /// Whether nothing more is to be begun.
+    is_late: AtomicBool,
+    flushed: Mutex<Instant>,
     options: RunOptions,
     stop: &'a StopSignal,
     events: &'a (dyn Fn(&Event<'_>) + Sync),
@@ -84,6 +90,7 @@ impl<'a> Workers<'a> {
         view: &'a mut View,
         queue: WorkQueue<'a>,
         datasets: Vec<Option<Arc<Dataset>>>,
+        supply: Option<&'a dyn Supply>,
         options: RunOptions,
         stop: &'a StopSignal,
         events: &'a (dyn Fn(&Event<'_>) + Sync),
@@ -101,6 +108,10 @@ impl<'a> Workers<'a> {
             view: Mutex::new(view),
             queue,
             datasets,
+            supply,
+            supplying: Mutex::new(()),
+            is_late: AtomicBool::new(false),
+            flushed: Mutex::new(Instant::now()),
             options,
             stop,
             events,
@@ -134,13 +145,21 @@ impl<'a> Workers<'a> {
 
     /// One worker: takes work until nothing is left or everything is to stop.
     pub(super) fn work(&self) {
-        while !self.stop.is_requested() && !self.is_failing() {
-            let Some(work) = self.queue.take() else { return };
-            let done = match work {
-                Work::Record(trial) => {
+        while !self.stop.is_requested() && !self.is_failing() && !self.is_late() {
+            let done = match self.queue.take() {
+                Some(Work::Record(trial)) => {
                     self.store(&[], vec![trial], Durability::Cached).map_err(RunError::from)
                 }
-                Work::Train(member) => self.train(member),
+                Some(Work::Train(member)) if !self.has_time_for(member) => {
+                    self.is_late.store(true, Ordering::SeqCst);
+                    return;
+                }
+                Some(Work::Train(member)) => self.train(member),
+                None => match self.supplied() {
+                    Ok(true) => continue,
+                    Ok(false) => return,
+                    Err(error) => Err(error.into()),
+                },
             };
             if let Err(error) = done {
                 self.failing.store(true, Ordering::SeqCst);
@@ -151,6 +170,48 @@ impl<'a> Workers<'a> {
                 failure.get_or_insert(error);
             }
         }
+    }
+
+    fn is_late(&self) -> bool {
+        self.is_late.load(Ordering::SeqCst)
+    }
+
+    fn has_time_for(&self, member: usize) -> bool {
+        self.supply.is_none_or(|supply| supply.has_time_for(member))
+    }
+
+    /// Asks for further members; says whether there may be something to take.
+    fn supplied(&self) -> Result<bool, StoreError> {
+        let Some(supply) = self.supply else { return Ok(false) };
+        let _turn = self.supplying.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another worker may have been quicker.
+        if !self.queue.is_empty() {
+            return Ok(true);
+        }
+        if self.stop.is_requested() || self.is_failing() || self.is_late() {
+            return Ok(false);
+        }
+        let Batch { members, expected } = supply.more(self.writer, self.stop)?;
+        let mut view = self.view();
+        for (member, attempt, repair) in expected {
+            view.expect(member, attempt, repair);
+        }
+        drop(view);
+        let is_any = !members.is_empty();
+        self.queue.add(members);
+        Ok(is_any)
+    }
+
+    /// Flushes up to a position, unless that was done a moment ago and may wait.
+    fn flush(&self, position: Position) -> Result<(), StoreError> {
+        let every = self.options.flush_every;
+        let mut flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !every.is_zero() && flushed.elapsed() < every {
+            return Ok(());
+        }
+        *flushed = Instant::now();
+        drop(flushed);
+        self.writer.flush(position)
     }
 
     fn is_failing(&self) -> bool {
@@ -295,12 +356,12 @@ impl<'a> Workers<'a> {
             }
         }
         if let Some(position) = position {
-            self.writer.flush(position)?;
+            self.flush(position)?;
         }
         self.repaired.fetch_add(repaired, Ordering::SeqCst);
         self.trials.fetch_add(recorded.len(), Ordering::SeqCst);
         for one in attempted {
-            self.tell(one);
+            self.tell(one)?;
         }
         for (trial, record) in &recorded {
             let cell = self.plan.trials[*trial].cell;
@@ -312,7 +373,7 @@ impl<'a> Workers<'a> {
 
     /// Tells of an attempt that is on the disk; a member that failed for the first time goes back
     /// to the end of the queue.
-    fn tell(&self, attempted: &Attempted) {
+    fn tell(&self, attempted: &Attempted) -> Result<(), StoreError> {
         let Attempted { index, record, images_planned, .. } = attempted;
         let (member, reason) = (record.id, record.reason.as_deref());
         if record.outcome != Outcome::Interrupted {
@@ -321,7 +382,7 @@ impl<'a> Workers<'a> {
         if attempted.is_tried_again(self.options.retries) {
             (self.events)(&Event::MemberFailed { member, reason: reason.unwrap_or_default() });
             self.queue.put_back(*index);
-            return;
+            return Ok(());
         }
         let ended = usize::from(record.outcome != Outcome::Interrupted);
         self.members.fetch_add(ended, Ordering::SeqCst);
@@ -333,6 +394,10 @@ impl<'a> Workers<'a> {
             images_planned: *images_planned,
             train_seconds: train_seconds(record),
         });
+        match self.supply {
+            Some(supply) if ended > 0 => supply.settled(self.writer, *index, train_seconds(record)),
+            _ => Ok(()),
+        }
     }
 
     /// Scores a trial whose members have all ended, or says why it has no score.

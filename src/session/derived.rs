@@ -42,7 +42,8 @@ pub(crate) fn refresh(folder: &Path, images: &mut Images) -> Result<(), Error> {
     })
 }
 
-fn is_whole(folder: &Path) -> bool {
+/// Returns whether tables, report and charts are there as they would be written.
+pub(super) fn is_whole(folder: &Path) -> bool {
     Derived::of_journals(folder).is_some_and(|derived| derived.is_whole(folder))
 }
 

@@ -13,6 +13,8 @@ use crate::spec::absence::Absence;
 
 /// Lines of what was left out that a person is shown.
 const MAX_SHOWN: usize = 10;
+/// Cells that are named.
+const MAX_CELLS: usize = 3;
 
 /// One thing worth knowing; its text is a sentence, or a few lines.
 #[derive(Debug, Clone)]
@@ -82,6 +84,51 @@ pub enum Notice {
         members: usize,
         /// The folder.
         folder: PathBuf,
+    },
+    /// A process begins with a round of work that several share.
+    Round {
+        /// Its number.
+        number: u32,
+        /// Members that were outstanding when it was opened.
+        members: usize,
+        /// Lanes they are dealt to.
+        lanes: usize,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A process has done its part of a round.
+    Handed {
+        /// Members it trained.
+        trained: usize,
+        /// Members it took.
+        handed: usize,
+        /// Batches they came in.
+        batches: usize,
+        /// Whether it is the one that writes the tables.
+        is_last: bool,
+        /// Whether it was asked to leave.
+        is_stopped: bool,
+    },
+    /// Tables and report of a shared folder are written.
+    Closed {
+        /// Completed trials.
+        completed: usize,
+        /// Of so many.
+        trials: usize,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Nothing is left to train in a shared folder.
+    NothingLeft {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Trials of one cell were trained along several numerical paths.
+    MixedPaths {
+        /// The cells.
+        cells: Vec<String>,
+        /// The paths.
+        paths: Vec<String>,
     },
     /// Stored predictions cannot be used; told of the first only.
     PredictionsLeftOut(Error),
@@ -176,6 +223,46 @@ impl fmt::Display for Notice {
             ),
             Self::TakenOver { members, folder } => {
                 write!(f, "{} taken over from `{}`", counted(*members, "member"), folder.display())
+            }
+            Self::Round { number, members, lanes, folder } => write!(
+                f,
+                "round {number} of `{}`: {} in {}",
+                folder.display(),
+                counted(*members, "member"),
+                counted(*lanes, "lane")
+            ),
+            Self::Handed { trained, handed, batches, is_last, is_stopped } => write!(
+                f,
+                "{trained} of {} trained that were taken in {batches} {}; {}",
+                counted(*handed, "member"),
+                if *batches == 1 { "batch" } else { "batches" },
+                match (is_last, is_stopped) {
+                    (true, _) => "all of the round is done, so this worker writes the tables",
+                    (false, true) => "asked to leave",
+                    (false, false) => "nothing is left for this worker",
+                }
+            ),
+            Self::Closed { completed, trials, folder } => write!(
+                f,
+                "{completed} of {trials} trials completed; tables and report in `{}`",
+                folder.display()
+            ),
+            Self::NothingLeft { folder } => {
+                write!(f, "nothing is left to train; tables and report in `{}`", folder.display())
+            }
+            Self::MixedPaths { cells, paths } => {
+                let named: Vec<String> =
+                    cells.iter().take(MAX_CELLS).map(|cell| format!("`{cell}`")).collect();
+                write!(
+                    f,
+                    "warning: trials of {} were trained along several numerical paths ({}): {}{}\n  \
+                     hint: ask the engine for machines of one kind, or force one path with \
+                     `GRIDBENCH_ISA`",
+                    counted(cells.len(), "cell"),
+                    paths.join("; "),
+                    named.join(", "),
+                    if cells.len() > MAX_CELLS { ", …" } else { "" }
+                )
             }
             Self::PredictionsLeftOut(error) => write!(f, "warning: {error}"),
             Self::NextLook { look, looks, chosen, cells, repeats } => write!(

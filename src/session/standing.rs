@@ -8,9 +8,12 @@ use crate::plan::outstanding;
 use crate::record::Outcome;
 use crate::results::{TrialRow, assemble_trials};
 use crate::runner::StoreProgress;
+use crate::store::Store;
 
 /// How far a results folder is.
 pub(crate) struct Standing {
+    /// Its journals.
+    pub(crate) store: Store,
     pub(crate) name: String,
     pub(crate) cells: usize,
     pub(crate) trials: usize,
@@ -37,8 +40,9 @@ impl Standing {
             members_left: left.members.len(),
             outcomes: BTreeMap::new(),
             not_completed: Vec::new(),
+            store,
         };
-        for cell in assemble_trials(&plan, &store).cells {
+        for cell in assemble_trials(&plan, &standing.store).cells {
             for trial in cell.trials {
                 *standing.outcomes.entry(trial.outcome.name()).or_default() += 1;
                 standing.trials_left -= usize::from(trial.outcome != Outcome::Interrupted);

@@ -77,6 +77,7 @@ pub(super) fn train(
         engine: &programs,
         store: &mut store,
         load: &mut |settings| images.load(settings),
+        supply: None,
         options: RunOptions {
             // What is measured has the machine to itself.
             workers: match experiment.measure {
@@ -104,7 +105,7 @@ pub(super) fn train(
     Ok((store, summary))
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -115,7 +116,7 @@ fn is_a_failure(event: &Event<'_>) -> bool {
 }
 
 /// Refuses ensembles whose predictions are not to be stored: they could not be scored.
-fn refuse_unscorable(loaded: &LoadedExperiment, plan: &Plan) -> Result<(), Error> {
+pub(super) fn refuse_unscorable(loaded: &LoadedExperiment, plan: &Plan) -> Result<(), Error> {
     let experiment = loaded.document.experiment();
     let has_ensembles = plan.trials.iter().any(|trial| trial.members.len() > 1);
     if experiment.store.predictions == StoredPredictions::None && has_ensembles {
@@ -127,7 +128,7 @@ fn refuse_unscorable(loaded: &LoadedExperiment, plan: &Plan) -> Result<(), Error
 }
 
 /// Says that lines of journals were found damaged: what they held is trained again.
-fn tell_damages(store: &Store, listener: &Listener) {
+pub(super) fn tell_damages(store: &Store, listener: &Listener) {
     let lines = store.damages();
     if lines > 0 {
         listener.tell(&Notice::Damaged { lines, list: store.folder().join("damaged.list") });
@@ -136,7 +137,7 @@ fn tell_damages(store: &Store, listener: &Listener) {
 
 /// Writes the class names in label order, and what of the images was left out, one file per
 /// dataset.
-fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Error> {
+pub(super) fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Error> {
     let write = |name: String, text: String| {
         let path = folder.join(name);
         if read_file(&path).is_ok_and(|known| known == text.as_bytes()) {

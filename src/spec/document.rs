@@ -88,6 +88,7 @@ impl Document {
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
         let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
         let store = decode::experiment::store(node("store"), &mut findings);
+        let submit = decode::submit::submit(node("submit"), &mut findings);
         validate::grids(&tree, &base, &blocks, &mut findings);
         validate::steps(&tree, &base, &blocks, &mut findings);
         validate::report(&report, &blocks, &mut findings);
@@ -111,6 +112,7 @@ impl Document {
             check: check.settings,
             store,
             measure,
+            submit,
         };
         Ok(Self {
             text: text.to_owned(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::program::Reading;
 use super::reference::ReferenceTable;
 use super::settings::Settings;
+use super::submit::SubmitSettings;
 use super::value::{Assignment, Value};
 use crate::base::{Metric, MetricName, Seed};
 
@@ -48,6 +49,9 @@ pub struct Experiment {
     /// What is measured of programs beside what they say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<MeasureSettings>,
+    /// What `bench submit` asks an engine for: no part of any result.
+    #[serde(skip)]
+    pub submit: SubmitSettings,
 }
 
 /// `[measure] wall-time = true`: every call of a program is measured.

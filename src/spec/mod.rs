@@ -25,6 +25,7 @@ pub mod reference;
 mod schema;
 pub mod selector;
 pub mod settings;
+pub mod submit;
 #[cfg(test)]
 mod tests;
 mod tree;

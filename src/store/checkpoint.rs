@@ -44,19 +44,14 @@ impl Checkpoints {
     /// Finds the checkpoints that other processes left.
     pub(super) fn find(folder: &Path) -> Self {
         let folder = folder.join("checkpoints");
-        let mut files: BTreeMap<MemberId, Vec<PathBuf>> = BTreeMap::new();
-        // A folder that cannot be read has none.
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let member = name.strip_suffix(ENDING).and_then(|name| {
-                // Version 1 had no name of a process.
-                name.split('.').next()?.parse().ok()
-            });
-            if let Some(member) = member {
-                files.entry(member).or_default().push(entry.path());
-            }
-        }
-        Self { folder, files: Mutex::new(files) }
+        let files = Mutex::new(files_in(&folder));
+        Self { folder, files }
+    }
+
+    /// Finds those that were left since.
+    pub(super) fn refresh(&self) {
+        let found = files_in(&self.folder);
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     /// Saves the state of one attempt at a member.
@@ -96,6 +91,22 @@ impl Checkpoints {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Returns the checkpoints in a folder by their members; one that cannot be read has none.
+fn files_in(folder: &Path) -> BTreeMap<MemberId, Vec<PathBuf>> {
+    let mut files: BTreeMap<MemberId, Vec<PathBuf>> = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let member = name.strip_suffix(ENDING).and_then(|name| {
+            // Version 1 had no name of a process.
+            name.split('.').next()?.parse().ok()
+        });
+        if let Some(member) = member {
+            files.entry(member).or_default().push(entry.path());
+        }
+    }
+    files
 }
 
 /// Returns the state in a file and the epochs behind it, if it is whole and of this attempt.

@@ -32,9 +32,43 @@ fn rfc3339(seconds: u64) -> String {
     )
 }
 
+/// Returns the seconds since a time as RFC 3339 in UTC, 0 for one that is ahead; nothing where it is no
+/// such time.
+#[expect(clippy::disallowed_methods, reason = "a person is told for how long a process has run")]
+#[must_use]
+pub fn seconds_since(time: &str) -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Some(now.saturating_sub(seconds_of(time)?))
+}
+
+/// Reads what [`rfc3339`] writes (Hinnant, `days_from_civil`).
+fn seconds_of(text: &str) -> Option<u64> {
+    let part = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = year - u64::from(month <= 2);
+    let march_month = (month + 9) % 12;
+    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{rfc3339, seconds_of};
+
+    #[test]
+    fn dates_are_read_back() {
+        for seconds in [0, 951_782_400, 1_709_164_800, 4_102_444_799, 1_795_705_447] {
+            assert_eq!(seconds_of(&rfc3339(seconds)), Some(seconds));
+        }
+        assert_eq!(seconds_of("yesterday"), None);
+    }
 
     #[test]
     fn dates_agree_with_gnu_date() {

@@ -158,7 +158,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Says that a file has a format of a later version.
-    pub(super) fn newer(path: &Path, found: u32, known: u32) -> Self {
+    pub(crate) fn newer(path: &Path, found: u32, known: u32) -> Self {
         Self::Newer { path: path.to_owned(), found, known }
     }
 

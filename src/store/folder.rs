@@ -47,6 +47,68 @@ impl Store {
         create_folder(folder)?;
         inside::check_folders(folder)?;
         let lock = Lock::acquire(folder)?;
+        Self::open_unlocked(folder, run, Some(lock))
+    }
+
+    /// Opens a folder as [`Store::open_writer`] does, for one of several processes that write there.
+    ///
+    /// # Errors
+    /// As [`Store::open_writer`].
+    pub fn open_shared(folder: &Path, run: ManifestDraft) -> Result<Self, StoreError> {
+        create_folder(folder)?;
+        inside::check_folders(folder)?;
+        Self::open_unlocked(folder, run, None)
+    }
+
+    /// Opens a folder for one of several processes that write there, without reading any journal:
+    /// what is to be done, somebody else has found out.
+    ///
+    /// # Errors
+    /// If it has no manifest, or its manifest is damaged or of a later version.
+    pub fn join(folder: &Path, run: &ManifestDraft) -> Result<Self, StoreError> {
+        inside::check_folders(folder)?;
+        let first = Manifest::read_file(folder)?
+            .ok_or_else(|| StoreError::NotAStore { folder: folder.to_owned() })?;
+        let mut store = Self::over(folder, first, Reading::default());
+        store.writer = Some(Writer::new(folder, Session::begin(run), None));
+        Ok(store)
+    }
+
+    /// Reads what the journals with these names say; those that are not there say nothing.
+    ///
+    /// # Errors
+    /// If one cannot be read or is of a later version.
+    pub fn view_of(folder: &Path, journals: &[String]) -> Result<View, StoreError> {
+        let path = |name: &String| folder.join("journal").join(format!("{name}.jsonl"));
+        let named = journals.iter().filter(|name| crate::base::is_file_name(name));
+        let paths = named.map(path).filter(|path| path.is_file()).collect();
+        Ok(journal::read_some(paths)?.view)
+    }
+
+    /// Returns the batches that the process of a journal took and has neither settled nor left.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn open_claims(folder: &Path, journal: &str) -> Result<Vec<String>, StoreError> {
+        let path = folder.join("journal").join(format!("{journal}.jsonl"));
+        if !crate::base::is_file_name(journal) || !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let bytes = inside::read(&path).map_err(StoreError::io("read", &path))?;
+        let mut claims = Vec::new();
+        for line in bytes.split(|&byte| byte == b'\n') {
+            let Ok(entry) = serde_json::from_slice::<journal::ClaimsOf>(line) else { continue };
+            claims.extend(entry.claim);
+            claims.retain(|claim| entry.settled.as_ref() != Some(claim));
+        }
+        Ok(claims)
+    }
+
+    fn open_unlocked(
+        folder: &Path,
+        run: ManifestDraft,
+        lock: Option<Lock>,
+    ) -> Result<Self, StoreError> {
         let Reading { view, files, damages } = journal::read_all(folder)?;
         let new = damaged::unlisted(folder, damages.clone());
         let found = match Manifest::read_file(folder) {

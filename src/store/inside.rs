@@ -11,8 +11,17 @@ use std::path::Path;
 use super::error::StoreError;
 
 /// The folders inside a results folder.
-pub(super) const FOLDERS: [&str; 6] =
-    ["journal", "predictions", "weights", "checkpoints", "tables", "charts"];
+pub(super) const FOLDERS: [&str; 9] = [
+    "journal",
+    "predictions",
+    "weights",
+    "checkpoints",
+    "tables",
+    "charts",
+    "work",
+    "submit",
+    "logs",
+];
 
 /// Refuses a results folder in which one of its folders is a link or no folder.
 pub(super) fn check_folders(folder: &Path) -> Result<(), StoreError> {

@@ -100,7 +100,7 @@ impl Migration {
             engine: manifest.run.engine.clone(),
             repository: manifest.run.repository.clone(),
         };
-        let writer = Writer::new(folder, session, lock);
+        let writer = Writer::new(folder, session, Some(lock));
         let copied = write(&mut store, &writer, &old)?;
         if found.manifest {
             Manifest::read_file(folder)?.expect("the store was opened").mend(folder)?;

@@ -4,6 +4,7 @@
 //! decided by what they say, and only between entries that say the same by where they stand.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::index::Index;
@@ -166,6 +167,8 @@ pub struct View {
     journals: Vec<Arc<str>>,
     /// What the files that belong to each journal are called.
     owners: Vec<Arc<str>>,
+    /// Attempt and repair that come next, of members with records in journals that were not read.
+    expected: BTreeMap<MemberId, (u32, u32)>,
 }
 
 impl View {
@@ -198,7 +201,8 @@ impl View {
     /// finished one (whose files were lost) repeated.
     #[must_use]
     pub fn next_attempt(&self, member: &MemberId) -> u32 {
-        self.members.get(member).map_or(1, |record| match record.outcome {
+        let expected = self.expected.get(member).map_or(1, |(attempt, _)| *attempt);
+        self.members.get(member).map_or(expected, |record| match record.outcome {
             Outcome::Completed | Outcome::Diverged | Outcome::Interrupted => record.attempt,
             Outcome::Failed | Outcome::TimedOut => record.attempt + 1,
         })
@@ -209,7 +213,14 @@ impl View {
     #[must_use]
     pub fn next_repair(&self, member: &MemberId) -> u32 {
         let again = |record: &Member| record.repair + u32::from(record.outcome.is_final());
-        self.members.get(member).map_or(0, again)
+        let expected = self.expected.get(member).map_or(0, |(_, repair)| *repair);
+        self.members.get(member).map_or(expected, again)
+    }
+
+    /// Says which attempt and repair of a member come next, where its records stand in journals that
+    /// were not read.
+    pub fn expect(&mut self, member: MemberId, attempt: u32, repair: u32) {
+        self.expected.insert(member, (attempt, repair));
     }
 
     /// Returns the marks of what a trial of these members is made from.

@@ -27,7 +27,7 @@ pub struct Writer {
     index: Mutex<Option<u32>>,
     parts: Mutex<Option<Arc<Parts>>>,
     checkpoints: Checkpoints,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 /// An attempt at a member, to be stored.
@@ -41,7 +41,7 @@ pub struct Finished<'a> {
 }
 
 impl Writer {
-    pub(super) fn new(folder: &Path, session: Session, lock: Lock) -> Self {
+    pub(super) fn new(folder: &Path, session: Session, lock: Option<Lock>) -> Self {
         Self {
             folder: folder.to_owned(),
             session,
@@ -132,7 +132,10 @@ impl Writer {
     }
 
     /// Says that this process writes no more.
-    pub(super) fn end(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// As [`Writer::add_member`].
+    pub fn end(&self) -> Result<(), StoreError> {
         // Without a journal there is nothing to end.
         let journal = lock(&self.journal).clone();
         let entry = Entry { ended: Some(Ended {}), ..Entry::default() };
@@ -145,6 +148,40 @@ impl Writer {
     /// As [`Writer::add_member`].
     pub fn beat(&self) -> Result<(), StoreError> {
         self.journal()?.append(&Entry::default()).map(drop)
+    }
+
+    /// Notes what this process takes from a round of work, or that it has settled it, for the
+    /// process that the engine starts in its place.
+    ///
+    /// # Errors
+    /// As [`Writer::add_member`].
+    pub fn note_claim(&self, claim: &str, is_settled: bool) -> Result<(), StoreError> {
+        let text = Some(claim.to_owned());
+        let entry = if is_settled {
+            Entry { settled: text, ..Entry::default() }
+        } else {
+            Entry { claim: text, ..Entry::default() }
+        };
+        self.journal()?.append(&entry).map(drop)
+    }
+
+    /// Returns the name of the journal of this process; creates it the first time.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn journal_name(&self) -> Result<String, StoreError> {
+        Ok(self.journal()?.name().to_owned())
+    }
+
+    /// Returns the bytes of the journal; nothing before its first entry.
+    #[must_use]
+    pub fn journal_length(&self) -> Option<u64> {
+        self.own_journal().map(|journal| journal.length())
+    }
+
+    /// Looks again for the saved states that other processes left.
+    pub fn find_checkpoints(&self) {
+        self.checkpoints.refresh();
     }
 
     fn append(&self, view: &mut View, entry: &Entry) -> Result<(Appended, Place), StoreError> {
@@ -196,7 +233,10 @@ impl Writer {
     }
 
     /// Returns once everything is on the disk.
-    pub(super) fn flush_all(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn flush_all(&self) -> Result<(), StoreError> {
         let parts = lock(&self.parts).clone();
         parts.map_or(Ok(()), |parts| parts.flush())?;
         self.own_journal().map_or(Ok(()), |journal| journal.flush_all())

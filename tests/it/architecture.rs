@@ -30,6 +30,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
         &["csv", "process_wrap", "rustix", "wait4"],
     ),
     ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
+    ("cluster", &["base", "plan", "store", "runner"], &[]),
     ("results", &["base", "spec", "grid", "plan", "record", "store"], &[]),
     ("tables", &["base", "spec", "grid", "record", "store", "results"], &["polars"]),
     (
@@ -42,7 +43,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
         "session",
         &[
             "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
-            "runner", "results", "tables", "report", "check",
+            "runner", "cluster", "results", "tables", "report", "check",
         ],
         &["rayon"],
     ),
@@ -50,7 +51,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
         "cli",
         &[
             "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
-            "runner", "results", "tables", "report", "check", "session",
+            "runner", "cluster", "results", "tables", "report", "check", "session",
         ],
         &["clap", "indicatif", "ctrlc", "rayon", "signal_hook"],
     ),

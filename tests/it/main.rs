@@ -33,3 +33,4 @@ mod studies;
 mod support;
 mod training;
 mod values;
+mod workers;

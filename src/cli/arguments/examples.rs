@@ -50,6 +50,42 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bench run experiments/smoke.toml --json > events.jsonl", "events for a script"),
         ],
     ),
+    (
+        "worker",
+        &[
+            (
+                "bench worker experiments/smoke.toml --store /shared/smoke",
+                "on as many machines as you like",
+            ),
+            ("bench worker --store /shared/smoke --stop-after 55m", "joins, and leaves in time"),
+            (
+                "bench worker experiments/smoke.toml --store /shared/smoke --close",
+                "writes the tables when all workers have ended",
+            ),
+        ],
+    ),
+    (
+        "submit",
+        &[
+            (
+                "bench submit experiments/smoke.toml --scheduler slurm --workers 16 --time 4:00:00",
+                "an array of 16 workers",
+            ),
+            (
+                "bench submit experiments/smoke.toml --scheduler kubernetes --container IMAGE --dry-run",
+                "prints the manifest",
+            ),
+            (
+                "bench submit experiments/smoke.toml --scheduler local --workers 2",
+                "two processes of this machine",
+            ),
+        ],
+    ),
+    ("cancel", &[("bench cancel results/smoke", "the workers leave, what they finished is kept")]),
+    (
+        "watch",
+        &[("bench watch results/smoke", "until all is done; Ctrl-C ends the watching alone")],
+    ),
     ("status", &[("bench status results/smoke", "trials done, outstanding and failed")]),
     (
         "list",

@@ -37,6 +37,7 @@ fn the_cost_of_an_empty_trial_is_printed() {
             engine: &FakeEngine,
             store: &mut store,
             load: &mut |settings| Ok(load(settings, &DataFolders::default())?.into()),
+            supply: None,
             options: RunOptions { workers, ..RunOptions::default() },
             stop: &StopSignal::new(),
             events: &|_| {},

@@ -293,6 +293,7 @@ impl Session<'_> {
             engine: self.engine,
             store: &mut store,
             load: &mut |_| Ok(dataset()),
+            supply: None,
             options: self.options,
             stop: self.stop,
             events: self.events,

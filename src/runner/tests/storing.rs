@@ -225,6 +225,7 @@ fn a_store_opened_for_reading_takes_no_run() {
         engine: &Scripted::flawless(),
         store: &mut Store::open_reader(folder.path()).unwrap(),
         load: &mut |_| unreachable!(),
+        supply: None,
         options: RunOptions::default(),
         stop: &StopSignal::new(),
         events: &|_| {},
@@ -244,6 +245,7 @@ fn images_that_changed_since_the_plan_are_refused() {
         load: &mut |settings| {
             Ok(std::sync::Arc::new(crate::data::load(settings, &DataFolders::default())?))
         },
+        supply: None,
         options: RunOptions::default(),
         stop: &StopSignal::new(),
         events: &|_| {},

@@ -7,6 +7,7 @@ pub(super) mod grid;
 pub(super) mod model;
 pub(super) mod program;
 mod range;
+pub(super) mod submit;
 pub(super) mod train;
 mod trainer;
 

@@ -9,6 +9,7 @@ mod dataset;
 mod experiment;
 mod model;
 mod names;
+mod submit;
 mod train;
 mod trainer;
 
@@ -107,6 +108,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         experiment::REPORT,
         experiment::MEASURE,
         experiment::STORE,
+        submit::KEYS,
     ]
     .into_iter()
     .flatten()

@@ -88,6 +88,12 @@ pub(in crate::store) struct Entry {
     /// What is asked of the folder from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::store) run: Option<Box<Run>>,
+    /// A batch of a round of work that the process takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) claim: Option<String>,
+    /// A batch that the process took before and has settled or left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) settled: Option<String>,
     /// The process writes no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::store) ended: Option<Ended>,
@@ -189,6 +195,15 @@ pub(in crate::store) struct ReadEntry<'a> {
     /// Version 1.
     #[serde(default)]
     pub(in crate::store) session: Option<Session>,
+}
+
+/// The line of a journal, read for what its process took from a round of work alone.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::store) struct ClaimsOf {
+    #[serde(default)]
+    pub(in crate::store) claim: Option<String>,
+    #[serde(default)]
+    pub(in crate::store) settled: Option<String>,
 }
 
 /// A member record whose epochs are text.

@@ -16,10 +16,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(super) use entry::{Ended, Entry, EpochsOf};
+pub(super) use entry::{ClaimsOf, Ended, Entry, EpochsOf};
 pub use entry::{Part, Run, Stored};
 pub(super) use head::{files, heads};
 pub(super) use lines::Lines;
-pub(super) use reader::{Damage, Reading, read_all};
+pub(super) use reader::{Damage, Reading, read_all, read_some};
 pub use writer::Position;
 pub(super) use writer::{Appended, Journal};

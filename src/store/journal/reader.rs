@@ -52,7 +52,14 @@ pub(in crate::store) struct Reading {
 /// # Errors
 /// If one cannot be read or is of a later version.
 pub(in crate::store) fn read_all(folder: &Path) -> Result<Reading, StoreError> {
-    let paths: Vec<PathBuf> = files(folder)?.into_values().collect();
+    read_some(files(folder)?.into_values().collect())
+}
+
+/// Reads some journals, whatever is damaged in them.
+///
+/// # Errors
+/// If one cannot be read or is of a later version.
+pub(in crate::store) fn read_some(paths: Vec<PathBuf>) -> Result<Reading, StoreError> {
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |facts| facts.len());
     let threads = match paths.iter().map(size).sum::<u64>() {
         0..SMALL => 1,
