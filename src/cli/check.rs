@@ -11,6 +11,7 @@ use super::notices::listener;
 use super::run::{How, engine_on, train};
 use super::streams;
 use super::terminal::Terminal;
+use crate::base::text::harmless;
 use crate::base::{Metric, MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
 use crate::check::{self, Baseline, CellSample, CheckError, CheckReport, Looks, Source, Verdict};
@@ -41,7 +42,7 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     let metrics = metrics.join(", ");
     let baseline = Baseline::from_samples(candidate.source.clone(), cells)
         .map_err(|error| cannot().because(&error))?;
-    atomic::write_named(&arguments.output, baseline.to_text().as_bytes())
+    atomic::write_named(&arguments.output, harmless(&baseline.to_text(), true).as_bytes())
         .map_err(|error| cannot().because(&error).hint(error.hint()))?;
     say!(
         "baseline of {gated} cell{} ({}) written to `{}`; commit it",
@@ -120,8 +121,11 @@ fn refuse(
     let chosen = if arguments.json { Form::Json } else { arguments.format };
     let output = arguments.output.iter().map(|path| (chosen, path));
     for (form, path) in arguments.also.iter().map(|(form, path)| (*form, path)).chain(output) {
-        atomic::write_named(path, refusal.render(&folder, form).as_bytes())
-            .map_err(|error| Failure::unwritable("the verdict", &error))?;
+        atomic::write_named(
+            path,
+            harmless(&refusal.render(&folder, form), is_for_github(form)).as_bytes(),
+        )
+        .map_err(|error| Failure::unwritable("the verdict", &error))?;
     }
     if let Some(path) = summary {
         append_text(path, &refusal.render(&folder, Form::Markdown))?;
@@ -175,7 +179,8 @@ fn write_forms(
     summary: Option<&Path>,
 ) -> Result<(), Failure> {
     let write = |path: &Path, form: Form| {
-        atomic::write_named(path, render(report, context, form).as_bytes())
+        let text = harmless(&render(report, context, form), is_for_github(form));
+        atomic::write_named(path, text.as_bytes())
             .map_err(|error| Failure::unwritable("the verdict", &error))
     };
     for (format, path) in &arguments.also {
@@ -192,9 +197,14 @@ fn write_forms(
     Ok(())
 }
 
+/// Returns whether a form holds workflow commands.
+fn is_for_github(form: Form) -> bool {
+    form == Form::Github
+}
+
 /// Prints a verdict; that for GitHub holds commands.
 fn print_form(text: &str, form: Form) {
-    if form == Form::Github { streams::print_commands(text) } else { out!("{text}") }
+    if is_for_github(form) { streams::print_commands(text) } else { out!("{text}") }
 }
 
 /// Appends to the file GitHub names, which may hold what earlier commands of the step wrote; what
@@ -209,9 +219,10 @@ fn append_text(path: &Path, text: &str) -> Result<(), Failure> {
         Failure::input(format!("cannot append to the job summary `{}`", path.display()))
             .because(error)
     };
+    atomic::check_way(path).map_err(|error| Failure::unwritable("the job summary", &error))?;
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|e| cannot(&e))?;
-    file.write_all(format!("{text}\n").as_bytes()).map_err(|e| cannot(&e))
+    file.write_all(format!("{}\n", harmless(text, false)).as_bytes()).map_err(|e| cannot(&e))
 }
 
 /// Results as the gate sees them.

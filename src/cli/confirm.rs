@@ -10,6 +10,7 @@ use super::report::deliver;
 use super::run::{How, engine_on, train};
 use super::terminal::Terminal;
 use crate::base::CellId;
+use crate::base::text::harmless;
 use crate::report::Page;
 use crate::report::compare::CompareFormat;
 use crate::report::confirm::{Confirmation, best_cells, confirmation, render};
@@ -127,7 +128,7 @@ fn write(
         [("confirm.md", CompareFormat::Markdown), ("confirm.json", CompareFormat::Json)]
     {
         let text = render(found, format, plain);
-        atomic::write(&out.join(file), text.as_bytes())
+        atomic::write(&out.join(file), harmless(&text, false).as_bytes())
             .map_err(|error| Failure::unwritable("the confirmation", &error))?;
     }
     let colour = terminal.color && arguments.output.is_none();

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::failure::{Exit, Failure};
 use super::folders::refuse_leftovers;
 use super::model_arguments::{ChoiceArguments, ExportArguments};
+use crate::base::text::harmless;
 use crate::engine::model_file::{ModelCard, with_card};
 use crate::plan::{Plan, Trial};
 use crate::record::Outcome;
@@ -62,7 +63,7 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
 fn pretty(card: &ModelCard) -> Vec<u8> {
     let mut text = serde_json::to_string_pretty(card).expect("a card serialises to JSON");
     text.push('\n');
-    text.into_bytes()
+    harmless(&text, true).into_bytes()
 }
 
 /// A network with its card, as the bytes of a file.
@@ -165,7 +166,11 @@ fn model(store: &Store, plan: &Plan, trial: &Trial, index: usize) -> Result<Mode
         trainable_parameters: architecture.trainable_parameters() as u64,
         other_parameters: architecture.other_parameters() as u64,
         path: summary.map_or_else(String::new, |summary| summary.path.clone()),
-        metrics: summary.map(|summary| summary.metrics.clone()).unwrap_or_default(),
+        metrics: summary
+            .iter()
+            .flat_map(|summary| &summary.metrics)
+            .map(|(name, value)| (name.clone(), *value))
+            .collect(),
         commit: Build::current().commit,
         settings: (*cell.settings).clone(),
     };

@@ -118,8 +118,14 @@ impl ProgramEngine<'_> {
         stderr.finish(|line| answers.stderr(line));
         self.read_files(&told, &mut answers);
 
-        let verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
         let epochs = epochs(&answers);
+        let metrics = &self.surroundings.metrics;
+        let impossible = epochs.iter().find_map(|epoch| epoch.impossible(metrics));
+        let verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
+        let verdict = verdict.and_then(|metrics| match impossible {
+            Some(problem) => Err((Outcome::Failed, problem)),
+            None => Ok(metrics),
+        });
         let is_over = matches!(&verdict, Ok(_) | Err((Outcome::Diverged, _)));
         workspace.settle(is_over);
         match verdict {
@@ -364,7 +370,7 @@ fn completed(
         epochs: count,
         selected_epoch: epochs.last().map_or(0, |epoch| epoch.epoch),
         selection: Selection::Last,
-        metrics,
+        metrics: metrics.into(),
         trainable_parameters: 0,
         path: PATH.to_owned(),
         images_trained: 0,

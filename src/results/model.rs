@@ -1,11 +1,11 @@
 //! The plain structure: axes, cells with their trials, and training curves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::axes::collect_axes;
 use super::facts::Facts;
 use super::summaries::Summaries;
-use crate::base::{CellId, Metric, MetricName, Split};
+use crate::base::{CellId, Metric, MetricName, Metrics, Split};
 use crate::record::{EpochRecord, Outcome};
 use crate::spec::experiment::{Axis, Match};
 use crate::spec::selector::{Selector, SelectorError};
@@ -100,7 +100,7 @@ pub struct TrialRow {
     /// How it ended.
     pub outcome: Outcome,
     /// Values of its metrics; empty unless completed.
-    pub metrics: BTreeMap<MetricName, f64>,
+    pub metrics: Metrics,
     /// What went wrong, unless completed.
     pub reason: Option<String>,
     /// Numerical path of its members, several joined by ` and `; absent where it is not known.
@@ -200,10 +200,8 @@ impl ExperimentResults {
 
     /// Returns the declared metrics that at least one completed trial has, in table order.
     pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
-        let completed = || self.cells.iter().flat_map(CellResults::completed);
-        let met: BTreeSet<&MetricName> =
-            completed().flat_map(|trial| trial.metrics.keys()).collect();
-        self.facts.metrics.iter().filter(move |metric| met.contains(&metric.name))
+        let met = self.summaries.met(self);
+        self.facts.metrics.iter().zip(met).filter(|(_, met)| **met).map(|(metric, _)| metric)
     }
 
     /// Returns the summary of a metric over the completed trials of a cell; nothing without one.

@@ -15,7 +15,12 @@ const BOOTSTRAP_VALUES: usize = 10_000;
 ///
 /// The results they belong to are not to change afterwards; a copy of results starts anew.
 #[derive(Debug, Default)]
-pub struct Summaries(OnceLock<Vec<BTreeMap<MetricName, Summary>>>);
+pub struct Summaries {
+    /// By cell.
+    cells: OnceLock<Vec<BTreeMap<MetricName, Summary>>>,
+    /// Which of the declared metrics some completed trial has.
+    met: OnceLock<Vec<bool>>,
+}
 
 impl Clone for Summaries {
     fn clone(&self) -> Self {
@@ -37,7 +42,22 @@ impl Summaries {
         cell: usize,
         metric: &MetricName,
     ) -> Option<&Summary> {
-        self.0.get_or_init(|| all(results))[cell].get(metric)
+        self.cells.get_or_init(|| all(results))[cell].get(metric)
+    }
+
+    /// Returns which of the declared metrics some completed trial has.
+    pub(super) fn met(&self, results: &ExperimentResults) -> &[bool] {
+        self.met.get_or_init(|| {
+            let mut completed = results.cells.iter().flat_map(CellResults::completed);
+            let declared = &results.facts.metrics;
+            let mut met = vec![false; declared.len()];
+            while let (true, Some(trial)) = (met.contains(&false), completed.next()) {
+                for (met, metric) in met.iter_mut().zip(declared) {
+                    *met = *met || trial.metrics.contains_key(&metric.name);
+                }
+            }
+            met
+        })
     }
 }
 

@@ -122,9 +122,10 @@ impl Session {
         engine: &(dyn Engine + Send + Sync),
         how: Training<'_>,
     ) -> Result<Finished, Error> {
-        let (mut store, summary) = train::train(self, plan, engine, how)?;
-        let results = derived::renew(plan, &mut store, &mut self.images)?;
-        Ok(Finished { results, summary, folder: store.folder().to_owned() })
+        let (store, summary) = train::train(self, plan, engine, how)?;
+        let folder = store.folder().to_owned();
+        let results = derived::renew(plan, store, &mut self.images)?;
+        Ok(Finished { results, summary, folder })
     }
 }
 

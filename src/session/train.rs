@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Error, Images, Listener, LoadedExperiment, Notice, Session, programs, siblings};
+use crate::base::text::harmless;
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedDataset};
 use crate::record::{Outcome, TrialRecord};
@@ -131,7 +132,7 @@ fn tell_damages(store: &Store, listener: &Listener) {
 /// dataset.
 fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Error> {
     let write = |name: String, text: String| {
-        let path = folder.join(name);
+        let (path, text) = (folder.join(name), harmless(&text, false));
         if read_file(&path).is_ok_and(|known| known == text.as_bytes()) {
             return Ok(());
         }
@@ -145,7 +146,9 @@ fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Er
         let names = serde_json::to_string(&dataset.classes).expect("text serialises to JSON");
         write(format!("labels{suffix}.list"), names + "\n")?;
         if !dataset.skipped.is_empty() {
-            write(format!("skipped{suffix}.list"), dataset.skipped.join("\n") + "\n")?;
+            let lines: Vec<String> =
+                dataset.skipped.iter().map(|line| line.replace('\n', "\\n")).collect();
+            write(format!("skipped{suffix}.list"), lines.join("\n") + "\n")?;
         }
     }
     Ok(())

@@ -6,13 +6,13 @@
 mod classifiers;
 mod name;
 mod unit;
-
-use std::collections::BTreeMap;
+mod values;
 
 use serde::{Deserialize, Serialize};
 
 pub use name::{MetricName, MetricNameError};
 pub use unit::Unit;
+pub use values::Metrics;
 
 /// A part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl Metric {
 
     /// Says which of `values` is none that its metric, of those declared, can have.
     #[must_use]
-    pub fn impossible(declared: &[Self], values: &BTreeMap<MetricName, f64>) -> Option<String> {
+    pub fn impossible(declared: &[Self], values: &Metrics) -> Option<String> {
         declared.iter().find_map(|metric| {
             let value = *values.get(&metric.name)?;
             (!metric.can_be(value)).then(|| metric.refusal(value))
