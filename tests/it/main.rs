@@ -15,6 +15,7 @@ mod formats;
 mod gate;
 mod hazards;
 mod hostile;
+mod hostile_gate;
 mod hostile_words;
 mod looking;
 mod packs;

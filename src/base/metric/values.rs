@@ -77,6 +77,9 @@ impl Metrics {
     }
 
     /// Takes names and values as they stand; of equal names the last counts.
+    ///
+    /// # Panics
+    /// If there are more names than values, or fewer.
     #[must_use]
     pub fn of(mut names: Vec<MetricName>, mut values: Vec<f64>) -> Self {
         assert_eq!(names.len(), values.len(), "every name has a value");

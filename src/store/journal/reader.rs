@@ -136,8 +136,10 @@ fn parse(block: &Block, path: &Path) -> Result<Parsed, StoreError> {
             verify(before, line)
                 .and_then(|found| {
                     after = found;
-                    let line = without_epochs(line, &mut short).unwrap_or(line);
-                    add(&mut parsed.facts, line, place, block.version)
+                    let facts = &mut parsed.facts;
+                    let read = without_epochs(line, &mut short)
+                        .and_then(|short| add(facts, short, place, block.version).ok());
+                    read.map_or_else(|| add(facts, line, place, block.version), Ok)
                 })
                 .err()
         };
@@ -157,6 +159,10 @@ fn parse(block: &Block, path: &Path) -> Result<Parsed, StoreError> {
 /// among the epochs holds a bracket. Of a line that is made otherwise the rest is no JSON.
 fn without_epochs<'s>(line: &[u8], short: &'s mut Vec<u8>) -> Option<&'s [u8]> {
     const KEY: &[u8] = b"\"epochs\":[";
+    // What is asked of a folder may have a list of that name.
+    if !line.starts_with(b"{\"member\":{") {
+        return None;
+    }
     let begin = memchr::memmem::find(line, KEY)? + KEY.len();
     let length = memchr::memchr(b']', &line[begin..])?;
     short.clear();
@@ -213,4 +219,25 @@ fn add(facts: &mut Facts, line: &[u8], place: Place, version: u32) -> Result<(),
     }
     facts.sessions.extend(entry.session);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epochs_of_a_member_are_passed_over_and_nothing_else() {
+        let mut short = Vec::new();
+        let mut left = |line: &str| {
+            let found = without_epochs(line.as_bytes(), &mut short);
+            found.map(|short| String::from_utf8_lossy(short).into_owned())
+        };
+        assert_eq!(
+            left(r#"{"member":{"reason":"\"epochs\":[1]","epochs":[{"epoch":1}],"x":[2]},"y":3}"#),
+            Some(r#"{"member":{"reason":"\"epochs\":[1]","epochs":[],"x":[2]},"y":3}"#.to_owned())
+        );
+        assert_eq!(left(r#"{"run":{"asked":{"hyperparameters":{"epochs":[1,2]}}}}"#), None);
+        assert_eq!(left(r#"{"trial":{"metrics":{"epochs":4.0}}}"#), None);
+        assert_eq!(left(r#"{"member":{"epochs":[{"epoch":1}"#), None);
+    }
 }
