@@ -254,11 +254,15 @@ fn hostile_axis_values_do_no_harm_and_stay_what_they_are() {
     gate(&place, "words");
     assert!(place.look_at_files() > 40);
     // From tables alone the same report is made: the value was read back.
-    let report = place.bench(&["report", "results/words", "--format", "json"]);
+    let cells = || {
+        let answer = place.bench(&["report", "results/words", "--format", "json"]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        let document: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
+        document["experiments"][0]["cells"].clone()
+    };
+    let before = cells();
     fs::remove_dir_all(place.0.path("results/words/journal")).expect("a folder");
-    let again = place.bench(&["report", "results/words", "--format", "json"]);
-    assert_eq!((report.code, again.code), (0, 0), "{}", again.stderr);
-    assert_eq!(report.stdout, again.stdout);
+    assert_eq!(cells(), before);
 }
 
 #[cfg(unix)]
@@ -268,5 +272,5 @@ fn programs_that_print_what_is_hostile_do_no_harm() {
     let answer = place.call(&["run", "own.toml"], &[3]);
     assert!(answer.stderr.contains("2 of 4 trials failed"), "{}", answer.stderr);
     look_at(&place, "own");
-    assert!(place.look_at_files() > 20);
+    assert!(place.look_at_files() > 10);
 }
