@@ -6,12 +6,11 @@
 //! compare; wall times depend on what else the machine does.
 #![expect(clippy::print_stdout, reason = "a benchmark reports to the terminal")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use gridbench::base::{CellId, MemberId, MetricName, Seed, SeedPath, TrialId, digest_of};
+use gridbench::base::{CellId, MemberId, MetricName, Metrics, Seed, SeedPath, TrialId, digest_of};
 use gridbench::record::{
     EpochRecord, MemberRecord, MemberSummary, Outcome, Selection, TrialRecord,
 };
@@ -140,7 +139,7 @@ fn fill(folder: &Path) {
             validation_accuracy: Some(0.89 + noise),
             train_seconds: 1.5 + noise,
         });
-        let metrics = BTreeMap::from([
+        let metrics = Metrics::from([
             (MetricName::TEST_ACCURACY, 0.9 + noise),
             (MetricName::TEST_LOSS, 0.3 + noise),
             (MetricName::VALIDATION_ACCURACY, 0.89 + noise),

@@ -9,12 +9,11 @@
     reason = "an example prints, and writes the file it reads"
 )]
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gridbench::base::MetricName;
+use gridbench::base::{MetricName, Metrics};
 use gridbench::data::Dataset;
 use gridbench::engine::{Engine, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use gridbench::record::{
@@ -80,7 +79,7 @@ impl Engine for NearestMean {
                 epochs: 1,
                 selected_epoch: 1,
                 selection: Selection::Last,
-                metrics: BTreeMap::from([
+                metrics: Metrics::from([
                     (MetricName::EPOCHS, 1.0),
                     (MetricName::TRAIN_SECONDS, seconds),
                     (MetricName::TRAIN_ACCURACY, epoch.train_accuracy),

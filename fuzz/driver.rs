@@ -90,14 +90,13 @@ fn main() -> ExitCode {
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Mutates the corpus of one reader for so long, and returns how many inputs broke it.
+/// Mutates the corpus of one reader for so long, and returns how many inputs broke it. The input that
+/// is being read is `gridbench-fuzz-READER` in the temporary folder.
 fn campaign(name: &str, read: Reader, time: Duration, seed: u64) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let mut kept = seeds(&root.join("corpus").join(name));
     let given = kept.len();
-    let current = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fuzz").join(name);
-    fs::create_dir_all(&current).expect("a folder");
-    let current = current.join("current");
+    let current = std::env::temp_dir().join(format!("gridbench-fuzz-{name}"));
     let mut draws = Draws::keyed(seed, name.len() as u64);
     let (mut inputs, mut broken, mut slowest) = (0_usize, 0, Duration::ZERO);
     let mut ways = HashSet::new();

@@ -6,6 +6,7 @@
 //! that is found. What was read is used as the program would: rendered, checked, predicted with.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -19,6 +20,7 @@ use gridbench::data::{DataFolders, Dataset, ImageShape, InputSettings, load, rea
 use gridbench::engine::model_file::card_of;
 use gridbench::engine::weights::from_safetensors;
 use gridbench::engine::{DeviceChoice, Engine, build};
+use gridbench::program::{Output, hear};
 use gridbench::report::{self, Format, Page, Subject};
 use gridbench::results::{ExperimentResults, Facts, declared_axes};
 use gridbench::spec::settings::{DatasetSettings, LabelKind, LimitSettings, Source};
@@ -31,7 +33,7 @@ use serde_json::{Map, Value, json};
 pub(crate) type Reader = fn(&[u8]);
 
 /// Every reader.
-pub(crate) const READERS: [(&str, Reader); 10] = [
+pub(crate) const READERS: [(&str, Reader); 11] = [
     ("experiment", experiment),
     ("journal", journal),
     ("manifest", manifest),
@@ -42,6 +44,7 @@ pub(crate) const READERS: [(&str, Reader); 10] = [
     ("idx", idx),
     ("csv", csv),
     ("images", images),
+    ("program", program),
 ];
 
 /// A manifest and tables that are as they should be.
@@ -54,7 +57,10 @@ const EPOCHS: &[u8] = include_bytes!("../tests/golden/run-1/tables/epochs.csv");
 const MOST: usize = 40;
 
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder")
+    // What is kept in memory is written more often.
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary folder")
 }
 
 fn write(path: &Path, bytes: &[u8]) {
@@ -68,15 +74,25 @@ thread_local! {
     pub(crate) static WAY: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What a refusal says must be printable, like everything.
-fn told(message: &impl ToString) {
-    let words = message.to_string();
-    let words = words.split('`').step_by(2).flat_map(str::chars).filter(char::is_ascii_alphabetic);
-    let kind = words
+/// A refusal, with all of its causes.
+fn told(error: &dyn Error) {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words} ` `{error}");
+        cause = error.source();
+    }
+    heard(&words);
+}
+
+/// What is said must be printable, like everything. What stands in quotes is of this input alone.
+fn heard(words: &str) {
+    let kind = words.split('`').step_by(2).flat_map(str::chars).filter(char::is_ascii_alphabetic);
+    let kind = kind
         .fold(WAY.get(), |hash, letter| (hash ^ u64::from(letter)).wrapping_mul(0x0100_0000_01B3));
     WAY.set(kind);
     let mut printing = Printing { colors: false, commands: false, at_line_start: true };
-    assert!(!printable(&message.to_string(), &mut printing).contains('\u{1b}'));
+    assert!(!printable(words, &mut printing).contains('\u{1b}'));
 }
 
 /// An experiment file, then overrides, each after a NUL.
@@ -95,9 +111,9 @@ pub(crate) fn experiment(bytes: &[u8]) {
         Err(error) => return told(&error),
     };
     for cell in grid.cells().take(MOST) {
-        told(&grid.name(cell));
+        heard(&grid.name(cell));
         match document.settings_for(grid.assignment(cell)) {
-            Ok(settings) => told(&serde_json::to_string(&settings).expect("settings serialise")),
+            Ok(settings) => heard(&serde_json::to_string(&settings).expect("settings serialise")),
             Err(error) => told(&error),
         }
     }
@@ -132,7 +148,7 @@ pub(crate) fn journal(bytes: &[u8]) {
         drop(store.weights(id).map_err(|error| told(&error)));
     }
     for trial in store.trials().values().take(MOST) {
-        told(&serde_json::to_string(trial).expect("a record serialises"));
+        heard(&serde_json::to_string(trial).expect("a record serialises"));
     }
     drop(Manifest::read(folder.path()).map_err(|error| told(&error)));
 }
@@ -310,6 +326,7 @@ fn loaded(settings: &DatasetSettings) {
     match load(settings, &DataFolders::default()) {
         Ok(dataset) => {
             drop(gridbench::data::info(&dataset));
+            heard(&format!("{:?} of {}", dataset.shape, dataset.classes.len().min(9)));
             assert_eq!(dataset.labels.len(), dataset.len());
         }
         Err(error) => told(&error),
@@ -375,4 +392,32 @@ pub(crate) fn images(bytes: &[u8]) {
         loaded(&settings);
         given(&folder.path().join("a"), &settings, &["a".to_owned(), "b".to_owned()]);
     }
+}
+
+/// An experiment of a program, what it wrote to standard output and standard error, its results file
+/// and a table `out.csv`, each after a NUL.
+pub(crate) fn program(bytes: &[u8]) {
+    let mut parts = bytes.splitn(5, |byte| *byte == 0);
+    let typed = String::from_utf8_lossy(parts.next().unwrap_or_default());
+    let mut next = || parts.next().unwrap_or_default();
+    let (stdout, stderr, results, table) = (next(), next(), next(), next());
+    let document = match Document::parse(&typed, "x.toml", &[]) {
+        Ok(document) => document,
+        Err(error) => return told(&error),
+    };
+    let folder = folder();
+    write(&folder.path().join("out.csv"), table);
+    let experiment = document.experiment();
+    let output = Output { stdout, stderr, results, folder: folder.path() };
+    let answer = hear(&experiment.metrics, &experiment.readings, output);
+    match answer.numbers {
+        Ok(numbers) => {
+            for metric in &experiment.metrics {
+                assert!(metric.can_be(numbers[&metric.name]), "{numbers:?}");
+            }
+            heard(&format!("{} in {} epochs", numbers.len(), answer.history.len().min(3)));
+        }
+        Err(message) => heard(&message),
+    }
+    heard(&answer.undeclared.join(" "));
 }

@@ -14,6 +14,6 @@ pub mod text;
 
 pub use file_name::{is_file_name, to_file_name};
 pub use id::{CellId, ContentHasher, Digest, MemberId, TrialId, digest_of};
-pub use metric::{Direction, Metric, MetricName, MetricNameError, Range, Split, Unit};
+pub use metric::{Direction, Metric, MetricName, MetricNameError, Metrics, Range, Split, Unit};
 pub use seed::{Seed, SeedPath, Stream, StreamRng};
 pub use text::{as_seen, grouped};

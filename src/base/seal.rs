@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use twox_hash::XxHash3_64;
 
+use super::text::harmless;
+
 /// Key of the checksum, always the last of its object.
 const KEY: &str = "check";
 /// Digits of a checksum.
@@ -174,7 +176,8 @@ pub fn sealed_document(document: &impl Serialize) -> String {
     keys.insert(KEY.to_owned(), Value::String(check_of(&keys).to_string()));
     let mut text = serde_json::to_string_pretty(&keys).expect("JSON serialises");
     text.push('\n');
-    text
+    // Documents are looked at; in JSON what is escaped is the same text.
+    harmless(&text, true)
 }
 
 /// Takes the checksum out of a document and holds the rest against it; says whether there was one.

@@ -77,11 +77,18 @@ pub fn markup(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\t' | '\n' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c if !is_printable(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
+}
+
+/// Makes the text of a file harmless for whoever looks at it in a terminal or on GitHub, as
+/// [`printable`] does what is printed; `commands` says whether lines may begin with `::`.
+#[must_use]
+pub fn harmless(text: &str, commands: bool) -> String {
+    printable(text, &mut Printing { colors: false, commands, at_line_start: true })
 }
 
 /// What [`printable`] lets through besides text, and where it stands.
@@ -233,6 +240,7 @@ mod tests {
             markup("<a b=\"c\" d='e'>&\u{0}"),
             "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;\u{fffd}"
         );
+        assert_eq!(markup("a\u{202e}b\u{1b}"), "a\u{fffd}b\u{fffd}");
     }
 
     #[test]

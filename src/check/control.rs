@@ -125,7 +125,7 @@ pub fn control_trial(
     seconds: impl Fn(&CellSample) -> Option<f64>,
 ) -> Result<ControlTrial, String> {
     let there = baseline.source();
-    if metric.is_measured() {
+    if metric.unit.is_cost() {
         return Err(format!("`{}` is measured anew each time", metric.name));
     }
     if there.split_seed != here.split_seed {

@@ -8,7 +8,7 @@ use super::sample::{CellSample, Source};
 use super::speed;
 use super::verdict::{CellVerdict, CheckReport, ClaimReport, ClaimVerdict, Verdict};
 use super::warning::warnings;
-use crate::base::Direction;
+use crate::base::{Direction, MetricName};
 use crate::spec::experiment::CheckSettings;
 use gridbench_stats::{MeanDifference, Moments, PlantedLoss, Variance, holm_levels, moderate};
 

@@ -11,6 +11,7 @@ use super::notices::listener;
 use super::run::{TrainOptions, engine_on, train};
 use super::streams;
 use super::terminal::Terminal;
+use crate::base::text::harmless;
 use crate::base::{MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
 use crate::check::{Baseline, CheckError, CheckReport, Control, Verdict};
@@ -27,9 +28,10 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
     for cell in &made.empty {
         say!("warning: cell `{cell}` has no completed trial: it will not be gated");
     }
-    atomic::write_named(&arguments.output, made.baseline.to_text().as_bytes()).map_err(
-        |error| Failure::input("cannot write a baseline").because(&error).hint(error.hint()),
-    )?;
+    atomic::write_named(&arguments.output, harmless(&made.baseline.to_text(), true).as_bytes())
+        .map_err(|error| {
+            Failure::input("cannot write a baseline").because(&error).hint(error.hint())
+        })?;
     let metrics: Vec<&str> = made.metrics.iter().map(MetricName::as_str).collect();
     say!(
         "baseline of {} ({}) written to `{}`; commit it",
@@ -132,8 +134,11 @@ fn refuse(
     let chosen = if arguments.json { Form::Json } else { arguments.format };
     let output = arguments.output.iter().map(|path| (chosen, path));
     for (form, path) in arguments.also.iter().map(|(form, path)| (*form, path)).chain(output) {
-        atomic::write_named(path, refusal.render(&folder, form).as_bytes())
-            .map_err(|error| Failure::unwritable("the verdict", &error))?;
+        atomic::write_named(
+            path,
+            harmless(&refusal.render(&folder, form), is_for_github(form)).as_bytes(),
+        )
+        .map_err(|error| Failure::unwritable("the verdict", &error))?;
     }
     if let Some(path) = summary {
         append_text(path, &refusal.render(&folder, Form::Markdown))?;
@@ -187,7 +192,8 @@ fn write_forms(
     summary: Option<&Path>,
 ) -> Result<(), Failure> {
     let write = |path: &Path, form: Form| {
-        atomic::write_named(path, render(report, context, form).as_bytes())
+        let text = harmless(&render(report, context, form), is_for_github(form));
+        atomic::write_named(path, text.as_bytes())
             .map_err(|error| Failure::unwritable("the verdict", &error))
     };
     for (format, path) in &arguments.also {
@@ -204,9 +210,14 @@ fn write_forms(
     Ok(())
 }
 
+/// Returns whether a form holds workflow commands.
+fn is_for_github(form: Form) -> bool {
+    form == Form::Github
+}
+
 /// Prints a verdict; that for GitHub holds commands.
 fn print_form(text: &str, form: Form) {
-    if form == Form::Github { streams::print_commands(text) } else { out!("{text}") }
+    if is_for_github(form) { streams::print_commands(text) } else { out!("{text}") }
 }
 
 /// Appends to the file GitHub names, which may hold what earlier commands of the step wrote; what
@@ -221,7 +232,8 @@ fn append_text(path: &Path, text: &str) -> Result<(), Failure> {
         Failure::input(format!("cannot append to the job summary `{}`", path.display()))
             .because(error)
     };
+    atomic::check_way(path).map_err(|error| Failure::unwritable("the job summary", &error))?;
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|e| cannot(&e))?;
-    file.write_all(format!("{text}\n").as_bytes()).map_err(|e| cannot(&e))
+    file.write_all(format!("{}\n", harmless(text, false)).as_bytes()).map_err(|e| cannot(&e))
 }

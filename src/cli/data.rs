@@ -23,7 +23,7 @@ use crate::report::{grouped, whole, wrap_text};
 use crate::session::{Images, LoadedExperiment, data_folders, download_folder, is_experiment_file};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
-use crate::store::atomic::{self, AtomicError, Durability};
+use crate::store::atomic::{self, AtomicError};
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
@@ -288,7 +288,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
     conversion
         .write(|name, bytes| {
             // Whoever loses power converts again; a flush an image would take hours.
-            atomic::write_with(&output.join(name), bytes, Durability::Cached)
+            atomic::write_below(&output.join(name), bytes)
         })
         .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;
     let images = whole(conversion.images());

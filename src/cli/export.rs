@@ -5,6 +5,7 @@ use std::path::Path;
 use super::failure::{Exit, Failure};
 use super::folders::refuse_leftovers;
 use super::model_arguments::ExportArguments;
+use crate::base::text::harmless;
 use crate::engine::model_file::ModelCard;
 use crate::session::{Model, models_in};
 use crate::store::atomic;
@@ -57,5 +58,5 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<Exit, Failure> {
 fn pretty(card: &ModelCard) -> Vec<u8> {
     let mut text = serde_json::to_string_pretty(card).expect("a card serialises to JSON");
     text.push('\n');
-    text.into_bytes()
+    harmless(&text, true).into_bytes()
 }

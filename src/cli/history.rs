@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::arguments::{HistoryArguments, HistoryFormat};
 use super::failure::{Exit, Failure};
+use crate::base::text::harmless;
 use crate::check::history::{HistoryLine, WORN_OUT, html, looks_at, read_history, svg, terminal};
 use crate::check::{CheckReport, Warning};
 use crate::store::atomic;
@@ -28,8 +29,11 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Exit, Failure> {
         }
     };
     match &arguments.output {
-        Some(path) => atomic::write_named(path, written.as_bytes())
-            .map_err(|error| Failure::unwritable("the history", &error))?,
+        Some(path) => {
+            let commands = arguments.format == HistoryFormat::Html;
+            atomic::write_named(path, harmless(&written, commands).as_bytes())
+                .map_err(|error| Failure::unwritable("the history", &error))?;
+        }
         None => out!("{written}"),
     }
     Ok(Exit::Done)
@@ -50,8 +54,9 @@ pub(super) fn append(path: &Path, report: &CheckReport, baseline: String) -> Res
     let cannot = |error: &std::io::Error| {
         Failure::input(format!("cannot append to the history `{}`", path.display())).because(error)
     };
+    atomic::check_way(path).map_err(|error| Failure::unwritable("the history", &error))?;
     let mut file =
         OpenOptions::new().create(true).append(true).open(path).map_err(|error| cannot(&error))?;
-    let line = HistoryLine::of(report, Some(baseline)).to_text();
+    let line = harmless(&HistoryLine::of(report, Some(baseline)).to_text(), true);
     file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| cannot(&error))
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
+use crate::base::text::harmless;
 use crate::base::{MemberId, Metric, MetricName, format};
 use crate::record::Outcome;
 use crate::report::{duration, grouped, whole};
@@ -208,7 +209,8 @@ impl<'a> Progress<'a> {
         let parts = state.parts(self.began.elapsed().as_secs_f64());
         self.bar.set_position(state.images_seen());
         self.bar.set_message(fitting(&parts, self.width.saturating_sub(MIN_BAR)));
-        self.bar.set_prefix(shortened(&self.best(state), self.width.saturating_sub(1)));
+        let best = harmless(&self.best(state), false);
+        self.bar.set_prefix(shortened(&best, self.width.saturating_sub(1)));
     }
 
     fn write_line(&self, state: &mut State, event: &Event<'_>) {

@@ -7,6 +7,7 @@ use super::failure::{Exit, Failure};
 use super::notices::listener;
 use super::terminal::Terminal;
 use super::view::narrow;
+use crate::base::text::harmless;
 use crate::report::predicted::Predicted;
 use crate::report::{self, Format, Page, Subject, View};
 use crate::results::ExperimentResults;
@@ -51,6 +52,8 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
     let Some(path) = &arguments.output else {
         let page = Page { width: terminal.width, colour: terminal.color };
         out!("{}", report::render(&subjects, format, page));
+        // The process ends, and its memory with it: to give it back piece by piece takes longer.
+        std::mem::forget(found);
         return Ok(Exit::Done);
     };
     match file {
@@ -59,7 +62,9 @@ pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<
         }
         _ => {
             let page = Page { width: terminal.width, colour: false };
-            write(path, report::render(&subjects, format, page).as_bytes())?;
+            // Style sheets have `::` of their own.
+            let commands = format == Format::Html;
+            write(path, &harmless(&report::render(&subjects, format, page), commands))?;
         }
     }
     Ok(Exit::Done)
@@ -96,15 +101,16 @@ fn pairs(texts: &[String]) -> Result<Vec<ConfusionPair>, Failure> {
     texts.iter().map(pair).collect()
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    atomic::write_named(path, bytes).map_err(|error| Failure::unwritable("the report", &error))
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    atomic::write_named(path, text.as_bytes())
+        .map_err(|error| Failure::unwritable("the report", &error))
 }
 
 /// Prints a text or writes it to a file.
 pub(super) fn deliver(text: &str, output: Option<&PathBuf>, what: &str) -> Result<(), Failure> {
     match output {
         None => out!("{text}"),
-        Some(path) => atomic::write_named(path, text.as_bytes())
+        Some(path) => atomic::write_named(path, harmless(text, false).as_bytes())
             .map_err(|error| Failure::unwritable(&format!("the {what}"), &error))?,
     }
     Ok(())

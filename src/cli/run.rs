@@ -84,7 +84,10 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         },
     };
     let finished = train(&mut session, &plan, engine.as_ref(), how, terminal)?;
-    Ok(finish(arguments, terminal, &plan, &finished))
+    let exit = finish(arguments, terminal, &plan, &finished);
+    // The process ends, and its memory with it: to give it back piece by piece takes longer.
+    std::mem::forget((finished, plan));
+    Ok(exit)
 }
 
 /// Trains what `plan` lacks, until it is done or a person stops it, and shows how it goes.

@@ -6,7 +6,7 @@ use super::arguments::TensorboardArguments;
 use super::failure::{Exit, Failure};
 use crate::report::tensorboard::{FILE_NAME, each_file};
 use crate::session::{Reading, folders_below};
-use crate::store::atomic::{self, AtomicError, Durability};
+use crate::store::atomic::{self, AtomicError};
 
 pub(super) fn tensorboard(arguments: &TensorboardArguments) -> Result<Exit, Failure> {
     let mut files = 0;
@@ -16,7 +16,7 @@ pub(super) fn tensorboard(arguments: &TensorboardArguments) -> Result<Exit, Fail
         each_file(experiment, &mut |folders, bytes| {
             let path: PathBuf = folders.iter().fold(root.clone(), |path, name| path.join(name));
             files += 1;
-            atomic::write_with(&path.join(FILE_NAME), bytes, Durability::Cached)
+            atomic::write_below(&path.join(FILE_NAME), bytes)
         })
         .map_err(|error: AtomicError| Failure::unwritable("event files", &error))?;
     }

@@ -9,6 +9,10 @@ use image::{ExtendedColorType, ImageEncoder as _};
 use super::csv::csv_cell;
 use super::dataset::{Dataset, Splits};
 use super::error::DataError;
+use crate::base::text::is_printable;
+
+/// Bytes of the longest name of a folder.
+const LONGEST: usize = 255;
 
 /// A form of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +108,15 @@ fn class_folders(dataset: &Dataset) -> Result<Vec<String>, DataError> {
         let taken = folders.iter().position(|taken| *taken == folder);
         let problem = match (folder.as_str(), taken) {
             ("", _) => "a class has no name".to_owned(),
+            (name, _) if name.len() > LONGEST => {
+                format!(
+                    "the name of a class has {} bytes, at most {LONGEST} are one of a folder",
+                    name.len()
+                )
+            }
+            (name, _) if name.chars().any(|c| c.is_control() || !is_printable(c)) => {
+                format!("class `{}` has characters that are not to be seen", class.escape_debug())
+            }
             (name, _) if name.starts_with('.') => {
                 format!("class `{class}` begins with a full stop, and such folders are passed over")
             }
@@ -260,6 +273,10 @@ mod tests {
             (["..", "x"], "class `..` begins with a full stop"),
             (["x", ".y"], "class `.y` begins with a full stop"),
             (["", "x"], "a class has no name"),
+            (["a\u{1b}[2J", "x"], "class `a\\u{1b}[2J` has characters that are not to be seen"),
+            (["a\0", "x"], "class `a\\0` has characters that are not to be seen"),
+            (["\u{202e}a", "x"], "class `\\u{202e}a` has characters that are not to be seen"),
+            ([&"x".repeat(256), "x"], "the name of a class has 256 bytes, at most 255"),
         ] {
             let found = problem(names);
             let expected = format!("cannot convert dataset `tiny` to folders: {expected}");

@@ -198,7 +198,7 @@ impl<'a> Member<'a> {
             epochs,
             selected_epoch,
             selection,
-            metrics,
+            metrics: metrics.into(),
             trainable_parameters: network.trainable_parameters(),
             path: network.path(),
             images_trained,

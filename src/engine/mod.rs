@@ -4,6 +4,7 @@
 //! statistics. Invariant: the result of a member depends on its job alone, never on other jobs,
 //! workers or packs.
 
+mod card_layers;
 mod checkpoint;
 mod cpu;
 #[cfg(feature = "cuda")]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::card_layers::check_layers;
 use super::weights::WeightsError;
 use crate::base::seal::Check;
 use crate::base::{MemberId, MetricName};
@@ -155,11 +156,7 @@ pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
     let damaged = |error: serde_json::Error| WeightsError::Unreadable(error.to_string());
     // The version is looked at first: a later card may differ in any other field.
     let card: Value = serde_json::from_str(text).map_err(damaged)?;
-    let version = card.get("version").and_then(Value::as_u64);
-    if version.is_none_or(|version| version <= u64::from(VERSION)) {
-        check_sizes(&card, data.len() / size_of::<f32>())?;
-    }
-    let card: ModelCard = match version {
+    let card: ModelCard = match card.get("version").and_then(Value::as_u64) {
         Some(found) if found > u64::from(VERSION) => {
             return Err(WeightsError::Format { found: format!("{CARD_KEY} {found}") });
         }
@@ -172,29 +169,9 @@ pub fn card_of(bytes: &[u8]) -> Result<ModelCard, WeightsError> {
         let problem = "its card has no classes or images without pixels".to_owned();
         return Err(WeightsError::Unreadable(problem));
     }
+    let weights = data.len() / size_of::<f32>();
+    check_layers(&card.settings.model.layers, weights).map_err(WeightsError::Unreadable)?;
     Ok(card)
-}
-
-/// Makes sure that no layer is larger than the file has weights, before memory is asked for it.
-fn check_sizes(card: &Value, weights: usize) -> Result<(), WeightsError> {
-    let layers = card.pointer("/settings/model/layers").and_then(Value::as_array);
-    for (index, layer) in layers.into_iter().flatten().enumerate() {
-        for key in ["filters", "units", "kernel", "stride"] {
-            let sizes = match layer.get(key) {
-                Some(Value::Array(sizes)) => sizes.as_slice(),
-                Some(size) => std::slice::from_ref(size),
-                None => &[],
-            };
-            let is_impossible = |size: &u64| *size == 0 || *size > weights as u64;
-            if let Some(size) = sizes.iter().filter_map(Value::as_u64).find(is_impossible) {
-                return Err(WeightsError::Unreadable(format!(
-                    "layer {} of its card has `{key}` {size}, and the file has {weights} weights",
-                    index + 1
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn header_of(bytes: &[u8]) -> Result<(Map<String, Value>, &[u8]), WeightsError> {
@@ -261,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_larger_than_its_file_is_refused_before_memory_is_asked_for() {
+    fn a_card_with_an_impossible_layer_is_refused() {
         for units in [0, 1 << 40] {
             let settings = settings(vec![LayerSettings::Flatten, dense(Some(units))]);
             let card = ModelCard { settings, ..card() };

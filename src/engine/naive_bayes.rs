@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::evaluation::{Evaluation, evaluate, log_probabilities};
-use super::weights::{NamedTensor, find, to_safetensors};
+use super::weights::{NamedTensor, WeightsError, find, to_safetensors};
 use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::MetricName;
 use crate::data::{Augmenter, BatchSettings, Batches, Dataset, Order};
@@ -123,7 +123,7 @@ pub(super) fn train(
             epochs: 1,
             selected_epoch: 1,
             selection: Selection::Last,
-            metrics,
+            metrics: metrics.into(),
             trainable_parameters: weights.iter().map(|tensor| tensor.values.len() as u64).sum(),
             path: PATH.to_owned(),
             images_trained,
@@ -162,6 +162,7 @@ pub(super) fn predict(
         variances: values("variance", &[classes, features])?,
         log_shares: values("log-share", &[classes])?,
     };
+    fitted.check()?;
     Ok(log_probabilities(fitted.logits(dataset, indices), classes))
 }
 
@@ -221,6 +222,25 @@ impl Fitted {
         let log_shares =
             of_class.iter().map(|sums| (sums.images / whole.images).ln() as f32).collect();
         Ok(Self { classes, means, variances, log_shares })
+    }
+
+    /// Makes sure that numbers from a file are what a fit can give.
+    fn check(&self) -> Result<(), WeightsError> {
+        let all = |role: &str, values: &[f32], can_be: fn(f32) -> bool| {
+            let wrong = values.iter().find(|value| !can_be(**value));
+            wrong.map_or(Ok(()), |value| {
+                Err(WeightsError::Impossible { name: name(role), value: value.to_string() })
+            })
+        };
+        all("mean", &self.means, f32::is_finite)?;
+        all("variance", &self.variances, |value| value > 0.0 && value.is_finite())?;
+        // A class without training images has the logarithm of 0.
+        all("log-share", &self.log_shares, |value| value <= 0.0)?;
+        if self.log_shares.iter().all(|share| share.is_infinite()) {
+            let value = "no share of any class".to_owned();
+            return Err(WeightsError::Impossible { name: name("log-share"), value });
+        }
+        Ok(())
     }
 
     /// Returns the joint log-likelihoods, the largest of every image brought to 0.

@@ -117,3 +117,31 @@ fn a_class_without_training_images_is_never_predicted() {
     let test = output.predictions.unwrap().test;
     assert!(test.rows().all(|row| row[1] <= 0.0 && row.iter().all(|value| value.is_finite())));
 }
+
+#[test]
+fn numbers_that_no_fit_gives_are_refused() {
+    let output = trained(1e-3, false);
+    let sound = from_safetensors(&output.weights.unwrap()).unwrap();
+    let predicted = |weights: &[NamedTensor]| predict(&dataset(), &splits().test, weights);
+    assert!(predicted(&sound).is_ok());
+    for (role, value) in [
+        ("mean", f32::NAN),
+        ("mean", f32::INFINITY),
+        ("variance", f32::NAN),
+        ("variance", 0.0),
+        ("variance", -1.0),
+        ("variance", f32::INFINITY),
+        ("log-share", f32::NAN),
+        ("log-share", 0.5),
+    ] {
+        let mut weights = sound.clone();
+        let tensor = weights.iter_mut().find(|tensor| tensor.name.ends_with(role)).unwrap();
+        tensor.values[1] = value;
+        let error = predicted(&weights).unwrap_err().to_string();
+        assert!(error.contains(&format!("{role}` holds {value}")), "{error}");
+    }
+    let mut weights = sound;
+    let shares = weights.iter_mut().find(|tensor| tensor.name.ends_with("log-share")).unwrap();
+    shares.values.fill(f32::NEG_INFINITY);
+    assert!(predicted(&weights).is_err());
+}

@@ -71,6 +71,14 @@ pub enum WeightsError {
         /// The value, as text.
         value: String,
     },
+    /// A number that no fit gives.
+    #[error("tensor `{name}` holds {value}, which no fit gives: the file is damaged")]
+    Impossible {
+        /// The tensor.
+        name: String,
+        /// The value, as text.
+        value: String,
+    },
     /// A tensor the network needs is not there.
     #[error("tensor `{name}` is missing: the weights are of another network")]
     Missing {

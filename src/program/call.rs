@@ -143,6 +143,12 @@ impl ProgramEngine<'_> {
     ) -> TrainOutput {
         let workspace = told.workspace;
         let epochs = epochs(answers);
+        let metrics = &self.surroundings.metrics;
+        let impossible = epochs.iter().find_map(|epoch| epoch.impossible(metrics));
+        let verdict = verdict.and_then(|metrics| match impossible {
+            Some(problem) => Err((Outcome::Failed, problem)),
+            None => Ok(metrics),
+        });
         let is_over = matches!(&verdict, Ok(_) | Err((Outcome::Diverged, _)));
         workspace.settle(is_over);
         match verdict {
@@ -407,7 +413,7 @@ fn completed(
         epochs: count,
         selected_epoch: epochs.last().map_or(0, |epoch| epoch.epoch),
         selection: Selection::Last,
-        metrics,
+        metrics: metrics.into(),
         trainable_parameters: 0,
         path: path.to_owned(),
         images_trained: 0,

@@ -13,6 +13,7 @@ mod call;
 mod child;
 #[cfg(unix)]
 mod family;
+mod heard;
 mod identity;
 mod json;
 #[cfg(unix)]
@@ -38,6 +39,7 @@ use crate::spec::settings::{Settings, TrainerSettings};
 use answers::Questions;
 #[cfg(unix)]
 pub use family::kill_all;
+pub use heard::{Heard, Output, hear};
 pub use identity::{Inspector, ProgramError};
 
 /// The numerical path of every program: nothing is known of it.

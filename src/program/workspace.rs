@@ -37,6 +37,13 @@ impl Workspace {
         }
         fs::create_dir_all(folder.join("output"))?;
         let checkpoint = results.join(FOLDER).join(format!("{member}.checkpoint"));
+        if fs::symlink_metadata(&checkpoint).is_ok_and(|facts| facts.is_symlink()) {
+            // The program would write to wherever it leads.
+            return Err(io::Error::other(format!(
+                "`{}` is a symbolic link, which leads elsewhere",
+                checkpoint.display()
+            )));
+        }
         fs::create_dir_all(&checkpoint)?;
         Ok(Self { folder, name, checkpoint })
     }

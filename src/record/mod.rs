@@ -6,11 +6,9 @@
 
 mod number;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::base::{CellId, MemberId, MetricName, SeedPath, TrialId};
+use crate::base::{CellId, MemberId, Metric, MetricName, Metrics, SeedPath, TrialId};
 
 /// How a member or a trial ended, from the best to the worst that can befall a trial: that of the
 /// worst of its members.
@@ -85,6 +83,32 @@ pub struct EpochRecord {
     pub train_seconds: f64,
 }
 
+impl EpochRecord {
+    /// Says which of its values is none that its metric, of those declared, can have; NaN stands for
+    /// what nobody measured.
+    #[must_use]
+    pub fn impossible(&self, declared: &[Metric]) -> Option<String> {
+        let measured = [
+            (MetricName::TRAIN_LOSS, Some(self.train_loss)),
+            (MetricName::TRAIN_ACCURACY, Some(self.train_accuracy)),
+            (MetricName::VALIDATION_LOSS, self.validation_loss),
+            (MetricName::VALIDATION_ACCURACY, self.validation_accuracy),
+        ];
+        let of_metric = measured.into_iter().find_map(|(name, value)| {
+            let value = value.filter(|value| !value.is_nan())?;
+            let metric = declared.iter().find(|metric| metric.name == name)?;
+            (!metric.can_be(value)).then(|| metric.refusal(value))
+        });
+        let others = [("train-seconds", self.train_seconds), ("learning-rate", self.learning_rate)];
+        let of_others = || {
+            let (name, value) = others.into_iter().find(|(_, value)| *value < 0.0)?;
+            Some(format!("`{name}` is {value}, expected 0 or more"))
+        };
+        let problem = of_metric.or_else(of_others)?;
+        Some(format!("{problem}, in epoch {}", self.epoch))
+    }
+}
+
 /// Which epoch's weights were evaluated, and what chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -107,7 +131,7 @@ pub struct MemberSummary {
     pub selection: Selection,
     /// Values of the member's metrics at the selected epoch.
     #[serde(with = "number::map")]
-    pub metrics: BTreeMap<MetricName, f64>,
+    pub metrics: Metrics,
     /// Trainable parameters.
     pub trainable_parameters: u64,
     /// Numerical path taken, for example `dfdx f32` or `fused amx-bf16`.
@@ -157,7 +181,7 @@ pub struct TrialRecord {
     pub reason: Option<String>,
     /// Values of the trial's metrics; empty unless completed.
     #[serde(with = "number::map")]
-    pub metrics: BTreeMap<MetricName, f64>,
+    pub metrics: Metrics,
 }
 
 /// Natural logarithms of the class probabilities of one member, one row per image, in the order of

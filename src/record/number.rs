@@ -88,13 +88,18 @@ pub(super) mod optional {
 
 /// The same for metrics by name, whoever declared them.
 pub(super) mod map {
-    use std::collections::BTreeMap;
+    use std::fmt;
 
-    use super::{Deserialize, Deserializer, Number, Serializer};
-    use crate::base::MetricName;
+    use serde::de::{MapAccess, Visitor};
+
+    use super::{Deserializer, Number, Serializer};
+    use crate::base::{MetricName, Metrics};
+
+    /// Metrics for which there is room at first: as many as a trial of a network has.
+    const USUAL: usize = 10;
 
     pub(in super::super) fn serialize<S: Serializer>(
-        values: &BTreeMap<MetricName, f64>,
+        values: &Metrics,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_map(values.iter().map(|(metric, value)| (metric, Number(*value))))
@@ -102,17 +107,36 @@ pub(super) mod map {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<MetricName, f64>, D::Error> {
-        let values = BTreeMap::<MetricName, Number>::deserialize(deserializer)?;
-        Ok(values.into_iter().map(|(name, number)| (name, number.0)).collect())
+    ) -> Result<Metrics, D::Error> {
+        struct Values;
+
+        impl<'de> Visitor<'de> for Values {
+            type Value = Metrics;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("numbers by the names of metrics")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Metrics, A::Error> {
+                let (mut names, mut values) =
+                    (Vec::with_capacity(USUAL), Vec::with_capacity(USUAL));
+                while let Some((name, Number(value))) =
+                    entries.next_entry::<MetricName, Number>()?
+                {
+                    names.push(name);
+                    values.push(value);
+                }
+                Ok(Metrics::of(names, values))
+            }
+        }
+
+        deserializer.deserialize_map(Values)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use crate::base::{CellId, MetricName, TrialId, digest_of};
+    use crate::base::{CellId, MetricName, Metrics, TrialId, digest_of};
     use crate::record::{EpochRecord, Outcome, TrialRecord};
 
     fn epoch(train_loss: f64, validation_loss: Option<f64>) -> EpochRecord {
@@ -148,7 +172,7 @@ mod tests {
             members: vec![],
             outcome: Outcome::Completed,
             reason: None,
-            metrics: BTreeMap::from([(MetricName::TEST_ACCURACY, 0.75), (latency, f64::INFINITY)]),
+            metrics: Metrics::from([(MetricName::TEST_ACCURACY, 0.75), (latency, f64::INFINITY)]),
         };
         let text = serde_json::to_string(&record).unwrap();
         let back: TrialRecord = serde_json::from_str(&text).unwrap();

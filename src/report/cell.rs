@@ -105,6 +105,7 @@ pub struct TrialLine {
 impl From<&TrialRow> for TrialLine {
     fn from(row: &TrialRow) -> Self {
         let TrialRow { repeat, id, outcome, metrics, reason, path } = row.clone();
+        let metrics = metrics.iter().map(|(name, value)| (name.clone(), *value)).collect();
         Self { repeat, id, outcome, reason, path, metrics }
     }
 }

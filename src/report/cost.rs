@@ -15,11 +15,14 @@ pub(super) fn cost(results: &ExperimentResults, axes: &[AxisLine]) -> Cost {
     let trainings = trainings(results);
     let mut kinds: BTreeMap<usize, Vec<&Training<'_>>> = BTreeMap::new();
     let mut names: Vec<String> = Vec::new();
+    let mut of_cells: Vec<Option<usize>> = vec![None; results.cells.len()];
     for training in &trainings {
-        let name = network_name(&results.cells[training.cell], axes);
-        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            names.len() - 1
+        let index = *of_cells[training.cell].get_or_insert_with(|| {
+            let name = network_name(&results.cells[training.cell], axes);
+            names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            })
         });
         kinds.entry(index).or_default().push(training);
     }
@@ -65,12 +68,15 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
             group_of[*cell] = index;
         }
     }
-    let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
-    for curve in results.curves.iter().filter(|curve| !curve.epochs.is_empty()) {
-        if let Some(group) = group_of.get(curve.cell) {
-            curves.entry((*group, curve.repeat)).or_default().push(curve);
-        }
-    }
+    let mut curves: Vec<(usize, u32, &MemberCurve)> = results
+        .curves
+        .iter()
+        .filter(|curve| !curve.epochs.is_empty())
+        .filter_map(|curve| Some((*group_of.get(curve.cell)?, curve.repeat, curve)))
+        .collect();
+    // Curves of one repeat stay in their order.
+    curves.sort_by_key(|(group, repeat, _)| (*group, *repeat));
+    let sizes: Vec<u32> = results.cells.iter().map(|cell| ensemble_size(results, cell)).collect();
     let mut found = Vec::new();
     for (group, cells) in groups.iter().enumerate() {
         let mut largest: BTreeMap<u32, (usize, &TrialRow)> = BTreeMap::new();
@@ -83,9 +89,12 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
             }
         }
         for (repeat, (cell, trial)) in largest {
-            let size = ensemble_size(results, &results.cells[cell]);
-            let of_repeat = curves.get(&(group, repeat)).into_iter().flatten().copied();
-            let members: Vec<_> = of_repeat.filter(|curve| curve.member < size).collect();
+            let size = sizes[cell];
+            let begin = curves.partition_point(|known| (known.0, known.1) < (group, repeat));
+            let of_repeat =
+                curves[begin..].iter().take_while(|known| (known.0, known.1) == (group, repeat));
+            let members: Vec<_> =
+                of_repeat.map(|known| known.2).filter(|curve| curve.member < size).collect();
             let seconds = seconds(trial).unwrap_or(0.0);
             let rate = trial.metrics.get(&MetricName::IMAGES_PER_SECOND);
             found.push(Training {

@@ -29,13 +29,20 @@ impl Marks {
             best_of(&rows, shares_seeds, floor, metric)
         };
         let all: Vec<usize> = (0..rows.len()).collect();
+        let overall = set(&all);
         let mut in_grid = vec![false; rows.len()];
         for grid in grids {
-            let members: Vec<usize> = grid.entries.iter().flatten().flatten().copied().collect();
+            let mut members: Vec<usize> =
+                grid.entries.iter().flatten().flatten().copied().collect();
+            members.sort_unstable();
+            if members == all {
+                in_grid.clone_from(&overall.members);
+                continue;
+            }
             for (cell, mark) in members.iter().zip(set(&members).members) {
                 in_grid[*cell] = mark;
             }
         }
-        Self { overall: set(&all), in_grid }
+        Self { overall, in_grid }
     }
 }

@@ -1,12 +1,12 @@
 //! Results from a plan and the store that holds its trials.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::axes::{collect_axes, declared_axes};
 use super::facts::Facts;
 use super::model::Summaries;
 use super::model::{CellResults, ExperimentResults, MemberCurve, PATH_SEPARATOR, TrialRow};
-use crate::base::Metric;
+use crate::base::{Metric, Metrics};
 use crate::plan::{Member, Plan, Trial};
 use crate::record::Outcome;
 use crate::spec::experiment::Axis;
@@ -19,10 +19,20 @@ use crate::store::{Store, StoreError};
 pub fn assemble(plan: &Plan, store: &Store) -> Result<ExperimentResults, StoreError> {
     let curves = curves(plan, store)?;
     let results = assemble_trials(plan, store);
-    match impossible(&results) {
+    match impossible(&results).or_else(|| impossible_epoch(&results, &curves)) {
         Some(problem) => Err(StoreError::Impossible { folder: store.folder().to_owned(), problem }),
         None => Ok(ExperimentResults { curves, ..results }),
     }
+}
+
+/// Says which epoch of which member has a value that its metric, as declared, cannot have.
+fn impossible_epoch(results: &ExperimentResults, curves: &[MemberCurve]) -> Option<String> {
+    curves.iter().find_map(|curve| {
+        let mut epochs = curve.epochs.iter();
+        let problem = epochs.find_map(|epoch| epoch.impossible(&results.facts.metrics))?;
+        let (repeat, cell) = (curve.repeat, &results.cells[curve.cell].name);
+        Some(format!("{problem} of member {}, in repeat {repeat} of cell `{cell}`", curve.member))
+    })
 }
 
 /// Says which trial has a value that its metric, as declared, cannot have.
@@ -107,7 +117,7 @@ fn trial_row(plan: &Plan, store: &Store, trial: &Trial) -> Option<TrialRow> {
     let worst = known().max_by_key(|record| record.outcome)?;
     let has_ended = worst.outcome == Outcome::Interrupted || known().count() == trial.members.len();
     (has_ended && worst.outcome != Outcome::Completed)
-        .then(|| row(worst.outcome, worst.reason.as_deref().map(str::to_owned), BTreeMap::new()))
+        .then(|| row(worst.outcome, worst.reason.as_deref().map(str::to_owned), Metrics::default()))
 }
 
 /// Returns the numerical paths of the completed members of a trial.

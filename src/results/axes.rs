@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::facts::experiment;
+use crate::base::text::is_printable;
 use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
 use crate::store::Manifest;
@@ -121,12 +122,13 @@ impl AxisKind {
 }
 
 /// Returns the text of every value of an axis: the short form people read or, where two values would
-/// look alike, their notation.
+/// look alike or one cannot be looked at, their notation.
 #[must_use]
 pub fn axis_texts(values: &[Value]) -> Vec<String> {
     let short: Vec<String> = values.iter().map(ToString::to_string).collect();
     let distinct: HashSet<&String> = short.iter().collect();
-    if distinct.len() == values.len() {
+    let can_be_seen = |text: &String| text.chars().all(|c| is_printable(c) && !c.is_control());
+    if distinct.len() == values.len() && short.iter().all(can_be_seen) {
         return short;
     }
     values.iter().map(Value::notation).collect()
@@ -156,5 +158,7 @@ mod tests {
     fn values_that_look_alike_are_told_apart() {
         assert_eq!(axis_texts(&values(&["\"1.1\"", "\"1.10\""])), ["1.1", "1.10"]);
         assert_eq!(axis_texts(&values(&["\"1.1\"", "1.1"])), ["\"1.1\"", "1.1"]);
+        let hostile = ["\"\\u{1b}[2J\"", "\"\\u{202e}\"", "x"];
+        assert_eq!(axis_texts(&values(&hostile)), hostile);
     }
 }

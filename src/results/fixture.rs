@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CellResults, ExperimentResults, Facts, MemberCurve, Origin, Summaries, TrialRow};
-use crate::base::{Metric, MetricName, digest_of};
+use crate::base::{Metric, MetricName, Metrics, digest_of};
 use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
 use crate::spec::experiment::{Axis, ReportSettings};
@@ -86,7 +86,7 @@ pub(crate) fn experiment(
             repeat: repeat as u32,
             id: format!("{index:030x}{repeat:02x}"),
             outcome: Outcome::Completed,
-            metrics: BTreeMap::from([
+            metrics: Metrics::from([
                 (MetricName::TEST_ACCURACY, f64::from(360 - errors) / 360.0),
                 (MetricName::TRAIN_SECONDS, 2.0 + f64::from(*errors) / 8.0),
                 (MetricName::IMAGES_PER_SECOND, 9000.0 - 16.0 * f64::from(*errors)),
@@ -155,7 +155,7 @@ pub(crate) fn augment_grid() -> ExperimentResults {
         repeat: 2,
         id: "f".repeat(32),
         outcome: Outcome::Diverged,
-        metrics: BTreeMap::new(),
+        metrics: Metrics::default(),
         reason: Some("loss became NaN in epoch 2".to_owned()),
         path: None,
     };

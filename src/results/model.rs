@@ -1,11 +1,11 @@
 //! The plain structure: axes, cells with their trials, and training curves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::axes::collect_axes;
 use super::facts::Facts;
-use crate::base::{CellId, Metric, MetricName, Split};
+use crate::base::{CellId, Metric, MetricName, Metrics, Split};
 use crate::record::{EpochRecord, Outcome};
 use crate::spec::experiment::{Axis, Match};
 use crate::spec::selector::{Selector, SelectorError};
@@ -31,7 +31,12 @@ pub struct ExperimentResults {
 ///
 /// The results they belong to are not to change afterwards; a copy of results starts anew.
 #[derive(Debug, Default)]
-pub struct Summaries(pub(super) OnceLock<Vec<BTreeMap<MetricName, Summary>>>);
+pub struct Summaries {
+    /// By cell.
+    pub(super) cells: OnceLock<Vec<BTreeMap<MetricName, Summary>>>,
+    /// Which of the declared metrics some completed trial has.
+    pub(super) met: OnceLock<Vec<bool>>,
+}
 
 impl Clone for Summaries {
     fn clone(&self) -> Self {
@@ -119,7 +124,7 @@ pub struct TrialRow {
     /// How it ended.
     pub outcome: Outcome,
     /// Values of its metrics; empty unless completed.
-    pub metrics: BTreeMap<MetricName, f64>,
+    pub metrics: Metrics,
     /// What went wrong, unless completed.
     pub reason: Option<String>,
     /// Numerical path of its members, several joined by ` and `; absent where it is not known.
@@ -219,10 +224,8 @@ impl ExperimentResults {
 
     /// Returns the declared metrics that at least one completed trial has, in table order.
     pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
-        let completed = || self.cells.iter().flat_map(CellResults::completed);
-        let met: BTreeSet<&MetricName> =
-            completed().flat_map(|trial| trial.metrics.keys()).collect();
-        self.facts.metrics.iter().filter(move |metric| met.contains(&metric.name))
+        let met = self.met();
+        self.facts.metrics.iter().zip(met).filter(|(_, met)| **met).map(|(metric, _)| metric)
     }
 
     /// Returns the step in which `metric` can change: one image of its split, where it counts them.

@@ -14,7 +14,22 @@ impl ExperimentResults {
     /// Returns the summary of a metric over the completed trials of a cell; nothing without one.
     #[must_use]
     pub fn summary(&self, cell: usize, metric: &MetricName) -> Option<&Summary> {
-        self.summaries.0.get_or_init(|| all(self))[cell].get(metric)
+        self.summaries.cells.get_or_init(|| all(self))[cell].get(metric)
+    }
+
+    /// Returns which of the declared metrics some completed trial has.
+    pub(super) fn met(&self) -> &[bool] {
+        self.summaries.met.get_or_init(|| {
+            let mut completed = self.cells.iter().flat_map(CellResults::completed);
+            let declared = &self.facts.metrics;
+            let mut met = vec![false; declared.len()];
+            while let (true, Some(trial)) = (met.contains(&false), completed.next()) {
+                for (met, metric) in met.iter_mut().zip(declared) {
+                    *met = *met || trial.metrics.contains_key(&metric.name);
+                }
+            }
+            met
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::queue::in_training_order;
 use super::event::Event;
+use super::queue::in_training_order;
 use super::queue::{WorkQueue, dataset_of};
 use super::standing::StoreProgress;
 use super::training::with_causes;

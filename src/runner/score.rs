@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::combine::{Ballot, mixture_loss};
-use crate::base::MetricName;
+use crate::base::{MetricName, Metrics};
 use crate::record::{LogProbabilities, MemberRecord, Predictions};
 use crate::spec::settings::{Combine, SplitSeed};
 
@@ -26,7 +26,7 @@ pub(super) fn score(
     members: &[Scored<'_>],
     combine: Combine,
     split_seed: SplitSeed,
-) -> Result<BTreeMap<MetricName, f64>, String> {
+) -> Result<Metrics, String> {
     let test = Split::test(members);
     let validation = Split::validation(members);
     let mut metrics = BTreeMap::new();
@@ -52,13 +52,11 @@ pub(super) fn score(
 
     let records: Vec<&MemberRecord> = members.iter().map(|member| member.record).collect();
     insert_costs(&mut metrics, &records);
-    Ok(metrics)
+    Ok(metrics.into())
 }
 
 /// Returns the metrics of a trial as its members state them: the mean of each that all of them have.
-pub(super) fn stated<'r>(
-    members: impl Iterator<Item = &'r MemberRecord>,
-) -> BTreeMap<MetricName, f64> {
+pub(super) fn stated<'r>(members: impl Iterator<Item = &'r MemberRecord>) -> Metrics {
     let summaries: Vec<_> = members.filter_map(|record| record.summary.as_ref()).collect();
     let names = summaries.first().into_iter().flat_map(|summary| summary.metrics.keys());
     let mean = |name: &MetricName| {

@@ -14,7 +14,7 @@ fn record(seconds: f64, images: u64, memory: f64) -> MemberRecord {
             epochs: 4,
             selected_epoch: 4,
             selection: Selection::Last,
-            metrics: BTreeMap::from([
+            metrics: Metrics::from([
                 (MetricName::TRAIN_SECONDS, seconds),
                 (MetricName::PEAK_MEMORY, memory),
                 (MetricName::TRAIN_ACCURACY, 0.5),
@@ -35,11 +35,7 @@ fn predictions(test: &[f32], test_labels: &[u16]) -> Predictions {
 }
 
 /// Scores members that gave these probabilities of three classes.
-fn scored(
-    members: &[&[f32]],
-    labels: &[u16],
-    combine: Combine,
-) -> Result<BTreeMap<MetricName, f64>, String> {
+fn scored(members: &[&[f32]], labels: &[u16], combine: Combine) -> Result<Metrics, String> {
     let record = record(2.0, 100, 8.0);
     let members: Vec<Scored<'_>> = members
         .iter()
@@ -130,7 +126,8 @@ fn an_over_confident_network_pays_for_its_mistakes_in_full() {
 fn what_one_network_comes_to_is_what_its_evaluation_said() {
     let mut record = record(2.0, 100, 8.0);
     let stated = &mut record.summary.as_mut().unwrap().metrics;
-    stated.extend([(MetricName::TEST_ACCURACY, 0.75), (MetricName::TEST_LOSS, 0.125)]);
+    stated.insert(MetricName::TEST_ACCURACY, 0.75);
+    stated.insert(MetricName::TEST_LOSS, 0.125);
     let member = || Scored { record: &record, predictions: predictions(&[0.5, 0.25, 0.25], &[1]) };
     let alone = score(&[member()], Combine::Mean, SplitSeed::Trial).unwrap();
     close(alone[&MetricName::TEST_ACCURACY], 0.75);

@@ -158,9 +158,15 @@ pub(super) fn record(
             Ended { record, predictions: None, weights: None }
         }
         Ok(output) => {
-            record.epochs = output.epochs;
-            // Programs predict nothing that is looked at here.
+            // Programs predict nothing that is looked at here, and know what they measure.
             let predicts = !member.settings.trainer.is_command();
+            let declared = member.settings.trainer.metrics();
+            let problem = output.epochs.iter().find_map(|epoch| epoch.impossible(&declared));
+            if let (true, Some(problem)) = (predicts, problem) {
+                record.reason = Some(problem);
+                return Ended { record, predictions: None, weights: None };
+            }
+            record.epochs = output.epochs;
             if output.outcome == Outcome::Completed && predicts {
                 let images = images.map_or((0, 0), |attempt| {
                     (attempt.splits.validation.len(), attempt.splits.test.len())

@@ -13,7 +13,7 @@ use super::standing::is_tried_again;
 use super::stop::StopSignal;
 use super::training::{Attempt, Ended, pack_capacity, record, train};
 use super::{Batch, RunError, RunOptions, Supply};
-use crate::base::Metric;
+use crate::base::{Metric, Metrics};
 use crate::data::Dataset;
 use crate::engine::{Engine, EpochObserver};
 use crate::plan::Plan;
@@ -421,7 +421,7 @@ impl<'a> Workers<'a> {
             members: ids,
             outcome: Outcome::Completed,
             reason: None,
-            metrics: std::collections::BTreeMap::new(),
+            metrics: Metrics::default(),
         };
         let records = members.iter().map(|(record, _)| record);
         if let Some((index, worst)) =

@@ -41,8 +41,8 @@ pub(super) fn close(site: &Site<'_>, images: &mut Images) -> Result<Closed, Erro
     if let Some(notice) = mixed_paths(site.plan, &store) {
         site.listener.tell(&notice);
     }
-    derived::renew(site.plan, &mut store, images)?;
     let left = outstanding(site.plan, &StoreProgress::new(store.view(), false));
+    derived::renew(site.plan, store, images)?;
     let closed = Closed { summary, members_left: left.members.len() };
     site.listener.tell(&Notice::Closed {
         completed: closed.summary.trials_completed,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Finished, Listener, LoadedExperiment, Reading, Session, metric_of};
+use crate::base::text::harmless;
 use crate::base::{CellId, Metric, MetricName};
 use crate::data::DataFolders;
 use crate::report::Page;
@@ -71,7 +72,7 @@ impl Confirming {
             [("confirm.md", CompareFormat::Markdown), ("confirm.json", CompareFormat::Json)]
         {
             let text = render(&found, format, plain);
-            atomic::write(&fresh.folder.join(file), text.as_bytes())
+            atomic::write(&fresh.folder.join(file), harmless(&text, false).as_bytes())
                 .map_err(|error| Error::unwritable("the confirmation", &error))?;
         }
         Ok(found)

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use super::reading::{assembled, from_tables, store_and_plan};
+use super::reading::{assembled, store_and_plan, tables_of};
 use super::{Error, Images, evidence};
+use crate::base::text::harmless;
 use crate::plan::Plan;
 use crate::report::{self, Subject};
 use crate::results::ExperimentResults;
@@ -12,18 +13,20 @@ use crate::store::atomic::{self, AtomicError};
 use crate::store::{Derived, Store};
 use crate::tables;
 
-/// Returns the results in `store`; writes tables, report and charts unless they are there already
-/// as they would be written.
+/// Returns the results in `store`, which is closed; writes tables, report and charts unless they are
+/// there already as they would be written.
 pub(super) fn renew(
     plan: &Plan,
-    store: &mut Store,
+    mut store: Store,
     images: &mut Images,
 ) -> Result<ExperimentResults, Error> {
     let folder = store.folder().to_owned();
-    if is_whole(&folder) {
-        return Ok(from_tables(&folder)?.1);
+    if let Some(derived) = whole(&folder) {
+        // Tables take as much memory as journals do.
+        drop(store);
+        return Ok(tables_of(&folder, Some(derived))?.1);
     }
-    let results = write(plan, store, images)?;
+    let results = write(plan, &store, images)?;
     store.conclude().map_err(|error| {
         Error::of_store(format!("cannot write results to `{}`", folder.display()), &error)
     })?;
@@ -32,7 +35,7 @@ pub(super) fn renew(
 
 /// Brings what was made from the journals in `folder` up to date, before it is judged.
 pub(crate) fn refresh(folder: &Path, images: &mut Images) -> Result<(), Error> {
-    if !folder.join("journal").is_dir() || is_whole(folder) {
+    if !folder.join("journal").is_dir() || whole(folder).is_some() {
         return Ok(());
     }
     let (store, plan) = store_and_plan(folder)?;
@@ -44,7 +47,13 @@ pub(crate) fn refresh(folder: &Path, images: &mut Images) -> Result<(), Error> {
 
 /// Returns whether tables, report and charts are there as they would be written.
 pub(super) fn is_whole(folder: &Path) -> bool {
-    Derived::of_journals(folder).is_some_and(|derived| derived.is_whole(folder))
+    whole(folder).is_some()
+}
+
+/// Returns what tables, report and charts were made from, if they are all there as they were made
+/// from what the journals hold now.
+fn whole(folder: &Path) -> Option<Derived> {
+    Derived::of_journals(folder).filter(|derived| derived.is_whole(folder))
 }
 
 /// Replaces the tables and the Markdown report with its charts, and returns the results in them.
@@ -74,5 +83,5 @@ pub(crate) fn write_markdown(
     for attachment in attachments {
         write(&folder.join(&attachment.path), &attachment.bytes)?;
     }
-    write(path, text.as_bytes())
+    write(path, harmless(&text, false).as_bytes())
 }

@@ -210,13 +210,14 @@ impl<'a> Clinic<'a> {
             let reason = output.reason.unwrap_or_else(|| output.outcome.name().to_owned());
             return Err(cannot().because_of(reason));
         }
-        let mut metrics = output.summary.map(|summary| summary.metrics).unwrap_or_default();
+        let metrics = output.summary.map(|summary| summary.metrics).unwrap_or_default();
         let declared = &self.loaded.document.experiment().metrics;
-        metrics.retain(|name, _| {
+        let is_of_seed = |name: &MetricName| {
             let metric = declared.iter().find(|metric| metric.name == *name);
             metric.is_some_and(|metric| !metric.unit.is_cost())
-        });
-        Ok(metrics)
+        };
+        let kept = metrics.iter().filter(|(name, _)| is_of_seed(name));
+        Ok(kept.map(|(name, value)| (name.clone(), *value)).collect())
     }
 }
 

@@ -17,10 +17,10 @@ use crate::plan::{
 };
 use crate::report::reference;
 use crate::spec::architecture::Architecture;
+use crate::spec::experiment::Experiment;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
 use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, Source, TrainerSettings};
-use crate::spec::experiment::Experiment;
 use crate::spec::{Document, Edition, Override, nearest};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
@@ -471,4 +471,3 @@ pub(super) fn is_imported(experiment: &Experiment) -> bool {
     let TrainerSettings::Command(command) = &experiment.base.trainer else { return false };
     command.command.texts().take(2).eq(["bench", "import"])
 }
-

@@ -6,9 +6,9 @@
 //! says what was tried, why it failed and the way out.
 
 mod candidate;
+mod closing;
 mod confirming;
 mod control;
-mod closing;
 mod derived;
 pub(crate) mod difference;
 mod doctor;
@@ -22,8 +22,8 @@ mod images;
 mod metrics;
 mod models;
 mod notice;
-mod plan_summary;
 mod outliers;
+mod plan_summary;
 mod programs;
 mod reading;
 mod repository;
@@ -164,12 +164,13 @@ impl Session {
         engine: &(dyn Engine + Send + Sync),
         how: Training<'_>,
     ) -> Result<Finished, Error> {
-        let (mut store, summary) = train::train(self, plan, engine, how)?;
-        let results = derived::renew(plan, &mut store, &mut self.images)?;
+        let (store, summary) = train::train(self, plan, engine, how)?;
+        let folder = store.folder().to_owned();
+        let results = derived::renew(plan, store, &mut self.images)?;
         if self.experiment.document.experiment().measure.is_some() {
             outliers::tell(&results, &self.images.listener);
         }
-        Ok(Finished { results, summary, folder: store.folder().to_owned() })
+        Ok(Finished { results, summary, folder })
     }
 }
 

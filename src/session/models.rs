@@ -124,7 +124,11 @@ fn model(store: &Store, plan: &Plan, trial: &Trial, index: usize) -> Result<Mode
         trainable_parameters: architecture.trainable_parameters() as u64,
         other_parameters: architecture.other_parameters() as u64,
         path: summary.map_or_else(String::new, |summary| summary.path.clone()),
-        metrics: summary.map(|summary| summary.metrics.clone()).unwrap_or_default(),
+        metrics: summary
+            .iter()
+            .flat_map(|summary| &summary.metrics)
+            .map(|(name, value)| (name.clone(), *value))
+            .collect(),
         commit: Build::current().commit,
         settings: (*cell.settings).clone(),
     };

@@ -35,12 +35,21 @@ impl Reading {
             results,
             stored,
         };
-        if has_journal(folder) && Derived::fresh(folder).is_none() {
-            let (store, plan) = store_and_plan(folder)?;
-            let results = assembled(&plan, &store)?;
-            return Ok(reading(store.manifest().clone(), results, OnceCell::from((store, plan))));
-        }
-        let (manifest, results) = from_tables(folder)?;
+        let (manifest, results) = if has_journal(folder) {
+            let Some(derived) = Derived::fresh(folder) else {
+                let (store, plan) = store_and_plan(folder)?;
+                let results = assembled(&plan, &store)?;
+                let manifest = store.manifest().clone();
+                return Ok(reading(manifest, results, OnceCell::from((store, plan))));
+            };
+            tables_of(folder, Some(derived))?
+        } else {
+            let derived = Derived::of_tables(folder);
+            tables_of(
+                folder,
+                derived.map_err(|error| Error::of_store(cannot_read(folder), &error))?,
+            )?
+        };
         Ok(reading(manifest, results, OnceCell::new()))
     }
 
@@ -64,10 +73,11 @@ impl Reading {
     }
 }
 
-/// Returns what the tables in `folder` hold, each held against its digest where there is one.
-pub(super) fn from_tables(folder: &Path) -> Result<(Manifest, ExperimentResults), Error> {
-    let derived =
-        Derived::of_tables(folder).map_err(|error| Error::of_store(cannot_read(folder), &error))?;
+/// Returns what the tables in `folder` hold, which were held against their digests in `derived`.
+pub(super) fn tables_of(
+    folder: &Path,
+    derived: Option<Derived>,
+) -> Result<(Manifest, ExperimentResults), Error> {
     let is_of_the_start = derived.is_none();
     let mut manifest = match derived {
         Some(derived) => derived.into_manifest(),

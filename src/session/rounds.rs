@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::closing::{Closed, close};
 use super::train::refuse_unscorable;
 use super::{
-    Error, LoadedExperiment, Notice, Session, Training, derived, programs, refuse_absent, siblings,
+    Error, LoadedExperiment, Notice, Session, Training, derived, doctor, programs, refuse_absent,
+    siblings,
 };
 use super::{Images, Listener, manifest_in};
 use crate::cluster::{Again, Patience, Round, Who, Work};
@@ -119,7 +120,10 @@ impl Session {
         let listener = images.listener.clone();
         let workers = working.training.workers.or_else(|| engine.workers());
         let workers = workers.unwrap_or_else(super::train::cores);
-        let programs = programs::engine(loaded, plan, engine, folder)?;
+        doctor::refuse_order_effects(plan, &images.programs, folder, &listener)?;
+        let experiment = loaded.document.experiment();
+        let workers = if experiment.measure.is_some() { 1 } else { workers };
+        let programs = programs::engine(experiment, loaded.folder()?, plan, engine, folder)?;
         let draft = loaded.manifest_draft(plan, images, programs.description())?;
         let site = Site {
             loaded,

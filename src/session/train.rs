@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{
     Error, Images, Listener, LoadedExperiment, Notice, Session, doctor, programs, siblings,
 };
+use crate::base::text::harmless;
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedDataset};
 use crate::record::{Outcome, TrialRecord};
@@ -139,7 +140,7 @@ pub(super) fn tell_damages(store: &Store, listener: &Listener) {
 /// dataset.
 pub(super) fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Result<(), Error> {
     let write = |name: String, text: String| {
-        let path = folder.join(name);
+        let (path, text) = (folder.join(name), harmless(&text, false));
         if read_file(&path).is_ok_and(|known| known == text.as_bytes()) {
             return Ok(());
         }
@@ -153,7 +154,9 @@ pub(super) fn write_lists(plan: &Plan, images: &mut Images, folder: &Path) -> Re
         let names = serde_json::to_string(&dataset.classes).expect("text serialises to JSON");
         write(format!("labels{suffix}.list"), names + "\n")?;
         if !dataset.skipped.is_empty() {
-            write(format!("skipped{suffix}.list"), dataset.skipped.join("\n") + "\n")?;
+            let lines: Vec<String> =
+                dataset.skipped.iter().map(|line| line.replace('\n', "\\n")).collect();
+            write(format!("skipped{suffix}.list"), lines.join("\n") + "\n")?;
         }
     }
     Ok(())

@@ -210,11 +210,11 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
     match *layer {
         LayerSettings::Conv { filters, kernel, stride, padding, bias, .. } => {
             let (output, windows, channels) = slide(input, kernel, stride, padding, Some(filters))?;
-            let weights = kernel * kernel * channels * filters;
+            let weights = product(&[kernel, kernel, channels, filters]);
             summary.output = output;
             summary.windows = Some(windows);
-            summary.trainable_parameters = weights + if bias { filters } else { 0 };
-            summary.multiply_accumulates = windows.0.output * windows.1.output * weights;
+            summary.trainable_parameters = weights.saturating_add(if bias { filters } else { 0 });
+            summary.multiply_accumulates = product(&[windows.0.output, windows.1.output, weights]);
         }
         LayerSettings::MaxPool { size, stride, padding }
         | LayerSettings::AveragePool { size, stride, padding, .. } => {
@@ -237,8 +237,9 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
             };
             let units = units.unwrap_or(classes);
             summary.output = Shape::Features(units);
-            summary.trainable_parameters = features * units + if bias { units } else { 0 };
-            summary.multiply_accumulates = features * units;
+            let weights = product(&[features, units]);
+            summary.trainable_parameters = weights.saturating_add(if bias { units } else { 0 });
+            summary.multiply_accumulates = weights;
         }
         LayerSettings::Capsules { dimensions, size, .. } => {
             let Shape::Image { height, width, channels } = input else {
@@ -255,7 +256,7 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
             }
             let capsules = channels / dimensions * height * width;
             summary.output = Shape::Features(classes);
-            summary.trainable_parameters = capsules * classes * size * dimensions;
+            summary.trainable_parameters = product(&[capsules, classes, size, dimensions]);
             summary.multiply_accumulates = summary.trainable_parameters;
         }
         LayerSettings::NaiveBayes { .. } => {
@@ -267,11 +268,17 @@ fn summarize(layer: &LayerSettings, input: Shape, classes: usize) -> Result<Laye
             };
             summary.output = Shape::Features(classes);
             // A mean and a variance a feature and class, and the share of every class.
-            summary.trainable_parameters = 2 * features * classes + classes;
-            summary.multiply_accumulates = 2 * features * classes;
+            let moments = product(&[2, features, classes]);
+            summary.trainable_parameters = moments.saturating_add(classes);
+            summary.multiply_accumulates = moments;
         }
     }
     Ok(summary)
+}
+
+/// Multiplies sizes; what no computer counts is the largest number.
+fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product: usize, size| product.saturating_mul(*size))
 }
 
 type Slid = (Shape, (Window, Window), usize);

@@ -5,6 +5,7 @@
 //! Invariant: reading what was written gives an equal value.
 
 use super::value::Value;
+use crate::base::text::is_printable;
 
 /// Characters that end a bare word or mean something.
 const SPECIAL: [char; 8] = [',', '=', '"', '[', ']', '{', '}', '\\'];
@@ -72,7 +73,7 @@ fn write_text(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.extend(c.escape_unicode()),
+            c if !is_printable(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -80,7 +81,7 @@ fn write_text(text: &str, out: &mut String) {
 }
 
 fn is_bare(text: &str) -> bool {
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !SPECIAL.contains(&c);
+    let plain = |c: char| !c.is_whitespace() && is_printable(c) && !SPECIAL.contains(&c);
     !text.is_empty() && text.chars().all(plain)
 }
 

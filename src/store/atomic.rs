@@ -63,12 +63,32 @@ pub fn write_derived(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
     write_with(path, bytes, Durability::Cached)
 }
 
+/// Replaces a file below a folder that a person named, as [`write_derived`] does.
+///
+/// # Errors
+/// If any step fails, or a link that lies inside a results folder is on the way.
+pub fn write_below(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+    check_way(path)?;
+    write_derived(path, bytes)
+}
+
+/// Refuses a path over a link that lies inside a results folder.
+///
+/// # Errors
+/// If it is one.
+pub fn check_way(path: &Path) -> Result<(), AtomicError> {
+    let problem = |source| AtomicError { action: "write", path: path.to_owned(), source };
+    inside::check_way(path).map_err(problem)
+}
+
 /// Writes a file that a person named: a link stays and its target is replaced, and what is no
 /// regular file (a device, a pipe) is written to.
 ///
 /// # Errors
-/// If any step fails; the old content of a regular file stays.
+/// If any step fails, or a link that lies inside a results folder is on the way; the old content of
+/// a regular file stays.
 pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+    check_way(path)?;
     if is_stream(path) {
         let opened = OpenOptions::new().append(true).open(path);
         return opened
@@ -84,6 +104,7 @@ pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
 /// # Errors
 /// If it is a folder, or its folder cannot be written.
 pub fn probe(path: &Path) -> Result<(), AtomicError> {
+    check_way(path)?;
     let problem = |source| AtomicError { action: "write", path: path.to_owned(), source };
     // Opening a pipe would wait for its reader.
     if is_stream(path) {

@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::manifest::Manifest;
 use super::{atomic, inside, journal};
 use crate::base::seal::{Check, open_document, sealed_document};
-use crate::base::{Digest, digest_of};
+use crate::base::{Digest, digest_of, is_file_name};
 
 const FILE: &str = "derived.json";
 /// Raised whenever tables come to mean something else.
@@ -111,7 +111,12 @@ impl Derived {
             let found = u32::try_from(found).unwrap_or(u32::MAX);
             return Err(StoreError::newer(&path, found, VERSION));
         }
-        serde_json::from_value(json).map(Some).map_err(|error| damaged(error.to_string()))
+        let derived: Self =
+            serde_json::from_value(json).map_err(|error| damaged(error.to_string()))?;
+        match derived.files.keys().find(|name| !name.split('/').all(is_file_name)) {
+            Some(name) => Err(damaged(format!("`{}` names no file", name.escape_debug()))),
+            None => Ok(Some(derived)),
+        }
     }
 
     /// Reads the file, if journals are there and it was made from all that they hold.
@@ -128,15 +133,28 @@ impl Derived {
         are_those.then_some(derived)
     }
 
-    /// Reads the file of a folder whose tables hold what its journals hold, each to the byte.
+    /// Reads the file of a folder whose tables hold what its journals hold, each to the byte. Of a
+    /// table in two formats the one counts that is read.
     #[must_use]
     pub fn fresh(folder: &Path) -> Option<Self> {
         let derived = Self::of_journals(folder)?;
-        let is_table = |name: &str| name.starts_with("tables/");
-        let mut tables = derived.files.keys().filter(|name| is_table(name)).peekable();
+        let mut tables = derived.tables_read(folder).peekable();
         let are_sound = tables.peek().is_some()
             && tables.all(|name| matches!(derived.verify(folder, name), Ok(true)));
+        drop(tables);
         are_sound.then_some(derived)
+    }
+
+    /// Returns the tables that are read where they are there: of two formats Parquet.
+    fn tables_read(&self, folder: &Path) -> impl Iterator<Item = &str> {
+        let tables = self.files.keys().map(String::as_str);
+        tables.filter(|name| name.starts_with("tables/")).filter(move |name| {
+            let other = name.strip_suffix(".csv").map(|stem| format!("{stem}.parquet"));
+            other.is_none_or(|other| {
+                !self.files.contains_key(&other)
+                    || fs::symlink_metadata(folder.join(other)).is_err()
+            })
+        })
     }
 
     /// Returns whether everything that was made is there as it was made.

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::*;
-use crate::base::{CellId, Seed, SeedPath, TrialId, digest_of};
+use crate::base::{CellId, Metrics, Seed, SeedPath, TrialId, digest_of};
 use crate::record::{LogProbabilities, MemberSummary, Outcome, PredictionPrecision, Selection};
 use crate::store::{atomic, parts};
 
@@ -442,7 +442,7 @@ fn the_manifest_names_the_paths_the_members_took() {
             epochs: 1,
             selected_epoch: 1,
             selection: Selection::Last,
-            metrics: BTreeMap::new(),
+            metrics: Metrics::default(),
             trainable_parameters: 1,
             path: path.to_owned(),
             images_trained: 1,

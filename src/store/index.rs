@@ -41,6 +41,12 @@ impl<K: Copy + Eq + Hash, V> Index<K, V> {
         self.records.is_empty()
     }
 
+    /// Makes room for so many more records, and for as many again where there is none.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.records.reserve(more);
+        self.places.reserve(more);
+    }
+
     /// Adds a record, or replaces the one with this id.
     pub(super) fn insert(&mut self, id: K, record: V) {
         if let Some(place) = self.places.get(&id) {

@@ -6,12 +6,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::error::StoreError;
 
 /// The folders inside a results folder.
-pub(super) const FOLDERS: [&str; 9] = [
+pub(super) const FOLDERS: [&str; 10] = [
     "journal",
     "predictions",
     "weights",
@@ -21,7 +21,11 @@ pub(super) const FOLDERS: [&str; 9] = [
     "work",
     "submit",
     "logs",
+    "attempts",
 ];
+
+/// What is said of a link.
+const LINK: &str = "it is a symbolic link, and links inside a results folder are not followed";
 
 /// Refuses a results folder in which one of its folders is a link or no folder.
 pub(super) fn check_folders(folder: &Path) -> Result<(), StoreError> {
@@ -36,6 +40,42 @@ pub(super) fn check_folders(folder: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a path that leads over a symbolic link that lies inside a results folder, whoever named
+/// the path: the folder may have come from anywhere, and the link with it.
+///
+/// # Errors
+/// If it does; the message names the link where it is not the path itself.
+pub(super) fn check_way(path: &Path) -> io::Result<()> {
+    let leads_inside =
+        |way: &Path| fs::canonicalize(way).is_ok_and(|real| real.ancestors().any(is_results));
+    let whole = std::path::absolute(path)?;
+    let (mut way, mut is_inside) = (PathBuf::new(), false);
+    for part in whole.components() {
+        way.push(part);
+        let Ok(facts) = fs::symlink_metadata(&way) else { return Ok(()) };
+        if facts.is_symlink() && is_inside {
+            let problem = if way == whole {
+                LINK.to_owned()
+            } else {
+                LINK.replacen("it", &format!("`{}`", way.display()), 1)
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        is_inside = if facts.is_symlink() || part == Component::ParentDir {
+            leads_inside(&way)
+        } else {
+            is_inside || is_results(&way)
+        };
+    }
+    Ok(())
+}
+
+/// Returns whether a folder looks like one of results.
+fn is_results(folder: &Path) -> bool {
+    let holds = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok();
+    holds("manifest.json") && (holds("journal") || holds("tables"))
 }
 
 /// Reads a whole file.
@@ -83,7 +123,7 @@ fn unfollowed(options: &mut OpenOptions) -> &mut OpenOptions {
 /// Says of a link what it is: systems answer `too many levels of symbolic links`.
 fn told(path: &Path, error: io::Error) -> io::Error {
     if fs::symlink_metadata(path).is_ok_and(|facts| facts.is_symlink()) {
-        return unfit("it is a symbolic link, and links inside a results folder are not followed");
+        return unfit(LINK);
     }
     error
 }
@@ -114,6 +154,34 @@ mod tests {
             assert_eq!(message, "it is not a regular file", "{name}");
         }
         assert_eq!(read(&at("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn no_way_leads_over_a_link_inside_a_results_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["out/manifest.json", "out/journal/x.jsonl", "else/x", "plain/manifest.json"] {
+            atomic::write(&at(name), b"{}").unwrap();
+        }
+        for name in ["out/linked", "linked", "plain/linked", "out/journal/linked"] {
+            symlink(at("else"), at(name)).unwrap();
+        }
+        symlink(at("out"), at("named")).unwrap();
+        for refused in [
+            "out/linked",
+            "out/linked/x",
+            "named/linked/x",
+            "else/../out/linked/x",
+            "out/journal/linked",
+        ] {
+            let message = check_way(&at(refused)).unwrap_err().to_string();
+            assert!(message.contains("symbolic link"), "{refused}: {message}");
+        }
+        for free in
+            ["linked/x", "plain/linked/x", "named/new/x", "out/new", "out/../linked/x", "none/x"]
+        {
+            check_way(&at(free)).unwrap();
+        }
     }
 
     #[test]

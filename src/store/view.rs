@@ -139,13 +139,15 @@ pub(super) struct Trial {
     pub(super) place: Place,
 }
 
-/// One entry, ready to be added.
-pub(super) enum Fact {
-    Member(Box<Member>),
-    Trial(Box<Trial>),
-    /// With the index of its journal.
-    Run(Box<Run>, u32),
-    Session(Box<Session>),
+/// What lines say, ready to be added.
+#[derive(Default)]
+pub(super) struct Facts {
+    pub(super) members: Vec<Member>,
+    pub(super) trials: Vec<Trial>,
+    /// With the index of the journal.
+    pub(super) runs: Vec<(Box<Run>, u32)>,
+    /// Version 1.
+    pub(super) sessions: Vec<Session>,
 }
 
 /// The latest word on every member and trial.
@@ -283,18 +285,18 @@ impl View {
         self.sessions.push(session.clone());
     }
 
-    /// Adds an entry of a journal; once all are added, [`View::settle`] is to be called.
-    pub(super) fn add(&mut self, fact: Fact) {
-        match fact {
-            Fact::Member(member) => self.add_member(*member),
-            Fact::Trial(trial) => self.add_trial(*trial),
-            Fact::Session(session) => self.sessions.push(*session),
-            Fact::Run(run, journal) => self.add_run(run, journal),
-        }
+    /// Adds what lines of journals say; once all are added, [`View::settle`] is to be called.
+    pub(super) fn add_all(&mut self, facts: Facts) {
+        self.members.reserve(facts.members.len());
+        self.trials.reserve(facts.trials.len());
+        facts.members.into_iter().for_each(|member| self.add_member(member));
+        facts.trials.into_iter().for_each(|trial| self.add_trial(trial));
+        facts.runs.into_iter().for_each(|(run, journal)| self.add_run(run, journal));
+        self.sessions.extend(facts.sessions);
     }
 
     /// Adds what is asked of the folder, from the journal with this index.
-    fn add_run(&mut self, run: Box<Run>, journal: u32) {
+    pub(super) fn add_run(&mut self, run: Box<Run>, journal: u32) {
         let name = |index: u32| &self.journals[index as usize];
         let is_later = self.run.as_ref().is_none_or(|(before, of)| {
             (run.revision, name(journal)) > (before.revision, name(*of))
@@ -304,7 +306,7 @@ impl View {
         }
     }
 
-    fn add_member(&mut self, member: Member) {
+    pub(super) fn add_member(&mut self, member: Member) {
         let counts = self.members.get(&member.id).is_none_or(|before| {
             member.says_more_than(before).then_with(|| self.order(&member, before)).is_gt()
         });
@@ -325,7 +327,7 @@ impl View {
         is_copy(one).cmp(&is_copy(other)).then_with(by_place)
     }
 
-    fn add_trial(&mut self, trial: Trial) {
+    pub(super) fn add_trial(&mut self, trial: Trial) {
         if self.trials.get(&trial.record.id).is_none() {
             self.trials.insert(trial.record.id, trial);
         } else {

@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::origin::Session;
 use super::parts::{PartReader, Parts};
 use super::prediction::{self, PredictionsError};
-use super::view::{Fact, Member, Place, Trial, View};
+use super::view::{Member, Place, Trial, View};
 use super::{parts, weights};
 use crate::base::{Digest, MemberId};
 use crate::record::{MemberRecord, Predictions, TrialRecord};
@@ -83,7 +83,7 @@ impl Writer {
             ..Entry::default()
         };
         let (appended, place) = self.append(view, &entry)?;
-        view.add(Fact::Member(Box::new(Member {
+        view.add_member(Member {
             id: record.id,
             seed_path: record.seed_path,
             attempt: record.attempt,
@@ -94,7 +94,7 @@ impl Writer {
             predictions: entry.predictions,
             weights: entry.weights.map(Box::new),
             place,
-        })));
+        });
         Ok(appended.position())
     }
 
@@ -117,7 +117,7 @@ impl Writer {
         let entry = Entry { trial: Some(record.clone()), from, ..Entry::default() };
         let (appended, place) = self.append(view, &entry)?;
         let from = entry.from.into();
-        view.add(Fact::Trial(Box::new(Trial { record: record.clone(), from, place })));
+        view.add_trial(Trial { record: record.clone(), from, place });
         view.settle();
         Ok(appended.position())
     }
@@ -126,7 +126,7 @@ impl Writer {
     pub(super) fn add(&self, view: &mut View, entry: &Entry) -> Result<Position, StoreError> {
         let (appended, place) = self.append(view, entry)?;
         if let Some(run) = &entry.run {
-            view.add(Fact::Run(run.clone(), place.journal));
+            view.add_run(run.clone(), place.journal);
         }
         Ok(appended.position())
     }

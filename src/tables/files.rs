@@ -77,6 +77,17 @@ pub enum Problem {
     /// A column is absent.
     #[error("column `{0}` is missing")]
     Column(String),
+    /// An epoch has a value that its metric cannot have.
+    #[error("row {row}: {problem}")]
+    Epoch {
+        /// Row, from 1, header aside.
+        row: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A column that is no axis stands where axes do.
+    #[error("column `{0}` stands among the axes, before `n_trials`, and is none")]
+    Axis(String),
     /// A cell has two trials of one repeat.
     #[error("repeat {repeat} of cell `{cell}` stands there twice")]
     Twice {

@@ -2,11 +2,12 @@
 //!
 //! Rows follow the grid, then the repeat: the order in which trials finished leaves no trace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use crate::base::{MetricName, Unit};
+use crate::base::text::harmless;
+use crate::base::{Metric, MetricName, Unit};
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{
     AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts, shared_histogram,
@@ -22,6 +23,25 @@ pub(super) const COUNTED: [(Outcome, &str); 4] = [
     (Outcome::TimedOut, "n_timed_out"),
     (Outcome::Interrupted, "n_interrupted"),
 ];
+
+/// Columns of the trials and cells tables that every experiment has.
+const FIXED: [&str; 9] =
+    ["cell", "repeat", "trial", "outcome", "reason", "path", "n_trials", "n_planned", "cell_id"];
+/// What the cells table says of every metric.
+const STATISTICS: [&str; 9] =
+    ["mean", "std", "se", "ci95_low", "ci95_high", "ci95_method", "median", "min", "max"];
+
+/// Returns the columns of the trials and cells tables that are no axes.
+pub(super) fn fixed_columns(metrics: &[Metric]) -> BTreeSet<String> {
+    let of_metric = |metric: &Metric| {
+        let column = metric.name.column();
+        let statistics = STATISTICS.map(|statistic| format!("{column}_{statistic}"));
+        std::iter::once(column).chain(statistics)
+    };
+    let counted = COUNTED.map(|(_, name)| name);
+    let fixed = FIXED.into_iter().chain(counted).map(str::to_owned);
+    fixed.chain(metrics.iter().flat_map(of_metric)).collect()
+}
 
 /// The tables of one experiment.
 #[derive(Debug, Clone)]
@@ -99,8 +119,12 @@ fn trials_frame(results: &ExperimentResults) -> PolarsResult<DataFrame> {
     columns.push(column("repeat", rows.iter().map(|row| row.repeat).collect::<Vec<_>>()));
     columns.push(column("trial", rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>()));
     columns.push(column("outcome", rows.iter().map(|row| row.outcome.name()).collect::<Vec<_>>()));
-    columns
-        .push(column("reason", rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>()));
+    columns.push(column(
+        "reason",
+        rows.iter()
+            .map(|row| row.reason.as_deref().map(|reason| harmless(reason, true)))
+            .collect::<Vec<_>>(),
+    ));
     columns.push(column("path", rows.iter().map(|row| row.path.as_deref()).collect::<Vec<_>>()));
     for metric in results.metrics() {
         let values = rows.iter().map(|row| row.metrics.get(&metric.name).copied());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
 use super::files::{Problem, TablesError, read_frame};
+use super::frames::fixed_columns;
 use crate::base::{CellId, Metric};
 use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
@@ -40,14 +41,18 @@ pub fn read(
     facts: Facts,
     declared: &[Axis],
 ) -> Result<ExperimentResults, TablesError> {
-    let (path, frame) = read_frame(folder, "cells")?;
-    let (keys, mut cells, rows) = Table { frame: &frame, path: &path }.cells(declared)?;
-
-    let (path, frame) = read_frame(folder, "trials")?;
-    Table { frame: &frame, path: &path }.trials(&rows, &facts.metrics, &mut cells)?;
+    // No frame is held while the next is read.
+    let (keys, mut cells, rows) = {
+        let (path, frame) = read_frame(folder, "cells")?;
+        Table { frame: &frame, path: &path }.cells(declared, &facts.metrics)?
+    };
+    {
+        let (path, frame) = read_frame(folder, "trials")?;
+        Table { frame: &frame, path: &path }.trials(&rows, &facts.metrics, &mut cells)?;
+    }
 
     let curves = match read_frame(folder, "epochs") {
-        Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&rows)?,
+        Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&rows, &facts.metrics)?,
         Err(TablesError::Missing { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -204,8 +209,11 @@ impl Table<'_> {
     fn cells(
         &self,
         declared: &[Axis],
+        metrics: &[Metric],
     ) -> Result<(Vec<String>, Vec<CellResults>, CellRows), TablesError> {
         let names = self.texts("cell")?;
+        // It ends the axes.
+        self.counts("n_trials", "a count")?;
         let planned = self.counts("n_planned", "a count")?;
         let ids = self.optional("cell_id");
         let keys: Vec<String> = self
@@ -217,6 +225,10 @@ impl Table<'_> {
             .skip(1)
             .take_while(|name| name != "n_trials")
             .collect();
+        let fixed = fixed_columns(metrics);
+        if let Some(key) = keys.iter().find(|key| fixed.contains(*key)) {
+            return Err(self.damaged(Problem::Axis(key.clone())));
+        }
         let axes: Vec<Texts> = keys.iter().map(|key| self.texts(key)).collect::<Result<_, _>>()?;
         let cell = |row: usize| {
             let texts: Vec<Option<&str>> =
@@ -310,7 +322,11 @@ impl Table<'_> {
         Ok(())
     }
 
-    fn curves(&self, rows: &CellRows) -> Result<Vec<MemberCurve>, TablesError> {
+    fn curves(
+        &self,
+        rows: &CellRows,
+        declared: &[Metric],
+    ) -> Result<Vec<MemberCurve>, TablesError> {
         let ids = self.text_column("member")?;
         let mut ids = ids.str().expect("the column was made text").iter();
         let places = self.looked_up("cell", A_CELL, |text| rows.first(text))?;
@@ -328,6 +344,9 @@ impl Table<'_> {
         for row in 0..self.frame.height() {
             let id = ids.next().flatten().unwrap_or_default();
             if curves.last().is_none_or(|curve| curve.id != id) {
+                if let Some(before) = curves.last_mut() {
+                    before.epochs.shrink_to_fit();
+                }
                 curves.push(MemberCurve {
                     id: id.to_owned(),
                     cell: places[row],
@@ -347,6 +366,9 @@ impl Table<'_> {
                 validation_accuracy: validation_accuracies[row],
                 train_seconds: number(&seconds),
             };
+            if let Some(problem) = record.impossible(declared) {
+                return Err(self.damaged(Problem::Epoch { row: row + 1, problem }));
+            }
             curves.last_mut().expect("one was pushed above").epochs.push(record);
         }
         Ok(curves)

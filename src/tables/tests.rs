@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::MetricName;
+use crate::base::{MetricName, Metrics};
 use crate::record::Outcome;
 use crate::results::{fixture, shared_histogram};
 
@@ -127,7 +127,7 @@ fn awkward_numbers_and_texts_survive_both_formats() {
         cell.trials[0].metrics.insert(MetricName::TEST_LOSS, number);
     }
     results.cells[1].trials[0].outcome = Outcome::Failed;
-    results.cells[1].trials[0].metrics.clear();
+    results.cells[1].trials[0].metrics = Metrics::default();
     results.cells[1].trials[0].reason = Some("line one,\n\"line\" two".to_owned());
     let folder = tempfile::tempdir().unwrap();
     let mut paths = write(&frames(&results), folder.path()).unwrap();

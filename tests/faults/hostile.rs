@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::refusals::with_a_network;
 use crate::rig::{End, FAKE, Rig, Tally, answer, copy, copy_of, files, must};
 
 /// What must stay as it is, whatever happens.
@@ -21,6 +22,21 @@ const CALLS: [&[&str]; 7] = [
     &["clean", "out", "--apply", "--force"],
 ];
 
+/// What writes where it is told to: the path takes the place of `@`.
+const OUTPUTS: [&[&str]; 11] = [
+    &["report", "sound", "--format", "html", "--output", "@"],
+    &["report", "sound", "--format", "markdown", "--output", "@"],
+    &["report", "sound", "--format", "latex", "--output", "@"],
+    &["baseline", "sound", "--output", "@"],
+    &["check", "sound", "--baseline", "baseline.json", "--also", "junit=@"],
+    &["check", "sound", "--baseline", "baseline.json", "--history", "@"],
+    &["tensorboard", "sound", "--output", "@"],
+    &["export", "small", "--output", "@"],
+    &["predict", "network.safetensors", "images", "--output", "@"],
+    &["data", "preview", "digits", "--output", "@"],
+    &["data", "convert", "digits", "--form", "folder", "--limit", "9", "--output", "@"],
+];
+
 pub(crate) fn all(rig: &Rig) -> Result<Tally, String> {
     let start = tempfile::tempdir().expect("a folder");
     let place = start.path();
@@ -31,6 +47,8 @@ pub(crate) fn all(rig: &Rig) -> Result<Tally, String> {
     .expect("a file");
     must(place, &["run", "fake.toml", "--out", "out", "--quiet"], 0)?;
     must(place, &["baseline", "out", "--output", "baseline.json"], 0)?;
+    copy(&place.join("out"), &place.join("sound"));
+    with_a_network(place)?;
     let mut targets: Vec<PathBuf> = files(&place.join("out"));
     targets.extend(["journal", "predictions", "tables", "charts"].map(PathBuf::from));
     targets.extend(
@@ -63,6 +81,19 @@ fn link(start: &Path, target: &Path) -> Result<End, String> {
     }
     fs::write(&canary, CANARY).expect("a file");
     let before: Vec<(PathBuf, Vec<u8>)> = contents(outside.path());
+    let named = Path::new("out").join(target).to_string_lossy().into_owned();
+    let named = if kind.is_ok_and(|is_folder| is_folder) { format!("{named}/new") } else { named };
+    for call in OUTPUTS {
+        let call: Vec<String> = call.iter().map(|word| word.replace('@', &named)).collect();
+        let words: Vec<&str> = call.iter().map(String::as_str).collect();
+        let answer = answer(&mut Rig::bench(place.path(), &words));
+        if answer.code != 2 || !answer.stderr.contains("symbolic link") {
+            return Err(about(format!("{call:?}: exit {}\n{}", answer.code, answer.stderr)));
+        }
+        if contents(outside.path()) != before {
+            return Err(about(format!("WRITTEN OUTSIDE by {call:?}")));
+        }
+    }
     let mut refused = false;
     for call in CALLS {
         let answer = answer(&mut Rig::bench(place.path(), call));

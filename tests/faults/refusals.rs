@@ -75,7 +75,7 @@ pub(crate) fn full_disk(rig: &Rig) -> Result<Tally, String> {
 }
 
 /// What writes, beside a run: each to `fresh`, or into the results folder.
-const WRITERS: [(&str, &[&str]); 9] = [
+const WRITERS: [(&str, &[&str]); 14] = [
     ("fresh", &["report", "out", "--format", "html", "--output", "fresh/page.html"]),
     ("fresh", &["report", "out", "--format", "markdown", "--output", "fresh/page.md"]),
     ("fresh", &["baseline", "out", "--output", "fresh/baseline.json"]),
@@ -98,7 +98,37 @@ const WRITERS: [(&str, &[&str]); 9] = [
     ("fresh", &["check", "out", "--baseline", "baseline.json", "--history", "fresh/history.jsonl"]),
     ("fresh", &["confirm", "out", "--out", "fresh/out", "--quiet"]),
     ("old", &["migrate", "old", "--apply"]),
+    ("fresh", &["export", "small", "--output", "fresh/networks"]),
+    ("fresh", &["export", "small", "--output", "fresh/network.safetensors"]),
+    (
+        "fresh",
+        &[
+            "predict",
+            "network.safetensors",
+            "images",
+            "--output",
+            "fresh/said.csv",
+            "--probabilities",
+            "fresh/probabilities.csv",
+            "--gallery",
+            "fresh/gallery.png",
+        ],
+    ),
+    ("fresh", &["compare", "out", "out", "--format", "json", "--output", "fresh/compared.json"]),
+    ("fresh", &["check", "out", "--baseline", "baseline.json", "--also", "junit=fresh/junit.xml"]),
 ];
+
+/// Trains one small network, exports it, and has images for it to predict.
+pub(crate) fn with_a_network(place: &Path) -> Result<(), String> {
+    const SMALL: &str = "name = \"small\"\nrepeats = 1\n[dataset]\nsource = \"digits\"\n\
+        train-limit = 200\n[model]\npreset = \"logistic\"\n[train]\nepochs = 1\n";
+    fs::write(place.join("small.toml"), SMALL).expect("a file");
+    must(place, &["run", "small.toml", "--out", "small", "--save-weights", "--quiet"], 0)?;
+    must(place, &["export", "small", "--output", "network.safetensors"], 0)?;
+    let convert = ["data", "convert", "digits", "--form", "folder", "--limit", "9"];
+    must(place, &[&convert[..], &["--output", "images"]].concat(), 0)?;
+    Ok(())
+}
 
 /// The disk is full from an operation on while a report, a baseline, … is written: exit code 1, and
 /// the file is named.
@@ -112,6 +142,7 @@ pub(crate) fn full_output(rig: &Rig) -> Result<Tally, String> {
     copy(&golden, &place.join("old"));
     must(place, &["run", "fake.toml", "--out", "out", "--quiet"], 0)?;
     must(place, &["baseline", "out", "--output", "baseline.json"], 0)?;
+    with_a_network(place)?;
     let mut cases = Vec::new();
     for (root, call) in WRITERS {
         let undisturbed = copy_of(place);

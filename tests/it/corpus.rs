@@ -58,4 +58,5 @@ replays! {
     idx_files_that_were_fuzzed_are_read_or_refused: "idx",
     csv_files_that_were_fuzzed_are_read_or_refused: "csv",
     images_that_were_fuzzed_are_read_or_refused: "images",
+    output_of_programs_that_was_fuzzed_is_read_or_refused: "program",
 }

@@ -144,10 +144,11 @@ fn a_trial_of_the_baseline_is_seen_again_as_a_control() {
     let drifted = check("worse", &[]);
     assert!(drifted.starts_with("drift: repeat 0 of `"), "{drifted}");
     assert!(drifted.contains("\nok:"), "{drifted}");
-    let json: serde_json::Value =
-        serde_json::from_str(&check("worse", &["--json"])).expect("JSON");
+    let json: serde_json::Value = serde_json::from_str(&check("worse", &["--json"])).expect("JSON");
     assert_eq!(json["control"]["kind"], "drift");
-    assert!(check("worse", &["--format", "github"]).contains("::warning title=bench check drift::"));
+    assert!(
+        check("worse", &["--format", "github"]).contains("::warning title=bench check drift::")
+    );
     let markdown = check("worse", &["--format", "markdown"]);
     assert!(markdown.contains("> drift: repeat 0 of"), "{markdown}");
     // A version of the baseline that does not know its repeats, or another way of dividing: none.

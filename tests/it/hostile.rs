@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use gridbench::check::{Baseline, BaselineError};
-
 use crate::support::{FAKE, Place};
 
 /// Clears the screen, turns the line around, rings the bell, and gives commands on lines of its own.
@@ -43,38 +41,6 @@ fn nothing_a_file_says_reaches_a_terminal_or_the_runner_raw() {
     }
 }
 
-/// What names and notes of a hostile baseline hold, as JSON text.
-const EVIL_NAME: &str = "\\u001b[31m\\u202e\\n::error::evil|<script>";
-
-#[test]
-fn a_baseline_made_to_do_harm_says_nothing_raw_in_any_form() {
-    let place = Place::new();
-    place.file("fake.toml", FAKE.to_owned() + "\n[check]\ntolerance = 1.0\n");
-    place.bench(&["run", "fake.toml", "--quiet"]);
-    place.done(&["baseline", "results/fake", "--output", "baseline.json"]);
-    let text = place.read("baseline.json");
-    let changed = text
-        .replacen("\"augment.rotation=0 augment.shift=0\"", &format!("\"{EVIL_NAME}\""), 1)
-        .replacen("\"experiment\": \"fake\"", &format!("\"experiment\": \"{EVIL_NAME}\""), 1);
-    assert_ne!(changed, text, "something was replaced");
-    place.file("baseline.json", &changed);
-    // The digest is made good: what a file says of itself is no protection.
-    let call = ["check", "results/fake", "--baseline", "baseline.json"];
-    let Err(BaselineError::Digest { stated, found }) = Baseline::from_text(&changed) else {
-        panic!("the digest is looked at")
-    };
-    place.file("baseline.json", changed.replace(&stated.to_string(), &found.to_string()));
-    for form in ["terminal", "json", "markdown", "junit", "bmf", "github-action-benchmark"] {
-        let answer = place.bench(&[&call[..], &["--format", form]].concat());
-        assert!([0, 4, 5].contains(&answer.code), "{form}: {} {}", answer.code, answer.stderr);
-        assert_harmless(form, &(answer.stdout + &answer.stderr));
-    }
-    let answer = place.bench(&[&call[..], &["--format", "github"]].concat());
-    let evil = answer.stdout.lines().find(|line| line.trim_start().starts_with("::error::evil"));
-    assert_eq!(evil, None);
-    assert!(!answer.stdout.contains(['\u{1b}', '\u{202e}']), "{}", answer.stdout);
-}
-
 #[test]
 fn values_that_no_training_can_have_given_are_refused() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/run-1");
@@ -95,6 +61,45 @@ fn values_that_no_training_can_have_given_are_refused() {
             assert!(answer.stderr.contains("`test-accuracy` is"), "{}", answer.stderr);
             assert!(answer.stderr.contains("expected 0 to 1"), "{}", answer.stderr);
         }
+    }
+}
+
+#[test]
+fn epochs_with_values_that_no_training_can_have_given_are_refused() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/run-1");
+    for (key, column, value) in [
+        ("train-accuracy", "train_accuracy", "5.5"),
+        ("train-accuracy", "train_accuracy", "-0.25"),
+        ("train-loss", "train_loss", "-1.0"),
+        ("train-seconds", "train_seconds", "-1.0"),
+        ("learning-rate", "learning_rate", "-1.0"),
+    ] {
+        let place = Place::new();
+        place.copy(&golden, "out");
+        let journal = place.read("out/journal/main.jsonl");
+        let begin = journal.find(&format!("\"{key}\":")).expect("an epoch") + key.len() + 3;
+        let end = begin + journal[begin..].find([',', '}']).expect("the end of the number");
+        let wrong = format!("{}{value}{}", &journal[..begin], &journal[end..]);
+        place.file("out/journal/main.jsonl", wrong);
+        let answer = place.bench(&["report", "out"]);
+        assert_eq!(answer.code, 2, "{key} {value} {} {}", answer.stdout, answer.stderr);
+        assert!(answer.stderr.contains(&format!("`{key}` is")), "{}", answer.stderr);
+        assert!(answer.stderr.contains("in epoch"), "{}", answer.stderr);
+
+        let place = Place::new();
+        place.copy(&golden, "all");
+        place.copy(&golden.join("tables"), "out/tables");
+        place.file("out/manifest.json", place.read("all/manifest.json"));
+        let epochs = place.read("out/tables/epochs.csv");
+        let mut lines: Vec<String> = epochs.lines().map(str::to_owned).collect();
+        let index = lines[0].split(',').position(|name| name == column).expect("the column");
+        let mut cells: Vec<&str> = lines[2].split(',').collect();
+        cells[index] = value;
+        lines[2] = cells.join(",");
+        place.file("out/tables/epochs.csv", lines.join("\n") + "\n");
+        let answer = place.bench(&["report", "out"]);
+        assert_eq!(answer.code, 2, "{column} {value} {} {}", answer.stdout, answer.stderr);
+        assert!(answer.stderr.contains(&format!("row 2: `{key}` is")), "{}", answer.stderr);
     }
 }
 
@@ -124,4 +129,40 @@ fn an_override_with_thirty_thousand_dots_is_refused() {
     let dots = format!("{}=1", vec!["a"; 30_001].join("."));
     let answer = place.bench(&["plan", "fake.toml", "--set", &dots]);
     assert_eq!(answer.code, 2, "{}", answer.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn no_program_is_sent_over_a_link_in_the_folder_of_attempts() {
+    use std::os::unix::fs::symlink;
+
+    let place = Place::new();
+    place.file(
+        "own.toml",
+        "name = \"own\"\nrepeats = 1\n[trainer]\nengine = \"command\"\n\
+         command = [\"sh\", \"own.sh\"]\n\
+         [metrics.test-accuracy]\nunit = \"fraction\"\ndirection = \"maximize\"\n",
+    );
+    place.file("own.sh", "touch $BENCH_CHECKPOINT_DIR/written; exit 3\n");
+    place.file("outside/canary", "");
+    let run = ["run", "own.toml", "--retry-failed", "--retries", "0", "--quiet"];
+    assert_eq!(place.bench(&run).code, 3);
+    let attempts = place.path("results/own/attempts");
+    let names = std::fs::read_dir(&attempts)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let checkpoint = names.into_iter().find(|name| name.ends_with(".checkpoint")).expect("one");
+    std::fs::remove_dir_all(attempts.join(&checkpoint)).expect("a folder");
+    symlink(place.path("outside"), attempts.join(&checkpoint)).expect("a link");
+    assert_eq!(place.bench(&run).code, 3);
+    assert!(!place.path("outside/written").exists());
+    let reasons = place.read("results/own/tables/trials.csv");
+    assert!(reasons.contains("is a symbolic link"), "{reasons}");
+
+    std::fs::remove_dir_all(&attempts).expect("a folder");
+    symlink(place.path("outside"), &attempts).expect("a link");
+    let answer = place.bench(&run);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    assert!(answer.stderr.contains("attempts` is a symbolic link"), "{}", answer.stderr);
+    assert_eq!(std::fs::read_dir(place.path("outside")).expect("a folder").count(), 1);
 }

@@ -16,6 +16,8 @@ mod formats;
 mod gate;
 mod hazards;
 mod hostile;
+mod hostile_gate;
+mod hostile_words;
 mod importing;
 mod looking;
 mod measuring;

@@ -6,13 +6,13 @@
 mod classifiers;
 mod name;
 mod unit;
-
-use std::collections::BTreeMap;
+mod values;
 
 use serde::{Deserialize, Serialize};
 
 pub use name::{MetricName, MetricNameError};
 pub use unit::Unit;
+pub use values::Metrics;
 
 /// A part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl Metric {
 
     /// Says which of `values` is none that its metric, of those declared, can have.
     #[must_use]
-    pub fn impossible(declared: &[Self], values: &BTreeMap<MetricName, f64>) -> Option<String> {
+    pub fn impossible(declared: &[Self], values: &Metrics) -> Option<String> {
         declared.iter().find_map(|metric| {
             let value = *values.get(&metric.name)?;
             (!metric.can_be(value)).then(|| metric.refusal(value))
@@ -136,12 +136,6 @@ impl Metric {
     #[must_use]
     pub fn counts_test_images(&self) -> bool {
         self.counts_images && self.split == Some(Split::Test)
-    }
-
-    /// Returns whether it is a cost that is measured anew each time: seconds, speed, memory.
-    #[must_use]
-    pub fn is_measured(&self) -> bool {
-        MetricName::COSTS.contains(&self.name)
     }
 
     /// Returns whether `other` means the same numbers, whatever its range.

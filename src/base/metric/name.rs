@@ -4,10 +4,11 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Columns of the trials table that no metric may take.
-const TAKEN: [&str; 5] = ["cell", "repeat", "trial", "outcome", "reason"];
+const TAKEN: [&str; 6] = ["cell", "repeat", "trial", "outcome", "reason", "path"];
 /// The longest name.
 const MAX_LENGTH: usize = 60;
 
@@ -60,6 +61,24 @@ impl MetricName {
     /// Times of a program as a process: none of one machine can be held against one of another.
     pub const PROCESS_TIMES: [Self; 3] =
         [Self::WALL_SECONDS, Self::USER_SECONDS, Self::SYSTEM_SECONDS];
+
+    /// Every name that stands above.
+    const BUILT_IN: [Self; 14] = [
+        Self::TEST_ACCURACY,
+        Self::TEST_LOSS,
+        Self::VALIDATION_ACCURACY,
+        Self::VALIDATION_LOSS,
+        Self::TRAIN_ACCURACY,
+        Self::TRAIN_LOSS,
+        Self::MEMBER_TEST_ACCURACY,
+        Self::EPOCHS,
+        Self::TRAIN_SECONDS,
+        Self::IMAGES_PER_SECOND,
+        Self::PEAK_MEMORY,
+        Self::WALL_SECONDS,
+        Self::USER_SECONDS,
+        Self::SYSTEM_SECONDS,
+    ];
 
     /// What a training cost: the machine decides these, not the seed alone.
     pub const COSTS: [Self; 3] = [Self::TRAIN_SECONDS, Self::IMAGES_PER_SECOND, Self::PEAK_MEMORY];
@@ -133,8 +152,25 @@ impl Serialize for MetricName {
 
 impl<'de> Deserialize<'de> for MetricName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct NameVisitor;
+
+        impl Visitor<'_> for NameVisitor {
+            type Value = MetricName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a metric")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<MetricName, E> {
+                // A journal holds these a million times.
+                match MetricName::BUILT_IN.iter().find(|known| known.as_str() == text) {
+                    Some(known) => Ok(known.clone()),
+                    None => text.parse().map_err(E::custom),
+                }
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
     }
 }
 

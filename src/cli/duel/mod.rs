@@ -12,7 +12,7 @@ use super::arguments::DuelArguments;
 use super::failure::{Exit, Failure};
 use super::notices::listener;
 use super::progress::Channel;
-use super::run::{How, STOP, engine_on, train};
+use super::run::{STOP, TrainOptions, engine_on, train};
 use super::terminal::Terminal;
 use crate::base::{CellId, Direction, Metric};
 use crate::check::Baseline;
@@ -247,7 +247,7 @@ impl<'a> Ring<'a> {
         }
         *asked = Repeats::More(more);
         let plan = self.session.plan()?;
-        let how = How {
+        let how = TrainOptions {
             workers: Some(usize::from(self.arguments.jobs)),
             retry_failed: false,
             retries: RETRIES,

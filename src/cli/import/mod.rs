@@ -12,7 +12,7 @@ use super::arguments::ImportArguments;
 use super::failure::{Exit, Failure};
 use super::notices::listener;
 use super::progress::Channel;
-use super::run::{How, train};
+use super::run::{TrainOptions, train};
 use super::terminal::Terminal;
 use crate::base::{MetricName, digest_of};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
@@ -45,7 +45,7 @@ pub(super) fn import(arguments: &ImportArguments, terminal: Terminal) -> Result<
     session.experiment.repeats = asked;
     session.stand_in(&stand_in);
     let plan = session.plan()?;
-    let how = How {
+    let how = TrainOptions {
         workers: Some(1),
         retry_failed: false,
         // What a row says does not change.
@@ -142,7 +142,7 @@ impl Engine for Lookup {
             epochs: 0,
             selected_epoch: 0,
             selection: Selection::Last,
-            metrics: metrics.clone(),
+            metrics: metrics.clone().into(),
             trainable_parameters: 0,
             path: PATH.to_owned(),
             images_trained: 0,

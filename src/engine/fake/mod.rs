@@ -205,7 +205,7 @@ impl<'a> Member<'a> {
             epochs,
             selected_epoch,
             selection,
-            metrics,
+            metrics: metrics.into(),
             trainable_parameters: 0,
             path: PATH.to_owned(),
             images_trained: u64::from(epochs) * splits.train.len() as u64,

@@ -1,7 +1,5 @@
 //! The statistics of the fresh means: which may be the best, how sure each is, what luck adds.
 
-use std::collections::BTreeSet;
-
 use super::ALPHA;
 use crate::base::Metric;
 use crate::results::{CellResults, ExperimentResults};
@@ -15,17 +13,19 @@ pub(in crate::report) fn by_repeat<'c>(
     metric: &Metric,
 ) -> Vec<Vec<Option<f64>>> {
     let cells: Vec<Option<&CellResults>> = cells.collect();
-    let all: BTreeSet<u32> = cells
-        .iter()
-        .flatten()
-        .flat_map(|cell| cell.trials.iter().map(|trial| trial.repeat))
-        .collect();
-    let value = |cell: &CellResults, repeat: u32| {
-        let trial = cell.completed().find(|trial| trial.repeat == repeat)?;
-        trial.metrics.get(&metric.name).copied()
-    };
+    let repeats = cells.iter().flatten().flat_map(|cell| cell.trials.iter().map(|one| one.repeat));
+    let mut all: Vec<u32> = repeats.collect();
+    all.sort_unstable();
+    all.dedup();
     let row = |cell: Option<&CellResults>| {
-        all.iter().map(|&repeat| cell.and_then(|cell| value(cell, repeat))).collect()
+        let mut row = vec![None; all.len()];
+        // The first completed trial of a repeat counts.
+        for trial in cell.into_iter().flat_map(CellResults::completed) {
+            if let Ok(place) = all.binary_search(&trial.repeat) {
+                row[place] = row[place].or(trial.metrics.get(&metric.name).copied());
+            }
+        }
+        row
     };
     cells.iter().copied().map(row).collect()
 }

@@ -22,7 +22,7 @@ use gridbench_stats as stats;
 
 /// Name of every event file; the reader looks for `tfevents` in it.
 pub const FILE_NAME: &str = "events.out.tfevents.0000000000.bench";
-/// Longest folder name made of a cell's name.
+/// Bytes of the longest folder name made of a cell's name.
 const LONGEST_NAME: usize = 120;
 /// Most bins of a histogram.
 const BINS: usize = 30;
@@ -170,9 +170,17 @@ fn told_apart(names: &[String]) -> Vec<String> {
         let plain: String = name
             .chars()
             .map(|c| if c.is_alphanumeric() || "=.-_+,".contains(c) { c } else { '_' })
-            .take(LONGEST_NAME)
+            .scan(0, |bytes, c| {
+                *bytes += c.len_utf8();
+                (*bytes <= LONGEST_NAME).then_some(c)
+            })
             .collect();
-        let plain = if plain.is_empty() { "base".to_owned() } else { plain };
+        let plain = match plain.as_str() {
+            "" => "base".to_owned(),
+            // Neither hidden nor a way up.
+            name if name.starts_with('.') => format!("_{name}"),
+            _ => plain,
+        };
         let is_whole = name.is_empty() || plain.chars().count() == name.chars().count();
         if is_whole && taken.insert(plain.clone()) {
             return plain;

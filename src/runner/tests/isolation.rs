@@ -40,6 +40,26 @@ fn errors_and_panics_stay_inside_their_trial() {
 }
 
 #[test]
+fn values_that_no_training_can_have_given_are_not_stored() {
+    for (turn, reason) in [
+        (Turn::Boast, "`train-accuracy` is 5, expected 0 to 1"),
+        (Turn::BoastOfEpoch, "member 1 of 2: `train-accuracy` is 5, expected 0 to 1, in epoch 2"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = three_cells();
+        let summary = run_once(&plan, &Scripted::where_x_is_1(turn, 2), folder.path());
+        assert_eq!((summary.trials_completed, summary.trials_failed), (4, 2), "{turn:?}");
+        let results = results(folder.path());
+        for trial in plan.trials.iter().filter(|trial| trial.cell == 1) {
+            let record = &results.trials[&trial.id];
+            assert_eq!(record.outcome, Outcome::Failed);
+            assert_eq!(record.reason.as_deref(), Some(reason));
+            assert!(record.metrics.is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_lost_device_ends_the_run_and_the_next_one_trains_what_is_left() {
     for pack in [1, 3] {
         let folder = tempfile::tempdir().unwrap();

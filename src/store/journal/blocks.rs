@@ -11,6 +11,8 @@ use crate::store::inside;
 
 /// Bytes of a block, unless one line is longer.
 const BLOCK: usize = 4 << 20;
+/// Room for what the block before left of its last line, and for finding the end of the file.
+const ROOM: usize = 64 << 10;
 
 /// What the line before may have ended with: the checksum that stands there and, where that is
 /// another, the one that should.
@@ -55,6 +57,8 @@ pub(super) struct Blocks {
     /// Bytes of whole lines of every journal.
     lengths: Vec<u64>,
     open: Option<Open>,
+    /// Buffers of blocks that are done with.
+    spare: Vec<Vec<u8>>,
 }
 
 struct Open {
@@ -66,7 +70,13 @@ struct Open {
 
 impl Blocks {
     pub(super) fn of(paths: Vec<PathBuf>) -> Self {
-        Self { paths, heads: Vec::new(), lengths: Vec::new(), open: None }
+        Self { paths, heads: Vec::new(), lengths: Vec::new(), open: None, spare: Vec::new() }
+    }
+
+    /// Takes back the buffer of a block that is done with.
+    pub(super) fn recycle(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        self.spare.push(bytes);
     }
 
     /// Returns the next block; the last line of a file, if it has no end, is in none.
@@ -83,7 +93,9 @@ impl Blocks {
             let journal = self.lengths.len() - 1;
             let path = &self.paths[journal];
             let offset = open.offset;
-            let Some((bytes, before)) = open.lines().map_err(StoreError::io("read", path))? else {
+            let spare = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK + ROOM));
+            let Some((bytes, before)) = open.lines(spare).map_err(StoreError::io("read", path))?
+            else {
                 self.open = None;
                 if self.heads.len() == journal {
                     self.heads.push(Head::none(path));
@@ -109,8 +121,8 @@ impl Blocks {
 
 impl Open {
     /// Returns the next whole lines and what the first of them follows.
-    fn lines(&mut self) -> io::Result<Option<(Vec<u8>, Before)>> {
-        let mut bytes = std::mem::take(&mut self.rest);
+    fn lines(&mut self, mut bytes: Vec<u8>) -> io::Result<Option<(Vec<u8>, Before)>> {
+        bytes.append(&mut self.rest);
         let end = loop {
             let read = (&mut self.file).take(BLOCK as u64).read_to_end(&mut bytes)?;
             if let Some(end) = memchr::memrchr(b'\n', &bytes) {
@@ -120,7 +132,8 @@ impl Open {
                 return Ok(None);
             }
         };
-        self.rest = bytes.split_off(end);
+        self.rest.extend_from_slice(&bytes[end..]);
+        bytes.truncate(end);
         self.offset += end as u64;
         let before = self.before;
         self.before = after(&bytes, before);

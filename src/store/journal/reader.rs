@@ -10,7 +10,7 @@ use super::head::{Head, files, plain};
 use crate::base::seal::{Check, verify_line};
 use crate::record::EpochRecord;
 use crate::store::error::StoreError;
-use crate::store::view::{Fact, Member, Place, Trial, View};
+use crate::store::view::{Facts, Member, Place, Trial, View};
 
 /// Bytes of journals below which a second thread is not worth starting.
 const SMALL: u64 = 1 << 20;
@@ -72,15 +72,19 @@ pub(in crate::store) fn read_some(paths: Vec<PathBuf>) -> Result<Reading, StoreE
     let (blocks, view) = (Mutex::new(Blocks::of(paths.clone())), Mutex::new(view));
     let damages = Mutex::new(Vec::new());
     let read = || -> Result<(), StoreError> {
+        let mut done: Option<Block> = None;
         loop {
             // The lock is for taking alone.
-            let block = lock(&blocks).next()?;
+            let block = {
+                let mut blocks = lock(&blocks);
+                done.take().into_iter().for_each(|block| blocks.recycle(block.bytes));
+                blocks.next()?
+            };
             let Some(block) = block else { return Ok(()) };
             let Parsed { facts, damages: found } = parse(&block, &paths[block.journal])?;
+            done = Some(block);
             let mut view = lock(&view);
-            for fact in facts {
-                view.add(fact);
-            }
+            view.add_all(facts);
             drop(view);
             lock(&damages).extend(found);
         }
@@ -116,42 +120,76 @@ fn into_inner<T>(mutex: Mutex<T>) -> T {
 }
 
 struct Parsed {
-    facts: Vec<Fact>,
+    facts: Facts,
     damages: Vec<Damage>,
 }
 
 /// Parses the lines of a block.
 fn parse(block: &Block, path: &Path) -> Result<Parsed, StoreError> {
-    let mut parsed = Parsed { facts: Vec::new(), damages: Vec::new() };
+    let mut parsed = Parsed { facts: Facts::default(), damages: Vec::new() };
     let (mut start, mut before) = (0, block.before);
+    let mut short = Vec::new();
     while let Some(length) = memchr::memchr(b'\n', &block.bytes[start..]) {
         let line = &block.bytes[start..start + length];
         let offset = block.offset + start as u64;
         start += length + 1;
         let place = Place { journal: block.journal as u32, length: length as u32 + 1, offset };
+        let mut after = None;
         let problem = if offset == 0 {
             Head::of(&block.bytes, path)?.problem
+        } else if block.version < VERSION {
+            add(&mut parsed.facts, line, place, block.version).err()
         } else {
-            let sound = if block.version < VERSION { Ok(()) } else { verify(before, line) };
-            sound.and_then(|()| add(&mut parsed.facts, line, place, block.version)).err()
+            verify(before, line)
+                .and_then(|found| {
+                    after = found;
+                    let facts = &mut parsed.facts;
+                    let read = without_epochs(line, &mut short)
+                        .and_then(|short| add(facts, short, place, block.version).ok());
+                    read.map_or_else(|| add(facts, line, place, block.version), Ok)
+                })
+                .err()
         };
         if let Some(problem) = problem {
             let (path, check) = (path.to_owned(), Check::of(line));
             parsed.damages.push(Damage { path, offset, check, problem });
         }
-        before = Before::of(before, line);
+        before = after.unwrap_or_else(|| Before::of(before, line));
     }
     Ok(parsed)
 }
 
-/// Holds a line against its checksum. Where the checksum of the line before is damaged, it may
-/// follow the one that should stand there.
-fn verify(before: Before, line: &[u8]) -> Result<(), String> {
+/// Leaves out the epochs of a member, which are most of its line and which nobody looks at here;
+/// nothing where the line is not laid out as a writer does it.
+///
+/// A quote inside of a text is preceded by a backslash, so the first `"epochs":[` is the key; no text
+/// among the epochs holds a bracket. Of a line that is made otherwise the rest is no JSON.
+fn without_epochs<'s>(line: &[u8], short: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+    const KEY: &[u8] = b"\"epochs\":[";
+    // What is asked of a folder may have a list of that name.
+    if !line.starts_with(b"{\"member\":{") {
+        return None;
+    }
+    let begin = memchr::memmem::find(line, KEY)? + KEY.len();
+    let length = memchr::memchr(b']', &line[begin..])?;
+    short.clear();
+    short.extend_from_slice(&line[..begin]);
+    short.extend_from_slice(&line[begin + length..]);
+    Some(short)
+}
+
+/// Holds a line against its checksum, and returns what the next one follows where that is known from
+/// it. Where the checksum of the line before is damaged, it may follow the one that should stand
+/// there.
+fn verify(before: Before, line: &[u8]) -> Result<Option<Before>, String> {
     let follows = [before.stands, before.should].into_iter().flatten();
     let mut problem = None;
-    for previous in follows {
+    for (place, previous) in follows.enumerate() {
         match verify_line(previous, line) {
-            Ok(_) => return Ok(()),
+            Ok(own) => {
+                let is_first = place == 0;
+                return Ok(is_first.then_some(Before { stands: Some(own), should: Some(own) }));
+            }
             Err(error) => problem = problem.or(Some(error.to_string())),
         }
     }
@@ -159,7 +197,7 @@ fn verify(before: Before, line: &[u8]) -> Result<(), String> {
 }
 
 /// Adds what a line says to `facts`.
-fn add(facts: &mut Vec<Fact>, line: &[u8], place: Place, version: u32) -> Result<(), String> {
+fn add(facts: &mut Facts, line: &[u8], place: Place, version: u32) -> Result<(), String> {
     let entry: ReadEntry<'_> = serde_json::from_slice(line).map_err(|error| plain(&error))?;
     if let Some(record) = entry.member {
         if version < VERSION {
@@ -167,7 +205,7 @@ fn add(facts: &mut Vec<Fact>, line: &[u8], place: Place, version: u32) -> Result
             serde_json::from_str::<Vec<EpochRecord>>(record.epochs.get())
                 .map_err(|error| plain(&error))?;
         }
-        facts.push(Fact::Member(Box::new(Member {
+        facts.members.push(Member {
             id: record.id,
             seed_path: record.seed_path,
             attempt: record.attempt,
@@ -178,14 +216,35 @@ fn add(facts: &mut Vec<Fact>, line: &[u8], place: Place, version: u32) -> Result
             predictions: entry.predictions,
             weights: entry.weights.map(Box::new),
             place,
-        })));
+        });
     }
     if let Some(record) = entry.trial {
-        facts.push(Fact::Trial(Box::new(Trial { record, from: entry.from.into(), place })));
+        facts.trials.push(Trial { record, from: entry.from.into(), place });
     }
     if let Some(run) = entry.run {
-        facts.push(Fact::Run(run, place.journal));
+        facts.runs.push((run, place.journal));
     }
-    facts.extend(entry.session.map(|session| Fact::Session(Box::new(session))));
+    facts.sessions.extend(entry.session);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epochs_of_a_member_are_passed_over_and_nothing_else() {
+        let mut short = Vec::new();
+        let mut left = |line: &str| {
+            let found = without_epochs(line.as_bytes(), &mut short);
+            found.map(|short| String::from_utf8_lossy(short).into_owned())
+        };
+        assert_eq!(
+            left(r#"{"member":{"reason":"\"epochs\":[1]","epochs":[{"epoch":1}],"x":[2]},"y":3}"#),
+            Some(r#"{"member":{"reason":"\"epochs\":[1]","epochs":[],"x":[2]},"y":3}"#.to_owned())
+        );
+        assert_eq!(left(r#"{"run":{"asked":{"hyperparameters":{"epochs":[1,2]}}}}"#), None);
+        assert_eq!(left(r#"{"trial":{"metrics":{"epochs":4.0}}}"#), None);
+        assert_eq!(left(r#"{"member":{"epochs":[{"epoch":1}"#), None);
+    }
 }

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -10,7 +9,7 @@ use proptest::prelude::*;
 use super::entry::{Entry, Header};
 use super::reader::{Reading, read_all};
 use super::writer::{Flush, Journal, Sink, lock};
-use crate::base::{CellId, TrialId, digest_of};
+use crate::base::{CellId, Metrics, TrialId, digest_of};
 use crate::record::{Outcome, TrialRecord};
 use crate::store::atomic::{self, Durability};
 use crate::store::error::StoreError;
@@ -24,7 +23,7 @@ fn trial(repeat: u32) -> TrialRecord {
         members: vec![],
         outcome: Outcome::Failed,
         reason: Some("line\nbreaks and ünïcode".to_owned()),
-        metrics: BTreeMap::new(),
+        metrics: Metrics::default(),
     }
 }
 
