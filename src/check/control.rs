@@ -166,15 +166,15 @@ fn differences(there: &Source, here: &Source) -> Vec<String> {
     compare("revision of the engine", &there.origin.engine_revision, &here.origin.engine_revision);
     compare("compiler", &there.origin.toolchain, &here.origin.toolchain);
     compare("machine", &there.origin.hardware, &here.origin.hardware);
-    found.extend(there.datasets.iter().filter_map(|(name, checksum)| {
-        (here.datasets.get(name)? != checksum).then(|| {
-            Warning::Dataset {
+    for (name, checksum) in &there.datasets {
+        if let Some(now) = here.datasets.get(name).filter(|now| *now != checksum) {
+            let warning = Warning::Dataset {
                 name: name.clone(),
                 baseline: Some(checksum.to_string()),
-                candidate: here.datasets.get(name).map(ToString::to_string),
-            }
-            .to_string()
-        })
-    }));
+                candidate: Some(now.to_string()),
+            };
+            found.push(warning.to_string());
+        }
+    }
     found
 }

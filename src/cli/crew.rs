@@ -1,7 +1,7 @@
 //! Who works on a results folder, how fast, and for how long still: from its journals, and from one
 //! question to the engine at most.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -40,7 +40,7 @@ impl Crew {
             (0, _) | (_, None) => None,
             (count, Some(rate)) => Some(count as f64 / rate * 60.0),
         };
-        let engine = engine(folder.to_owned());
+        let engine = engine(folder);
         let round = round.map(|round| round.number);
         Self { signs, round, rate, seconds_left, engine }
     }
@@ -111,8 +111,8 @@ fn members_per_minute(store: &Store, alive: &[&Sign]) -> Option<f64> {
 }
 
 /// Asks the engine once for all jobs that were submitted for a folder.
-fn engine(folder: PathBuf) -> Option<String> {
-    let records = Record::all(&folder);
+fn engine(folder: &Path) -> Option<String> {
+    let records = Record::all(folder);
     let engine = records.last()?.engine;
     let of_it = records.iter().filter(|record| record.engine == engine);
     let jobs: Vec<String> =

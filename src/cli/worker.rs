@@ -30,7 +30,7 @@ pub(super) fn worker(arguments: &WorkerArguments, terminal: Terminal) -> Result<
     // Before anything that takes time: an engine may ask at once.
     signals::listen_to_engines(leave)
         .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;
-    let identity = Identity::of(&|name| std::env::var(name).ok());
+    let identity = Identity::of(&|name| std::env::var_os(name)?.into_string().ok());
     let engine = engine_on(&arguments.device)?;
     let (experiment, folder) = experiment_of(arguments)?;
     let data = data_folders(arguments.data.data_dir.clone());

@@ -26,7 +26,7 @@ const LANES_PER_WATCHER: u32 = 64;
 /// Watchers at least.
 const FEWEST_WATCHERS: u32 = 3;
 const SHORTEST_LOOK: Duration = Duration::from_secs(2);
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
+const LONGEST_LOOK: Duration = Duration::from_mins(1);
 
 enum State {
     /// Takes its own lane front to back; so many claims in a row were lost.
@@ -360,14 +360,15 @@ impl Claims {
                 None => self.claimant(folder, claimed)?,
             };
             let length = match &journal {
-                Some(journal) => match lengths.get(journal) {
-                    Some(length) => *length,
-                    None => {
+                Some(journal) => {
+                    if let Some(length) = lengths.get(journal) {
+                        *length
+                    } else {
                         let length = folder.length(&format!("journal/{journal}.jsonl"))?;
                         lengths.insert(journal.clone(), length);
                         length
                     }
-                },
+                }
                 None => None,
             };
             let now = clock.now();

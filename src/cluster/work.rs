@@ -19,7 +19,7 @@ const NAP: Duration = Duration::from_millis(200);
 /// A member is begun where so much more time than its own is left.
 const MARGIN: f64 = 1.2;
 /// Longest time between two signs of life.
-const BEAT: Duration = Duration::from_secs(60);
+const BEAT: Duration = Duration::from_mins(1);
 /// Most processes that an engine starts in place of one.
 const MOST_STARTS: u32 = 10_000;
 

@@ -147,6 +147,55 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Writes what a worker among others tells.
+    fn of_rounds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Round { number, members, lanes, folder } => write!(
+                f,
+                "round {number} of `{}`: {} in {}",
+                folder.display(),
+                counted(*members, "member"),
+                counted(*lanes, "lane")
+            ),
+            Self::Handed { trained, handed, batches, is_last, is_stopped } => write!(
+                f,
+                "{trained} of {} trained that were taken in {batches} {}; {}",
+                counted(*handed, "member"),
+                if *batches == 1 { "batch" } else { "batches" },
+                match (is_last, is_stopped) {
+                    (true, _) => "all of the round is done, so this worker writes the tables",
+                    (false, true) => "asked to leave",
+                    (false, false) => "nothing is left for this worker",
+                }
+            ),
+            Self::Closed { completed, trials, folder } => write!(
+                f,
+                "{completed} of {trials} trials completed; tables and report in `{}`",
+                folder.display()
+            ),
+            Self::NothingLeft { folder } => {
+                write!(f, "nothing is left to train; tables and report in `{}`", folder.display())
+            }
+            Self::MixedPaths { cells, paths } => {
+                let named: Vec<String> =
+                    cells.iter().take(MAX_CELLS).map(|cell| format!("`{cell}`")).collect();
+                write!(
+                    f,
+                    "warning: trials of {} were trained along several numerical paths ({}): {}{}\n  \
+                     hint: ask the engine for machines of one kind, or force one path with \
+                     `GRIDBENCH_ISA`",
+                    counted(cells.len(), "cell"),
+                    paths.join("; "),
+                    named.join(", "),
+                    if cells.len() > MAX_CELLS { ", …" } else { "" }
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -224,46 +273,11 @@ impl fmt::Display for Notice {
             Self::TakenOver { members, folder } => {
                 write!(f, "{} taken over from `{}`", counted(*members, "member"), folder.display())
             }
-            Self::Round { number, members, lanes, folder } => write!(
-                f,
-                "round {number} of `{}`: {} in {}",
-                folder.display(),
-                counted(*members, "member"),
-                counted(*lanes, "lane")
-            ),
-            Self::Handed { trained, handed, batches, is_last, is_stopped } => write!(
-                f,
-                "{trained} of {} trained that were taken in {batches} {}; {}",
-                counted(*handed, "member"),
-                if *batches == 1 { "batch" } else { "batches" },
-                match (is_last, is_stopped) {
-                    (true, _) => "all of the round is done, so this worker writes the tables",
-                    (false, true) => "asked to leave",
-                    (false, false) => "nothing is left for this worker",
-                }
-            ),
-            Self::Closed { completed, trials, folder } => write!(
-                f,
-                "{completed} of {trials} trials completed; tables and report in `{}`",
-                folder.display()
-            ),
-            Self::NothingLeft { folder } => {
-                write!(f, "nothing is left to train; tables and report in `{}`", folder.display())
-            }
-            Self::MixedPaths { cells, paths } => {
-                let named: Vec<String> =
-                    cells.iter().take(MAX_CELLS).map(|cell| format!("`{cell}`")).collect();
-                write!(
-                    f,
-                    "warning: trials of {} were trained along several numerical paths ({}): {}{}\n  \
-                     hint: ask the engine for machines of one kind, or force one path with \
-                     `GRIDBENCH_ISA`",
-                    counted(cells.len(), "cell"),
-                    paths.join("; "),
-                    named.join(", "),
-                    if cells.len() > MAX_CELLS { ", …" } else { "" }
-                )
-            }
+            Self::Round { .. }
+            | Self::Handed { .. }
+            | Self::Closed { .. }
+            | Self::NothingLeft { .. }
+            | Self::MixedPaths { .. } => self.of_rounds(f),
             Self::PredictionsLeftOut(error) => write!(f, "warning: {error}"),
             Self::NextLook { look, looks, chosen, cells, repeats } => write!(
                 f,

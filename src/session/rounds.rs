@@ -24,7 +24,7 @@ const MOST_ROUNDS_WITHOUT_PROGRESS: u32 = 3;
 /// How long a round that another publishes is waited for: caches of directories last a minute.
 const PUBLISHING: Duration = Duration::from_secs(90);
 /// How often a member in training saves its state: thousands of workers share one file server.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
 /// How often the journal is flushed, besides at the end of every batch.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// Passes over a network per image: forward, and backward to weights and inputs.
@@ -253,11 +253,11 @@ fn current(
         Ok(round.plan == digest && !round.is_closed(&shared).map_err(cannot)?)
     };
     let (last, number) = Round::last(&shared).map_err(cannot)?;
-    if let Some(round) = last {
-        if is_ours(&round)? {
-            let store = Store::join(site.folder, &site.draft).map_err(cannot)?;
-            return Ok(Some((round, store)));
-        }
+    if let Some(round) = last
+        && is_ours(&round)?
+    {
+        let store = Store::join(site.folder, &site.draft).map_err(cannot)?;
+        return Ok(Some((round, store)));
     }
     let mut store = Store::open_shared(site.folder, site.draft.clone()).map_err(cannot)?;
     siblings::take_over(&mut store, site.plan, images, site.engine, site.folder)?;

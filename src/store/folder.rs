@@ -81,8 +81,8 @@ impl Store {
     pub fn view_of(folder: &Path, journals: &[String]) -> Result<View, StoreError> {
         let path = |name: &String| folder.join("journal").join(format!("{name}.jsonl"));
         let named = journals.iter().filter(|name| crate::base::is_file_name(name));
-        let paths = named.map(path).filter(|path| path.is_file()).collect();
-        Ok(journal::read_some(paths)?.view)
+        let paths: Vec<PathBuf> = named.map(path).filter(|path| path.is_file()).collect();
+        Ok(journal::read_some(&paths)?.view)
     }
 
     /// Returns the batches that the process of a journal took and has neither settled nor left.

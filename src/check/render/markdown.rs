@@ -9,9 +9,10 @@ use crate::check::verdict::{CheckReport, Verdict};
 const RESERVE: usize = 200;
 
 pub(super) fn render(report: &CheckReport, context: Context<'_>, limit: usize) -> String {
-    let drift = report.control.iter().filter(|control| control.is_drift());
-    let drift: String =
-        drift.map(|drift| format!("> {}\n\n", escaped(&drift.to_string()))).collect();
+    let drift = match &report.control {
+        Some(drift) if drift.is_drift() => format!("> {}\n\n", escaped(&drift.to_string())),
+        _ => String::new(),
+    };
     let head = format!(
         "### bench check: {}\n\n{drift}| verdict | gate | cell | before | now | change | 95 % interval | \
          trials | remarks |\n|---|---|---|---:|---:|---:|---|---|---|\n",

@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use super::{DataFolderArguments, ExperimentArguments};
 use crate::runner::RETRIES;
 
-#[expect(clippy::struct_excessive_bools, reason = "switches are independent of each other")]
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WorkerArguments {
     /// The experiment file (TOML); without it the experiment of the results folder is meant.

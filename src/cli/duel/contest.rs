@@ -133,16 +133,16 @@ impl<'a> Contest<'a> {
 
 /// Returns variables by name, with their present values where none are typed.
 fn environment(typed: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let value = |text: &String| match text.split_once('=') {
-        // Braces are placeholders in values of an experiment.
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => {
-            let value = std::env::var_os(text).and_then(|value| value.into_string().ok());
-            value.map(|value| (text.clone(), braced(&value))).ok_or_else(|| {
-                Failure::input(format!("cannot pass the variable `{text}` on"))
-                    .because_of("it is not set, or its value is no text")
-            })
+    let value = |text: &String| {
+        if let Some((name, value)) = text.split_once('=') {
+            return Ok((name.to_owned(), value.to_owned()));
         }
+        // Braces are placeholders in values of an experiment.
+        let value = std::env::var_os(text).and_then(|value| value.into_string().ok());
+        value.map(|value| (text.clone(), braced(&value))).ok_or_else(|| {
+            Failure::input(format!("cannot pass the variable `{text}` on"))
+                .because_of("it is not set, or its value is no text")
+        })
     };
     typed.iter().map(value).collect()
 }

@@ -5,16 +5,15 @@ use std::process::{Command, Stdio};
 
 use super::engine::Engine;
 use super::record::Record;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::Failure;
 use crate::cluster::submission::{Submission, shell_line};
 
 /// Prints the commands.
-pub(super) fn show(job: &Submission) -> Result<Exit, Failure> {
+pub(super) fn show(job: &Submission) {
     let line = shell_line(&command(job));
     for index in 0..job.workers {
         outln!("BENCH_WORKER_INDEX={index} {line}");
     }
-    Ok(Exit::Done)
 }
 
 /// Starts the processes; they outlive this one.

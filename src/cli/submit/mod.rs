@@ -52,8 +52,14 @@ pub(super) fn submit(arguments: &SubmitArguments) -> Result<Exit, Failure> {
             out!("{}", manifest(&job, image(&job)?));
             Ok(Exit::Done)
         }
-        (Scheduler::Local, true) => local::show(&job),
-        (Scheduler::Other, _) => other::show(&job),
+        (Scheduler::Local, true) => {
+            local::show(&job);
+            Ok(Exit::Done)
+        }
+        (Scheduler::Other, _) => {
+            other::show(&job);
+            Ok(Exit::Done)
+        }
         (scheduler, false) => start(scheduler, &job),
     }
 }

@@ -1,10 +1,9 @@
 //! Any other engine: the one command that a worker is.
 
-use crate::cli::failure::{Exit, Failure};
 use crate::cluster::submission::{Submission, shell_line};
 
 /// Prints the command, and which variables it reads.
-pub(super) fn show(job: &Submission) -> Result<Exit, Failure> {
+pub(super) fn show(job: &Submission) {
     outln!("# start this as often as you like, wherever the folder is seen; it joins by itself:");
     outln!("{}", shell_line(&job.command()));
     outln!();
@@ -20,5 +19,4 @@ pub(super) fn show(job: &Submission) -> Result<Exit, Failure> {
         "# whoever finds all done writes the tables; this does it in any case, when all have ended:"
     );
     outln!("{}", shell_line(&job.closing_command()));
-    Ok(Exit::Done)
 }

@@ -14,7 +14,7 @@ const MOST_WITHOUT_PROGRESS: usize = 3;
 pub(in crate::cli) fn again(store: &Path, members_left: usize) -> bool {
     let records = Record::all(store);
     let Some(last) = records.last() else { return false };
-    let own = std::env::var("SLURM_JOB_ID").ok();
+    let own = std::env::var_os("SLURM_JOB_ID").and_then(|job| job.into_string().ok());
     if last.engine != Engine::Slurm || last.closing.is_none() || last.closing != own {
         return false;
     }

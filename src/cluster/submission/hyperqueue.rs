@@ -1,4 +1,4 @@
-//! Job files of HyperQueue: one worker of ours per task of theirs.
+//! Job files of `HyperQueue`: one worker of ours per task of theirs.
 
 use std::fmt::Write as _;
 

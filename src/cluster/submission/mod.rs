@@ -61,7 +61,7 @@ pub struct Submission {
 }
 
 /// Time that a worker is asked to leave ahead of its limit, at most.
-const AHEAD: Duration = Duration::from_secs(120);
+const AHEAD: Duration = Duration::from_mins(2);
 
 impl Submission {
     /// Returns how long before the time limit a worker is to leave: two minutes, or a fifth of a short

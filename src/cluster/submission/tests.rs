@@ -13,7 +13,7 @@ fn submission() -> Submission {
         data: Some("/shared/data".into()),
         workers: 16,
         at_once: Some(8),
-        time: Some(Duration::from_secs(4 * 3600)),
+        time: Some(Duration::from_hours(4)),
         partition: Some("gpu".to_owned()),
         account: Some("me'n'you".to_owned()),
         cpus: 4,

@@ -150,7 +150,7 @@ impl Engine for Scripted {
             self.epochs.fetch_add(1, Ordering::SeqCst);
             let turn = (self.script)(job, epoch);
             match turn {
-                Turn::Go => {}
+                Turn::Go | Turn::BoastOfEpoch => {}
                 Turn::Error => return Err(EngineError::Trainer("as the script says".to_owned())),
                 Turn::Panic => panic!("as the script says"),
                 Turn::Lose => {
@@ -159,7 +159,6 @@ impl Engine for Scripted {
                 }
                 Turn::Miscount => miscount = true,
                 Turn::Boast => boast = true,
-                Turn::BoastOfEpoch => {}
                 Turn::Diverge => {
                     output.outcome = Outcome::Diverged;
                     output.reason = Some(format!("loss is NaN in epoch {epoch}"));

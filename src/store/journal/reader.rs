@@ -52,24 +52,25 @@ pub(in crate::store) struct Reading {
 /// # Errors
 /// If one cannot be read or is of a later version.
 pub(in crate::store) fn read_all(folder: &Path) -> Result<Reading, StoreError> {
-    read_some(files(folder)?.into_values().collect())
+    let paths: Vec<PathBuf> = files(folder)?.into_values().collect();
+    read_some(&paths)
 }
 
 /// Reads some journals, whatever is damaged in them.
 ///
 /// # Errors
 /// If one cannot be read or is of a later version.
-pub(in crate::store) fn read_some(paths: Vec<PathBuf>) -> Result<Reading, StoreError> {
+pub(in crate::store) fn read_some(paths: &[PathBuf]) -> Result<Reading, StoreError> {
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |facts| facts.len());
     let threads = match paths.iter().map(size).sum::<u64>() {
         0..SMALL => 1,
         _ => thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS),
     };
     let mut view = View::default();
-    for path in &paths {
+    for path in paths {
         view.add_journal(&path.file_stem().unwrap_or_default().to_string_lossy());
     }
-    let (blocks, view) = (Mutex::new(Blocks::of(paths.clone())), Mutex::new(view));
+    let (blocks, view) = (Mutex::new(Blocks::of(paths.to_vec())), Mutex::new(view));
     let damages = Mutex::new(Vec::new());
     let read = || -> Result<(), StoreError> {
         let mut done: Option<Block> = None;
