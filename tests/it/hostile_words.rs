@@ -128,10 +128,9 @@ fn hostile() -> Hostile {
     place.file(
         "own.sh",
         format!(
-            "printf '%s\\n' '{0}' 'evil-{0}=3' '{{\"evil\": 2, \"{1}\": 1}}'\n\
+            "printf '%s\\n' '{EVIL_BYTES}' 'evil-{EVIL_BYTES}=3' '{{\"evil\": 2, \"{EVIL}\": 1}}'\n\
              echo \"test-accuracy: 0.$2\"\n\
-             if [ $1 = 1 ]; then printf '%s\\n' '{0}' >&2; exit 3; fi\n",
-            EVIL_BYTES, EVIL
+             if [ $1 = 1 ]; then printf '%s\\n' '{EVIL_BYTES}' >&2; exit 3; fi\n"
         ),
     );
     place.file(
