@@ -36,7 +36,7 @@ fn signal(child: &Child, name: &str) {
 
 /// Waits until the journals of a folder hold so many members.
 fn wait_for_members(place: &Place, folder: &str, count: usize) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     let members = || {
         place.journal_lines(folder).iter().filter(|line| line.starts_with("{\"member\"")).count()
     };
@@ -160,7 +160,7 @@ fn a_worker_leaves_in_time() {
     let said = ended(start(&place, &["fake.toml", "--store", "shared", "--stop-after", "4s"], &[]));
     assert!(said.contains("round 1"), "{said}");
     let names = work(&place, "shared");
-    assert!(names.iter().any(|name| name.ends_with(".left")), "{names:?}");
+    assert!(names.iter().any(|name| name.contains(".left")), "{names:?}");
     assert!(!names.contains(&"0001/close/0.done".to_owned()), "{names:?}");
 }
 
@@ -172,7 +172,9 @@ fn programs_are_divided_like_networks() {
     place.done(&["run", "own.toml", "--out", "local", "--quiet"]);
     let arguments = ["own.toml", "--store", "shared", "--lanes", "2"];
     let workers: Vec<Child> = (0..2).map(|_| start(&place, &arguments, &[])).collect();
-    workers.into_iter().for_each(|worker| drop(ended(worker)));
+    for worker in workers {
+        drop(ended(worker));
+    }
     let column = |folder: &str, name: &str| {
         crate::support::column(&place.read(&format!("{folder}/tables/trials.csv")), name)
     };
@@ -223,6 +225,8 @@ fn ensembles_whose_networks_several_workers_train_are_scored_at_the_end() {
     place.done(&["run", "fake.toml", "--out", "local", "--quiet"]);
     let arguments = ["fake.toml", "--store", "shared", "--lanes", "3"];
     let workers: Vec<Child> = (0..3).map(|_| start(&place, &arguments, &[])).collect();
-    workers.into_iter().for_each(|worker| drop(ended(worker)));
+    for worker in workers {
+        drop(ended(worker));
+    }
     assert_same_tables(&place, "local", "shared");
 }
