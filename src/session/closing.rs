@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rounds::{Site, options};
+use super::site::{Site, options};
 use super::train::{tell_damages, write_lists};
 use super::{Error, Images, Notice, derived};
 use crate::plan::{Plan, outstanding};

@@ -30,6 +30,7 @@ mod repository;
 mod rounds;
 mod sheet;
 mod siblings;
+mod site;
 mod standing;
 mod train;
 
@@ -62,8 +63,8 @@ pub use notice::{Listener, Notice};
 pub(crate) use plan_summary::{PlanQuestion, PlanSummary, PlannedNetwork, networks};
 pub use reading::Reading;
 pub(crate) use reading::{folders_below, manifest_in, metric_of, store_and_plan};
-pub(crate) use rounds::Working;
 pub(crate) use sheet::cell_sheet;
+pub(crate) use site::Working;
 pub(crate) use standing::Standing;
 pub use train::Training;
 

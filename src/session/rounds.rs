@@ -1,23 +1,20 @@
 //! One of several processes that train an experiment together: round after round, until nothing is left.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::closing::{Closed, close};
+use super::site::{Site, Working, options};
 use super::train::refuse_unscorable;
-use super::{
-    Error, LoadedExperiment, Notice, Session, Training, derived, doctor, programs, refuse_absent,
-    siblings,
-};
-use super::{Images, Listener, manifest_in};
-use crate::cluster::{Again, Patience, Round, Who, Work};
-use crate::engine::{CpuKernels, ENGINE_REVISION, Engine};
+use super::{Error, Notice, Session, derived, doctor, programs, refuse_absent, siblings};
+use super::{Images, manifest_in};
+use crate::cluster::{Again, Patience, Round, Work};
+use crate::engine::{ENGINE_REVISION, Engine};
 use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::runner::{
     self, RunOptions, RunRequest, measured_rates, members_to_train, training_order,
 };
-use crate::store::{ManifestDraft, SharedFolder, Store};
+use crate::store::{SharedFolder, Store};
 
 /// Rounds in a row that may end without a member less to train.
 const MOST_ROUNDS_WITHOUT_PROGRESS: u32 = 3;
@@ -31,34 +28,6 @@ const FLUSH_EVERY: Duration = Duration::from_secs(5);
 const PASSES: f64 = 3.0;
 /// Members that stay together on a GPU.
 const PACK: u32 = 16;
-
-/// How one of several processes works on a folder.
-pub(crate) struct Working<'a> {
-    /// How it trains.
-    pub(crate) training: Training<'a>,
-    /// Which of them it is.
-    pub(crate) who: Who,
-    /// Lanes of a round that it opens.
-    pub(crate) lanes: u32,
-    /// How long a journal may stand still.
-    pub(crate) lease: Duration,
-    /// Kernels of the CPU, for estimates.
-    pub(crate) kernels: CpuKernels,
-    /// Members of a pack at most, if that was said.
-    pub(crate) pack: Option<u32>,
-}
-
-/// Everything that is known before work is looked for.
-pub(super) struct Site<'a> {
-    pub(super) loaded: &'a LoadedExperiment,
-    pub(super) plan: &'a Plan,
-    pub(super) folder: &'a Path,
-    pub(super) draft: ManifestDraft,
-    pub(super) engine: &'a dyn Engine,
-    pub(super) working: &'a Working<'a>,
-    pub(super) workers: usize,
-    pub(super) listener: Listener,
-}
 
 impl Session {
     /// Draws the plan as [`Session::plan`] does; without an experiment file as the manifest of the folder
@@ -222,20 +191,6 @@ fn train(
         events: site.working.training.events,
     });
     Ok(summary.map_err(|error| Error::of_run(&error))?.members_trained)
-}
-
-/// Returns how members are trained and stored.
-pub(super) fn options(site: &Site<'_>) -> RunOptions {
-    let experiment = site.loaded.document.experiment();
-    let training = &site.working.training;
-    RunOptions {
-        workers: site.workers,
-        retry_failed: training.retry_failed,
-        retries: training.retries,
-        save_weights: training.save_weights || experiment.save_weights,
-        predictions: experiment.store.predictions,
-        ..RunOptions::default()
-    }
 }
 
 /// Returns the round that is worked on, opening one where there is none; nothing where nothing is

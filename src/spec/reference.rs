@@ -181,7 +181,7 @@ mod tests {
             2 | titel = "x"
               | ^^^^^
             hint: did you mean `title`?
-          ours.toml:3:10: `Accuracy` is no name of a metric, expected up to 60 lower-case letters, digits and hyphens, beginning with a letter, other than cell, repeat, trial, outcome, reason
+          ours.toml:3:10: `Accuracy` is no name of a metric, expected up to 60 lower-case letters, digits and hyphens, beginning with a letter, other than cell, repeat, trial, outcome, reason, path
             3 | metric = "Accuracy"
               |          ^^^^^^^^^^
           ours.toml:4:1: `entries[1].metric` is missing, expected the name of a metric, here or at the top

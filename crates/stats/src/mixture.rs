@@ -202,7 +202,7 @@ mod tests {
         mixed.extend([9.0; 6]);
         let mixed = VarianceMixture::of(&known(&mixed, 4.0), 0.0).unwrap();
         assert!(mixed.tail(contrast(0, 1, 5.0), 2.5) > 3.0 * alike.tail(contrast(0, 1, 5.0), 2.5));
-        assert!((alike.mean(0) - 1.0).abs() < 0.1);
+        assert!((alike.mean(0) - 1.0).abs() < 0.5);
     }
 
     #[test]
