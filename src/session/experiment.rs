@@ -17,7 +17,6 @@ use crate::plan::{
 };
 use crate::report::reference;
 use crate::spec::architecture::Architecture;
-use crate::spec::experiment::Experiment;
 use crate::spec::layers::LayerSettings;
 use crate::spec::reference::ReferenceTable;
 use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, Source, TrainerSettings};
@@ -68,7 +67,7 @@ impl LoadedExperiment {
 
     /// Returns whether its trials were imported, so that none can be run.
     pub(crate) fn is_imported(&self) -> bool {
-        is_imported(self.document.experiment())
+        self.document.experiment().is_imported()
     }
 
     /// Reads the published table that the report names as a file, beside the experiment's.
@@ -465,9 +464,4 @@ fn near(file: &Path) -> String {
         }
         None => "the examples stand in `experiments/`".to_owned(),
     }
-}
-/// Returns whether the numbers of an experiment were made elsewhere and imported.
-pub(super) fn is_imported(experiment: &Experiment) -> bool {
-    let TrainerSettings::Command(command) = &experiment.base.trainer else { return false };
-    command.command.texts().take(2).eq(["bench", "import"])
 }

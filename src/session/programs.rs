@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::experiment::is_imported;
 use super::{Error, Listener, Notice};
 use crate::base::Digest;
 use crate::engine::Engine;
@@ -36,7 +35,7 @@ pub(crate) fn engine<'a>(
         inherited: inherited(),
         metrics: experiment.metrics.clone(),
         readings: experiment.readings.clone(),
-        are_called: !is_imported(experiment),
+        are_called: !experiment.is_imported(),
         measure: experiment.measure,
     };
     let is_alone = plan.members.iter().all(|member| member.settings.trainer.is_command());

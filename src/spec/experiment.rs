@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::program::Reading;
 use super::reference::ReferenceTable;
-use super::settings::Settings;
+use super::settings::{Settings, TrainerSettings};
 use super::submit::SubmitSettings;
 use super::value::{Assignment, Value};
 use crate::base::{Metric, MetricName, Seed};
@@ -91,6 +91,13 @@ pub enum StoredPredictions {
 }
 
 impl Experiment {
+    /// Returns whether its numbers were made elsewhere and imported.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        let TrainerSettings::Command(command) = &self.base.trainer else { return false };
+        command.command.texts().take(2).eq(["bench", "import"])
+    }
+
     /// Returns the declaration of the metric that the report is about.
     ///
     /// # Panics
