@@ -44,12 +44,14 @@ pub(super) fn baseline(arguments: &BaselineArguments) -> Result<Exit, Failure> {
 
 pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Exit, Failure> {
     let summary = arguments.summary.then(summary_file).transpose()?;
-    let baseline = read_baseline(arguments)?;
+    let (file, folder) = (&arguments.baseline, arguments.folder.display());
+    let hint = format!("write one with `bench baseline {folder} --output {}`", file.display());
+    let baseline = read_baseline(file, hint)?;
     for path in arguments.output.iter().chain(arguments.also.iter().map(|(_, path)| path)) {
         atomic::probe(path).map_err(|error| Failure::unwritable("the verdict", &error))?;
     }
     bring_up_to_date(arguments)?;
-    let candidate = Candidate::in_folder(&arguments.folder)?;
+    let mut candidate = Candidate::in_folder(&arguments.folder)?;
     let question = CheckQuestion {
         tolerance: arguments.tolerance,
         escalate: arguments.escalate,
@@ -65,16 +67,17 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
             train(session, plan, engine.as_ref(), how, terminal)
                 .map(|finished| finished.summary.interrupted)
         };
-        judge(candidate, &baseline, &question, Some((escalation, &mut train)))?
+        judge(&mut candidate, &baseline, &question, Some((escalation, &mut train)))?
     } else {
-        judge::<Failure>(candidate, &baseline, &question, None)?
+        judge::<Failure>(&mut candidate, &baseline, &question, None)?
     };
     let Judged { mut report, cells } = match judged {
         Ok(judged) => judged,
         Err(error) => return Err(refuse(arguments, &error, summary.as_deref())?),
     };
     if arguments.control {
-        report.control = Some(control(arguments, &baseline, &report.metric.name, terminal)?);
+        report.control =
+            Some(control(arguments, (&candidate, &baseline), &report.metric.name, terminal)?);
     }
     let digest = digest_of(baseline.to_text().as_bytes()).to_string();
     if let Some(path) = &arguments.history {
@@ -97,7 +100,7 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
 /// Sees one trial of the baseline again under its own seed.
 fn control(
     arguments: &CheckArguments,
-    baseline: &Baseline,
+    (candidate, baseline): (&Candidate, &Baseline),
     metric: &MetricName,
     terminal: Terminal,
 ) -> Result<Control, Failure> {
@@ -107,7 +110,8 @@ fn control(
     let data = data_folders(training.data.data_dir.clone());
     let out = scratch.path().join("control");
     let surroundings = (data, listener(true));
-    let prepared = ControlRun::prepare(&arguments.folder, baseline, metric, &out, surroundings)?;
+    let prepared =
+        ControlRun::prepare(&arguments.folder, candidate, baseline, metric, &out, surroundings)?;
     let mut run = match prepared {
         Prepared::Done(control) => return Ok(control),
         Prepared::Train(run) => run,
@@ -164,15 +168,11 @@ fn bring_up_to_date(arguments: &CheckArguments) -> Result<(), Failure> {
     }
 }
 
-fn read_baseline(arguments: &CheckArguments) -> Result<Baseline, Failure> {
-    let shown = arguments.baseline.display().to_string();
-    let cannot = || Failure::input(format!("cannot read baseline `{shown}`"));
-    let text = std::fs::read_to_string(&arguments.baseline).map_err(|error| {
-        cannot().because(&error).hint(Some(format!(
-            "write one with `bench baseline {} --output {shown}`",
-            arguments.folder.display()
-        )))
-    })?;
+/// Reads a baseline; `hint` says how to write one.
+pub(super) fn read_baseline(file: &Path, hint: String) -> Result<Baseline, Failure> {
+    let cannot = || Failure::input(format!("cannot read baseline `{}`", file.display()));
+    let text =
+        std::fs::read_to_string(file).map_err(|error| cannot().because(&error).hint(Some(hint)))?;
     Baseline::from_text(&text).map_err(|error| cannot().because(&error))
 }
 

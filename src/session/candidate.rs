@@ -42,7 +42,7 @@ pub(crate) type TrainMore<'a, E> = dyn FnMut(&mut Session, &Plan) -> Result<bool
 /// The outer error if something cannot be read or trained, the inner one if the two sides cannot be
 /// compared.
 pub(crate) fn judge<E: From<Error>>(
-    mut candidate: Candidate,
+    candidate: &mut Candidate,
     baseline: &Baseline,
     question: &CheckQuestion,
     mut escalation: Option<(Escalation, &mut TrainMore<'_, E>)>,
@@ -62,7 +62,7 @@ pub(crate) fn judge<E: From<Error>>(
                 .hint(Some("run the same command again to go on"))
                 .into());
         }
-        candidate = Candidate::in_folder(escalation.session.folder())?;
+        *candidate = Candidate::in_folder(escalation.session.folder())?;
         if candidate.looks_taken(candidate.looks(true)) <= judged.report.looks_taken {
             return Err(Error::input("cannot take the next look")
                 .because_of("trials are missing although everything was trained")
@@ -74,11 +74,11 @@ pub(crate) fn judge<E: From<Error>>(
 
 /// Results as the gate sees them.
 pub(crate) struct Candidate {
-    results: ExperimentResults,
+    pub(super) results: ExperimentResults,
     settings: CheckSettings,
     repeats: u32,
     more: bool,
-    source: Source,
+    pub(super) source: Source,
 }
 
 impl Candidate {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Error, Finished, Listener, LoadedExperiment, Reading, Session};
+use super::candidate::Candidate;
+use super::{Error, Finished, Listener, LoadedExperiment, Session, manifest_in};
 use crate::base::MetricName;
 use crate::check::{Baseline, CellSample, Control, ControlTrial, Source, control_trial};
 use crate::data::DataFolders;
@@ -27,27 +28,27 @@ pub(crate) enum Prepared {
 }
 
 impl ControlRun {
-    /// Looks for a trial of `baseline` that the experiment in `folder` has to give again to the bit.
+    /// Looks for a trial of `baseline` that the experiment of the candidate in `folder` has to give again to the bit.
     /// Where the candidate holds it, it is compared at once; else it will be trained in `scratch`.
     ///
     /// # Errors
-    /// If the results cannot be read or the experiment cannot be loaded.
+    /// If the manifest cannot be read or the experiment cannot be loaded.
     pub(crate) fn prepare(
         folder: &Path,
+        candidate: &Candidate,
         baseline: &Baseline,
         metric: &MetricName,
         scratch: &Path,
         (data, listener): (DataFolders, Listener),
     ) -> Result<Prepared, Error> {
-        let reading = Reading::open(folder)?;
-        let (results, here) = (&reading.results, Source::of(&reading.results));
+        let Candidate { results, source: here, .. } = candidate;
         let there = baseline.source().clone();
         let Some(metric) = results.facts.metric(metric) else {
             let reason = format!("the experiment has no metric `{metric}`");
             return Ok(Prepared::Done(Control::Impossible { reason }));
         };
         let seconds = |cell: &CellSample| Some(seconds_of(cell_of(results, &cell.assignment)?));
-        let trial = match control_trial(baseline, &here, metric, seconds) {
+        let trial = match control_trial(baseline, here, metric, seconds) {
             Ok(trial) => trial,
             Err(reason) => return Ok(Prepared::Done(Control::Impossible { reason })),
         };
@@ -57,9 +58,9 @@ impl ControlRun {
             && let Some(known) = known.find(|known| known.repeat == trial.repeat)
         {
             let now = known.metrics.get(&metric.name).copied();
-            return Ok(Prepared::Done(Control::of(&trial, now, &there, &here)));
+            return Ok(Prepared::Done(Control::of(&trial, now, &there, here)));
         }
-        let loaded = LoadedExperiment::from_manifest(&reading.manifest)?
+        let loaded = LoadedExperiment::from_manifest(&manifest_in(folder)?)?
             .with_overrides(&[format!("seed={}", there.seed.0)])?;
         let repeats = Repeats::Fresh {
             of: results.facts.name.clone(),

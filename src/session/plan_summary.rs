@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use super::goal::{ALPHA, DifferenceGoal};
+use super::train::cores;
 use super::{Error, Images, LoadedExperiment, operations};
 use crate::data::Note;
 use crate::engine::CpuKernels;
@@ -62,7 +63,7 @@ impl PlanSummary {
                 return Err(Error::of_store(tried, &error));
             }
         };
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = cores();
         let rate = |settings: &Settings| question.kernels.assumed_rate(settings);
         let survey = loaded.survey(images, &|_| None, &rate, workers)?;
         let (left, trials_left) = if view.members().is_empty() && view.trials().is_empty() {
@@ -132,7 +133,7 @@ fn left(
         measured: &|settings| rates.rate(settings),
         multiply_accumulates: &|settings| operations(settings, &mut images.borrow_mut()),
         multiply_accumulates_per_second: rate,
-        workers: std::thread::available_parallelism().map_or(1, usize::from),
+        workers: cores(),
     };
     Ok((estimate(&plan, &left.members, &facts), left.trials.len() as u64))
 }

@@ -106,6 +106,7 @@ pub(super) fn train(
     Ok((store, summary))
 }
 
+/// Returns how many trainings run at once where neither a person nor the device says.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -38,11 +38,13 @@ fn rfc3339(seconds: u64) -> String {
 #[must_use]
 pub fn seconds_since(time: &str) -> Option<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Some(now.saturating_sub(seconds_of(time)?))
+    Some(now.saturating_sub(unix_seconds(time)?))
 }
 
-/// Reads what [`rfc3339`] writes (Hinnant, `days_from_civil`).
-fn seconds_of(text: &str) -> Option<u64> {
+/// Reads a time as RFC 3339 in UTC, as journals and manifests state it, as seconds since 1970 (Hinnant,
+/// `days_from_civil`).
+#[must_use]
+pub fn unix_seconds(text: &str) -> Option<u64> {
     let part = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
     let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
@@ -60,14 +62,26 @@ fn seconds_of(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{rfc3339, seconds_of};
+    use super::{rfc3339, unix_seconds};
 
     #[test]
     fn dates_are_read_back() {
         for seconds in [0, 951_782_400, 1_709_164_800, 4_102_444_799, 1_795_705_447] {
-            assert_eq!(seconds_of(&rfc3339(seconds)), Some(seconds));
+            assert_eq!(unix_seconds(&rfc3339(seconds)), Some(seconds));
         }
-        assert_eq!(seconds_of("yesterday"), None);
+        assert_eq!(unix_seconds("yesterday"), None);
+    }
+
+    #[test]
+    fn dates_are_read_as_gnu_date_reads_them() {
+        // `date -u -d DATE +%s`
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T00:00:00Z", 951_782_400),
+            ("2026-12-31T23:59:59Z", 1_798_761_599),
+        ] {
+            assert_eq!(unix_seconds(text), Some(seconds), "{text}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod weights;
 mod writer;
 
 pub use clean::{Leftover, Leftovers};
-pub use clock::seconds_since;
+pub use clock::{seconds_since, unix_seconds};
 pub use derived::Derived;
 pub use error::StoreError;
 pub use folder::Store;

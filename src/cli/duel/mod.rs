@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::arguments::DuelArguments;
+use super::check::read_baseline;
 use super::failure::{Exit, Failure};
 use super::notices::listener;
 use super::progress::Channel;
 use super::run::{STOP, TrainOptions, engine_on, train};
 use super::terminal::Terminal;
 use crate::base::{CellId, Direction, Metric};
-use crate::check::Baseline;
 use crate::engine::Engine;
 use crate::record::Outcome;
 use crate::report::Page;
@@ -100,11 +100,9 @@ fn refuse(arguments: &DuelArguments) -> Result<(), Failure> {
 
 fn opponent(file: &Path, arguments: &DuelArguments) -> Result<Opponent, Failure> {
     let cannot = || Failure::input(format!("cannot read baseline `{}`", file.display()));
-    let hint = || Some("write one with `bench duel COMMAND --metric NAME --save-baseline FILE`");
-    let text =
-        std::fs::read_to_string(file).map_err(|error| cannot().because(&error).hint(hint()))?;
-    let baseline = Baseline::from_text(&text).map_err(|error| cannot().because(&error))?;
-    Opponent::of(&baseline, arguments).map_err(|cause| cannot().because_of(cause).hint(hint()))
+    let hint = "write one with `bench duel COMMAND --metric NAME --save-baseline FILE`";
+    let baseline = read_baseline(file, hint.to_owned())?;
+    Opponent::of(&baseline, arguments).map_err(|cause| cannot().because_of(cause).hint(Some(hint)))
 }
 
 /// Where the commands are run, and what they gave so far.

@@ -18,6 +18,7 @@ use crate::record::Outcome;
 use crate::results::{AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts};
 use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
+use crate::store::unix_seconds;
 use gridbench_stats as stats;
 
 /// Name of every event file; the reader looks for `tfevents` in it.
@@ -35,7 +36,7 @@ pub type Write<'a, E> = dyn FnMut(&[String], &[u8]) -> Result<(), E> + 'a;
 /// # Errors
 /// The first that `write` gives.
 pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Result<(), E> {
-    let start = seconds_of(&results.facts.origin.date).unwrap_or(0.0);
+    let start = unix_seconds(&results.facts.origin.date).unwrap_or(0) as f64;
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
     for curve in &results.curves {
         curves.entry((curve.cell, curve.repeat)).or_default().push(curve);
@@ -192,21 +193,6 @@ fn told_apart(names: &[String]) -> Vec<String> {
     names.iter().enumerate().map(name).collect()
 }
 
-/// Reads `YYYY-MM-DDThh:mm:ssZ` as seconds since 1970 (calendar arithmetic: Hinnant, "chrono-
-/// compatible low-level date algorithms", `days_from_civil`).
-fn seconds_of(date: &str) -> Option<f64> {
-    let number = |from: usize, to: usize| date.get(from..to)?.parse::<i64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    Some((days * 86_400 + hour * 3_600 + minute * 60 + second) as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,18 +230,5 @@ mod tests {
         let names = told_apart(&names);
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         assert!(names.iter().all(|name| !name.contains('/') && name.len() < 140), "{names:?}");
-    }
-
-    #[test]
-    fn dates_agree_with_gnu_date() {
-        // `date -u -d DATE +%s`
-        for (text, seconds) in [
-            ("1970-01-01T00:00:00Z", 0.0),
-            ("2000-02-29T00:00:00Z", 951_782_400.0),
-            ("2026-12-31T23:59:59Z", 1_798_761_599.0),
-        ] {
-            assert!((seconds_of(text).unwrap() - seconds).abs() < 0.5, "{text}");
-        }
-        assert_eq!(seconds_of("yesterday"), None);
     }
 }

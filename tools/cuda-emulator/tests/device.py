@@ -19,7 +19,7 @@ class Device:
     """A context on the first device, with one module loaded."""
 
     def __init__(self, ptx: bytes | None = None) -> None:
-        self.library = ctypes.CDLL(os.path.join(os.environ["EMU_LIBRARIES"], "libcuda.so.1"))
+        self.driver = ctypes.CDLL(os.path.join(os.environ["EMU_LIBRARIES"], "libcuda.so.1"))
         self.call("cuInit", 0)
         context = ctypes.c_void_p()
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), 0)
@@ -30,7 +30,7 @@ class Device:
 
     def call(self, name: str, *arguments: object) -> None:
         """Calls a function of the driver."""
-        code = getattr(self.library, name)(*arguments)
+        code = getattr(self.driver, name)(*arguments)
         if code:
             raise Failed(name, code)
 
