@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -160,7 +161,7 @@ impl Derived {
     /// Returns whether everything that was made is there as it was made.
     #[must_use]
     pub fn is_whole(&self, folder: &Path) -> bool {
-        self.files.keys().all(|name| matches!(self.verify(folder, name), Ok(true)))
+        self.files.par_iter().all(|(name, _)| matches!(self.verify(folder, name), Ok(true)))
     }
 
     /// Holds the tables of a folder without journals against their digests. Files that are not

@@ -41,21 +41,22 @@ pub fn read(
     facts: Facts,
     declared: &[Axis],
 ) -> Result<ExperimentResults, TablesError> {
-    // No frame is held while the next is read.
     let (keys, mut cells, rows) = {
         let (path, frame) = read_frame(folder, "cells")?;
         Table { frame: &frame, path: &path }.cells(declared, &facts.metrics)?
     };
-    {
+    let read_trials = || {
         let (path, frame) = read_frame(folder, "trials")?;
-        Table { frame: &frame, path: &path }.trials(&rows, &facts.metrics, &mut cells)?;
-    }
-
-    let curves = match read_frame(folder, "epochs") {
-        Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&rows, &facts.metrics)?,
-        Err(TablesError::Missing { .. }) => Vec::new(),
-        Err(error) => return Err(error),
+        Table { frame: &frame, path: &path }.trials(&rows, &facts.metrics, &mut cells)
     };
+    let read_curves = || match read_frame(folder, "epochs") {
+        Ok((path, frame)) => Table { frame: &frame, path: &path }.curves(&rows, &facts.metrics),
+        Err(TablesError::Missing { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let (trials, curves) = rayon::join(read_trials, read_curves);
+    trials?;
+    let curves = curves?;
     let axes = collect_axes(&keys, declared, cells.iter().map(|cell| cell.values.as_slice()));
     Ok(ExperimentResults { facts, axes, cells, curves, summaries: Summaries::default() })
 }
@@ -120,6 +121,9 @@ impl Texts {
     }
 }
 
+/// The numbers of a column, row by row.
+type Numbers<'a> = Box<dyn Iterator<Item = Option<f64>> + 'a>;
+
 impl Table<'_> {
     fn damaged(&self, source: Problem) -> TablesError {
         TablesError::Damaged { path: self.path.clone(), source }
@@ -153,20 +157,20 @@ impl Table<'_> {
         (0..texts.values.len()).map(parse).collect()
     }
 
-    /// Parses numbers; an empty value is `None`.
-    fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>, TablesError> {
+    /// Returns the numbers of a column, an empty value as `None`.
+    fn numbers(&self, name: &str) -> Result<Numbers<'_>, TablesError> {
         let column =
             self.frame.column(name).map_err(|_| self.damaged(Problem::Column(name.to_owned())))?;
         if *column.dtype() == DataType::Float64 {
-            let values = column.f64().expect("the type was just checked");
-            return Ok(values.iter().collect());
+            return Ok(Box::new(column.f64().expect("the type was just checked").iter()));
         }
         let texts = Texts::of(column);
         let parse = |row: usize| match texts.values[row].as_deref() {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| self.wrong(&texts, row, "a number")),
         };
-        (0..texts.values.len()).map(parse).collect()
+        let values: Vec<_> = (0..texts.values.len()).map(parse).collect::<Result<_, _>>()?;
+        Ok(Box::new(values.into_iter()))
     }
 
     /// Returns a column as text, without a copy of every value.
@@ -278,7 +282,8 @@ impl Table<'_> {
             .collect();
         let places = rows.of_trials(&texts);
         let repeats = self.counts("repeat", "a count from 0")?;
-        let ids = self.texts("trial")?;
+        let ids = self.text_column("trial")?;
+        let mut ids = ids.str().expect("the column was made text").iter();
         let outcomes = self.outcomes()?;
         let reasons = self.texts("reason")?;
         // Tables of engine revisions before 5 have none.
@@ -288,25 +293,25 @@ impl Table<'_> {
         for metric in declared {
             let column = metric.name.column();
             if self.frame.column(&column).is_ok() {
-                let values = self.numbers(&column)?;
-                let is_impossible =
-                    |value: &Option<f64>| value.is_some_and(|it| !metric.can_be(it));
-                if let Some(row) = values.iter().position(is_impossible) {
-                    return Err(self.wrong(&self.texts(&column)?, row, "a value it can have"));
-                }
-                metrics.push((&metric.name, values));
+                metrics.push((metric, self.numbers(&column)?));
             }
         }
         for (row, index) in places.into_iter().enumerate() {
             let index = index.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
-            let values = metrics
-                .iter()
-                .filter_map(|(metric, values)| Some(((*metric).clone(), values[row]?)));
+            let mut values = Vec::with_capacity(metrics.len());
+            for (metric, numbers) in &mut metrics {
+                let Some(value) = numbers.next().flatten() else { continue };
+                if !metric.can_be(value) {
+                    let texts = self.texts(&metric.name.column())?;
+                    return Err(self.wrong(&texts, row, "a value it can have"));
+                }
+                values.push((metric.name.clone(), value));
+            }
             cells[index].trials.push(TrialRow {
                 repeat: repeats[row],
-                id: ids.values[row].clone().unwrap_or_default(),
+                id: ids.next().flatten().unwrap_or_default().to_owned(),
                 outcome: outcomes[row],
-                metrics: values.collect(),
+                metrics: values.into_iter().collect(),
                 reason: reasons.values[row].clone(),
                 path: paths.as_ref().and_then(|paths| paths.values[row].clone()),
             });
@@ -334,12 +339,12 @@ impl Table<'_> {
         let members = self.counts("member_index", "a count from 0")?;
         let outcomes = self.outcomes()?;
         let epochs = self.counts("epoch", "a count from 1")?;
-        let learning_rates = self.numbers("learning_rate")?;
-        let train_losses = self.numbers("train_loss")?;
-        let train_accuracies = self.numbers("train_accuracy")?;
-        let validation_losses = self.numbers("validation_loss")?;
-        let validation_accuracies = self.numbers("validation_accuracy")?;
-        let seconds = self.numbers("train_seconds")?;
+        let mut learning_rates = self.numbers("learning_rate")?;
+        let mut train_losses = self.numbers("train_loss")?;
+        let mut train_accuracies = self.numbers("train_accuracy")?;
+        let mut validation_losses = self.numbers("validation_loss")?;
+        let mut validation_accuracies = self.numbers("validation_accuracy")?;
+        let mut seconds = self.numbers("train_seconds")?;
         let mut curves: Vec<MemberCurve> = Vec::new();
         for row in 0..self.frame.height() {
             let id = ids.next().flatten().unwrap_or_default();
@@ -356,15 +361,15 @@ impl Table<'_> {
                     epochs: Vec::new(),
                 });
             }
-            let number = |values: &[Option<f64>]| values[row].unwrap_or(f64::NAN);
+            let number = |values: &mut Numbers<'_>| values.next().flatten().unwrap_or(f64::NAN);
             let record = EpochRecord {
                 epoch: epochs[row],
-                learning_rate: number(&learning_rates),
-                train_loss: number(&train_losses),
-                train_accuracy: number(&train_accuracies),
-                validation_loss: validation_losses[row],
-                validation_accuracy: validation_accuracies[row],
-                train_seconds: number(&seconds),
+                learning_rate: number(&mut learning_rates),
+                train_loss: number(&mut train_losses),
+                train_accuracy: number(&mut train_accuracies),
+                validation_loss: validation_losses.next().flatten(),
+                validation_accuracy: validation_accuracies.next().flatten(),
+                train_seconds: number(&mut seconds),
             };
             if let Some(problem) = record.impossible(declared) {
                 return Err(self.damaged(Problem::Epoch { row: row + 1, problem }));
