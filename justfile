@@ -73,7 +73,7 @@ cluster *arguments:
 simulate *arguments:
     cargo bench --bench cluster -- {{arguments}}
 
-# Mutates the corpus of every reader for so many minutes each: `just fuzz`, `just fuzz csv --minutes 30`.
+# Mutates the corpus of every reader for so many minutes of processor time each: `just fuzz`, `just fuzz csv --minutes 30`.
 fuzz *arguments:
     cargo test --release --test fuzz -- {{arguments}}
 
