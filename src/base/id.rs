@@ -159,15 +159,6 @@ macro_rules! content_id {
             }
         }
 
-        impl $name {
-            /// Returns the first eight bytes as a number, evenly spread over all ids.
-            #[must_use]
-            pub fn leading_word(&self) -> u64 {
-                let [a, b, c, d, e, f, g, h, ..] = self.0;
-                u64::from_be_bytes([a, b, c, d, e, f, g, h])
-            }
-        }
-
         hex_text!($name, 16);
     };
 }
@@ -195,7 +186,6 @@ mod tests {
         let id = MemberId::from(digest_of(b"abc"));
         assert_eq!(id.to_string(), "ba7816bf8f01cfea414140de5dae2223");
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.leading_word(), 0xba78_16bf_8f01_cfea);
         assert!("xyz".parse::<MemberId>().is_err());
     }
 

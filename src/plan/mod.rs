@@ -102,20 +102,6 @@ impl PlannedDataset {
 }
 
 impl Plan {
-    /// Returns the indices of the members that belong to shard `index` of `count`.
-    ///
-    /// The shards partition the members by id, so a grown grid moves no member to another shard.
-    ///
-    /// # Panics
-    /// If `index` is not below `count`.
-    #[must_use]
-    pub fn shard(&self, index: u32, count: u32) -> Vec<usize> {
-        assert!(index < count, "shard {index} of {count} does not exist");
-        let belongs =
-            |member: &Member| member.id.leading_word() % u64::from(count) == u64::from(index);
-        (0..self.members.len()).filter(|&place| belongs(&self.members[place])).collect()
-    }
-
     /// Returns the settings of the cell that `trial` belongs to.
     #[must_use]
     pub fn settings_of(&self, trial: &Trial) -> &Settings {

@@ -77,8 +77,6 @@ pub struct RunOptions {
     pub retry_failed: bool,
     /// How often a member that failed is tried once more after all others.
     pub retries: u32,
-    /// Trains only the members of shard `.0` of `.1`.
-    pub shard: Option<(u32, u32)>,
     /// Whether the weights of finished members are kept; those of earlier runs that kept none are
     /// trained once more.
     pub save_weights: bool,
@@ -97,7 +95,6 @@ impl Default for RunOptions {
             workers: 1,
             retry_failed: false,
             retries: RETRIES,
-            shard: None,
             save_weights: false,
             predictions: StoredPredictions::default(),
             checkpoint_every: Duration::from_secs(30),

@@ -29,18 +29,16 @@ use crate::store::{Lost, Store, View, Writer};
 pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     let RunRequest { plan, engine, store, load, supply, options, stop, events } = request;
     let (writer, view) = store.parts()?;
-    let mut todo = Todo::find(plan, view, writer, &options, events);
-    if let Some(supply) = supply {
-        todo.mine = supply.candidates();
-    }
-    let datasets = load_datasets(plan, &todo.mine, load)?;
+    let todo = Todo::find(plan, view, writer, &options, events);
+    let candidates = supply.map_or_else(|| todo.members.clone(), Supply::candidates);
+    let datasets = load_datasets(plan, &candidates, load)?;
     let members_reused = todo.reused(plan, view);
     events(&Event::Started {
-        members: todo.mine.len(),
+        members: candidates.len(),
         members_reused,
         trials: plan.trials.len(),
         trials_reused: plan.trials.len() - todo.trials.len(),
-        images: images_planned(plan, &todo.mine, &datasets),
+        images: images_planned(plan, &candidates, &datasets),
         workers: options.workers,
     });
 
@@ -50,8 +48,8 @@ pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
         .thread_name(|index| format!("worker-{index}"))
         .build()
         .map_err(|source| RunError::Workers { workers, source })?;
-    let queued = if supply.is_some() { &[] } else { todo.mine.as_slice() };
-    let queue = WorkQueue::new(plan, queued, &todo.untrained, &todo.trials, &datasets);
+    let queued = if supply.is_some() { &[] } else { todo.members.as_slice() };
+    let queue = WorkQueue::new(plan, queued, &todo.members, &todo.trials, &datasets);
     let shared =
         Workers::open(plan, engine, writer, view, queue, datasets, supply, options, stop, events);
     // Not `scope`: a worker that waits inside an engine's own pool would take up another worker's
@@ -133,7 +131,7 @@ pub fn members_to_train(
 ) -> Result<(Vec<usize>, usize), RunError> {
     let (writer, view) = store.parts()?;
     let todo = Todo::find(plan, view, writer, options, &|_| {});
-    Ok((todo.mine, todo.trials.len()))
+    Ok((todo.members, todo.trials.len()))
 }
 
 /// Returns `members` in the order of training, with what each costs in units that are the same on
@@ -150,20 +148,11 @@ pub fn training_order(
     Ok(in_training_order(plan, members, &datasets))
 }
 
-/// Returns the members of a shard, or all.
-fn members_of(plan: &Plan, shard: Option<(u32, u32)>) -> BTreeSet<usize> {
-    match shard {
-        Some((index, count)) => plan.shard(index, count).into_iter().collect(),
-        None => (0..plan.members.len()).collect(),
-    }
-}
-
 /// What this run has to do.
 struct Todo {
-    /// Members to train here.
-    mine: Vec<usize>,
-    /// Members that must be trained, here or in another shard.
-    untrained: Vec<usize>,
+    /// Members that must be trained.
+    members: Vec<usize>,
+    /// Trials that must be scored.
     trials: Vec<usize>,
 }
 
@@ -187,14 +176,12 @@ impl Todo {
         }
         trials.extend(trials_of(plan, &again));
         untrained.extend(again);
-        let mine = untrained.intersection(&members_of(plan, options.shard)).copied().collect();
-        let (untrained, trials) = (untrained.into_iter().collect(), trials.into_iter().collect());
-        Self { mine, untrained, trials }
+        Self { members: untrained.into_iter().collect(), trials: trials.into_iter().collect() }
     }
 
     fn reused(&self, plan: &Plan, view: &View) -> usize {
         let progress = StoreProgress::new(view, false);
-        let untrained: BTreeSet<usize> = self.untrained.iter().copied().collect();
+        let untrained: BTreeSet<usize> = self.members.iter().copied().collect();
         plan.members
             .iter()
             .enumerate()

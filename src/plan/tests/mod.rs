@@ -390,14 +390,6 @@ proptest! {
             prop_assert_ne!(scored(trial), left.trials.contains(&index));
         }
     }
-
-    #[test]
-    fn shards_partition_the_members(cells in some_cells(), count in 1u32..6) {
-        let plan = plan(3, cells);
-        let mut all: Vec<usize> = (0..count).flat_map(|index| plan.shard(index, count)).collect();
-        all.sort_unstable();
-        prop_assert_eq!(all, (0..plan.members.len()).collect::<Vec<_>>());
-    }
 }
 
 /// `cargo nextest run --release --run-ignored only -E 'test(a_hundred_thousand)' --no-capture`

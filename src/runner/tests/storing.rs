@@ -58,35 +58,31 @@ fn a_second_run_trains_nothing_and_changes_no_byte_of_the_journal() {
 }
 
 #[test]
-fn neither_the_number_of_workers_nor_packs_nor_shards_change_a_result() {
+fn neither_the_number_of_workers_nor_packs_change_a_result() {
     let plan = plan(3, (0..4).map(|x| cell(x, |settings| settings.ensemble.size = 2)));
-    let results_of = |workers: usize, pack: usize, shards: u32| {
+    let results_of = |workers: usize, pack: usize| {
         let folder = tempfile::tempdir().unwrap();
-        for index in 0..shards {
-            let engine = Scripted { pack, ..Scripted::flawless() };
-            let options =
-                RunOptions { workers, shard: Some((index, shards)), ..RunOptions::default() };
-            let stop = StopSignal::new();
-            let session = Session {
-                plan: &plan,
-                engine: &engine,
-                folder: folder.path(),
-                options,
-                stop: &stop,
-                events: &|_| {},
-            };
-            session.run().unwrap();
-            let packs = engine.packs.lock().unwrap().clone();
-            assert!(packs.iter().all(|&size| size <= pack), "{packs:?}");
-            assert_eq!(pack > 1, packs.contains(&pack), "{packs:?}");
-        }
+        let engine = Scripted { pack, ..Scripted::flawless() };
+        let options = RunOptions { workers, ..RunOptions::default() };
+        let stop = StopSignal::new();
+        let session = Session {
+            plan: &plan,
+            engine: &engine,
+            folder: folder.path(),
+            options,
+            stop: &stop,
+            events: &|_| {},
+        };
+        session.run().unwrap();
+        let packs = engine.packs.lock().unwrap().clone();
+        assert!(packs.iter().all(|&size| size <= pack), "{packs:?}");
+        assert_eq!(pack > 1, packs.contains(&pack), "{packs:?}");
         results(folder.path())
     };
-    let alone = results_of(1, 1, 1);
+    let alone = results_of(1, 1);
     assert_eq!(alone.trials.len(), 12);
-    assert_eq!(alone, results_of(4, 1, 1));
-    assert_eq!(alone, results_of(2, 3, 1));
-    assert_eq!(alone, results_of(2, 1, 3));
+    assert_eq!(alone, results_of(4, 1));
+    assert_eq!(alone, results_of(2, 3));
 }
 
 #[test]
