@@ -70,6 +70,7 @@
 //! Nothing but `cli` prints, reads the command line or ends the process. A trial that fails is part
 //! of the results; errors say what was tried, why it failed and the way out. `DESIGN.md` has the
 //! stages and the reasons.
+#![warn(unnameable_types)]
 #![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
 
 pub mod base;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Name and version of a kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
+pub(crate) struct Format {
     /// What the document says it is.
     pub name: &'static str,
     /// Version of its schema.
@@ -16,45 +16,45 @@ pub struct Format {
 }
 
 /// `bench report --format json`.
-pub const REPORT: Format = Format { name: "gridbench-report", version: 2 };
+pub(crate) const REPORT: Format = Format { name: "gridbench-report", version: 2 };
 /// `bench compare --format json`.
-pub const COMPARISON: Format = Format { name: "gridbench-comparison", version: 2 };
+pub(crate) const COMPARISON: Format = Format { name: "gridbench-comparison", version: 2 };
 /// `bench confirm --format json`.
-pub const CONFIRMATION: Format = Format { name: "gridbench-confirmation", version: 2 };
+pub(crate) const CONFIRMATION: Format = Format { name: "gridbench-confirmation", version: 2 };
 /// `bench check --format json`.
-pub const CHECK: Format = Format { name: "gridbench-check", version: 1 };
+pub(crate) const CHECK: Format = Format { name: "gridbench-check", version: 1 };
 /// `bench check --format json` without a verdict.
-pub const REFUSAL: Format = Format { name: "gridbench-refusal", version: 1 };
+pub(crate) const REFUSAL: Format = Format { name: "gridbench-refusal", version: 1 };
 /// `bench baseline`.
-pub const BASELINE: Format = Format { name: "gridbench-baseline", version: 2 };
+pub(crate) const BASELINE: Format = Format { name: "gridbench-baseline", version: 2 };
 /// `bench plan --json`.
-pub const PLAN: Format = Format { name: "gridbench-plan", version: 1 };
+pub(crate) const PLAN: Format = Format { name: "gridbench-plan", version: 1 };
 /// `bench plan --model --json`.
-pub const MODELS: Format = Format { name: "gridbench-models", version: 1 };
+pub(crate) const MODELS: Format = Format { name: "gridbench-models", version: 1 };
 /// `bench status --json`.
-pub const STATUS: Format = Format { name: "gridbench-status", version: 1 };
+pub(crate) const STATUS: Format = Format { name: "gridbench-status", version: 1 };
 /// The first line of `bench run --json`.
-pub const EVENTS: Format = Format { name: "gridbench-events", version: 1 };
+pub(crate) const EVENTS: Format = Format { name: "gridbench-events", version: 1 };
 /// `bench list --json`.
-pub const LIST: Format = Format { name: "gridbench-list", version: 1 };
+pub(crate) const LIST: Format = Format { name: "gridbench-list", version: 1 };
 /// `bench show --json`.
-pub const CELL: Format = Format { name: "gridbench-cell", version: 1 };
+pub(crate) const CELL: Format = Format { name: "gridbench-cell", version: 1 };
 /// `bench diff --json`.
-pub const DIFFERENCE: Format = Format { name: "gridbench-difference", version: 1 };
+pub(crate) const DIFFERENCE: Format = Format { name: "gridbench-difference", version: 1 };
 /// `bench data list --json`.
-pub const DATASETS: Format = Format { name: "gridbench-datasets", version: 1 };
+pub(crate) const DATASETS: Format = Format { name: "gridbench-datasets", version: 1 };
 /// `bench data info --json`.
-pub const DATASET: Format = Format { name: "gridbench-dataset", version: 1 };
+pub(crate) const DATASET: Format = Format { name: "gridbench-dataset", version: 1 };
 /// `bench duel --json`.
-pub const DUEL: Format = Format { name: "gridbench-duel", version: 1 };
+pub(crate) const DUEL: Format = Format { name: "gridbench-duel", version: 1 };
 /// `bench doctor --json`.
-pub const DOCTOR: Format = Format { name: "gridbench-doctor", version: 1 };
+pub(crate) const DOCTOR: Format = Format { name: "gridbench-doctor", version: 1 };
 /// What a program is told of its trial, in the file that `BENCH_TRIAL` names.
-pub const TRIAL: Format = Format { name: "gridbench-trial", version: 1 };
+pub(crate) const TRIAL: Format = Format { name: "gridbench-trial", version: 1 };
 
 /// A document that begins with what it is.
 #[derive(Debug, Serialize)]
-pub struct Document<T> {
+pub(crate) struct Document<T> {
     format: &'static str,
     version: u32,
     #[serde(flatten)]
@@ -64,7 +64,7 @@ pub struct Document<T> {
 impl Format {
     /// Returns `content`, which serialises to a map, with format and version before it.
     #[must_use]
-    pub fn of<T: Serialize>(self, content: T) -> Document<T> {
+    pub(crate) fn of<T: Serialize>(self, content: T) -> Document<T> {
         Document { format: self.name, version: self.version, content }
     }
 
@@ -73,7 +73,7 @@ impl Format {
     ///
     /// # Errors
     /// If `writer` takes no more, or `content` does not serialise to a map with text keys.
-    pub fn write(self, writer: &mut impl Write, content: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn write(self, writer: &mut impl Write, content: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *writer, &self.of(content))?;
         writer.write_all(b"\n")
     }
@@ -83,7 +83,7 @@ impl Format {
     /// # Panics
     /// If `content` is no map with text keys.
     #[must_use]
-    pub fn text(self, content: &impl Serialize) -> String {
+    pub(crate) fn text(self, content: &impl Serialize) -> String {
         let text = serde_json::to_string_pretty(&self.of(content));
         text.expect("a document is a map with text keys") + "\n"
     }

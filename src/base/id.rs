@@ -28,23 +28,23 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
 
 /// Hashes labelled parts so that no two different sequences of parts collide by concatenation.
 #[derive(Clone)]
-pub struct ContentHasher(Sha256);
+pub(crate) struct ContentHasher(Sha256);
 
 impl ContentHasher {
     /// Starts an empty hash.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Sha256::new())
     }
 
     /// Adds bytes as they are, for streaming a file through.
-    pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.update(bytes);
         self
     }
 
     /// Adds one named part, length-prefixed.
-    pub fn part(&mut self, name: &str, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn part(&mut self, name: &str, bytes: &[u8]) -> &mut Self {
         for piece in [name.as_bytes(), bytes] {
             self.0.update((piece.len() as u64).to_le_bytes());
             self.0.update(piece);
@@ -54,7 +54,7 @@ impl ContentHasher {
 
     /// Returns the digest of everything added so far.
     #[must_use]
-    pub fn finish(&self) -> Digest {
+    pub(crate) fn finish(&self) -> Digest {
         Digest(self.0.clone().finalize().into())
     }
 }

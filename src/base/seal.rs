@@ -102,7 +102,7 @@ fn read_digits(digits: &[u8]) -> Option<Check> {
 
 /// Why a line is not what was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BrokenSeal {
+pub(crate) enum BrokenSeal {
     /// It does not end with a checksum.
     #[error("it does not end with a checksum")]
     Missing,
@@ -138,7 +138,7 @@ pub fn seal_line(previous: Check, object: &mut Vec<u8>) -> Check {
 /// Returns the content of a sealed line (its line break left out) and the checksum at its end, if
 /// one can be read; nothing of a line too short for one.
 #[must_use]
-pub fn parts_of(line: &[u8]) -> Option<(&[u8], Option<Check>)> {
+pub(crate) fn parts_of(line: &[u8]) -> Option<(&[u8], Option<Check>)> {
     let (rest, seal) = line.split_at_checked(line.len().checked_sub(SEAL)?)?;
     let content = if rest == b"{" { rest } else { rest.split_last()?.1 };
     let digits = seal.strip_prefix(BEFORE).and_then(|seal| seal.strip_suffix(AFTER));
@@ -150,7 +150,7 @@ pub fn parts_of(line: &[u8]) -> Option<(&[u8], Option<Check>)> {
 ///
 /// # Errors
 /// If any byte of it is not as it was sealed, or another line stood before it.
-pub fn verify_line(previous: Check, line: &[u8]) -> Result<Check, BrokenSeal> {
+pub(crate) fn verify_line(previous: Check, line: &[u8]) -> Result<Check, BrokenSeal> {
     let (content, found) = parts_of(line).ok_or(BrokenSeal::Missing)?;
     let found = found.ok_or(BrokenSeal::Missing)?;
     let expected = previous.then(content);
@@ -184,7 +184,7 @@ pub fn sealed_document(document: &impl Serialize) -> String {
 ///
 /// # Errors
 /// If there is one, and it is not that of the rest.
-pub fn open_document(document: &mut Value) -> Result<bool, BrokenSeal> {
+pub(crate) fn open_document(document: &mut Value) -> Result<bool, BrokenSeal> {
     let Value::Object(keys) = document else { return Ok(false) };
     let Some(found) = keys.shift_remove(KEY) else { return Ok(false) };
     let found: Check =

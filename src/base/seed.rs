@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::id::ContentHasher;
 
 /// The generator behind every random choice: `ChaCha` with 8 rounds, portable to the bit.
-pub type StreamRng = ChaCha8Rng;
+pub(crate) type StreamRng = ChaCha8Rng;
 
 /// A master seed, as typed under `seed` in the experiment file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Seed(pub u64);
 
 /// What a random stream is used for; streams of different purpose never share numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Initial weights.
     Init,
     /// Order of the training images, per epoch.
@@ -29,8 +29,6 @@ pub enum Stream {
     Split,
     /// Which cells a sampled grid holds.
     Sample,
-    /// Resampling in the statistics.
-    Resample,
     /// Curves of the fake engine.
     Fake,
     /// The seed that a program of the user is given.
@@ -46,7 +44,6 @@ impl Stream {
             Self::Dropout => "dropout",
             Self::Split => "split",
             Self::Sample => "sample",
-            Self::Resample => "resample",
             Self::Fake => "fake",
             Self::Program => "program",
         }
@@ -69,14 +66,8 @@ pub struct SeedPath {
 impl SeedPath {
     /// Returns the path of choices shared by the whole experiment.
     #[must_use]
-    pub fn experiment(master: Seed) -> Self {
+    pub(crate) fn experiment(master: Seed) -> Self {
         Self { master, repeat: None, member: None }
-    }
-
-    /// Returns the path of choices shared by all members of one repeat.
-    #[must_use]
-    pub fn repeat(master: Seed, repeat: u32) -> Self {
-        Self { master, repeat: Some(repeat), member: None }
     }
 
     /// Returns the path of one member of one repeat.
@@ -87,7 +78,7 @@ impl SeedPath {
 
     /// Returns 32 bytes that depend on the path, the stream and `counter` (an epoch, a step, …).
     #[must_use]
-    pub fn key(&self, stream: Stream, counter: u64) -> [u8; 32] {
+    pub(crate) fn key(&self, stream: Stream, counter: u64) -> [u8; 32] {
         self.keys(stream)(counter)
     }
 
@@ -104,7 +95,7 @@ impl SeedPath {
     }
 
     /// Returns [`SeedPath::word`] as a function of the counter, for many words of one stream.
-    pub fn words(&self, stream: Stream) -> impl Fn(u64) -> u64 + use<> {
+    pub(crate) fn words(&self, stream: Stream) -> impl Fn(u64) -> u64 + use<> {
         let key = self.keys(stream);
         move |counter| {
             let key = key(counter);
@@ -114,13 +105,13 @@ impl SeedPath {
 
     /// Returns the generator of one stream at `counter`.
     #[must_use]
-    pub fn rng(&self, stream: Stream, counter: u64) -> StreamRng {
+    pub(crate) fn rng(&self, stream: Stream, counter: u64) -> StreamRng {
         StreamRng::from_seed(self.key(stream, counter))
     }
 
     /// Returns a 64-bit key of one stream at `counter`, for counter hashes in kernels.
     #[must_use]
-    pub fn word(&self, stream: Stream, counter: u64) -> u64 {
+    pub(crate) fn word(&self, stream: Stream, counter: u64) -> u64 {
         self.words(stream)(counter)
     }
 }
@@ -141,7 +132,7 @@ mod tests {
             first(SeedPath::member(Seed(43), 1, 2), Stream::Init, 0),
             first(SeedPath::member(Seed(42), 0, 2), Stream::Init, 0),
             first(SeedPath::member(Seed(42), 1, 0), Stream::Init, 0),
-            first(SeedPath::repeat(Seed(42), 1), Stream::Init, 0),
+            first(SeedPath { member: None, ..path }, Stream::Init, 0),
             first(path, Stream::Shuffle, 0),
             first(path, Stream::Init, 1),
         ] {

@@ -25,7 +25,7 @@ impl Default for Patience {
 
 /// A batch that was claimed by this process. Written `lane/batch.attempt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Claimed {
+pub(crate) struct Claimed {
     /// Its lane.
     pub lane: u32,
     /// Its index in the lane.
@@ -56,7 +56,7 @@ impl FromStr for Claimed {
 
 /// What a worker is to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Train this batch.
     Train(Claimed),
     /// All batches are done, and this worker is the one that writes the tables.

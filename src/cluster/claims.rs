@@ -72,7 +72,7 @@ struct Followed {
 }
 
 /// The claims of one worker in one round.
-pub struct Claims {
+pub(crate) struct Claims {
     /// Folder of the round.
     folder: String,
     lanes: Arc<Lanes>,
@@ -95,7 +95,7 @@ pub struct Claims {
 impl Claims {
     /// Starts claiming in the round of `folder` for the process of `journal`; `index` says in which lane.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         folder: String,
         lanes: Arc<Lanes>,
         journal: String,
@@ -128,7 +128,11 @@ impl Claims {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn step(&mut self, folder: &dyn Folder, clock: &dyn Clock) -> Result<Step, StoreError> {
+    pub(crate) fn step(
+        &mut self,
+        folder: &dyn Folder,
+        clock: &dyn Clock,
+    ) -> Result<Step, StoreError> {
         if let Some(before) = self.inherited.pop() {
             if before.lane < self.lanes.count() && !self.is_done(folder, before)? {
                 let next = Claimed { attempt: before.attempt + 1, ..before };
@@ -152,7 +156,7 @@ impl Claims {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn done(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<(), StoreError> {
+    pub(crate) fn done(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<(), StoreError> {
         self.holding.remove(&claimed);
         let path = format!("{}/{}.done", self.lane_folder(claimed.lane), claimed.batch);
         folder.create(&path, self.journal.as_bytes()).map(drop)
@@ -162,7 +166,11 @@ impl Claims {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn leave(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<(), StoreError> {
+    pub(crate) fn leave(
+        &mut self,
+        folder: &dyn Folder,
+        claimed: Claimed,
+    ) -> Result<(), StoreError> {
         self.holding.remove(&claimed);
         let path = format!("{}.left", self.path(claimed));
         folder.create(&path, self.journal.as_bytes()).map(drop)
@@ -172,7 +180,7 @@ impl Claims {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn earlier(
+    pub(crate) fn earlier(
         &self,
         folder: &dyn Folder,
         claimed: Claimed,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::store::{SharedFolder, StoreError};
 
 /// A folder that all workers see. Paths are relative to it.
-pub trait Folder {
+pub(crate) trait Folder {
     /// Creates a file with this content unless there is one; says whether it did.
     ///
     /// # Errors
@@ -50,19 +50,19 @@ impl Folder for SharedFolder {
 }
 
 /// A clock that never goes back. Only differences between its own readings mean anything.
-pub trait Clock {
+pub(crate) trait Clock {
     /// Returns the time since some moment.
     fn now(&self) -> Duration;
 }
 
 /// The monotonic clock of this machine.
 #[derive(Debug, Clone, Copy)]
-pub struct SystemClock(Instant);
+pub(crate) struct SystemClock(Instant);
 
 impl SystemClock {
     /// Starts at zero.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 }

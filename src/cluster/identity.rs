@@ -2,7 +2,7 @@
 
 /// The name that an engine gives a worker, and what it says of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The same for every process that the engine starts in place of another; absent where the
     /// engine says too little for that.
     pub name: Option<String>,
@@ -17,7 +17,7 @@ pub struct Identity {
 impl Identity {
     /// Reads the variables of the engines that are known: `get` returns the value of one.
     #[must_use]
-    pub fn of(get: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn of(get: &dyn Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| get(name).and_then(|text| text.trim().parse::<u32>().ok());
         let mut identity = slurm(get, &number)
             .or_else(|| hyperqueue(get, &number))

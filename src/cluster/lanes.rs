@@ -28,7 +28,7 @@ const SHARE: f64 = 2.0;
 const SHARE_UNKNOWN: usize = 4;
 
 /// The outstanding members of a round, dealt to lanes.
-pub struct Lanes {
+pub(crate) struct Lanes {
     /// Indices of members in the plan, in the order of training.
     members: Vec<u32>,
     /// Seconds of each, by its place in `members`; empty where they are not known.
@@ -45,7 +45,13 @@ impl Lanes {
     /// Deals members, in the order of training, to so many lanes; the first `count` chunks are the
     /// beginnings of the lanes. `seconds` is empty where nobody knows them.
     #[must_use]
-    pub fn new(members: Vec<u32>, seconds: Vec<f32>, count: u32, chunk: u32, rule: Rule) -> Self {
+    pub(crate) fn new(
+        members: Vec<u32>,
+        seconds: Vec<f32>,
+        count: u32,
+        chunk: u32,
+        rule: Rule,
+    ) -> Self {
         let count = count.max(1);
         let starts = (0..count).map(|_| OnceLock::new()).collect();
         Self { members, seconds, count, chunk: chunk.max(1) as usize, rule, starts }
@@ -53,26 +59,19 @@ impl Lanes {
 
     /// Returns the number of lanes.
     #[must_use]
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// Returns the number of batches of a lane.
     #[must_use]
-    pub fn batches(&self, lane: u32) -> u32 {
+    pub(crate) fn batches(&self, lane: u32) -> u32 {
         self.starts(lane).len() as u32
     }
 
     /// Returns the members of a batch, as indices into the plan.
-    pub fn members(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn members(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
         self.places(lane, batch).map(|place| self.members[place] as usize)
-    }
-
-    /// Returns the seconds that a batch takes, where they are known.
-    #[must_use]
-    pub fn seconds(&self, lane: u32, batch: u32) -> Option<f64> {
-        let seconds = |place| self.seconds.get(place).copied().map(f64::from);
-        self.places(lane, batch).map(seconds).sum()
     }
 
     fn places(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
@@ -145,10 +144,10 @@ mod tests {
     #[test]
     fn batches_shrink_towards_the_end_of_a_lane() {
         let lanes = Lanes::new((0..200).collect(), vec![5.0; 200], 2, 1, Rule::default());
-        let seconds: Vec<f64> =
-            (0..lanes.batches(0)).filter_map(|batch| lanes.seconds(0, batch)).collect();
+        let seconds: Vec<usize> =
+            (0..lanes.batches(0)).map(|batch| 5 * lanes.members(0, batch).count()).collect();
         // 500 s in a lane: 120 at most, half of the rest, 30 at least.
-        assert_eq!(seconds, [120.0, 120.0, 120.0, 70.0, 35.0, 30.0, 5.0]);
+        assert_eq!(seconds, [120, 120, 120, 70, 35, 30, 5]);
     }
 
     #[test]
@@ -157,7 +156,6 @@ mod tests {
         let sizes: Vec<usize> =
             (0..lanes.batches(0)).map(|batch| lanes.members(0, batch).count()).collect();
         assert_eq!(sizes, [5, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1]);
-        assert_eq!(lanes.seconds(0, 0), None);
     }
 
     proptest! {

@@ -18,12 +18,12 @@ const MOST: u32 = 9999;
 
 /// A member that has records already: which attempt and which repair come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Again(pub u32, pub u32, pub u32);
+pub(crate) struct Again(pub u32, pub u32, pub u32);
 
 /// One round of work. Its file is published once and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Round {
+pub(crate) struct Round {
     format: String,
     version: u32,
     /// Number of the round, from 1.
@@ -53,7 +53,7 @@ pub struct Round {
 impl Round {
     /// Describes a round of these outstanding members, indices into the plan in ascending order.
     #[must_use]
-    pub fn new(number: u32, plan: Digest, members: u32, outstanding: &[usize]) -> Self {
+    pub(crate) fn new(number: u32, plan: Digest, members: u32, outstanding: &[usize]) -> Self {
         let Rule { least, most, .. } = Rule::default();
         Self {
             format: FORMAT.to_owned(),
@@ -73,7 +73,7 @@ impl Round {
     }
 
     /// Returns the digest of the members of a plan.
-    pub fn digest_of_plan<'a>(members: impl IntoIterator<Item = &'a MemberId>) -> Digest {
+    pub(crate) fn digest_of_plan<'a>(members: impl IntoIterator<Item = &'a MemberId>) -> Digest {
         let mut hasher = ContentHasher::new();
         for member in members {
             hasher.part("member", member.to_string().as_bytes());
@@ -83,19 +83,19 @@ impl Round {
 
     /// Returns the folder of the round, relative to the results folder.
     #[must_use]
-    pub fn folder(&self) -> String {
+    pub(crate) fn folder(&self) -> String {
         format!("work/{:04}", self.number)
     }
 
     /// Returns how its lanes are cut.
     #[must_use]
-    pub fn rule(&self) -> Rule {
+    pub(crate) fn rule(&self) -> Rule {
         Rule { least: self.least, most: self.most, threads: self.threads.max(1) as usize }
     }
 
     /// Returns the outstanding members, as indices into the plan in ascending order.
     #[must_use]
-    pub fn outstanding(&self) -> Vec<usize> {
+    pub(crate) fn outstanding(&self) -> Vec<usize> {
         let ranges = self.outstanding.split(',').filter_map(range);
         let within = |index: &usize| *index < self.members as usize;
         ranges.flatten().take_while(within).collect()
@@ -105,7 +105,7 @@ impl Round {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn publish(&self, folder: &SharedFolder) -> Result<bool, StoreError> {
+    pub(crate) fn publish(&self, folder: &SharedFolder) -> Result<bool, StoreError> {
         folder.publish(&path(self.number), sealed_document(self).as_bytes())
     }
 
@@ -114,7 +114,7 @@ impl Round {
     ///
     /// # Errors
     /// If the file system refuses, or a round is of a later version.
-    pub fn last(folder: &dyn Folder) -> Result<(Option<Self>, u32), StoreError> {
+    pub(crate) fn last(folder: &dyn Folder) -> Result<(Option<Self>, u32), StoreError> {
         let number = |name: String| name.strip_suffix(".json")?.parse::<u32>().ok();
         let mut numbers: Vec<u32> =
             folder.list("work")?.into_iter().filter_map(number).filter(|n| *n <= MOST).collect();
@@ -133,7 +133,7 @@ impl Round {
     ///
     /// # Errors
     /// If the file system refuses, or it is of a later version.
-    pub fn read(folder: &dyn Folder, number: u32) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(folder: &dyn Folder, number: u32) -> Result<Option<Self>, StoreError> {
         let bytes = folder.read(&path(number))?;
         bytes.map_or(Ok(None), |bytes| Self::parse(&bytes, number))
     }
@@ -156,7 +156,7 @@ impl Round {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn is_closed(&self, folder: &dyn Folder) -> Result<bool, StoreError> {
+    pub(crate) fn is_closed(&self, folder: &dyn Folder) -> Result<bool, StoreError> {
         let names = folder.list(&format!("{}/close", self.folder()))?;
         Ok(names.iter().any(|name| name == "0.done"))
     }

@@ -25,7 +25,7 @@ const MOST_STARTS: u32 = 10_000;
 
 /// When this process is to end.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     /// The moment.
     pub end: Instant,
     /// From the start of the process to there.
@@ -34,7 +34,7 @@ pub struct Deadline {
 
 /// Who works.
 #[derive(Debug, Clone, Default)]
-pub struct Who {
+pub(crate) struct Who {
     /// What the engine calls this process and those it starts in its place.
     pub name: Option<String>,
     /// Its index, from 0.
@@ -44,7 +44,7 @@ pub struct Who {
 }
 
 /// The part of one process in a round.
-pub struct Work<'a> {
+pub(crate) struct Work<'a> {
     plan: &'a Plan,
     round: &'a Round,
     results: PathBuf,
@@ -80,7 +80,7 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// If the results folder cannot be read.
-    pub fn begin(
+    pub(crate) fn begin(
         plan: &'a Plan,
         round: &'a Round,
         order: &[(usize, u64)],
@@ -115,7 +115,7 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// If the shared folder or the disk refuses.
-    pub fn leave(&self, writer: &Writer) -> Result<(), StoreError> {
+    pub(crate) fn leave(&self, writer: &Writer) -> Result<(), StoreError> {
         let open = std::mem::take(&mut lock(&self.state).open);
         if let Some(claims) = lock(&self.claims).as_mut() {
             for claimed in open.into_keys() {
@@ -128,7 +128,7 @@ impl<'a> Work<'a> {
 
     /// Returns the claim to the tables of the round, if this process is to write them.
     #[must_use]
-    pub fn closing(&self) -> Option<Claimed> {
+    pub(crate) fn closing(&self) -> Option<Claimed> {
         lock(&self.state).closing
     }
 
@@ -136,7 +136,7 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// If the shared folder refuses.
-    pub fn closed(&self, claimed: Claimed) -> Result<(), StoreError> {
+    pub(crate) fn closed(&self, claimed: Claimed) -> Result<(), StoreError> {
         match lock(&self.claims).as_mut() {
             Some(claims) => claims.done(&self.folder, claimed),
             None => Ok(()),
@@ -145,7 +145,7 @@ impl<'a> Work<'a> {
 
     /// Returns how many batches and members this process was handed.
     #[must_use]
-    pub fn handed(&self) -> (usize, usize) {
+    pub(crate) fn handed(&self) -> (usize, usize) {
         let state = lock(&self.state);
         (state.batches, state.members)
     }

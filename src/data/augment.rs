@@ -30,7 +30,7 @@ use crate::spec::settings::{AugmentSettings, Convention, Fill};
 
 /// Which variation of which image: a word for member and epoch, and the image's index in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AugmentKey {
+pub(crate) struct AugmentKey {
     /// [`crate::base::SeedPath::word`] of the stream `Augment` at the epoch.
     pub word: u64,
     /// Index of the image in its pool.
@@ -88,7 +88,7 @@ impl Augmenter {
 
     /// Returns whether every image comes out as it went in.
     #[must_use]
-    pub fn changes_nothing(&self) -> bool {
+    pub(crate) fn changes_nothing(&self) -> bool {
         let AugmentSettings { rotation, zoom, shift, shear, .. } = &self.settings;
         [*rotation, zoom.height, zoom.width, shift.width, shift.height, *shear]
             .iter()
@@ -99,7 +99,7 @@ impl Augmenter {
     ///
     /// # Panics
     /// If `image` and `out` are not of the shape prepared for.
-    pub fn augment(&mut self, image: &[u8], key: AugmentKey, out: &mut [f32]) {
+    pub(crate) fn augment(&mut self, image: &[u8], key: AugmentKey, out: &mut [f32]) {
         assert!(image.len() == self.shape.len() && out.len() == image.len(), "the shape fits");
         let maps = if self.changes_nothing() { [None; 4] } else { self.maps(&self.draw(key)) };
         self.read_along(maps, image, out);

@@ -74,26 +74,14 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Returns the number of batches of a whole epoch.
-    #[must_use]
-    pub fn batch_count(&self) -> usize {
-        self.end.div_ceil(self.batch_size)
-    }
-
-    /// Returns the pool indices of the whole epoch, in the order they come.
-    #[must_use]
-    pub fn indices(&self) -> &[u32] {
-        &self.order[..self.end]
-    }
-
     /// Returns whether images are varied on their way.
     #[must_use]
-    pub fn varies(&self) -> bool {
+    pub(crate) fn varies(&self) -> bool {
         self.augmenter.is_some()
     }
 
     /// Returns the pool indices of the next batch and goes past it; nothing is left at the end.
-    pub fn next_indices(&mut self) -> &[u32] {
+    pub(crate) fn next_indices(&mut self) -> &[u32] {
         let first = self.next;
         self.next = self.end.min(first.saturating_add(self.batch_size));
         &self.order[first..self.next]
@@ -165,7 +153,6 @@ mod tests {
         let indices = [1, 3, 4, 5, 7, 11];
         let batches =
             Batches::new(&dataset, &indices, settings(Order::Sequential, false), path(0), 0);
-        assert_eq!(batches.batch_count(), 2);
         let (sizes, pixels, labels) = all(batches);
         assert_eq!(sizes, [4, 2]);
         let expected: Vec<f32> = indices
@@ -183,7 +170,12 @@ mod tests {
         let indices: Vec<u32> = (0..50).collect();
         let order = |member, epoch| {
             let settings = settings(Order::Shuffled, false);
-            Batches::new(&dataset, &indices, settings, path(member), epoch).indices().to_vec()
+            let mut batches = Batches::new(&dataset, &indices, settings, path(member), epoch);
+            let mut order = Vec::new();
+            while order.len() < indices.len() {
+                order.extend_from_slice(batches.next_indices());
+            }
+            order
         };
         let first = order(0, 0);
         assert_eq!(first, order(0, 0));

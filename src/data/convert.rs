@@ -16,7 +16,7 @@ const LONGEST: usize = 255;
 
 /// A form of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// `train.csv` (label and pixels), `test.csv` (pixels) and `solution.csv` (`ImageId,Label`).
     Kaggle,
     /// One folder a class with PNG images named after their place in the pool.
@@ -28,7 +28,7 @@ pub enum Form {
 /// Kaggle's tables follow the splits, validation images counting as training images; folders hold
 /// both parts, since whoever reads them splits again. Images are grey; of several channels the first
 /// is written.
-pub struct Conversion<'d> {
+pub(crate) struct Conversion<'d> {
     dataset: &'d Dataset,
     form: Form,
     train: Vec<u32>,
@@ -42,7 +42,7 @@ impl<'d> Conversion<'d> {
     ///
     /// # Errors
     /// If the name of a class is no name of a folder that could be read again.
-    pub fn new(
+    pub(crate) fn new(
         dataset: &'d Dataset,
         splits: &Splits,
         form: Form,
@@ -60,13 +60,13 @@ impl<'d> Conversion<'d> {
 
     /// Returns the number of images.
     #[must_use]
-    pub fn images(&self) -> usize {
+    pub(crate) fn images(&self) -> usize {
         self.train.len() + self.test.len()
     }
 
     /// Returns the path of every file below the output folder.
     #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         match self.form {
             Form::Kaggle => ["train.csv", "test.csv", "solution.csv"].map(PathBuf::from).to_vec(),
             Form::Folder => {
@@ -84,7 +84,10 @@ impl<'d> Conversion<'d> {
     ///
     /// # Errors
     /// The first error of `write`.
-    pub fn write<E>(&self, mut write: impl FnMut(&Path, &[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn write<E>(
+        &self,
+        mut write: impl FnMut(&Path, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let Self { dataset, train, test, .. } = self;
         match self.form {
             Form::Kaggle => {

@@ -12,7 +12,8 @@ use crate::base::text::{counted, whole};
 mod fetch;
 mod split;
 
-pub use fetch::{FetchError, MirrorFailure};
+pub use fetch::FetchError;
+pub use fetch::MirrorFailure;
 pub use split::SplitError;
 
 /// One file in so many may be passed over, or one image be bad, without doubt about the whole.
@@ -89,7 +90,7 @@ pub enum DataError {
 impl DataError {
     /// Returns the command or edit that helps, where there is one.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Load { dataset, source } => Some(source.hint(dataset)),
             Self::Split { source, .. } => Some(source.hint()),

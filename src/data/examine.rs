@@ -19,7 +19,7 @@ const MIN_COPIES: usize = 10;
 /// # Errors
 /// If there is nothing to tell apart: a single class, training images of a single class, images that
 /// are all identical, or test images that are all training images.
-pub fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataError> {
+pub(crate) fn examine(dataset: &Dataset, splits: &Splits) -> Result<Vec<Note>, DataError> {
     if dataset.is_empty() {
         return Ok(Vec::new());
     }

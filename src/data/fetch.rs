@@ -41,7 +41,7 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// What to fetch from where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FetchOptions {
+pub(crate) struct FetchOptions {
     /// Whether files that are there and whole are downloaded again.
     pub force: bool,
     /// Addresses that file names are appended to, tried before the built-in ones.
@@ -52,7 +52,7 @@ pub struct FetchOptions {
 
 /// What a download has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchProgress<'a> {
+pub(crate) enum FetchProgress<'a> {
     /// The file is there and whole; nothing is downloaded.
     Present {
         /// The file.
@@ -97,7 +97,7 @@ pub enum FetchProgress<'a> {
 /// # Errors
 /// If no dataset of this name can be downloaded, the folder cannot be written, or no mirror gives a
 /// file with the right digest; the error says what each mirror did.
-pub fn fetch(
+pub(crate) fn fetch(
     name: &str,
     folder: &Path,
     options: &FetchOptions,

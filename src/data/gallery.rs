@@ -21,7 +21,7 @@ const RED: [u8; 3] = [190, 20, 20];
 
 /// One image of a gallery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GalleryImage {
+pub(crate) struct GalleryImage {
     /// Its index in the pool.
     pub index: u32,
     /// What stands below it.
@@ -34,7 +34,7 @@ pub struct GalleryImage {
 ///
 /// # Errors
 /// If there is no image, or the sheet is too large for a PNG.
-pub fn gallery(
+pub(crate) fn gallery(
     dataset: &Dataset,
     images: &[GalleryImage],
     columns: usize,

@@ -16,11 +16,11 @@ use crate::base::Digest;
 use crate::spec::settings::{DatasetSettings, Source};
 
 /// Largest side of an image; positions in it are counted in `f32` while augmenting.
-pub const MAX_SIDE: usize = 2048;
+pub(crate) const MAX_SIDE: usize = 2048;
 
 /// Returns the short name of a source: in messages, reports and below a data folder.
 #[must_use]
-pub fn source_name(source: &Source) -> &'static str {
+pub(crate) fn source_name(source: &Source) -> &'static str {
     match source {
         Source::Digits => "digits",
         Source::Mnist => "mnist",
@@ -39,7 +39,7 @@ const NO_SHAPE: ImageShape = ImageShape { height: 0, width: 0, channels: 1 };
 
 /// Returns the checksum of [`Source::None`].
 #[must_use]
-pub fn no_images() -> Digest {
+pub(crate) fn no_images() -> Digest {
     Dataset::new("", NO_SHAPE, Vec::new(), Vec::new(), Vec::new(), None).checksum
 }
 

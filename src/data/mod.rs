@@ -36,23 +36,24 @@ mod sources;
 mod split;
 mod synthetic;
 
-pub use augment::{AugmentKey, Augmenter};
+pub use augment::Augmenter;
 pub use batches::{BatchSettings, Batches, Order};
-pub use convert::{Conversion, Form};
-pub use csv::csv_cell;
+pub(crate) use convert::{Conversion, Form};
+pub(crate) use csv::csv_cell;
 pub use dataset::{Dataset, ImageShape, Splits};
 pub use error::{
     DataError, FetchError, LoadError, Location, MirrorFailure, SplitError, UnfitError,
 };
-pub use examine::examine;
-pub use fetch::{FetchOptions, FetchProgress, fetch};
+pub(crate) use examine::examine;
+pub(crate) use fetch::{FetchOptions, FetchProgress, fetch};
 pub use folders::DataFolders;
-pub use gallery::{GalleryImage, gallery};
+pub(crate) use gallery::{GalleryImage, gallery};
 pub use info::{ClassInfo, DatasetInfo, Geometry, Spread, Suggestion, info};
 pub use input::{Input, InputSettings, read_input};
-pub use load::{MAX_SIDE, load, no_images, source_name};
+pub use load::load;
+pub(crate) use load::no_images;
 pub use note::Note;
 pub use pixel_columns::{ColumnNames, PixelColumns};
-pub use preview::{picture, preview};
-pub use sources::{SourceInfo, SourcePlace, list};
+pub(crate) use preview::{picture, preview};
+pub(crate) use sources::{SourceInfo, SourcePlace, list};
 pub use split::split;

@@ -24,7 +24,7 @@ const VARIATIONS: usize = 9;
 ///
 /// # Errors
 /// If the dataset holds no image, or the sheet is too large for a PNG.
-pub fn preview(
+pub(crate) fn preview(
     dataset: &Dataset,
     count: usize,
     augmenter: Option<&Augmenter>,
@@ -75,7 +75,7 @@ pub fn preview(
 ///
 /// # Errors
 /// If there is no such image, or it is too large for a PNG.
-pub fn picture(dataset: &Dataset, index: usize) -> Result<Vec<u8>, DataError> {
+pub(crate) fn picture(dataset: &Dataset, index: usize) -> Result<Vec<u8>, DataError> {
     let problem = |problem: String| DataError::Preview { dataset: dataset.name.clone(), problem };
     if index >= dataset.len() {
         let images = dataset.len();

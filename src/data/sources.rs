@@ -11,7 +11,7 @@ use super::{digits, idx};
 /// A dataset that can be named in an experiment file without a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct SourceInfo {
+pub(crate) struct SourceInfo {
     /// Name for `dataset.source` and `bench data fetch`.
     pub name: &'static str,
     /// Images in the pool.
@@ -33,7 +33,7 @@ pub struct SourceInfo {
 /// Where the files of a source are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SourcePlace {
+pub(crate) enum SourcePlace {
     /// Inside the program.
     Embedded,
     /// In this folder.
@@ -46,7 +46,7 @@ pub enum SourcePlace {
 ///
 /// Looks for the training images without reading them, so a damaged file is found as well.
 #[must_use]
-pub fn list(folders: &DataFolders) -> Vec<SourceInfo> {
+pub(crate) fn list(folders: &DataFolders) -> Vec<SourceInfo> {
     let embedded = SourceInfo {
         name: "digits",
         images: digits::IMAGES,

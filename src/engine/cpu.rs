@@ -51,7 +51,7 @@ impl CpuKernels {
     /// Returns what computes under these settings: `trainer.engine = "dfdx"` means dfdx's
     /// operations, whatever else was chosen.
     #[must_use]
-    pub fn of(self, settings: &Settings) -> Self {
+    pub(crate) fn of(self, settings: &Settings) -> Self {
         match settings.trainer {
             TrainerSettings::DfdxOnly => Self::Dfdx,
             _ => self,
@@ -65,7 +65,7 @@ impl CpuKernels {
     ///
     /// # Errors
     /// If this machine lacks the instructions, or kernels and precision contradict each other.
-    pub fn path(self, precision: Precision) -> Result<Option<Dispatch>, EngineError> {
+    pub(crate) fn path(self, precision: Precision) -> Result<Option<Dispatch>, EngineError> {
         let refused = |error: IsaError| EngineError::Unsupported(error.to_string());
         let isa = match (self, precision) {
             (Self::Dfdx, Precision::Bf16) => {
@@ -100,7 +100,7 @@ impl CpuKernels {
     /// Returns the multiply-accumulates per second to expect of a training on one core: about half
     /// of what a server of 2023 shows, so that estimates err on the long side.
     #[must_use]
-    pub fn assumed_rate(self, settings: &Settings) -> f64 {
+    pub(crate) fn assumed_rate(self, settings: &Settings) -> f64 {
         match self.of(settings).path(settings.train.precision).ok().flatten().map(Dispatch::isa) {
             None | Some(Isa::Portable) => 4e9,
             Some(isa) if isa.is_bf16() => 1e11,

@@ -75,7 +75,7 @@ pub fn build(device: DeviceChoice) -> Result<Box<dyn Engine + Send + Sync>, Engi
 /// # Errors
 /// If this build cannot use the device, the device is not there, or the CPU lacks the kernels'
 /// instructions.
-pub fn build_with(
+pub(crate) fn build_with(
     device: DeviceChoice,
     kernels: CpuKernels,
 ) -> Result<Box<dyn Engine + Send + Sync>, EngineError> {

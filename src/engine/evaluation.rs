@@ -4,7 +4,7 @@ use crate::record::LogProbabilities;
 
 /// Loss and accuracy of one model on one set of images.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     /// Mean cross-entropy in nats.
     pub loss: f64,
     /// Share of images classified correctly.
@@ -13,7 +13,7 @@ pub struct Evaluation {
 
 /// Returns the index of the largest value, the first of several; 0 for an empty row.
 #[must_use]
-pub fn argmax(row: &[f32]) -> usize {
+pub(crate) fn argmax(row: &[f32]) -> usize {
     let mut best = 0;
     for (index, value) in row.iter().enumerate() {
         if *value > row[best] {
@@ -25,7 +25,7 @@ pub fn argmax(row: &[f32]) -> usize {
 
 /// Returns the cross-entropy of one row of logits against class `label`, in nats.
 #[must_use]
-pub fn cross_entropy(logits: &[f32], label: u16) -> f64 {
+pub(crate) fn cross_entropy(logits: &[f32], label: u16) -> f64 {
     let (largest, rest) = normalizer(logits);
     rest + (largest - f64::from(logits[usize::from(label)]))
 }
@@ -45,7 +45,7 @@ fn normalizer(logits: &[f32]) -> (f64, f64) {
 /// # Panics
 /// If the number of rows is not the number of labels.
 #[must_use]
-pub fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evaluation {
+pub(crate) fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evaluation {
     assert_eq!(logits.len(), labels.len() * classes, "one row of logits an image");
     if labels.is_empty() {
         return Evaluation::default();
@@ -64,7 +64,7 @@ pub fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evaluation {
 /// Rounding never changes a prediction: where it would make two classes equal, the winner is moved
 /// up by one step.
 #[must_use]
-pub fn log_probabilities(mut logits: Vec<f32>, classes: usize) -> LogProbabilities {
+pub(crate) fn log_probabilities(mut logits: Vec<f32>, classes: usize) -> LogProbabilities {
     for row in logits.chunks_exact_mut(classes.max(1)) {
         let winner = argmax(row);
         let (largest, rest) = normalizer(row);

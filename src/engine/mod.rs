@@ -10,20 +10,20 @@ mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod device;
-pub mod dropout;
-pub mod evaluation;
+pub(crate) mod dropout;
+pub(crate) mod evaluation;
 mod fake;
 mod feed;
 pub mod fused;
 mod geometry;
-pub mod init;
+pub(crate) mod init;
 mod member;
 pub mod model_file;
 mod naive_bayes;
 pub mod network;
 #[cfg(test)]
 mod norm_tests;
-pub mod pack;
+pub(crate) mod pack;
 mod portable;
 mod retrain;
 mod schedule;
@@ -36,7 +36,7 @@ mod training;
 pub mod weights;
 
 pub use cpu::CpuKernels;
-pub use device::{DeviceChoice, ParseDeviceError, build, build_for_packs, build_with};
+pub use device::{DeviceChoice, ParseDeviceError, build, build_for_packs};
 pub use fake::FakeEngine;
 
 use std::ops::ControlFlow;
@@ -48,7 +48,7 @@ use crate::spec::architecture::ShapeProblem;
 use crate::spec::settings::Settings;
 
 /// Changes whenever an engine change alters numbers; part of every member's identity.
-pub const ENGINE_REVISION: &str = "5";
+pub(crate) const ENGINE_REVISION: &str = "5";
 
 /// Everything that decides one member.
 pub struct TrainJob<'a> {
@@ -83,7 +83,7 @@ pub struct Earlier {
 impl TrainJob<'_> {
     /// Returns the most images that ever meet in one batch.
     #[must_use]
-    pub fn largest_batch(&self) -> usize {
+    pub(crate) fn largest_batch(&self) -> usize {
         let Splits { train, validation, test } = self.splits;
         let images = train.len().max(validation.len()).max(test.len());
         self.settings.train.batch_size.min(images).max(1)

@@ -80,11 +80,11 @@ pub struct CardLayer {
 
 impl ModelCard {
     /// The version this build writes.
-    pub const VERSION: u32 = VERSION;
+    pub(crate) const VERSION: u32 = VERSION;
 
     /// Returns the layers of `architecture` as a card shows them.
     #[must_use]
-    pub fn layers_of(architecture: &Architecture) -> Vec<CardLayer> {
+    pub(crate) fn layers_of(architecture: &Architecture) -> Vec<CardLayer> {
         architecture
             .layers
             .iter()
@@ -104,7 +104,7 @@ impl ModelCard {
 ///
 /// # Panics
 /// Never: a card and a header always serialise.
-pub fn with_card(weights: &[u8], card: &ModelCard) -> Result<Vec<u8>, WeightsError> {
+pub(crate) fn with_card(weights: &[u8], card: &ModelCard) -> Result<Vec<u8>, WeightsError> {
     let (mut header, data) = header_of(weights)?;
     let metadata = header.entry("__metadata__").or_insert_with(|| Value::Object(Map::new()));
     let Value::Object(metadata) = metadata else {

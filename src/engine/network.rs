@@ -7,7 +7,7 @@
 
 use super::EngineError;
 use super::weights::NamedTensor;
-pub use super::weights::find;
+pub(crate) use super::weights::find;
 use crate::data::Dataset;
 
 /// What one model is given for one optimisation step.
@@ -29,7 +29,7 @@ pub struct StepInput<'a> {
 impl StepInput<'_> {
     /// Returns the number of images.
     #[must_use]
-    pub fn images(&self) -> usize {
+    pub(crate) fn images(&self) -> usize {
         self.labels.len().max(self.indices.len())
     }
 }

@@ -27,7 +27,7 @@ pub(super) const MOST: usize = 64;
 
 /// Returns whether two members may be trained in one pack.
 #[must_use]
-pub fn agree(a: &Settings, b: &Settings) -> bool {
+pub(crate) fn agree(a: &Settings, b: &Settings) -> bool {
     let same_engine = match (&a.trainer, &b.trainer) {
         (TrainerSettings::Fake(_), TrainerSettings::Fake(_)) => true,
         (a, b) => a == b,

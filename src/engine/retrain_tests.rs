@@ -1,5 +1,8 @@
-use super::super::testing::{Silent, StopAfter, every_layer, job, quarters, settings, splits};
-use super::super::{CpuKernels, DeviceChoice, Engine, build_with};
+use super::super::device::build_with;
+use super::super::testing::{
+    Silent, StopAfter, every_layer, job, quarters, settings, splits, without_times,
+};
+use super::super::{CpuKernels, DeviceChoice, Engine};
 use super::*;
 use crate::record::Selection;
 use crate::spec::settings::{PatienceSettings, Retrain};
@@ -20,15 +23,6 @@ fn whole(settings: &Settings) -> TrainOutput {
     engine().train(&job(settings, &dataset, &splits, 0), &mut Silent).unwrap()
 }
 
-/// Everything but times.
-fn comparable(mut output: TrainOutput) -> TrainOutput {
-    output.epochs.iter_mut().for_each(|record| record.train_seconds = 0.0);
-    if let Some(summary) = &mut output.summary {
-        summary.metrics.retain(|metric, _| !MetricName::COSTS.contains(metric));
-    }
-    output
-}
-
 #[test]
 fn the_second_training_is_one_of_its_own_on_training_and_validation_images() {
     let settings = retraining();
@@ -42,7 +36,7 @@ fn the_second_training_is_one_of_its_own_on_training_and_validation_images() {
     let second = engine().train(&job(&alone, &dataset, &all, 0), &mut Silent).unwrap();
     assert_eq!(both.weights, second.weights);
     let first = whole(&alone);
-    let (both, first, second) = (comparable(both), comparable(first), comparable(second));
+    let (both, first, second) = (without_times(both), without_times(first), without_times(second));
     let predictions = both.predictions.unwrap();
     assert_eq!(predictions.test, second.predictions.unwrap().test);
     assert_eq!(predictions.validation, first.predictions.unwrap().validation);
@@ -126,7 +120,7 @@ fn a_target_for_the_training_accuracy_is_asked_for_again() {
 #[test]
 fn a_resumed_training_equals_one_never_interrupted_wherever_it_was_stopped() {
     let settings = retraining();
-    let undisturbed = comparable(whole(&settings));
+    let undisturbed = without_times(whole(&settings));
     let (dataset, splits) = (quarters(100), splits(100));
     for epoch in 1..=6 {
         let mut stop = StopAfter::new(epoch);
@@ -135,7 +129,7 @@ fn a_resumed_training_equals_one_never_interrupted_wherever_it_was_stopped() {
         let rest =
             TrainJob { checkpoint: Some(&stop.checkpoint), ..job(&settings, &dataset, &splits, 0) };
         let resumed = engine().train(&rest, &mut Silent).unwrap();
-        assert_eq!(comparable(resumed), undisturbed, "stopped after epoch {epoch}");
+        assert_eq!(without_times(resumed), undisturbed, "stopped after epoch {epoch}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::device::build_with;
 use super::network::{Network, NetworkState};
 use super::portable::PortableNetwork;
 use super::testing::{

@@ -29,7 +29,7 @@ impl NamedTensor {
     /// # Panics
     /// If the number of values is not the product of the sizes.
     #[must_use]
-    pub fn new(name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) -> Self {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "values fill the shape");
         Self { name: name.into(), shape, values }
     }
@@ -103,7 +103,7 @@ pub enum WeightsError {
 ///
 /// # Errors
 /// If it is missing or has another shape than `shape`.
-pub fn find<'a>(
+pub(crate) fn find<'a>(
     tensors: &'a [NamedTensor],
     name: &str,
     shape: &[usize],
@@ -126,7 +126,7 @@ pub fn find<'a>(
 ///
 /// # Errors
 /// If one of them is NaN or infinite.
-pub fn all_finite(tensors: &[NamedTensor]) -> Result<(), WeightsError> {
+pub(crate) fn all_finite(tensors: &[NamedTensor]) -> Result<(), WeightsError> {
     for NamedTensor { name, values, .. } in tensors {
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return Err(WeightsError::NotFinite { name: name.clone(), value: value.to_string() });
@@ -137,7 +137,7 @@ pub fn all_finite(tensors: &[NamedTensor]) -> Result<(), WeightsError> {
 
 /// Returns the tensors as the bytes of a safetensors file.
 #[must_use]
-pub fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
+pub(crate) fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
     encode(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)), FORMAT)
 }
 

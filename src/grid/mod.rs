@@ -15,11 +15,11 @@ mod walk;
 pub use expand::{GridError, expand};
 
 use crate::base::{CellId, ContentHasher};
-pub use crate::spec::experiment::Axis;
+pub(crate) use crate::spec::experiment::Axis;
 use crate::spec::value::Value;
 
 /// The most cells an experiment may have: beyond, a sample is drawn.
-pub const MAX_CELLS: usize = 1_000_000;
+pub(crate) const MAX_CELLS: usize = 1_000_000;
 
 /// All cells of an experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ impl<'g> Cell<'g> {
     /// Returns the index of the value on an axis of the grid; nothing where the axis does not exist
     /// in this cell and the base value holds.
     #[must_use]
-    pub fn choice(self, axis: usize) -> Option<u32> {
+    pub(crate) fn choice(self, axis: usize) -> Option<u32> {
         Some(self.choices[axis]).filter(|choice| *choice != ABSENT)
     }
 
@@ -67,14 +67,8 @@ impl Grid {
 
     /// Returns the number of cells.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count
-    }
-
-    /// Returns whether there is no cell, which [`expand`] refuses.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// Returns the cell at `index`.
@@ -82,7 +76,7 @@ impl Grid {
     /// # Panics
     /// If there are not so many.
     #[must_use]
-    pub fn cell(&self, index: usize) -> Cell<'_> {
+    pub(crate) fn cell(&self, index: usize) -> Cell<'_> {
         assert!(index < self.count, "cell {index} of {} does not exist", self.count);
         let width = self.axes.len();
         Cell { choices: &self.choices[index * width..][..width] }
@@ -95,7 +89,7 @@ impl Grid {
 
     /// Returns the value of `cell` on the axis with index `axis`, if the axis exists there.
     #[must_use]
-    pub fn value(&self, cell: Cell<'_>, axis: usize) -> Option<&Value> {
+    pub(crate) fn value(&self, cell: Cell<'_>, axis: usize) -> Option<&Value> {
         cell.choice(axis).map(|choice| &self.axes[axis].values[choice as usize])
     }
 
@@ -118,7 +112,7 @@ impl Grid {
 
     /// Returns the id of a cell, as [`cell_id`] does.
     #[must_use]
-    pub fn id(&self, cell: Cell<'_>) -> CellId {
+    pub(crate) fn id(&self, cell: Cell<'_>) -> CellId {
         let sorted = self.by_key.iter().filter_map(|&axis| {
             self.value(cell, axis).map(|value| (self.axes[axis].key.as_str(), value))
         });
@@ -129,14 +123,14 @@ impl Grid {
 /// Returns a name for people: `augment.rotation=10 augment.shift=0.1`, or `base` where no axis
 /// exists. Every value is in its [notation](Value::notation), so different cells have different
 /// names and a name selects its cell.
-pub fn cell_name<'v>(assignment: impl Iterator<Item = (&'v str, &'v Value)>) -> String {
+pub(crate) fn cell_name<'v>(assignment: impl Iterator<Item = (&'v str, &'v Value)>) -> String {
     let parts: Vec<String> =
         assignment.map(|(key, value)| format!("{key}={}", value.notation())).collect();
     if parts.is_empty() { "base".to_owned() } else { parts.join(" ") }
 }
 
 /// Returns the id of a cell: a hash of its keys and values, which come sorted by key.
-pub fn cell_id<'v>(sorted: impl Iterator<Item = (&'v str, &'v Value)>) -> CellId {
+pub(crate) fn cell_id<'v>(sorted: impl Iterator<Item = (&'v str, &'v Value)>) -> CellId {
     let mut hasher = ContentHasher::new();
     for (key, value) in sorted {
         hasher.part(key, value.canonical().as_bytes());

@@ -10,7 +10,7 @@ const TIME_CONSTANTS: f64 = 5.0;
 
 /// A training after which the running averages of a layer still remember their start.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ShortAverages {
+pub(crate) struct ShortAverages {
     /// Steps of a training that nothing ends early.
     pub steps: u64,
     /// Steps that the slowest layer needs.
@@ -23,7 +23,7 @@ impl ShortAverages {
     /// Returns the layer that needs the most steps, if it needs more than a training on
     /// `train_images` images has.
     #[must_use]
-    pub fn of(settings: &Settings, train_images: usize) -> Option<Self> {
+    pub(crate) fn of(settings: &Settings, train_images: usize) -> Option<Self> {
         if !settings.trainer.has_networks() {
             return None;
         }

@@ -7,15 +7,13 @@ use std::sync::Arc;
 use super::effective::effective;
 use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
 use super::{Member, Plan, PlannedCell, PlannedDataset, SplitSizes, Trial};
-use crate::base::{CellId, Digest, MemberId, Seed, SeedPath, digest_of};
-use crate::grid::Grid;
+use crate::base::{CellId, Digest, MemberId, Seed, SeedPath};
 use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, TrainerSettings};
 use crate::spec::value::Value;
-use crate::spec::{Document, SpecError};
 
 /// Why no plan could be drawn.
 #[derive(Debug, thiserror::Error)]
-pub enum PlanError<C, D> {
+pub(crate) enum PlanError<C, D> {
     /// A cell does not resolve to settings.
     #[error(transparent)]
     Cell(C),
@@ -26,7 +24,7 @@ pub enum PlanError<C, D> {
 
 /// A cell as the grid gives it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CellDraft {
+pub(crate) struct CellDraft {
     /// Its id.
     pub id: CellId,
     /// Its name.
@@ -38,68 +36,15 @@ pub struct CellDraft {
 }
 
 impl Plan {
-    /// Draws the plan of every cell of `grid`, which was expanded from `document`.
-    ///
-    /// `engine_revision` and `checksum_of` are those of [`Plan::from_cells`].
-    ///
-    /// # Errors
-    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
-    pub fn draw<D>(
-        document: &Document,
-        grid: &Grid,
-        engine_revision: &str,
-        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
-    ) -> Result<Self, PlanError<SpecError, D>> {
-        let experiment = document.experiment();
-        let cells = grid.cells().map(|cell| {
-            let assignment = || grid.assignment(cell);
-            Ok(CellDraft {
-                id: grid.id(cell),
-                name: grid.name(cell),
-                assignment: assignment()
-                    .map(|(key, value)| (key.to_owned(), value.clone()))
-                    .collect(),
-                settings: document.settings_for(assignment())?,
-            })
-        });
-        Self::from_cells(experiment.seed, experiment.repeats, engine_revision, cells, checksum_of)
-    }
-
-    /// Draws the plan of `cells`, each tried `repeats` times.
+    /// Draws the plan of `cells`, each with repeats of its own.
     ///
     /// `engine_revision` is part of every member's identity: results of another revision do not
-    /// count. `checksum_of` is asked once for every distinct collection of images.
+    /// count. `images_of` is asked once for every distinct dataset, `program_of` for the digest of
+    /// every program.
     ///
     /// # Errors
-    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
-    pub fn from_cells<C, D>(
-        seed: Seed,
-        repeats: u32,
-        engine_revision: &str,
-        cells: impl IntoIterator<Item = Result<CellDraft, C>>,
-        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
-    ) -> Result<Self, PlanError<C, D>> {
-        let cells = cells.into_iter().map(|cell| cell.map(|cell| (cell, 0..repeats)));
-        let mut known: Vec<PlannedDataset> = Vec::new();
-        let mut images_of = |settings: &DatasetSettings| {
-            if let Some(known) = known.iter().find(|known| known.holds(settings)) {
-                return Ok(ImageFacts { checksum: known.checksum, sizes: None });
-            }
-            let checksum = checksum_of(settings)?;
-            known.push(PlannedDataset { settings: settings.clone(), checksum });
-            Ok(ImageFacts { checksum, sizes: None })
-        };
-        // Programs are told apart by their settings alone.
-        let mut program_of = |_: &CommandSettings| Ok(digest_of(b""));
-        Self::from_repeats(seed, engine_revision, cells, &mut images_of, &mut program_of)
-    }
-
-    /// As [`Plan::from_cells`], each cell with repeats of its own, asking `images_of` also for the sizes
-    /// of the splits and `program_of` for the digest of every program.
-    ///
-    /// # Errors
-    /// As [`Plan::from_cells`].
-    pub fn from_repeats<C, D>(
+    /// The first cell that does not resolve, or the first dataset or program that cannot be read.
+    pub(crate) fn from_repeats<C, D>(
         seed: Seed,
         engine_revision: &str,
         cells: impl IntoIterator<Item = Result<(CellDraft, Range<u32>), C>>,
@@ -125,7 +70,7 @@ impl Plan {
 
 /// What is known of the images of some dataset settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImageFacts {
+pub(crate) struct ImageFacts {
     /// Checksum of the collection.
     pub checksum: Digest,
     /// Sizes of the splits without `train-limit`; absent for results of earlier versions, whose

@@ -16,7 +16,7 @@ use crate::spec::settings::{
 
 /// A value that changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Idle {
+pub(crate) struct Idle {
     /// Dotted key, for example `dataset.train-limit`.
     pub key: &'static str,
     /// The value, and why it changes nothing.
@@ -29,13 +29,13 @@ pub(super) type Idles<'a> = &'a mut dyn FnMut(&'static str, String);
 /// Returns the settings that decide a training; `sizes` are those of the splits without
 /// `train-limit`, where they are known.
 #[must_use]
-pub fn effective(settings: &Settings, sizes: Option<SplitSizes>) -> Settings {
+pub(crate) fn effective(settings: &Settings, sizes: Option<SplitSizes>) -> Settings {
     with_idle(settings, sizes, &mut |_, _| {})
 }
 
 /// Returns every value of `settings` that changes nothing, with the reason.
 #[must_use]
-pub fn idle(settings: &Settings, sizes: Option<SplitSizes>) -> Vec<Idle> {
+pub(crate) fn idle(settings: &Settings, sizes: Option<SplitSizes>) -> Vec<Idle> {
     let mut found = Vec::new();
     with_idle(settings, sizes, &mut |key, reason| found.push(Idle { key, reason }));
     found

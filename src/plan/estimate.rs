@@ -6,7 +6,7 @@ use crate::spec::settings::{DatasetSettings, Settings};
 
 /// Sizes of the splits of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SplitSizes {
+pub(crate) struct SplitSizes {
     /// Training images.
     pub train: usize,
     /// Validation images.
@@ -18,7 +18,7 @@ pub struct SplitSizes {
 }
 
 /// What the estimate must be told.
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// Sizes of the splits under some dataset settings.
     pub sizes: &'a dyn Fn(&DatasetSettings) -> SplitSizes,
     /// Training images per second measured earlier with the same model, if any.
@@ -33,7 +33,7 @@ pub struct Facts<'a> {
 
 /// Where an estimate of time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
+pub(crate) enum Basis {
     /// Speeds measured in earlier members of the same models.
     Measured,
     /// Sizes of the networks times a stated rate, at least in part.
@@ -42,7 +42,7 @@ pub enum Basis {
 
 /// The predicted cost of some members.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Members to train.
     pub members: usize,
     /// Images trained on, at most: early stopping only makes it fewer.
@@ -63,7 +63,7 @@ const LABEL_BYTES: u64 = 2;
 
 /// Predicts the cost of training `members` (indices into the plan).
 #[must_use]
-pub fn estimate(plan: &Plan, members: &[usize], facts: &Facts<'_>) -> Estimate {
+pub(crate) fn estimate(plan: &Plan, members: &[usize], facts: &Facts<'_>) -> Estimate {
     let mut total = Estimate::nothing();
     let mut last: Option<(&Settings, Cost)> = None;
     for &index in members {

@@ -23,7 +23,7 @@ use crate::spec::settings::{
 ///
 /// Neighbouring cells share most of their sections, so each section's digest is kept until the
 /// section changes.
-pub struct TrainingIdentity<'a> {
+pub(crate) struct TrainingIdentity<'a> {
     engine_revision: &'a str,
     last: Option<(Settings, Sections)>,
 }
@@ -41,13 +41,13 @@ struct Sections {
 impl<'a> TrainingIdentity<'a> {
     /// Starts hashing for this revision of the engine.
     #[must_use]
-    pub fn new(engine_revision: &'a str) -> Self {
+    pub(crate) fn new(engine_revision: &'a str) -> Self {
         Self { engine_revision, last: None }
     }
 
     /// Returns the digest of what `settings` train on the images with this checksum; `program` is that
     /// of the program that trains, where one does.
-    pub fn digest(
+    pub(crate) fn digest(
         &mut self,
         settings: &Settings,
         checksum: &Digest,

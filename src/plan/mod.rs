@@ -25,14 +25,12 @@ use crate::base::{CellId, Digest, MemberId, SeedPath, TrialId};
 use crate::spec::settings::{DatasetSettings, Settings};
 use crate::spec::value::Value;
 
-pub use averages::ShortAverages;
-pub use draw::{CellDraft, ImageFacts, PlanError};
-pub use effective::{Idle, effective, idle};
-pub use estimate::{Basis, Estimate, Facts, SplitSizes, estimate};
-pub use identity::TrainingIdentity;
-pub use outstanding::{MemberStanding, Outstanding, Progress, TrialStanding, outstanding};
-pub use survey::{Check, MAX_NETWORKS, Questions, RepeatsOf, Survey, SurveyError, survey};
-pub use twins::{TwinPair, Twins};
+pub(crate) use averages::ShortAverages;
+pub(crate) use draw::{CellDraft, ImageFacts, PlanError};
+pub(crate) use effective::Idle;
+pub(crate) use estimate::{Basis, Estimate, Facts, SplitSizes, estimate};
+pub(crate) use outstanding::{MemberStanding, Outstanding, Progress, TrialStanding, outstanding};
+pub(crate) use survey::{MAX_NETWORKS, Questions, Survey, SurveyError, survey};
 
 /// Everything an experiment trains and scores, in the order of its grid.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -96,7 +94,7 @@ pub struct PlannedDataset {
 impl PlannedDataset {
     /// Returns whether `settings` mean the same collection of images, whatever the split.
     #[must_use]
-    pub fn holds(&self, settings: &DatasetSettings) -> bool {
+    pub(crate) fn holds(&self, settings: &DatasetSettings) -> bool {
         self.settings.of_images() == settings.of_images()
     }
 }
@@ -104,7 +102,7 @@ impl PlannedDataset {
 impl Plan {
     /// Returns the settings of the cell that `trial` belongs to.
     #[must_use]
-    pub fn settings_of(&self, trial: &Trial) -> &Settings {
+    pub(crate) fn settings_of(&self, trial: &Trial) -> &Settings {
         &self.cells[trial.cell].settings
     }
 }

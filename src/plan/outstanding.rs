@@ -5,7 +5,7 @@ use crate::base::{MemberId, TrialId};
 
 /// What a store knows of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemberStanding {
+pub(crate) enum MemberStanding {
     /// Nothing that counts: it must be trained (again).
     Missing,
     /// It failed and is not tried again.
@@ -16,7 +16,7 @@ pub enum MemberStanding {
 
 /// What a store knows of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrialStanding {
+pub(crate) enum TrialStanding {
     /// Nothing.
     Missing,
     /// It was recorded as failed.
@@ -26,7 +26,7 @@ pub enum TrialStanding {
 }
 
 /// Looks up what is done.
-pub trait Progress {
+pub(crate) trait Progress {
     /// Returns what is known of a member.
     fn member(&self, id: &MemberId) -> MemberStanding;
     /// Returns what is known of a trial.
@@ -35,7 +35,7 @@ pub trait Progress {
 
 /// What is still to do, as ascending indices into the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outstanding {
+pub(crate) struct Outstanding {
     /// Members to train.
     pub members: Vec<usize>,
     /// Trials to score.
@@ -45,7 +45,7 @@ pub struct Outstanding {
 impl Outstanding {
     /// Returns whether nothing is left to do.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.trials.is_empty()
     }
 }
@@ -54,7 +54,7 @@ impl Outstanding {
 ///
 /// A trial recorded as failed is done unless one of its members is trained again or all of them
 /// have finished since.
-pub fn outstanding(plan: &Plan, progress: &impl Progress) -> Outstanding {
+pub(crate) fn outstanding(plan: &Plan, progress: &impl Progress) -> Outstanding {
     let members: Vec<MemberStanding> =
         plan.members.iter().map(|member| progress.member(&member.id)).collect();
     let is_outstanding = |trial: &Trial| match progress.trial(&trial.id) {

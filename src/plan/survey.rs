@@ -19,20 +19,20 @@ use crate::spec::settings::{Combine, DatasetSettings, Settings};
 use crate::spec::{Document, SpecError};
 
 /// The most networks that the trials of an experiment may have, shared ones counted again.
-pub const MAX_NETWORKS: u64 = 10_000_000;
+pub(crate) const MAX_NETWORKS: u64 = 10_000_000;
 /// Values without effect that are named.
 const MAX_IDLE: usize = 20;
 /// Doubts that are told.
 const MAX_DOUBTS: usize = 5;
 
 /// Checks settings of a cell, whose name is the second argument.
-pub type Check<'a, E> = dyn FnMut(&Settings, &dyn Fn() -> String) -> Result<(), E> + 'a;
+pub(crate) type Check<'a, E> = dyn FnMut(&Settings, &dyn Fn() -> String) -> Result<(), E> + 'a;
 
 /// Returns the repeats of the cell whose id is the argument.
-pub type RepeatsOf<'a> = dyn Fn(&dyn Fn() -> CellId) -> Option<Range<u32>> + 'a;
+pub(crate) type RepeatsOf<'a> = dyn Fn(&dyn Fn() -> CellId) -> Option<Range<u32>> + 'a;
 
 /// What a survey must be told.
-pub struct Questions<'a, E> {
+pub(crate) struct Questions<'a, E> {
     /// Facts of the images under some dataset settings, which are without `train-limit`.
     pub images: &'a mut dyn FnMut(&DatasetSettings) -> Result<ImageFacts, E>,
     /// Checks that a network can be trained on its images, for the cell of this name; asked once
@@ -46,7 +46,7 @@ pub struct Questions<'a, E> {
 
 /// Why an experiment cannot be planned.
 #[derive(Debug, thiserror::Error)]
-pub enum SurveyError<E> {
+pub(crate) enum SurveyError<E> {
     /// A cell does not resolve to settings.
     #[error(transparent)]
     Cell(SpecError),
@@ -66,7 +66,7 @@ pub enum SurveyError<E> {
 
 /// What an experiment holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// Number of cells.
     pub cells: usize,
     /// Number of trials.
@@ -88,7 +88,7 @@ pub struct Survey {
 /// # Errors
 /// The first cell that does not resolve or cannot be trained; cells that train the same; more
 /// networks than [`MAX_NETWORKS`].
-pub fn survey<E>(
+pub(crate) fn survey<E>(
     document: &Document,
     grid: &Grid,
     questions: &mut Questions<'_, E>,

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CellDraft, Facts, ImageFacts, Plan, Questions, SplitSizes, Survey, SurveyError, survey,
+    CellDraft, Facts, ImageFacts, Plan, PlanError, PlannedDataset, Questions, SplitSizes, Survey,
+    SurveyError, survey,
 };
 use crate::base::{CellId, ContentHasher, Digest, Seed, digest_of};
+use crate::grid::Grid;
+use crate::spec::settings::CommandSettings;
 use crate::spec::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerConvention, OptimizerSettings, Precision,
@@ -13,6 +16,7 @@ use crate::spec::settings::{
     TrainerSettings, ZoomSettings,
 };
 use crate::spec::value::Value;
+use crate::spec::{Document, SpecError};
 
 /// Settings of a training that no network is needed for.
 pub(crate) fn settings() -> Settings {
@@ -111,4 +115,62 @@ pub(crate) fn surveyed(
         },
     };
     survey(&document, &grid, &mut questions)
+}
+
+impl Plan {
+    /// Draws the plan of every cell of `grid`, which was expanded from `document`.
+    ///
+    /// `engine_revision` and `checksum_of` are those of [`Plan::from_cells`].
+    ///
+    /// # Errors
+    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
+    pub(crate) fn draw<D>(
+        document: &Document,
+        grid: &Grid,
+        engine_revision: &str,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Self, PlanError<SpecError, D>> {
+        let experiment = document.experiment();
+        let cells = grid.cells().map(|cell| {
+            let assignment = || grid.assignment(cell);
+            Ok(CellDraft {
+                id: grid.id(cell),
+                name: grid.name(cell),
+                assignment: assignment()
+                    .map(|(key, value)| (key.to_owned(), value.clone()))
+                    .collect(),
+                settings: document.settings_for(assignment())?,
+            })
+        });
+        Self::from_cells(experiment.seed, experiment.repeats, engine_revision, cells, checksum_of)
+    }
+
+    /// Draws the plan of `cells`, each tried `repeats` times.
+    ///
+    /// `engine_revision` is part of every member's identity: results of another revision do not
+    /// count. `checksum_of` is asked once for every distinct collection of images.
+    ///
+    /// # Errors
+    /// The first cell that does not resolve, or the first dataset that cannot be loaded.
+    pub(crate) fn from_cells<C, D>(
+        seed: Seed,
+        repeats: u32,
+        engine_revision: &str,
+        cells: impl IntoIterator<Item = Result<CellDraft, C>>,
+        checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
+    ) -> Result<Self, PlanError<C, D>> {
+        let cells = cells.into_iter().map(|cell| cell.map(|cell| (cell, 0..repeats)));
+        let mut known: Vec<PlannedDataset> = Vec::new();
+        let mut images_of = |settings: &DatasetSettings| {
+            if let Some(known) = known.iter().find(|known| known.holds(settings)) {
+                return Ok(ImageFacts { checksum: known.checksum, sizes: None });
+            }
+            let checksum = checksum_of(settings)?;
+            known.push(PlannedDataset { settings: settings.clone(), checksum });
+            Ok(ImageFacts { checksum, sizes: None })
+        };
+        // Programs are told apart by their settings alone.
+        let mut program_of = |_: &CommandSettings| Ok(digest_of(b""));
+        Self::from_repeats(seed, engine_revision, cells, &mut images_of, &mut program_of)
+    }
 }

@@ -10,7 +10,7 @@ pub(super) const MAX_NAMED: usize = 5;
 
 /// Cells that mean the same as an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Twins {
+pub(crate) struct Twins {
     /// Number of cells that repeat another.
     pub count: usize,
     /// The first few.
@@ -19,7 +19,7 @@ pub struct Twins {
 
 /// A cell and the one it repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TwinPair {
+pub(crate) struct TwinPair {
     /// Name of the cell.
     pub cell: String,
     /// Name of the earlier cell that trains the same networks.

@@ -44,7 +44,7 @@ pub(super) fn forget(leader: Pid) {
 }
 
 /// Kills every program that runs now, with its group: this process is about to end.
-pub fn kill_all() {
+pub(crate) fn kill_all() {
     for leader in leaders().iter().filter_map(|number| Pid::from_raw(*number)) {
         let _ = kill_process_group(leader, Signal::KILL);
     }

@@ -14,7 +14,7 @@ use crate::store::{FileFacts, ProgramFacts};
 
 /// Why it cannot be told what a program is.
 #[derive(Debug, thiserror::Error)]
-pub enum ProgramError {
+pub(crate) enum ProgramError {
     /// There is no such program.
     #[error("there is no program `{0}`")]
     Missing(String),
@@ -46,7 +46,7 @@ pub enum ProgramError {
 impl ProgramError {
     /// Returns what the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(program) if program.contains('/') => {
                 Some("programs are looked for from the folder of the experiment file".to_owned())
@@ -67,7 +67,7 @@ impl ProgramError {
 }
 
 /// Finds out what programs are.
-pub struct Inspector {
+pub(crate) struct Inspector {
     /// Folder of the experiment file.
     folder: PathBuf,
     /// The folders in which programs are looked for.
@@ -82,7 +82,7 @@ pub struct Inspector {
 impl Inspector {
     /// Looks from `folder` for files and in `path` for programs; `readings` say where numbers stand.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         folder: PathBuf,
         path: Vec<PathBuf>,
         inherited: Vec<(OsString, OsString)>,
@@ -93,7 +93,7 @@ impl Inspector {
 
     /// Says that calls are measured, on this machine.
     #[must_use]
-    pub fn measuring(self, machine: String) -> Self {
+    pub(crate) fn measuring(self, machine: String) -> Self {
         Self { machine: Some(machine), ..self }
     }
 
@@ -104,7 +104,7 @@ impl Inspector {
     ///
     /// # Panics
     /// Never: settings serialise.
-    pub fn facts(&self, command: &CommandSettings) -> Result<ProgramFacts, ProgramError> {
+    pub(crate) fn facts(&self, command: &CommandSettings) -> Result<ProgramFacts, ProgramError> {
         let program = command.command.program();
         let file =
             self.resolve(program).ok_or_else(|| ProgramError::Missing(program.to_owned()))?;
@@ -170,7 +170,11 @@ impl Inspector {
     /// Returns arguments of a command that name files which are no inputs: they may well decide what it
     /// does.
     #[must_use]
-    pub fn undeclared(&self, command: &CommandSettings, facts: &ProgramFacts) -> Vec<String> {
+    pub(crate) fn undeclared(
+        &self,
+        command: &CommandSettings,
+        facts: &ProgramFacts,
+    ) -> Vec<String> {
         let is_known = |word: &str| {
             let name = word.trim_start_matches("./");
             facts.files.iter().any(|file| file.name.trim_start_matches("./") == name)

@@ -37,18 +37,19 @@ use crate::spec::program::{Mode, Reading};
 use crate::spec::settings::{Settings, TrainerSettings};
 
 use answers::Questions;
+pub(crate) use family::kill_all;
 #[cfg(unix)]
-pub use family::kill_all;
-pub use heard::{Heard, Output, hear};
-pub use identity::{Inspector, ProgramError};
+pub use heard::Heard;
+pub use heard::{Output, hear};
+pub(crate) use identity::{Inspector, ProgramError};
 
 /// The numerical path of every program: nothing is known of it.
-pub const PATH: &str = "command";
+pub(crate) const PATH: &str = "command";
 /// That of programs that are given one trial after another: what they do may depend on those before.
-pub const PERSISTENT_PATH: &str = "command persistent";
+pub(crate) const PERSISTENT_PATH: &str = "command persistent";
 
 /// Where programs run and what is asked of them.
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// Name of the experiment.
     pub experiment: String,
     /// Folder of the experiment file, absolute: where programs are called.
@@ -68,7 +69,7 @@ pub struct Surroundings {
 }
 
 /// Calls programs, and leaves everything else to another engine.
-pub struct ProgramEngine<'a> {
+pub(crate) struct ProgramEngine<'a> {
     others: &'a (dyn Engine + Send + Sync),
     /// Whether all trials are programs.
     is_alone: bool,
@@ -84,7 +85,7 @@ pub struct ProgramEngine<'a> {
 impl<'a> ProgramEngine<'a> {
     /// Calls programs in `surroundings`; `others` trains what is none, if there is any.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         others: &'a (dyn Engine + Send + Sync),
         is_alone: bool,
         surroundings: Surroundings,
@@ -106,7 +107,7 @@ impl<'a> ProgramEngine<'a> {
 
     /// Returns the names that completed programs printed with numbers though no metric has them.
     #[must_use]
-    pub fn undeclared(&self) -> BTreeSet<String> {
+    pub(crate) fn undeclared(&self) -> BTreeSet<String> {
         self.undeclared.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -184,4 +185,4 @@ impl Engine for ProgramEngine<'_> {
 
 /// Kills every program that runs now; there are none where none can be called.
 #[cfg(not(unix))]
-pub fn kill_all() {}
+pub(crate) fn kill_all() {}

@@ -19,7 +19,7 @@ use gridbench_stats::Summary;
 /// One setting of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct SettingLine {
+pub(crate) struct SettingLine {
     /// Dotted key.
     pub key: String,
     /// Its value.
@@ -31,7 +31,7 @@ pub struct SettingLine {
 /// A network of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct NetworkLine {
+pub(crate) struct NetworkLine {
     /// Content id in hexadecimal.
     pub id: String,
     /// Index of the repeat.
@@ -51,7 +51,7 @@ pub struct NetworkLine {
 /// Everything of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct CellSheet {
+pub(crate) struct CellSheet {
     /// Name of the experiment.
     pub experiment: String,
     /// Content id of the cell.
@@ -77,7 +77,7 @@ pub struct CellSheet {
 /// The statistics of one metric.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct MetricLine {
+pub(crate) struct MetricLine {
     /// As declared.
     pub metric: Metric,
     /// Over the completed trials.
@@ -87,7 +87,7 @@ pub struct MetricLine {
 /// One trial.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct TrialLine {
+pub(crate) struct TrialLine {
     /// Index of the repeat, from 0.
     pub repeat: u32,
     /// Content id in hexadecimal.
@@ -113,7 +113,7 @@ impl From<&TrialRow> for TrialLine {
 impl CellSheet {
     /// Gathers everything of a cell, whose settings and networks the caller knows.
     #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         results: &ExperimentResults,
         index: usize,
         values: Vec<SettingLine>,
@@ -140,7 +140,7 @@ impl CellSheet {
 
     /// Writes it for a terminal; the text ends with a line break.
     #[must_use]
-    pub fn render(&self, page: Page) -> String {
+    pub(crate) fn render(&self, page: Page) -> String {
         let label = if self.label.is_empty() { "the only cell" } else { &self.label };
         let mut lines = wrap_text(&format!("{}   {label}", self.experiment), page.width, 2);
         let of = counted(self.planned as usize, "trial");

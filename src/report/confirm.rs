@@ -23,7 +23,7 @@ const ALPHA: f64 = 0.05;
 /// The best cells of an experiment, as first seen and as confirmed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Confirmation {
+pub(crate) struct Confirmation {
     /// The experiment the cells were chosen from.
     pub of: String,
     /// What they were chosen by and confirmed on.
@@ -45,7 +45,7 @@ pub struct Confirmation {
 /// One cell, as first seen and as confirmed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ConfirmedCell {
+pub(crate) struct ConfirmedCell {
     /// The cell.
     pub name: String,
     /// Its name with short keys.
@@ -70,7 +70,7 @@ pub struct ConfirmedCell {
 /// What a sample says.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Completed trials.
     pub n: usize,
     /// Mean.
@@ -93,7 +93,7 @@ impl Estimate {
 /// trials after all others: what was lost may have been their worst, so none of them is named the best
 /// while there is one that lost none.
 #[must_use]
-pub fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> Vec<usize> {
+pub(crate) fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> Vec<usize> {
     let sign = -metric.sign();
     let mut means: Vec<(usize, bool, f64)> = results
         .cells
@@ -110,7 +110,7 @@ pub fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> V
 
 /// Sets the chosen cells of `first` beside the same cells of `fresh`.
 #[must_use]
-pub fn confirmation(
+pub(crate) fn confirmation(
     first: &ExperimentResults,
     chosen: &[usize],
     fresh: &ExperimentResults,
@@ -277,7 +277,7 @@ fn luck_of_the_best(found: &Confirmation, best: &ConfirmedCell, measured: usize)
 /// # Panics
 /// Never: every confirmation has a JSON form.
 #[must_use]
-pub fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String {
+pub(crate) fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String {
     match format {
         CompareFormat::Json => format::CONFIRMATION.text(found),
         CompareFormat::Markdown => {

@@ -16,7 +16,7 @@ const MAX_GROUPS: usize = 400;
 /// formed use the same networks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct CurveGroup {
+pub(crate) struct CurveGroup {
     /// Indices of the section's cells that use these networks.
     pub cells: Vec<usize>,
     /// Networks trained.
@@ -28,7 +28,7 @@ pub struct CurveGroup {
 /// What the networks gave in one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct EpochPoint {
+pub(crate) struct EpochPoint {
     /// Index of the epoch, from 1.
     pub epoch: u32,
     /// Networks that reached it.
@@ -46,7 +46,7 @@ pub struct EpochPoint {
 /// Mean and spread over networks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Band {
+pub(crate) struct Band {
     /// Networks with a finite value.
     pub n: usize,
     /// Mean.

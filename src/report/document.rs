@@ -21,7 +21,7 @@ use gridbench_stats::Summary;
 /// A report over one or more experiments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ReportDocument {
+pub(crate) struct ReportDocument {
     /// One section an experiment, by name.
     pub experiments: Vec<Section>,
 }
@@ -29,7 +29,7 @@ pub struct ReportDocument {
 /// What is said of one experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Section {
+pub(crate) struct Section {
     /// Name of the experiment.
     pub name: String,
     /// What it should answer.
@@ -93,7 +93,7 @@ pub struct Section {
 /// How many trials ended how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Trials planned.
     pub planned: usize,
     /// Trials that completed; the statistics are over these.
@@ -111,7 +111,7 @@ pub struct Counts {
 impl Counts {
     /// Returns how many trials ended without a result.
     #[must_use]
-    pub fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.failed + self.diverged + self.timed_out
     }
 }
@@ -119,7 +119,7 @@ impl Counts {
 /// One axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct AxisLine {
+pub(crate) struct AxisLine {
     /// Dotted key.
     pub key: String,
     /// Shortest form of the key that is clear within the experiment.
@@ -135,7 +135,7 @@ pub struct AxisLine {
 /// How an axis is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub(crate) enum Role {
     /// Labels the rows, alone or with others that move with it.
     Rows,
     /// Labels the columns, alone or with others that move with it.
@@ -149,7 +149,7 @@ pub enum Role {
 /// Rows by columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct PivotGrid {
+pub(crate) struct PivotGrid {
     /// What all cells of this grid share and the other grids do not: label and value.
     pub title: Vec<(String, String)>,
     /// What labels the rows.
@@ -163,7 +163,7 @@ pub struct PivotGrid {
 /// Labels along one side of a grid, values as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Heading {
+pub(crate) struct Heading {
     /// Labels of the axes that move together along this side.
     pub labels: Vec<String>,
     /// One value per axis, for every row or column; absent where the axis does not exist.
@@ -173,7 +173,7 @@ pub struct Heading {
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct CellLine {
+pub(crate) struct CellLine {
     /// Content id.
     pub id: CellId,
     /// Name.
@@ -212,7 +212,7 @@ fn is_false(value: &bool) -> bool {
 /// The spread of a cell that its test images alone would cause.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Noise {
+pub(crate) struct Noise {
     /// √(error / (2 · test images)).
     pub predicted_sd: f64,
     /// The standard deviation seen over that.
@@ -226,7 +226,7 @@ pub struct Noise {
 /// What can be concluded from the grids.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Level of the tests behind the marks.
     pub alpha: f64,
     /// Cells that were compared with the best one.
@@ -253,7 +253,7 @@ pub struct Findings {
 /// What differences a number of trials can show.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Detectable {
+pub(crate) struct Detectable {
     /// Trials per cell, the median over the cells.
     pub n: usize,
     /// Cells that have any.
@@ -270,7 +270,7 @@ pub struct Detectable {
 /// The best cell, never without its spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Best {
+pub(crate) struct Best {
     /// Index into the section's cells.
     pub cell: usize,
     /// Cells that may be the best, itself among them.
@@ -284,7 +284,7 @@ pub struct Best {
 /// The best single trial.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Extreme {
+pub(crate) struct Extreme {
     /// Its value.
     pub value: f64,
     /// Number of completed trials it is the best of.
@@ -296,7 +296,7 @@ pub struct Extreme {
 /// The spread that the test set alone would cause, and the spread seen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Spread {
+pub(crate) struct Spread {
     /// √(error / (2 · test images)).
     pub predicted: f64,
     /// Pooled standard deviation within cells.
@@ -308,7 +308,7 @@ pub struct Spread {
 /// Cells that are good enough, and what they cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct TradeOff {
+pub(crate) struct TradeOff {
     /// By how much a cell may be worse than the best, in the unit of the report's metric.
     pub within: f64,
     /// What is preferred, the first most.
@@ -326,7 +326,7 @@ pub struct TradeOff {
 /// A cell of a trade-off.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct FrontLine {
+pub(crate) struct FrontLine {
     /// Index into the section's cells.
     pub cell: usize,
     /// By how much it is worse than the best, at most: with 95 % confidence for all cells at once.
@@ -338,7 +338,7 @@ pub struct FrontLine {
 /// Every cell may be the best, and no difference as large as those seen would show.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Hopeless {
+pub(crate) struct Hopeless {
     /// Trials per cell.
     pub n: usize,
     /// Cells compared.
@@ -354,7 +354,7 @@ pub struct Hopeless {
 /// What a reader must know before believing the numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Warning {
+pub(crate) struct Warning {
     /// Stable name, for programs.
     pub kind: WarningKind,
     /// The warning in words.
@@ -364,7 +364,7 @@ pub struct Warning {
 /// Kinds of warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WarningKind {
+pub(crate) enum WarningKind {
     /// Trials ended without a result.
     LostTrials,
     /// Trials are still to be done.
@@ -388,7 +388,7 @@ pub enum WarningKind {
 /// Published numbers beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ReferenceComparison {
+pub(crate) struct ReferenceComparison {
     /// Name of the table.
     pub name: String,
     /// What it shows.
@@ -406,7 +406,7 @@ pub struct ReferenceComparison {
 /// A published number and ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ReferenceMatch {
+pub(crate) struct ReferenceMatch {
     /// The published number.
     pub published: ReferenceEntryLine,
     /// Index into the section's cells.
@@ -427,7 +427,7 @@ pub struct ReferenceMatch {
 /// How a cell is compared with a published number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ReferenceTest {
+pub(crate) enum ReferenceTest {
     /// A t-test that lends our standard deviation to the published trials, whose own is unknown.
     SharedSpread,
     /// Welch's test with the published standard deviation and number of trials.
@@ -437,7 +437,7 @@ pub enum ReferenceTest {
 /// A published number.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ReferenceEntryLine {
+pub(crate) struct ReferenceEntryLine {
     /// What it is a number of.
     pub label: String,
     /// The metric.
@@ -453,7 +453,7 @@ pub struct ReferenceEntryLine {
 /// What an experiment cost.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Members trained.
     pub members: usize,
     /// Seconds of training over all members, each counted once.
@@ -475,7 +475,7 @@ pub struct Cost {
 /// What the members of one kind of network cost, each counted once.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct NetworkCost {
+pub(crate) struct NetworkCost {
     /// What sets it apart from the other networks of the experiment, such as `preset mlp`; empty for
     /// an only one.
     pub network: String,

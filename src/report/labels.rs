@@ -58,7 +58,7 @@ pub(super) fn short_name(
 
 /// Returns the name of a planned cell with short keys and values; empty without axes.
 #[must_use]
-pub fn short_cell_name(axes: &[Axis], assignment: &[(String, Value)]) -> String {
+pub(crate) fn short_cell_name(axes: &[Axis], assignment: &[(String, Value)]) -> String {
     let value = |axis: &Axis| {
         let found = assignment.iter().find(|(key, _)| *key == axis.key);
         found.map(|(_, value)| value.clone())

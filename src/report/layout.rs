@@ -218,7 +218,12 @@ fn join(
 
 /// Breaks `parts` into lines of at most `width`, joined by `separator`; later lines are indented.
 #[must_use]
-pub fn wrap_parts(parts: &[String], separator: &str, width: usize, indent: usize) -> Vec<String> {
+pub(crate) fn wrap_parts(
+    parts: &[String],
+    separator: &str,
+    width: usize,
+    indent: usize,
+) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts.iter().filter(|part| !part.is_empty()) {
         match lines.last_mut() {
@@ -235,7 +240,7 @@ pub fn wrap_parts(parts: &[String], separator: &str, width: usize, indent: usize
 
 /// Breaks `text` at spaces into lines of at most `width`; later lines are indented.
 #[must_use]
-pub fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
+pub(crate) fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
     let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     wrap_parts(&words, " ", width, indent)
 }

@@ -7,7 +7,7 @@ use gridbench_stats::{MarginalMean, TwoWayAnova};
 /// The means of the levels of one axis, or of axes that move together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct AxisEffect {
+pub(crate) struct AxisEffect {
     /// Indices of the section's axes; several where they move together.
     pub axes: Vec<usize>,
     /// Labels of the axes, joined.
@@ -22,7 +22,7 @@ pub struct AxisEffect {
 /// One level of an axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Level {
+pub(crate) struct Level {
     /// Its values, joined.
     pub value: String,
     /// Cells with a completed trial.
@@ -36,7 +36,7 @@ pub struct Level {
 /// The analysis of variance of one grid: rows, columns and their interaction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct GridVariance {
+pub(crate) struct GridVariance {
     /// Index of the section's grid.
     pub grid: usize,
     /// What rows, columns and their interaction explain.

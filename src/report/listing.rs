@@ -15,7 +15,7 @@ use crate::results::{CellResults, ExperimentResults};
 /// One results folder.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ListedExperiment {
+pub(crate) struct ListedExperiment {
     /// The folder, as the user named what holds it.
     pub folder: String,
     /// Name of the experiment.
@@ -45,7 +45,7 @@ pub struct ListedExperiment {
 /// The cell with the best mean.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ListedBest {
+pub(crate) struct ListedBest {
     /// Its name.
     pub name: String,
     /// Its name with short keys; empty for the only cell of an experiment.
@@ -63,7 +63,7 @@ pub struct ListedBest {
 /// Where an experiment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// Every trial ended.
     Complete,
     /// A process of this machine trains.
@@ -75,7 +75,7 @@ pub enum State {
 impl ListedExperiment {
     /// Sums up the results in `folder`; `is_running` says whether a process adds to them.
     #[must_use]
-    pub fn of(folder: String, results: &ExperimentResults, is_running: bool) -> Self {
+    pub(crate) fn of(folder: String, results: &ExperimentResults, is_running: bool) -> Self {
         let sum = |count: fn(&CellResults) -> usize| results.cells.iter().map(count).sum();
         let trials = results.cells.iter().map(|cell| cell.planned as usize).sum();
         let completed = sum(|cell| cell.count(Outcome::Completed));
@@ -138,7 +138,7 @@ const MIN_LABEL: usize = 12;
 
 /// Draws the table of experiments; the text ends with a line break.
 #[must_use]
-pub fn render(experiments: &[ListedExperiment], page: Page) -> String {
+pub(crate) fn render(experiments: &[ListedExperiment], page: Page) -> String {
     let column = |head: &str, align, text: &dyn Fn(&ListedExperiment) -> String| {
         TextColumn::plain(head, align, experiments.iter().map(text).collect())
     };

@@ -7,15 +7,15 @@
 
 mod answer;
 mod build;
-pub mod cell;
+pub(crate) mod cell;
 mod charts;
-pub mod compare;
-pub mod confirm;
+pub(crate) mod compare;
+pub(crate) mod confirm;
 mod cost;
 mod curves;
 mod details;
 mod document;
-pub mod duel;
+pub(crate) mod duel;
 mod effects;
 mod ensembles;
 mod html;
@@ -24,7 +24,7 @@ mod latex;
 mod layout;
 mod legend;
 mod levels;
-pub mod listing;
+pub(crate) mod listing;
 mod markdown;
 mod marks;
 mod markup;
@@ -34,9 +34,9 @@ mod origin;
 mod pivot;
 pub mod predicted;
 mod published;
-pub mod reference;
+pub(crate) mod reference;
 mod spark;
-pub mod tensorboard;
+pub(crate) mod tensorboard;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -53,18 +53,11 @@ use crate::tables;
 use build::Depth;
 use predicted::Predicted;
 
-pub use curves::{Band, CurveGroup, EpochPoint};
-pub use document::{
-    AxisLine, Best, CellLine, Cost, Counts, Detectable, Extreme, Findings, Heading, NetworkCost,
-    Noise, PivotGrid, ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest,
-    ReportDocument, Role, Section, Spread, Warning, WarningKind,
-};
-pub use labels::short_cell_name;
-pub use layout::{wrap_parts, wrap_text};
-pub use levels::{AxisEffect, GridVariance, Level};
-pub use numbers::{counted, duration, grouped, whole};
+pub(crate) use document::ReportDocument;
+pub(crate) use labels::short_cell_name;
+pub(crate) use layout::{wrap_parts, wrap_text};
+pub(crate) use numbers::{counted, duration, grouped, whole};
 
-pub use versus_best::AgainstBest;
 pub use view::{Sort, Tolerance, View};
 
 /// How a report is written.
@@ -133,7 +126,7 @@ pub struct Attachment {
 
 /// Says everything that the experiments show, each as its view asks, in the order of their names.
 #[must_use]
-pub fn build(subjects: &[Subject<'_>]) -> ReportDocument {
+pub(crate) fn build(subjects: &[Subject<'_>]) -> ReportDocument {
     document(subjects, Depth::Full)
 }
 

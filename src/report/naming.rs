@@ -23,25 +23,25 @@ pub(super) fn joined(axes: &[AxisLine], values: &[Option<Value>], group: &[usize
 
 impl Section {
     /// Returns the axes that differ between cells, with their index.
-    pub fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
+    pub(crate) fn varying(&self) -> impl Iterator<Item = (usize, &AxisLine)> {
         self.axes.iter().enumerate().filter(|(_, axis)| axis.role != Role::Fixed)
     }
 
     /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
     #[must_use]
-    pub fn describe(&self, cell: usize) -> String {
+    pub(crate) fn describe(&self, cell: usize) -> String {
         describe(&self.axes, &self.cells[cell].values)
     }
 
     /// Returns the values of a cell on axes that move together, joined, for example `10/0.1`.
     #[must_use]
-    pub fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
+    pub(crate) fn show_joined(&self, cell: usize, axes: &[usize]) -> String {
         joined(&self.axes, &self.cells[cell].values, axes)
     }
 
     /// Returns the declaration of a metric that was measured.
     #[must_use]
-    pub fn measured(&self, name: &MetricName) -> Option<&Metric> {
+    pub(crate) fn measured(&self, name: &MetricName) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == *name)
     }
 }

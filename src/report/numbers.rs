@@ -1,7 +1,7 @@
 //! Numbers as people read them: percent, two digits of spread, true minus signs.
 
 use crate::base::Unit;
-pub use crate::base::text::{counted, decimal as grouped, whole};
+pub(crate) use crate::base::text::{counted, decimal as grouped, whole};
 
 /// How the values of one metric are printed throughout a section.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ impl Scale {
 
 /// Prints a duration in its two largest units.
 #[must_use]
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "—".to_owned();
     }

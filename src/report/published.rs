@@ -42,18 +42,18 @@ fn tables() -> &'static [ReferenceTable] {
 }
 
 /// Returns the names of the tables.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     tables().iter().map(|table| table.name.as_str())
 }
 
 /// Returns the present name of a table, where `name` is one that it had.
-pub fn renamed(name: &str) -> Option<&'static str> {
+pub(crate) fn renamed(name: &str) -> Option<&'static str> {
     RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new)
 }
 
 /// Returns the table of that name, or that had it once.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static ReferenceTable> {
+pub(crate) fn find(name: &str) -> Option<&'static ReferenceTable> {
     let name = renamed(name).unwrap_or(name);
     tables().iter().find(|table| table.name == name)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::document::{ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest};
 use super::labels::spoken;
 use super::numbers::counted;
-pub use super::published::{find, names, renamed};
+pub(crate) use super::published::{find, names, renamed};
 use crate::results::ExperimentResults;
 use crate::spec::reference::{ReferenceEntry, ReferenceTable};
 use crate::spec::value::Value;
@@ -33,7 +33,7 @@ fn line(entry: &ReferenceEntry) -> ReferenceEntryLine {
 
 /// Sets the entries of `table` beside the cells they match, those without settings beside the `best`.
 #[must_use]
-pub fn compare(
+pub(crate) fn compare(
     table: &ReferenceTable,
     results: &ExperimentResults,
     best: Option<usize>,

@@ -1,5 +1,6 @@
 use unicode_width::UnicodeWidthStr;
 
+use super::document::{ReferenceTest, Section, WarningKind};
 use super::*;
 use crate::base::MetricName;
 use crate::results::fixture::{self, HandMade};

@@ -22,7 +22,7 @@ const LEVEL: f64 = 0.05;
 /// A cell against the best cell; differences are the cell's minus the best's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct AgainstBest {
+pub(crate) struct AgainstBest {
     /// Difference of means.
     pub difference: f64,
     /// 95 % interval of it, Welch; absent where neither cell has any spread.

@@ -4,7 +4,7 @@ use crate::spec::settings::Combine;
 
 /// What the members of an ensemble say of one image; used again for the next.
 #[derive(Debug, Clone)]
-pub struct Ballot {
+pub(crate) struct Ballot {
     members: usize,
     sums: Vec<f64>,
     votes: Vec<u32>,
@@ -13,18 +13,18 @@ pub struct Ballot {
 impl Ballot {
     /// Prepares for `members` networks that know `classes` classes.
     #[must_use]
-    pub fn new(members: usize, classes: usize) -> Self {
+    pub(crate) fn new(members: usize, classes: usize) -> Self {
         Self { members: members.max(1), sums: vec![0.0; classes], votes: vec![0; classes] }
     }
 
     /// Forgets the image before.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.sums.fill(0.0);
         self.votes.fill(0);
     }
 
     /// Adds the logarithms of the class probabilities of one member.
-    pub fn add(&mut self, logs: &[f32]) {
+    pub(crate) fn add(&mut self, logs: &[f32]) {
         self.votes[first_largest(logs, |a, b| a > b)] += 1;
         for (sum, &log) in self.sums.iter_mut().zip(logs) {
             *sum += f64::from(log).exp();
@@ -33,7 +33,7 @@ impl Ballot {
 
     /// Returns the mean probabilities of the classes.
     #[must_use]
-    pub fn mean(&self) -> Vec<f64> {
+    pub(crate) fn mean(&self) -> Vec<f64> {
         self.sums.iter().map(|sum| sum / self.members as f64).collect()
     }
 
@@ -42,7 +42,7 @@ impl Ballot {
     ///
     /// One member decides as it votes, also where two of its probabilities are equal as numbers.
     #[must_use]
-    pub fn winner(&self, combine: Combine) -> usize {
+    pub(crate) fn winner(&self, combine: Combine) -> usize {
         match combine {
             Combine::Mean if self.members > 1 => first_largest(&self.sums, |a, b| a > b),
             Combine::Mean | Combine::Vote => {

@@ -36,20 +36,20 @@ use crate::spec::experiment::StoredPredictions;
 use crate::spec::settings::DatasetSettings;
 use crate::store::{Store, StoreError};
 
-pub use combine::Ballot;
+pub(crate) use combine::Ballot;
 pub use event::Event;
-pub use rates::measured_rates;
-pub use run::{members_to_train, run, training_order};
-pub use score::predicted_classes;
-pub use standing::{RETRIES, StoreProgress};
+pub(crate) use rates::measured_rates;
+pub(crate) use run::{members_to_train, run, training_order};
+pub(crate) use score::predicted_classes;
+pub(crate) use standing::{RETRIES, StoreProgress};
 pub use stop::StopSignal;
-pub use supply::{Batch, Nothing, Supply};
+pub(crate) use supply::{Batch, Nothing, Supply};
 
 /// Loads a collection of images; asked once for each.
-pub type Load<'a> = dyn FnMut(&DatasetSettings) -> Result<Arc<Dataset>, DataError> + 'a;
+pub(crate) type Load<'a> = dyn FnMut(&DatasetSettings) -> Result<Arc<Dataset>, DataError> + 'a;
 
 /// Everything one run needs.
-pub struct RunRequest<'a> {
+pub(crate) struct RunRequest<'a> {
     /// What there is to do; what of it is outstanding, the store knows.
     pub plan: &'a Plan,
     /// What trains.
@@ -70,7 +70,7 @@ pub struct RunRequest<'a> {
 
 /// How a run goes about its work; none of it changes a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Trainings side by side, at least 1.
     pub workers: usize,
     /// Whether members that earlier runs gave up are tried once more.
@@ -129,7 +129,7 @@ pub struct RunSummary {
 
 /// Why a run could not go on; what it had stored by then stays.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// The results folder cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -168,7 +168,7 @@ pub enum RunError {
 impl RunError {
     /// Returns what the user can do about it, if that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
             Self::Data(error) => error.hint(),

@@ -26,7 +26,7 @@ use crate::store::{Lost, Store, View, Writer};
 /// # Errors
 /// If images cannot be loaded or results cannot be stored. Failed members are no error: they are
 /// recorded, and the run goes on.
-pub fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
+pub(crate) fn run(request: RunRequest<'_>) -> Result<RunSummary, RunError> {
     let RunRequest { plan, engine, store, load, supply, options, stop, events } = request;
     let (writer, view) = store.parts()?;
     let todo = Todo::find(plan, view, writer, &options, events);
@@ -124,7 +124,7 @@ impl Drop for Over<'_> {
 ///
 /// # Errors
 /// If the store was opened for reading.
-pub fn members_to_train(
+pub(crate) fn members_to_train(
     plan: &Plan,
     store: &mut Store,
     options: &RunOptions,
@@ -139,7 +139,7 @@ pub fn members_to_train(
 ///
 /// # Errors
 /// If images cannot be loaded.
-pub fn training_order(
+pub(crate) fn training_order(
     plan: &Plan,
     members: &[usize],
     load: &mut Load<'_>,

@@ -7,14 +7,14 @@ use crate::store::View;
 
 /// How often a member that failed is tried once more, where nobody says: a transient fault heals, a
 /// lasting one does not go on for ever.
-pub const RETRIES: u32 = 1;
+pub(crate) const RETRIES: u32 = 1;
 
 /// What a store's view says of what is done.
 ///
 /// It depends on nothing but the records, so a run that is killed and started again goes on as it
 /// would have gone on.
 #[derive(Debug, Clone, Copy)]
-pub struct StoreProgress<'a> {
+pub(crate) struct StoreProgress<'a> {
     view: &'a View,
     retry_failed: bool,
     retries: u32,
@@ -23,13 +23,13 @@ pub struct StoreProgress<'a> {
 impl<'a> StoreProgress<'a> {
     /// Looks at `view`; members that were given up are tried once more only with `retry_failed`.
     #[must_use]
-    pub fn new(view: &'a View, retry_failed: bool) -> Self {
+    pub(crate) fn new(view: &'a View, retry_failed: bool) -> Self {
         Self { view, retry_failed, retries: RETRIES }
     }
 
     /// Tries members that fail so often once more.
     #[must_use]
-    pub fn with_retries(self, retries: u32) -> Self {
+    pub(crate) fn with_retries(self, retries: u32) -> Self {
         Self { retries, ..self }
     }
 }

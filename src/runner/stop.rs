@@ -12,7 +12,7 @@ const ABORT: u8 = 2;
 impl StopSignal {
     /// Returns a signal that asks for nothing yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicU8::new(0))
     }
 

@@ -7,7 +7,7 @@ use crate::base::MemberId;
 use crate::store::{StoreError, Writer};
 
 /// Members that a run is handed bit by bit.
-pub trait Supply: Sync {
+pub(crate) trait Supply: Sync {
     /// Returns all members that the run may be handed, as indices into the plan.
     fn candidates(&self) -> Vec<usize>;
 
@@ -35,7 +35,7 @@ pub trait Supply: Sync {
 
 /// Members that a run is handed at once.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The members, as indices into the plan, in the order of training.
     pub members: Vec<usize>,
     /// Members with records that this process has not read: next attempt and next repair.
@@ -44,7 +44,7 @@ pub struct Batch {
 
 /// A supply of nothing: a run that scores what is there and trains no member.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nothing;
+pub(crate) struct Nothing;
 
 impl Supply for Nothing {
     fn candidates(&self) -> Vec<usize> {

@@ -17,7 +17,7 @@ pub enum Absence {
 impl Absence {
     /// Returns what the user can do about it.
     #[must_use]
-    pub fn hint(self) -> &'static str {
+    pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::NoValidation => {
                 "set `dataset.split.validation`, for example to 0.1, or name another metric"
@@ -30,7 +30,11 @@ impl Absence {
 /// Says why a cell with these settings and so many validation images never has `metric`; nothing where
 /// it may.
 #[must_use]
-pub fn absence(metric: &Metric, settings: &Settings, validation_images: usize) -> Option<Absence> {
+pub(crate) fn absence(
+    metric: &Metric,
+    settings: &Settings,
+    validation_images: usize,
+) -> Option<Absence> {
     let is_built_in = match settings.trainer {
         TrainerSettings::Auto | TrainerSettings::DfdxOnly | TrainerSettings::Fake(_) => true,
         TrainerSettings::Command(_) => false,

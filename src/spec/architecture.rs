@@ -6,7 +6,7 @@ use super::layers::{LayerSettings, Padding};
 
 /// Shape of the values between two layers, batch aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Rows × columns × channels.
     Image {
         /// Rows.
@@ -23,22 +23,16 @@ pub enum Shape {
 impl Shape {
     /// Returns the number of values.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         match self {
             Self::Image { height, width, channels } => height * width * channels,
             Self::Features(features) => features,
         }
     }
 
-    /// Returns whether there is no value at all.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
     /// Returns the channels of an image, or the features of a row.
     #[must_use]
-    pub fn channels(self) -> usize {
+    pub(crate) fn channels(self) -> usize {
         match self {
             Self::Image { channels, .. } => channels,
             Self::Features(features) => features,
@@ -57,7 +51,7 @@ impl fmt::Display for Shape {
 
 /// How a window moves along one direction of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// Padded places before the first pixel.
     pub before: usize,
     /// Padded places after the last pixel.
@@ -73,7 +67,12 @@ impl Window {
     /// padded places the larger half goes after. Returns nothing if no window fits, or if a window
     /// could lie in the padding alone.
     #[must_use]
-    pub fn resolve(input: usize, size: usize, stride: usize, padding: Padding) -> Option<Self> {
+    pub(crate) fn resolve(
+        input: usize,
+        size: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> Option<Self> {
         if input == 0 || size == 0 || stride == 0 {
             return None;
         }
@@ -94,7 +93,7 @@ impl Window {
 
 /// One layer, with what goes in and what comes out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerSummary {
+pub(crate) struct LayerSummary {
     /// The layer's kind as typed, for example `max-pool`.
     pub kind: &'static str,
     /// Shape of its input.
@@ -114,7 +113,7 @@ pub struct LayerSummary {
 
 /// A network that fits its images and classes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Architecture {
+pub(crate) struct Architecture {
     /// Shape of an image.
     pub input: Shape,
     /// Number of classes.
@@ -126,7 +125,7 @@ pub struct Architecture {
 /// Says which layer does not fit and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("layer {layer} ({kind}) does not fit: {problem}")]
-pub struct ShapeProblem {
+pub(crate) struct ShapeProblem {
     /// Index of the layer, from 1.
     pub layer: usize,
     /// Its kind.
@@ -141,7 +140,7 @@ impl Architecture {
     /// # Errors
     /// Names the first layer that does not fit its input, or the last if it does not give
     /// `classes` values.
-    pub fn of(
+    pub(crate) fn of(
         layers: &[LayerSettings],
         (height, width, channels): (usize, usize, usize),
         classes: usize,
@@ -180,19 +179,19 @@ impl Architecture {
 
     /// Returns the number of weights changed by the optimizer.
     #[must_use]
-    pub fn trainable_parameters(&self) -> usize {
+    pub(crate) fn trainable_parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.trainable_parameters).sum()
     }
 
     /// Returns the number of running statistics.
     #[must_use]
-    pub fn other_parameters(&self) -> usize {
+    pub(crate) fn other_parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.other_parameters).sum()
     }
 
     /// Returns the multiply-accumulates of one forward pass of one image.
     #[must_use]
-    pub fn multiply_accumulates(&self) -> usize {
+    pub(crate) fn multiply_accumulates(&self) -> usize {
         self.layers.iter().map(|layer| layer.multiply_accumulates).sum()
     }
 }

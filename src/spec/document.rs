@@ -131,31 +131,31 @@ impl Document {
     }
 
     /// Sets the published table that the report names as a file.
-    pub fn set_reference_table(&mut self, table: ReferenceTable) {
+    pub(crate) fn set_reference_table(&mut self, table: ReferenceTable) {
         self.experiment.report.reference_table = Some(table);
     }
 
     /// Returns the text of the file, without the overrides.
     #[must_use]
-    pub fn typed_text(&self) -> &str {
+    pub(crate) fn typed_text(&self) -> &str {
         &self.text
     }
 
     /// Returns the name of the file.
     #[must_use]
-    pub fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         &self.file_name
     }
 
     /// Returns the defaults it was read by.
     #[must_use]
-    pub fn edition(&self) -> Edition {
+    pub(crate) fn edition(&self) -> Edition {
         self.edition
     }
 
     /// Returns the changes made from the command line, in order.
     #[must_use]
-    pub fn overrides(&self) -> &[Override] {
+    pub(crate) fn overrides(&self) -> &[Override] {
         &self.overrides
     }
 
@@ -163,7 +163,7 @@ impl Document {
     /// where that cannot be done, which [`Document::settings_for`] of the cell explains.
     ///
     /// Every key of the assignment, which is not empty, must lie in `section`, one of [`SECTIONS`].
-    pub fn decode_section<'a>(
+    pub(crate) fn decode_section<'a>(
         &self,
         section: &str,
         assignment: impl IntoIterator<Item = (&'a str, &'a Value)>,
@@ -188,7 +188,7 @@ impl Document {
     /// Returns whether the sections of a cell's settings go together; where they do not,
     /// [`Document::settings_for`] of the cell explains it.
     #[must_use]
-    pub fn is_consistent(&self, settings: &Settings) -> bool {
+    pub(crate) fn is_consistent(&self, settings: &Settings) -> bool {
         let mut findings = Findings::of(self.edition);
         decode::cross_check(settings, &|path| origin_of(&self.tree, path), &mut findings);
         findings.list.is_empty()
@@ -236,7 +236,7 @@ pub(super) struct Item<'k> {
 }
 
 /// The sections that make up the settings of a cell: the first segments of the keys of axes.
-pub const SECTIONS: [&str; 7] =
+pub(crate) const SECTIONS: [&str; 7] =
     ["dataset", "model", "train", "augment", "ensemble", "trainer", "hyperparameters"];
 
 /// Longer keys are put in place after shorter ones, and win over them.

@@ -93,7 +93,7 @@ pub enum StoredPredictions {
 impl Experiment {
     /// Returns whether its numbers were made elsewhere and imported.
     #[must_use]
-    pub fn is_imported(&self) -> bool {
+    pub(crate) fn is_imported(&self) -> bool {
         let TrainerSettings::Command(command) = &self.base.trainer else { return false };
         command.command.texts().take(2).eq(["bench", "import"])
     }
@@ -103,7 +103,7 @@ impl Experiment {
     /// # Panics
     /// Never for an experiment that was read without problems: it is one of those declared.
     #[must_use]
-    pub fn metric(&self) -> &Metric {
+    pub(crate) fn metric(&self) -> &Metric {
         let declared = self.metrics.iter().find(|metric| metric.name == self.report.metric);
         declared.expect("a report is about a declared metric")
     }
@@ -213,7 +213,7 @@ pub struct ReportSettings {
 impl ReportSettings {
     /// Returns the file of the published table, where `reference` names one.
     #[must_use]
-    pub fn reference_file(&self) -> Option<&str> {
+    pub(crate) fn reference_file(&self) -> Option<&str> {
         let ending = |name: &str| Some(Path::new(name).extension()?.eq_ignore_ascii_case("toml"));
         self.reference.as_deref().filter(|name| ending(name) == Some(true))
     }
@@ -247,11 +247,12 @@ pub struct ConfusionPair {
 
 impl ConfusionPair {
     /// What [`ConfusionPair::parse`] reads, in words.
-    pub const EXPECTED: &str = "two different class names, the true one first, such as \"7→2\"";
+    pub(crate) const EXPECTED: &str =
+        "two different class names, the true one first, such as \"7→2\"";
 
     /// Reads `7→2` or `7->2`; nothing without two different names.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (truth, predicted) = text.split_once('→').or_else(|| text.split_once("->"))?;
         let (truth, predicted) = (truth.trim(), predicted.trim());
         let sound = !truth.is_empty() && !predicted.is_empty() && truth != predicted;
@@ -287,7 +288,7 @@ pub struct CheckSettings {
 impl CheckSettings {
     /// Returns whether the cell with these axis values is gated.
     #[must_use]
-    pub fn gates(&self, assignment: &Assignment) -> bool {
+    pub(crate) fn gates(&self, assignment: &Assignment) -> bool {
         let holds =
             |one: &Match| assignment.get(&one.key).is_some_and(|found| one.values.contains(found));
         self.cells.is_empty() || self.cells.iter().any(|matches| matches.iter().all(holds))

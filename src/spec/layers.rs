@@ -100,12 +100,12 @@ pub enum LayerSettings {
 impl LayerSettings {
     /// Returns whether a network of these layers is fitted in one pass instead of trained by steps.
     #[must_use]
-    pub fn are_fitted(layers: &[Self]) -> bool {
+    pub(crate) fn are_fitted(layers: &[Self]) -> bool {
         matches!(layers, [Self::Flatten, Self::NaiveBayes { .. }])
     }
 
     /// Every kind as typed in experiment files.
-    pub const KINDS: [&str; 10] = [
+    pub(crate) const KINDS: [&str; 10] = [
         "conv",
         "batch-norm",
         "relu",
@@ -120,7 +120,7 @@ impl LayerSettings {
 
     /// Returns the kind as typed in experiment files.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Conv { .. } => "conv",
             Self::BatchNorm { .. } => "batch-norm",
@@ -167,7 +167,7 @@ impl NormStatistics {
     ///
     /// Debiased sums are kept as averages: `s / (1 − βᵗ)` moves by `(1 − β) / (1 − βᵗ)` of the way.
     #[must_use]
-    pub fn share_of_step(self, momentum: f64, step: u64) -> f64 {
+    pub(crate) fn share_of_step(self, momentum: f64, step: u64) -> f64 {
         match self {
             Self::Running | Self::Population => 1.0 - momentum,
             Self::Debiased => (1.0 - momentum) / (1.0 - momentum.powf(step as f64)),
@@ -214,7 +214,7 @@ impl AverageConvention {
     /// Returns the number of places a sum is divided by, of `inside` in the image and `all` in the
     /// window.
     #[must_use]
-    pub fn divisor(self, inside: usize, all: usize) -> usize {
+    pub(crate) fn divisor(self, inside: usize, all: usize) -> usize {
         match self {
             Self::Keras => inside,
             Self::Torch => all,

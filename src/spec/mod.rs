@@ -7,7 +7,7 @@
 //! the tree; `decode` turns it into [`settings`], collecting findings, which [`problem`] prints.
 
 pub mod absence;
-pub mod architecture;
+pub(crate) mod architecture;
 mod dataset;
 mod decode;
 mod document;
@@ -17,7 +17,7 @@ mod keys;
 pub mod layers;
 mod notation;
 mod overrides;
-pub mod presets;
+pub(crate) mod presets;
 pub mod problem;
 pub mod program;
 mod reader;
@@ -32,15 +32,17 @@ mod tree;
 mod validate;
 pub mod value;
 
-pub use document::{Document, SECTIONS};
+pub use dataset::{ImageFit, Share, SplitSeed, SplitSettings};
+pub use document::Document;
+pub(crate) use document::SECTIONS;
 pub use edition::Edition;
-pub use keys::{EXPERIMENT_KEYS, SETTING_KEYS, meant};
+pub(crate) use keys::{EXPERIMENT_KEYS, meant};
 pub use overrides::Override;
-pub use problem::{SpecError, nearest};
-pub use schema::schema;
+pub(crate) use problem::{SpecError, nearest};
+pub(crate) use schema::schema;
 
 /// Returns the training settings of a file that types none.
 #[must_use]
-pub fn default_train() -> settings::TrainSettings {
+pub(crate) fn default_train() -> settings::TrainSettings {
     decode::train::train(None, &mut reader::Findings::default())
 }

@@ -16,7 +16,7 @@ impl Value {
     /// Returns the value as text that [`Value::from_notation`] reads back: unlike values never
     /// share it.
     #[must_use]
-    pub fn notation(&self) -> String {
+    pub(crate) fn notation(&self) -> String {
         let mut out = String::new();
         write(self, &mut out);
         out
@@ -24,7 +24,7 @@ impl Value {
 
     /// Reads a value as a person types it; what is nothing else is text.
     #[must_use]
-    pub fn from_notation(text: &str) -> Self {
+    pub(crate) fn from_notation(text: &str) -> Self {
         let text = text.trim();
         let mut reader = Reader { rest: text, depth: 0 };
         match reader.value() {

@@ -85,7 +85,7 @@ impl Override {
 
     /// Returns the text as typed.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 

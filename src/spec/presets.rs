@@ -4,7 +4,7 @@ use super::layers::{Init, LayerSettings, NormStatistics, Padding, Routing};
 
 /// A network with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
+pub(crate) enum Preset {
     /// Chris Deotte's convolutional network for MNIST ("25 Million Images! \[0.99757\]", Kaggle
     /// 2018): two stages of conv 3, conv 3, conv 5 stride 2, then conv 4; `ReLU` before batch-norm.
     DeotteCnn,
@@ -28,7 +28,7 @@ pub enum Preset {
 
 /// What can be changed of a preset without writing out its layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Knobs {
+pub(crate) struct Knobs {
     /// Rate of the dropout in the convolutional part; absent: the preset's.
     pub conv_dropout: Option<f64>,
     /// Rate of the dropout in the dense part; absent: the preset's.
@@ -61,7 +61,7 @@ impl Default for Knobs {
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::DeotteCnn,
         Self::AugmentCnn,
         Self::Mlp,
@@ -75,7 +75,7 @@ impl Preset {
 
     /// Returns the name used in experiment files.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DeotteCnn => "deotte-cnn",
             Self::AugmentCnn => "augment-cnn",
@@ -91,13 +91,13 @@ impl Preset {
 
     /// Returns whether the network has convolutions, and so a place for dropout among them.
     #[must_use]
-    pub fn is_convolutional(self) -> bool {
+    pub(crate) fn is_convolutional(self) -> bool {
         !matches!(self, Self::Mlp | Self::Logistic | Self::NaiveBayes)
     }
 
     /// Writes out the layers. Dropout of rate 0 is no layer at all.
     #[must_use]
-    pub fn layers(self, knobs: &Knobs) -> Vec<LayerSettings> {
+    pub(crate) fn layers(self, knobs: &Knobs) -> Vec<LayerSettings> {
         match self {
             Self::DeotteCnn => deotte_cnn(Stack::new(knobs, Init::GlorotUniform, 0.4, 0.4)),
             Self::AugmentCnn => augment_cnn(Stack::new(knobs, Init::HeNormal, 0.0, 0.2)),

@@ -36,7 +36,7 @@ pub struct Place {
 impl Place {
     /// Returns the place of the bytes `start..end` of `text`, cut at the end of the first line.
     #[must_use]
-    pub fn of(file: &str, text: &str, start: usize, end: usize) -> Self {
+    pub(crate) fn of(file: &str, text: &str, start: usize, end: usize) -> Self {
         let mut start = start.min(text.len());
         while !text.is_char_boundary(start) {
             start -= 1;
@@ -135,7 +135,10 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 /// Returns the candidate most like `typed`, if any is like enough to be meant.
-pub fn nearest<'c>(typed: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(
+    typed: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     let typed = typed.to_lowercase().replace('_', "-");
     let allowed = (typed.chars().count() / 3).max(1);
     let candidates: Vec<&str> = candidates.into_iter().collect();
@@ -153,7 +156,7 @@ pub fn nearest<'c>(typed: &str, candidates: impl IntoIterator<Item = &'c str>) -
 
 /// Lists names for a message: `` `a`, `b` or `c` ``.
 #[must_use]
-pub fn one_of<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
+pub(crate) fn one_of<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),

@@ -53,7 +53,7 @@ impl ReferenceTable {
     ///
     /// # Errors
     /// Holds every problem of the file, each with its place.
-    pub fn parse(text: &str, file_name: &str) -> Result<Self, SpecError> {
+    pub(crate) fn parse(text: &str, file_name: &str) -> Result<Self, SpecError> {
         let mut findings = Findings::default();
         let (parsed, errors) = DeTable::parse_recoverable(text);
         for error in &errors {

@@ -12,7 +12,7 @@ use super::layers::LayerSettings;
 
 /// Returns the JSON schema (draft 7) of experiment files.
 #[must_use]
-pub fn schema() -> Json {
+pub(crate) fn schema() -> Json {
     let mut schema = Map::new();
     schema.insert("$schema".into(), json!("http://json-schema.org/draft-07/schema#"));
     schema.insert("title".into(), json!("Experiment file of bench"));

@@ -128,13 +128,13 @@ fn split(text: &str) -> Vec<String> {
 
 impl Selector {
     /// Adds the parts of another selector.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.parts.extend(other.parts);
     }
 
     /// Returns whether every cell is meant.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
@@ -142,7 +142,11 @@ impl Selector {
     ///
     /// # Errors
     /// If an axis or value is not among `axes`; `experiment` is named in the message.
-    pub fn resolve(&self, axes: &[Axis], experiment: &str) -> Result<Vec<Match>, SelectorError> {
+    pub(crate) fn resolve(
+        &self,
+        axes: &[Axis],
+        experiment: &str,
+    ) -> Result<Vec<Match>, SelectorError> {
         let part = |(name, typed): &(String, String)| {
             let axis = axis(axes, name, experiment)?;
             let values = meant(&axis.values, typed);
@@ -164,7 +168,11 @@ impl Selector {
 ///
 /// # Errors
 /// If there is none, or several; `experiment` is named in the message.
-pub fn axis<'a>(axes: &'a [Axis], name: &str, experiment: &str) -> Result<&'a Axis, SelectorError> {
+pub(crate) fn axis<'a>(
+    axes: &'a [Axis],
+    name: &str,
+    experiment: &str,
+) -> Result<&'a Axis, SelectorError> {
     if let Some(exact) = axes.iter().find(|axis| axis.key == name) {
         return Ok(exact);
     }

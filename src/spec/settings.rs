@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::dataset::{
-    DatasetSettings, ImageFit, LabelKind, LimitSettings, Share, Source, SplitSeed, SplitSettings,
-};
+pub use super::dataset::{DatasetSettings, LabelKind, LimitSettings, Source};
+pub(crate) use super::dataset::{ImageFit, Share, SplitSeed, SplitSettings};
 use super::layers::LayerSettings;
-pub use super::program::CommandSettings;
+pub(crate) use super::program::CommandSettings;
 use super::value::Value;
 use crate::base::Metric;
 
@@ -358,7 +357,7 @@ pub enum TrainerSettings {
 impl TrainerSettings {
     /// Returns the metrics that the trainer declares, in the order of the tables.
     #[must_use]
-    pub fn metrics(&self) -> Vec<Metric> {
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
         match self {
             Self::Auto | Self::DfdxOnly | Self::Fake(_) => Metric::of_classifiers(),
             // The experiment declares them.
@@ -368,19 +367,19 @@ impl TrainerSettings {
 
     /// Returns whether networks are trained, instead of curves being made up.
     #[must_use]
-    pub fn has_networks(&self) -> bool {
+    pub(crate) fn has_networks(&self) -> bool {
         matches!(self, Self::Auto | Self::DfdxOnly)
     }
 
     /// Returns whether a program of the user trains.
     #[must_use]
-    pub fn is_command(&self) -> bool {
+    pub(crate) fn is_command(&self) -> bool {
         matches!(self, Self::Command(_))
     }
 
     /// Returns the engine as typed.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::DfdxOnly => "dfdx",

@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a cell *is*: the value of every axis that exists in it, by dotted key.
-pub type Assignment = BTreeMap<String, Value>;
+pub(crate) type Assignment = BTreeMap<String, Value>;
 
 /// A value as typed in TOML.
 ///
@@ -37,7 +37,7 @@ pub enum Value {
 impl Value {
     /// Returns the number, if it is one.
     #[must_use]
-    pub fn as_number(&self) -> Option<f64> {
+    pub(crate) fn as_number(&self) -> Option<f64> {
         match self {
             Self::Integer(value) => Some(*value as f64),
             Self::Float(value) => Some(*value),
@@ -47,7 +47,7 @@ impl Value {
 
     /// Returns the whole number, if it is one that `i64` holds exactly.
     #[must_use]
-    pub fn as_whole(&self) -> Option<i64> {
+    pub(crate) fn as_whole(&self) -> Option<i64> {
         match self {
             Self::Integer(value) => Some(*value),
             Self::Float(value) => whole(*value),
@@ -57,7 +57,7 @@ impl Value {
 
     /// Returns the truth, if it is one.
     #[must_use]
-    pub fn as_truth(&self) -> Option<bool> {
+    pub(crate) fn as_truth(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
             _ => None,
@@ -66,7 +66,7 @@ impl Value {
 
     /// Returns the value of a key, if this is a table that has it.
     #[must_use]
-    pub fn entry(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Table(entries) => {
                 entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -77,7 +77,7 @@ impl Value {
 
     /// Returns the value with whole floats as integers, so that equal numbers are written alike.
     #[must_use]
-    pub fn plain(&self) -> Self {
+    pub(crate) fn plain(&self) -> Self {
         match self {
             Self::Float(value) => whole(*value).map_or(Self::Float(*value), Self::Integer),
             Self::List(values) => Self::List(values.iter().map(Self::plain).collect()),
@@ -90,7 +90,7 @@ impl Value {
 
     /// Returns the text, if it is one.
     #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -102,7 +102,7 @@ impl Value {
     /// # Panics
     /// Never: writing to a string does not fail.
     #[must_use]
-    pub fn canonical(&self) -> String {
+    pub(crate) fn canonical(&self) -> String {
         let mut text = String::new();
         self.write_canonical(&mut text).expect("writing to a string does not fail");
         text

@@ -24,14 +24,14 @@ pub struct AtomicError {
 impl AtomicError {
     /// Returns what the user can do about it, if that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         hint_for(&self.source, &self.path)
     }
 }
 
 /// Whether new content must survive a loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
+pub(crate) enum Durability {
     /// Flushed to the disk before the call returns.
     Flushed,
     /// Left to the operating system: survives the end of this process, not of the machine.
@@ -50,7 +50,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
 ///
 /// # Errors
 /// If any step fails; the old content stays.
-pub fn write_with(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), AtomicError> {
+pub(crate) fn write_with(
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+) -> Result<(), AtomicError> {
     replace(path, durability, |file| file.write_all(bytes))
 }
 
@@ -59,7 +63,7 @@ pub fn write_with(path: &Path, bytes: &[u8], durability: Durability) -> Result<(
 ///
 /// # Errors
 /// If any step fails; the old content stays.
-pub fn write_derived(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+pub(crate) fn write_derived(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
     write_with(path, bytes, Durability::Cached)
 }
 
@@ -67,7 +71,7 @@ pub fn write_derived(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
 ///
 /// # Errors
 /// If any step fails, or a link that lies inside a results folder is on the way.
-pub fn write_below(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+pub(crate) fn write_below(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
     check_way(path)?;
     write_derived(path, bytes)
 }
@@ -76,7 +80,7 @@ pub fn write_below(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
 ///
 /// # Errors
 /// If it is one.
-pub fn check_way(path: &Path) -> Result<(), AtomicError> {
+pub(crate) fn check_way(path: &Path) -> Result<(), AtomicError> {
     let problem = |source| AtomicError { action: "write", path: path.to_owned(), source };
     inside::check_way(path).map_err(problem)
 }
@@ -87,7 +91,7 @@ pub fn check_way(path: &Path) -> Result<(), AtomicError> {
 /// # Errors
 /// If any step fails, or a link that lies inside a results folder is on the way; the old content of
 /// a regular file stays.
-pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
+pub(crate) fn write_named(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
     check_way(path)?;
     if is_stream(path) {
         let opened = OpenOptions::new().append(true).open(path);
@@ -103,7 +107,7 @@ pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), AtomicError> {
 ///
 /// # Errors
 /// If it is a folder, or its folder cannot be written.
-pub fn probe(path: &Path) -> Result<(), AtomicError> {
+pub(crate) fn probe(path: &Path) -> Result<(), AtomicError> {
     check_way(path)?;
     let problem = |source| AtomicError { action: "write", path: path.to_owned(), source };
     // Opening a pipe would wait for its reader.
@@ -125,7 +129,7 @@ pub fn probe(path: &Path) -> Result<(), AtomicError> {
 
 /// Returns whether `path` is a device, a pipe or open already, so that it cannot be replaced.
 #[must_use]
-pub fn is_stream(path: &Path) -> bool {
+pub(crate) fn is_stream(path: &Path) -> bool {
     let Ok(facts) = fs::metadata(path) else { return false };
     // What `/dev/stdout` and `/dev/fd/3` lead to was opened by somebody else.
     let target = fs::read_link(path).unwrap_or_default();

@@ -20,7 +20,7 @@ const LAST_LINE: usize = 64;
 
 /// A file that nobody needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     /// The file.
     pub path: PathBuf,
     /// Its bytes.
@@ -29,7 +29,7 @@ pub struct Leftover {
 
 /// Leftovers of a folder.
 #[derive(Debug, Default)]
-pub struct Leftovers {
+pub(crate) struct Leftovers {
     /// Those that can be removed.
     pub files: Vec<Leftover>,
     /// Temporary files and checkpoints of processes that may still live.
@@ -50,7 +50,7 @@ impl Leftovers {
     ///
     /// # Errors
     /// If the folder cannot be read, or a process of this machine writes there.
-    pub fn of(folder: &Path, force: bool) -> Result<Self, StoreError> {
+    pub(crate) fn of(folder: &Path, force: bool) -> Result<Self, StoreError> {
         let store = Store::open_reader(folder)?;
         // Whoever has the lock writes; without one on this file system the journals tell.
         let lock = Lock::acquire(folder)?;
@@ -80,7 +80,7 @@ impl Leftovers {
     ///
     /// # Errors
     /// If one cannot be removed.
-    pub fn remove(&self) -> Result<(), StoreError> {
+    pub(crate) fn remove(&self) -> Result<(), StoreError> {
         for Leftover { path, .. } in &self.files {
             fs::remove_file(path).map_err(StoreError::io("remove", path))?;
         }

@@ -36,7 +36,7 @@ fn rfc3339(seconds: u64) -> String {
 /// such time.
 #[expect(clippy::disallowed_methods, reason = "a person is told for how long a process has run")]
 #[must_use]
-pub fn seconds_since(time: &str) -> Option<u64> {
+pub(crate) fn seconds_since(time: &str) -> Option<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Some(now.saturating_sub(unix_seconds(time)?))
 }
@@ -44,7 +44,7 @@ pub fn seconds_since(time: &str) -> Option<u64> {
 /// Reads a time as RFC 3339 in UTC, as journals and manifests state it, as seconds since 1970 (Hinnant,
 /// `days_from_civil`).
 #[must_use]
-pub fn unix_seconds(text: &str) -> Option<u64> {
+pub(crate) fn unix_seconds(text: &str) -> Option<u64> {
     let part = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
     let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);

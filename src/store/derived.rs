@@ -34,7 +34,7 @@ const TEXT: [&str; 6] = ["csv", "md", "json", "svg", "list", "html"];
 /// `derived.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Derived {
+pub(crate) struct Derived {
     format: String,
     version: u32,
     /// What was known of the folder.
@@ -88,7 +88,7 @@ impl Derived {
     ///
     /// # Errors
     /// If it is damaged or of a later version.
-    pub fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
         let path = folder.join(FILE);
         let damaged = |problem: String| StoreError::DamagedDerived { path: path.clone(), problem };
         let text = match inside::read(&path) {
@@ -122,7 +122,7 @@ impl Derived {
 
     /// Reads the file, if journals are there and it was made from all that they hold.
     #[must_use]
-    pub fn of_journals(folder: &Path) -> Option<Self> {
+    pub(crate) fn of_journals(folder: &Path) -> Option<Self> {
         let derived = Self::read(folder).ok()??;
         let journals = journal::files(folder).ok()?;
         let are_those = !journals.is_empty()
@@ -137,7 +137,7 @@ impl Derived {
     /// Reads the file of a folder whose tables hold what its journals hold, each to the byte. Of a
     /// table in two formats the one counts that is read.
     #[must_use]
-    pub fn fresh(folder: &Path) -> Option<Self> {
+    pub(crate) fn fresh(folder: &Path) -> Option<Self> {
         let derived = Self::of_journals(folder)?;
         let mut tables = derived.tables_read(folder).peekable();
         let are_sound = tables.peek().is_some()
@@ -160,7 +160,7 @@ impl Derived {
 
     /// Returns whether everything that was made is there as it was made.
     #[must_use]
-    pub fn is_whole(&self, folder: &Path) -> bool {
+    pub(crate) fn is_whole(&self, folder: &Path) -> bool {
         self.files.par_iter().all(|(name, _)| matches!(self.verify(folder, name), Ok(true)))
     }
 
@@ -169,7 +169,7 @@ impl Derived {
     ///
     /// # Errors
     /// If a table is not what it was, or the file that says so is damaged.
-    pub fn of_tables(folder: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn of_tables(folder: &Path) -> Result<Option<Self>, StoreError> {
         let Some(derived) = Self::read(folder)? else { return Ok(None) };
         for name in derived.files.keys().filter(|name| name.starts_with("tables/")) {
             derived.verify(folder, name)?;
@@ -194,7 +194,7 @@ impl Derived {
 
     /// Returns the manifest as it was when the files were made.
     #[must_use]
-    pub fn into_manifest(self) -> Manifest {
+    pub(crate) fn into_manifest(self) -> Manifest {
         self.manifest
     }
 

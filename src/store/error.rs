@@ -170,7 +170,7 @@ impl StoreError {
 
     /// Returns what the user can do about it, if that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Io { path, source, .. } => hint_for(source, path),
             Self::Atomic(error) => error.hint(),

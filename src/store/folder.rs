@@ -17,8 +17,7 @@ use super::view::{Member, Trials, View};
 use super::writer::{Finished, Writer};
 use super::{atomic, damaged, inside, weights};
 use crate::base::MemberId;
-use crate::record::{EpochRecord, MemberRecord, Predictions, TrialRecord};
-use crate::spec::experiment::StoredPredictions;
+use crate::record::{EpochRecord, Predictions};
 
 /// A results folder.
 pub struct Store {
@@ -54,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open_writer`].
-    pub fn open_shared(folder: &Path, run: ManifestDraft) -> Result<Self, StoreError> {
+    pub(crate) fn open_shared(folder: &Path, run: ManifestDraft) -> Result<Self, StoreError> {
         create_folder(folder)?;
         inside::check_folders(folder)?;
         Self::open_unlocked(folder, run, None)
@@ -65,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// If it has no manifest, or its manifest is damaged or of a later version.
-    pub fn join(folder: &Path, run: &ManifestDraft) -> Result<Self, StoreError> {
+    pub(crate) fn join(folder: &Path, run: &ManifestDraft) -> Result<Self, StoreError> {
         inside::check_folders(folder)?;
         let first = Manifest::read_file(folder)?
             .ok_or_else(|| StoreError::NotAStore { folder: folder.to_owned() })?;
@@ -78,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// If one cannot be read or is of a later version.
-    pub fn view_of(folder: &Path, journals: &[String]) -> Result<View, StoreError> {
+    pub(crate) fn view_of(folder: &Path, journals: &[String]) -> Result<View, StoreError> {
         let path = |name: &String| folder.join("journal").join(format!("{name}.jsonl"));
         let named = journals.iter().filter(|name| crate::base::is_file_name(name));
         let paths: Vec<PathBuf> = named.map(path).filter(|path| path.is_file()).collect();
@@ -89,7 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// If the journal cannot be read.
-    pub fn open_claims(folder: &Path, journal: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn open_claims(folder: &Path, journal: &str) -> Result<Vec<String>, StoreError> {
         let path = folder.join("journal").join(format!("{journal}.jsonl"));
         if !crate::base::is_file_name(journal) || !path.is_file() {
             return Ok(Vec::new());
@@ -180,7 +179,7 @@ impl Store {
     }
 
     /// Completes the manifest by what the journals say now.
-    pub fn complete_manifest(&mut self) {
+    pub(crate) fn complete_manifest(&mut self) {
         let summaries = self.view.members().values().filter_map(|member| member.summary.as_ref());
         let paths = summaries.map(|summary| summary.path.as_str());
         let last = self.view.sessions().next_back();
@@ -189,19 +188,19 @@ impl Store {
 
     /// Returns the folder.
     #[must_use]
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Returns the manifest, completed by what later runs asked.
     #[must_use]
-    pub fn manifest(&self) -> &Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
     /// Returns the latest word on every member and trial.
     #[must_use]
-    pub fn view(&self) -> &View {
+    pub(crate) fn view(&self) -> &View {
         &self.view
     }
 
@@ -223,7 +222,7 @@ impl Store {
 
     /// Returns how many damaged lines this opening listed for the first time.
     #[must_use]
-    pub fn damages(&self) -> usize {
+    pub(crate) fn damages(&self) -> usize {
         self.damages
     }
 
@@ -296,7 +295,7 @@ impl Store {
     ///
     /// # Errors
     /// If it was moved or removed, so that what is written next would stand alone.
-    pub fn check_place(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
         self.writer.as_ref().map_or(Ok(()), Writer::check_place)
     }
 
@@ -305,7 +304,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn conclude(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn conclude(&mut self) -> Result<(), StoreError> {
         if let Some(writer) = &self.writer {
             writer.end()?;
         }
@@ -316,7 +315,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn stamp(&self) -> Result<(), StoreError> {
+    pub(crate) fn stamp(&self) -> Result<(), StoreError> {
         let own = self.writer.as_ref().and_then(Writer::own_journal);
         let own = own.as_ref().map(|journal| (journal.path(), journal.length()));
         let others = self.files.iter().map(|(path, length)| (path.as_path(), *length));
@@ -329,38 +328,6 @@ impl Store {
         Derived::write(&self.folder, self.manifest.clone(), ends)
     }
 
-    /// Stores one attempt at a member, its predictions first; on the disk when it returns.
-    ///
-    /// # Errors
-    /// If the disk refuses or the folder was opened for reading.
-    pub fn append_member(
-        &mut self,
-        record: &MemberRecord,
-        predictions: Option<&Predictions>,
-    ) -> Result<(), StoreError> {
-        let (writer, view) = self.parts()?;
-        let predictions = match predictions {
-            Some(predictions) => {
-                let how = StoredPredictions::default();
-                writer.write_predictions(predictions, how, Durability::Flushed)?
-            }
-            None => None,
-        };
-        let finished = Finished { record, predictions, weights: None };
-        let position = writer.add_member(view, &finished)?;
-        writer.flush(position)
-    }
-
-    /// Stores one trial; on the disk when it returns.
-    ///
-    /// # Errors
-    /// If the disk refuses or the folder was opened for reading.
-    pub fn append_trial(&mut self, record: &TrialRecord) -> Result<(), StoreError> {
-        let (writer, view) = self.parts()?;
-        let position = writer.add_trial(view, record)?;
-        writer.flush(position)
-    }
-
     /// Copies those of `members` that `other` has finished and this store has not, with their
     /// predictions and, where there are sound ones, their weights. Returns the copied ones.
     ///
@@ -368,7 +335,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk refuses or the folder was opened for reading.
-    pub fn import_from(
+    pub(crate) fn import_from(
         &mut self,
         other: &Self,
         members: impl IntoIterator<Item = MemberId>,

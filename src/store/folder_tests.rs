@@ -4,8 +4,46 @@ use serde_json::json;
 
 use super::*;
 use crate::base::{CellId, Metrics, Seed, SeedPath, TrialId, digest_of};
-use crate::record::{LogProbabilities, MemberSummary, Outcome, PredictionPrecision, Selection};
+use crate::record::{
+    LogProbabilities, MemberRecord, MemberSummary, Outcome, PredictionPrecision, Selection,
+    TrialRecord,
+};
+use crate::spec::experiment::StoredPredictions;
 use crate::store::{atomic, parts};
+
+impl Store {
+    /// Stores one attempt at a member, its predictions first; on the disk when it returns.
+    ///
+    /// # Errors
+    /// If the disk refuses or the folder was opened for reading.
+    pub(crate) fn append_member(
+        &mut self,
+        record: &MemberRecord,
+        predictions: Option<&Predictions>,
+    ) -> Result<(), StoreError> {
+        let (writer, view) = self.parts()?;
+        let predictions = match predictions {
+            Some(predictions) => {
+                let how = StoredPredictions::default();
+                writer.write_predictions(predictions, how, Durability::Flushed)?
+            }
+            None => None,
+        };
+        let finished = Finished { record, predictions, weights: None };
+        let position = writer.add_member(view, &finished)?;
+        writer.flush(position)
+    }
+
+    /// Stores one trial; on the disk when it returns.
+    ///
+    /// # Errors
+    /// If the disk refuses or the folder was opened for reading.
+    pub(crate) fn append_trial(&mut self, record: &TrialRecord) -> Result<(), StoreError> {
+        let (writer, view) = self.parts()?;
+        let position = writer.add_trial(view, record)?;
+        writer.flush(position)
+    }
+}
 
 fn draft(name: &str) -> ManifestDraft {
     ManifestDraft {
@@ -350,9 +388,9 @@ fn a_folder_of_format_version_1_is_read() {
     assert_eq!((manifest.run.name.as_str(), manifest.run.datasets[0].images), ("golden", 1797));
     assert_eq!(manifest.machine.memory_mib, Some(24_000));
     let dataset = json!({ "source": { "kind": "digits" }, "image-size": null, "split": {} });
-    assert_eq!(manifest.checksum_of(&dataset), Some(digest_of(b"digits")));
+    assert_eq!(manifest.facts_of(&dataset).map(|facts| facts.checksum), Some(digest_of(b"digits")));
     let other = json!({ "source": { "kind": "digits" }, "image-size": 28 });
-    assert_eq!(manifest.checksum_of(&other), None);
+    assert!(manifest.facts_of(&other).is_none());
 
     let outcomes =
         ["member-0", "member-1", "member-2"].map(|name| store.members()[&id(name)].outcome);

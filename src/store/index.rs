@@ -20,7 +20,7 @@ impl<K, V> Default for Index<K, V> {
 impl<K: Copy + Eq + Hash, V> Index<K, V> {
     /// Returns the record with this id.
     #[must_use]
-    pub fn get(&self, id: &K) -> Option<&V> {
+    pub(crate) fn get(&self, id: &K) -> Option<&V> {
         self.places.get(id).map(|place| &self.records[*place as usize])
     }
 

@@ -82,7 +82,7 @@ fn is_results(folder: &Path) -> bool {
 ///
 /// # Errors
 /// If it cannot be read, is a link or no regular file.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;
     let mut bytes = Vec::with_capacity(file.metadata().map_or(0, |facts| facts.len() as usize));
     file.read_to_end(&mut bytes)?;

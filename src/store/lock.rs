@@ -13,7 +13,7 @@ use super::{inside, names};
 
 /// A lock held until it is dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -22,7 +22,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`StoreError::Locked`] naming the holder if another process of this machine has it.
-    pub fn acquire(folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn acquire(folder: &Path) -> Result<Self, StoreError> {
         let path = &folder.join("lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -53,7 +53,7 @@ impl Lock {
     /// Returns whether a process of this machine adds to a results folder, as far as its file system
     /// knows; only looks.
     #[must_use]
-    pub fn is_held(folder: &Path) -> bool {
+    pub(crate) fn is_held(folder: &Path) -> bool {
         let mut options = OpenOptions::new();
         let opened = inside::open_with(&folder.join("lock"), options.read(true));
         opened.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))

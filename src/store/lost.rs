@@ -15,7 +15,7 @@ const STRETCH: usize = 256;
 
 /// A member of which something that was stored cannot be used any more.
 #[derive(Debug)]
-pub struct Lost {
+pub(crate) struct Lost {
     /// Whose files.
     pub member: MemberId,
     /// What is wrong with its predictions.
@@ -28,7 +28,7 @@ impl Writer {
     /// Reads everything that is stored of `members` and holds it against its checksums; returns what
     /// cannot be used, in the order of `members`. What was never stored is not lost.
     #[must_use]
-    pub fn lost(&self, view: &View, members: &[MemberId]) -> Vec<Lost> {
+    pub(crate) fn lost(&self, view: &View, members: &[MemberId]) -> Vec<Lost> {
         let mut order: Vec<usize> = (0..members.len()).collect();
         // Files are read from front to back.
         order.sort_by_key(|&index| view.members().get(&members[index]).map(|one| one.place));

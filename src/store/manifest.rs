@@ -54,7 +54,7 @@ impl Repeats {
     /// Returns the repeats of a cell of an experiment that asks for `typed`; nothing where the cell
     /// is not among those the folder holds.
     #[must_use]
-    pub fn of_cell(&self, cell: &CellId, typed: u32) -> Option<std::ops::Range<u32>> {
+    pub(crate) fn of_cell(&self, cell: &CellId, typed: u32) -> Option<std::ops::Range<u32>> {
         match self {
             Self::AsTyped => Some(0..typed),
             Self::More(cells) => Some(0..cells.get(cell).copied().unwrap_or(0).max(typed)),
@@ -185,7 +185,7 @@ pub struct DivisionFacts {
 impl DatasetFacts {
     /// Returns the size of the images, such as `28×28`, with the channels where there are several.
     #[must_use]
-    pub fn shape_text(&self) -> String {
+    pub(crate) fn shape_text(&self) -> String {
         let [height, width, channels] = self.shape;
         let channels = if channels == 1 { String::new() } else { format!("×{channels}") };
         format!("{height}×{width}{channels}")
@@ -193,13 +193,13 @@ impl DatasetFacts {
 
     /// Returns the number of images in the test split, where it is known.
     #[must_use]
-    pub fn test_images(&self) -> Option<u64> {
+    pub(crate) fn test_images(&self) -> Option<u64> {
         self.splits.map(|[.., test]| test as u64)
     }
 
     /// Returns the number of images in the validation split; absent without one.
     #[must_use]
-    pub fn validation_images(&self) -> Option<u64> {
+    pub(crate) fn validation_images(&self) -> Option<u64> {
         self.splits.map(|[_, validation, _]| validation as u64).filter(|images| *images > 0)
     }
 }
@@ -232,7 +232,7 @@ struct Document<'a> {
 impl Manifest {
     /// Returns the manifest of a first run that begins now on this machine.
     #[must_use]
-    pub fn begin(run: ManifestDraft) -> Self {
+    pub(crate) fn begin(run: ManifestDraft) -> Self {
         let now = clock::now();
         Self {
             created: now.clone(),
@@ -270,7 +270,7 @@ impl Manifest {
 
     /// Returns it with the numerical paths that were taken, as far as any are known.
     #[must_use]
-    pub fn along<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn along<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
         let paths: BTreeSet<&str> = paths.into_iter().collect();
         if let Some((device, _)) = self.run.engine.split_once(", ").filter(|_| !paths.is_empty()) {
             let paths: Vec<&str> = paths.into_iter().collect();
@@ -279,24 +279,17 @@ impl Manifest {
         self
     }
 
-    /// Returns the checksum of the images that `settings` (dataset settings) mean, if they were
-    /// used; the split does not matter.
-    #[must_use]
-    pub fn checksum_of(&self, settings: &impl Serialize) -> Option<Digest> {
-        self.facts_of(settings).map(|facts| facts.checksum)
-    }
-
     /// Returns what is known of the images that `settings` (dataset settings) mean, if they were
     /// used; the split does not matter.
     #[must_use]
-    pub fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
+    pub(crate) fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
         let wanted = without_split(&serde_json::to_value(settings).ok()?);
         self.run.datasets.iter().find(|facts| without_split(&facts.settings) == wanted)
     }
 
     /// Returns the digest of the program that is called so, if it was used.
     #[must_use]
-    pub fn program_of(&self, settings: &impl Serialize) -> Option<Digest> {
+    pub(crate) fn program_of(&self, settings: &impl Serialize) -> Option<Digest> {
         let wanted = serde_json::to_value(settings).ok()?;
         self.run.programs.iter().find(|one| one.settings == wanted).map(|one| one.digest)
     }
@@ -304,7 +297,7 @@ impl Manifest {
     /// Returns the sizes of the splits that `settings` (dataset settings without `train-limit`) mean;
     /// nothing in manifests of earlier versions.
     #[must_use]
-    pub fn splits_of(&self, settings: &impl Serialize) -> Option<[usize; 3]> {
+    pub(crate) fn splits_of(&self, settings: &impl Serialize) -> Option<[usize; 3]> {
         let wanted = serde_json::to_value(settings).ok()?;
         let divisions = self.run.datasets.iter().flat_map(|facts| &facts.divisions);
         divisions.into_iter().find(|one| one.settings == wanted).map(|one| one.splits)

@@ -24,7 +24,7 @@ use crate::store::atomic::Durability;
 
 /// What of a folder is of version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Migration {
+pub(crate) struct Migration {
     /// Journals.
     pub journals: Vec<PathBuf>,
     /// Members whose record stands in them.
@@ -45,7 +45,7 @@ pub struct Migration {
 impl Migration {
     /// Returns whether everything is of version 2.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
@@ -53,7 +53,7 @@ impl Migration {
     ///
     /// # Errors
     /// If the folder cannot be read or holds damage that a run must list first.
-    pub fn of(folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn of(folder: &Path) -> Result<Self, StoreError> {
         let store = Store::open_reader(folder)?;
         let old = Old::of(&store)?;
         let mut found = Self {
@@ -83,7 +83,7 @@ impl Migration {
     ///
     /// # Panics
     /// Never: the manifest was read a moment before.
-    pub fn apply(folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn apply(folder: &Path) -> Result<Self, StoreError> {
         let lock = Lock::acquire(folder)?;
         let found = Self::of(folder)?;
         if found.is_empty() {

@@ -31,24 +31,25 @@ mod view;
 mod weights;
 mod writer;
 
-pub use clean::{Leftover, Leftovers};
-pub use clock::{seconds_since, unix_seconds};
-pub use derived::Derived;
+pub(crate) use clean::Leftovers;
+pub(crate) use clock::{seconds_since, unix_seconds};
+pub(crate) use derived::Derived;
 pub use error::StoreError;
 pub use folder::Store;
 pub use index::Index;
-pub use inside::read as read_file;
-pub use journal::{Part, Position, Run, Stored};
-pub use lock::Lock;
-pub use lost::Lost;
+pub(crate) use inside::read as read_file;
+pub use journal::{Part, Position, Stored};
+pub(crate) use lock::Lock;
+pub(crate) use lost::Lost;
 pub use manifest::{
     DatasetFacts, DivisionFacts, FileFacts, Manifest, ManifestDraft, ProgramFacts, Repeats,
 };
-pub use migrate::Migration;
-pub use origin::{Build, Machine, Repository, Session};
+pub(crate) use migrate::Migration;
+pub use origin::{Build, Machine, Repository};
 pub use parts::PartError;
 pub use prediction::PredictionsError;
-pub use shared::SharedFolder;
-pub use signs::Sign;
+pub(crate) use shared::SharedFolder;
+pub(crate) use signs::Sign;
 pub use view::{Member, Trials, View};
-pub use writer::{Finished, Source, Writer};
+pub(crate) use writer::Source;
+pub use writer::{Finished, Writer};

@@ -31,7 +31,7 @@ pub struct Build {
 impl Build {
     /// Returns the facts of this very build.
     #[must_use]
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -76,7 +76,7 @@ pub struct Machine {
 impl Machine {
     /// Returns what the running system says of itself.
     #[must_use]
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         Self {
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -113,7 +113,7 @@ fn graphics_processors() -> Vec<String> {
 /// What wrote the journal entries that follow it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Session {
+pub(crate) struct Session {
     /// When it began, RFC 3339.
     pub started: String,
     /// The program.

@@ -13,7 +13,7 @@ use super::{atomic, inside};
 
 /// A results folder that several machines see.
 #[derive(Debug, Clone)]
-pub struct SharedFolder {
+pub(crate) struct SharedFolder {
     folder: PathBuf,
 }
 
@@ -22,7 +22,7 @@ impl SharedFolder {
     ///
     /// # Errors
     /// If one of its folders is a link.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         inside::check_folders(folder)?;
         Ok(Self { folder: folder.to_owned() })
     }
@@ -32,7 +32,7 @@ impl SharedFolder {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn create(&self, path: &str, content: &[u8]) -> Result<bool, StoreError> {
+    pub(crate) fn create(&self, path: &str, content: &[u8]) -> Result<bool, StoreError> {
         let path = self.folder.join(path);
         let mut created = inside::create_new(&path);
         if matches!(&created, Err(error) if error.kind() == io::ErrorKind::NotFound) {
@@ -56,7 +56,7 @@ impl SharedFolder {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn publish(&self, path: &str, content: &[u8]) -> Result<bool, StoreError> {
+    pub(crate) fn publish(&self, path: &str, content: &[u8]) -> Result<bool, StoreError> {
         let path = self.folder.join(path);
         let parent = path.parent().unwrap_or(&self.folder);
         atomic::retried(|| fs::create_dir_all(parent))
@@ -68,7 +68,7 @@ impl SharedFolder {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.folder.join(path);
         absent(inside::read(&path)).map_err(StoreError::io("read", &path))
     }
@@ -77,7 +77,7 @@ impl SharedFolder {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
         let path = self.folder.join(path);
         let entries = absent(fs::read_dir(&path)).map_err(StoreError::io("read the folder", &path));
         let names = entries?
@@ -92,7 +92,7 @@ impl SharedFolder {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn length(&self, path: &str) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn length(&self, path: &str) -> Result<Option<u64>, StoreError> {
         let path = self.folder.join(path);
         let length = inside::open(&path).and_then(|file| Ok(file.metadata()?.len()));
         absent(length).map_err(StoreError::io("read", &path))

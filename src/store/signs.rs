@@ -12,7 +12,7 @@ const LAST_LINE: u64 = 64;
 
 /// What a journal says of the process that writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sign {
+pub(crate) struct Sign {
     /// Name of the journal.
     pub journal: String,
     /// When the process began, RFC 3339.
@@ -33,7 +33,7 @@ impl Sign {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn all(folder: &Path) -> Result<Vec<Self>, StoreError> {
+    pub(crate) fn all(folder: &Path) -> Result<Vec<Self>, StoreError> {
         let mut signs = Vec::new();
         for (path, first) in journal::files(folder)?.into_values().zip(journal::heads(folder)?) {
             let problem = StoreError::io("read", &path);

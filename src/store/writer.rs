@@ -135,7 +135,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::add_member`].
-    pub fn end(&self) -> Result<(), StoreError> {
+    pub(crate) fn end(&self) -> Result<(), StoreError> {
         // Without a journal there is nothing to end.
         let journal = lock(&self.journal).clone();
         let entry = Entry { ended: Some(Ended {}), ..Entry::default() };
@@ -146,7 +146,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::add_member`].
-    pub fn beat(&self) -> Result<(), StoreError> {
+    pub(crate) fn beat(&self) -> Result<(), StoreError> {
         self.journal()?.append(&Entry::default()).map(drop)
     }
 
@@ -155,7 +155,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::add_member`].
-    pub fn note_claim(&self, claim: &str, is_settled: bool) -> Result<(), StoreError> {
+    pub(crate) fn note_claim(&self, claim: &str, is_settled: bool) -> Result<(), StoreError> {
         let text = Some(claim.to_owned());
         let entry = if is_settled {
             Entry { settled: text, ..Entry::default() }
@@ -169,18 +169,18 @@ impl Writer {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn journal_name(&self) -> Result<String, StoreError> {
+    pub(crate) fn journal_name(&self) -> Result<String, StoreError> {
         Ok(self.journal()?.name().to_owned())
     }
 
     /// Returns the bytes of the journal; nothing before its first entry.
     #[must_use]
-    pub fn journal_length(&self) -> Option<u64> {
+    pub(crate) fn journal_length(&self) -> Option<u64> {
         self.own_journal().map(|journal| journal.length())
     }
 
     /// Looks again for the saved states that other processes left.
-    pub fn find_checkpoints(&self) {
+    pub(crate) fn find_checkpoints(&self) {
         self.checkpoints.refresh();
     }
 
@@ -236,7 +236,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn flush_all(&self) -> Result<(), StoreError> {
+    pub(crate) fn flush_all(&self) -> Result<(), StoreError> {
         let parts = lock(&self.parts).clone();
         parts.map_or(Ok(()), |parts| parts.flush())?;
         self.own_journal().map_or(Ok(()), |journal| journal.flush_all())
@@ -246,7 +246,7 @@ impl Writer {
     ///
     /// # Errors
     /// If it was moved or removed.
-    pub fn check_place(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
         match self.own_journal() {
             Some(journal) => journal.check_place(),
             None if self.folder.is_dir() => Ok(()),
@@ -259,7 +259,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn write_predictions(
+    pub(crate) fn write_predictions(
         &self,
         predictions: &Predictions,
         how: StoredPredictions,
@@ -287,7 +287,7 @@ impl Writer {
     ///
     /// # Errors
     /// If they are missing or differ.
-    pub fn read_predictions(&self, source: &Source) -> Result<Predictions, StoreError> {
+    pub(crate) fn read_predictions(&self, source: &Source) -> Result<Predictions, StoreError> {
         source.read(&self.folder, &mut PartReader::default())
     }
 
@@ -295,7 +295,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn write_weights(
+    pub(crate) fn write_weights(
         &self,
         member: &MemberId,
         weights: &[u8],
@@ -308,7 +308,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn save_checkpoint(
+    pub(crate) fn save_checkpoint(
         &self,
         member: MemberId,
         attempt: u32,
@@ -320,19 +320,19 @@ impl Writer {
 
     /// Returns the saved state of this attempt, if there is a usable one.
     #[must_use]
-    pub fn load_checkpoint(&self, member: &MemberId, attempt: u32) -> Option<Vec<u8>> {
+    pub(crate) fn load_checkpoint(&self, member: &MemberId, attempt: u32) -> Option<Vec<u8>> {
         self.checkpoints.load(member, attempt)
     }
 
     /// Removes the saved states of a finished member, if any.
-    pub fn remove_checkpoint(&self, member: &MemberId) {
+    pub(crate) fn remove_checkpoint(&self, member: &MemberId) {
         self.checkpoints.remove(member);
     }
 }
 
 /// Where the predictions of a member are, for reading them while others write.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     pub(super) member: MemberId,
     /// With the name of the journal; nothing where the journals know no predictions.
     pub(super) stored: Option<(Stored, Arc<str>)>,
@@ -341,7 +341,7 @@ pub struct Source {
 impl Source {
     /// Returns whether the journals know no predictions.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.stored.is_none()
     }
 

@@ -51,7 +51,7 @@ pub enum TablesError {
 impl TablesError {
     /// Returns what the user can do about it, if that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Write(error) => error.hint(),
             Self::Manifest(error) => error.hint(),
@@ -111,7 +111,7 @@ pub enum Problem {
 }
 
 /// Names of the tables, in the order of [`Frames`].
-pub const TABLES: [&str; 4] = ["trials", "cells", "epochs", "histograms"];
+pub(crate) const TABLES: [&str; 4] = ["trials", "cells", "epochs", "histograms"];
 
 /// Writes every table into `folder` as `<table>.csv` and `<table>.parquet`, each atomically.
 ///
@@ -119,7 +119,7 @@ pub const TABLES: [&str; 4] = ["trials", "cells", "epochs", "histograms"];
 ///
 /// # Errors
 /// If a file cannot be replaced.
-pub fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError> {
+pub(crate) fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError> {
     let frames = [&frames.trials, &frames.cells, &frames.epochs, &frames.histograms];
     let mut paths = Vec::new();
     for (name, frame) in TABLES.into_iter().zip(frames) {
@@ -140,7 +140,7 @@ pub fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, TablesError
 /// # Panics
 /// As [`frames`](super::frames).
 #[must_use]
-pub fn cells_csv(experiments: &[&ExperimentResults]) -> String {
+pub(crate) fn cells_csv(experiments: &[&ExperimentResults]) -> String {
     let build = |one: &ExperimentResults| {
         cells_frame(one).expect("columns have equal lengths and distinct names")
     };

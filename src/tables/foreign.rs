@@ -15,7 +15,7 @@ use crate::store::read_file;
 
 /// A table of another program.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct ForeignTable {
+pub(crate) struct ForeignTable {
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Rows; a value is absent where the file has none.
@@ -29,7 +29,7 @@ impl ForeignTable {
     ///
     /// # Errors
     /// Says what stands in the way.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let bytes = read_file(path).map_err(|error| error.to_string())?;
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
@@ -41,7 +41,7 @@ impl ForeignTable {
 
     /// Returns the index of a column.
     #[must_use]
-    pub fn column(&self, name: &str) -> Option<usize> {
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
 }

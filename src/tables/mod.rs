@@ -13,7 +13,8 @@ mod readers_tests;
 #[cfg(test)]
 mod tests;
 
-pub use files::{Problem, TABLES, TablesError, cells_csv, write};
-pub use foreign::ForeignTable;
+pub use files::{Problem, TablesError};
+pub(crate) use files::{cells_csv, write};
+pub(crate) use foreign::ForeignTable;
 pub use frames::{Frames, frames};
 pub use read::{read, read_folder};

@@ -6,7 +6,7 @@ impl Metric {
     /// Returns the metrics of image classifiers trained by the built-in engines, in the order of the
     /// tables.
     #[must_use]
-    pub fn of_classifiers() -> Vec<Self> {
+    pub(crate) fn of_classifiers() -> Vec<Self> {
         let (train, validation, test) =
             (Some(Split::Train), Some(Split::Validation), Some(Split::Test));
         let accuracy = |name, split, counts_images| Self {
@@ -38,7 +38,7 @@ impl Metric {
 
     /// Returns what is measured of a program as a process.
     #[must_use]
-    pub fn of_processes() -> Vec<Self> {
+    pub(crate) fn of_processes() -> Vec<Self> {
         let cost = |name, unit| measured(name, None, unit, Direction::Minimize);
         vec![
             cost(MetricName::WALL_SECONDS, Unit::SECONDS),

@@ -29,7 +29,7 @@ pub enum Split {
 impl Split {
     /// Returns its name in metrics and files.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Validation => "validation",
@@ -55,7 +55,7 @@ pub struct Range(pub Option<f64>, pub Option<f64>);
 impl Range {
     /// Returns the two ends, infinite where there is none.
     #[must_use]
-    pub fn ends(self) -> (f64, f64) {
+    pub(crate) fn ends(self) -> (f64, f64) {
         (self.0.unwrap_or(f64::NEG_INFINITY), self.1.unwrap_or(f64::INFINITY))
     }
 }
@@ -98,7 +98,7 @@ impl Metric {
 
     /// Says which of `values` is none that its metric, of those declared, can have.
     #[must_use]
-    pub fn impossible(declared: &[Self], values: &Metrics) -> Option<String> {
+    pub(crate) fn impossible(declared: &[Self], values: &Metrics) -> Option<String> {
         declared.iter().find_map(|metric| {
             let value = *values.get(&metric.name)?;
             (!metric.can_be(value)).then(|| metric.refusal(value))
@@ -107,14 +107,14 @@ impl Metric {
 
     /// Says that a value is none that it can have.
     #[must_use]
-    pub fn refusal(&self, value: f64) -> String {
+    pub(crate) fn refusal(&self, value: f64) -> String {
         let (least, most) = self.range.ends();
         format!("`{}` is {value}, expected {least} to {most}", self.name)
     }
 
     /// Returns whether larger values are better.
     #[must_use]
-    pub fn is_maximized(&self) -> bool {
+    pub(crate) fn is_maximized(&self) -> bool {
         self.direction == Direction::Maximize
     }
 
@@ -127,20 +127,20 @@ impl Metric {
     /// Returns the name of the same number on another split, such as `validation-accuracy` for
     /// `test-accuracy`; nothing for a metric whose name does not begin with its split.
     #[must_use]
-    pub fn on(&self, split: Split) -> Option<MetricName> {
+    pub(crate) fn on(&self, split: Split) -> Option<MetricName> {
         let rest = self.name.as_str().strip_prefix(self.split?.name())?;
         format!("{}{rest}", split.name()).parse().ok()
     }
 
     /// Returns whether it is a share of the test images that were counted.
     #[must_use]
-    pub fn counts_test_images(&self) -> bool {
+    pub(crate) fn counts_test_images(&self) -> bool {
         self.counts_images && self.split == Some(Split::Test)
     }
 
     /// Returns whether `other` means the same numbers, whatever its range.
     #[must_use]
-    pub fn agrees_with(&self, other: &Self) -> bool {
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
         (&self.name, &self.unit, self.direction) == (&other.name, &other.unit, other.direction)
     }
 }

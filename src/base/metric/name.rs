@@ -40,7 +40,7 @@ impl MetricName {
     /// Mean training cross-entropy of the last (or restored) epoch.
     pub const TRAIN_LOSS: Self = Self::known("train-loss");
     /// Mean test accuracy of the single members of the trial.
-    pub const MEMBER_TEST_ACCURACY: Self = Self::known("member-test-accuracy");
+    pub(crate) const MEMBER_TEST_ACCURACY: Self = Self::known("member-test-accuracy");
     /// Epochs trained, mean over the members.
     pub const EPOCHS: Self = Self::known("epochs");
     /// Training time, summed over the members of the trial.
@@ -52,14 +52,14 @@ impl MetricName {
     pub const PEAK_MEMORY: Self = Self::known("peak-memory-mib");
 
     /// Time from the start of a program to its end.
-    pub const WALL_SECONDS: Self = Self::known("wall-seconds");
+    pub(crate) const WALL_SECONDS: Self = Self::known("wall-seconds");
     /// Processor time that a program spent in its own code.
-    pub const USER_SECONDS: Self = Self::known("user-seconds");
+    pub(crate) const USER_SECONDS: Self = Self::known("user-seconds");
     /// Processor time that the system spent on a program's behalf.
-    pub const SYSTEM_SECONDS: Self = Self::known("system-seconds");
+    pub(crate) const SYSTEM_SECONDS: Self = Self::known("system-seconds");
 
     /// Times of a program as a process: none of one machine can be held against one of another.
-    pub const PROCESS_TIMES: [Self; 3] =
+    pub(crate) const PROCESS_TIMES: [Self; 3] =
         [Self::WALL_SECONDS, Self::USER_SECONDS, Self::SYSTEM_SECONDS];
 
     /// Every name that stands above.
@@ -81,11 +81,12 @@ impl MetricName {
     ];
 
     /// What a training cost: the machine decides these, not the seed alone.
-    pub const COSTS: [Self; 3] = [Self::TRAIN_SECONDS, Self::IMAGES_PER_SECOND, Self::PEAK_MEMORY];
+    pub(crate) const COSTS: [Self; 3] =
+        [Self::TRAIN_SECONDS, Self::IMAGES_PER_SECOND, Self::PEAK_MEMORY];
 
     /// Returns the text of a name that stands in the code.
     #[must_use]
-    pub fn built_in(&self) -> Option<&'static str> {
+    pub(crate) fn built_in(&self) -> Option<&'static str> {
         match self.0 {
             Cow::Borrowed(name) => Some(name),
             Cow::Owned(_) => None,
@@ -98,19 +99,19 @@ impl MetricName {
 
     /// Returns the text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Returns the snake-case name used in table columns.
     #[must_use]
-    pub fn column(&self) -> String {
+    pub(crate) fn column(&self) -> String {
         self.0.replace('-', "_")
     }
 
     /// Returns the name as words, such as `test accuracy`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         self.0.replace('-', " ")
     }
 }

@@ -55,27 +55,27 @@ const fn style(
 
 impl Unit {
     /// A fraction from 0 to 1.
-    pub const FRACTION: Self = Self(Cow::Borrowed("fraction"));
+    pub(crate) const FRACTION: Self = Self(Cow::Borrowed("fraction"));
     /// Cross-entropy.
-    pub const NATS: Self = Self(Cow::Borrowed("nats"));
+    pub(crate) const NATS: Self = Self(Cow::Borrowed("nats"));
     /// Seconds of wall-clock time.
-    pub const SECONDS: Self = Self(Cow::Borrowed("s"));
+    pub(crate) const SECONDS: Self = Self(Cow::Borrowed("s"));
     /// Training images per second.
-    pub const IMAGES_PER_SECOND: Self = Self(Cow::Borrowed("images/s"));
+    pub(crate) const IMAGES_PER_SECOND: Self = Self(Cow::Borrowed("images/s"));
     /// Mebibytes of memory.
-    pub const MEBIBYTES: Self = Self(Cow::Borrowed("MiB"));
+    pub(crate) const MEBIBYTES: Self = Self(Cow::Borrowed("MiB"));
     /// A plain count.
-    pub const COUNT: Self = Self(Cow::Borrowed("count"));
+    pub(crate) const COUNT: Self = Self(Cow::Borrowed("count"));
 
     /// Returns the unit of this name.
     #[must_use]
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self(Cow::Owned(name.to_owned()))
     }
 
     /// Returns its name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.0
     }
 
@@ -93,19 +93,19 @@ impl Unit {
 
     /// Returns what stands behind a printed difference: nothing, or a space and the unit.
     #[must_use]
-    pub fn of_differences(&self) -> String {
+    pub(crate) fn of_differences(&self) -> String {
         spaced(self.style().map_or(&self.0, |style| style.of_differences))
     }
 
     /// Returns the fewest and the most decimals that are printed.
     #[must_use]
-    pub fn decimals(&self) -> (usize, usize) {
+    pub(crate) fn decimals(&self) -> (usize, usize) {
         self.style().map_or((0, 6), |style| style.decimals)
     }
 
     /// Returns whether the machine decides the number, not the seed alone.
     #[must_use]
-    pub fn is_cost(&self) -> bool {
+    pub(crate) fn is_cost(&self) -> bool {
         self.style().map_or_else(|| self.0.ends_with("/s"), |style| style.is_cost)
     }
 

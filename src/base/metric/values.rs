@@ -32,7 +32,7 @@ impl Metrics {
 
     /// Returns whether there is a value of a metric.
     #[must_use]
-    pub fn contains_key(&self, name: &MetricName) -> bool {
+    pub(crate) fn contains_key(&self, name: &MetricName) -> bool {
         self.names.contains(name)
     }
 
@@ -44,12 +44,6 @@ impl Metrics {
     /// Iterates over names and values.
     pub fn iter(&self) -> Zip<slice::Iter<'_, MetricName>, slice::Iter<'_, f64>> {
         self.names.iter().zip(&self.values)
-    }
-
-    /// Returns the number of values.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.values.len()
     }
 
     /// Returns whether there is no value.
@@ -67,21 +61,12 @@ impl Metrics {
             .collect();
     }
 
-    /// Keeps the values for which `keeps` holds.
-    pub fn retain(&mut self, mut keeps: impl FnMut(&MetricName, f64) -> bool) {
-        *self = self
-            .iter()
-            .filter(|(name, value)| keeps(name, **value))
-            .map(|(name, value)| (name.clone(), *value))
-            .collect();
-    }
-
     /// Takes names and values as they stand; of equal names the last counts.
     ///
     /// # Panics
     /// If there are more names than values, or fewer.
     #[must_use]
-    pub fn of(mut names: Vec<MetricName>, mut values: Vec<f64>) -> Self {
+    pub(crate) fn of(mut names: Vec<MetricName>, mut values: Vec<f64>) -> Self {
         assert_eq!(names.len(), values.len(), "every name has a value");
         if !names.is_sorted_by(|a, b| a < b) {
             let sorted: BTreeMap<MetricName, f64> = names.into_iter().zip(values).collect();
@@ -171,9 +156,8 @@ mod tests {
         assert_eq!(metrics.get(&MetricName::EPOCHS), None);
         metrics.insert(MetricName::EPOCHS, 4.0);
         metrics.insert(MetricName::TEST_LOSS, 0.2);
-        assert_eq!((metrics.len(), metrics[&MetricName::TEST_LOSS]), (3, 0.2));
-        metrics.retain(|name, _| *name != MetricName::EPOCHS);
-        assert!(!metrics.contains_key(&MetricName::EPOCHS) && !metrics.is_empty());
+        assert_eq!((metrics.iter().count(), metrics[&MetricName::TEST_LOSS]), (3, 0.2));
+        assert!(metrics.contains_key(&MetricName::EPOCHS) && !metrics.is_empty());
         assert!(Metrics::default().is_empty());
     }
 

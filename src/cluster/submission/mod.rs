@@ -11,13 +11,13 @@ mod slurm;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use hyperqueue::job_file;
-pub use kubernetes::manifest;
-pub use slurm::{closing_script, script};
+pub(crate) use hyperqueue::job_file;
+pub(crate) use kubernetes::manifest;
+pub(crate) use slurm::{closing_script, script};
 
 /// What is to be started, whichever engine starts it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Submission {
+pub(crate) struct Submission {
     /// Name of the experiment.
     pub experiment: String,
     /// The program `bench`, absolute.
@@ -67,13 +67,13 @@ impl Submission {
     /// Returns how long before the time limit a worker is to leave: two minutes, or a fifth of a short
     /// limit.
     #[must_use]
-    pub fn ahead(&self) -> Option<Duration> {
+    pub(crate) fn ahead(&self) -> Option<Duration> {
         self.time.map(|time| (time / 5).min(AHEAD))
     }
 
     /// Returns the command of one worker.
     #[must_use]
-    pub fn command(&self) -> Vec<String> {
+    pub(crate) fn command(&self) -> Vec<String> {
         let text = |path: &PathBuf| path.display().to_string();
         let mut words = vec![text(&self.bench), "worker".to_owned(), text(&self.file)];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
@@ -96,7 +96,7 @@ impl Submission {
 
     /// Returns the command that writes the tables when all workers have ended.
     #[must_use]
-    pub fn closing_command(&self) -> Vec<String> {
+    pub(crate) fn closing_command(&self) -> Vec<String> {
         let mut words = self.command();
         if let Some(place) = words.iter().position(|word| word == "--stop-after") {
             words.drain(place..place + 2);
@@ -127,13 +127,13 @@ impl Submission {
 
 /// Returns words as one line of a shell.
 #[must_use]
-pub fn shell_line(words: &[String]) -> String {
+pub(crate) fn shell_line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns a word as a shell reads it back.
 #[must_use]
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -10,7 +10,7 @@ use super::{Submission, quoted, shell_line};
 /// Its last line is `exec`: a shell loses signals that come while it handles another, the program does
 /// not.
 #[must_use]
-pub fn script(job: &Submission, size: u32, offset: u32) -> String {
+pub(crate) fn script(job: &Submission, size: u32, offset: u32) -> String {
     let mut text = "#!/bin/bash\n".to_owned();
     let mut option = |line: String| writeln!(text, "#SBATCH {line}").expect("a string grows");
     option(format!("--job-name=bench-{}", job.experiment));
@@ -45,7 +45,7 @@ pub fn script(job: &Submission, size: u32, offset: u32) -> String {
 
 /// Returns the script of the job that runs when all workers have ended, however they ended.
 #[must_use]
-pub fn closing_script(job: &Submission) -> String {
+pub(crate) fn closing_script(job: &Submission) -> String {
     let mut text = "#!/bin/bash\n".to_owned();
     let mut option = |line: String| writeln!(text, "#SBATCH {line}").expect("a string grows");
     option(format!("--job-name=bench-{}-close", job.experiment));

@@ -16,7 +16,7 @@ use crate::spec::settings::LabelKind;
 pub(super) use header::Columns;
 pub(super) use labels::{Classes, classes_listed};
 pub(super) use table::Table;
-pub use text::csv_cell;
+pub(crate) use text::csv_cell;
 
 /// What the columns of a training file are called that are no pixels.
 #[derive(Clone, Copy)]

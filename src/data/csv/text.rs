@@ -120,7 +120,7 @@ impl<'t> Iterator for Lines<'t> {
 
 /// Returns a cell of a CSV table, in quotes where it needs them.
 #[must_use]
-pub fn csv_cell(text: &str) -> String {
+pub(crate) fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

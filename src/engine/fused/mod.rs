@@ -18,4 +18,5 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-pub use network::{build, has_kernels, path_name};
+pub use network::build;
+pub(crate) use network::{has_kernels, path_name};

@@ -177,7 +177,8 @@ pub(crate) fn without_times(mut output: TrainOutput) -> TrainOutput {
         record.train_seconds = 0.0;
     }
     if let Some(summary) = &mut output.summary {
-        summary.metrics.retain(|metric, _| !MetricName::COSTS.contains(metric));
+        let metrics = summary.metrics.iter().filter(|(name, _)| !MetricName::COSTS.contains(name));
+        summary.metrics = metrics.map(|(name, value)| (name.clone(), *value)).collect();
     }
     output
 }

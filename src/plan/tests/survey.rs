@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::effective::{effective, idle};
 use super::super::testing::{settings, surveyed};
 use super::super::*;
 use super::drawn;

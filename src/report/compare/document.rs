@@ -13,7 +13,7 @@ use gridbench_stats::{
 /// Two sets of results side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// What is compared.
     pub metric: Metric,
     /// Whether larger values are better.
@@ -47,7 +47,7 @@ pub struct Comparison {
 /// Where one side comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct SideFacts {
+pub(crate) struct SideFacts {
     /// What the user called it.
     pub name: String,
     /// The experiment.
@@ -69,7 +69,7 @@ pub struct SideFacts {
 /// The mean difference over all pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Overall {
+pub(crate) struct Overall {
     /// Mean of the differences.
     pub difference: f64,
     /// 95 % interval over the repeats, paired where the comparison says so: cells of one repeat share seeds and are not independent.
@@ -83,7 +83,7 @@ pub struct Overall {
 /// One pair of cells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct PairComparison {
+pub(crate) struct PairComparison {
     /// What the two share, for example `augment.shift=0.1`; empty for a single pair.
     pub name: String,
     /// The same with short keys.
@@ -148,7 +148,7 @@ pub struct PairComparison {
 /// One sample of a pair.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The cell.
     pub cell: String,
     /// Completed trials.
@@ -164,7 +164,7 @@ pub struct Sample {
 /// What may be concluded of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Finding {
+pub(crate) enum Finding {
     /// A is better.
     A,
     /// B is better.
@@ -179,7 +179,7 @@ pub enum Finding {
 /// stochastically better.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct OrderComparison {
+pub(crate) struct OrderComparison {
     /// That of A over B.
     pub a_over_b: f64,
     /// That of B over A.
@@ -189,7 +189,7 @@ pub struct OrderComparison {
 /// Both sides on the same test images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ExampleComparison {
+pub(crate) struct ExampleComparison {
     /// Test images.
     pub images: usize,
     /// `McNemar`'s test on the majority votes of each side's trials.

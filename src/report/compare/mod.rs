@@ -18,14 +18,12 @@ use crate::base::{Metric, format};
 use crate::results::ExperimentResults;
 use crate::spec::selector::Selector;
 
-pub use document::{
-    Comparison, ExampleComparison, Finding, OrderComparison, PairComparison, Sample, SideFacts,
-};
-pub use pairs::PairingError;
+pub(crate) use document::Comparison;
+pub(crate) use pairs::PairingError;
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
+pub(crate) struct Side<'a> {
     /// What the user called it, mostly a folder.
     pub name: &'a str,
     /// Its results.
@@ -36,7 +34,7 @@ pub struct Side<'a> {
 
 /// What is asked of a comparison.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
+pub(crate) struct Question {
     /// What is compared.
     pub metric: Metric,
     /// Two-sided level of the tests, over all pairs by Holm.
@@ -49,11 +47,11 @@ pub struct Question {
 
 /// P(A > B) from which a difference is meaningful (Bouthillier et al. 2021,
 /// <https://arxiv.org/abs/2103.03098>).
-pub const GAMMA: f64 = 0.75;
+pub(crate) const GAMMA: f64 = 0.75;
 
 /// The predictions of one cell on its test images.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Examples {
+pub(crate) struct Examples {
     /// What the images are: equal texts mean equal images in equal order.
     pub images: String,
     /// The true class of every image.
@@ -63,13 +61,13 @@ pub struct Examples {
 }
 
 /// Looks up the predictions of the cells at these places on both sides, where they are stored.
-pub type Lookup<'a> = dyn FnMut(usize, usize) -> Option<(Examples, Examples)> + 'a;
+pub(crate) type Lookup<'a> = dyn FnMut(usize, usize) -> Option<(Examples, Examples)> + 'a;
 
 /// Compares the selected cells, pair by pair.
 ///
 /// # Errors
 /// If a selector names what is not there, or the cells of the two sides cannot be paired.
-pub fn compare(
+pub(crate) fn compare(
     a: Side<'_>,
     b: Side<'_>,
     question: &Question,
@@ -81,7 +79,7 @@ pub fn compare(
 
 /// How a comparison is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CompareFormat {
+pub(crate) enum CompareFormat {
     /// Aligned text for a terminal.
     Terminal,
     /// GitHub-flavoured Markdown.
@@ -95,7 +93,7 @@ pub enum CompareFormat {
 /// # Panics
 /// Never: every comparison has a JSON form.
 #[must_use]
-pub fn render(comparison: &Comparison, format: CompareFormat, page: Page) -> String {
+pub(crate) fn render(comparison: &Comparison, format: CompareFormat, page: Page) -> String {
     match format {
         CompareFormat::Terminal => terminal::render(comparison, page),
         CompareFormat::Markdown => markdown::render(comparison),

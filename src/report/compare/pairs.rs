@@ -9,7 +9,7 @@ use crate::spec::value::Value;
 
 /// Says why two sets of cells cannot be paired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PairingError {
+pub(crate) enum PairingError {
     /// A selector names what is not there.
     #[error(transparent)]
     Selector(#[from] SelectorError),

@@ -1,3 +1,4 @@
+use super::document::Finding;
 use super::*;
 use crate::base::MetricName;
 use crate::results::fixture;

@@ -11,12 +11,12 @@ use super::Page;
 use super::compare::CompareFormat;
 use crate::base::{Metric, format};
 
-pub use text::{progress, sentence};
+pub(crate) use text::{progress, sentence};
 
 /// What a duel came to, for the command that was named first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DuelVerdict {
+pub(crate) enum DuelVerdict {
     /// It is better than every other.
     FirstBetter,
     /// Another is better.
@@ -32,7 +32,7 @@ pub enum DuelVerdict {
 /// Why a duel ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DuelEnd {
+pub(crate) enum DuelEnd {
     /// There is nothing left to find out.
     Decision,
     /// Every command had as many trials as it may have.
@@ -46,7 +46,7 @@ pub enum DuelEnd {
 /// One command, or the baseline that stands for one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct DuelCommand {
+pub(crate) struct DuelCommand {
     /// `A` for the first, `B` for the second and so on; `baseline` for a baseline.
     pub label: String,
     /// The command as typed, or the baseline's file.
@@ -66,7 +66,7 @@ pub struct DuelCommand {
 /// Two commands at the last look at which both were in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct DuelPairLine {
+pub(crate) struct DuelPairLine {
     /// Label of the first.
     pub a: String,
     /// Label of the second.
@@ -86,7 +86,7 @@ pub struct DuelPairLine {
 /// What a duel found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct DuelReport {
+pub(crate) struct DuelReport {
     /// What it came to.
     pub verdict: DuelVerdict,
     /// The same in words.
@@ -119,7 +119,7 @@ pub struct DuelReport {
 }
 
 /// What a duel is reported from.
-pub struct DuelSubject<'a> {
+pub(crate) struct DuelSubject<'a> {
     /// What is measured.
     pub metric: &'a Metric,
     /// Labels and texts of the commands, a baseline last.
@@ -142,7 +142,7 @@ impl DuelReport {
     /// Says what `state` means; `turn` is −1 where smaller values are better, which the state counts
     /// as larger.
     #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         subject: &DuelSubject<'_>,
         state: &DuelState,
         turn: f64,
@@ -221,7 +221,7 @@ fn verdict(state: &DuelState) -> DuelVerdict {
 /// # Panics
 /// Never: every duel has a JSON form.
 #[must_use]
-pub fn render(report: &DuelReport, form: CompareFormat, page: Page) -> String {
+pub(crate) fn render(report: &DuelReport, form: CompareFormat, page: Page) -> String {
     match form {
         CompareFormat::Terminal => text::terminal(report, page),
         CompareFormat::Markdown => text::markdown(report),

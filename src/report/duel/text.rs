@@ -9,7 +9,7 @@ use crate::report::numbers::{Scale, counted, duration, grouped};
 
 /// Returns the answer in one sentence or two.
 #[must_use]
-pub fn sentence(report: &DuelReport) -> String {
+pub(crate) fn sentence(report: &DuelReport) -> String {
     let scale = scale_of(report);
     let decided = match report.verdict {
         DuelVerdict::FirstBetter | DuelVerdict::FirstWorse => better(report, &scale),
@@ -145,7 +145,7 @@ fn scale_of(report: &DuelReport) -> Scale {
 
 /// Returns the line that shows how a duel stands after a look: the interval shrinks from line to line.
 #[must_use]
-pub fn progress(report: &DuelReport) -> String {
+pub(crate) fn progress(report: &DuelReport) -> String {
     let scale = scale_of(report);
     let unit = report.metric.unit.of_differences();
     let open = report.pairs.iter().filter(|pair| pair.n > 0);

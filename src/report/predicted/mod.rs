@@ -16,11 +16,11 @@ use crate::spec::settings::Combine;
 use gridbench_stats::{EnsemblePoint, McNemar, TwoWayDifference, VarianceSplit};
 
 pub(super) use examine::SHOWN_GROUPS;
-pub use examine::examine;
+pub(crate) use examine::examine;
 
 /// The networks of one completed trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrialMembers {
+pub(crate) struct TrialMembers {
     /// Index of its cell.
     pub cell: usize,
     /// Its networks, in ensemble order, under numbers of the caller's choice.
@@ -28,7 +28,7 @@ pub struct TrialMembers {
 }
 
 /// The stored predictions of an experiment.
-pub struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     /// The completed trials, by cell and repeat.
     pub trials: Vec<TrialMembers>,
     /// How each cell combines its networks.
@@ -111,21 +111,21 @@ pub struct Confusion {
 impl Confusion {
     /// Returns the test images of a class.
     #[must_use]
-    pub fn images_of(&self, class: usize) -> u64 {
+    pub(crate) fn images_of(&self, class: usize) -> u64 {
         self.counts[class].iter().sum::<u64>() / (self.trials.max(1) as u64)
     }
 
     /// Returns the share of a class's images predicted as `predicted`; nothing for a class without
     /// images.
     #[must_use]
-    pub fn share(&self, truth: usize, predicted: usize) -> Option<f64> {
+    pub(crate) fn share(&self, truth: usize, predicted: usize) -> Option<f64> {
         let all: u64 = self.counts[truth].iter().sum();
         (all > 0).then(|| self.counts[truth][predicted] as f64 / all as f64)
     }
 
     /// Returns the mean over the trials of a count.
     #[must_use]
-    pub fn mean(&self, truth: usize, predicted: usize) -> f64 {
+    pub(crate) fn mean(&self, truth: usize, predicted: usize) -> f64 {
         self.counts[truth][predicted] as f64 / self.trials.max(1) as f64
     }
 }

@@ -22,20 +22,20 @@ use crate::store::unix_seconds;
 use gridbench_stats as stats;
 
 /// Name of every event file; the reader looks for `tfevents` in it.
-pub const FILE_NAME: &str = "events.out.tfevents.0000000000.bench";
+pub(crate) const FILE_NAME: &str = "events.out.tfevents.0000000000.bench";
 /// Bytes of the longest folder name made of a cell's name.
 const LONGEST_NAME: usize = 120;
 /// Most bins of a histogram.
 const BINS: usize = 30;
 
 /// Takes one event file: the folders of its run and its bytes.
-pub type Write<'a, E> = dyn FnMut(&[String], &[u8]) -> Result<(), E> + 'a;
+pub(crate) type Write<'a, E> = dyn FnMut(&[String], &[u8]) -> Result<(), E> + 'a;
 
 /// Hands every event file to `write`: the folders of its run and its bytes.
 ///
 /// # Errors
 /// The first that `write` gives.
-pub fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Result<(), E> {
+pub(crate) fn each_file<E>(results: &ExperimentResults, write: &mut Write<'_, E>) -> Result<(), E> {
     let start = unix_seconds(&results.facts.origin.date).unwrap_or(0) as f64;
     let mut curves: BTreeMap<(usize, u32), Vec<&MemberCurve>> = BTreeMap::new();
     for curve in &results.curves {

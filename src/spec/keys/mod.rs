@@ -14,7 +14,7 @@ mod train;
 mod trainer;
 
 pub(super) use names::alias;
-pub use names::meant;
+pub(crate) use names::meant;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -116,10 +116,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
 
 /// Dotted keys of the settings: what an axis may vary. `model.layers` and `hyperparameters` have
 /// further keys below them.
-pub static SETTING_KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| paths(true));
+pub(crate) static SETTING_KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| paths(true));
 
 /// Keys of the experiment itself, which no axis may vary.
-pub static EXPERIMENT_KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| paths(false));
+pub(crate) static EXPERIMENT_KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| paths(false));
 
 fn paths(of_settings: bool) -> Vec<&'static str> {
     let is_setting = |path: &str| super::SECTIONS.iter().any(|section| is_below(path, section));

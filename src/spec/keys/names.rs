@@ -55,7 +55,7 @@ pub(in crate::spec) fn alias(typed: &str) -> Option<&'static str> {
 /// Returns the full key that a person means who types `typed` somewhere: by its last part, by what
 /// other tools call it, or nearly so.
 #[must_use]
-pub fn meant(typed: &str) -> Option<&'static str> {
+pub(crate) fn meant(typed: &str) -> Option<&'static str> {
     let typed = typed.to_lowercase().replace('_', "-");
     let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
     let keys = || SETTING_KEYS.iter().chain(EXPERIMENT_KEYS.iter()).copied();

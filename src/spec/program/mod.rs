@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use placeholders::{Placeholder, TemplateError, check as check_template, fill, quoted};
+pub(crate) use placeholders::{Placeholder, check as check_template, fill, quoted};
 pub use readings::{CsvRow, ReadFrom, Reading};
 
 /// Seconds a program may take to end once it was asked to.
-pub const DEFAULT_GRACE: f64 = 10.0;
+pub(crate) const DEFAULT_GRACE: f64 = 10.0;
 
 /// Among `trainer.inputs`: every file that the command names.
-pub const NAMED_FILES: &str = "{command}";
+pub(crate) const NAMED_FILES: &str = "{command}";
 
 /// `[trainer]` with `engine = "command"`: a program that trains one trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub enum CommandLine {
 
 impl CommandLine {
     /// Returns the texts that may hold placeholders.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::Arguments(texts) => texts.as_slice(),
             Self::Shell(text) => std::slice::from_ref(text),
@@ -90,7 +90,7 @@ impl CommandLine {
 
     /// Returns the name of the program: the first argument, or the shell's.
     #[must_use]
-    pub fn program(&self) -> &str {
+    pub(crate) fn program(&self) -> &str {
         match self {
             Self::Arguments(texts) => texts.first().map_or("", String::as_str),
             Self::Shell(_) => "sh",
@@ -100,7 +100,7 @@ impl CommandLine {
     /// Returns the program and its arguments with every placeholder filled in. What a shell is told is
     /// quoted where it has to be.
     #[must_use]
-    pub fn filled(&self, value: &dyn Fn(&Placeholder) -> String) -> Vec<String> {
+    pub(crate) fn filled(&self, value: &dyn Fn(&Placeholder) -> String) -> Vec<String> {
         match self {
             Self::Arguments(texts) => texts.iter().map(|text| fill(text, value)).collect(),
             Self::Shell(text) => {
@@ -115,7 +115,7 @@ impl CommandSettings {
     /// Returns what of the settings decides a trial: how long it may take does not, and of its inputs
     /// their bytes say more than how they were named.
     #[must_use]
-    pub fn meaning(&self) -> Self {
+    pub(crate) fn meaning(&self) -> Self {
         let (inputs, version, time_limit) = (Vec::new(), None, None);
         let (restart_after, allow_order_effects) = (None, false);
         let grace = DEFAULT_GRACE;
@@ -131,14 +131,14 @@ impl CommandSettings {
     }
 
     /// Returns every text that may hold placeholders.
-    pub fn templates(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &str> {
         self.command.texts().chain(self.environment.values().map(String::as_str))
     }
 }
 
 /// Returns the seconds that a text such as `90s`, `20m` or `2h` means.
 #[must_use]
-pub fn seconds_of(text: &str) -> Option<f64> {
+pub(crate) fn seconds_of(text: &str) -> Option<f64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let value: f64 = text[..end].parse().ok()?;

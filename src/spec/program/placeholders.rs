@@ -8,7 +8,7 @@ use super::super::problem::nearest;
 
 /// Something that a command is told of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placeholder {
+pub(crate) enum Placeholder {
     /// The value of this key below `hyperparameters`.
     Hyperparameter(String),
     /// The seed of the trial, below 2³¹ and the same in all cells of a repeat.
@@ -26,7 +26,7 @@ const HYPERPARAMETERS: &str = "hyperparameters";
 
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
+pub(crate) enum TemplateError {
     /// There is no such hyperparameter.
     #[error("`{{hyperparameters.{key}}}` names no key of `[hyperparameters]`")]
     NoHyperparameter {
@@ -48,7 +48,7 @@ pub enum TemplateError {
 impl TemplateError {
     /// Returns what the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Self::NoHyperparameter { near: Some(near), .. } => {
                 format!("did you mean `{{hyperparameters.{near}}}`?")
@@ -122,7 +122,7 @@ fn placeholder(name: &str) -> Option<Placeholder> {
 
 /// Returns `text` with every placeholder replaced by its value.
 #[must_use]
-pub fn fill(text: &str, value: &dyn Fn(&Placeholder) -> String) -> String {
+pub(crate) fn fill(text: &str, value: &dyn Fn(&Placeholder) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     for part in parts(text) {
         match part {
@@ -143,7 +143,7 @@ pub fn fill(text: &str, value: &dyn Fn(&Placeholder) -> String) -> String {
 ///
 /// # Errors
 /// The first one that is misspelled or names a hyperparameter that is not there.
-pub fn check(text: &str, hyperparameters: &[String]) -> Result<(), TemplateError> {
+pub(crate) fn check(text: &str, hyperparameters: &[String]) -> Result<(), TemplateError> {
     let keys = || hyperparameters.iter().map(String::as_str);
     for part in parts(text) {
         let Part::Name(name) = part else { continue };
@@ -179,7 +179,7 @@ pub fn check(text: &str, hyperparameters: &[String]) -> Result<(), TemplateError
 
 /// Returns a word of a shell's line that means `text`.
 #[must_use]
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();

@@ -50,7 +50,7 @@ pub enum CsvRow {
 impl ReadFrom {
     /// Reads `FILE:COLUMN` or `FILE:COLUMN:ROW`.
     #[must_use]
-    pub fn csv(text: &str) -> Option<Self> {
+    pub(crate) fn csv(text: &str) -> Option<Self> {
         let (rest, row) = match text.rsplit_once(':') {
             Some((rest, "last")) => (rest, CsvRow::Last),
             Some((rest, "first")) => (rest, CsvRow::First),

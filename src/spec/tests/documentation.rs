@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{SMALL, read};
-use crate::spec::keys::{self, Key, Shape};
+use crate::spec::keys::{self, Key, SETTING_KEYS, Shape};
 use crate::spec::problem::one_of;
 use crate::spec::value::Value;
-use crate::spec::{EXPERIMENT_KEYS, SETTING_KEYS, schema};
+use crate::spec::{EXPERIMENT_KEYS, schema};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -109,7 +109,7 @@ fn is_zero(count: &u32) -> bool {
 /// can be completed without reading whole journals.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Run {
+pub(crate) struct Run {
     /// The highest counts.
     pub revision: u64,
     /// What is asked.

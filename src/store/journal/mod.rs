@@ -16,8 +16,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use entry::Run;
 pub(super) use entry::{ClaimsOf, Ended, Entry, EpochsOf};
-pub use entry::{Part, Run, Stored};
+pub use entry::{Part, Stored};
 pub(super) use head::{files, heads};
 pub(super) use lines::Lines;
 pub(super) use reader::{Damage, Reading, read_all, read_some};
