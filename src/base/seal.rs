@@ -228,10 +228,10 @@ mod tests {
         for object in ["{}", "{\"trial\":{\"metrics\":{\"test-accuracy\":0.97}}}"] {
             let before = Check::of(b"the line before");
             let (_, line) = sealed(before, object);
-            for place in 0..8 * line.len() {
+            for index in 0..8 * line.len() {
                 let mut flipped = line.clone();
-                flipped[place / 8] ^= 1 << (place % 8);
-                assert!(verify_line(before, &flipped).is_err(), "bit {place}");
+                flipped[index / 8] ^= 1 << (index % 8);
+                assert!(verify_line(before, &flipped).is_err(), "bit {index}");
             }
         }
     }

@@ -71,7 +71,7 @@ impl Lanes {
 
     /// Returns the members of a batch, as indices into the plan.
     pub(crate) fn members(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
-        self.places(lane, batch).map(|place| self.members[place] as usize)
+        self.places(lane, batch).map(|index| self.members[index] as usize)
     }
 
     fn places(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {

@@ -50,7 +50,7 @@ impl Listing {
     /// Returns the first batch that nobody has claimed.
     pub(super) fn first_free(&self) -> Option<u32> {
         let is_free = |(attempt, done): (&u32, &bool)| *attempt == 0 && !done;
-        self.attempts.iter().zip(&self.done).position(is_free).map(|place| place as u32)
+        self.attempts.iter().zip(&self.done).position(is_free).map(|index| index as u32)
     }
 
     /// Returns the claim that takes the last batch which nobody works on.

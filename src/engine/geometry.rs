@@ -70,13 +70,13 @@ impl Window {
     /// Iterates over the places of the window, row by row.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let size = self.size;
-        (0..size * size).map(move |place| (place / size, place % size))
+        (0..size * size).map(move |index| (index / size, index % size))
     }
 
     /// Iterates over the output positions, row by row.
     pub(super) fn outputs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let columns = self.horizontal.output;
-        (0..self.positions()).map(move |place| (place / columns, place % columns))
+        (0..self.positions()).map(move |index| (index / columns, index % columns))
     }
 }
 

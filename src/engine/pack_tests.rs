@@ -79,9 +79,9 @@ fn a_member_has_the_same_bits_in_every_pack() {
         [vec![0, 1], vec![3, 0], vec![4, 2], vec![1, 3, 0], vec![2, 4, 3], vec![4, 3, 2, 1, 0]]
     {
         let members: Vec<TrainJob<'_>> =
-            pack.iter().map(|&place: &usize| TrainJob { ..jobs[place] }).collect();
-        for (&place, output) in pack.iter().zip(packed(&members)) {
-            assert_eq!(output, alone[place], "member {place} in pack {pack:?}");
+            pack.iter().map(|&index: &usize| TrainJob { ..jobs[index] }).collect();
+        for (&index, output) in pack.iter().zip(packed(&members)) {
+            assert_eq!(output, alone[index], "member {index} in pack {pack:?}");
         }
     }
 }
@@ -130,10 +130,10 @@ fn members_share_all_but_seeds_dropout_augmentation_and_ends() {
         },
         |other| other.model.layers[9] = dense(Some(9)),
     ];
-    for (place, change) in strangers.into_iter().enumerate() {
+    for (index, change) in strangers.into_iter().enumerate() {
         let mut other = base.clone();
         change(&mut other);
-        assert!(!agree(&base, &other), "{place}");
+        assert!(!agree(&base, &other), "{index}");
     }
 }
 

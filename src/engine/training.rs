@@ -288,12 +288,12 @@ fn validate(
     totals: &[Totals],
     holds: bool,
 ) -> Result<(), EngineError> {
-    let places: Vec<usize> = live(members).collect();
-    if places.iter().any(|&index| !members[index].job.splits.validation.is_empty()) {
+    let indices: Vec<usize> = live(members).collect();
+    if indices.iter().any(|&index| !members[index].job.splits.validation.is_empty()) {
         measure(network, members, holds)?;
     }
-    let logits = predict(network, members, (&places, holds), |m| &m.job.splits.validation[..])?;
-    for (&index, logits) in places.iter().zip(logits) {
+    let logits = predict(network, members, (&indices, holds), |m| &m.job.splits.validation[..])?;
+    for (&index, logits) in indices.iter().zip(logits) {
         let (member, total) = (&mut members[index], &totals[index]);
         let labels = member.labels(&member.job.splits.validation);
         let validation =
@@ -317,10 +317,10 @@ fn validate(
 fn finish(
     network: &mut dyn Network,
     members: &mut [Member<'_>],
-    places: &[usize],
+    indices: &[usize],
     holds: bool,
 ) -> Result<(), EngineError> {
-    for &index in places {
+    for &index in indices {
         if let (Some(best), crate::record::Selection::BestOnValidation) =
             (&members[index].best, members[index].stopping.selected().1)
         {
@@ -328,13 +328,13 @@ fn finish(
         }
     }
     // With validation images the statistics are those of the last epoch, or of the best.
-    if places.iter().any(|&index| members[index].job.splits.validation.is_empty()) {
+    if indices.iter().any(|&index| members[index].job.splits.validation.is_empty()) {
         measure(network, members, holds)?;
     }
-    let asked = (places, holds);
+    let asked = (indices, holds);
     let validation = predict(network, members, asked, |m| &m.job.splits.validation[..])?;
     let test = predict(network, members, asked, |m| &m.job.splits.test[..])?;
-    for ((&index, validation), test) in places.iter().zip(validation).zip(test) {
+    for ((&index, validation), test) in indices.iter().zip(validation).zip(test) {
         let weights = network.weights(index);
         members[index].complete(network, &weights, validation, test);
     }
@@ -349,8 +349,8 @@ fn measure(
     holds: bool,
 ) -> Result<(), EngineError> {
     if network.begin_measuring() {
-        let places: Vec<usize> = live(members).collect();
-        predict(network, members, (&places, holds), |m| &m.job.splits.train[..])?;
+        let indices: Vec<usize> = live(members).collect();
+        predict(network, members, (&indices, holds), |m| &m.job.splits.train[..])?;
         network.end_measuring();
     }
     Ok(())

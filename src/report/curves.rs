@@ -75,11 +75,11 @@ pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
     let kept: Vec<usize> = (0..results.axes.len())
         .filter(|axis| !results.axes[*axis].key.starts_with("ensemble."))
         .collect();
-    let mut places: HashMap<Vec<Option<&Value>>, usize> = HashMap::new();
+    let mut indices: HashMap<Vec<Option<&Value>>, usize> = HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (cell, facts) in results.cells.iter().enumerate() {
         let key = kept.iter().map(|axis| facts.values[*axis].as_ref()).collect();
-        let index = *places.entry(key).or_insert_with(|| {
+        let index = *indices.entry(key).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });

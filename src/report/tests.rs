@@ -204,13 +204,13 @@ fn the_view_decides_rows_columns_and_metric() {
 fn every_cell_stands_in_exactly_one_place_of_the_grids() {
     for results in [fixture::augment_grid(), panels(), sampled()] {
         let section = &sections(std::slice::from_ref(&results))[0];
-        let mut places: Vec<usize> = section
+        let mut indices: Vec<usize> = section
             .grids
             .iter()
             .flat_map(|grid| grid.entries.iter().flatten().flatten().copied())
             .collect();
-        places.sort_unstable();
-        assert_eq!(places, (0..results.cells.len()).collect::<Vec<_>>());
+        indices.sort_unstable();
+        assert_eq!(indices, (0..results.cells.len()).collect::<Vec<_>>());
     }
 }
 

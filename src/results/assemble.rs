@@ -50,7 +50,7 @@ fn impossible(results: &ExperimentResults) -> Option<String> {
 pub fn assemble_trials(plan: &Plan, store: &Store) -> ExperimentResults {
     let declared = declared_axes(store.manifest());
     let keys = axis_keys(plan, &declared);
-    let places: HashMap<&str, usize> =
+    let indices: HashMap<&str, usize> =
         keys.iter().enumerate().map(|(index, key)| (key.as_str(), index)).collect();
     let mut cells: Vec<CellResults> = plan
         .cells
@@ -58,7 +58,7 @@ pub fn assemble_trials(plan: &Plan, store: &Store) -> ExperimentResults {
         .map(|cell| {
             let mut values = vec![None; keys.len()];
             for (key, value) in &cell.assignment {
-                values[places[key.as_str()]] = Some(value.plain());
+                values[indices[key.as_str()]] = Some(value.plain());
             }
             CellResults {
                 id: cell.id,

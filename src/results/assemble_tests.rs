@@ -176,8 +176,8 @@ fn an_ensemble_is_unfinished_while_one_of_its_members_is_whatever_befell_the_oth
         let mut store = open(folder.path(), &document);
         // The first trial of an ensemble of two.
         let two = plan.trials.iter().find(|trial| trial.members.len() == 2).unwrap();
-        for (place, outcome) in two.members.iter().zip(outcomes) {
-            store.append_member(&member(&plan, *place, *outcome), None).unwrap();
+        for (index, outcome) in two.members.iter().zip(outcomes) {
+            store.append_member(&member(&plan, *index, *outcome), None).unwrap();
         }
         trial_row(&plan, &store, two).map(|row| row.outcome)
     };

@@ -263,8 +263,8 @@ fn load_datasets(
     load: &mut Load<'_>,
 ) -> Result<Vec<Option<Arc<Dataset>>>, RunError> {
     let mut datasets = vec![None; plan.datasets.len()];
-    for &place in members {
-        let at = dataset_of(plan, place);
+    for &index in members {
+        let at = dataset_of(plan, index);
         if datasets[at].is_some() {
             continue;
         }

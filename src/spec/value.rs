@@ -225,15 +225,15 @@ impl fmt::Display for Value {
             Self::Text(value) => f.write_str(value),
             Self::List(values) => {
                 f.write_str("[")?;
-                for (place, value) in values.iter().enumerate() {
-                    write!(f, "{}{value}", if place == 0 { "" } else { ", " })?;
+                for (index, value) in values.iter().enumerate() {
+                    write!(f, "{}{value}", if index == 0 { "" } else { ", " })?;
                 }
                 f.write_str("]")
             }
             Self::Table(entries) => {
                 f.write_str("{")?;
-                for (place, (key, value)) in entries.iter().enumerate() {
-                    write!(f, "{}{key}={value}", if place == 0 { "" } else { ", " })?;
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    write!(f, "{}{key}={value}", if index == 0 { "" } else { ", " })?;
                 }
                 f.write_str("}")
             }

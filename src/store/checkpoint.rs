@@ -143,11 +143,11 @@ mod tests {
         }
         let file = fs::read_dir(folder.join("checkpoints")).unwrap().next().unwrap().unwrap();
         let sound = fs::read(file.path()).unwrap();
-        for place in 0..8 * sound.len() {
+        for index in 0..8 * sound.len() {
             let mut flipped = sound.clone();
-            flipped[place / 8] ^= 1 << (place % 8);
+            flipped[index / 8] ^= 1 << (index % 8);
             atomic::write(&file.path(), &flipped).unwrap();
-            assert_eq!(checkpoints.load(&member, 1), None, "bit {place}");
+            assert_eq!(checkpoints.load(&member, 1), None, "bit {index}");
         }
         checkpoints.remove(&member);
         assert_eq!(fs::read_dir(folder.join("checkpoints")).unwrap().count(), 0);

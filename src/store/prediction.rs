@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn a_later_version_is_refused_with_both_versions_named() {
         let mut bytes = encode_predictions(&example(), false);
-        let place = bytes.windows(3).position(|window| window == b"\"2\"").unwrap();
-        bytes[place + 1] = b'7';
+        let index = bytes.windows(3).position(|window| window == b"\"2\"").unwrap();
+        bytes[index + 1] = b'7';
         let message = decode_predictions(&bytes).unwrap_err().to_string();
         assert_eq!(message, "format version 7, this `bench` reads up to 2");
     }

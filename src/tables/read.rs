@@ -280,7 +280,7 @@ impl Table<'_> {
             .iter()
             .map(Option::unwrap_or_default)
             .collect();
-        let places = rows.of_trials(&texts);
+        let indices = rows.of_trials(&texts);
         let repeats = self.counts("repeat", "a count from 0")?;
         let ids = self.text_column("trial")?;
         let mut ids = ids.str().expect("the column was made text").iter();
@@ -296,7 +296,7 @@ impl Table<'_> {
                 metrics.push((metric, self.numbers(&column)?));
             }
         }
-        for (row, index) in places.into_iter().enumerate() {
+        for (row, index) in indices.into_iter().enumerate() {
             let index = index.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
             let mut values = Vec::with_capacity(metrics.len());
             for (metric, numbers) in &mut metrics {
@@ -334,7 +334,7 @@ impl Table<'_> {
     ) -> Result<Vec<MemberCurve>, TablesError> {
         let ids = self.text_column("member")?;
         let mut ids = ids.str().expect("the column was made text").iter();
-        let places = self.looked_up("cell", A_CELL, |text| rows.first(text))?;
+        let indices = self.looked_up("cell", A_CELL, |text| rows.first(text))?;
         let repeats = self.counts("repeat", "a count from 0")?;
         let members = self.counts("member_index", "a count from 0")?;
         let outcomes = self.outcomes()?;
@@ -354,7 +354,7 @@ impl Table<'_> {
                 }
                 curves.push(MemberCurve {
                     id: id.to_owned(),
-                    cell: places[row],
+                    cell: indices[row],
                     repeat: repeats[row],
                     member: members[row],
                     outcome: outcomes[row],

@@ -149,9 +149,9 @@ impl<E: Activation> PoolForward<'_, E> {
         let stride = self.outputs.stride;
         // SAFETY: the caller's promise.
         unsafe {
-            let (mut values, places) = self.windows::<S, COUNT>(at);
+            let (mut values, indices) = self.windows::<S, COUNT>(at);
             if let Some(winners) = winners {
-                for (row, place) in places.iter().enumerate() {
+                for (row, place) in indices.iter().enumerate() {
                     S::store_bytes(winners.add(at.offset + row * stride), *place);
                 }
             }

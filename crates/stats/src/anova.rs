@@ -178,7 +178,7 @@ fn solve_singular(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> (Vec<f64>, 
     let scale = (0..size).map(|i| matrix[i][i]).fold(0.0, f64::max);
     let mut remaining: Vec<usize> = (0..size).collect();
     let mut pivots = Vec::new();
-    while let Some((place, &pivot)) = remaining
+    while let Some((index, &pivot)) = remaining
         .iter()
         .enumerate()
         .max_by(|a, b| matrix[*a.1][*a.1].total_cmp(&matrix[*b.1][*b.1]))
@@ -186,7 +186,7 @@ fn solve_singular(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> (Vec<f64>, 
         if matrix[pivot][pivot] <= 1e-9 * scale {
             break;
         }
-        remaining.swap_remove(place);
+        remaining.swap_remove(index);
         let pivot_row = matrix[pivot].clone();
         for other in (0..size).filter(|&other| other != pivot) {
             let factor = matrix[other][pivot] / pivot_row[pivot];

@@ -92,9 +92,9 @@ pub(super) fn noncentral_t_cdf(t: f64, degrees_of_freedom: f64, noncentrality: f
     };
     let step = (REACH - from) / (2 * PANELS) as f64;
     let inner: f64 = (1..2 * PANELS)
-        .map(|place| {
-            let weight = if place % 2 == 1 { 4.0 } else { 2.0 };
-            weight * integrand(from + step * place as f64)
+        .map(|index| {
+            let weight = if index % 2 == 1 { 4.0 } else { 2.0 };
+            weight * integrand(from + step * index as f64)
         })
         .sum();
     let sum = integrand(from) + inner + integrand(REACH);

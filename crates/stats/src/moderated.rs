@@ -245,9 +245,9 @@ pub fn moderate_along(variances: &[Variance], covariate: &[f64], floor: f64) -> 
     assert_eq!(variances.len(), covariate.len(), "every cell has a covariate");
     assert!(covariate.iter().all(|value| value.is_finite()), "covariates are finite");
     let floored = raise_to_floor(variances, floor);
-    let places: Vec<usize> = (0..floored.len()).filter(|&cell| floored[cell].is_known()).collect();
-    let known: Vec<Variance> = places.iter().map(|&cell| floored[cell]).collect();
-    let x: Vec<f64> = places.iter().map(|&cell| covariate[cell]).collect();
+    let indices: Vec<usize> = (0..floored.len()).filter(|&cell| floored[cell].is_known()).collect();
+    let known: Vec<Variance> = indices.iter().map(|&cell| floored[cell]).collect();
+    let x: Vec<f64> = indices.iter().map(|&cell| covariate[cell]).collect();
     let mut distinct = x.clone();
     distinct.sort_unstable_by(f64::total_cmp);
     distinct.dedup();

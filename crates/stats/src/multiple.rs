@@ -20,10 +20,10 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let order = ascending(p_values);
     let mut adjusted = vec![f64::NAN; p_values.len()];
     let mut largest = 0.0_f64;
-    for (rank, &place) in order.iter().enumerate() {
+    for (rank, &index) in order.iter().enumerate() {
         let remaining = (order.len() - rank) as f64;
-        largest = largest.max(p_values[place] * remaining).min(1.0);
-        adjusted[place] = largest;
+        largest = largest.max(p_values[index] * remaining).min(1.0);
+        adjusted[index] = largest;
     }
     adjusted
 }
@@ -61,9 +61,9 @@ pub fn step_down_levels(p_values: &[f64], level: impl Fn(usize, usize) -> f64) -
     let mut levels = vec![f64::NAN; p_values.len()];
     loop {
         let remaining = waiting.len();
-        let rejected = waiting.iter().position(|&place| {
-            levels[place] = level(place, remaining);
-            p_values[place] <= levels[place]
+        let rejected = waiting.iter().position(|&index| {
+            levels[index] = level(index, remaining);
+            p_values[index] <= levels[index]
         });
         match rejected {
             Some(at) => waiting.remove(at),
@@ -89,17 +89,17 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let order = ascending(p_values);
     let mut adjusted = vec![f64::NAN; p_values.len()];
     let mut smallest = 1.0_f64;
-    for (rank, &place) in order.iter().enumerate().rev() {
-        let scaled = p_values[place] * order.len() as f64 / (rank + 1) as f64;
+    for (rank, &index) in order.iter().enumerate().rev() {
+        let scaled = p_values[index] * order.len() as f64 / (rank + 1) as f64;
         smallest = smallest.min(scaled);
-        adjusted[place] = smallest;
+        adjusted[index] = smallest;
     }
     adjusted
 }
 
 fn ascending(p_values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> =
-        (0..p_values.len()).filter(|&place| !p_values[place].is_nan()).collect();
+        (0..p_values.len()).filter(|&index| !p_values[index].is_nan()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
     order
 }
@@ -117,11 +117,11 @@ pub fn inseparable_from_best(samples: &[&[f64]], higher_is_better: bool, alpha: 
         if higher_is_better { a.mean > b.mean } else { a.mean < b.mean }
     };
     let mut best: Option<(usize, Moments)> = None;
-    for (place, moments) in moments.iter().enumerate() {
+    for (index, moments) in moments.iter().enumerate() {
         if let Some(moments) = moments
             && best.as_ref().is_none_or(|(_, best)| better(moments, best))
         {
-            best = Some((place, *moments));
+            best = Some((index, *moments));
         }
     }
     let Some((best_place, best)) = best else {
@@ -130,8 +130,8 @@ pub fn inseparable_from_best(samples: &[&[f64]], higher_is_better: bool, alpha: 
     let p_values: Vec<f64> = moments
         .iter()
         .enumerate()
-        .map(|(place, moments)| match moments {
-            Some(moments) if place != best_place => {
+        .map(|(index, moments)| match moments {
+            Some(moments) if index != best_place => {
                 welch_from_moments(moments, &best).map_or(f64::NAN, |found| found.p_two_sided)
             }
             _ => f64::NAN,

@@ -81,7 +81,7 @@ fn count_sums(pool: &[f64], choose: usize, sum: f64, threshold: f64) -> usize {
         return usize::from(sum.abs() >= threshold);
     }
     (0..=pool.len() - choose)
-        .map(|place| count_sums(&pool[place + 1..], choose - 1, sum + pool[place], threshold))
+        .map(|index| count_sums(&pool[index + 1..], choose - 1, sum + pool[index], threshold))
         .sum()
 }
 

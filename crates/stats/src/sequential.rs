@@ -90,14 +90,14 @@ fn chance_to_reach(height: f64, times: &[f64]) -> f64 {
     let spacing = range / (2 * panels) as f64;
     // Distances below the boundary, with Simpson's weights.
     let points: Vec<(f64, f64)> = (0..=2 * panels)
-        .map(|place| {
-            let weight = match place {
+        .map(|index| {
+            let weight = match index {
                 0 => 1.0,
                 end if end == 2 * panels => 1.0,
                 odd if odd % 2 == 1 => 4.0,
                 _ => 2.0,
             };
-            (spacing * place as f64, weight * spacing / 3.0)
+            (spacing * index as f64, weight * spacing / 3.0)
         })
         .collect();
     let normal =

@@ -325,8 +325,8 @@ mod tests {
 
     /// Returns the words of a call up to a pipe or redirection, as a shell does: quotes hold together.
     fn words(call: &str) -> Vec<&str> {
-        let parts = call.split('"').enumerate().flat_map(|(place, part)| {
-            let is_quoted = place % 2 == 1;
+        let parts = call.split('"').enumerate().flat_map(|(index, part)| {
+            let is_quoted = index % 2 == 1;
             let words = if is_quoted { vec![part] } else { part.split_whitespace().collect() };
             words.into_iter().map(move |word| (word, is_quoted))
         });

@@ -75,11 +75,11 @@ impl Rows {
             axes.iter().map(|(_, column)| row[*column].clone().unwrap_or_else(none)).collect()
         };
         let mut cells: Vec<Vec<Value>> = Vec::new();
-        let mut places = HashMap::new();
+        let mut indices = HashMap::new();
         let mut of_rows = Vec::new();
         for row in &table.rows {
             let cell = cell_of(row);
-            let place = *places.entry(key(cell.iter().map(Some))).or_insert_with(|| {
+            let place = *indices.entry(key(cell.iter().map(Some))).or_insert_with(|| {
                 cells.push(cell);
                 cells.len() - 1
             });

@@ -148,8 +148,8 @@ pub(super) fn cut(
         stage: Stage::empty(Volume::from(architecture.input)),
         progress: Progress::Fresh,
     };
-    for (place, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
-        builder.add(place + 1, layer, summary)?;
+    for (index, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
+        builder.add(index + 1, layer, summary)?;
     }
     if !builder.stage.is_plain() {
         builder.begin();
@@ -192,11 +192,11 @@ impl Builder {
 
     fn add(
         &mut self,
-        place: usize,
+        index: usize,
         layer: &LayerSettings,
         summary: &LayerSummary,
     ) -> Result<(), EngineError> {
-        let prefix = format!("layer{place:02}.{}", summary.kind);
+        let prefix = format!("layer{index:02}.{}", summary.kind);
         match *layer {
             LayerSettings::Conv { filters, kernel, stride, bias, .. } => {
                 let window = slide(summary, kernel, stride);
@@ -214,7 +214,7 @@ impl Builder {
             LayerSettings::BatchNorm { momentum, epsilon, statistics } => {
                 self.reach(Progress::Relu);
                 if self.stage.pre_activation.channels != summary.input.channels() {
-                    return Err(unsupported("batch-norm after flatten", place));
+                    return Err(unsupported("batch-norm after flatten", index));
                 }
                 self.stage.norm = Some(Norm { prefix, momentum, epsilon, statistics });
                 self.progress = Progress::Norm;
@@ -231,7 +231,7 @@ impl Builder {
             }
             LayerSettings::MaxPool { size, stride, .. } => {
                 if size * size > MAX_PLACES {
-                    return Err(unsupported("a max-pool of more than 255 places", place));
+                    return Err(unsupported("a max-pool of more than 255 places", index));
                 }
                 self.reach(Progress::ReluAfter);
                 let window = slide(summary, size, stride);
@@ -246,13 +246,13 @@ impl Builder {
             }
             LayerSettings::Dropout { rate } => {
                 self.reach(Progress::Pool);
-                self.stage.dropout = Some(DropoutLayer { layer: place, rate });
+                self.stage.dropout = Some(DropoutLayer { layer: index, rate });
                 self.progress = Progress::Dropout;
             }
             // Values stay where they are: the dense layer that follows is a window over the image.
             LayerSettings::Flatten => {}
-            LayerSettings::Capsules { .. } => return Err(unsupported("capsules", place)),
-            LayerSettings::NaiveBayes { .. } => return Err(unsupported("naive Bayes", place)),
+            LayerSettings::Capsules { .. } => return Err(unsupported("capsules", index)),
+            LayerSettings::NaiveBayes { .. } => return Err(unsupported("naive Bayes", index)),
         }
         Ok(())
     }

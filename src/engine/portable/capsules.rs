@@ -104,12 +104,12 @@ impl Capsules {
                         *value = coefficients[image] * above[image] * direction[image];
                     }
                     let first = self.weight(class, capsule, row);
-                    for place in 0..self.dimensions {
-                        let at = of_capsule + place * images;
+                    for index in 0..self.dimensions {
+                        let at = of_capsule + index * images;
                         let input = &memory.inputs[at..][..images];
                         let sum: f32 = prediction.iter().zip(input).map(|(a, b)| a * b).sum();
-                        weight_gradient[first + place] += sum;
-                        let weight = weights[first + place];
+                        weight_gradient[first + index] += sum;
+                        let weight = weights[first + index];
                         inputs_gradient[at..][..images]
                             .iter_mut()
                             .zip(&prediction)
@@ -126,17 +126,17 @@ impl Capsules {
         ((class * self.inputs + capsule) * self.size + row) * self.dimensions
     }
 
-    /// Returns the feature that is value `place` of an input capsule.
-    fn feature(&self, capsule: usize, place: usize) -> usize {
+    /// Returns the feature that is value `index` of an input capsule.
+    fn feature(&self, capsule: usize, index: usize) -> usize {
         let (group, position) = (capsule / self.positions, capsule % self.positions);
-        (group * self.dimensions + place) * self.positions + position
+        (group * self.dimensions + index) * self.positions + position
     }
 
     fn squashed_inputs(&self, x: &[f32], images: usize) -> Vec<f32> {
         let mut inputs = vec![0.0; self.inputs * self.dimensions * images];
         for (capsule, vector) in inputs.chunks_exact_mut(self.dimensions * images).enumerate() {
-            for (place, row) in vector.chunks_exact_mut(images).enumerate() {
-                row.copy_from_slice(&x[self.feature(capsule, place) * images..][..images]);
+            for (index, row) in vector.chunks_exact_mut(images).enumerate() {
+                row.copy_from_slice(&x[self.feature(capsule, index) * images..][..images]);
             }
             squash(vector, images);
         }
@@ -222,19 +222,19 @@ impl Capsules {
     fn unsquash(&self, x: &[f32], above: &[f32], below: &mut [f32], images: usize) {
         for (capsule, above) in above.chunks_exact(self.dimensions * images).enumerate() {
             for image in 0..images {
-                let at = |place: usize| self.feature(capsule, place) * images + image;
+                let at = |index: usize| self.feature(capsule, index) * images + image;
                 let (mut square, mut along) = (SMALL, 0.0);
-                for place in 0..self.dimensions {
-                    square += x[at(place)] * x[at(place)];
-                    along += x[at(place)] * above[place * images + image];
+                for index in 0..self.dimensions {
+                    square += x[at(index)] * x[at(index)];
+                    along += x[at(index)] * above[index * images + image];
                 }
                 let length = square.sqrt();
                 let factor = length / (1.0 + square);
                 // Twice the derivative of the factor by the squared length.
                 let slope = (1.0 - square) / (length * (1.0 + square) * (1.0 + square));
-                for place in 0..self.dimensions {
-                    below[at(place)] +=
-                        factor * above[place * images + image] + slope * along * x[at(place)];
+                for index in 0..self.dimensions {
+                    below[at(index)] +=
+                        factor * above[index * images + image] + slope * along * x[at(index)];
                 }
             }
         }

@@ -26,8 +26,8 @@ fn by_the_book(layer: &Capsules, x: &[f32], weights: &[f32], images: usize) -> V
         let inputs: Vec<Vec<f64>> = (0..layer.inputs)
             .map(|capsule| {
                 let (group, position) = (capsule / layer.positions, capsule % layer.positions);
-                let value = |place: usize| {
-                    let channel = group * layer.dimensions + place;
+                let value = |index: usize| {
+                    let channel = group * layer.dimensions + index;
                     f64::from(x[(channel * layer.positions + position) * images + image])
                 };
                 squashed(&(0..layer.dimensions).map(value).collect::<Vec<_>>())
@@ -41,7 +41,7 @@ fn by_the_book(layer: &Capsules, x: &[f32], weights: &[f32], images: usize) -> V
                     inputs[capsule]
                         .iter()
                         .enumerate()
-                        .map(|(place, value)| f64::from(weights[first + place]) * value)
+                        .map(|(index, value)| f64::from(weights[first + index]) * value)
                         .sum()
                 })
                 .collect()
@@ -118,13 +118,13 @@ fn gradients_are_those_of_finite_differences_where_coefficients_are_constant() {
         layer.backward((&x, &weights), &memory, &above, (&mut dx, &mut dw));
         let step = 1e-3;
         let check = |found: &[f32], which: usize| {
-            for (place, found) in found.iter().enumerate() {
+            for (index, found) in found.iter().enumerate() {
                 let moved = |by: f32| {
                     let (mut x, mut weights) = (x.clone(), weights.clone());
                     if which == 0 {
-                        x[place] += by;
+                        x[index] += by;
                     } else {
-                        weights[place] += by;
+                        weights[index] += by;
                     }
                     value(&x, &weights)
                 };

@@ -152,10 +152,10 @@ impl Backend for Cpu {
             for (output, (largest, winners)) in outputs.enumerate() {
                 largest.fill(f32::NEG_INFINITY);
                 winners.fill(0.0);
-                for (place, rows) in windows.rows.iter().enumerate() {
+                for (index, rows) in windows.rows.iter().enumerate() {
                     let Some(row) = rows[output] else { continue };
                     let row = &input[row as usize * images..][..images];
-                    compete(largest, winners, row, place as f32);
+                    compete(largest, winners, row, index as f32);
                 }
             }
         }
@@ -177,10 +177,10 @@ impl Backend for Cpu {
             {
                 let outputs = above.chunks_exact(images).zip(winners.chunks_exact(images));
                 for (output, (above, winners)) in outputs.enumerate() {
-                    for (place, rows) in rows.iter().enumerate() {
+                    for (index, rows) in rows.iter().enumerate() {
                         let Some(row) = rows[output] else { continue };
                         let below = &mut below[row as usize * images..][..images];
-                        reward(below, above, winners, place as f32);
+                        reward(below, above, winners, index as f32);
                     }
                 }
             }
@@ -357,7 +357,7 @@ fn add(to: &mut [f32], from: &[f32]) {
 }
 
 /// Lets the values of `row` compete for the largest; an equal value does not win.
-fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], place: f32) {
+fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], index: f32) {
     // Bits, not `if`: the compiler makes a conditional store of that, value by value.
     let either = |mask: u32, yes: f32, no: f32| {
         f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
@@ -367,15 +367,15 @@ fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], place: f32) {
         // sound.
         let loses = u32::from(value <= *largest || largest.is_nan()).wrapping_neg();
         *largest = either(loses, *largest, value);
-        *winner = either(loses, *winner, place);
+        *winner = either(loses, *winner, index);
     }
 }
 
 /// Hands the gradient of the windows that `place` won to its row.
 #[expect(clippy::float_cmp, reason = "places are small whole numbers")]
-fn reward(below: &mut [f32], above: &[f32], winners: &[f32], place: f32) {
+fn reward(below: &mut [f32], above: &[f32], winners: &[f32], index: f32) {
     for ((below, &above), &winner) in below.iter_mut().zip(above).zip(winners) {
-        *below += if winner == place { above } else { 0.0 };
+        *below += if winner == index { above } else { 0.0 };
     }
 }
 

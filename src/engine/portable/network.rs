@@ -353,9 +353,9 @@ impl<D: Backend> Network for PortableNetwork<D> {
 
     fn load_weights(&mut self, model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
         let models = self.models();
-        for place in 0..self.weights.len() {
-            let values = values_of(&self.plan.weights[place], weights)?;
-            replace(&mut self.weights[place], values, model, models);
+        for index in 0..self.weights.len() {
+            let values = values_of(&self.plan.weights[index], weights)?;
+            replace(&mut self.weights[index], values, model, models);
         }
         for (plan, statistics) in self.plan.statistics.iter().zip(&mut self.statistics) {
             for (role, statistic) in ["mean", "variance"].into_iter().zip(statistics) {
@@ -370,8 +370,8 @@ impl<D: Backend> Network for PortableNetwork<D> {
     fn state(&self, model: usize) -> NetworkState {
         let mut optimizer = Vec::new();
         for (kind, memory) in self.optimizer.memory_names().iter().enumerate() {
-            for (place, (plan, weight)) in self.plan.weights.iter().zip(&self.weights).enumerate() {
-                let memory_of_all = self.optimizer.memory(kind, place, weight);
+            for (index, (plan, weight)) in self.plan.weights.iter().zip(&self.weights).enumerate() {
+                let memory_of_all = self.optimizer.memory(kind, index, weight);
                 let tensor = named(plan, of_model(&memory_of_all, model));
                 let name = format!("{memory}/{}", tensor.name);
                 optimizer.push(NamedTensor { name, ..tensor });
@@ -394,12 +394,12 @@ impl<D: Backend> Network for PortableNetwork<D> {
                     Some(NamedTensor { name, ..tensor.clone() })
                 })
                 .collect();
-            for place in 0..self.weights.len() {
-                let values = values_of(&self.plan.weights[place], &of_kind)?;
-                let weight = &self.weights[place];
-                let mut memory = self.optimizer.memory(kind, place, weight);
+            for index in 0..self.weights.len() {
+                let values = values_of(&self.plan.weights[index], &of_kind)?;
+                let weight = &self.weights[index];
+                let mut memory = self.optimizer.memory(kind, index, weight);
                 replace(&mut memory, values, model, models);
-                self.optimizer.remember(kind, place, weight, &memory).map_err(D::failed)?;
+                self.optimizer.remember(kind, index, weight, &memory).map_err(D::failed)?;
             }
         }
         Ok(())
@@ -410,9 +410,9 @@ impl<D: Backend> Network for PortableNetwork<D> {
 fn dropout_rates(models: &[(&Settings, SeedPath)]) -> BTreeMap<usize, Vec<f64>> {
     let mut rates: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for (settings, _) in models {
-        for (place, layer) in settings.model.layers.iter().enumerate() {
+        for (index, layer) in settings.model.layers.iter().enumerate() {
             if let LayerSettings::Dropout { rate } = layer {
-                rates.entry(place + 1).or_default().push(*rate);
+                rates.entry(index + 1).or_default().push(*rate);
             }
         }
     }

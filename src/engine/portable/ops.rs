@@ -108,8 +108,8 @@ pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
 ) -> Result<Packed<D, T>, D::Err> {
     let device = x.device().clone();
     let mut sum: Option<Packed<D, T>> = None;
-    for place in &windows.places {
-        let value = D::gather_rows(x.with_empty_tape(), place)?;
+    for index in &windows.places {
+        let value = D::gather_rows(x.with_empty_tape(), index)?;
         sum = Some(match sum {
             Some(sum) => sum.try_add(value)?,
             None => value,
@@ -167,8 +167,8 @@ pub(crate) mod stock {
         windows: &Windows<D>,
     ) -> Result<Packed<D, T>, D::Err> {
         let mut largest: Option<Packed<D, T>> = None;
-        for place in &windows.places {
-            let value = D::gather_rows(x.with_empty_tape(), place)?;
+        for index in &windows.places {
+            let value = D::gather_rows(x.with_empty_tape(), index)?;
             largest = Some(match largest {
                 Some(largest) => {
                     // What is not smaller than itself is a NaN, and wins.

@@ -96,8 +96,8 @@ impl<D: Backend> Plan<D> {
             activations: input.features(),
             largest: input.features(),
         };
-        for (place, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
-            plan.add(place + 1, layer, summary);
+        for (index, (layer, summary)) in layers.iter().zip(&architecture.layers).enumerate() {
+            plan.add(index + 1, layer, summary);
         }
         plan
     }

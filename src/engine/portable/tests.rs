@@ -130,12 +130,12 @@ fn a_nan_survives_pooling_wherever_it_is() {
     let device = Cpu::default();
     let volume = Volume { channels: 1, height: 2, width: 2 };
     let windows: Windows<Cpu> = Windows::new(volume, &window(volume, 2, 2, Padding::Valid), None);
-    for place in 0..4 {
+    for index in 0..4 {
         let mut values = vec![1.0, -2.0, 3.0, 0.5];
-        values[place] = f32::NAN;
+        values[index] = f32::NAN;
         let x: Packed<Cpu> = device.tensor_from_vec(values, (1, 4, 1));
         for y in [Cpu::max_pool(x.clone(), &windows), stock::max_pool(x, &windows)] {
-            assert!(y.unwrap().as_vec()[0].is_nan(), "{place}");
+            assert!(y.unwrap().as_vec()[0].is_nan(), "{index}");
         }
     }
 }

@@ -232,10 +232,10 @@ fn stirred(mut tensor: NamedTensor, next: &mut impl FnMut() -> f32) -> NamedTens
 pub(crate) fn assert_near(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0.02f64, |largest, value| largest.max(value.abs()));
-    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert!(
             (found - expected).abs() <= tolerance * largest,
-            "value {place} is {found}, expected {expected}: {what}"
+            "value {index} is {found}, expected {expected}: {what}"
         );
     }
 }

@@ -82,14 +82,14 @@ impl Reference {
         }
     }
 
-    /// Returns whether the optimizer changes tensor `place`.
-    pub(crate) fn is_trainable(&self, place: usize) -> bool {
-        !matches!(role(&self.names[place].0), "mean" | "variance")
+    /// Returns whether the optimizer changes tensor `index`.
+    pub(crate) fn is_trainable(&self, index: usize) -> bool {
+        !matches!(role(&self.names[index].0), "mean" | "variance")
     }
 
     fn tensor(&self, name: &str) -> Option<&[f64]> {
-        let place = self.names.iter().position(|(found, _)| found == name)?;
-        Some(&self.weights[place])
+        let index = self.names.iter().position(|(found, _)| found == name)?;
+        Some(&self.weights[index])
     }
 
     /// Returns the logits, `images × classes`; `pixels` are `images × rows × columns × channels`.
@@ -105,13 +105,13 @@ impl Reference {
             unreachable!("images go in")
         };
         let mut x = Batch::zeros([pixels.len() / input.len(), channels, height, width]);
-        for place @ [image, channel, row, column] in x.places() {
+        for index @ [image, channel, row, column] in x.places() {
             let pixel = ((image * height + row) * width + column) * channels + channel;
-            let at = x.at(place);
+            let at = x.at(index);
             x.values[at] = f64::from(pixels[pixel]);
         }
-        for (place, layer) in self.layers.iter().enumerate() {
-            x = self.layer(place, layer, x, mode, statistics);
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = self.layer(index, layer, x, mode, statistics);
         }
         x.values
     }
@@ -119,15 +119,15 @@ impl Reference {
     #[expect(clippy::too_many_lines, reason = "one arm a layer, to be read beside its definition")]
     fn layer(
         &self,
-        place: usize,
+        index: usize,
         layer: &LayerSettings,
         x: Batch,
         mode: Mode,
         statistics: &mut Vec<Statistics>,
     ) -> Batch {
-        let summary = &self.architecture.layers[place];
+        let summary = &self.architecture.layers[index];
         let named =
-            |role: &str| self.tensor(&format!("layer{:02}.{}.{role}", place + 1, summary.kind));
+            |role: &str| self.tensor(&format!("layer{:02}.{}.{role}", index + 1, summary.kind));
         let images = x.shape[0];
         match *layer {
             LayerSettings::Conv { filters, kernel, stride, .. } => {
@@ -165,8 +165,8 @@ impl Reference {
                 let mut y = Batch::zeros([images, x.shape[1], vertical.output, horizontal.output]);
                 for to @ [image, channel, row, column] in y.places() {
                     let seen: Vec<f64> = places(size)
-                        .filter_map(|place| {
-                            under(&x, (vertical, horizontal), stride, (row, column), place)
+                        .filter_map(|index| {
+                            under(&x, (vertical, horizontal), stride, (row, column), index)
                         })
                         .map(|(row, column)| x.values[x.at([image, channel, row, column])])
                         .collect();
@@ -192,8 +192,8 @@ impl Reference {
                     }
                 };
                 let mut y = x;
-                for place in y.places() {
-                    let (at, channel) = (y.at(place), place[1]);
+                for index in y.places() {
+                    let (at, channel) = (y.at(index), index[1]);
                     let deviation = (variances[channel] + epsilon).sqrt();
                     y.values[at] = (y.values[at] - means[channel]) / deviation * scale[channel]
                         + shift[channel];
@@ -205,7 +205,7 @@ impl Reference {
             }
             LayerSettings::Dropout { rate } => {
                 let Mode::Train(step) = mode else { return x };
-                let mask = DropoutMask::new(&self.seed_path, step, place + 1, rate);
+                let mask = DropoutMask::new(&self.seed_path, step, index + 1, rate);
                 let [_, channels, rows, columns] = x.shape;
                 let mut y = x;
                 for from @ [image, channel, row, column] in y.places() {
@@ -253,22 +253,22 @@ impl Reference {
         total / labels.len() as f64
     }
 
-    /// Returns the derivative of the loss by value `value` of tensor `place`.
+    /// Returns the derivative of the loss by value `value` of tensor `index`.
     pub(crate) fn derivative(
         &mut self,
-        (place, value): (usize, usize),
+        (index, value): (usize, usize),
         pixels: &[f32],
         labels: &[u16],
         step: u64,
     ) -> f64 {
         const DIFFERENCE: f64 = 1e-5;
-        let original = self.weights[place][value];
+        let original = self.weights[index][value];
         let mut at = |shift: f64| {
-            self.weights[place][value] = original + shift;
+            self.weights[index][value] = original + shift;
             self.loss(pixels, labels, step)
         };
         let difference = at(DIFFERENCE) - at(-DIFFERENCE);
-        self.weights[place][value] = original;
+        self.weights[index][value] = original;
         difference / (2.0 * DIFFERENCE)
     }
 }
@@ -299,11 +299,11 @@ fn channel_statistics(x: &Batch) -> (Vec<f64>, Vec<f64>) {
     let channels = x.shape[1];
     let count = (x.values.len() / channels) as f64;
     let (mut means, mut variances) = (vec![0.0; channels], vec![0.0; channels]);
-    for place in x.places() {
-        means[place[1]] += x.values[x.at(place)] / count;
+    for index in x.places() {
+        means[index[1]] += x.values[x.at(index)] / count;
     }
-    for place in x.places() {
-        variances[place[1]] += (x.values[x.at(place)] - means[place[1]]).powi(2) / count;
+    for index in x.places() {
+        variances[index[1]] += (x.values[x.at(index)] - means[index[1]]).powi(2) / count;
     }
     (means, variances)
 }

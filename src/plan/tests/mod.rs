@@ -79,8 +79,8 @@ fn what_decides_no_weight_leaves_a_member_alone() {
         |settings| settings.train.time_limit = Some(60.0),
         |settings| settings.ensemble.combine = Combine::Vote,
     ];
-    for (place, change) in changes.into_iter().enumerate() {
-        assert_eq!(only_member(change), reference, "change {place}");
+    for (index, change) in changes.into_iter().enumerate() {
+        assert_eq!(only_member(change), reference, "change {index}");
     }
 }
 

@@ -21,8 +21,8 @@ pub(in crate::report) fn by_repeat<'c>(
         let mut row = vec![None; all.len()];
         // The first completed trial of a repeat counts.
         for trial in cell.into_iter().flat_map(CellResults::completed) {
-            if let Ok(place) = all.binary_search(&trial.repeat) {
-                row[place] = row[place].or(trial.metrics.get(&metric.name).copied());
+            if let Ok(index) = all.binary_search(&trial.repeat) {
+                row[index] = row[index].or(trial.metrics.get(&metric.name).copied());
             }
         }
         row

@@ -220,8 +220,8 @@ fn split(node: Option<&Node>, findings: &mut Findings) -> SplitSettings {
             ),
         );
     }
-    for (place, (name, share)) in shares.iter().enumerate() {
-        for (other_name, other) in &shares[place + 1..] {
+    for (index, (name, share)) in shares.iter().enumerate() {
+        for (other_name, other) in &shares[index + 1..] {
             if let (Some(Share::Range { from, to }), Some(Share::Range { from: start, to: end })) =
                 (share, other)
                 && from < end

@@ -65,7 +65,7 @@ pub(in crate::spec) fn grids(node: Option<&Node>, findings: &mut Findings) -> Ve
         Data::List(nodes) => nodes
             .iter()
             .enumerate()
-            .map(|(place, node)| block(node, format!("grid[{}]", place + 1), findings))
+            .map(|(index, node)| block(node, format!("grid[{}]", index + 1), findings))
             .collect(),
         Data::Table(_) => vec![block(node, "grid".to_owned(), findings)],
         _ => {
@@ -294,29 +294,29 @@ fn check_unique_keys<'a>(axes: impl Iterator<Item = &'a TypedAxis>, findings: &m
 fn check_unique_cells(axes: &[TypedAxis], findings: &mut Findings) {
     let length = axes.iter().map(|axis| axis.nodes.len()).min().unwrap_or(0);
     let mut seen: HashMap<Vec<String>, usize> = HashMap::with_capacity(length);
-    for place in 0..length {
-        let values = || axes.iter().map(|axis| axis.nodes[place].value());
+    for index in 0..length {
+        let values = || axes.iter().map(|axis| axis.nodes[index].value());
         let Some(texts) =
             values().map(|value| value.map(|value| look(&value))).collect::<Option<Vec<_>>>()
         else {
             continue;
         };
-        if let Some(earlier) = seen.insert(texts, place) {
+        if let Some(earlier) = seen.insert(texts, index) {
             let cell: Vec<String> = axes
                 .iter()
                 .zip(values().flatten())
                 .map(|(axis, value)| format!("`{}` = {value}", axis.key))
                 .collect();
             let cell = cell.join(", ");
-            let positions = format!("at positions {} and {}", earlier + 1, place + 1);
+            let positions = format!("at positions {} and {}", earlier + 1, index + 1);
             let is_same =
-                axes.iter().all(|axis| axis.nodes[earlier].value() == axis.nodes[place].value());
+                axes.iter().all(|axis| axis.nodes[earlier].value() == axis.nodes[index].value());
             let message = if is_same {
                 format!("duplicate cells: {cell} stands {positions}")
             } else {
                 format!("look-alikes: the texts {positions} differ, but both print as {cell}")
             };
-            findings.say(axes[0].nodes[place].origin, message);
+            findings.say(axes[0].nodes[index].origin, message);
         }
     }
 }
@@ -337,8 +337,8 @@ struct Known<'a> {
 
 impl Known<'_> {
     /// Returns whether an axis ever takes a value.
-    fn takes(&self, place: usize, value: &Value) -> bool {
-        self.axes[place].nodes.iter().any(|node| node.value().as_ref() == Some(value))
+    fn takes(&self, index: usize, value: &Value) -> bool {
+        self.axes[index].nodes.iter().any(|node| node.value().as_ref() == Some(value))
     }
 
     /// Returns the place of an axis, or says that there is none.

@@ -63,7 +63,7 @@ fn fake(node: Option<&Node>, findings: &mut Findings) -> FakeSettings {
         Some(Node { data: Data::List(nodes), .. }) => nodes
             .iter()
             .enumerate()
-            .filter_map(|(place, node)| accident(place, node, findings))
+            .filter_map(|(index, node)| accident(index, node, findings))
             .collect(),
         Some(node) => {
             findings.wrong("trainer.fake.accidents", node, "a list of tables");
@@ -79,8 +79,8 @@ fn fake(node: Option<&Node>, findings: &mut Findings) -> FakeSettings {
     }
 }
 
-fn accident(place: usize, node: &Node, findings: &mut Findings) -> Option<Accident> {
-    let path = format!("trainer.fake.accidents[{}]", place + 1);
+fn accident(index: usize, node: &Node, findings: &mut Findings) -> Option<Accident> {
+    let path = format!("trainer.fake.accidents[{}]", index + 1);
     if node.entries().is_none() {
         findings.wrong(&path, node, "a table");
         return None;

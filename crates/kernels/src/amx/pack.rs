@@ -49,7 +49,7 @@ unsafe fn forward(
 ) {
     let WeightShape { places, inputs, stride, .. } = shape;
     for block in (0..stride).step_by(32) {
-        for place in 0..places {
+        for index in 0..places {
             for first in (0..input_stride).step_by(32) {
                 for tile in 0..2 {
                     for pair in 0..16 {
@@ -57,7 +57,7 @@ unsafe fn forward(
                         // SAFETY: rows past `inputs` are not read; the tiles fill `packed`.
                         unsafe {
                             let row = weights
-                                .add((place * inputs + input.min(inputs)) * stride)
+                                .add((index * inputs + input.min(inputs)) * stride)
                                 .add(block + 16 * tile);
                             let even = if input < inputs { _mm512_loadu_ps(row) } else { zero() };
                             let odd = if input + 1 < inputs {
@@ -85,7 +85,7 @@ unsafe fn backward(
 ) {
     let WeightShape { places, inputs, stride, .. } = shape;
     for block in (0..input_stride).step_by(32) {
-        for place in 0..places {
+        for index in 0..places {
             for first in (0..stride).step_by(32) {
                 for tile in 0..2 {
                     let mut words = [_mm512_setzero_si512(); 16];
@@ -94,7 +94,7 @@ unsafe fn backward(
                         if input < inputs {
                             // SAFETY: the row exists and has `stride` values.
                             unsafe {
-                                let row = weights.add((place * inputs + input) * stride + first);
+                                let row = weights.add((index * inputs + input) * stride + first);
                                 *words =
                                     neighbours(_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16)));
                             }

@@ -112,10 +112,10 @@ impl GroupSums {
         unsafe {
             let unit = Unit::configure();
             // Channels innermost: the inputs of a block stay in the first cache for all of them.
-            for place in 0..places {
+            for index in 0..places {
                 for input in (0..inputs).step_by(32) {
                     for channel in (0..stride).step_by(32) {
-                        self.block(&unit, runs, [stretch, place], [input, channel], is_fresh);
+                        self.block(&unit, runs, [stretch, index], [input, channel], is_fresh);
                     }
                 }
             }
@@ -128,7 +128,7 @@ impl GroupSums {
         &self,
         unit: &Unit,
         runs: &Runs,
-        [stretch, place]: [usize; 2],
+        [stretch, index]: [usize; 2],
         [input, channel]: [usize; 2],
         is_fresh: bool,
     ) {
@@ -142,13 +142,13 @@ impl GroupSums {
         // SAFETY: runs name pixels inside the scratch; blocks that would reach past the last
         // input channel go through `sums`.
         unsafe {
-            let weights = self.weights.add((place * inputs + input) * stride + channel);
+            let weights = self.weights.add((index * inputs + input) * stride + channel);
             if rows == 32 && !is_fresh {
                 unit.load_matrix(weights, stride * size_of::<f32>());
             } else {
                 unit.clear();
             }
-            for run in runs.of(stretch, place) {
+            for run in runs.of(stretch, index) {
                 let [source, output] =
                     [run.source as usize - self.first[0], run.output as usize - self.first[1]];
                 let mut left = self.transposed.add(source * left_step + input * 32);

@@ -61,14 +61,14 @@ fn slide(summary: &LayerSummary, size: usize, stride: usize) -> Taps {
     for row in 0..vertical.output {
         for column in 0..horizontal.output {
             let mut under = Vec::new();
-            for place in 0..size * size {
-                let y = (row * stride + place / size).checked_sub(vertical.before);
-                let x = (column * stride + place % size).checked_sub(horizontal.before);
+            for index in 0..size * size {
+                let y = (row * stride + index / size).checked_sub(vertical.before);
+                let x = (column * stride + index % size).checked_sub(horizontal.before);
                 if let (Some(y), Some(x)) = (y, x)
                     && y < height
                     && x < width
                 {
-                    under.push((y * width + x, place));
+                    under.push((y * width + x, index));
                 }
             }
             taps.push(under);
@@ -82,9 +82,9 @@ fn reordered(file: &[f64], outputs: usize, inputs: usize, places: usize) -> Vec<
     let mut values = vec![0.0; file.len()];
     for output in 0..outputs {
         for input in 0..inputs {
-            for place in 0..places {
-                values[(place * inputs + input) * outputs + output] =
-                    file[(output * inputs + input) * places + place];
+            for index in 0..places {
+                values[(index * inputs + input) * outputs + output] =
+                    file[(output * inputs + input) * places + index];
             }
         }
     }
@@ -95,9 +95,9 @@ fn as_in_files(values: &[f64], outputs: usize, inputs: usize, places: usize) -> 
     let mut file = vec![0.0; values.len()];
     for output in 0..outputs {
         for input in 0..inputs {
-            for place in 0..places {
-                file[(output * inputs + input) * places + place] =
-                    values[(place * inputs + input) * outputs + output];
+            for index in 0..places {
+                file[(output * inputs + input) * places + index] =
+                    values[(index * inputs + input) * outputs + output];
             }
         }
     }
@@ -120,9 +120,9 @@ impl Node {
             Some(tensor.values.iter().map(|&value| f64::from(value)).collect())
         };
         let (input, output) = (volume(summary.input), volume(summary.output));
-        let linear = |taps: Taps, places: usize, inputs: usize| Kind::Linear {
+        let linear = |taps: Taps, indices: usize, inputs: usize| Kind::Linear {
             taps,
-            weights: reordered(&named("weight").expect("weights"), output.2, inputs, places),
+            weights: reordered(&named("weight").expect("weights"), output.2, inputs, indices),
             biases: named("bias"),
         };
         let kind = match *settings {
@@ -159,9 +159,9 @@ impl Node {
     fn each(&self, taps: &Taps, mut visit: impl FnMut(usize, usize, usize, usize)) {
         for image in 0..self.images {
             for (output, under) in taps.iter().enumerate() {
-                for &(source, place) in under {
+                for &(source, index) in under {
                     let inputs = self.input.0 * self.input.1;
-                    visit(image, image * taps.len() + output, image * inputs + source, place);
+                    visit(image, image * taps.len() + output, image * inputs + source, index);
                 }
             }
         }
@@ -223,8 +223,8 @@ impl Node {
         let channels = self.input.2;
         let mut rows = vec![0.0; taps.len() * width];
         for (row, under) in rows.chunks_exact_mut(width).zip(taps) {
-            for &(source, place) in under {
-                row[place * channels..][..channels]
+            for &(source, index) in under {
+                row[index * channels..][..channels]
                     .copy_from_slice(&x[source * channels..][..channels]);
             }
         }
@@ -266,7 +266,7 @@ impl Node {
         let mut learned = Vec::new();
         match &self.kind {
             Kind::Linear { taps, weights, biases } => {
-                let places = weights.len() / (inputs * outputs);
+                let indices = weights.len() / (inputs * outputs);
                 let weights = matrix(weights, outputs);
                 let width = weights.shape().0;
                 let transposed = weights.permute::<_, Axes2<1, 0>>();
@@ -278,13 +278,13 @@ impl Node {
                     add_scaled(&mut gradient, &windows.matmul(delta.clone()).as_vec(), 1.0);
                     let windows = delta.matmul(transposed.clone()).as_vec();
                     for (window, under) in windows.chunks_exact(width).zip(taps) {
-                        for &(source, place) in under {
+                        for &(source, index) in under {
                             let before = &mut before[source * inputs..][..inputs];
-                            add_scaled(before, &window[place * inputs..][..inputs], 1.0);
+                            add_scaled(before, &window[index * inputs..][..inputs], 1.0);
                         }
                     }
                 }
-                learned.push(("weight", as_in_files(&gradient, outputs, inputs, places)));
+                learned.push(("weight", as_in_files(&gradient, outputs, inputs, indices)));
                 if biases.is_some() {
                     learned.push(("bias", by_channel(delta, outputs)));
                 }
@@ -307,7 +307,7 @@ impl Node {
                         && delta.abs() > 0.0
                         && let Some(winner) = decisions.winner(self.layer, value)
                     {
-                        let found = under.iter().find(|(_, place)| *place == winner);
+                        let found = under.iter().find(|(_, index)| *index == winner);
                         let found = found.expect("a place of the window won").0;
                         if found != best {
                             doubts.push((x[at(best)] - x[at(found)]) / size);
