@@ -105,3 +105,49 @@ impl From<DataError> for Failure {
         Self(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_says_who_can_help() {
+        assert_eq!(Failure::input("cannot read `x.toml`").exit(), Exit::Input);
+        assert_eq!(Failure::internal("cannot write `x`").exit(), Exit::Internal);
+        assert_eq!(Failure::interrupted("stopped").exit(), Exit::Interrupted);
+    }
+
+    #[test]
+    fn causes_and_hints_leave_the_exit_code_as_it_is() {
+        let failure = Failure::input("cannot read `x.toml`")
+            .because_of("line 3 is no TOML")
+            .hint(Some("close the quote"));
+        assert_eq!(failure.exit(), Exit::Input);
+        assert_eq!(
+            failure.to_string(),
+            "error: cannot read `x.toml`\n  caused by: line 3 is no TOML\n  hint: close the quote"
+        );
+        assert!(failure.as_warning().starts_with("warning: cannot read `x.toml`\n"));
+    }
+
+    #[test]
+    fn every_exit_code_is_a_row_of_the_documentation() {
+        let page = include_str!("../../docs/exit-codes.md");
+        let documented: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" |"))
+            .map(|(code, _)| code)
+            .filter(|code| code.parse::<u8>().is_ok())
+            .collect();
+        let all = [
+            Exit::Done,
+            Exit::Internal,
+            Exit::Input,
+            Exit::TrialsFailed,
+            Exit::Regressed,
+            Exit::Inconclusive,
+            Exit::Interrupted,
+        ];
+        assert_eq!(documented, all.map(|exit| (exit as u8).to_string()));
+    }
+}
