@@ -27,6 +27,8 @@ mod parts;
 mod prediction;
 mod shared;
 mod signs;
+#[cfg(test)]
+mod testing;
 mod view;
 mod weights;
 mod writer;
