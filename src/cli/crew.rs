@@ -14,7 +14,7 @@ use crate::store::{SharedFolder, Sign, Store};
 /// Longest silence of a process that lives: a sign of life comes every minute.
 const ALIVE: Duration = Duration::from_secs(150);
 /// Workers that are named.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// The processes that write a folder.
 pub(super) struct Crew {
@@ -84,12 +84,12 @@ impl Crew {
         if let Some(engine) = &self.engine {
             outln!("  jobs                {engine}");
         }
-        for sign in alive.iter().take(MOST_NAMED) {
+        for sign in alive.iter().take(MAX_NAMED) {
             let silence = sign.silence.as_secs();
             outln!("  {} since {}, last sign of life {silence} s ago", sign.journal, sign.started);
         }
-        if alive.len() > MOST_NAMED {
-            outln!("  … and {}", counted(alive.len() - MOST_NAMED, "more worker"));
+        if alive.len() > MAX_NAMED {
+            outln!("  … and {}", counted(alive.len() - MAX_NAMED, "more worker"));
         }
     }
 }

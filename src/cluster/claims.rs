@@ -17,16 +17,16 @@ use super::random::{Random, common_divisor};
 use crate::store::StoreError;
 
 /// Most batches in flight that a watcher follows.
-const MOST_FOLLOWED: usize = 64;
+const MAX_FOLLOWED: usize = 64;
 /// Time between two looks of a watcher, per operation of a look: all watchers together leave the folder
 /// to those who work.
 const PAUSE_PER_OPERATION: Duration = Duration::from_millis(500);
 /// Lanes per watcher, where that makes fewer watchers than are wanted.
 const LANES_PER_WATCHER: u32 = 64;
 /// Watchers at least.
-const FEWEST_WATCHERS: u32 = 3;
-const SHORTEST_LOOK: Duration = Duration::from_secs(2);
-const LONGEST_LOOK: Duration = Duration::from_mins(1);
+const MIN_WATCHERS: u32 = 3;
+const MIN_LOOK: Duration = Duration::from_secs(2);
+const MAX_LOOK: Duration = Duration::from_mins(1);
 
 enum State {
     /// Takes its own lane front to back; so many claims in a row were lost.
@@ -259,7 +259,7 @@ impl Claims {
         self.followed.retain(|known, _| known.lane != lane || in_flight.contains(known));
         for claimed in in_flight.into_iter().filter(|known| !self.holding.contains(known)) {
             sweep.in_flight += 1;
-            if self.followed.len() < MOST_FOLLOWED {
+            if self.followed.len() < MAX_FOLLOWED {
                 self.followed.entry(claimed).or_default();
             }
         }
@@ -299,7 +299,7 @@ impl Claims {
         if has_seen_all && sweep.in_flight == 0 {
             // What was open a moment ago is another's now, or all that is open is ours.
             self.state = self.sweep(self.patience.look);
-            return if self.holding.is_empty() { Step::Wait(SHORTEST_LOOK) } else { Step::Leave };
+            return if self.holding.is_empty() { Step::Wait(MIN_LOOK) } else { Step::Leave };
         }
         let in_flight = if has_seen_all {
             sweep.in_flight
@@ -307,7 +307,7 @@ impl Claims {
             let share = f64::from(self.incomplete) / f64::from(sweep.looked.max(1));
             (f64::from(sweep.in_flight.max(1)) * share).ceil() as u32
         };
-        let most = (self.lanes.count() / LANES_PER_WATCHER).max(FEWEST_WATCHERS);
+        let most = (self.lanes.count() / LANES_PER_WATCHER).max(MIN_WATCHERS);
         let watchers = self.patience.watchers.min(most);
         let random = &mut self.random;
         if *self.stays.get_or_insert_with(|| random.below(in_flight.max(1)) < watchers) {
@@ -425,7 +425,7 @@ impl Claims {
 
     fn pause(&self, looked: u32) -> Duration {
         let wanted = PAUSE_PER_OPERATION * (looked + self.followed.len() as u32);
-        wanted.clamp(SHORTEST_LOOK, LONGEST_LOOK).min(self.patience.lease / 5)
+        wanted.clamp(MIN_LOOK, MAX_LOOK).min(self.patience.lease / 5)
     }
 
     fn claim(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<bool, StoreError> {

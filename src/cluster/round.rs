@@ -14,7 +14,7 @@ use crate::store::{SharedFolder, StoreError};
 const FORMAT: &str = "gridbench-round";
 const VERSION: u32 = 1;
 /// Most rounds of a folder that are looked for.
-const MOST: u32 = 9999;
+const MAX_ROUNDS: u32 = 9999;
 
 /// A member that has records already: which attempt and which repair come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,8 +116,12 @@ impl Round {
     /// If the file system refuses, or a round is of a later version.
     pub(crate) fn last(folder: &dyn Folder) -> Result<(Option<Self>, u32), StoreError> {
         let number = |name: String| name.strip_suffix(".json")?.parse::<u32>().ok();
-        let mut numbers: Vec<u32> =
-            folder.list("work")?.into_iter().filter_map(number).filter(|n| *n <= MOST).collect();
+        let mut numbers: Vec<u32> = folder
+            .list("work")?
+            .into_iter()
+            .filter_map(number)
+            .filter(|n| *n <= MAX_ROUNDS)
+            .collect();
         numbers.sort_unstable();
         let next = numbers.last().map_or(1, |last| last + 1);
         while let Some(number) = numbers.pop() {

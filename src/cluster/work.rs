@@ -21,7 +21,7 @@ const MARGIN: f64 = 1.2;
 /// Longest time between two signs of life.
 const BEAT: Duration = Duration::from_mins(1);
 /// Most processes that an engine starts in place of one.
-const MOST_STARTS: u32 = 10_000;
+const MAX_STARTS: u32 = 10_000;
 
 /// When this process is to end.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +155,7 @@ impl<'a> Work<'a> {
     fn introduce(&self, journal: &str) -> Result<Vec<Claimed>, StoreError> {
         let Some(name) = &self.who.name else { return Ok(Vec::new()) };
         let mut inherited = Vec::new();
-        for start in 1..MOST_STARTS {
+        for start in 1..MAX_STARTS {
             let path = format!("{}/who/{name}.{start}", self.round.folder());
             if self.folder.create(&path, journal.as_bytes())? {
                 break;

@@ -12,7 +12,7 @@ use super::error::DataError;
 use crate::base::text::is_printable;
 
 /// Bytes of the longest name of a folder.
-const LONGEST: usize = 255;
+const MAX_NAME_BYTES: usize = 255;
 
 /// A form of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +111,9 @@ fn class_folders(dataset: &Dataset) -> Result<Vec<String>, DataError> {
         let taken = folders.iter().position(|taken| *taken == folder);
         let problem = match (folder.as_str(), taken) {
             ("", _) => "a class has no name".to_owned(),
-            (name, _) if name.len() > LONGEST => {
+            (name, _) if name.len() > MAX_NAME_BYTES => {
                 format!(
-                    "the name of a class has {} bytes, at most {LONGEST} are one of a folder",
+                    "the name of a class has {} bytes, at most {MAX_NAME_BYTES} are one of a folder",
                     name.len()
                 )
             }

@@ -6,7 +6,7 @@ use crate::spec::layers::{LayerSettings, Padding};
 /// Widest window or step, in pixels.
 const WIDEST: usize = 1 << 16;
 /// Most rounds of routing.
-const MOST_ROUNDS: usize = 1 << 10;
+const MAX_ROUNDS: usize = 1 << 10;
 
 /// Makes sure that every layer is one that an experiment can have, and none is larger than the file
 /// has weights.
@@ -68,7 +68,7 @@ fn check(layer: &LayerSettings, weights: usize) -> Result<(), String> {
         LayerSettings::Capsules { dimensions, size, rounds, .. } => {
             stored("dimensions", dimensions)?;
             stored("size", size)?;
-            within("rounds", rounds, MOST_ROUNDS)
+            within("rounds", rounds, MAX_ROUNDS)
         }
         LayerSettings::NaiveBayes { smoothing, .. } => {
             number("smoothing", smoothing, smoothing >= 0.0 && smoothing.is_finite())

@@ -46,7 +46,7 @@ fn normalizer(logits: &[f32]) -> (f64, f64) {
 /// If the number of rows is not the number of labels.
 #[must_use]
 pub(crate) fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evaluation {
-    assert_eq!(logits.len(), labels.len() * classes, "one row of logits an image");
+    assert_eq!(logits.len(), labels.len() * classes, "one row of logits per image");
     if labels.is_empty() {
         return Evaluation::default();
     }

@@ -23,7 +23,7 @@ mod tests;
 
 /// Most members of a pack by default: beyond this a GPU has long been busy, and more is lost with a failure.
 #[cfg(any(test, feature = "cuda"))]
-pub(super) const MOST: usize = 64;
+pub(super) const MAX_MEMBERS: usize = 64;
 
 /// Returns whether two members may be trained in one pack.
 #[must_use]
@@ -66,7 +66,7 @@ pub(super) fn is_packable(settings: &Settings) -> bool {
 #[cfg(any(test, feature = "cuda"))]
 pub(super) fn fitting(free: u64, bytes: u64) -> usize {
     let usable = free / 5 * 4;
-    usize::try_from(usable / bytes.max(1)).unwrap_or(MOST).clamp(1, MOST)
+    usize::try_from(usable / bytes.max(1)).unwrap_or(MAX_MEMBERS).clamp(1, MAX_MEMBERS)
 }
 
 /// Divides jobs into those that may share a pack, as indices: they agree, and go on from the same

@@ -151,7 +151,7 @@ fn a_pack_takes_four_fifths_of_the_free_memory() {
     assert_eq!(fitting(1000, 100), 8);
     assert_eq!(fitting(1000, 900), 1);
     assert_eq!(fitting(0, 100), 1);
-    assert_eq!(fitting(u64::MAX, 1), MOST);
+    assert_eq!(fitting(u64::MAX, 1), MAX_MEMBERS);
 }
 
 /// Jobs of one kind of member.

@@ -10,7 +10,7 @@ const FAR: f64 = 10.0;
 /// Median absolute deviations of a standard deviation of normal values.
 const TO_SD: f64 = 1.4826;
 /// Fewest times of a cell that are looked at.
-const FEWEST: usize = 5;
+const MIN_TIMES: usize = 5;
 
 /// Tells of every cell with outliers among its times.
 pub(super) fn tell(results: &ExperimentResults, listener: &Listener) {
@@ -25,7 +25,7 @@ pub(super) fn tell(results: &ExperimentResults, listener: &Listener) {
 }
 
 fn count(times: &[f64]) -> usize {
-    if times.len() < FEWEST {
+    if times.len() < MIN_TIMES {
         return 0;
     }
     let center = median(times);

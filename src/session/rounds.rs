@@ -17,7 +17,7 @@ use crate::runner::{
 use crate::store::{SharedFolder, Store};
 
 /// Rounds in a row that may end without a member less to train.
-const MOST_ROUNDS_WITHOUT_PROGRESS: u32 = 3;
+const MAX_ROUNDS_WITHOUT_PROGRESS: u32 = 3;
 /// How long a round that another publishes is waited for: caches of directories last a minute.
 const PUBLISHING: Duration = Duration::from_secs(90);
 /// How often a member in training saves its state: thousands of workers share one file server.
@@ -125,11 +125,11 @@ fn rounds(site: &Site<'_>, images: &mut Images) -> Result<(), Error> {
         let outstanding = round.outstanding();
         without_progress = if outstanding.len() < before { 0 } else { without_progress + 1 };
         before = outstanding.len();
-        if without_progress >= MOST_ROUNDS_WITHOUT_PROGRESS {
+        if without_progress >= MAX_ROUNDS_WITHOUT_PROGRESS {
             return Err(Error::fault(format!("cannot finish `{}`", site.folder.display()))
                 .because_of(format!(
                     "{} rounds ended without a member less to train; {} are left",
-                    MOST_ROUNDS_WITHOUT_PROGRESS,
+                    MAX_ROUNDS_WITHOUT_PROGRESS,
                     crate::report::counted(before, "member")
                 ))
                 .hint(Some(

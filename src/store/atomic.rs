@@ -140,9 +140,9 @@ pub(crate) fn is_stream(path: &Path) -> bool {
 /// Follows links, also one whose target is not there yet.
 fn behind_links(path: &Path) -> PathBuf {
     // As many as Linux follows.
-    const MOST: usize = 40;
+    const MAX_LINKS: usize = 40;
     let mut path = path.to_owned();
-    for _ in 0..MOST {
+    for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else { break };
         path = folder_of(&path).join(target);
     }

@@ -6,7 +6,7 @@ use super::bootstrap::{RESAMPLES, resample};
 use super::distributions::normal_quantile;
 
 /// Samples smaller than this say too little about quantiles.
-const FEWEST: usize = 5;
+const MIN_VALUES: usize = 5;
 
 /// How far A is from beating B at every quantile.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -26,7 +26,7 @@ pub struct StochasticOrder {
 /// Nothing below five values on a side or for a value that is not finite.
 #[must_use]
 pub fn almost_stochastic_order(a: &[f64], b: &[f64], seed: u64) -> Option<StochasticOrder> {
-    if a.len().min(b.len()) < FEWEST || a.iter().chain(b).any(|value| !value.is_finite()) {
+    if a.len().min(b.len()) < MIN_VALUES || a.iter().chain(b).any(|value| !value.is_finite()) {
         return None;
     }
     let (a, b) = (sorted(a.to_vec()), sorted(b.to_vec()));

@@ -7,7 +7,7 @@ use super::record::Record;
 use super::slurm;
 
 /// Submissions in a row that may end without a member less to train.
-const MOST_WITHOUT_PROGRESS: usize = 3;
+const MAX_WITHOUT_PROGRESS: usize = 3;
 
 /// Submits the workers of a results folder once more, if this process is the closing job of their last
 /// submission and they get on; says whether it did.
@@ -20,7 +20,7 @@ pub(in crate::cli) fn again(store: &Path, members_left: usize) -> bool {
     }
     let before = records.iter().rev();
     let idle = before.take_while(|record| record.members_left == Some(members_left)).count();
-    if idle >= MOST_WITHOUT_PROGRESS {
+    if idle >= MAX_WITHOUT_PROGRESS {
         say!("error: {idle} submissions in a row ended without a member less to train");
         return false;
     }

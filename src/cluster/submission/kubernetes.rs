@@ -15,7 +15,7 @@ const BACKOFF: u32 = 3;
 /// Time in which a worker that is asked to leave saves its state.
 const GRACE_SECONDS: u32 = 120;
 /// Longest name of a job: its pods' names add an index and a random part.
-const MOST_NAME: usize = 52;
+const MAX_NAME: usize = 52;
 
 /// Returns the manifest: YAML of two documents.
 ///
@@ -108,6 +108,6 @@ fn size(memory: &str) -> String {
 /// Returns the name of the job: lower-case letters, digits and `-`.
 fn name(experiment: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = format!("bench-{experiment}").chars().map(kept).take(MOST_NAME).collect();
+    let name: String = format!("bench-{experiment}").chars().map(kept).take(MAX_NAME).collect();
     name.trim_end_matches('-').to_owned()
 }

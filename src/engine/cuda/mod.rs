@@ -72,7 +72,7 @@ impl CudaNetworks {
     /// Makes sure that the GPU of the given index is there and computes.
     pub(super) fn open(index: usize, most: Option<NonZeroUsize>) -> Result<Self, EngineError> {
         guarded(|| Gpu::open(index))??;
-        let most = most.map_or(pack::MOST, NonZeroUsize::get);
+        let most = most.map_or(pack::MAX_MEMBERS, NonZeroUsize::get);
         Ok(Self { index, most, limits: Mutex::new(BTreeMap::new()) })
     }
 

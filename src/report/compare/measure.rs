@@ -5,7 +5,7 @@ use super::document::{
     Comparison, ExampleComparison, Finding, OrderComparison, PairComparison, Sample, SideFacts,
 };
 use super::pairs::Pairing;
-use super::{Examples, Lookup, Question, Side, words};
+use super::{Examples, Lookup, Question, Side, conclusion};
 use crate::base::MetricName;
 use crate::report::labels::short_name;
 use crate::results::{CellResults, ExperimentResults};
@@ -73,10 +73,10 @@ pub(super) fn comparison(
         overall,
         only_a: names(a.results, &pairing.only_a),
         only_b: names(b.results, &pairing.only_b),
-        warnings: words::warnings(a.results, b.results, &question.metric),
+        warnings: conclusion::warnings(a.results, b.results, &question.metric),
         verdict: String::new(),
     };
-    comparison.verdict = words::verdict(&comparison);
+    comparison.verdict = conclusion::verdict(&comparison);
     comparison
 }
 

@@ -4,6 +4,7 @@
 //! never says more than the trials show. Reads nothing: predictions are handed over.
 
 mod by_repeat;
+mod conclusion;
 mod document;
 mod markdown;
 mod measure;
@@ -11,7 +12,6 @@ mod pairs;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use super::Page;
 use crate::base::{Metric, format};

@@ -1,7 +1,7 @@
 //! The comparison for a terminal.
 
+use super::conclusion;
 use super::document::{Comparison, Finding, PairComparison, Sample, SideFacts};
-use super::words;
 use crate::report::Page;
 use crate::report::layout::{Align, Paint, Split, TextColumn, TextTable, wrap_text};
 use crate::report::numbers::{Scale, counted, grouped, probability};
@@ -72,7 +72,7 @@ pub(super) fn legend(comparison: &Comparison) -> String {
         "difference of means with its 95 % interval, {}{}; p by Holm over {}; P(A>B) is how often \
          a run of A is better than a run of B, with a bootstrap interval, * where meaningful at {}",
         method(comparison),
-        match words::unit(&comparison.metric).as_str() {
+        match conclusion::unit(&comparison.metric).as_str() {
             "" => String::new(),
             unit => format!(", in {unit}"),
         },
@@ -113,7 +113,7 @@ fn note(label: &str, text: &str, page: Page) -> String {
 
 /// Builds the table of pairs.
 pub(super) fn table(comparison: &Comparison) -> TextTable {
-    let scale = words::scale(comparison);
+    let scale = conclusion::scale(comparison);
     let column =
         |head: &str, align, entry: &dyn Fn(&PairComparison) -> (String, Paint)| TextColumn {
             head: head.to_owned(),
@@ -169,14 +169,14 @@ pub(super) fn details(
     pair: &PairComparison,
     comparison: &Comparison,
 ) -> Vec<(&'static str, String)> {
-    let scale = words::scale(comparison);
+    let scale = conclusion::scale(comparison);
     let mut lines = vec![
         ("A", format!("{}, `{}`", sample(&pair.a, &scale), pair.a.cell)),
         ("B", format!("{}, `{}`", sample(&pair.b, &scale), pair.b.cell)),
     ];
-    let unit = words::unit(&comparison.metric);
+    let unit = conclusion::unit(&comparison.metric);
     if let Some(difference) = pair.difference {
-        let mut text = words::difference(difference, pair.interval95, &scale, &unit);
+        let mut text = conclusion::difference(difference, pair.interval95, &scale, &unit);
         if let Some(freedom) = pair.degrees_of_freedom {
             text.extend([format!(", {} with {freedom:.1} degrees of freedom", method(comparison))]);
         }
@@ -230,7 +230,7 @@ pub(super) fn details(
                 test.only_first,
                 test.only_second,
                 probability(test.p_two_sided),
-                words::difference(
+                conclusion::difference(
                     examples.two_way.difference,
                     Some(examples.two_way.interval95),
                     &scale,

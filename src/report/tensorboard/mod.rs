@@ -24,7 +24,7 @@ use gridbench_stats as stats;
 /// Name of every event file; the reader looks for `tfevents` in it.
 pub(crate) const FILE_NAME: &str = "events.out.tfevents.0000000000.bench";
 /// Bytes of the longest folder name made of a cell's name.
-const LONGEST_NAME: usize = 120;
+const MAX_NAME_BYTES: usize = 120;
 /// Most bins of a histogram.
 const BINS: usize = 30;
 
@@ -173,7 +173,7 @@ fn told_apart(names: &[String]) -> Vec<String> {
             .map(|c| if c.is_alphanumeric() || "=.-_+,".contains(c) { c } else { '_' })
             .scan(0, |bytes, c| {
                 *bytes += c.len_utf8();
-                (*bytes <= LONGEST_NAME).then_some(c)
+                (*bytes <= MAX_NAME_BYTES).then_some(c)
             })
             .collect();
         let plain = match plain.as_str() {

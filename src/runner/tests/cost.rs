@@ -45,6 +45,6 @@ fn the_cost_of_an_empty_trial_is_printed() {
         .unwrap();
         assert_eq!(summary.trials_completed, trials as usize);
         let each = started.elapsed().as_secs_f64() * 1e3 / trials as f64;
-        println!("{each:.3} ms a trial, {workers} workers, {}", folder.path().display());
+        println!("{each:.3} ms per trial, {workers} workers, {}", folder.path().display());
     }
 }
