@@ -23,7 +23,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
         &["base", "spec", "data", "record"],
         &["dfdx", "rayon", "safetensors", "rand", "half", "cudarc", "libloading"],
     ),
-    ("store", &["base", "record", "spec"], &["safetensors", "half"]),
+    ("store", &["base", "record", "spec"], &["half", "rayon", "safetensors"]),
     (
         "program",
         &["base", "spec", "data", "engine", "record", "store"],
@@ -32,7 +32,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
     ("cluster", &["base", "plan", "store", "runner"], &[]),
     ("results", &["base", "spec", "grid", "plan", "record", "store"], &[]),
-    ("tables", &["base", "spec", "grid", "record", "store", "results"], &["polars"]),
+    ("tables", &["base", "spec", "grid", "record", "store", "results"], &["polars", "rayon"]),
     (
         "report",
         &["base", "spec", "record", "store", "results", "tables"],
