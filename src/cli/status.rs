@@ -44,13 +44,21 @@ pub(super) fn show(arguments: &StatusArguments) -> Result<bool, Failure> {
         outln!("  trials {outcome:<12} {count:>8} of {trials}");
     }
     outln!("  trials outstanding  {:>8} of {trials}", found.trials_left);
+    if let Some(in_tables) = found.in_tables {
+        outln!(
+            "  in tables alone     {in_tables:>8} of {trials}: there is no journal to go on from"
+        );
+    }
     for (cell, TrialRow { repeat, outcome, reason, .. }) in &found.not_completed {
         let reason = reason.as_deref().unwrap_or("no reason recorded");
         outln!("  {} in cell `{cell}`, repeat {repeat}: {reason}", outcome.name());
     }
     crew.print();
     if found.trials_left > 0 && crew.alive() == 0 {
-        outln!("run the experiment again to go on");
+        outln!(
+            "run the experiment again to {}",
+            if found.in_tables.is_some() { "train all of it anew" } else { "go on" }
+        );
     }
     Ok(found.trials_left == 0)
 }

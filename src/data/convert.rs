@@ -148,10 +148,16 @@ fn grey(dataset: &Dataset, index: u32) -> impl Iterator<Item = u8> {
 }
 
 fn table(dataset: &Dataset, indices: &[u32], with_labels: bool) -> String {
-    let pixels = dataset.shape.height * dataset.shape.width;
+    let (height, width) = (dataset.shape.height, dataset.shape.width);
+    let pixels = height * width;
     let mut text = String::with_capacity((indices.len() + 1) * pixels * 3);
     let label = if with_labels { "label," } else { "" };
-    let names: Vec<String> = (0..pixels).map(|pixel| format!("pixel{pixel}")).collect();
+    // The number alone would say nothing of the shape of images that are not square.
+    let name = |pixel: usize| match height == width {
+        true => format!("pixel{pixel}"),
+        false => format!("pixel{}x{}", pixel / width, pixel % width),
+    };
+    let names: Vec<String> = (0..pixels).map(name).collect();
     let line = |text: &mut String, first: &str, rest: &str| {
         writeln!(text, "{first}{rest}").expect("text takes what is written to it");
     };

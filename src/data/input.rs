@@ -7,6 +7,7 @@ use super::dataset::{Dataset, ImageShape};
 use super::digits::Setter;
 use super::error::{DataError, LoadError};
 use super::images::{Fitter, Picture, Pictures, inner_folder, loose_images, read_named};
+use super::load::brighten;
 use super::note::Note;
 use super::paths::{is_table, name_of};
 use super::pixel_columns::PixelColumns;
@@ -96,7 +97,8 @@ fn read_any(path: &Path, settings: &InputSettings<'_>) -> Result<Input, LoadErro
     } else if is_table(path) {
         from_table(path, settings, &mut reading)?
     } else {
-        let (shape, pixels) = idx::read_images(path, &strict.limits)?;
+        let (shape, mut pixels) = idx::read_images(path, &strict.limits)?;
+        brighten(&mut pixels, path, strict.max_value)?;
         let images = pixels.len() / shape.len();
         Raw { shape, pixels, labels: None, images, names: None }
     };

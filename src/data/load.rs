@@ -116,8 +116,9 @@ fn read(folders: &DataFolders, reading: &mut Reading<'_>) -> Result<Pool, LoadEr
         }
         Source::Idx { path } => {
             let folder = folders.resolve(path)?;
-            let pool = idx::read_folder(&folder, limits)?;
-            brightened(pool, &folder, settings.max_value)
+            let mut pool = idx::read_folder(&folder, limits)?;
+            brighten(&mut pool.pixels, &folder, settings.max_value)?;
+            Ok(pool)
         }
         Source::Csv { path, test_path, label, label_kind, ignore_columns } => {
             let labelling = Labelling { label, kind: *label_kind, ignored: ignore_columns };
@@ -144,9 +145,13 @@ fn read(folders: &DataFolders, reading: &mut Reading<'_>) -> Result<Pool, LoadEr
 }
 
 /// Scales pixels so that the value which is said to be white is white.
-fn brightened(mut pool: Pool, path: &Path, white: Option<u16>) -> Result<Pool, LoadError> {
-    let Some(white) = white.and_then(|white| u8::try_from(white).ok()) else { return Ok(pool) };
-    let brightest = pool.pixels.iter().copied().max().unwrap_or(0);
+pub(super) fn brighten(
+    pixels: &mut [u8],
+    path: &Path,
+    white: Option<u16>,
+) -> Result<(), LoadError> {
+    let Some(white) = white.and_then(|white| u8::try_from(white).ok()) else { return Ok(()) };
+    let brightest = pixels.iter().copied().max().unwrap_or(0);
     if brightest > white {
         return Err(LoadError::content(
             path,
@@ -155,10 +160,10 @@ fn brightened(mut pool: Pool, path: &Path, white: Option<u16>) -> Result<Pool, L
         ));
     }
     let white = u32::from(white);
-    for pixel in &mut pool.pixels {
+    for pixel in pixels {
         *pixel = ((255 * u32::from(*pixel) + white / 2) / white) as u8;
     }
-    Ok(pool)
+    Ok(())
 }
 
 fn sized(mut pool: Pool, name: &str, reading: &Reading<'_>) -> Result<Pool, LoadError> {

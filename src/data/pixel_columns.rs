@@ -34,14 +34,17 @@ pub enum ColumnNames {
     },
     /// `1x1`, `1x2`, …: row and column in the same text everywhere.
     Grid {
-        /// Text before the row.
+        /// Text before the first number.
         before: String,
-        /// Text between row and column.
+        /// Text between the numbers.
         between: String,
-        /// Text after the column.
+        /// Text after the second number.
         after: String,
         /// Number of the first row and of the first column.
         first: [u64; 2],
+        /// Whether the column stands before the row, as in `x0y3`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_column_first: bool,
     },
     /// One name per pixel.
     Named(Vec<String>),
@@ -56,6 +59,13 @@ pub(super) enum ColumnProblem {
         names: Vec<String>,
         /// First and last of the others.
         others: [String; 2],
+    },
+    /// Numbered names leave pixels out.
+    Gap {
+        /// Columns that are there.
+        there: usize,
+        /// Columns that are not, between the first and the last.
+        missing: u64,
     },
     /// So many columns fill no square.
     NotSquare(usize),
@@ -94,6 +104,11 @@ impl PixelColumns {
                 others: [order[0], order[order.len() - 1]].map(|at| of_largest[at].to_owned()),
             });
         }
+        if largest.len() == names.len()
+            && let Some(missing) = gap(&of_largest)
+        {
+            return Err(ColumnProblem::Gap { there: names.len(), missing });
+        }
         let (height, width) = square.ok_or(ColumnProblem::NotSquare(names.len()))?;
         let named = ColumnNames::Named(names.iter().map(|&name| name.to_owned()).collect());
         Ok((Self { height, width, names: named }, (0..names.len()).collect()))
@@ -107,11 +122,12 @@ impl PixelColumns {
             ColumnNames::Numbered { before, first, after } => (0..pixels as u64)
                 .map(|pixel| format!("{before}{}{after}", first + pixel))
                 .collect(),
-            ColumnNames::Grid { before, between, after, first } => (0..pixels)
+            ColumnNames::Grid { before, between, after, first, is_column_first } => (0..pixels)
                 .map(|pixel| {
                     let row = first[0] + (pixel / self.width) as u64;
                     let column = first[1] + (pixel % self.width) as u64;
-                    format!("{before}{row}{between}{column}{after}")
+                    let [one, two] = if *is_column_first { [column, row] } else { [row, column] };
+                    format!("{before}{one}{between}{two}{after}")
                 })
                 .collect(),
         }
@@ -171,7 +187,10 @@ impl Sequence {
                 let names = ColumnNames::Numbered { before, first, after };
                 Some(Self { names, order, sides: None })
             }
-            [down, across] => {
+            [one, two] => {
+                let (before, between) = (text(0, 2 * one + 1), text(2 * one + 2, 2 * two + 1));
+                let is_column_first = names_a_column(&before) && names_a_row(&between);
+                let (down, across) = if is_column_first { (two, one) } else { (one, two) };
                 let lowest = |at: usize| numbers.iter().map(|row| row[at]).min();
                 let highest = |at: usize| numbers.iter().map(|row| row[at]).max();
                 let (top, left) = (lowest(down)?, lowest(across)?);
@@ -186,16 +205,51 @@ impl Sequence {
                     .collect();
                 let (_, order) = permutation(&keys)?;
                 let names = ColumnNames::Grid {
-                    before: text(0, 2 * down + 1),
-                    between: text(2 * down + 2, 2 * across + 1),
-                    after: text(2 * across + 2, parts.len()),
+                    before,
+                    between,
+                    after: text(2 * two + 2, parts.len()),
                     first: [top, left],
+                    is_column_first,
                 };
                 Some(Self { names, order, sides: Some((height, width)) })
             }
             _ => None,
         }
     }
+}
+
+/// Returns the letters that end a text, in lower case.
+fn last_word(text: &str) -> String {
+    let text = text.trim_end_matches(|letter: char| !letter.is_alphabetic());
+    let start = text.rfind(|letter: char| !letter.is_alphabetic()).map_or(0, |at| at + 1);
+    text.get(start..).unwrap_or_default().to_lowercase()
+}
+
+/// Returns whether the number after this text counts columns.
+fn names_a_column(text: &str) -> bool {
+    matches!(last_word(text).as_str(), "x" | "c" | "col" | "column")
+}
+
+/// Returns whether the number after this text counts rows.
+fn names_a_row(text: &str) -> bool {
+    matches!(last_word(text).as_str(), "y" | "r" | "row")
+}
+
+/// Returns how many pixels names of one pattern leave out between the first and the last, where they
+/// hold at least half of them: fewer are numbers of another kind.
+fn gap(names: &[&str]) -> Option<u64> {
+    let numbers: Vec<Vec<u64>> =
+        names.iter().map(|name| numbers_of(name)).collect::<Option<_>>()?;
+    let mut all = 1_u64;
+    for at in 0..numbers.first()?.len() {
+        let of_rows = || numbers.iter().map(|row| row[at]);
+        let range = (of_rows().max()? - of_rows().min()?).checked_add(1)?;
+        all = all.checked_mul(range)?;
+    }
+    let (there, mut distinct) = (names.len() as u64, numbers);
+    distinct.sort_unstable();
+    distinct.dedup();
+    (distinct.len() == names.len() && there < all && all <= 2 * there).then(|| all - there)
 }
 
 /// Cuts a name into texts and numbers that take turns, beginning and ending with a (maybe empty) text.
@@ -281,8 +335,46 @@ mod tests {
     }
 
     #[test]
+    fn names_that_say_which_number_is_the_column_are_taken_at_their_word() {
+        for (names, order) in [
+            (["x0y0", "x1y0", "x2y0", "x0y1", "x1y1", "x2y1"], [0, 1, 2, 3, 4, 5]),
+            (
+                ["col0row0", "col0row1", "col1row0", "col1row1", "col2row0", "col2row1"],
+                [0, 2, 4, 1, 3, 5],
+            ),
+            (
+                ["px_X1_Y1", "px_X1_Y2", "px_X2_Y1", "px_X2_Y2", "px_X3_Y1", "px_X3_Y2"],
+                [0, 2, 4, 1, 3, 5],
+            ),
+        ] {
+            let (columns, found) = of(&names);
+            assert_eq!((columns.height, columns.width), (2, 3), "{names:?}");
+            assert_eq!(found, order, "{names:?}");
+            let in_order: Vec<&str> = found.iter().map(|&at| names[at]).collect();
+            assert_eq!(columns.list(), in_order);
+        }
+        let (columns, _) = of(&["r0c0", "r0c1", "r0c2", "r1c0", "r1c1", "r1c2"]);
+        assert_eq!((columns.height, columns.width), (2, 3));
+    }
+
+    #[test]
+    fn numbers_with_gaps_are_refused_where_most_are_there() {
+        let of_20: Vec<String> = (0..20)
+            .filter(|pixel| ![3, 7, 8, 12].contains(pixel))
+            .map(|pixel| format!("pixel{pixel}"))
+            .collect();
+        let names: Vec<&str> = of_20.iter().map(String::as_str).collect();
+        let gap = |names: &[&str]| PixelColumns::of(names).unwrap_err();
+        assert_eq!(gap(&names), ColumnProblem::Gap { there: 16, missing: 4 });
+        let cross = ["0x0", "0x1", "1x0", "2x2"];
+        assert_eq!(PixelColumns::of(&cross).unwrap().1, [0, 1, 2, 3]);
+        let five = ["0x0", "0x1", "1x0", "1x2"];
+        assert_eq!(gap(&five), ColumnProblem::Gap { there: 4, missing: 2 });
+    }
+
+    #[test]
     fn other_names_stand_for_the_pixels_in_their_order() {
-        for names in [["a", "b", "c", "d"], ["p0", "p1", "p2", "p7"], ["d", "a", "p1", "p2"]] {
+        for names in [["a", "b", "c", "d"], ["p0", "p1", "p2", "p99"], ["d", "a", "p1", "p2"]] {
             let (columns, order) = of(&names);
             assert_eq!(order, [0, 1, 2, 3]);
             assert_eq!(columns.list(), names);

@@ -160,7 +160,7 @@ fn cannot_read(folder: &Path) -> String {
     format!("cannot read the results in `{}`", folder.display())
 }
 
-fn has_journal(folder: &Path) -> bool {
+pub(super) fn has_journal(folder: &Path) -> bool {
     folder.join("journal").is_dir()
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Error, store_and_plan};
+use super::reading::has_journal;
+use super::{Error, Reading, store_and_plan};
 use crate::plan::outstanding;
 use crate::record::Outcome;
 use crate::results::{TrialRow, assemble_trials};
@@ -24,6 +25,8 @@ pub(crate) struct Standing {
     pub(crate) outcomes: BTreeMap<&'static str, usize>,
     /// Trials that did not complete, each with the name of its cell.
     pub(crate) not_completed: Vec<(String, TrialRow)>,
+    /// Completed trials of a folder without journals, which only tables hold.
+    pub(crate) in_tables: Option<usize>,
 }
 
 impl Standing {
@@ -40,6 +43,7 @@ impl Standing {
             members_left: left.members.len(),
             outcomes: BTreeMap::new(),
             not_completed: Vec::new(),
+            in_tables: completed_in_tables(folder),
             store,
         };
         for cell in assemble_trials(&plan, &standing.store).cells {
@@ -53,4 +57,11 @@ impl Standing {
         }
         Ok(standing)
     }
+}
+
+/// Returns how many completed trials the tables of a folder without journals hold.
+fn completed_in_tables(folder: &Path) -> Option<usize> {
+    let reading = Some(folder).filter(|folder| !has_journal(folder)).map(Reading::open)?.ok()?;
+    let trials = reading.results.cells.iter().flat_map(|cell| &cell.trials);
+    Some(trials.filter(|trial| trial.outcome == Outcome::Completed).count())
 }

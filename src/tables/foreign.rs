@@ -1,5 +1,6 @@
 //! Tables that other programs wrote: CSV, JSON and Parquet, every value as typed as its file says.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -20,6 +21,20 @@ pub(crate) struct ForeignTable {
     pub columns: Vec<String>,
     /// Rows; a value is absent where the file has none.
     pub rows: Vec<Vec<Option<Value>>>,
+    /// Columns of a file without types in which different texts are the same number, like `1.1` and
+    /// `1.10`.
+    pub lookalikes: Vec<Lookalikes>,
+}
+
+/// A column in which different texts are the same number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Lookalikes {
+    /// Index of the column.
+    pub column: usize,
+    /// Two of them.
+    pub example: [String; 2],
+    /// Every row as it stands in the file.
+    pub texts: Vec<Option<Value>>,
 }
 
 impl ForeignTable {
@@ -87,8 +102,9 @@ fn of_frame(frame: &DataFrame, is_text: bool) -> Result<ForeignTable, String> {
     let mut table = ForeignTable {
         columns: frame.get_column_names().iter().map(ToString::to_string).collect(),
         rows: vec![Vec::new(); frame.height()],
+        lookalikes: Vec::new(),
     };
-    for column in frame.columns() {
+    for (index, column) in frame.columns().iter().enumerate() {
         let kind = column.dtype().clone();
         let texts = column.cast(&DataType::String).map_err(|error| error.to_string())?;
         let texts = texts.str().map_err(|error| error.to_string())?;
@@ -100,8 +116,29 @@ fn of_frame(frame: &DataFrame, is_text: bool) -> Result<ForeignTable, String> {
             };
             row.push(text.and_then(value));
         }
+        if let Some(example) = lookalike(texts.iter().flatten()).filter(|_| is_text) {
+            let as_it_stands = |text: Option<&str>| {
+                let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+                Some(Value::Text(text.to_owned()))
+            };
+            let texts = texts.iter().map(as_it_stands);
+            table.lookalikes.push(Lookalikes { column: index, example, texts: texts.collect() });
+        }
     }
     Ok(table)
+}
+
+/// Returns two different texts that are the same number.
+fn lookalike<'t>(texts: impl Iterator<Item = &'t str>) -> Option<[String; 2]> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    for text in texts.map(str::trim) {
+        let Some(value @ (Value::Integer(_) | Value::Float(_))) = typed(text) else { continue };
+        let first = known.entry(value.canonical()).or_insert(text);
+        if *first != text {
+            return Some([(*first).to_owned(), text.to_owned()]);
+        }
+    }
+    None
 }
 
 /// Returns the value that a text means; nothing where it says that there is none.

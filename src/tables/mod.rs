@@ -15,6 +15,6 @@ mod tests;
 
 pub use files::{Problem, TablesError};
 pub(crate) use files::{cells_csv, write};
-pub(crate) use foreign::ForeignTable;
+pub(crate) use foreign::{ForeignTable, Lookalikes};
 pub use frames::{Frames, frames};
 pub use read::{read, read_folder};

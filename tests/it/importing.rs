@@ -71,6 +71,27 @@ fn imported_numbers_are_gated_and_never_trained_on() {
 }
 
 #[test]
+fn texts_that_would_be_one_number_stay_two_settings() {
+    let place = Place::new();
+    place.file("sets.csv", "set,seed,acc\n1.1,1,0.9\n1.1,2,0.8\n1.10,1,0.3\n1.10,2,0.2\n");
+    let answer = place
+        .bench(&["import", "sets.csv", "--axes", "set", "--metric", "acc", "--repeat", "seed"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(
+        answer
+            .stderr
+            .contains("`set` is read as texts, because `1.1` and `1.10` would be the same"),
+        "{}",
+        answer.stderr
+    );
+    let cells = place.read("results/sets/tables/cells.csv");
+    let means: Vec<f64> =
+        column(&cells, "acc_mean").iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(means.len(), 2, "{cells}");
+    assert!((means[0] - 0.85).abs() < 1e-9 && (means[1] - 0.25).abs() < 1e-9, "{cells}");
+}
+
+#[test]
 fn json_gives_what_csv_gives_and_cells_need_not_be_a_product() {
     let place = Place::new();
     let rows = [

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::super::arguments::ImportArguments;
 use crate::base::{MetricName, Range, Unit};
 use crate::spec::value::Value;
-use crate::tables::ForeignTable;
+use crate::tables::{ForeignTable, Lookalikes};
 
 /// Trials of a table.
 pub(super) struct Rows {
@@ -70,15 +70,27 @@ impl Rows {
         for typed in &arguments.metric {
             metrics.push(declared(table, typed, arguments, &mut notes)?);
         }
-        let cell_of = |row: &[Option<Value>]| -> Vec<Value> {
+        let of_axis = |column: usize| table.lookalikes.iter().find(|it| it.column == column);
+        for (name, column) in &axes {
+            if let Some(Lookalikes { example: [one, other], .. }) = of_axis(*column) {
+                notes.push(format!(
+                    "`{name}` is read as texts, because `{one}` and `{other}` would be the same number"
+                ));
+            }
+        }
+        let cell_of = |index: usize, row: &[Option<Value>]| -> Vec<Value> {
+            let value = |column: usize| match of_axis(column) {
+                Some(texts) => texts.texts[index].clone(),
+                None => row[column].clone(),
+            };
             let none = || Value::Text(NONE.to_owned());
-            axes.iter().map(|(_, column)| row[*column].clone().unwrap_or_else(none)).collect()
+            axes.iter().map(|(_, column)| value(*column).unwrap_or_else(none)).collect()
         };
         let mut cells: Vec<Vec<Value>> = Vec::new();
         let mut indices = HashMap::new();
         let mut of_rows = Vec::new();
-        for row in &table.rows {
-            let cell = cell_of(row);
+        for (index, row) in table.rows.iter().enumerate() {
+            let cell = cell_of(index, row);
             let place = *indices.entry(key(cell.iter().map(Some))).or_insert_with(|| {
                 cells.push(cell);
                 cells.len() - 1

@@ -223,6 +223,15 @@ fn no_image(
             )
             .hinting(hint)
         }
+        ColumnProblem::Gap { there, missing } => LoadError::content(
+            path,
+            format!(
+                "{}{beside} whose numbers leave out {missing} between the first and the last",
+                counted(there, "column")
+            ),
+            "a column for every pixel",
+        )
+        .hinting("if they are numbered by something else than pixels, name them otherwise"),
         ColumnProblem::NotSquare(count) => {
             let found = if names.len() == 1 && count == 1 {
                 format!("one column, {}", shown(names[0]))

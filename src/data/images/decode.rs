@@ -20,7 +20,7 @@ use zune_jpeg::JpegDecoder;
 
 use super::decoded::{Decoded, Undecodable, check_pixels, upright};
 use super::format::{Format, READ, name_of_unread};
-use super::tiff;
+use super::{pnm, tiff};
 use crate::data::error::LoadError;
 use crate::spec::settings::LimitSettings;
 
@@ -69,7 +69,11 @@ fn decode_any(bytes: &[u8], limits: &LimitSettings) -> Result<Decoded, Undecodab
             decode_by(GifDecoder::new(cursor())?, is_animated, limits)
         }
         Some(Format::Bmp) => decode_by(BmpDecoder::new(cursor())?, false, limits),
-        Some(Format::Pnm) => decode_by(PnmDecoder::new(cursor())?, false, limits),
+        Some(Format::Pnm) => {
+            let decoded = decode_by(PnmDecoder::new(cursor())?, false, limits)?;
+            pnm::check(bytes)?;
+            Ok(decoded)
+        }
     }
 }
 

@@ -288,7 +288,17 @@ impl Entries {
                 name.starts_with('.') || OF_SYSTEMS.contains(&name.to_lowercase().as_str());
             match () {
                 () if is_hidden => entries.hidden.push(path),
-                () if path.is_dir() => entries.folders.push(path),
+                () if path.is_dir() => {
+                    if path.file_name().is_some_and(|name| name.to_str().is_none()) {
+                        return Err(LoadError::content(
+                            folder,
+                            format!("a folder whose name is not UTF-8, `{name}`"),
+                            "names in UTF-8",
+                        )
+                        .hinting("rename it: two such names could be taken for one class"));
+                    }
+                    entries.folders.push(path);
+                }
                 () => entries.files.push(path),
             }
         }

@@ -7,6 +7,7 @@ mod folder;
 mod format;
 mod grey;
 mod pictures;
+mod pnm;
 mod resize;
 mod tiff;
 
