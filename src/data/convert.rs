@@ -153,9 +153,12 @@ fn table(dataset: &Dataset, indices: &[u32], with_labels: bool) -> String {
     let mut text = String::with_capacity((indices.len() + 1) * pixels * 3);
     let label = if with_labels { "label," } else { "" };
     // The number alone would say nothing of the shape of images that are not square.
-    let name = |pixel: usize| match height == width {
-        true => format!("pixel{pixel}"),
-        false => format!("pixel{}x{}", pixel / width, pixel % width),
+    let name = |pixel: usize| {
+        if height == width {
+            format!("pixel{pixel}")
+        } else {
+            format!("pixel{}x{}", pixel / width, pixel % width)
+        }
     };
     let names: Vec<String> = (0..pixels).map(name).collect();
     let line = |text: &mut String, first: &str, rest: &str| {

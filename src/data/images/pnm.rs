@@ -27,16 +27,8 @@ struct Found {
 fn read(bytes: &[u8]) -> Option<Found> {
     let mut words = Words { bytes, at: 2 };
     let kind = *bytes.get(1)?;
-    let (width, height, channels, maximum) = match kind {
-        b'7' => words.of_pam()?,
-        _ => {
-            let (width, height) = (words.number()?, words.number()?);
-            let has_maximum = !matches!(kind, b'1' | b'4');
-            let maximum = if has_maximum { words.number()? } else { 1 };
-            let channels = if matches!(kind, b'3' | b'6') { 3 } else { 1 };
-            (width, height, channels, maximum)
-        }
-    };
+    let (width, height, channels, maximum) =
+        if kind == b'7' { words.of_pam()? } else { words.of_others(kind)? };
     let values = width.checked_mul(height)?.checked_mul(channels)?;
     let above = |value: &u64| *value > maximum;
     let (found, rest) = if matches!(kind, b'1'..=b'3') {
@@ -110,6 +102,15 @@ impl Words<'_> {
             self.skip_spaces();
             self.at += 1;
         }
+    }
+
+    /// Returns width, height, channels and maximum of a header of numbers.
+    fn of_others(&mut self, kind: u8) -> Option<(u64, u64, u64, u64)> {
+        let (width, height) = (self.number()?, self.number()?);
+        let has_maximum = !matches!(kind, b'1' | b'4');
+        let maximum = if has_maximum { self.number()? } else { 1 };
+        let channels = if matches!(kind, b'3' | b'6') { 3 } else { 1 };
+        Some((width, height, channels, maximum))
     }
 
     /// Returns width, height, depth and maximum of a header of lines, and stands at the pixels.
