@@ -2,6 +2,7 @@
 
 use dfdx::tensor::Cpu;
 
+use super::super::device::build_with;
 use super::super::dropout::DropoutMask;
 use super::super::geometry::Volume;
 use super::super::network::{Network, StepInput, StepResult};
@@ -10,7 +11,7 @@ use super::super::testing::against::{Tolerance, cases, compare, random_case};
 use super::super::testing::{
     Silent, conv, dense, every_layer, job, optimizers, quarters, settings, splits, without_times,
 };
-use super::super::{CpuKernels, DeviceChoice, Engine, build_with};
+use super::super::{CpuKernels, DeviceChoice, Engine};
 use super::source::Held;
 use super::*;
 use crate::base::{MetricName, Seed, SeedPath};
