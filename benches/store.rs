@@ -6,6 +6,8 @@
 //! compare; wall times depend on what else the machine does.
 #![expect(clippy::print_stdout, reason = "a benchmark reports to the terminal")]
 
+mod process;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -15,6 +17,7 @@ use gridbench::record::{
     EpochRecord, MemberRecord, MemberSummary, Outcome, Selection, TrialRecord,
 };
 use gridbench::store::{Finished, ManifestDraft, Repeats, Store};
+use process::{peak_bytes, processor_time};
 
 const EXPERIMENT: &str = r#"
 name = "big"
@@ -99,15 +102,15 @@ fn of_the_reader(folder: &Path) {
         println!("{TRIALS} trials written in {:.1} s", began.elapsed().as_secs_f64());
     }
     let began = Instant::now();
-    let before = processor_seconds();
+    let before = spent();
     let store = Store::open_reader(&folder).expect("the folder opens");
     println!(
         "{} members, {} trials opened in {:.2} s, {:.2} s of processor time, {} MB at most",
         store.members().len(),
         store.trials().len(),
         began.elapsed().as_secs_f64(),
-        processor_seconds() - before,
-        peak_megabytes()
+        spent() - before,
+        peak_bytes().unwrap_or_default() / 1_000_000
     );
 }
 
@@ -181,17 +184,7 @@ fn fill(folder: &Path) {
     writer.flush(last.expect("there are trials")).expect("a flush");
 }
 
-fn processor_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = text.rsplit_once(") ").map_or("", |(_, after)| after);
-    let fields: Vec<f64> = after.split(' ').filter_map(|word| word.parse().ok()).collect();
-    // User and system time in hundredths of a second; the state before them is no number.
-    fields.get(10).copied().unwrap_or(0.0) / 100.0 + fields.get(11).copied().unwrap_or(0.0) / 100.0
-}
-
-fn peak_megabytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024 / 1_000_000
+/// Returns the processor time so far, in seconds.
+fn spent() -> f64 {
+    processor_time().unwrap_or_default().as_secs_f64()
 }

@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stdout, reason = "a campaign tells how far it is")]
 
+#[path = "../benches/process/mod.rs"]
+mod process;
 #[path = "readers.rs"]
 mod readers;
 
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use gridbench_stats::Draws;
+use process::{peak_bytes, processor_time};
 use readers::{READERS, Reader, WAY};
 
 /// Inputs that were new, at most.
@@ -134,7 +137,7 @@ fn campaign(name: &str, read: Reader, time: Duration, seed: u64) -> usize {
         "{name:<16}{inputs:>10}{:>8}{broken:>8}{:>8.1} s{:>10}{:>9.1}",
         ways.len(),
         slowest.as_secs_f64(),
-        peak_mebibytes(),
+        peak_bytes().map_or_else(|| "unknown".to_owned(), |bytes| (bytes >> 20).to_string()),
         so_far().as_secs_f64() / 60.0
     );
     broken
@@ -205,23 +208,4 @@ fn lines(bytes: &mut Vec<u8>, draws: &mut Draws) {
         parts.remove(draws.index(parts.len()));
     }
     *bytes = parts.join(&b'\n');
-}
-
-/// Returns the processor time that this process has spent, in all threads.
-fn processor_time() -> Option<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program, in parentheses, may hold spaces.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
-    let [user, system] = ticks[..] else { return None };
-    // Linux shows ticks of a hundredth of a second, whatever the kernel counts by.
-    Some(Duration::from_millis(10 * (user + system)))
-}
-
-/// Returns the most memory that this process held so far.
-fn peak_mebibytes() -> String {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    kibibytes.map_or_else(|| "unknown".to_owned(), |kibibytes| (kibibytes >> 10).to_string())
 }

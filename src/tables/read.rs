@@ -7,7 +7,7 @@ use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
 use super::files::{Problem, TablesError, read_frame};
 use super::frames::fixed_columns;
-use crate::base::{CellId, Metric};
+use crate::base::{CellId, Metric, Metrics};
 use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{
@@ -298,6 +298,7 @@ impl Table<'_> {
         }
         for (row, index) in indices.into_iter().enumerate() {
             let index = index.ok_or_else(|| self.wrong(&Texts::of(&names), row, A_CELL))?;
+            let mut known = Vec::with_capacity(metrics.len());
             let mut values = Vec::with_capacity(metrics.len());
             for (metric, numbers) in &mut metrics {
                 let Some(value) = numbers.next().flatten() else { continue };
@@ -305,13 +306,14 @@ impl Table<'_> {
                     let texts = self.texts(&metric.name.column())?;
                     return Err(self.wrong(&texts, row, "a value it can have"));
                 }
-                values.push((metric.name.clone(), value));
+                known.push(metric.name.clone());
+                values.push(value);
             }
             cells[index].trials.push(TrialRow {
                 repeat: repeats[row],
                 id: ids.next().flatten().unwrap_or_default().to_owned(),
                 outcome: outcomes[row],
-                metrics: values.into_iter().collect(),
+                metrics: Metrics::of(known, values),
                 reason: reasons.values[row].clone(),
                 path: paths.as_ref().and_then(|paths| paths.values[row].clone()),
             });
