@@ -5,7 +5,6 @@
 //! bounds. What is protected by a checksum is sealed here, so that the mutation is not the first thing
 //! that is found. What was read is used as the program would: rendered, checked, predicted with.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -68,12 +67,6 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("a file");
 }
 
-thread_local! {
-    /// The kinds of messages of this call, as a hash: what a driver without instrumentation can see of
-    /// the way that an input took.
-    pub(crate) static WAY: Cell<u64> = const { Cell::new(0) };
-}
-
 /// A refusal, with all of its causes.
 fn told(error: &dyn Error) {
     let mut words = error.to_string();
@@ -85,13 +78,9 @@ fn told(error: &dyn Error) {
     heard(&words);
 }
 
-/// What is said must be printable, like everything. What stands in quotes is of this input alone.
+/// What is said must be printable, like everything.
 fn heard(words: &str) {
-    let kind = words.split('`').step_by(2).flat_map(str::chars).filter(char::is_ascii_alphabetic);
-    let kind = kind
-        .fold(WAY.get(), |hash, letter| (hash ^ u64::from(letter)).wrapping_mul(0x0100_0000_01B3));
-    WAY.set(kind);
-    let mut printing = Printing { colors: false, commands: false, at_line_start: true };
+    let mut printing = Printing { colors: false, commands: false, at_line_start: true, hashes: 0 };
     assert!(!printable(words, &mut printing).contains('\u{1b}'));
 }
 

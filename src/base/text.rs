@@ -88,7 +88,7 @@ pub(crate) fn markup(text: &str) -> String {
 /// [`printable`] does what is printed; `commands` says whether lines may begin with `::`.
 #[must_use]
 pub(crate) fn harmless(text: &str, commands: bool) -> String {
-    printable(text, &mut Printing { colors: false, commands, at_line_start: true })
+    printable(text, &mut Printing { colors: false, commands, at_line_start: true, hashes: 0 })
 }
 
 /// What [`printable`] lets through besides text, and where it stands.
@@ -100,6 +100,8 @@ pub struct Printing {
     pub commands: bool,
     /// Whether nothing but spaces was printed on the current line.
     pub at_line_start: bool,
+    /// How many `#` were printed last.
+    pub hashes: usize,
 }
 
 /// The escape codes that `bench` itself uses.
@@ -121,12 +123,13 @@ pub fn printable(text: &str, printing: &mut Printing) -> String {
         {
             out.push_str(color);
             rest = &rest[color.len()..];
+            printing.hashes = 0;
             continue;
         }
         rest = &rest[c.len_utf8()..];
         let is_command = printing.at_line_start && !printing.commands && c == ':';
         let ends_in_command = is_command && (rest.is_empty() || rest.starts_with(':'))
-            || c == '[' && out.ends_with("##");
+            || c == '[' && printing.hashes >= 2;
         if ends_in_command || !is_printable(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(out, "\\u{unit:04x}").expect("text takes what is written to it");
@@ -135,6 +138,7 @@ pub fn printable(text: &str, printing: &mut Printing) -> String {
             out.push(c);
         }
         printing.at_line_start = c == '\n' || printing.at_line_start && c.is_whitespace();
+        printing.hashes = if c == '#' { printing.hashes + 1 } else { 0 };
     }
     out
 }
@@ -188,7 +192,8 @@ pub(crate) fn markdown_prose(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: Printing = Printing { colors: false, commands: false, at_line_start: true };
+    const PLAIN: Printing =
+        Printing { colors: false, commands: false, at_line_start: true, hashes: 0 };
 
     #[test]
     fn nothing_printed_moves_a_cursor_or_turns_a_line_around() {
@@ -215,6 +220,8 @@ mod tests {
         );
         assert!(!printing.at_line_start);
         assert_eq!(printable("::x", &mut printing), "::x", "the line goes on");
+        let parts = ["#", "#", "[add-mask]x"].map(|part| printable(part, &mut printing));
+        assert_eq!(parts.concat(), "##\\u005badd-mask]x", "written in parts");
         let mut own = Printing { commands: true, ..PLAIN };
         assert_eq!(printable("::error::x\n", &mut own), "::error::x\n");
     }

@@ -22,7 +22,7 @@ static CLOSED: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// What passes on standard output, and where it stands.
 static PRINTING: Mutex<Printing> =
-    Mutex::new(Printing { colors: false, commands: false, at_line_start: true });
+    Mutex::new(Printing { colors: false, commands: false, at_line_start: true, hashes: 0 });
 
 /// Writes a line to standard error, as `eprintln!` would.
 macro_rules! say {
@@ -47,7 +47,7 @@ pub(super) fn allow_colors(colors: bool) {
 
 /// Writes a line to standard error; one that cannot be written has no reader.
 pub(super) fn complain(line: Arguments<'_>) {
-    let mut printing = Printing { at_line_start: true, ..*lock(&PRINTING) };
+    let mut printing = Printing { at_line_start: true, hashes: 0, ..*lock(&PRINTING) };
     let line = printable(&format!("{line}\n"), &mut printing);
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }

@@ -58,8 +58,18 @@ pub(super) fn section(
     let samples: Vec<Vec<f64>> =
         results.cells.iter().map(|cell| cell.sample(&metric.name)).collect();
     let (histogram_edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
-    let marks = Marks::of(results, metric, &grids);
-    let findings = findings(results, &marks, &samples, metric);
+    // What compares cells, beside what each cell is by itself.
+    let ((marks, findings), (lines, cost)) = rayon::join(
+        || {
+            let marks = Marks::of(results, metric, &grids);
+            let findings = findings(results, &marks, &samples, metric);
+            (marks, findings)
+        },
+        || {
+            let lines = (0..results.cells.len()).map(|index| line(results, index, metric));
+            (lines.collect::<Vec<CellLine>>(), cost::cost(results, &axes))
+        },
+    );
     let comparisons = match findings.best {
         Some(best) if depth >= Depth::Full => {
             versus_best::against_best(metric, best.cell, &samples)
@@ -68,14 +78,16 @@ pub(super) fn section(
     };
     let is_charted = depth >= Depth::Charts;
     let listed = is_charted && samples.iter().map(Vec::len).sum::<usize>() <= LISTED_TRIALS;
-    let cells: Vec<CellLine> = (0..results.cells.len())
-        .map(|index| CellLine {
+    let cells: Vec<CellLine> = lines
+        .into_iter()
+        .enumerate()
+        .map(|(index, line)| CellLine {
             inseparable_from_best: marks.overall.members[index],
             inseparable_in_grid: marks.in_grid[index],
             histogram: histograms.get(index).cloned().unwrap_or_default(),
             trials: if listed { samples[index].clone() } else { Vec::new() },
             against_best: comparisons[index],
-            ..line(results, index, metric)
+            ..line
         })
         .collect();
     let counts = total(&cells);
@@ -114,7 +126,7 @@ pub(super) fn section(
             Vec::new()
         },
         curves: if is_charted { curves::curves(results) } else { Vec::new() },
-        cost: cost::cost(results, &axes),
+        cost,
         trade_off: view.tolerance.as_ref().and_then(|asked| trade_off(results, &marks, asked)),
         order: order(results, &cells, view),
         is_full: view.full,

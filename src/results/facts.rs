@@ -177,7 +177,12 @@ impl Origin {
     }
 }
 
+/// Returns what decides which images a repeat holds; absent where the repeats of two cells, or of two
+/// results, need not be the same.
 fn split_seed(experiment: &Experiment) -> Option<SplitSeed> {
+    if experiment.is_imported() {
+        return experiment.imported_repeats().map(SplitSeed::Fixed);
+    }
     let varies = |key: &str| ["dataset", "dataset.split", "dataset.split.seed"].contains(&key);
     let is_varied = experiment.grids.iter().any(|grid| {
         let axes = grid.axes.iter().chain(grid.zips.iter().flatten());

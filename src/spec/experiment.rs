@@ -90,12 +90,22 @@ pub enum StoredPredictions {
     None,
 }
 
+/// The variable of an import that says which repeats there are: those of two imports pair where it is equal.
+pub(crate) const IMPORTED_REPEATS: &str = "REPEATS";
+
 impl Experiment {
     /// Returns whether its numbers were made elsewhere and imported.
     #[must_use]
     pub(crate) fn is_imported(&self) -> bool {
         let TrainerSettings::Command(command) = &self.base.trainer else { return false };
         command.command.texts().take(2).eq(["bench", "import"])
+    }
+
+    /// Returns what the repeats of an import are called, as a number, where cells share them.
+    pub(crate) fn imported_repeats(&self) -> Option<u64> {
+        let TrainerSettings::Command(command) = &self.base.trainer else { return None };
+        let digest = command.environment.get(IMPORTED_REPEATS)?;
+        u64::from_str_radix(digest.get(..16)?, 16).ok()
     }
 
     /// Returns the declaration of the metric that the report is about.

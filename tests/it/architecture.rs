@@ -36,7 +36,7 @@ const MODULES: &[(&str, &[&str], &[&str])] = &[
     (
         "report",
         &["base", "spec", "record", "store", "results", "tables"],
-        &["base64", "unicode_width"],
+        &["base64", "rayon", "unicode_width"],
     ),
     ("check", &["base", "spec", "record", "results"], &[]),
     (

@@ -145,3 +145,28 @@ fn a_parquet_file_of_an_optuna_study_is_read_its_dates_left_out() {
     assert_eq!(column(&cells, "hyperparameters.optimizer"), ["adam", "sgd", "adam", "sgd"]);
     assert_eq!(column(&cells, "n_trials"), ["4", "5", "7", "7"]);
 }
+
+/// Whether `bench check --json` pairs a table with one whose rows are in the same order.
+fn are_paired(place: &Place, old: &str, new: &str, repeat: &[&str]) -> bool {
+    for (file, seeds) in [("old.csv", old), ("new.csv", new)] {
+        let rows = seeds.split(' ').zip(["0.90", "0.91", "0.92", "0.93", "0.94", "0.95"]);
+        let cell = |lr: &str| -> String {
+            rows.clone().map(|(seed, acc)| format!("{lr},{seed},{acc}\n")).collect()
+        };
+        place.file(file, format!("lr,seed,acc\n{}{}", cell("0.1"), cell("0.2")));
+        place.done(&[&["import", file, "--axes", "lr", "--metric", "acc"], repeat].concat());
+    }
+    place.done(&["baseline", "results/old", "--output", "old.json"]);
+    let shown = place.done(&["check", "results/new", "--baseline", "old.json", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    report["is-paired"].as_bool().unwrap_or_else(|| panic!("{shown}"))
+}
+
+#[test]
+fn two_imports_pair_where_they_hold_the_same_seeds_and_nowhere_else() {
+    let (seeds, by_seed) = ("1 2 3 4 5 6", &["--repeat", "seed"][..]);
+    assert!(are_paired(&Place::new(), seeds, seeds, by_seed));
+    assert!(!are_paired(&Place::new(), seeds, "7 8 9 10 11 12", by_seed));
+    // Tables are often sorted by what was measured: the order of their rows pairs nothing.
+    assert!(!are_paired(&Place::new(), seeds, seeds, &[]));
+}

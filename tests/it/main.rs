@@ -14,6 +14,7 @@ mod duels;
 mod escalating;
 mod formats;
 mod gate;
+mod gate_rows;
 mod hazards;
 mod hostile;
 mod hostile_gate;

@@ -28,7 +28,13 @@ pub struct Baseline {
 /// Says why samples are no baseline.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
-    /// The text is not JSON, or a field is missing or of another type.
+    /// There is nothing in it.
+    #[error("the file is empty; write a baseline with `bench baseline DIR --output FILE`")]
+    NoText,
+    /// The text is none of JSON.
+    #[error("the file is no baseline: it is not JSON; name a file that `bench baseline` wrote")]
+    NotJson,
+    /// The text is not whole JSON, or a field is missing or of another type.
     #[error("the baseline is damaged: {0}; write it again with `bench baseline`")]
     Json(#[from] serde_json::Error),
     /// The file is JSON, but does not say what.

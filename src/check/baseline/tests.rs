@@ -133,6 +133,8 @@ fn a_byte_order_mark_is_no_damage_and_other_json_is_told_from_damage() {
 fn every_damage_is_named() {
     let text = baseline().to_text();
     let messages: Vec<String> = [
+        "\n".to_owned(),
+        "accuracy: 0.98".to_owned(),
         text[..text.len() / 2].to_owned(),
         text.replace("gridbench-baseline", "gridbench-manifest"),
         text.replace("\"version\": 2,", "\"version\": 3,"),
@@ -145,6 +147,8 @@ fn every_damage_is_named() {
     .map(|text| Baseline::from_text(text).unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
+    the file is empty; write a baseline with `bench baseline DIR --output FILE`
+    the file is no baseline: it is not JSON; name a file that `bench baseline` wrote
     the baseline is damaged: EOF while parsing a value at line 24 column 2; write it again with `bench baseline`
     the file says it is `gridbench-manifest`, expected `gridbench-baseline`; name a file that `bench baseline` wrote
     the baseline has version 3, this `bench` reads versions up to 2; use the `bench` that wrote it or write it again with `bench baseline`

@@ -84,6 +84,13 @@ struct DocumentCell1 {
 pub(super) fn read(text: &str) -> Result<Baseline, BaselineError> {
     // Editors on Windows put a byte-order mark in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if !text.trim_start().starts_with(['{', '[', '"']) {
+        return Err(if text.trim().is_empty() {
+            BaselineError::NoText
+        } else {
+            BaselineError::NotJson
+        });
+    }
     let json: serde_json::Value = serde_json::from_str(text)?;
     if json.get("format").is_none_or(|format| !format.is_string()) {
         return Err(BaselineError::Other);

@@ -14,7 +14,7 @@ const LONGEST: usize = 4_000;
 
 /// Makes lines for a terminal none that the runner takes for commands.
 pub(super) fn lines_without_commands(text: &str) -> String {
-    let mut printing = Printing { colors: false, commands: false, at_line_start: true };
+    let mut printing = Printing { colors: false, commands: false, at_line_start: true, hashes: 0 };
     printable(text, &mut printing)
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use super::super::arguments::ImportArguments;
-use crate::base::{MetricName, Range, Unit};
+use crate::base::{Digest, MetricName, Range, Unit, digest_of};
+use crate::spec::experiment::IMPORTED_REPEATS;
 use crate::spec::value::Value;
 use crate::tables::{ForeignTable, Lookalikes};
 
@@ -19,6 +20,8 @@ pub(super) struct Rows {
     /// Repeats of every cell.
     counts: Vec<u32>,
     metrics: Vec<Declared>,
+    /// What the repeats are called, as a number; absent where they are numbered in the order of the rows.
+    repeats: Option<Digest>,
     /// Values, or why there are none, by cell and repeat.
     pub(super) trials: HashMap<(String, u32), Result<BTreeMap<MetricName, f64>, String>>,
     /// What was assumed.
@@ -97,7 +100,7 @@ impl Rows {
             });
             of_rows.push(place);
         }
-        let repeats = repeats(table, arguments, &of_rows, cells.len(), &mut notes)?;
+        let (repeats, called) = repeats(table, arguments, &of_rows, cells.len(), &mut notes)?;
         let (mut counts, mut trials) = (vec![0; cells.len()], HashMap::new());
         for (index, (place, repeat)) in of_rows.iter().zip(repeats).enumerate() {
             counts[*place] = counts[*place].max(repeat + 1);
@@ -108,7 +111,7 @@ impl Rows {
             arguments.file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into());
         let name = arguments.name.clone().unwrap_or_else(|| plain(&stem));
         let axes = axes.into_iter().map(|(name, _)| name).collect();
-        Ok(Self { name, axes, cells, counts, metrics, trials, notes })
+        Ok(Self { name, axes, cells, counts, metrics, repeats: called, trials, notes })
     }
 
     /// Returns the fewest repeats of a cell.
@@ -132,6 +135,9 @@ impl Rows {
         line(format!("name = {}\nrepeats = {}", quoted(&self.name), self.fewest()));
         line("[trainer]\nengine = \"command\"".to_owned());
         line(format!("command = [\"bench\", \"import\", {}]", quoted(&braced(&shown))));
+        if let Some(called) = self.repeats {
+            line(format!("environment = {{ {IMPORTED_REPEATS} = \"{called}\" }}"));
+        }
         for metric in &self.metrics {
             let direction = if metric.is_minimized { "minimize" } else { "maximize" };
             line(format!("[metrics.{}]\nunit = {}", metric.name, quoted(metric.unit.name())));
@@ -227,15 +233,16 @@ fn declared(
     Ok(Declared { name, column, unit, is_minimized })
 }
 
-/// Returns the repeat of every row: repeats of equal values of its column are equal in all cells, so that
-/// they pair, or the order of the rows of a cell where there is no such column.
+/// Returns the repeat of every row, and what all repeats are called: repeats of equal values of its column
+/// are equal in all cells, so that they pair, or the order of the rows of a cell, which pairs nothing, where
+/// there is no such column.
 fn repeats(
     table: &ForeignTable,
     arguments: &ImportArguments,
     of_rows: &[usize],
     cells: usize,
     notes: &mut Vec<String>,
-) -> Result<Vec<u32>, Problem> {
+) -> Result<(Vec<u32>, Option<Digest>), Problem> {
     let mut counts = vec![0_u32; cells];
     let in_order = |counts: &mut Vec<u32>| -> Vec<u32> {
         let next = |place: &usize| {
@@ -245,7 +252,7 @@ fn repeats(
         of_rows.iter().map(next).collect()
     };
     let Some(name) = &arguments.repeat else {
-        return Ok(in_order(&mut counts));
+        return Ok((in_order(&mut counts), None));
     };
     let column = column_of(table, name)?;
     let mut seen: BTreeMap<(usize, String), usize> = BTreeMap::new();
@@ -274,7 +281,8 @@ fn repeats(
     // The first of all, in any number: as `bench run` gives a cell its repeats.
     let order: Vec<&Value> = known.into_iter().collect();
     let is_prefix = |own: &BTreeSet<&Value>| own.iter().zip(&order).all(|(a, b)| a == b);
-    if !by_cell.iter().all(is_prefix) {
+    let is_shared = by_cell.iter().all(is_prefix);
+    if !is_shared {
         notes.push(format!(
             "cells do not have the same values of `{name}`: their repeats are numbered in order, and do not pair by it"
         ));
@@ -283,7 +291,9 @@ fn repeats(
         let value = row[column].as_ref();
         by_cell[*place].iter().position(|own| Some(*own) == value).unwrap_or(0) as u32
     };
-    Ok(table.rows.iter().zip(of_rows).map(rank).collect())
+    let names = || order.iter().map(|name| name.canonical()).collect::<Vec<_>>().join("\n");
+    let called = is_shared.then(|| digest_of(names().as_bytes()));
+    Ok((table.rows.iter().zip(of_rows).map(rank).collect(), called))
 }
 
 /// Returns the numbers of a row, or why it has none.
