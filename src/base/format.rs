@@ -16,7 +16,7 @@ pub(crate) struct Format {
 }
 
 /// `bench report --format json`.
-pub(crate) const REPORT: Format = Format { name: "gridbench-report", version: 2 };
+pub(crate) const REPORT: Format = Format { name: "gridbench-report", version: 3 };
 /// `bench compare --format json`.
 pub(crate) const COMPARISON: Format = Format { name: "gridbench-comparison", version: 2 };
 /// `bench confirm --format json`.

@@ -19,7 +19,7 @@ use crate::data::{
     self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
 };
 use crate::engine::{self, DeviceChoice};
-use crate::report::{grouped, whole, wrap_text};
+use crate::report::{counted, grouped, whole, wrap_text};
 use crate::session::{Images, LoadedExperiment, data_folders, download_folder, is_experiment_file};
 use crate::spec::Document;
 use crate::spec::settings::{AugmentSettings, DatasetSettings};
@@ -269,7 +269,8 @@ fn preview(arguments: &DataPreviewArguments) -> Result<Exit, Failure> {
         Some((_, Some(cell))) => format!(", varied as in cell `{cell}`"),
         _ => String::new(),
     };
-    say!("{} images drawn to `{}`{like}", arguments.count, arguments.output.display());
+    let drawn = counted(arguments.count, "image");
+    say!("{drawn} drawn to `{}`{like}", arguments.output.display());
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ use super::failure::{Exit, Failure};
 use super::model_arguments::PredictArguments;
 use super::run::engine_on;
 use crate::data::{self, GalleryImage, ImageShape, Input, InputSettings, csv_cell};
+use crate::report::counted;
 use crate::session::{Answers, models_at};
 use crate::store::atomic;
 
@@ -48,13 +49,9 @@ pub(super) fn predict(arguments: &PredictArguments) -> Result<Exit, Failure> {
         .filter(|&image| answers.classes[image] != usize::from(input.images.labels[image]))
         .count();
     say!(
-        "{} images predicted by {}{}",
-        answers.classes.len(),
-        if models.len() == 1 {
-            "one network".to_owned()
-        } else {
-            format!("{} networks", models.len())
-        },
+        "{} predicted by {}{}",
+        counted(answers.classes.len(), "image"),
+        counted(models.len(), "network"),
         arguments.output.as_ref().map_or(String::new(), |path| format!(" to `{}`", path.display())),
     );
     if input.is_labelled {
@@ -154,6 +151,6 @@ fn draw(
         return Ok(());
     }
     write(path, &data::gallery(&input.images, &images, COLUMNS)?)?;
-    say!("{} images drawn to `{}`", images.len(), path.display());
+    say!("{} drawn to `{}`", counted(images.len(), "image"), path.display());
     Ok(())
 }

@@ -80,7 +80,10 @@ fn with_evidence(
 ) -> Result<(ExperimentResults, Option<Predicted>, View), Failure> {
     let mut reading = Reading::open(folder)?;
     ask(&mut reading.results.facts.report);
-    let view = narrow(&mut reading.results, &arguments.view)?;
+    let view = View {
+        folder: Some(folder.display().to_string()),
+        ..narrow(&mut reading.results, &arguments.view)?
+    };
     // Stored predictions know cells by their index in the whole experiment.
     if view.narrowed.is_some() || !shows(&reading.results) {
         return Ok((reading.results, None, view));

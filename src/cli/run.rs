@@ -147,10 +147,10 @@ fn finish(arguments: &RunArguments, terminal: Terminal, plan: &Plan, finished: &
             count => format!(", {count} of them again because their stored files were lost"),
         };
         say!(
-            "{} members trained{reused}{repaired}; {} of {} trials completed; tables and report in `{}`",
-            summary.members_trained,
+            "{} trained{reused}{repaired}; {} of {} completed; tables and report in `{}`",
+            counted(summary.members_trained, "member"),
             summary.trials_completed,
-            plan.trials.len(),
+            counted(plan.trials.len(), "trial"),
             folder.display(),
         );
     }
@@ -164,16 +164,20 @@ fn finish(arguments: &RunArguments, terminal: Terminal, plan: &Plan, finished: &
         return Exit::TrialsFailed;
     }
     if summary.interrupted {
-        say!("interrupted: {} trials are left; run it again to go on", summary.trials_outstanding);
+        let left = match summary.trials_outstanding {
+            1 => "1 trial is".to_owned(),
+            several => format!("{several} trials are"),
+        };
+        say!("interrupted: {left} left; run it again to go on");
         return Exit::Interrupted;
     }
     let reasons = folder.join("tables/trials.csv");
     if summary.trials_failed > 0 {
         say!(
-            "error: {} of {} trials failed\n  hint: the reasons stand in `{}`; try them again with \
+            "error: {} of {} failed\n  hint: the reasons stand in `{}`; try them again with \
              `--retry-failed`",
             summary.trials_failed,
-            plan.trials.len(),
+            counted(plan.trials.len(), "trial"),
             reasons.display(),
         );
         return Exit::TrialsFailed;

@@ -52,10 +52,15 @@ pub(super) fn narrow(
         let (_, cells) =
             results.choose(selector).map_err(|error| Failure::input(error.to_string()))?;
         results.keep(&cells);
+        let (are_shown, them) = if cells.len() == 1 {
+            ("is shown, the one", "it")
+        } else {
+            ("are shown, those", "these")
+        };
         Ok::<String, Failure>(format!(
-            "{} of {} are shown, those with `{selector}`: what is said here is true of these alone",
+            "{} of {} {are_shown} with `{selector}`: what is said here is true of {them} alone",
             crate::report::whole(cells.len()),
-            counted(all, "cell")
+            counted(all, "cell"),
         ))
     });
     Ok(View {
@@ -64,6 +69,7 @@ pub(super) fn narrow(
         top: asked.top.map(|top| top as usize),
         tolerance,
         narrowed: narrowed.transpose()?,
+        folder: None,
     })
 }
 

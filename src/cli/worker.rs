@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use crate::cluster::{Deadline, Identity, Who};
 use crate::engine::Engine;
 use crate::plan::Plan;
-use crate::report;
+use crate::report::{self, counted};
 use crate::session::{
     LoadedExperiment, Session, Training, Working, data_folders, manifest_in, results_folder,
 };
@@ -113,8 +113,8 @@ fn close(
     let failed = closed.summary.trials_failed;
     if failed > 0 {
         say!(
-            "error: {failed} of {} trials failed\n  hint: the reasons stand in `{}`",
-            plan.trials.len(),
+            "error: {failed} of {} failed\n  hint: the reasons stand in `{}`",
+            counted(plan.trials.len(), "trial"),
             folder.join("tables/trials.csv").display()
         );
         return Ok(Exit::TrialsFailed);

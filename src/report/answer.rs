@@ -1,39 +1,94 @@
 //! The sentence that a report begins and ends with: which setting is best, how sure that is, and what
 //! to do next.
 
-use super::document::Section;
+use super::document::{CellLine, Section};
 use super::numbers::counted;
 use super::text::{Presenter, with_spread};
 use crate::base::Split;
+use gridbench_stats::Summary;
 
-/// Returns the sentence; nothing while no trial has completed.
+/// Trials per cell below which a spread is hardly known.
+const ENOUGH_REPEATS: u32 = 3;
+
+/// Returns the sentence; nothing while no trial has ended.
 #[must_use]
 pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
     let section = presenter.section;
-    let best = section.findings.best?;
-    let summary = section.cells[best.cell].summary.as_ref()?;
-    let scale = &presenter.scale;
-    let unit = scale.unit();
-    let seen = if summary.n > 1 {
-        format!("{}{unit} (n = {})", with_spread(scale, summary), summary.n)
-    } else {
-        format!("{}{unit} (n = 1, no spread)", scale.value(summary.mean))
-    };
-    let compared = section.cells.iter().filter(|cell| cell.summary.is_some()).count();
-    if compared < 2 {
-        return Some(format!("{}: {seen}", section.metric.name.words()));
+    let Some(best) = section.findings.best else { return nothing(section) };
+    let cell = &section.cells[best.cell];
+    let seen = seen(presenter, cell, cell.summary.as_ref()?);
+    let place = section.describe(best.cell);
+    if section.cells.len() < 2 {
+        let more = if section.counts.unfinished > 0 { unfinished() } else { String::new() };
+        return Some(format!("{}: {seen}{more}", section.metric.name.words()));
     }
-    let expected = best.expected.map_or_else(String::new, |expected| {
+    if section.compared() < 2 {
+        let all = counted(section.cells.len(), "cell");
+        let more = if section.counts.unfinished > 0 { unfinished() } else { String::new() };
+        return Some(format!("of {all} only {place} has a result: {seen}{more}"));
+    }
+    // Where seeds change nothing, fresh ones give what was seen.
+    let expected = best.expected.filter(|_| !cell.is_deterministic);
+    let expected = expected.map_or_else(String::new, |expected| {
+        let (scale, unit) = (&presenter.scale, presenter.scale.unit());
         format!("; on fresh seeds expect {}{unit}", scale.value(expected))
     });
-    let place = section.describe(best.cell);
-    let hopeless = hopeless(presenter).unwrap_or_default();
     Some(format!(
-        "{hopeless}best mean: {seen} at {place}{expected}; {}; {}",
+        "{}{}: {seen} at {place}{expected}; {}; {}",
+        hopeless(presenter).unwrap_or_default(),
+        section.best_of_what(),
         rivals(section),
         next(section)
     ))
 }
+
+/// Says what was seen in a cell, how often, and what was lost.
+fn seen(presenter: &Presenter<'_>, cell: &CellLine, summary: &Summary) -> String {
+    let (scale, unit) = (&presenter.scale, presenter.scale.unit());
+    let lost = cell.counts.lost_of_planned().map_or_else(String::new, |lost| format!(", {lost}"));
+    match summary.n {
+        1 => format!("{}{unit} (n = 1, no spread{lost})", scale.value(summary.mean)),
+        n if cell.is_deterministic => {
+            format!("{}{unit} (n = {n}, deterministic{lost})", scale.value(summary.mean))
+        }
+        n => format!("{}{unit} (n = {n}{lost})", with_spread(scale, summary)),
+    }
+}
+
+/// Says why there is no best setting; nothing where nothing was tried.
+fn nothing(section: &Section) -> Option<String> {
+    let counts = section.counts;
+    let metric = section.metric.name.words();
+    if counts.completed > 0 {
+        return Some(format!(
+            "no result: {} has no value in {}; choose another metric with `--metrics`",
+            metric,
+            counted(counts.completed, "completed trial")
+        ));
+    }
+    if counts.lost() == 0 {
+        return None;
+    }
+    let next = if counts.unfinished > 0 {
+        unfinished()
+    } else if counts.failed + counts.timed_out > 0 {
+        "; once the cause is gone, `bench run --retry-failed` trains them again".to_owned()
+    } else {
+        "; try other settings".to_owned()
+    };
+    Some(format!(
+        "no result: {} of {} ended without one ({}){next}",
+        counts.lost(),
+        counted(counts.planned, "trial"),
+        counts.ways_lost(),
+    ))
+}
+
+fn unfinished() -> String {
+    format!("; {FINISH}")
+}
+
+const FINISH: &str = "run it again to finish what is missing";
 
 /// Says that so few trials tell no cells apart.
 fn hopeless(presenter: &Presenter<'_>) -> Option<String> {
@@ -55,17 +110,29 @@ fn hopeless(presenter: &Presenter<'_>) -> Option<String> {
 
 /// Says how many other cells may be the best.
 fn rivals(section: &Section) -> String {
-    let findings = &section.findings;
-    let others = section.cells.len() - 1;
-    match findings.best.map_or(0, |best| best.inseparable) {
-        _ if findings.comparisons == 0 => {
+    let others = section.compared() - 1;
+    let which = if section.compared() < section.cells.len() { " with results" } else { "" };
+    if section.findings.comparisons == 0 {
+        return if section.findings.n_max == 1 {
             "a single trial per cell tells no two settings apart".to_owned()
+        } else {
+            "only one cell has more than one trial, so no two settings can be told apart".to_owned()
+        };
+    }
+    let how = if section.is_deterministic() {
+        "every trial of a cell gave the same"
+    } else {
+        "95 % confidence"
+    };
+    match (section.rivals(), others) {
+        (0, 1) => format!("the other cell{which} is worse ({how})"),
+        (0, _) => format!("all {others} other cells{which} are worse ({how})"),
+        (_, 1) => format!("the other cell{which} may be as good or better"),
+        (rivals, all) if rivals == all => {
+            format!("all {others} other cells{which} may be as good or better")
         }
-        0 | 1 if others == 1 => "the other cell is worse (95 % confidence)".to_owned(),
-        0 | 1 => format!("all {others} other cells are worse (95 % confidence)"),
-        2 if others == 1 => "the other cell may be as good or better".to_owned(),
-        marked => {
-            format!("{} of the {others} other cells may be as good or better", marked - 1)
+        (rivals, _) => {
+            format!("{rivals} of the {others} other cells{which} may be as good or better")
         }
     }
 }
@@ -73,26 +140,34 @@ fn rivals(section: &Section) -> String {
 /// Says what to do next.
 fn next(section: &Section) -> String {
     let findings = &section.findings;
-    let on_test = section.metric.split == Some(Split::Test);
-    let marked = findings.best.map_or(0, |best| best.inseparable);
     if section.counts.unfinished > 0 {
-        return "run it again to finish what is missing".to_owned();
+        return FINISH.to_owned();
     }
     if findings.comparisons == 0 {
-        return "set `repeats` to 3 or more".to_owned();
+        return if section.repeats < ENOUGH_REPEATS {
+            format!("set `repeats` to {ENOUGH_REPEATS} or more")
+        } else {
+            "find out why so many trials were lost".to_owned()
+        };
     }
     if findings.hopeless.is_some_and(|found| found.repeats.is_some()) {
         return "set `repeats` to that, or try fewer settings".to_owned();
     }
+    if section.is_deterministic() {
+        return "more seeds tell nothing new".to_owned();
+    }
     let repeats = findings.detectable.filter(|found| found.difference > 0.0);
-    match (marked, repeats) {
-        (2.., Some(found)) => {
-            let half = found.repeats_for_half;
-            format!(
-                "`repeats = {half}` would narrow them down, `bench confirm` tries the best on fresh seeds"
-            )
-        }
-        _ if on_test => "`bench confirm` tries it on fresh seeds before you quote it".to_owned(),
-        _ => "quote its test metric, on which nothing was chosen".to_owned(),
+    if let (1.., Some(found)) = (section.rivals(), repeats) {
+        return format!(
+            "`repeats = {}` would show differences half as large, `bench confirm` tries the best on \
+             fresh seeds",
+            found.repeats_for_half
+        );
+    }
+    let on_validation = section.metric.split == Some(Split::Validation);
+    let test = section.metric.on(Split::Test).filter(|_| on_validation);
+    match test.filter(|name| section.measured(name).is_some()) {
+        Some(test) => format!("quote its {}, on which nothing was chosen", test.words()),
+        None => "`bench confirm` tries it on fresh seeds before you quote it".to_owned(),
     }
 }

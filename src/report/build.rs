@@ -71,8 +71,9 @@ pub(super) fn section(
         },
     );
     let comparisons = match findings.best {
-        Some(best) if depth >= Depth::Full => {
-            versus_best::against_best(metric, best.cell, &samples)
+        Some(best) if depth >= Depth::Full && findings.comparisons > 0 => {
+            let detectable = findings.detectable.map(|found| (found.n, found.difference));
+            versus_best::against_best(metric, best.cell, &samples, &marks.overall, detectable)
         }
         _ => vec![None; samples.len()],
     };
@@ -106,6 +107,7 @@ pub(super) fn section(
     });
     Section {
         name: results.facts.name.clone(),
+        called: results.facts.name.clone(),
         question: results.facts.question.clone(),
         model: results.facts.model.clone(),
         datasets: results.facts.datasets.clone(),
@@ -179,14 +181,25 @@ fn counted_images(results: &ExperimentResults, metric: &Metric) -> Option<usize>
     Some(images as usize)
 }
 
-fn noise(results: &ExperimentResults, metric: &Metric, found: &Summary) -> Option<Noise> {
+fn noise(
+    results: &ExperimentResults,
+    index: usize,
+    metric: &Metric,
+    found: &Summary,
+) -> Option<Noise> {
     let images = counted_images(results, metric)?;
-    let predicted_sd = stats::predicted_accuracy_sd(1.0 - found.mean, images)?;
-    let ratio = found.sd? / predicted_sd;
-    ratio.is_finite().then(|| Noise {
+    // The formula is that of networks trained alone; ensembles vary less.
+    let predicted_sd = stats::predicted_accuracy_sd(1.0 - found.mean, images)
+        .filter(|_| cost::ensemble_size(results, &results.cells[index]) == 1);
+    let ratio = found
+        .sd
+        .zip(predicted_sd)
+        .map(|(sd, predicted)| sd / predicted)
+        .filter(|ratio| ratio.is_finite());
+    Some(Noise {
         predicted_sd,
         ratio,
-        is_unstable: ratio > warnings::UNSTABLE,
+        is_unstable: ratio.is_some_and(|ratio| ratio > warnings::UNSTABLE),
         test_set_interval95: stats::wilson(found.mean * images as f64, images, 0.95),
     })
 }
@@ -222,7 +235,7 @@ fn line(results: &ExperimentResults, index: usize, metric: &Metric) -> CellLine 
         histogram: Vec::new(),
         trials: Vec::new(),
         is_deterministic: is_deterministic(&results.facts.metrics, &metrics),
-        noise: summary.and_then(|found| noise(results, metric, &found)),
+        noise: summary.and_then(|found| noise(results, index, metric, &found)),
         against_best: None,
         metrics,
     }
@@ -263,7 +276,7 @@ fn findings(
         hopeless: detectable.and_then(|found| hopeless(marks, &slices, pooled_sd?, &found)),
         best: best(results, marks, &estimates, metric),
         extreme: extreme(samples, &estimates, metric),
-        spread: spread(results, &slices, metric, pooled_sd),
+        spread: spread(results, samples, metric),
     }
 }
 
@@ -347,17 +360,21 @@ fn extreme(
     Some(Extreme { value: sign * value, of: values().count(), expected: groups.and_then(best) })
 }
 
-fn spread(
-    results: &ExperimentResults,
-    samples: &[&[f64]],
-    metric: &Metric,
-    pooled_sd: Option<f64>,
-) -> Option<Spread> {
+/// Holds the spread of networks trained alone against what the test images explain.
+fn spread(results: &ExperimentResults, samples: &[Vec<f64>], metric: &Metric) -> Option<Spread> {
     let test_images = counted_images(results, metric)?;
-    let values: Vec<f64> = samples.concat();
-    let error = 1.0 - stats::Moments::of(&values)?.mean;
+    let is_single = |index: &usize| cost::ensemble_size(results, &results.cells[*index]) == 1;
+    let single: Vec<&[f64]> = (0..samples.len())
+        .filter(is_single)
+        .map(|index| samples[index].as_slice())
+        .filter(|sample| !sample.is_empty())
+        .collect();
+    let error = 1.0 - stats::Moments::of(&single.concat())?.mean;
     let predicted = stats::predicted_accuracy_sd(error, test_images)?;
-    Some(Spread { predicted, seen: pooled_sd?, test_images: test_images as u64 })
+    let (seen, _) = stats::pooled_sd(&single)?;
+    let all = samples.iter().filter(|sample| !sample.is_empty()).count();
+    let test_images = test_images as u64;
+    Some(Spread { predicted, seen, test_images, is_of_single_networks: single.len() < all })
 }
 
 /// Returns whether all completed trials gave the same results to the bit, losses among them: equal

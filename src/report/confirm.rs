@@ -187,7 +187,11 @@ fn verdict(found: &Confirmation) -> String {
         .cells
         .iter()
         .filter_map(|cell| Some((cell, cell.confirmed?)))
-        .max_by(|a, b| (sign * a.1.mean).total_cmp(&(sign * b.1.mean)));
+        // What was lost may have been the worst of a cell.
+        .max_by(|a, b| {
+            let whole = (a.0.lost == 0).cmp(&(b.0.lost == 0));
+            whole.then((sign * a.1.mean).total_cmp(&(sign * b.1.mean)))
+        });
     let Some((cell, confirmed)) = best else {
         return "Nothing is confirmed: no fresh trial completed.".to_owned();
     };
@@ -218,7 +222,9 @@ fn verdict(found: &Confirmation) -> String {
     );
     text += &luck_of_the_best(found, cell, measured);
     let others = measured - 1;
-    let alike = found.cells.iter().filter(|cell| cell.inseparable_from_best).count() - 1;
+    let is_alike =
+        |other: &&ConfirmedCell| other.inseparable_from_best && !std::ptr::eq(*other, cell);
+    let alike = found.cells.iter().filter(is_alike).count();
     let standing = match (others, alike) {
         (0, _) => String::new(),
         (1, 0) => " It is better than the other one with 95 % confidence.".to_owned(),
@@ -226,14 +232,14 @@ fn verdict(found: &Confirmation) -> String {
             format!(" It is better than the other {others} confirmed with 95 % confidence.")
         }
         (1, _) => {
-            " The other one cannot be told apart from it, so which is best stays open.".to_owned()
+            " The other one may be as good or better, so which is best stays open.".to_owned()
         }
         (_, alike) if alike == others => format!(
-            " The other {others} cannot be told apart from it, so which of them is best stays open."
+            " The other {others} may be as good or better, so which of them is best stays open."
         ),
         (_, alike) => format!(
-            " {alike} of the other {others} cannot be told apart from it, so which of them is best \
-             stays open."
+            " {alike} of the other {others} may be as good or better, so which of them is best stays \
+             open."
         ),
     };
     text += &standing;
@@ -356,8 +362,8 @@ fn table(found: &Confirmation) -> TextTable {
 fn notes(found: &Confirmation) -> Vec<String> {
     let scale = scale(found);
     let mut notes = vec![
-        "● may be the best: with 95 % confidence the best of the chosen cells is among them (Hsu); ± is \
-         the standard deviation, and the intervals hold for all chosen cells at once"
+        "● may be the best: with 95 % confidence the best of the chosen cells with fresh results is one \
+         of them (Hsu); ± is the standard deviation, and the intervals hold for all chosen cells at once"
             .to_owned(),
         "the first estimates chose the cells, so they are too hopeful; the confirmed ones share no \
          seed with them"

@@ -108,7 +108,8 @@ fn trainings(results: &ExperimentResults) -> Vec<Training<'_>> {
     found
 }
 
-fn ensemble_size(results: &ExperimentResults, cell: &CellResults) -> u32 {
+/// Returns how many networks decide together in a cell.
+pub(super) fn ensemble_size(results: &ExperimentResults, cell: &CellResults) -> u32 {
     const KEY: &str = "ensemble.size";
     let axis = results.axis(KEY);
     let value = axis.and_then(|axis| cell.values[axis].as_ref());

@@ -2,14 +2,31 @@
 
 use super::document::{CellLine, Counts, Role};
 use super::layout::{Align, Split, TextColumn, TextTable};
-use super::numbers::{Scale, probability};
+use super::numbers::{Scale, counted, probability};
 use super::pivot::ABSENT;
 use super::spark::spark;
 use super::text::{LOST, Presenter, with_spread};
 use crate::base::{Metric, MetricName, Unit};
 use gridbench_stats::{IntervalMethod, Summary};
 
+/// Says where the list of cells is, where it is left out.
+pub(super) const MORE: &str =
+    "`bench report --full` lists every cell with interval, median, range and histogram";
+
+/// Says where the cells are that the list leaves out.
+#[must_use]
+pub(super) fn more_cells(left_out: usize) -> String {
+    format!("{}: see `tables/cells.csv`", counted(left_out, "more cell"))
+}
+
 impl Presenter<'_> {
+    /// Returns whether texts list what is known of every cell: where that is asked for, or short.
+    #[must_use]
+    pub(super) fn lists_cells(&self) -> bool {
+        let section = self.section;
+        section.is_full || section.cells.len() < 2 || !section.also.is_empty()
+    }
+
     /// Returns one row per cell with everything known of it, at most `limit` rows, and how many
     /// cells are left out.
     #[must_use]
@@ -65,7 +82,7 @@ impl Presenter<'_> {
     }
 
     /// Returns one column per metric that the experiment wants beside the first.
-    fn also_columns(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
+    pub(super) fn also_columns(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
         let column = |metric: &Metric| {
             let of = |cell: &CellLine| cell.metrics.get(&metric.name).copied();
             let spread = cells.iter().copied().filter_map(of).filter_map(|found| found.sd);
@@ -84,7 +101,7 @@ impl Presenter<'_> {
     }
 
     /// Returns the columns that name the cells; axes on one side of the grids share a column.
-    fn cell_keys(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
+    pub(super) fn cell_keys(&self, cells: &[&CellLine]) -> Vec<TextColumn> {
         let axes = &self.section.axes;
         let of_role = |role| (0..axes.len()).filter(|axis| axes[*axis].role == role).collect();
         let is_grid = self.section.grids.iter().any(|grid| grid.columns.is_some());
@@ -129,10 +146,11 @@ impl Presenter<'_> {
         let shown = edges.first().filter(|_| self.section.findings.n_max > 1);
         let histograms = shown.zip(edges.last()).map(|(low, high)| {
             format!(
-                "histograms reach from {} to {} in bins of {}, the same for all cells",
+                "histograms reach from {} to {} in bins of {}{}",
                 self.scale.value(*low),
                 self.scale.value(*high),
-                self.scale.size(edges[1] - low)
+                self.scale.size(edges[1] - low),
+                if self.section.cells.len() > 1 { ", the same for all cells" } else { "" },
             )
         });
         intervals.into_iter().chain(histograms).collect()

@@ -32,6 +32,9 @@ pub(crate) struct ReportDocument {
 pub(crate) struct Section {
     /// Name of the experiment.
     pub name: String,
+    /// The same, with what tells it from another of that name.
+    #[serde(skip)]
+    pub called: String,
     /// What it should answer.
     pub question: Option<String>,
     /// Name of the network.
@@ -184,7 +187,8 @@ pub(crate) struct CellLine {
     pub counts: Counts,
     /// Summary of the report's metric; absent without a completed trial.
     pub summary: Option<Summary>,
-    /// Whether it may be the best: with 95 % confidence the best cell is among these.
+    /// Whether it may be the best: with 95 % confidence the best of the cells with results is among
+    /// these.
     pub inseparable_from_best: bool,
     /// The same among the cells of its own grid.
     pub inseparable_in_grid: bool,
@@ -213,10 +217,10 @@ fn is_false(value: &bool) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Noise {
-    /// √(error / (2 · test images)).
-    pub predicted_sd: f64,
+    /// √(error / (2 · test images)); absent for ensembles, of which the formula says nothing.
+    pub predicted_sd: Option<f64>,
     /// The standard deviation seen over that.
-    pub ratio: f64,
+    pub ratio: Option<f64>,
     /// Whether training adds more spread than 1.5 times that.
     pub is_unstable: bool,
     /// 95 % Wilson interval of the mean on the test images alone.
@@ -273,7 +277,7 @@ pub(crate) struct Detectable {
 pub(crate) struct Best {
     /// Index into the section's cells.
     pub cell: usize,
-    /// Cells that may be the best, itself among them.
+    /// Cells that may be the best.
     pub inseparable: usize,
     /// Its mean without the luck that chose it (empirical Bayes); absent for fewer cells than tell.
     pub expected: Option<f64>,
@@ -299,10 +303,12 @@ pub(crate) struct Extreme {
 pub(crate) struct Spread {
     /// √(error / (2 · test images)).
     pub predicted: f64,
-    /// Pooled standard deviation within cells.
+    /// Pooled standard deviation within the cells of networks that decide alone.
     pub seen: f64,
     /// Test images.
     pub test_images: u64,
+    /// Whether there are ensembles too, which are left out.
+    pub is_of_single_networks: bool,
 }
 
 /// Cells that are good enough, and what they cost.

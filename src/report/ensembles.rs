@@ -85,7 +85,7 @@ impl Presenter<'_> {
             name if name.is_empty() => String::new(),
             name => format!(" at {name}"),
         };
-        let best = if groups.len() > 1 { ", the best setting" } else { "" };
+        let best = if groups.len() > 1 { ", the setting with the best mean" } else { "" };
         Some(EnsembleTable {
             title: format!(
                 "ensembles of the {}{name}{best}, test accuracy{}",

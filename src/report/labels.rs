@@ -67,7 +67,8 @@ pub(crate) fn short_cell_name(axes: &[Axis], assignment: &[(String, Value)]) -> 
 }
 
 /// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
-/// its name, with those of its settings in which it differs from others of that name.
+/// its name, with those of its settings in which it differs from others of that name, and a text that
+/// looks like something else is quoted.
 #[must_use]
 pub(super) fn short_values(values: &[Value]) -> Vec<String> {
     let parsed: Vec<Settings> = values.iter().map(Settings::of).collect();
@@ -80,7 +81,12 @@ pub(super) fn short_values(values: &[Value]) -> Vec<String> {
     };
     let short: Vec<String> = parsed.iter().map(shorten).collect();
     let distinct: BTreeSet<&String> = short.iter().collect();
-    if distinct.len() == values.len() { short } else { axis_texts(values) }
+    let short = if distinct.len() == values.len() { short } else { axis_texts(values) };
+    let clear = |(value, short): (&Value, String)| match value {
+        Value::Text(text) if Value::from_notation(text) != *value => value.notation(),
+        _ => short,
+    };
+    values.iter().zip(short).map(clear).collect()
 }
 
 /// Returns the settings of a value that its short form does not say, such as `momentum 0.9`.
@@ -151,6 +157,13 @@ mod tests {
             ["a.x.decay", "b.x.decay", "y.decay"]
         );
         assert_eq!(short_labels(&["repeats"]), ["repeats"]);
+    }
+
+    #[test]
+    fn a_text_that_looks_like_a_number_is_quoted() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        assert_eq!(short_values(&[text("1"), text("adam")]), ["\"1\"", "adam"]);
+        assert_eq!(short_values(&[Value::Integer(1), text("true")]), ["1", "\"true\""]);
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! The grids as LaTeX tables for a paper, in the style of `booktabs`.
+//! The grids as LaTeX tables for a paper, in the style of `booktabs`, or one table of cells where a
+//! reader asks for the list of cells or for several metrics.
 //!
-//! The caption carries what a reader needs to trust the numbers: trials, spread, test, seed,
-//! commit and hardware.
+//! The caption carries what a reader needs to understand the numbers: trials, spread, marks. Where they
+//! come from (seed, commit, machine, data) stands in comments before the table.
 
-use super::document::{PivotGrid, ReportDocument, Section};
+use super::document::{CellLine, PivotGrid, ReportDocument, Section};
+use super::layout::{Align, TextColumn};
 use super::markup::sentence;
+use super::numbers::counted;
 use super::pivot::ABSENT;
 use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
-/// Renders one table per grid.
+/// Renders one table per grid, or one per experiment where its cells are listed.
 #[must_use]
 pub(super) fn render(document: &ReportDocument) -> String {
     let mut out = String::from(
@@ -17,12 +20,76 @@ pub(super) fn render(document: &ReportDocument) -> String {
     );
     for section in &document.experiments {
         let presenter = Presenter::of(section);
-        for index in 0..section.grids.len() {
-            out.push('\n');
-            out.push_str(&table(&presenter, index));
+        out.push('\n');
+        out.push_str(&provenance(&presenter));
+        if section.is_full || !section.also.is_empty() {
+            out.push_str(&list(&presenter));
+            continue;
         }
+        let tables: Vec<String> =
+            (0..section.grids.len()).map(|index| table(&presenter, index)).collect();
+        out.push_str(&tables.join("\n"));
     }
     out
+}
+
+/// Says in comments where the numbers come from and what to know before quoting them.
+fn provenance(presenter: &Presenter<'_>) -> String {
+    let section = presenter.section;
+    let mut lines = vec![("experiment".to_owned(), section.called.clone())];
+    lines.extend(presenter.origin());
+    let updated = section.origin.date.clone();
+    lines.extend((!updated.is_empty()).then(|| ("updated".to_owned(), updated)));
+    let warnings = section.warnings.iter();
+    lines.extend(warnings.map(|warning| ("warning".to_owned(), warning.text.clone())));
+    let comment = |(label, text): &(String, String)| {
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("% {label}: {text}\n")
+    };
+    lines.iter().map(comment).collect()
+}
+
+/// Writes the list of cells as one table, with the metrics that stand beside the first.
+fn list(presenter: &Presenter<'_>) -> String {
+    let section = presenter.section;
+    let cells: Vec<&CellLine> = section.order.iter().map(|cell| &section.cells[*cell]).collect();
+    let (keys, also) = (presenter.cell_keys(&cells), presenter.also_columns(&cells));
+    let side = |column: &TextColumn| if column.align == Align::Left { "l" } else { "r" };
+    let sides: String = keys.iter().map(side).chain(["l"]).chain(also.iter().map(side)).collect();
+    let heads = keys.iter().map(|column| column.head.clone());
+    let heads = heads.chain([presenter.metric()]).chain(also.iter().map(|one| one.head.clone()));
+    let heads: Vec<String> = heads.map(|head| escape(&head)).collect();
+    let mut lines = opening(presenter, None, &format!("tab:{}", label(&section.called)), &sides);
+    lines.extend([format!("{} \\\\", heads.join(" & ")), "\\midrule".to_owned()]);
+    for (row, cell) in section.order.iter().enumerate() {
+        let texts = |columns: &[TextColumn]| -> Vec<String> {
+            columns.iter().map(|column| escape(column.entries[row].0.trim())).collect()
+        };
+        let texts = [texts(&keys), vec![entry(presenter, *cell)], texts(&also)].concat();
+        lines.push(format!("{} \\\\", texts.join(" & ")));
+    }
+    lines.extend(CLOSING.map(str::to_owned));
+    lines.join("\n") + "\n"
+}
+
+const CLOSING: [&str; 3] = ["\\bottomrule", "\\end{tabular}", "\\end{table}"];
+
+/// Returns the lines before the first row of a table.
+fn opening(
+    presenter: &Presenter<'_>,
+    grid: Option<&PivotGrid>,
+    label: &str,
+    sides: &str,
+) -> Vec<String> {
+    vec![
+        "\\begin{table}".to_owned(),
+        "\\centering".to_owned(),
+        "\\small\\setlength{\\tabcolsep}{3.5pt}".to_owned(),
+        format!("\\caption{{{}}}", caption(presenter, grid)),
+        format!("\\label{{{label}}}"),
+        format!("\\begin{{tabular}}{{{sides}}}"),
+        "\\toprule".to_owned(),
+    ]
 }
 
 fn table(presenter: &Presenter<'_>, index: usize) -> String {
@@ -34,15 +101,9 @@ fn table(presenter: &Presenter<'_>, index: usize) -> String {
         grid.rows.labels.len()
     };
     let columns = grid.columns.as_ref().map_or(1, |heading| heading.values.len());
-    let mut lines = vec![
-        "\\begin{table}".to_owned(),
-        "\\centering".to_owned(),
-        "\\small\\setlength{\\tabcolsep}{3.5pt}".to_owned(),
-        format!("\\caption{{{}}}", caption(presenter, grid)),
-        format!("\\label{{tab:{}-{}}}", label(&section.name), index + 1),
-        format!("\\begin{{tabular}}{{{}{}}}", "l".repeat(keys), "c".repeat(columns)),
-        "\\toprule".to_owned(),
-    ];
+    let place = format!("tab:{}-{}", label(&section.called), index + 1);
+    let sides = "l".repeat(keys) + &"c".repeat(columns);
+    let mut lines = opening(presenter, Some(grid), &place, &sides);
     lines.extend(head(presenter, grid, keys));
     lines.push("\\midrule".to_owned());
     for (row, entries) in grid.entries.iter().enumerate() {
@@ -60,7 +121,7 @@ fn table(presenter: &Presenter<'_>, index: usize) -> String {
         }));
         lines.push(format!("{} \\\\", texts.join(" & ")));
     }
-    lines.extend(["\\bottomrule", "\\end{tabular}", "\\end{table}"].map(str::to_owned));
+    lines.extend(CLOSING.map(str::to_owned));
     lines.join("\n") + "\n"
 }
 
@@ -117,13 +178,22 @@ fn entry(presenter: &Presenter<'_>, index: usize) -> String {
     format!("{number}{}{mark}{n}{lost}", spread.unwrap_or_default())
 }
 
-fn caption(presenter: &Presenter<'_>, grid: &PivotGrid) -> String {
+/// Says what a table shows: one grid, or the list of all cells.
+fn caption(presenter: &Presenter<'_>, grid: Option<&PivotGrid>) -> String {
     let section: &Section = presenter.section;
-    let title = match grid_title(grid) {
+    let title = match grid.map(grid_title).unwrap_or_default() {
         title if title.is_empty() => presenter.heading(),
         title => format!("{}, {title}", presenter.heading()),
     };
     let mut parts = vec![title];
+    let left_out = section.cells.len() - section.order.len();
+    if grid.is_none() && left_out > 0 {
+        parts.push(format!(
+            "{} of {} are left out",
+            left_out,
+            counted(section.cells.len(), "cell")
+        ));
+    }
     if let Some(fixed) = presenter.fixed() {
         parts.push(format!("fixed: {fixed}"));
     }
@@ -131,29 +201,18 @@ fn caption(presenter: &Presenter<'_>, grid: &PivotGrid) -> String {
     if findings.n_max > 1 {
         parts.push("± is the standard deviation over the trials of a cell (n − 1)".to_owned());
     }
-    if findings.comparisons > 0 {
-        parts.push(format!(
-            "bold is the best mean of all grids; with {:.0} % confidence the best setting is among the \
-             {MARK} (Hsu's comparison with the best)",
-            100.0 * (1.0 - findings.alpha)
-        ));
-        let in_grid = grid.entries.iter().flatten().flatten();
-        if in_grid
-            .map(|cell| &section.cells[*cell])
-            .any(|cell| presenter.mark(cell) == MARK_IN_GRID)
-        {
-            parts.push(format!("{MARK_IN_GRID} may be the best of this grid"));
+    if section.compared() > 1 {
+        let of = if section.grids.len() > 1 { " of all grids" } else { "" };
+        parts.push(format!("bold is the {}{of}", section.best_of_what()));
+    }
+    if let Some(sentence) = presenter.confidence_sentence() {
+        parts.push(format!("{sentence} (Hsu's comparison with the best)"));
+        if section.cells.iter().any(|cell| presenter.mark(cell) == MARK_IN_GRID) {
+            parts.push(format!("{MARK_IN_GRID} may be the best of its own grid alone"));
         }
     }
-    parts.extend(
-        presenter
-            .origin()
-            .into_iter()
-            .filter(|(label, _)| label != "cost")
-            .map(|(label, text)| format!("{label}: {text}")),
-    );
     let sentences: Vec<String> = parts.iter().map(|part| sentence(&escape(part))).collect();
-    format!("\\texttt{{{}}}: {}", escape(&section.name), sentences.join(" "))
+    format!("\\texttt{{{}}}: {}", escape(&section.called), sentences.join(" "))
 }
 
 /// Returns a name that `\label` takes.
@@ -180,6 +239,10 @@ fn escape(text: &str) -> String {
             '×' => out.push_str("$\\times$"),
             '→' => out.push_str("$\\rightarrow$"),
             'α' => out.push_str("$\\alpha$"),
+            'σ' => out.push_str("$\\sigma$"),
+            '²' => out.push_str("$^2$"),
+            '≤' => out.push_str("$\\leq$"),
+            '≥' => out.push_str("$\\geq$"),
             '·' => out.push_str("$\\cdot$"),
             '–' => out.push_str("--"),
             '—' => out.push_str("---"),
@@ -212,6 +275,8 @@ mod tests {
         results.facts.name = "a_b{%\\end{table}".to_owned();
         let subjects = [Subject::from(&results)];
         let text = render_report(&subjects, Format::Latex, Page::default());
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('%')).collect();
+        let text = lines.join("\n");
         assert_eq!(text.matches("\\begin{").count(), 2 * text.matches("\\begin{table}").count());
         for name in ["table", "tabular"] {
             let count = |what: &str| text.matches(&format!("\\{what}{{{name}}}")).count();

@@ -19,6 +19,10 @@ pub(super) fn legend_lines(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     if section.counts.lost() > 0 {
         lines.push((LOST, "trials that failed, diverged or took too long".to_owned()));
     }
+    if section.counts.unfinished > 0 {
+        lines
+            .push(("…k/m", "k of m trials have completed, others are still to be done".to_owned()));
+    }
     lines.extend(detectable(presenter));
     lines.extend(best(presenter));
     lines.extend(extreme(presenter));
@@ -47,6 +51,9 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let findings = &presenter.section.findings;
     match findings.n_max {
         0 => None,
+        1 if presenter.section.compared() < 2 => {
+            Some(("n = 1", "a single trial has no spread".to_owned()))
+        }
         1 => {
             Some(("n = 1", "one trial a cell: no spread, so nothing can be told apart".to_owned()))
         }
@@ -72,25 +79,15 @@ fn deterministic(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
 }
 
 fn marks(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
-    let Section { findings, cells, grids, .. } = presenter.section;
-    if findings.comparisons == 0 {
-        return Vec::new();
-    }
-    let confidence = 100.0 * (1.0 - findings.alpha);
-    let found = findings.best.map_or(0, |best| best.inseparable);
-    let mut lines = vec![(
-        MARK,
-        format!(
-            "may be the best: with {confidence:.0} % confidence the best setting is among these {} of {} \
-             (Hsu's comparison with the best)",
-            grouped(found as f64, 0),
-            counted(cells.len(), "cell"),
-        ),
-    )];
+    let Section { cells, grids, .. } = presenter.section;
+    let Some(sentence) = presenter.confidence_sentence() else { return Vec::new() };
+    let text = format!("may be the best: {sentence} (Hsu's comparison with the best)");
+    let mut lines = vec![(MARK, text)];
     let in_grid =
         |cell: &super::document::CellLine| cell.inseparable_in_grid && !cell.inseparable_from_best;
     if grids.len() > 1 && cells.iter().any(in_grid) {
-        lines.push((MARK_IN_GRID, "may be the best of its own grid".to_owned()));
+        let text = "may be the best of its own grid alone (the same rule, each grid by itself)";
+        lines.push((MARK_IN_GRID, text.to_owned()));
     }
     lines
 }
@@ -101,8 +98,8 @@ fn detectable(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     Some((
         "power",
         format!(
-            "n = {} detects differences of {} from the best of {} with 95 % power; `repeats = {}` would \
-             detect {}",
+            "n = {} detects differences of {} from the best of {} with 95 % power, at the usual spread; \
+             `repeats = {}` would detect {}",
             found.n,
             scale.size(found.difference),
             counted(found.cells, "cell"),
@@ -127,16 +124,23 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         _ if summary.n > 1 => format!(" (n = {})", summary.n),
         _ => String::new(),
     };
-    let place = place_of_best(presenter.section, best.cell, summary);
-    let others = if best.inseparable > 1 && findings.comparisons > 0 {
-        let others = counted(best.inseparable - 1, "other cell");
-        format!("; {others} may be as good or better")
-    } else {
-        String::new()
+    let section = presenter.section;
+    let place = place_of_best(section, best.cell, summary);
+    let lost = cells[best.cell].counts.lost_of_planned();
+    let lost = lost.map_or_else(String::new, |lost| format!("; {lost}"));
+    let passed_over = section.passed_over().map_or_else(String::new, |cell| {
+        format!("; a better mean, but lost trials, has {}", section.describe(cell))
+    });
+    let others = match section.rivals() {
+        rivals if rivals > 0 && findings.comparisons > 0 => {
+            format!("; {} may be as good or better", counted(rivals, "other cell"))
+        }
+        _ => String::new(),
     };
-    let beside = test_beside(presenter.section, best.cell).unwrap_or_default();
-    let text = format!("{}{spread}{place}{others}{beside}", with_spread(scale, summary));
-    Some(("best", text))
+    let beside = test_beside(section, best.cell).unwrap_or_default();
+    let seen = with_spread(scale, summary);
+    let text = format!("{seen}{spread}{place}{lost}{passed_over}{others}{beside}");
+    Some((if cells.len() > 1 { "best" } else { "mean" }, text))
 }
 
 /// Says what a cell that was chosen on validation images reaches on the test images.
@@ -199,8 +203,9 @@ fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let maximizes = presenter.section.metric.is_maximized();
     let label = if maximizes { "max" } else { "min" };
     let expected = found.expected.map_or_else(String::new, |expected| {
+        let cells = if presenter.section.cells.len() > 1 { "these cells" } else { "this cell" };
         format!(
-            "; the best of so many draws from these cells is expected at {}{}",
+            "; the best of so many draws from {cells} is expected at {}{}",
             scale.value(expected),
             scale.unit()
         )
@@ -222,17 +227,19 @@ fn sigma(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let interval = findings.best.and_then(|best| best.test_set_interval95).map_or_else(
         String::new,
         |interval| {
+            let which = if presenter.section.cells.len() > 1 { "best mean" } else { "mean" };
             format!(
-                "; on other images of the kind the best mean may lie in {}{} (95 %, Wilson)",
+                "; on other images of the kind the {which} may lie in {}{} (95 %, Wilson)",
                 scale.interval(interval),
                 scale.unit()
             )
         },
     );
+    let of = if spread.is_of_single_networks { "of networks alone: " } else { "" };
     Some((
         "σ",
         format!(
-            "predicted {} from {} test images alone, seen {}{interval}",
+            "{of}predicted {} from {} test images alone, seen {}{interval}",
             scale.size(spread.predicted),
             grouped(spread.test_images as f64, 0),
             scale.size(spread.seen),

@@ -4,17 +4,18 @@
 
 use super::Attachment;
 use super::answer::answer;
+use super::details::{MORE, more_cells};
 use super::document::{ReportDocument, Section};
 use super::html::images;
 use super::legend::legend_lines;
-use super::markup::sentence;
+use super::markup::{capitalised, sentence};
 use super::numbers::counted;
 use super::reference::notes;
 use super::text::{Presenter, grid_title};
 use crate::base::text::{markdown as escape, markdown_prose as prose};
 
 /// Most cells whose details are listed: GitHub shows no file beyond a megabyte or so.
-const DETAILS: usize = 1000;
+const MAX_DETAILS: usize = 1000;
 
 /// Images of a gallery beside each other.
 const GALLERY_COLUMNS: usize = 8;
@@ -31,7 +32,8 @@ pub(super) fn render(
     let several = document.experiments.len() > 1;
     let mut sections = Vec::new();
     for found in &document.experiments {
-        album.prefix = if several { format!("{}-", file_name(&found.name)) } else { String::new() };
+        album.prefix =
+            if several { format!("{}-", file_name(&found.called)) } else { String::new() };
         sections.push(section(found, &mut album));
     }
     sections.join("\n")
@@ -68,7 +70,7 @@ fn file_name(name: &str) -> String {
 fn section(section: &Section, album: &mut Album<'_>) -> String {
     let presenter = Presenter::of(section);
     let title = presenter.title();
-    let mut lines = vec![format!("# {}", escape(&section.name)), String::new()];
+    let mut lines = vec![format!("# {}", escape(&section.called)), String::new()];
     if let Some(question) = &section.question {
         lines.extend([prose(question), String::new()]);
     }
@@ -119,17 +121,11 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
     }
     confusion(section, &mut lines);
     galleries(section, album, &mut lines);
-    let (table, left_out) = presenter.details(DETAILS);
-    lines.extend([format!("## Per cell, {}", escape(&presenter.metric())), String::new()]);
-    lines.extend(table.markdown());
-    lines.push(String::new());
-    let notes: Vec<String> =
-        presenter.details_notes().iter().map(|note| sentence(&prose(note))).collect();
-    if !notes.is_empty() {
-        lines.extend([notes.join(" "), String::new()]);
-    }
-    if left_out > 0 {
-        lines.extend([format!("… {left_out} more cells: see `tables/cells.csv`."), String::new()]);
+    // A comment has no room for what nobody asked for; a file does.
+    if album.is_open() || presenter.lists_cells() {
+        details(&presenter, &mut lines);
+    } else {
+        lines.extend([format!("{}.", capitalised(MORE)), String::new()]);
     }
     reference(&presenter, &mut lines);
     lines.extend(["## Origin".to_owned(), String::new()]);
@@ -139,6 +135,21 @@ fn section(section: &Section, album: &mut Album<'_>) -> String {
         None => drop(lines.pop()),
     }
     lines.join("\n") + "\n"
+}
+
+fn details(presenter: &Presenter<'_>, lines: &mut Vec<String>) {
+    let (table, left_out) = presenter.details(MAX_DETAILS);
+    lines.extend([format!("## Per cell, {}", escape(&presenter.metric())), String::new()]);
+    lines.extend(table.markdown());
+    lines.push(String::new());
+    let notes: Vec<String> =
+        presenter.details_notes().iter().map(|note| sentence(&prose(note))).collect();
+    if !notes.is_empty() {
+        lines.extend([notes.join(" "), String::new()]);
+    }
+    if left_out > 0 {
+        lines.extend([format!("{}.", capitalised(&more_cells(left_out))), String::new()]);
+    }
 }
 
 /// Shows the charts, those of a kind under one heading.
@@ -169,7 +180,7 @@ fn confusion(section: &Section, lines: &mut Vec<String>) {
     lines.extend([
         format!(
             "Test images of each true class (row) by predicted class (column), and the share of the \
-             row; means over {} of the best cell.",
+             row; means over {} of the best cell; what never happened is blank.",
             counted(found.trials, "trial")
         ),
         String::new(),
@@ -180,7 +191,7 @@ fn confusion(section: &Section, lines: &mut Vec<String>) {
     for (truth, class) in classes.iter().enumerate() {
         let entry = |predicted: usize| {
             if found.counts[truth][predicted] == 0 {
-                return "0".to_owned();
+                return String::new();
             }
             let share = 100.0 * found.share(truth, predicted).unwrap_or(0.0);
             format!("{} ({share:.1} %)", images::mean_count(found, truth, predicted))

@@ -25,11 +25,16 @@ pub(super) fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
-/// Makes a sentence of a line.
-pub(super) fn sentence(text: &str) -> String {
+/// Begins a text with a capital.
+pub(super) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    first + chars.as_str()
+}
+
+/// Makes a sentence of a line.
+pub(super) fn sentence(text: &str) -> String {
+    format!("{}.", capitalised(text))
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ mod pivot;
 pub mod predicted;
 mod published;
 pub(crate) mod reference;
+#[cfg(test)]
+mod sentences;
 mod spark;
+mod standing;
 pub(crate) mod tensorboard;
 mod terminal;
 #[cfg(test)]
@@ -54,6 +57,7 @@ use build::Depth;
 use predicted::Predicted;
 
 pub(crate) use document::ReportDocument;
+use document::Section;
 pub(crate) use labels::short_cell_name;
 pub(crate) use layout::{wrap_parts, wrap_text};
 pub(crate) use numbers::{counted, duration, grouped, whole};
@@ -135,7 +139,35 @@ fn document(subjects: &[Subject<'_>], depth: Depth) -> ReportDocument {
         let view = subject.view.cloned().unwrap_or_default();
         build::section(subject.results, subject.predicted.cloned(), &view, depth)
     };
-    ReportDocument { experiments: by_name(subjects).into_iter().map(section).collect() }
+    let subjects = by_name(subjects);
+    let mut experiments: Vec<Section> = subjects.iter().copied().map(section).collect();
+    let folders: Vec<Option<&str>> =
+        subjects.iter().map(|subject| subject.view?.folder.as_deref()).collect();
+    tell_apart(&mut experiments, &folders);
+    ReportDocument { experiments }
+}
+
+/// Calls experiments of one name by their folders too, or by their place where those are not known.
+fn tell_apart(experiments: &mut [Section], folders: &[Option<&str>]) {
+    for index in 0..experiments.len() {
+        let Section { name, seed, .. } = &experiments[index];
+        let alike: Vec<usize> =
+            (0..experiments.len()).filter(|other| experiments[*other].name == *name).collect();
+        if alike.len() < 2 {
+            continue;
+        }
+        let is_clear = |folder: &&str| {
+            alike.iter().filter(|other| folders[**other] == Some(*folder)).count() == 1
+        };
+        let which = folders[index].filter(is_clear).map_or_else(
+            || {
+                let before = alike.iter().filter(|other| **other < index).count();
+                format!("{}, seed {seed}", before + 1)
+            },
+            str::to_owned,
+        );
+        experiments[index].called = format!("{name} ({which})");
+    }
 }
 
 /// Renders a report; the text ends with a line break and needs no other file.

@@ -1,6 +1,7 @@
 //! The report for a terminal.
 
 use super::answer::answer;
+use super::details::{MORE, more_cells};
 use super::document::{ReportDocument, Section};
 use super::layout::{Paint, wrap_parts, wrap_text};
 use super::legend::legend_lines;
@@ -8,14 +9,14 @@ use super::reference::notes;
 use super::text::{Presenter, grid_title, labelled_lines};
 
 /// Most cells whose details are listed.
-const DETAILS: usize = 200;
+const MAX_DETAILS: usize = 200;
 /// Narrowest page that is laid out; narrower terminals wrap by themselves.
-const NARROWEST: usize = 60;
+const MIN_WIDTH: usize = 60;
 
 /// Renders every section, at most `width` columns wide.
 #[must_use]
 pub(super) fn render(document: &ReportDocument, width: usize, colour: bool) -> String {
-    let width = width.max(NARROWEST);
+    let width = width.max(MIN_WIDTH);
     let pages: Vec<String> =
         document.experiments.iter().map(|section| page(section, width, colour)).collect();
     pages.join(&format!("\n{}\n\n", Paint::Dim.on(&"━".repeat(width), colour)))
@@ -69,7 +70,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
 
 fn title(presenter: &Presenter<'_>, width: usize, colour: bool) -> Vec<String> {
     let mut lines = wrap_parts(&presenter.title(), "   ", width, 2);
-    let name = &presenter.section.name;
+    let name = &presenter.section.called;
     if let Some(rest) = lines[0].strip_prefix(name.as_str()) {
         lines[0] = format!("{}{rest}", Paint::Bold.on(name, colour));
     }
@@ -98,15 +99,12 @@ fn trade_off(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut 
 }
 
 fn details(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Vec<String>) {
-    let section = presenter.section;
-    if !section.is_full && section.cells.len() > 1 && section.also.is_empty() {
+    if !presenter.lists_cells() {
         lines.push(String::new());
-        let more =
-            "`bench report --full` lists every cell with interval, median, range and histogram";
-        lines.extend(labelled_lines("more", more, width, Paint::Dim, colour));
+        lines.extend(labelled_lines("more", MORE, width, Paint::Dim, colour));
         return;
     }
-    let (table, left_out) = presenter.details(DETAILS);
+    let (table, left_out) = presenter.details(MAX_DETAILS);
     lines.push(String::new());
     lines.push(Paint::Bold.on(&format!("per cell, {}", presenter.metric()), colour));
     lines.push(String::new());
@@ -119,7 +117,7 @@ fn details(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Ve
         lines.push(format!(" {line}"));
     }
     if left_out > 0 {
-        lines.push(format!(" … {left_out} more cells: see `tables/cells.csv`"));
+        lines.push(format!(" … {}", more_cells(left_out)));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::document::{CellLine, Counts, Heading, PivotGrid, Section};
 use super::layout;
 use super::layout::{Align, Paint, Split, TextColumn, TextTable};
-use super::numbers::{Scale, counted, duration};
+use super::numbers::{Scale, counted, duration, whole};
 use super::pivot::ABSENT;
 use gridbench_stats::Summary;
 
@@ -40,7 +40,7 @@ impl<'a> Presenter<'a> {
     pub(super) fn title(&self) -> Vec<String> {
         let section = self.section;
         let mut parts = vec![
-            section.name.clone(),
+            section.called.clone(),
             format!(
                 "{} × {}",
                 counted(section.cells.len(), "cell"),
@@ -87,8 +87,10 @@ impl<'a> Presenter<'a> {
     #[must_use]
     pub(super) fn heading(&self) -> String {
         let findings = &self.section.findings;
+        if let Some(why) = self.section.why_empty() {
+            return format!("{}: {why}", self.metric());
+        }
         match (findings.n_min, findings.n_max) {
-            (_, 0) => format!("{}: no trial has completed yet", self.metric()),
             (1, 1) => format!("{}, n = 1, no spread", self.metric()),
             (low, high) if low == high => format!("{}, mean ± SD, n = {low}", self.metric()),
             (low, high) => format!("{}, mean ± SD (n), n = {low} to {high}", self.metric()),
@@ -234,6 +236,14 @@ impl Presenter<'_> {
         }
     }
 
+    /// Returns the class of a cell's marks in charts: what is not marked is paler, where any is.
+    #[must_use]
+    pub(super) fn class_of(&self, cell: usize) -> &'static str {
+        let is_pale = self.section.findings.comparisons > 0
+            && !self.section.cells[cell].inseparable_from_best;
+        if is_pale { "far" } else { "near" }
+    }
+
     /// Says everything about a cell in a line, for readers who point at it.
     #[must_use]
     pub(super) fn cell_title(&self, index: usize) -> String {
@@ -244,7 +254,11 @@ impl Presenter<'_> {
             name => format!("{name}: "),
         };
         let Some(found) = &cell.summary else {
-            return format!("{name}no completed trial of {}", cell.counts.planned);
+            let Counts { completed, planned, .. } = cell.counts;
+            return match completed {
+                0 => format!("{name}no completed trial of {planned}"),
+                _ => format!("{name}measured by none of {}", counted(completed, "completed trial")),
+            };
         };
         let mut parts = vec![format!("{}{}", with_spread(scale, found), scale.unit())];
         if found.n > 1 {
@@ -260,32 +274,36 @@ impl Presenter<'_> {
             parts.push(format!("{} to {}", scale.value(found.min), scale.value(found.max)));
         }
         let is_best = self.section.findings.best.is_some_and(|best| best.cell == index);
-        if is_best && self.section.cells.len() > 1 {
-            parts.push("best mean".to_owned());
-        } else if self.mark(cell) == MARK {
+        if is_best && self.section.compared() > 1 {
+            parts.push(self.section.best_of_what().to_owned());
+        }
+        if self.mark(cell) == MARK {
             parts.push("may be the best".to_owned());
         }
-        if cell.counts.lost() > 0 {
-            parts.push(format!("{} lost", counted(cell.counts.lost(), "trial")));
-        }
+        parts.extend(cell.counts.lost_of_planned());
         if cell.counts.unfinished > 0 {
             parts.push(format!("{} to be done", counted(cell.counts.unfinished, "trial")));
         }
         format!("{name}{}", parts.join(", "))
     }
 
-    /// Says how many cells may be the best; empty where nothing was compared.
+    /// Says among how many cells the best is; nothing where nothing was compared.
     #[must_use]
-    pub(super) fn inseparable_sentence(&self) -> String {
-        let findings = &self.section.findings;
-        match findings.best {
-            Some(best) if findings.comparisons > 0 => format!(
-                "{} of {} may be the best.",
-                best.inseparable,
-                counted(self.section.cells.len(), "cell")
-            ),
-            _ => String::new(),
-        }
+    pub(super) fn confidence_sentence(&self) -> Option<String> {
+        let Section { findings, cells, .. } = self.section;
+        let best = findings.best.filter(|_| findings.comparisons > 0)?;
+        let confidence = 100.0 * (1.0 - findings.alpha);
+        let compared = self.section.compared();
+        let all = if compared < cells.len() {
+            format!("the {compared} cells with results")
+        } else {
+            format!("these {compared} cells")
+        };
+        let marked = match best.inseparable {
+            1 => format!("the {MARK}"),
+            marked => format!("one of the {} {MARK}", whole(marked)),
+        };
+        Some(format!("with {confidence:.0} % confidence the best of {all} is {marked}"))
     }
 
     /// Returns the axes that have one value only, for example `ensemble.size 15`.

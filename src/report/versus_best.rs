@@ -1,23 +1,25 @@
 //! Every cell against the best one, by all the measures that disagree usefully.
+//!
+//! What may be concluded of a pair is what its mark says: the best was chosen by its mean, so tests of
+//! single pairs against it promise too much, and none is printed beside the marks.
 
 use serde::Serialize;
 
 use crate::base::Metric;
-use gridbench_stats::{self as stats, Permutation, StochasticOrder, Superiority};
+use gridbench_stats::{self as stats, BestSet, StochasticOrder, Superiority};
 
 /// Seed of the resamplings: the same results give the same digits.
 const SEED: u64 = stats::RESAMPLE_SEED;
-/// Largest samples whose divisions are tried.
-const PERMUTED: usize = 10;
 /// Cells, those nearest to the best, whose comparisons are resampled: the others are told apart by
 /// any test, and ten thousand resamples of a thousand cells take a minute.
 const RESAMPLED: usize = 40;
+/// Cells, those nearest to the best, whose bounds are worked out: each takes a quadrature over all
+/// cells.
+const BOUNDED: usize = 100;
 /// Pairs of trials, over all of those cells, up to which comparisons are resampled.
 const RESAMPLED_PAIRS: usize = 25_000;
 /// P(A > B) from which a difference is worth having (Bouthillier et al. 2021).
 const GAMMA: f64 = 0.75;
-/// Chance of any false finding over all cells.
-const LEVEL: f64 = 0.05;
 
 /// A cell against the best cell; differences are the cell's minus the best's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -25,23 +27,14 @@ const LEVEL: f64 = 0.05;
 pub(crate) struct AgainstBest {
     /// Difference of means.
     pub difference: f64,
-    /// 95 % interval of it, Welch; absent where neither cell has any spread.
-    pub interval95: Option<(f64, f64)>,
+    /// By how much the cell is worse than the truly best one, at most: with 95 % confidence for all
+    /// cells at once; absent where an error is unknown, and far from the best in large experiments.
+    pub at_most_worse: Option<f64>,
     /// The difference as errors in 10,000 test images, for accuracies: positive is more errors.
     pub errors_per_10000: Option<f64>,
-    /// Two-sided p of Welch's test.
-    pub p_welch: f64,
-    /// The same, adjusted by Holm over all cells.
-    pub p_holm: f64,
-    /// The same, adjusted by Benjamini and Hochberg over all cells.
-    pub q_benjamini_hochberg: f64,
-    /// Permutation test, for at most ten trials per side.
-    pub permutation: Option<Permutation>,
-    /// Two-sided p of Mann and Whitney's test.
-    pub p_mann_whitney: Option<f64>,
     /// P(a trial of the best cell is better than one of this), with its bootstrap interval.
     pub superiority_of_best: Option<Superiority>,
-    /// Whether that is beyond chance, over all cells too (Holm), and may be as large as 0.75.
+    /// Whether the cell is shown to be worse and P(best > cell) may be as large as 0.75.
     pub is_meaningful: Option<bool>,
     /// Almost stochastic order of the best over this cell, from five trials per side.
     pub stochastic_order: Option<StochasticOrder>,
@@ -49,78 +42,88 @@ pub(crate) struct AgainstBest {
     pub cohens_d: Option<f64>,
     /// Cliff's δ: positive where this cell is the better one.
     pub cliffs_delta: Option<f64>,
-    /// Trials a cell that would find a true difference of this size, 80 % power, level 0.05.
+    /// Trials per cell at which a true difference of this size takes the mark from a cell, about, with
+    /// the power of the smallest detectable difference; for cells that may be the best.
     pub repeats_needed: Option<usize>,
 }
 
-/// Compares every cell of two or more trials with the best one; nothing where the best has one trial.
+/// Compares every cell that has a value with the best one, by the rule that marked `set`; so many
+/// trials per cell detect a distance from the best as large as the second part of `detectable`.
 #[must_use]
 pub(super) fn against_best(
     metric: &Metric,
     best: usize,
     samples: &[Vec<f64>],
+    set: &BestSet,
+    detectable: Option<(usize, f64)>,
 ) -> Vec<Option<AgainstBest>> {
-    let found: Vec<_> = samples
-        .iter()
-        .enumerate()
-        .map(
-            |(cell, sample)| {
-                if cell == best { None } else { stats::welch(sample, &samples[best]) }
-            },
-        )
-        .collect();
-    let p: Vec<f64> =
-        found.iter().map(|found| found.map_or(f64::NAN, |found| found.p_two_sided)).collect();
-    let (holm, bh) = (stats::holm(&p), stats::benjamini_hochberg(&p));
-    let near = nearest(&found, &|cell| samples[cell].len() * samples[best].len());
+    let top = samples[best].as_slice();
+    let Some(best_mean) = stats::Moments::of(top).map(|found| found.mean) else {
+        return vec![None; samples.len()];
+    };
+    let difference = |(cell, sample): (usize, &Vec<f64>)| {
+        let mean = stats::Moments::of(sample)?.mean;
+        (cell != best).then_some(mean - best_mean)
+    };
+    let found: Vec<Option<f64>> = samples.iter().enumerate().map(difference).collect();
+    let order = nearest_first(&found);
+    let near = resampled(&order, &|cell| samples[cell].len() * top.len());
+    let mut is_bounded = vec![false; samples.len()];
+    order.iter().take(BOUNDED).for_each(|cell| is_bounded[*cell] = true);
     let sign = metric.sign();
     let signed = |sample: &[f64]| -> Vec<f64> { sample.iter().map(|value| sign * value).collect() };
-    let top = signed(&samples[best]);
-    let compare = |(cell, welch): (usize, Option<stats::MeanDifference>)| {
-        let welch = welch?;
+    let signed_top = signed(top);
+    let compare = |(cell, difference): (usize, Option<f64>)| {
+        let difference = difference?;
         let sample = samples[cell].as_slice();
         let own = signed(sample);
-        let is_affordable = near[cell];
-        let superiority =
-            is_affordable.then(|| stats::probability_of_superiority(&top, &own, SEED)).flatten();
-        let few = sample.len().max(samples[best].len()) <= PERMUTED;
-        let pooled = stats::pooled_sd(&[sample, &samples[best]]).map(|(sd, _)| sd);
+        let may_be_best = set.members[cell];
+        let is_resampled = near[cell] && sample.len().min(top.len()) > 1;
+        let superiority = is_resampled
+            .then(|| stats::probability_of_superiority(&signed_top, &own, SEED))
+            .flatten();
         Some(AgainstBest {
-            difference: welch.difference,
-            interval95: welch.has_spread().then(|| welch.interval(0.95)),
-            errors_per_10000: metric.counts_images.then(|| -10_000.0 * welch.difference),
-            p_welch: welch.p_two_sided,
-            p_holm: holm[cell],
-            q_benjamini_hochberg: bh[cell],
-            permutation: (few && is_affordable)
-                .then(|| stats::permutation_test(sample, &samples[best], SEED))
+            difference,
+            at_most_worse: is_bounded[cell]
+                .then(|| set.at_most_worse(cell).filter(|bound| bound.is_finite()))
                 .flatten(),
-            p_mann_whitney: stats::mann_whitney(sample, &samples[best])
-                .map(|found| found.p_two_sided),
+            errors_per_10000: metric.counts_images.then(|| -10_000.0 * difference),
             superiority_of_best: superiority,
-            is_meaningful: superiority
-                .map(|found| found.is_meaningful(GAMMA) && holm[cell] <= LEVEL),
-            stochastic_order: is_affordable
-                .then(|| stats::almost_stochastic_order(&top, &own, SEED))
+            is_meaningful: superiority.map(|found| found.is_meaningful(GAMMA) && !may_be_best),
+            stochastic_order: is_resampled
+                .then(|| stats::almost_stochastic_order(&signed_top, &own, SEED))
                 .flatten(),
-            cohens_d: stats::cohens_d(sample, &samples[best]),
-            cliffs_delta: stats::cliffs_delta(&own, &top),
-            repeats_needed: pooled
-                .filter(|sd| *sd > 0.0)
-                .and_then(|sd| stats::repeats_needed(sd, welch.difference.abs(), LEVEL, 0.8)),
+            cohens_d: stats::cohens_d(sample, top),
+            cliffs_delta: stats::cliffs_delta(&own, &signed_top),
+            repeats_needed: detectable
+                .and_then(|known| repeats_needed(difference, known))
+                .filter(|_| may_be_best),
         })
     };
     found.into_iter().enumerate().map(compare).collect()
 }
 
-/// Marks the cells whose means are nearest to the best's, as many as can be resampled.
-fn nearest(found: &[Option<stats::MeanDifference>], pairs: &dyn Fn(usize) -> usize) -> Vec<bool> {
-    let distance = |cell: usize| found[cell].map_or(f64::INFINITY, |found| found.difference.abs());
+/// Returns the trials per cell that detect such a difference: errors fall with the root of their number.
+fn repeats_needed(difference: f64, (n, detectable): (usize, f64)) -> Option<usize> {
+    let ratio = detectable / difference.abs();
+    let needed = (n as f64 * ratio * ratio).ceil();
+    (detectable > 0.0 && needed.is_finite()).then_some(needed as usize)
+}
+
+/// Returns the cells that have a difference from the best, the nearest first.
+fn nearest_first(found: &[Option<f64>]) -> Vec<usize> {
+    let distance = |cell: usize| found[cell].map_or(f64::INFINITY, f64::abs);
     let mut order: Vec<usize> = (0..found.len()).filter(|cell| found[*cell].is_some()).collect();
     order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
-    let mut near = vec![false; found.len()];
+    order
+}
+
+/// Marks the cells of `order` that can be resampled, as many as there is time for.
+fn resampled(order: &[usize], pairs: &dyn Fn(usize) -> usize) -> Vec<bool> {
+    let all = order.iter().max().map_or(0, |last| last + 1);
+    let mut near = vec![false; all];
     let mut left = RESAMPLED_PAIRS;
-    for cell in order.into_iter().take(RESAMPLED) {
+    for &cell in order.iter().take(RESAMPLED) {
         match left.checked_sub(pairs(cell)) {
             Some(rest) => left = rest,
             None => break,
@@ -143,24 +146,35 @@ mod tests {
         assert!(section.cells[best].against_best.is_none());
         let found = section.cells[0].against_best.unwrap();
         assert!((found.difference + 8.0 / 360.0).abs() < 1e-12);
-        // x, y = 1 - np.array([12, 14, 13]) / 360, 1 - np.array([4, 6, 5]) / 360
-        // r = scipy.stats.ttest_ind(x, y, equal_var=False); r.pvalue, r.confidence_interval()
-        assert!((found.p_welch - 0.000_608_184_944_463_346_4).abs() < 1e-10);
-        let (low, high) = found.interval95.unwrap();
-        assert!((low + 0.028_519_327_598_687_624).abs() < 1e-10);
-        assert!((high + 0.015_925_116_845_756_884).abs() < 1e-10);
-        // The same test of cells 1, 2, 3 and 5, then Holm's rule by hand over the five and
-        // scipy.stats.false_discovery_control(p)
-        assert!((found.p_holm - 0.003_040_924_722_316_732).abs() < 1e-9);
-        assert!((found.q_benjamini_hochberg - 0.003_040_92).abs() < 1e-7);
-        // scipy.stats.permutation_test and mannwhitneyu(x, y).pvalue are both 0.1
-        assert!((found.permutation.unwrap().p_two_sided - 0.1).abs() < 1e-12);
-        assert!((found.p_mann_whitney.unwrap() - 0.1).abs() < 1e-12);
         assert!((found.errors_per_10000.unwrap() - 80_000.0 / 360.0).abs() < 1e-9);
         assert!((found.superiority_of_best.unwrap().probability - 1.0).abs() < 1e-12);
-        assert_eq!(found.is_meaningful, Some(false), "three against three are 0.1 by their order");
+        // x, y = 1 - np.array([12, 14, 13]) / 360, 1 - np.array([4, 6, 5]) / 360: one pooled SD is 1 / 360
         assert!((found.cohens_d.unwrap() + 8.0).abs() < 1e-9);
         assert!((found.cliffs_delta.unwrap() + 1.0).abs() < 1e-12);
         assert_eq!(found.stochastic_order, None, "three trials say too little about quantiles");
+    }
+
+    #[test]
+    fn what_is_said_of_a_pair_agrees_with_the_marks() {
+        let section = &build(&[Subject::from(&fixture::augment_grid())]).experiments[0];
+        let detectable = section.findings.detectable.unwrap();
+        for cell in &section.cells {
+            let Some(found) = cell.against_best else { continue };
+            let bound = found.at_most_worse.unwrap();
+            // A bound reaches at least as far as the difference that is seen.
+            assert!(bound >= -found.difference, "{}: {bound}", cell.name);
+            if cell.inseparable_from_best {
+                assert_eq!(found.is_meaningful, Some(false), "{}", cell.name);
+                let needed = found.repeats_needed.unwrap() as f64;
+                let ratio = detectable.difference / found.difference.abs();
+                assert!(
+                    (needed - detectable.n as f64 * ratio * ratio).abs() < 1.0,
+                    "{}",
+                    cell.name
+                );
+            } else {
+                assert_eq!(found.repeats_needed, None, "{}", cell.name);
+            }
+        }
     }
 }

@@ -19,6 +19,8 @@ pub struct View {
     pub tolerance: Option<Tolerance>,
     /// Which of the cells are shown, where not all are.
     pub narrowed: Option<String>,
+    /// The folder of the results, to tell experiments of one name apart.
+    pub folder: Option<String>,
 }
 
 /// An order of cells.
@@ -91,8 +93,11 @@ pub(super) fn trade_off(
         tolerance.prefer.iter().filter_map(|name| results.facts.metric(name)).collect();
     let first = *prefer.first()?;
     let mean = |cell: usize, metric: &Metric| Some(results.summary(cell, &metric.name)?.mean);
-    let bound = |cell: usize| marks.overall.at_most_worse(cell).filter(|bound| bound.is_finite());
     let cells = || 0..results.cells.len();
+    let bounds: Vec<Option<f64>> = cells()
+        .map(|cell| marks.overall.at_most_worse(cell).filter(|bound| bound.is_finite()))
+        .collect();
+    let bound = |cell: usize| bounds[cell];
     let is_within = |cell: &usize| bound(*cell).is_some_and(|bound| bound <= tolerance.within);
     let key = |cell: usize, metric: &Metric| {
         mean(cell, metric).map_or(f64::INFINITY, |mean| -metric.sign() * mean)

@@ -8,12 +8,13 @@ use super::document::{
 use super::naming::describe;
 use super::numbers::{Scale, counted};
 use super::reference;
+use super::standing;
 use crate::base::{MetricName, Split};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
 
 /// Fewest trials that give a spread worth the name.
-const FEW: usize = 3;
+const MIN_FOR_SPREAD: usize = 3;
 /// How much larger than predicted a spread may be before training counts as unstable (Jordan 2024).
 pub(super) const UNSTABLE: f64 = 1.5;
 
@@ -64,13 +65,6 @@ fn lost(evidence: &Evidence<'_>) -> Option<String> {
     if counts.lost() == 0 {
         return None;
     }
-    let kinds =
-        [(counts.failed, "failed"), (counts.diverged, "diverged"), (counts.timed_out, "timed out")];
-    let kinds: Vec<String> = kinds
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, kind)| format!("{count} {kind}"))
-        .collect();
     let ended =
         |outcome| matches!(outcome, Outcome::Failed | Outcome::Diverged | Outcome::TimedOut);
     let first = results.cells.iter().enumerate().find_map(|(index, cell)| {
@@ -85,12 +79,20 @@ fn lost(evidence: &Evidence<'_>) -> Option<String> {
     let passed_over = passed_over(evidence).map_or_else(String::new, |place| {
         format!(", and {place} is not named the best for that although its mean is better")
     });
+    // Where nothing else is left there are no statistics to mislead.
+    let effect = if counts.completed == 0 {
+        String::new()
+    } else {
+        let are = if counts.lost() == 1 { "is" } else { "are" };
+        format!(
+            " and {are} not in the statistics, so a setting that often fails looks better than it is"
+        )
+    };
     Some(format!(
-        "{} of {} ended without a result ({}) and are not in the statistics, so a setting that \
-         often fails looks better than it is{passed_over}{}",
+        "{} of {} ended without a result ({}){effect}{passed_over}{}",
         counts.lost(),
         counted(counts.planned, "trial"),
-        kinds.join(", "),
+        counts.ways_lost(),
         first.unwrap_or_default()
     ))
 }
@@ -99,8 +101,7 @@ fn unfinished(evidence: &Evidence<'_>) -> Option<String> {
     let counts = evidence.counts;
     (counts.unfinished > 0).then(|| {
         format!(
-            "{} of {} {} still to be done; cells marked …k/m have k of m: run the experiment again \
-             to finish them",
+            "{} of {} {} still to be done: run the experiment again to finish them",
             counts.unfinished,
             counted(counts.planned, "trial"),
             if counts.unfinished == 1 { "is" } else { "are" },
@@ -108,27 +109,31 @@ fn unfinished(evidence: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// Returns a cell that lost trials and has a better mean than the cell that is named the best.
+/// Names a cell that lost trials and has a better mean than the cell that is named the best.
 fn passed_over(evidence: &Evidence<'_>) -> Option<String> {
     let best = evidence.findings.best?.cell;
-    let sign = evidence.results.metric().sign();
-    let mean = |cell: &CellLine| Some(sign * cell.summary.as_ref()?.mean);
-    let named = mean(&evidence.cells[best])?;
-    let better = |cell: &&CellLine| cell.counts.lost() > 0 && mean(cell) > Some(named);
-    let cell = evidence.cells.iter().find(better)?;
+    let cell = standing::passed_over(evidence.cells, best, evidence.results.metric().sign())?;
+    let cell = &evidence.cells[cell];
     let place = describe(evidence.axes, &cell.values);
     Some(format!("{place} ({} of {} lost)", cell.counts.lost(), cell.counts.planned))
 }
 
 fn few(evidence: &Evidence<'_>) -> Option<String> {
-    let completed = evidence.cells.iter().map(|cell| cell.counts.completed);
-    let few = completed.filter(|n| (1..FEW).contains(n)).count();
-    (few > 0).then(|| {
+    let is_few = |cell: &&CellLine| (1..MIN_FOR_SPREAD).contains(&cell.counts.completed);
+    let few: Vec<&CellLine> = evidence.cells.iter().filter(is_few).collect();
+    let is_planned = |cell: &&CellLine| cell.counts.planned < MIN_FOR_SPREAD;
+    let way_out = if few.iter().any(is_planned) {
+        format!("; set `repeats` to {MIN_FOR_SPREAD} or more")
+    } else {
+        String::new()
+    };
+    (!few.is_empty()).then(|| {
+        let (have, their) = if few.len() == 1 { ("has", "its") } else { ("have", "their") };
         format!(
-            "{few} of {} {} fewer than {FEW} completed trials: their spread is unknown or hardly \
-             known; set `repeats` to {FEW} or more",
+            "{} of {} {have} fewer than {MIN_FOR_SPREAD} completed trials: {their} spread is unknown \
+             or hardly known{way_out}",
+            few.len(),
             counted(evidence.cells.len(), "cell"),
-            if few == 1 { "has" } else { "have" },
         )
     })
 }
@@ -165,7 +170,8 @@ fn mixed_paths(results: &ExperimentResults) -> Option<String> {
 fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
     let metric = evidence.results.metric();
     let on_test = metric.split == Some(Split::Test);
-    (on_test && evidence.findings.best.is_some() && evidence.cells.len() > 1).then(|| {
+    let compared = evidence.cells.iter().filter(|cell| cell.summary.is_some()).count();
+    (on_test && compared > 1).then(|| {
         let is_measured = |name: &MetricName| evidence.results.metrics().any(|one| one.name == *name);
         let known = metric.on(Split::Validation).filter(is_measured);
         let way_out = known.map_or_else(
@@ -183,8 +189,8 @@ fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
         );
         format!(
             "the best cell is chosen on the test {} themselves (`report.metric = \"{}\"`), so its \
-             mean is too hopeful: {way_out}, or train the best cells again on fresh seeds (`bench \
-             confirm`) before quoting it",
+             mean is too hopeful: {way_out}; fresh seeds (`bench confirm`) take off the luck of the \
+             draw, not what fits these {0} alone",
             if metric.counts_images { "images" } else { "data" },
             metric.name
         )

@@ -258,9 +258,14 @@ impl fmt::Display for Notice {
             }
             Self::LeftOut { trials } => write!(
                 f,
-                "warning: {trials} trials in the journal are repeats beyond those planned and are \
-                 left out\n  hint: ask for them with `repeats`, or with `bench check --escalate` \
-                 where they came from it"
+                "warning: {} in the journal {} left out\n  hint: ask for them with `repeats`, or with `bench check --escalate` \
+                 where they came from it",
+                counted(*trials, "trial"),
+                if *trials == 1 {
+                    "is a repeat beyond those planned and is"
+                } else {
+                    "are repeats beyond those planned and are"
+                },
             ),
             Self::OtherPath { members, folder, paths } => write!(
                 f,

@@ -320,7 +320,7 @@ fn two_folders_named_like_equal_numbers_are_two_cells() {
     let [journal, parquet, csv] = readers(&[texts.to_vec()]);
     for results in [&journal, &parquet, &csv] {
         let page = render(&[Subject::from(results)], Format::Terminal, Page::default());
-        assert!(page.contains("\n 1.1 ") && page.contains("\n 1.10 "), "{page}");
+        assert!(page.contains("\n \"1.1\" ") && page.contains("\n \"1.10\" "), "{page}");
         assert_eq!(results.cells[1].name, "hyperparameters.a=\"1.10\"");
     }
 }

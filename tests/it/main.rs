@@ -31,6 +31,7 @@ mod readme;
 mod report_view;
 mod running;
 mod schemas;
+mod sentences;
 mod streams;
 mod studies;
 mod support;

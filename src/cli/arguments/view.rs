@@ -22,7 +22,8 @@ pub(in crate::cli) struct ViewArguments {
     /// best of these; what needs stored predictions is shown for whole experiments only.
     #[arg(long = "where", value_name = "AXIS=VALUE,…")]
     pub(in crate::cli) cells: Option<Selector>,
-    /// List every cell with interval, median, range and histogram, also in a terminal.
+    /// List every cell with interval, median, range and histogram, also in a terminal and in printed
+    /// Markdown; in LaTeX as one table.
     #[arg(long)]
     pub(in crate::cli) full: bool,
     /// Order of that list: `best`, `grid`, an axis or a metric [default: best].

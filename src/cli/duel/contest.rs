@@ -7,6 +7,7 @@ use super::super::arguments::DuelArguments;
 use super::super::failure::Failure;
 use crate::base::{Direction, Metric, MetricName, Seed, digest_of};
 use crate::check::{Baseline, CellSample};
+use crate::report::counted;
 
 /// The axis over the commands.
 pub(super) const AXIS: &str = "trainer.command";
@@ -190,8 +191,8 @@ impl Opponent {
         let cells: Vec<&CellSample> = baseline.cells().iter().filter(of_metric).collect();
         let [cell] = cells[..] else {
             return Err(format!(
-                "it has {} cells with {}, expected one",
-                cells.len(),
+                "it has {} with {}, expected one",
+                counted(cells.len(), "cell"),
                 asked.map_or("a metric".to_owned(), |name| format!("`{name}`"))
             ));
         };

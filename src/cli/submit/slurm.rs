@@ -9,6 +9,7 @@ use super::record::Record;
 use super::write;
 use crate::cli::failure::{Exit, Failure};
 use crate::cluster::submission::{Submission, closing_script, script};
+use crate::report::counted;
 
 /// Elements of an array where Slurm does not say how many it takes: its default.
 const MAX_ARRAY: u32 = 1001;
@@ -66,7 +67,8 @@ pub(super) fn start(job: &Submission) -> Result<Record, Failure> {
                 say!("note: Slurm refuses {count} workers of this user at once; trying {size}");
             }
             Err(problem) if !jobs.is_empty() => {
-                say!("warning: {offset} of {} workers were submitted: {problem}", job.workers);
+                let all = counted(job.workers as usize, "worker");
+                say!("warning: {offset} of {all} were submitted: {problem}");
                 break;
             }
             Err(problem) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::scale::{Linear, area_inside, inside, robust_range};
-use super::svg::{Anchor, Chart, Drawing, Towards};
+use super::svg::{Chart, Drawing, Towards};
 use super::trellis::{self, Frame, MAX_PANELS, Sides};
 use crate::base::Unit;
 use crate::report::curves::{Band, CurveGroup, EpochPoint};
@@ -37,8 +37,8 @@ const KINDS: [Kind; 2] = [
 /// Draws accuracy and loss by epoch for the networks behind every cell.
 pub(super) fn curves(presenter: &Presenter<'_>) -> Vec<Chart> {
     let section = presenter.section;
-    let longest = section.curves.iter().map(|group| group.epochs.len()).max().unwrap_or(0);
-    if longest < 2 || section.cells.len() > MAX_PANELS {
+    let epochs = section.curves.iter().map(|group| group.epochs.len()).max().unwrap_or(0);
+    if epochs < 2 || section.cells.len() > MAX_PANELS {
         return Vec::new();
     }
     let group_of: HashMap<usize, usize> = section
@@ -98,21 +98,21 @@ fn chart(
     let range = (bottom, top);
     let has_validation = points().any(|point| (kind.validation)(point).is_some());
     let unit = if kind.name == "accuracy" { " %" } else { ", nats" };
+    let lines = if has_validation {
+        "solid: training, dashed: validation"
+    } else {
+        "training images, as seen during the epoch"
+    };
     let sides = Sides {
         horizontal: ("epoch 1".to_owned(), last.to_string()),
-        horizontal_title: if has_validation {
-            "solid: training, dashed: validation"
-        } else {
-            "training images, as seen during the epoch"
-        },
+        title: &format!("{}{unit} by epoch · {lines}", kind.name),
         vertical: texts.clone(),
     };
-    let (mut drawing, size) = trellis::draw(grid, &sides, &mut |drawing, frame, cell| {
+    let (drawing, size) = trellis::draw(grid, &sides, &mut |drawing, frame, cell| {
         if let Some(group) = group_of.get(&cell) {
             panel(presenter, drawing, frame, &section.curves[*group], kind, (range, last));
         }
     });
-    drawing.text("q", (size.0 - 4.0, 12.0), Anchor::End, &format!("{}{unit}", kind.name));
     let several = section.grids.len() > 1;
     let name = if several {
         format!("curves-{}-{}", kind.name, index + 1)
@@ -132,8 +132,8 @@ fn chart(
     }
     chart.notes.push(
         "Lines are means over the networks, bands reach from the lowest to the highest. Training \
-         values are taken during the epoch, on augmented images and with dropout, so they may lie \
-         below validation. ▾ and ▴ stand where a line leaves its panel."
+         values are taken during the epoch, with augmentation and dropout where there are any, so they \
+         may be worse than those of validation. ▾ and ▴ stand where a line leaves its panel."
             .to_owned(),
     );
     Some(chart)

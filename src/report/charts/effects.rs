@@ -1,5 +1,6 @@
 //! What each axis does: marginal means of its levels, and how rows and columns act together.
 
+use super::places::{Places, Spacing};
 use super::scale::{Linear, full_range, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use super::trellis::{Frame, grid_name};
@@ -43,6 +44,7 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
     let width = ((PAGE - left) / COLUMNS as f64 - gap).floor();
     let (unit, above, below) = (18.0, 24.0, 38.0);
     let mut drawing = Drawing::default();
+    let (mut is_logarithmic, mut is_spaced) = (false, false);
     drawing.text("q", (0.0, 11.0), Anchor::Start, &presenter.metric());
     for (index, effect) in effects.iter().enumerate() {
         let frame = Frame {
@@ -53,13 +55,22 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
         };
         let y = Linear::rounded(range, (frame.bottom(), frame.top), 4);
         paper(&mut drawing, frame, &y, index % columns == 0);
-        let title = if effect.balanced {
-            effect.label.clone()
-        } else {
-            format!("{} (not balanced)", effect.label)
-        };
-        drawing.text("b", (frame.left, frame.top - 9.0), Anchor::Start, &fitted(&title, width));
-        levels(&mut drawing, presenter, frame, effect, &|value| y.at(shown(value)));
+        let names: Vec<String> = effect.levels.iter().map(|level| level.value.clone()).collect();
+        let places = Places::of(&names, frame);
+        let remarks = [
+            (!effect.balanced, "not balanced"),
+            (places.spacing == Spacing::Logarithmic, "log scale"),
+        ];
+        let remarks: Vec<&str> =
+            remarks.into_iter().filter_map(|(holds, text)| holds.then_some(text)).collect();
+        let after =
+            if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) };
+        let title = fitted(&effect.label, width - text_width(&after)) + &after;
+        drawing.text("b", (frame.left, frame.top - 9.0), Anchor::Start, &title);
+        levels(&mut drawing, presenter, (frame, &places), effect, &|value| y.at(shown(value)));
+        places.label(&mut drawing, &names);
+        is_logarithmic |= places.spacing == Spacing::Logarithmic;
+        is_spaced |= places.spacing != Spacing::Even;
     }
     let height = unit + rows as f64 * (HEIGHT + above + below);
     let size = (left + columns as f64 * (width + gap), height);
@@ -75,6 +86,11 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
          the spread within all cells. The vertical axis is the same in all panels."
             .to_owned(),
     );
+    if is_spaced {
+        let scale =
+            if is_logarithmic { ", on a logarithmic scale where the panel says so" } else { "" };
+        chart.notes.push(format!("Numbers stand at their size{scale}."));
+    }
     if effects.iter().any(|effect| !effect.balanced) {
         chart.notes.push(
             "Levels of an axis marked “not balanced” were tried with different values of the other \
@@ -100,55 +116,41 @@ fn paper(drawing: &mut Drawing, frame: Frame, y: &Linear, labelled: bool) {
 fn levels(
     drawing: &mut Drawing,
     presenter: &Presenter<'_>,
-    frame: Frame,
+    (frame, places): (Frame, &Places),
     effect: &AxisEffect,
     y: &dyn Fn(f64) -> f64,
 ) {
-    let count = effect.levels.len();
-    let step = frame.width / count as f64;
-    let x = |index: usize| frame.left + (index as f64 + 0.5) * step;
-    // Levels in their own order: a line is a help for the eye, so only numbers get one.
-    let is_numeric = effect
-        .levels
+    let mean_of = |level: &usize| effect.levels[*level].mean;
+    let known: Vec<usize> =
+        places.order().into_iter().filter(|level| mean_of(level).is_some()).collect();
+    let points: Vec<(f64, f64)> = known
         .iter()
-        .all(|level| level.value.split('/').next().is_some_and(|text| text.parse::<f64>().is_ok()));
-    let means: Vec<(usize, &Level)> =
-        effect.levels.iter().enumerate().filter(|(_, level)| level.mean.is_some()).collect();
-    let points: Vec<(f64, f64)> =
-        means.iter().filter_map(|(index, level)| Some((x(*index), y(level.mean?.mean)))).collect();
-    if is_numeric {
+        .filter_map(|level| Some((places.at(*level), y(mean_of(level)?.mean))))
+        .collect();
+    // A line is a help for the eye, so only numbers get one.
+    if is_numeric(effect) {
         drawing.polyline("grid axis", &points);
     }
-    for (index, level) in &means {
-        let Some(mean) = level.mean else { continue };
-        let title = format!("{} {}: {}", effect.label, level.value, level_text(presenter, level));
+    for level in known {
+        let (x, line) = (places.at(level), &effect.levels[level]);
+        let Some(mean) = line.mean else { continue };
+        let title = format!("{} {}: {}", effect.label, line.value, level_text(presenter, line));
         drawing.open("near", &title);
-        drawing.rect("hit", (x(*index) - 0.5 * step, frame.top), (step, frame.height));
-        drawing.line("whisker", (x(*index), y(mean.interval.0)), (x(*index), y(mean.interval.1)));
-        if count <= MAX_LEVELS {
-            drawing.circle("mean", (x(*index), y(mean.mean)), 3.4);
+        let (left, right) = places.reach(level);
+        drawing.rect("hit", (left, frame.top), (right - left, frame.height));
+        drawing.line("whisker", (x, y(mean.interval.0)), (x, y(mean.interval.1)));
+        if effect.levels.len() <= MAX_LEVELS {
+            drawing.circle("mean", (x, y(mean.mean)), 3.4);
         }
         drawing.close();
     }
-    label_levels(drawing, frame, effect, &x);
 }
 
-/// Labels as many levels as fit, evenly.
-fn label_levels(
-    drawing: &mut Drawing,
-    frame: Frame,
-    effect: &AxisEffect,
-    x: &dyn Fn(usize) -> f64,
-) {
-    let count = effect.levels.len();
-    let step = frame.width / count as f64;
-    let widest =
-        effect.levels.iter().map(|level| text_width(&level.value)).fold(0.0, f64::max).min(90.0);
-    let every = ((widest + 8.0) / step).ceil().max(1.0) as usize;
-    for (index, level) in effect.levels.iter().enumerate().step_by(every) {
-        let text = fitted(&level.value, 90.0_f64.max(step));
-        drawing.text("q", (x(index), frame.bottom() + 15.0), Anchor::Middle, &text);
-    }
+fn is_numeric(effect: &AxisEffect) -> bool {
+    let is_number = |level: &Level| {
+        level.value.split('/').next().is_some_and(|text| text.parse::<f64>().is_ok())
+    };
+    effect.levels.iter().all(is_number)
 }
 
 /// Says what is known of a level.
@@ -234,16 +236,17 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     let mut drawing = Drawing::default();
     drawing.text("q", (0.0, 11.0), Anchor::Start, &presenter.metric());
     paper(&mut drawing, frame, &y, true);
-    let step = width / count as f64;
-    let spread = (0.5 * step).min(30.0) / rows.len() as f64;
+    let names: Vec<String> = columns.values.iter().map(|values| joined(values)).collect();
+    let places = Places::of(&names, frame);
+    let spread = (0.5 * places.gap()).min(30.0) / rows.len() as f64;
     let mut leaves_panel = false;
     for (row, entries) in grid.entries.iter().enumerate() {
         let shift = (row as f64 - 0.5 * (rows.len() - 1) as f64) * spread;
-        let x = |index: usize| frame.left + (index as f64 + 0.5) * step + shift;
-        let found: Vec<(usize, usize)> = entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, cell)| Some((index, (*cell)?)))
+        let x = |index: usize| places.at(index) + shift;
+        let found: Vec<(usize, usize)> = places
+            .order()
+            .into_iter()
+            .filter_map(|index| Some((index, entries[index]?)))
             .filter(|(_, cell)| section.cells[*cell].summary.is_some())
             .collect();
         let points: Vec<(f64, f64)> = found
@@ -279,16 +282,12 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     }
     let legend_at = (frame.right() + 16.0, frame.top + 8.0);
     drawing.text("q", legend_at, Anchor::Start, &fitted(&row_label, 200.0));
-    let widest =
-        columns.values.iter().map(|values| text_width(&joined(values))).fold(0.0, f64::max);
-    let every = ((widest.min(90.0) + 8.0) / step).ceil().max(1.0) as usize;
-    for (index, values) in columns.values.iter().enumerate().step_by(every) {
-        let at = (frame.left + (index as f64 + 0.5) * step, frame.bottom() + 16.0);
-        drawing.text("q", at, Anchor::Middle, &fitted(&joined(values), 90.0));
-    }
-    let below = (frame.left + 0.5 * width, frame.bottom() + 34.0);
-    drawing.text("q", below, Anchor::Middle, &columns.labels.join("/"));
-    let size = (frame.right() + legend, frame.bottom() + 42.0);
+    places.label(&mut drawing, &names);
+    let below = (frame.left + 0.5 * width, frame.bottom() + 44.0);
+    let scale = if places.spacing == Spacing::Logarithmic { " (log scale)" } else { "" };
+    let across = format!("{}{scale}", columns.labels.join("/"));
+    drawing.text("q", below, Anchor::Middle, &across);
+    let size = (frame.right() + legend, frame.bottom() + 52.0);
     let mut chart = Chart::new("interaction", "How rows and columns act together", size, drawing);
     chart.title = format!(
         "{}: {} by {}{}",
@@ -302,6 +301,12 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
          that the effect of one depends on the other.",
         columns.labels.join("/")
     );
+    let has_interval =
+        |cell: &usize| section.cells[*cell].summary.is_some_and(|found| found.interval95.is_some());
+    if grid.entries.iter().flatten().flatten().any(has_interval) {
+        let text = "Upright lines are 95 % intervals of each mean by itself.";
+        chart.notes.push(text.to_owned());
+    }
     if leaves_panel {
         let text = "Means beyond the panel are drawn as ▾ or ▴ at its edge.";
         chart.notes.push(text.to_owned());

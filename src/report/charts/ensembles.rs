@@ -21,10 +21,11 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     let scale = ensembles::scale(section);
     let shown = |value: f64| scale.shown(value);
     let reach = |point: &EnsemblePoint| point.sd.unwrap_or(0.0);
+    let within = |accuracy: f64| accuracy.clamp(0.0, 1.0);
     let values = groups
         .iter()
         .flat_map(|group| &group.points)
-        .flat_map(|point| [point.mean - reach(point), point.mean + reach(point)]);
+        .flat_map(|point| [within(point.mean - reach(point)), within(point.mean + reach(point))]);
     // Every mean and its band, whole: ensembles of one are the lowest and the most interesting.
     let range = full_range(values.map(shown))?;
     let names: Vec<String> = groups.iter().map(|group| name(section, group)).collect();
@@ -53,8 +54,8 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
             group.points.iter().map(|point| at(pick(point), point)).collect()
         };
         if line == 0 {
-            let upper = of(&|point| point.mean + reach(point));
-            drawing.band("band f0", &upper, &of(&|point| point.mean - reach(point)));
+            let upper = of(&|point| within(point.mean + reach(point)));
+            drawing.band("band f0", &upper, &of(&|point| within(point.mean - reach(point))));
         }
         drawing.polyline(&format!("s{line}"), &of(&|point| point.mean));
         for point in &group.points {
@@ -77,14 +78,18 @@ pub(super) fn ensembles(presenter: &Presenter<'_>) -> Option<Chart> {
     chart.title = format!("Test accuracy % by the number of networks that decide together{part}");
     let first = groups.first()?;
     let ends = [first.points.first()?, first.points.last()?].map(|point| point_text(&scale, point));
-    chart.description = format!("The best setting, {}: {}; {}.", names[0], ends[0], ends[1]);
-    chart.notes.push(
+    let (which, band) = if all > 1 {
+        (format!("The best mean, {}: ", names[0]), "those of the best mean")
+    } else {
+        (String::new(), "them")
+    };
+    chart.description = format!("{which}{}; {}.", ends[0], ends[1]);
+    chart.notes.push(format!(
         "Read off the stored predictions: the networks of all repeats are shared out to disjoint \
-         ensembles of each size. The band is ± SD between those of the best cell; large ensembles are \
-         few, and a single one has no spread. Points also say what 95 % of ensembles reach whose \
-         networks are drawn anew, with replacement, from those there are."
-            .to_owned(),
-    );
+         ensembles of each size. The band is ± SD between {band}; large ensembles are few, and a single \
+         one has no spread. Points also say what 95 % of ensembles reach whose networks are drawn anew, \
+         with replacement, from those there are."
+    ));
     Some(chart)
 }
 

@@ -21,7 +21,7 @@ pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
     let metric = presenter.metric();
     let sides = Sides {
         horizontal: (scale.value(*low), scale.value(*high)),
-        horizontal_title: &metric,
+        title: &format!("trials by {metric}"),
         vertical: ("0".to_owned(), tallest.to_string()),
     };
     let several = section.grids.len() > 1;
@@ -36,10 +36,11 @@ pub(super) fn histograms(presenter: &Presenter<'_>) -> Vec<Chart> {
         chart.title = format!("{metric}: how the trials of each cell spread{of_grid}");
         chart.description = description(section, edges, scale);
         if index + 1 == section.grids.len() {
+            let pale = presenter.confidence_sentence();
+            let pale = pale.map_or("", |_| "; bars of cells without ● are pale");
             chart.notes.push(format!(
                 "Trials per bin; bins are {} wide and the same in every panel, the tallest holds \
-                 {}. The upright line is the mean; bars of cells that can be told apart from the \
-                 best are pale.",
+                 {}. The upright line is the mean{pale}.",
                 scale.size(edges[1] - low),
                 counted(tallest, "trial"),
             ));
@@ -79,7 +80,7 @@ fn panel(
     let Some(summary) = line.summary else { return };
     let x = Linear::exact((low, high), (frame.left + 2.0, frame.right() - 2.0));
     let y = Linear::exact((0.0, tallest.max(1) as f64), (frame.bottom(), frame.top + 4.0));
-    let class = if line.inseparable_from_best { "near" } else { "far" };
+    let class = presenter.class_of(cell);
     drawing.open(class, &presenter.cell_title(cell));
     drawing.rect("hit", (frame.left, frame.top), (frame.width, frame.height));
     let bars: Vec<(f64, f64, f64)> = line

@@ -3,17 +3,20 @@
 use super::scale::{Linear, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use crate::report::document::{CellLine, Section};
+use crate::report::markup::{capitalised, sentence};
 use crate::report::numbers::counted;
-use crate::report::text::{Presenter, with_spread};
+use crate::report::text::{MARK, Presenter, with_spread};
 
 /// Cells that are drawn; the worse ones are left out.
-const MOST: usize = 40;
+const MAX_CELLS: usize = 40;
+/// Trials of a cell that are drawn as dots.
+const MAX_DOTS: usize = 200;
 /// Height of a row.
 const ROW: f64 = 17.0;
 /// Width of the whole chart.
 const PAGE: f64 = 940.0;
 
-/// Draws the best cells with the 95 % intervals of their means.
+/// Draws the best cells with the 95 % intervals of their means; nothing for fewer than two.
 pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     let section = presenter.section;
     let mut order: Vec<(usize, f64)> = section
@@ -22,13 +25,13 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
         .enumerate()
         .filter_map(|(index, cell)| Some((index, cell.summary?.mean)))
         .collect();
-    if order.is_empty() {
+    if order.len() < 2 {
         return None;
     }
     let maximizes = section.metric.is_maximized();
     order.sort_by(|a, b| if maximizes { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) });
     let all = order.len();
-    order.truncate(MOST);
+    order.truncate(MAX_CELLS);
     let names: Vec<String> = order.iter().map(|(cell, _)| name(section, *cell)).collect();
     let title = axis_names(section);
     let any_mark = order.iter().any(|(cell, _)| !mark(presenter, *cell).is_empty());
@@ -66,7 +69,7 @@ pub(super) fn intervals(presenter: &Presenter<'_>) -> Option<Chart> {
     for (index, ((cell, mean), name)) in order.iter().zip(&names).enumerate() {
         let line = &section.cells[*cell];
         let y = top + ROW * (index as f64 + 0.5);
-        let class = if line.inseparable_from_best { "near" } else { "far" };
+        let class = presenter.class_of(*cell);
         drawing.open(class, &presenter.cell_title(*cell));
         drawing.rect("hit", (0.0, y - 0.5 * ROW), (PAGE, ROW));
         drawing.text("", (0.0, y + 4.0), Anchor::Start, mark(presenter, *cell));
@@ -113,18 +116,34 @@ fn put_in_words(
         "Means from {} at the top to {} at the bottom. {}",
         says(first),
         says(last),
-        presenter.inseparable_sentence()
+        presenter.confidence_sentence().map(|text| sentence(&text)).unwrap_or_default()
     );
-    chart.notes = vec![if has_intervals {
-        "Thick lines are 95 % intervals of the mean, faint dots single trials, the dotted line the \
-         best mean. Filled points and ● before the name: cannot be told apart from the best cell; \
-         hollow ones can. Overlapping intervals do not show that two cells are equal."
-            .to_owned()
+    let mut notes = Vec::new();
+    if has_intervals {
+        notes.push(
+            "Thick lines are 95 % intervals of each mean by itself, faint dots single trials, the \
+             dotted line the best mean seen."
+                .to_owned(),
+        );
+    } else if section.findings.n_max > 1 {
+        notes.push("The dotted line is the best mean seen.".to_owned());
     } else {
-        "One trial a cell: the points have no spread, and differences may be luck. The dotted line \
-         is the best value."
-            .to_owned()
-    }];
+        notes.push(
+            "One trial a cell: the points have no spread, and differences may be luck. The dotted \
+             line is the best value."
+                .to_owned(),
+        );
+    }
+    if let Some(text) = presenter.confidence_sentence() {
+        notes.push(format!("{}; the points of the others are hollow.", capitalised(&text)));
+    }
+    if has_intervals {
+        notes.push(
+            "Whether intervals overlap says neither that cells are equal nor that they differ."
+                .to_owned(),
+        );
+    }
+    chart.notes = notes;
     if leaves_chart {
         chart.notes.push("◂ and ▸ stand where something lies beyond the chart.".to_owned());
     }
@@ -135,8 +154,8 @@ fn put_in_words(
 }
 
 fn mark(presenter: &Presenter<'_>, cell: usize) -> &'static str {
-    let cell = &presenter.section.cells[cell];
-    if cell.inseparable_from_best { presenter.mark(cell).trim() } else { "" }
+    let mark = presenter.mark(&presenter.section.cells[cell]);
+    if mark == MARK { mark } else { "" }
 }
 
 /// Draws trials and interval, and returns whether some of it lies beyond the chart.
@@ -149,7 +168,7 @@ fn row(
     let shown = |value: f64| presenter.scale.shown(value);
     let (low, high) = x.ends();
     let mut all: Vec<f64> = cell.trials.iter().copied().map(shown).collect();
-    for value in all.iter().filter(|value| x.holds(**value)).take(200) {
+    for value in all.iter().filter(|value| x.holds(**value)).take(MAX_DOTS) {
         drawing.circle("dot", (x.at(*value), y), 2.0);
     }
     all.extend(cell.summary.map(|found| shown(found.mean)));

@@ -9,6 +9,7 @@ mod effects;
 mod ensembles;
 mod histograms;
 mod intervals;
+mod places;
 mod scale;
 mod svg;
 #[cfg(test)]

@@ -36,10 +36,10 @@ impl Frame {
 pub(super) struct Sides<'a> {
     /// Values at the left and right end of every panel.
     pub(super) horizontal: (String, String),
-    /// What they are.
-    pub(super) horizontal_title: &'a str,
     /// Values at the bottom and top of every panel.
     pub(super) vertical: (String, String),
+    /// What they are.
+    pub(super) title: &'a str,
 }
 
 /// Draws one panel for every cell of a grid, and returns the drawing with its size.
@@ -101,9 +101,28 @@ fn crossed(
     }
     let bottom = top + grid.entries.len() as f64 * (height + GAP) - GAP;
     let right = left + columns * (width + GAP) - GAP;
-    ends(&mut drawing, (left, left + width), bottom + 14.0, sides);
-    drawing.text("q", (right, bottom + 14.0), Anchor::End, sides.horizontal_title);
-    (drawing, (right + 4.0, bottom + 22.0))
+    // A long heading of few columns may need more room than they do.
+    let right = right.max(left + text_width(&column_title));
+    let below = legend(&mut drawing, (left, left + width, right), bottom, sides);
+    (drawing, (right.max(below.0) + 4.0, below.1 + 8.0))
+}
+
+/// Writes what the axes of all panels show below the first panel of the last row, in a second line
+/// where the first has no room, and returns how far that reaches to the right and down.
+fn legend(
+    drawing: &mut Drawing,
+    (left, panel, right): (f64, f64, f64),
+    bottom: f64,
+    sides: &Sides<'_>,
+) -> (f64, f64) {
+    ends(drawing, (left, panel), bottom + 14.0, sides);
+    let width = text_width(sides.title);
+    let fits_beside = panel + 12.0 + width <= right;
+    let y = if fits_beside { bottom + 14.0 } else { bottom + 29.0 };
+    let end = if fits_beside { right } else { right.max(left + width) };
+    let (x, anchor) = if fits_beside { (end, Anchor::End) } else { (left, Anchor::Start) };
+    drawing.text("q", (x, y), anchor, sides.title);
+    (end, y)
 }
 
 /// Writes the values at the ends of the first panel of a row, if they fit below it.
@@ -146,11 +165,8 @@ fn listed(
     let rows = cells.len().div_ceil(columns) as f64;
     let bottom = head + rows * (height + GAP + label) - GAP;
     let right = scale + columns as f64 * (width + GAP) - GAP;
-    ends(&mut drawing, (scale, scale + width), bottom + 14.0, sides);
-    let title = sides.horizontal_title;
-    let y = if columns > 2 { bottom + 14.0 } else { bottom + 28.0 };
-    drawing.text("q", (right.max(text_width(title)), y), Anchor::End, title);
-    (drawing, (right.max(text_width(title)) + 4.0, y + 8.0))
+    let below = legend(&mut drawing, (scale, scale + width, right), bottom, sides);
+    (drawing, (right.max(below.0) + 4.0, below.1 + 8.0))
 }
 
 /// Names what the cells of a grid share, for titles.

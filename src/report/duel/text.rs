@@ -112,7 +112,7 @@ fn size(report: &DuelReport, scale: &Scale) -> String {
 fn against(report: &DuelReport, pair: &DuelPairLine, scale: &Scale) -> String {
     let sign = if report.is_ratio { "∶" } else { "−" };
     let shown = interval(report, pair, scale);
-    format!("{} {sign} {}: {shown} ({} pairs)", pair.a, pair.b, pair.n)
+    format!("{} {sign} {}: {shown} ({})", pair.a, pair.b, counted(pair.n, "pair"))
 }
 
 fn interval(report: &DuelReport, pair: &DuelPairLine, scale: &Scale) -> String {

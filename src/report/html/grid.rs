@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 
 use super::Page;
+use super::table::meaning;
 use crate::report::charts::robust_range;
 use crate::report::document::{Heading, PivotGrid, Section};
 use crate::report::legend::legend_lines;
 use crate::report::markup::escape;
+use crate::report::numbers::counted;
 use crate::report::pivot::ABSENT;
-use crate::report::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
+use crate::report::text::{LOST, Presenter, grid_title};
 
 /// Appends the grids, a legend of their colours and what they show.
 pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
@@ -32,7 +34,15 @@ pub(super) fn grids(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         );
         page.raw(&legend);
     }
-    page.list(&legend_lines(presenter));
+    let mut lines = legend_lines(presenter);
+    if presenter.sizes_differ && section.compared() > 0 {
+        let most = section.findings.n_max;
+        lines.insert(
+            0,
+            ("n".to_owned(), format!("{} where a cell says nothing else", counted(most, "trial"))),
+        );
+    }
+    page.list(&lines);
     page.close();
 }
 
@@ -48,10 +58,12 @@ fn shades(section: &Section) -> Option<(f64, f64)> {
 
 fn heat_map(presenter: &Presenter<'_>, grid: &PivotGrid, range: Option<(f64, f64)>) -> String {
     let title = grid_title(grid);
+    // A single grid has the heading above it for its title; its caption is for those who listen.
+    let kind = if title.is_empty() { "heat untitled" } else { "heat" };
     let caption = if title.is_empty() { presenter.heading() } else { title };
     let mut out = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{0}\">\n\
-         <table class=\"heat\">\n<caption>{0}</caption>\n<thead>",
+         <table class=\"{kind}\">\n<caption>{0}</caption>\n<thead>",
         escape(&caption)
     );
     let row_labels = &grid.rows.labels;
@@ -150,12 +162,11 @@ fn entry(out: &mut String, presenter: &Presenter<'_>, index: usize, range: Optio
 
 /// Returns the mark of a cell, for the end of its number.
 fn mark(presenter: &Presenter<'_>, index: usize) -> String {
-    let (mark, means) = match presenter.mark(&presenter.section.cells[index]) {
-        MARK => (MARK, "may be the best"),
-        MARK_IN_GRID => (MARK_IN_GRID, "may be the best of this grid"),
-        _ => return String::new(),
-    };
-    format!(" <abbr title=\"{means}\">{mark}</abbr>")
+    let mark = presenter.mark(&presenter.section.cells[index]).trim();
+    if mark.is_empty() {
+        return String::new();
+    }
+    format!(" <abbr title=\"{}\">{mark}</abbr>", meaning(mark))
 }
 
 /// Appends the line below a number where there is anything to say: trials, where cells differ in them,
@@ -165,9 +176,9 @@ fn standing(out: &mut String, presenter: &Presenter<'_>, index: usize) {
     let counts = cell.counts;
     let mut parts = Vec::new();
     if counts.unfinished > 0 {
-        parts.push(format!("n {} of {}", counts.completed, counts.planned));
-    } else if presenter.sizes_differ {
-        parts.push(format!("n {}", counts.completed));
+        parts.push(format!("…{}/{}", counts.completed, counts.planned));
+    } else if cell.summary.is_some_and(|found| found.n != presenter.section.findings.n_max) {
+        parts.push(format!("n = {}", counts.completed));
     }
     if counts.lost() > 0 {
         parts.push(format!("<abbr title=\"lost trials\">{LOST}</abbr> {}", counts.lost()));

@@ -17,7 +17,8 @@ pub(super) fn confusion(page: &mut Page, section: &Section, prefix: &str) {
         page.paragraph(
             "note",
             "Rows are true classes, columns predicted ones. The large number is the mean count of \
-             test images over the trials, the small one its share of the row.",
+             test images over the trials, the small one its share of the row; what never happened is \
+             blank.",
         );
         page.close();
     }
@@ -58,7 +59,7 @@ fn matrix(section: &Section, found: &Confusion) -> String {
             let share = found.share(truth, predicted).unwrap_or(0.0);
             let mean = mean_count(found, truth, predicted);
             if found.counts[truth][predicted] == 0 {
-                out.push_str("<td class=\"zero\">0</td>");
+                out.push_str("<td class=\"zero\"></td>");
                 continue;
             }
             let kind = if truth == predicted { "right" } else { "wrong" };

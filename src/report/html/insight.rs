@@ -114,12 +114,8 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
     let keys = column("cell", Left, &rows, |row| section.describe(row.0));
     let mut columns = vec![
         column("difference", Right, &rows, |row| scale.signed(row.2.difference)),
-        column("95 % interval", Left, &rows, |row| {
-            or_absent(
-                row.2
-                    .interval95
-                    .map(|(low, high)| format!("{} to {}", scale.signed(low), scale.signed(high))),
-            )
+        column("at most worse by", Right, &rows, |row| {
+            or_absent(row.2.at_most_worse.map(|bound| scale.value(bound)))
         }),
     ];
     if rows.iter().any(|row| row.2.errors_per_10000.is_some()) {
@@ -131,15 +127,6 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
         }));
     }
     columns.extend([
-        column("p (Holm)", Right, &rows, |row| probability(row.2.p_holm)),
-        column("p Welch", Right, &rows, |row| probability(row.2.p_welch)),
-        column("q (BH)", Right, &rows, |row| probability(row.2.q_benjamini_hochberg)),
-        column("p permutation", Right, &rows, |row| {
-            or_absent(row.2.permutation.map(|found| probability(found.p_two_sided)))
-        }),
-        column("p Mann–Whitney", Right, &rows, |row| {
-            or_absent(row.2.p_mann_whitney.map(probability))
-        }),
         column("P(best > cell)", Left, &rows, |row| {
             or_absent(row.2.superiority_of_best.map(|found| match found.interval95 {
                 Some((low, high)) => {
@@ -163,21 +150,25 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
     page.open(prefix, "against-best", "Every cell against the best");
     let name = match section.describe(best.cell) {
         name if name.is_empty() => "the best cell".to_owned(),
-        name => format!("the best cell, {name}"),
+        name => format!("the {}, {name}", section.best_of_what()),
     };
     let caption = format!("Difference from {name}, in {}", unit_of_difference(presenter));
     let marks: Vec<&str> = rows.iter().map(|row| presenter.mark(row.1).trim()).collect();
     page.raw(&text_table(&table_of(keys, columns), &caption, Sorting::ByColumn, &marks));
-    let mut notes = "Differences are the cell’s mean minus the best’s, intervals Welch’s. Holm keeps \
-        the chance of any false finding over all cells at 5 %, Benjamini and Hochberg’s q the \
-        expected share of false ones. P(best > cell) is the chance that one trial of the best beats \
-        one of the cell; a difference is meaningful where that is beyond chance, over all cells too, and \
-        may reach 0.75 (Bouthillier et al. 2021). ε min below 0.5 calls the best almost stochastically larger (Dror \
-        et al. 2019). Trials needed: per cell, to find a true difference of this size with 80 % \
-        power."
+    let mut notes = "Differences are the cell’s mean minus that of the best mean. With 95 % confidence, \
+        for all cells at once, a cell is worse than the truly best one by no more than the bound (Hsu, \
+        the rule of ●). P(best > cell) is the chance that one trial of the best beats one of the cell, \
+        with an interval for this pair alone; a difference is meaningful where the cell has no ● and \
+        that chance may reach 0.75 (Bouthillier et al. 2021). ε min below 0.5 calls the best almost \
+        stochastically larger (Dror et al. 2019). Trials needed: about, per cell, so that a true \
+        difference of this size takes the ● away with 95 % power. A pair that was chosen before its \
+        values were seen is tested by `bench compare`."
         .to_owned();
     if rows.iter().any(|row| row.2.superiority_of_best.is_none()) {
         notes += " P and ε min are resampled at the cells nearest to the best only.";
+    }
+    if rows.iter().any(|row| row.2.at_most_worse.is_none()) {
+        notes += " Bounds stand at the cells nearest to the best whose error is known.";
     }
     if left_out > 0 {
         notes = format!("{notes} {} left out.", counted(left_out, "farther cell"));
@@ -224,7 +215,8 @@ fn on_images(page: &mut Page, presenter: &Presenter<'_>) {
         "note",
         "Images on which the majority votes of the trials disagree (McNemar’s test), and the \
          difference of accuracy with an interval that resamples both trials and images: it says \
-         what could be expected on other images of the kind.",
+         what could be expected on other images of the kind. Each row by itself: neither p nor \
+         interval allows for the number of rows, nor for the best being chosen by its mean.",
     );
 }
 
@@ -235,6 +227,7 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         .cells
         .iter()
         .enumerate()
+        .filter(|(_, cell)| cell.summary.is_some_and(|found| found.sd.is_some()))
         .filter(|(_, cell)| cell.noise.is_some() && !cell.is_deterministic)
         .take(2000)
         .collect();
@@ -247,19 +240,22 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         Some(found.split)
     };
     let sd = |variance: f64| scale.value(variance.max(0.0).sqrt());
-    let keys = column("cell", Left, &rows, |row| section.describe(row.0));
+    let keys = column("cell", Left, &rows, |row| match section.describe(row.0) {
+        name if name.is_empty() => row.1.name.clone(),
+        name => name,
+    });
     let of = |row: &(usize, &CellLine)| row.1.noise;
     let mut columns = vec![
         column("SD seen", Right, &rows, |row| {
             or_absent(row.1.summary.and_then(|found| Some(scale.value(found.sd?))))
         }),
         column("SD predicted", Right, &rows, |row| {
-            or_absent(of(row).map(|noise| scale.value(noise.predicted_sd)))
+            or_absent(of(row).and_then(|noise| Some(scale.value(noise.predicted_sd?))))
         }),
         column("seen/predicted", Right, &rows, |row| {
-            or_absent(of(row).map(|noise| {
+            or_absent(of(row).and_then(|noise| {
                 let flag = if noise.is_unstable { " unstable" } else { "" };
-                format!("{:.2}{flag}", noise.ratio)
+                Some(format!("{:.2}{flag}", noise.ratio?))
             }))
         }),
         column("mean on other images, 95 %", Left, &rows, |row| {
@@ -291,7 +287,8 @@ pub(super) fn spread(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
     page.paragraph(
         "note",
         "Predicted is √(error / (2 · test images)): the spread that so few test images give to \
-         networks that are equally good (Jordan 2024); more than 1.5 times that is called unstable. \
+         single networks that are equally good (Jordan 2024), so ensembles have none; more than 1.5 \
+         times that is called unstable. \
          The mean on other images is Wilson’s interval. IQM is the mean of the middle half; the \
          maximum expected is that of so many normal draws (Blom). The SD on all images is what would \
          remain with endlessly many test images, estimated from the stored predictions; a variance \

@@ -13,8 +13,9 @@ mod tests;
 
 use super::answer::answer;
 use super::charts::{self, CHART_STYLE, Chart};
+use super::details::more_cells;
 use super::document::{ReportDocument, Section};
-use super::markup::{escape, prose, sentence};
+use super::markup::{capitalised, escape, prose, sentence};
 use super::reference::notes;
 use super::text::Presenter;
 use table::{Sorting, text_table};
@@ -25,7 +26,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// Charts up to this width stand two beside each other.
 const HALF: f64 = 660.0;
 /// Most cells whose details are listed.
-const DETAILS: usize = 2000;
+const MAX_DETAILS: usize = 2000;
 
 /// Renders every section.
 #[must_use]
@@ -53,8 +54,7 @@ pub(super) fn render(document: &ReportDocument) -> String {
         page.level = 2;
     }
     for (index, section) in document.experiments.iter().enumerate() {
-        let name = overview::named(&document.experiments, index);
-        experiment(&mut page, section, &name, index);
+        experiment(&mut page, section, index);
     }
     page.raw(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
     page.html
@@ -124,19 +124,19 @@ impl Page {
              <figcaption><strong>{0}.</strong> {3}</figcaption>\n</figure>\n",
             escape(&capitalised(&chart.title)),
             0.7 * chart.width(),
-            chart.width().max(320.0),
+            chart.width(),
             prose(&chart.notes.join(" ")),
             if chart.width() <= HALF && is_one_of_several { " class=\"half\"" } else { "" }
         ));
     }
 }
 
-fn experiment(page: &mut Page, section: &Section, name: &str, index: usize) {
+fn experiment(page: &mut Page, section: &Section, index: usize) {
     let presenter = Presenter::of(section);
     let prefix = format!("e{index}");
     page.places.clear();
     page.raw(&format!("<article aria-labelledby=\"{prefix}\">\n"));
-    page.heading(name, Some(&prefix));
+    page.heading(&section.called, Some(&prefix));
     if let Some(question) = &section.question {
         page.paragraph("question", question);
     }
@@ -177,7 +177,7 @@ fn experiment(page: &mut Page, section: &Section, name: &str, index: usize) {
         .collect();
     let nav = format!(
         "<nav aria-label=\"Parts of {}\"><ul>{}</ul></nav>\n",
-        escape(&section.name),
+        escape(&section.called),
         links.join("")
     );
     page.html.insert_str(contents, &nav);
@@ -228,18 +228,18 @@ fn trade_off(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
 }
 
 fn details(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
-    let (table, left_out) = presenter.details(DETAILS);
+    let (table, left_out) = presenter.details(MAX_DETAILS);
     page.open(prefix, "cells", "Every cell");
     let caption = format!("Every cell, {}", presenter.metric());
     let section = presenter.section;
-    let listed = section.order.iter().take(DETAILS);
+    let listed = section.order.iter().take(MAX_DETAILS);
     let marks: Vec<&str> =
         listed.map(|cell| presenter.mark(&section.cells[*cell]).trim()).collect();
     let markup = text_table(&table, &caption, Sorting::ByColumn, &marks);
     page.raw(&markup);
     let mut lines = presenter.details_notes();
     if left_out > 0 {
-        lines.push(format!("{left_out} more cells stand in tables/cells.csv"));
+        lines.push(more_cells(left_out));
     }
     page.paragraph("note", &sentences(&lines));
     page.close();
@@ -261,13 +261,6 @@ fn reference(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
         notes(comparison).into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
     page.list(&lines);
     page.close();
-}
-
-/// Begins a text with a capital.
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    first + chars.as_str()
 }
 
 /// Joins lines to sentences.

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::report::document::Section;
 use crate::report::markup::escape;
-use crate::report::numbers::whole;
+use crate::report::numbers::{counted, whole};
 use crate::report::pivot::ABSENT;
 use crate::report::text::{Presenter, with_spread};
 
@@ -24,7 +24,7 @@ pub(super) fn overview(page: &mut Page, sections: &[Section]) {
         page.raw(&format!(
             "<tr><th scope=\"row\"><a href=\"#e{place}\">{}</a></th><td>{}</td><td>{}</td>\
              <td class=\"r\">{}</td><td class=\"r\">{n}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-            escape(&named(sections, place)),
+            escape(&section.called),
             escape(&best),
             escape(&at),
             whole(section.cells.len()),
@@ -36,23 +36,13 @@ pub(super) fn overview(page: &mut Page, sections: &[Section]) {
     page.raw("</tbody></table></div>\n");
 }
 
-/// Returns the name of an experiment, with what tells it from another of the same name.
-pub(super) fn named(sections: &[Section], place: usize) -> String {
-    let section = &sections[place];
-    let of_name = |other: &&Section| other.name == section.name;
-    if sections.iter().filter(of_name).count() < 2 {
-        return section.name.clone();
-    }
-    let before = sections[..place].iter().filter(of_name).count();
-    format!("{} ({}, seed {})", section.name, before + 1, section.seed)
-}
-
 fn best(section: &Section) -> [String; 2] {
     let presenter = Presenter::of(section);
     let found = section.findings.best.and_then(|best| {
         let summary = section.cells[best.cell].summary.as_ref()?;
         let (scale, name) = (&presenter.scale, section.metric.name.words());
-        let value = format!("{}{} {name}", with_spread(scale, summary), scale.unit());
+        let lost = section.passed_over().map_or("", |_| ", best without lost trials");
+        let value = format!("{}{} {name}{lost}", with_spread(scale, summary), scale.unit());
         Some([value, section.describe(best.cell)])
     });
     found.unwrap_or_else(|| [ABSENT, ABSENT].map(str::to_owned))
@@ -61,7 +51,7 @@ fn best(section: &Section) -> [String; 2] {
 fn state(section: &Section) -> String {
     let counts = section.counts;
     let done = if counts.unfinished > 0 {
-        format!("{} of {} trials", whole(counts.completed), whole(counts.planned))
+        format!("{} of {}", whole(counts.completed), counted(counts.planned, "trial"))
     } else {
         "finished".to_owned()
     };

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::report::layout::{Align, Paint, TextColumn, TextTable};
 use crate::report::markup::escape;
+use crate::report::text::{MARK, MARK_IN_GRID};
 
 /// Whether a reader may sort the rows, where scripts run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,11 @@ pub(super) fn text_table(
         out.push_str("<tr>");
         if has_marks {
             let mark = marks.get(row).copied().unwrap_or_default();
-            write!(out, "<td>{mark}</td>").expect("text takes text");
+            match meaning(mark) {
+                "" => out.push_str("<td></td>"),
+                means => write!(out, "<td><abbr title=\"{means}\">{mark}</abbr></td>")
+                    .expect("text takes text"),
+            }
         }
         for (column, is_key) in &columns {
             let (text, paint) = column.entries.get(row).cloned().unwrap_or_default();
@@ -71,6 +76,16 @@ pub(super) fn text_table(
     }
     out.push_str("</tbody></table></div>\n");
     out
+}
+
+/// Says what the mark of a cell means.
+#[must_use]
+pub(super) fn meaning(mark: &str) -> &'static str {
+    match mark {
+        MARK => "may be the best",
+        MARK_IN_GRID => "may be the best of its own grid",
+        _ => "",
+    }
 }
 
 fn class_of(column: &TextColumn) -> &'static str {
