@@ -30,6 +30,7 @@ Reading results needs pandas or polars:
 import json
 import os
 import pathlib
+import struct
 import sys
 
 _trial = None
@@ -86,6 +87,41 @@ def seed(default=0):
 def repeat(default=0):
     """Returns the index of the repeat, from 0."""
     return (trial() or {}).get("repeat", default)
+
+
+def fold(default=None):
+    """Returns the index of the fold of this trial, from 0; `default` outside of `bench` or without `folds`."""
+    return (trial() or {}).get("fold", default)
+
+
+def splits():
+    """Returns which images of the experiment's dataset train, validate and test, as lists of indices by name.
+
+    None outside of `bench` and for experiments without `[dataset]`.
+    """
+    path = (trial() or {}).get("splits")
+    if path is None:
+        return None
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def predictions(test, validation=None):
+    """Writes class probabilities of the test and validation images, a row an image in the order of `splits()`."""
+    folder = output()
+    if folder is None:
+        return
+    for name, rows in (("predictions", test), ("predictions-validation", validation)):
+        if rows is None:
+            continue
+        rows = rows.tolist() if hasattr(rows, "tolist") else [list(row) for row in rows]
+        shape = (len(rows), len(rows[0]) if rows else 0)
+        head = "{'descr': '<f8', 'fortran_order': False, 'shape': %r, }" % (shape,)
+        head = head.ljust(64 * (len(head) // 64 + 1) + 53) + "\n"
+        with open(pathlib.Path(folder) / (name + ".npy"), "wb") as file:
+            file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode("ascii"))
+            for row in rows:
+                file.write(struct.pack("<%dd" % shape[1], *row))
 
 
 def output(default=None):

@@ -49,6 +49,10 @@ pub(crate) const DATASET: Format = Format { name: "gridbench-dataset", version: 
 pub(crate) const DUEL: Format = Format { name: "gridbench-duel", version: 1 };
 /// `bench doctor --json`.
 pub(crate) const DOCTOR: Format = Format { name: "gridbench-doctor", version: 1 };
+/// `adopted.json`: programs that stand for earlier ones.
+pub(crate) const ADOPTIONS: Format = Format { name: "gridbench-adoptions", version: 1 };
+/// `digests.json`: digests of large inputs.
+pub(crate) const DIGESTS: Format = Format { name: "gridbench-digests", version: 1 };
 /// What a program is told of its trial, in the file that `BENCH_TRIAL` names.
 pub(crate) const TRIAL: Format = Format { name: "gridbench-trial", version: 1 };
 

@@ -10,7 +10,10 @@ use super::verdict::{CellVerdict, CheckReport, ClaimReport, ClaimVerdict, Verdic
 use super::warning::warnings;
 use crate::base::{Direction, MetricName};
 use crate::spec::experiment::CheckSettings;
-use gridbench_stats::{MeanDifference, Moments, PlantedLoss, Variance, holm_levels, moderate};
+use gridbench_stats::{
+    MeanDifference, Moments, PlantedLoss, Variance, holm_levels, moderate, ratio_of_folds,
+    resampled_se,
+};
 
 /// Holds the cells of a candidate against a baseline.
 ///
@@ -67,10 +70,11 @@ pub fn check_looks(
         let (metric, baseline, candidate) = (gate.metric.name, known.clone(), here.clone());
         return Err(CheckError::OtherMachine { metric, baseline, candidate });
     }
+    let folds = same_folds(baseline.source(), candidate_source)?;
     let planned = if looks.count > 1 { Some(looks) } else { None };
     let is_paired = !gate.metric.unit.is_cost()
         && same_repeats(baseline.source(), candidate_source, &paired, planned);
-    let judge = Judge { gate: &gate, is_paired, looks };
+    let judge = Judge { gate: &gate, is_paired, looks, folds };
     let ruling = judge.ruling(&paired);
     let cells: Vec<CellVerdict> = ruling
         .cells
@@ -89,7 +93,7 @@ pub fn check_looks(
         .filter(|cell| gated.iter().all(|known| known.assignment != cell.assignment))
         .map(|cell| cell.name.clone())
         .collect();
-    let claim = settings.at_least.map(|value| claim(&gate, value, &paired[taken.len() - 1]));
+    let claim = settings.at_least.map(|value| claim(&gate, folds, value, &paired[taken.len() - 1]));
     let worst = claim.iter().map(|claim| claim.verdict).fold(ruling.verdict.into(), Verdict::max);
     Ok(CheckReport {
         verdict: speed.as_ref().map_or(worst, |speed| worst.max(speed.verdict)),
@@ -133,14 +137,26 @@ pub fn self_test(
     let Pairs { gated, looks: pairs, .. } =
         Pairs::of(baseline, &[candidate], &settings.metric, settings)?;
     let gate = Gate::new(&gated[0].metric, settings)?;
+    let folds = same_folds(baseline.source(), candidate_source)?;
     let is_paired = !gate.metric.unit.is_cost()
         && same_repeats(baseline.source(), candidate_source, &pairs, None);
-    let judge = Judge { gate: &gate, is_paired, looks: Looks::single() };
+    let judge = Judge { gate: &gate, is_paired, looks: Looks::single(), folds };
     Ok(judge.self_test(&pairs[0], rounds))
 }
 
+/// Returns the folds of both sides, which have to be the same: a mean of folds has another error than one
+/// of independent repeats.
+fn same_folds(baseline: &Source, candidate: &Source) -> Result<Option<u32>, CheckError> {
+    let (baseline, candidate) = (baseline.folds, candidate.folds);
+    if baseline == candidate {
+        Ok(candidate)
+    } else {
+        Err(CheckError::OtherFolds { baseline, candidate })
+    }
+}
+
 /// Tests for every gated cell whether its mean reaches `value`, one-sided at α.
-fn claim(gate: &Gate, value: f64, pairs: &[Pair<'_>]) -> ClaimReport {
+fn claim(gate: &Gate, folds: Option<u32>, value: f64, pairs: &[Pair<'_>]) -> ClaimReport {
     let turn = match gate.metric.direction {
         Direction::Maximize => 1.0,
         Direction::Minimize => -1.0,
@@ -153,7 +169,8 @@ fn claim(gate: &Gate, value: f64, pairs: &[Pair<'_>]) -> ClaimReport {
         .zip(moderate(&own, 0.0))
         .map(|(pair, variance)| {
             let moments = Moments::of(&pair.candidate.values).filter(|moments| moments.n > 1)?;
-            let se = (variance.variance / moments.n as f64).sqrt();
+            let shared = folds.map_or(0.0, ratio_of_folds);
+            let se = resampled_se(variance.variance.sqrt(), moments.n, shared);
             let lead = turn * (moments.mean - value);
             (variance.degrees_of_freedom > 0.0)
                 .then(|| MeanDifference::new(lead, se, variance.degrees_of_freedom))

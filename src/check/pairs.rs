@@ -47,6 +47,18 @@ pub enum CheckError {
         /// As the candidate declares it.
         candidate: Box<Metric>,
     },
+    /// One side is of folds, the other of others or none.
+    #[error(
+        "the baseline is of {} and the candidate of {}, whose errors are not alike; run both with the same \
+         `folds`, or write the baseline again with `bench baseline`",
+        folds_in_words(*baseline), folds_in_words(*candidate)
+    )]
+    OtherFolds {
+        /// Folds of the baseline.
+        baseline: Option<u32>,
+        /// Folds of the candidate.
+        candidate: Option<u32>,
+    },
     /// `check.cells` leaves no cell of the baseline.
     #[error(
         "`check.cells` leaves none of the {cells} cells of the baseline, expected at least one; \
@@ -98,6 +110,10 @@ pub enum CheckError {
         /// The value.
         value: f64,
     },
+}
+
+fn folds_in_words(folds: Option<u32>) -> String {
+    folds.map_or_else(|| "independent repeats".to_owned(), |folds| format!("{folds} folds"))
 }
 
 impl CheckError {

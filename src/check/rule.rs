@@ -27,7 +27,7 @@ impl From<GateVerdict> for Verdict {
 
 /// Returns whether both sides hold exactly the same repeats, by design: the same master seed, splits
 /// and datasets, equally many repeats in every cell (of the last look, where more are planned), and
-/// enough of them.
+/// enough of them, which folds always are: they are the same images on both sides.
 pub(super) fn same_repeats(
     baseline: &Source,
     candidate: &Source,
@@ -50,7 +50,8 @@ pub(super) fn same_repeats(
             && places(pair.candidate).is_some()
             && all(pair.baseline) == asked(pair.candidate)
     });
-    same_seeds && pairs && pairs_are_enough(last.len(), fewest)
+    let are_folds = baseline.folds.is_some() && baseline.folds == candidate.folds;
+    same_seeds && pairs && (pairs_are_enough(last.len(), fewest) || are_folds && fewest > 1)
 }
 
 /// Returns the index of the repeat of every value, where the repeats are those from 0 on without any
@@ -66,6 +67,8 @@ pub(super) struct Judge<'a> {
     pub(super) gate: &'a Gate,
     pub(super) is_paired: bool,
     pub(super) looks: Looks,
+    /// Folds of cross-validation, of which a repeat is one, on both sides.
+    pub(super) folds: Option<u32>,
 }
 
 impl Judge<'_> {
@@ -118,7 +121,10 @@ impl Judge<'_> {
             let index = places(cell).map_or(at, |repeats| repeats[at] as usize);
             side[index] = Some(turned(value));
         }
-        side
+        match self.folds {
+            Some(folds) => stats::stretched(&side, stats::ratio_of_folds(folds)),
+            None => side,
+        }
     }
 
     /// Returns what fractions are multiples of, as far as the values show: the smallest step between
@@ -208,6 +214,10 @@ impl Judge<'_> {
     }
 
     fn repeats_to_settle(&self, pair: &Pair<'_>, ruling: &CellRuling) -> Option<usize> {
+        // There are no more folds than there are.
+        if self.folds.is_some() {
+            return None;
+        }
         repeats_to_settle(self.gate.margin, self.is_paired, pair, ruling)
     }
 }

@@ -21,6 +21,9 @@ pub struct Source {
     /// What its splits depend on; absent where its cells differ in that or it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<SplitSeed>,
+    /// Folds of cross-validation, of which a repeat is one; absent: repeats are independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// Checksum of every dataset, by its name.
     pub datasets: BTreeMap<String, Digest>,
     /// Code and machine.
@@ -36,6 +39,7 @@ impl Source {
             experiment: facts.name.clone(),
             seed: Seed(facts.seed),
             split_seed: facts.split_seed,
+            folds: facts.folds,
             datasets: facts.datasets.iter().map(|one| (one.name.clone(), one.checksum)).collect(),
             origin: facts.origin.clone(),
         }

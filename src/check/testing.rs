@@ -25,6 +25,7 @@ pub(super) fn origin() -> Source {
         experiment: "smoke".to_owned(),
         seed: Seed(42),
         split_seed: Some(SplitSeed::Fixed(0)),
+        folds: None,
         datasets: BTreeMap::from([("digits".to_owned(), digest_of(b"digits"))]),
         origin,
     }

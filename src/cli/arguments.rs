@@ -22,7 +22,7 @@ use crate::runner::RETRIES;
 pub(super) use cluster::{
     CancelArguments, Scheduler, SubmitArguments, WatchArguments, WorkerArguments, duration,
 };
-pub(super) use duel::{DoctorArguments, DuelArguments};
+pub(super) use duel::{AdoptArguments, DoctorArguments, DuelArguments};
 pub(super) use examples::command;
 pub(super) use import::ImportArguments;
 pub(super) use looking::{
@@ -104,6 +104,8 @@ pub(super) enum Command {
     Predict(Box<PredictArguments>),
     /// Run a trial of a program twice: does its seed decide it, and do trials before it?
     Doctor(DoctorArguments),
+    /// Carry trials over a change of their program that alters nothing; says first what it would do.
+    Adopt(AdoptArguments),
     /// Run commands in turn on shared seeds until it can be told which is better.
     Duel(Box<DuelArguments>),
     /// Set two results, or cells of them, side by side: differences, intervals, tests.
@@ -243,6 +245,12 @@ pub(super) struct RunArguments {
     /// How often a trial that fails is tried once more after the others.
     #[arg(long, value_name = "N", default_value_t = RETRIES)]
     pub(super) retries: u32,
+    /// Trace what one trial of a program reads, and name what is no input of it (Linux, `strace`).
+    #[arg(long)]
+    pub(super) trace_inputs: bool,
+    /// Read all inputs of programs, also large ones that seem unchanged.
+    #[arg(long)]
+    pub(super) rehash: bool,
     /// Stop the run at the first trial that fails or runs out of time.
     #[arg(long)]
     pub(super) fail_fast: bool,

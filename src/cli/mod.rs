@@ -5,6 +5,7 @@
 #[macro_use]
 mod streams;
 
+mod adopt;
 mod arguments;
 mod cancel;
 mod check;
@@ -89,6 +90,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::check(&arguments, terminal),
         Command::History(arguments) => history::history(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Adopt(arguments) => adopt::adopt(&arguments),
         Command::Duel(arguments) => duel::duel(&arguments, terminal),
         Command::Compare(arguments) => compare::compare(&arguments, terminal),
         Command::Confirm(arguments) => confirm::confirm(&arguments, terminal),

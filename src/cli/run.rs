@@ -70,6 +70,12 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
         arguments.out.as_ref(),
         arguments.quiet && !arguments.json,
     )?;
+    if arguments.trace_inputs {
+        session.trace_inputs()?;
+    }
+    if arguments.rehash {
+        session.rehash();
+    }
     let plan = session.plan()?;
     let how = TrainOptions {
         workers: arguments.jobs.map(usize::from),

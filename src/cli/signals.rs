@@ -2,22 +2,28 @@
 
 use std::io;
 
-/// Calls `interrupt`, on a thread of its own, whenever the process is asked to end.
+/// Calls `interrupt`, on a thread of its own, whenever the process is asked to end. Engines send USR1 ahead of
+/// a time limit.
 ///
 /// Hang-ups count unless they were ignored when the process began, as `nohup` has it.
 pub(super) fn listen(interrupt: fn()) -> io::Result<()> {
     ctrlc::set_handler(interrupt).map_err(io::Error::other)?;
     #[cfg(unix)]
     {
-        use signal_hook::consts::{SIGHUP, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1};
 
-        let mut wanted = vec![SIGTERM];
+        let mut wanted = vec![SIGTERM, SIGUSR1];
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         if !is_ignored(SIGHUP, &status) {
             wanted.push(SIGHUP);
         }
         let mut signals = signal_hook::iterator::Signals::new(wanted)?;
-        let listen = move || signals.forever().for_each(|_| interrupt());
+        let listen = move || {
+            signals.forever().for_each(|signal| {
+                pass_on(signal);
+                interrupt();
+            });
+        };
         std::thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
     }
     Ok(())
@@ -36,12 +42,25 @@ pub(super) fn listen_to_engines(leave: fn(is_typed: bool)) -> io::Result<()> {
             wanted.push(SIGHUP);
         }
         let mut signals = signal_hook::iterator::Signals::new(wanted)?;
-        let listen = move || signals.forever().for_each(|signal| leave(signal == SIGINT));
+        let listen = move || {
+            signals.forever().for_each(|signal| {
+                pass_on(signal);
+                leave(signal == SIGINT);
+            });
+        };
         std::thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
         Ok(())
     }
     #[cfg(not(unix))]
     ctrlc::set_handler(move || leave(true)).map_err(io::Error::other)
+}
+
+/// Has programs hear USR1 where this process heard it; of all else they hear as TERM.
+#[cfg(unix)]
+fn pass_on(signal: i32) {
+    if signal == signal_hook::consts::SIGUSR1 {
+        crate::program::pass_on_usr1();
+    }
 }
 
 /// Returns whether Linux's `/proc/self/status` says that a signal is ignored; where there is no

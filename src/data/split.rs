@@ -14,6 +14,9 @@
 //! images could not be compared, neither within an experiment nor with one of another master seed. With
 //! `seed = <number>` everything is drawn from that number.
 //!
+//! With folds, validation is one of equal parts of what test leaves, stratified; the division is the same
+//! for all repeats of a master seed, and repeat r leaves out part r.
+//!
 //! Each draw shuffles the candidates and takes as many as are wanted, so a larger share contains the
 //! smaller ones. Stratified draws give each class its exact proportion, rounded by the method of
 //! largest remainders (ties to the earlier class).
@@ -54,6 +57,7 @@ enum Draw {
     Validation,
     Train,
     TrainLimit,
+    Folds,
 }
 
 fn divide(
@@ -96,6 +100,15 @@ fn divide(
     let draw = |draw: Draw, path: SeedPath| Counter::new(path.word(Stream::Split, draw as u64));
     let stratify = settings.stratify;
     owners.draw_share(Split::Test, Some(test), images, stratify, draw(Draw::Test, fixed))?;
+    if let Some(folds) = settings.folds {
+        // One division for all repeats: only which part is left out depends on the repeat.
+        let path = match settings.seed {
+            SplitSeed::Fixed(_) => fixed,
+            SplitSeed::Trial | SplitSeed::Member => SeedPath::experiment(seed_path.master),
+        };
+        let fold = seed_path.repeat.unwrap_or(0) % folds;
+        owners.draw_fold(fold, folds, draw(Draw::Folds, path))?;
+    }
     let of_pool = settings.shares_the_pool();
     let base = if of_pool { images } else { images - owners.count(Some(Split::Test)) };
     let validation = draw(Draw::Validation, varied);
@@ -185,6 +198,21 @@ impl Owners<'_> {
         choose(&free, wanted, self.labels, stratify, &mut counter)
             .into_iter()
             .try_for_each(|image| self.claim(part, image as usize))
+    }
+
+    /// Divides what is free into so many parts, class by class, and gives one of them to validation:
+    /// parts differ by one image at most, and so does each class in them.
+    fn draw_fold(&mut self, fold: u32, folds: u32, mut counter: Counter) -> Result<(), SplitError> {
+        let mut shuffled = self.free();
+        if shuffled.len() < folds as usize {
+            return Err(SplitError::Folds { folds, images: shuffled.len() });
+        }
+        counter.shuffle(&mut shuffled);
+        shuffled.sort_by_key(|&image| self.labels[image as usize]);
+        let part = shuffled.into_iter().skip(fold as usize).step_by(folds as usize);
+        part.collect::<Vec<u32>>()
+            .into_iter()
+            .try_for_each(|image| self.claim(Split::Validation, image as usize))
     }
 
     fn rest_to_train(&mut self) {

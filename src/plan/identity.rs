@@ -132,6 +132,9 @@ fn of_program(
         .part("program", program.bytes())
         .part("trainer", sections.trainer.bytes())
         .part("hyperparameters", sections.hyperparameters.bytes());
+    if let Some(folds) = settings.folds {
+        hasher.part("folds", &folds.to_le_bytes());
+    }
     if settings.dataset.source != Source::None {
         hasher.part("checksum", checksum.bytes()).part("dataset", sections.dataset.bytes());
     }

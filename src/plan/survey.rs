@@ -143,7 +143,7 @@ struct Counting<'d> {
     sections: CellSections<'d>,
     /// Facts of distinct dataset settings, by the index of the section without `train-limit`.
     images: Vec<(DatasetSettings, ImageFacts)>,
-    checked: HashSet<(Meaning, Meaning, Option<usize>, bool)>,
+    checked: HashSet<(Meaning, Meaning, Option<usize>, [bool; 2])>,
     rates: HashMap<(u32, Meaning, u8), (Option<f64>, Basis)>,
     /// What every cell trains and how it forms ensembles, with its index.
     seen: Vec<((Meaning, u32, bool), u32)>,
@@ -285,8 +285,10 @@ impl<'d> Counting<'d> {
         let stop = &settings.train.stop;
         let batch = settings.train.drop_last.then_some(settings.train.batch_size);
         let watches = stop.patience.is_some() || stop.restore_best;
+        // A program takes images that no network would fit.
+        let kinds = [watches, settings.trainer.has_networks()];
         let key =
-            (self.sections.meaning_in(DATASET), self.sections.meaning_in(MODEL), batch, watches);
+            (self.sections.meaning_in(DATASET), self.sections.meaning_in(MODEL), batch, kinds);
         if !self.checked.insert(key) {
             return Ok(());
         }

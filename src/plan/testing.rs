@@ -61,6 +61,7 @@ pub(crate) fn settings() -> Settings {
         ensemble: EnsembleSettings { size: 1, combine: Combine::Mean },
         trainer: TrainerSettings::Auto,
         hyperparameters: BTreeMap::new(),
+        folds: None,
     }
 }
 

@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::ExitStatus;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -13,12 +10,15 @@ use serde_json::json;
 
 use super::answers::{Answers, Lines, Unanswered};
 use super::child::{self, Asked, Call, Ending, Listener};
+use super::predictions::with_predictions;
+use super::resources::Taken;
+use super::wording::{how_it_ended, not_started, shown_program};
 use super::workspace::{Kept, Workspace};
 use super::{PATH, ProgramEngine, measure, tables};
 use crate::base::{Metric, MetricName, SeedPath, Stream, format};
 use crate::engine::{EngineError, EpochObserver, TrainJob, TrainOutput};
 use crate::record::{EpochRecord, MemberSummary, Outcome, Selection};
-use crate::spec::program::{Mode, Placeholder, ReadFrom};
+use crate::spec::program::{Mode, Placeholder, ReadFrom, shown_bytes};
 use crate::spec::settings::{CommandSettings, TrainerSettings};
 use crate::spec::value::Value;
 
@@ -41,10 +41,15 @@ impl Told<'_> {
         self.job.seed_path.repeat.unwrap_or(0)
     }
 
+    fn fold(&self) -> Option<u32> {
+        self.job.settings.folds.map(|folds| self.repeat() % folds)
+    }
+
     pub(super) fn value(&self, placeholder: &Placeholder) -> String {
         match placeholder {
             Placeholder::Seed => seed(self.job.seed_path).to_string(),
             Placeholder::Repeat => self.repeat().to_string(),
+            Placeholder::Fold => self.fold().unwrap_or(0).to_string(),
             Placeholder::Output => self.workspace.output().to_string_lossy().into_owned(),
             Placeholder::Hyperparameter(key) => {
                 hyperparameter(&self.job.settings.hyperparameters, key).unwrap_or_default()
@@ -67,6 +72,19 @@ fn hyperparameter(all: &BTreeMap<String, Value>, key: &str) -> Option<String> {
 }
 
 impl ProgramEngine<'_> {
+    /// Waits for what the program of a trial needs of the machine. The outer nothing means that the run
+    /// is stopped, the inner that the experiment does not say what it needs.
+    #[expect(clippy::option_option, reason = "both say something else")]
+    pub(super) fn take(
+        &self,
+        command: &CommandSettings,
+        observer: &dyn EpochObserver,
+    ) -> Option<Option<Taken>> {
+        let Some(resources) = &command.resources else { return Some(None) };
+        let is_stopped = || observer.is_stopped();
+        self.resources.take(resources, &is_stopped, &|| self.pool.make_room()).map(Some)
+    }
+
     /// Calls the program of a trial and says what came of it.
     pub(super) fn call(
         &self,
@@ -85,23 +103,34 @@ impl ProgramEngine<'_> {
         let workspace = Workspace::create(&self.surroundings.results, &member, job.attempt)
             .map_err(|error| cannot("make a folder", &error))?;
         let told = Told { job, workspace: &workspace };
+        Self::write_splits(&told).map_err(|error| cannot("write the splits", &error))?;
         if command.mode == Mode::Persistent {
             return self.ask(command, &told, observer);
         }
+        let Some(taken) = self.take(command, observer) else {
+            workspace.tidy();
+            workspace.settle(false);
+            return Ok(not_begun(command));
+        };
         workspace
             .write_trial(&self.trial(&told))
             .map_err(|error| cannot("describe the trial", &error))?;
 
         let words = command.command.filled(&|placeholder| told.value(placeholder));
-        let environment = self.environment(command, &told);
+        let mut environment = self.environment(command, &told);
+        environment.extend(taken.as_ref().and_then(told_of_gpus));
         let mark = workspace.trial();
+        let trace = workspace.trace();
+        let tracing = self.tracing.as_ref();
+        let traced = tracing.and_then(|tracing| tracing.wrap(&words, &trace));
         let call = Call {
-            words: &words,
+            words: traced.as_deref().unwrap_or(&words),
             environment: &environment,
             folder: &self.surroundings.folder,
             time_limit: command.time_limit.map(Duration::from_secs_f64),
             grace: Duration::from_secs_f64(command.grace),
             mark: &mark,
+            memory: memory_of(command),
         };
         let mut hearing = Hearing {
             answers: Answers::new(&self.questions),
@@ -124,12 +153,18 @@ impl ProgramEngine<'_> {
             Ok(content) => answers.results_file(&content),
             Err(error) => answers.fault(format!("the results file cannot be read: {error}")),
         }
+        drop(taken);
+        if let (Some(tracing), true) = (tracing, traced.is_some()) {
+            tracing.hear(&trace);
+        }
         self.read_files(&told, &mut answers);
         let mut verdict = self.verdict(command, &ending, &answers, &hearing.kept[1]);
         if let (Some(shell), Ok(metrics)) = (not_measured, &mut verdict) {
             measure::add(metrics, &ending.usage, &shell);
         }
-        Ok(self.settled(&told, &answers, verdict, ending.seconds, (PATH, &hearing.kept)))
+        let predictions = Self::predicted(&told, &mut verdict);
+        let output = self.settled(&told, &answers, verdict, ending.seconds, (PATH, &hearing.kept));
+        Ok(with_predictions(output, predictions))
     }
 
     /// Says what came of a trial, and leaves of its files what is to stay.
@@ -195,6 +230,13 @@ impl ProgramEngine<'_> {
             "results": told.workspace.results(),
             "checkpoint": told.workspace.checkpoint(),
         });
+        if !told.job.dataset.is_empty() {
+            content["splits"] = told.workspace.splits().to_string_lossy().into();
+        }
+        if let Some(folds) = settings.folds {
+            content["fold"] = told.fold().into();
+            content["folds"] = folds.into();
+        }
         if !settings.model.layers.is_empty() {
             content["settings"] = json!({
                 "dataset": settings.dataset,
@@ -278,6 +320,13 @@ impl ProgramEngine<'_> {
             }
             None => {}
         }
+        if let (true, Some(bytes)) = (ending.has_overrun, memory_of(command)) {
+            let limit = shown_bytes(bytes);
+            let reason = format!(
+                "{program} took more memory than `trainer.resources.memory`, {limit}, and was killed"
+            );
+            return Err((Outcome::Failed, reason));
+        }
         if !ending.status.success() {
             let said = stderr.last_line().map_or(String::new(), |line| format!(": {line}"));
             let how = how_it_ended(ending.status);
@@ -342,45 +391,26 @@ impl Listener for Hearing<'_, '_> {
     }
 }
 
-/// Names a program in a message.
-pub(super) fn shown_program(program: &str) -> String {
-    let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
-    format!("`{}`", name.escape_debug())
+/// Returns the bytes of memory that a program may take.
+pub(super) fn memory_of(command: &CommandSettings) -> Option<u64> {
+    command.resources.and_then(|resources| resources.memory)
 }
 
-/// Says why a program could not be started, and what helps.
-pub(super) fn not_started(program: &str, call: &Call<'_>, error: &std::io::Error) -> String {
-    let shown = format!("`{}`", program.escape_debug());
-    let place = call.folder.display();
-    match error.kind() {
-        std::io::ErrorKind::NotFound if !call.folder.is_dir() => {
-            format!("{shown}: its folder `{place}` is gone")
-        }
-        std::io::ErrorKind::NotFound if program.contains('/') => {
-            format!(
-                "{shown}: there is no such file, or its interpreter is missing (looked in `{place}`)"
-            )
-        }
-        std::io::ErrorKind::NotFound => {
-            format!(
-                "{shown}: there is no such program on `PATH`; one of your own is named with its folder, such as `./{program}`"
-            )
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            format!("{shown}: it is not executable; try `chmod +x`, or name its interpreter first")
-        }
-        _ => format!("{shown}: {error}"),
-    }
+/// Returns the variable that tells a program of its GPUs.
+pub(super) fn told_of_gpus(taken: &Taken) -> Option<(OsString, OsString)> {
+    taken.visible_gpus().map(|names| ("CUDA_VISIBLE_DEVICES".into(), names.into()))
 }
 
-fn how_it_ended(status: ExitStatus) -> String {
-    const KILL: i32 = 9;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ended with exit status {code}"),
-        (None, Some(KILL)) => {
-            "was killed by signal 9, as the system does where memory runs out".to_owned()
-        }
-        (None, signal) => format!("was killed by signal {}", signal.unwrap_or(0)),
+/// What came of a trial whose program was not started before the run was stopped.
+pub(super) fn not_begun(command: &CommandSettings) -> TrainOutput {
+    let program = shown_program(command.command.program());
+    TrainOutput {
+        outcome: Outcome::Interrupted,
+        reason: Some(format!("{program} was not started before the run was stopped")),
+        epochs: Vec::new(),
+        summary: None,
+        predictions: None,
+        weights: None,
     }
 }
 

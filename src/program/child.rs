@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use wait4::ResUse;
 
+use super::cgroup::Group;
 use super::family;
 
 /// What is called, and how long it may take.
@@ -35,6 +36,8 @@ pub(super) struct Call<'a> {
     pub(super) grace: Duration,
     /// The value of `BENCH_TRIAL`, by which its children are known.
     pub(super) mark: &'a Path,
+    /// Bytes of memory that it may take, with all that it starts.
+    pub(super) memory: Option<u64>,
 }
 
 /// Hears what a program says.
@@ -68,6 +71,8 @@ pub(super) struct Ending {
     pub(super) seconds: f64,
     /// What it used.
     pub(super) usage: Usage,
+    /// Whether it was killed because it took more memory than it may.
+    pub(super) has_overrun: bool,
 }
 
 /// What a process used, with the children that it waited for.
@@ -103,7 +108,8 @@ pub(super) fn run(call: &Call<'_>, listener: &mut dyn Listener) -> io::Result<En
         system: used.rusage.stime.as_secs_f64(),
         peak_mib: used.rusage.maxrss as f64 / f64::from(1 << 20),
     };
-    Ok(Ending { status: used.status, asked, is_killed, seconds, usage })
+    let has_overrun = running.has_overrun;
+    Ok(Ending { status: used.status, asked, is_killed, seconds, usage, has_overrun })
 }
 
 /// Returns a descriptor that can be read once the process has ended, where the system has any.
@@ -128,6 +134,10 @@ pub(super) struct Running {
     /// What wakes its listener beside what it says.
     pub(super) alarm: Option<OwnedFd>,
     buffer: Vec<u8>,
+    /// What holds its memory.
+    group: Option<Group>,
+    /// Whether it was killed because it took more memory than it may.
+    pub(super) has_overrun: bool,
 }
 
 /// How long a program may take.
@@ -173,6 +183,8 @@ impl Running {
             stderr: child.stderr().take(),
             alarm: None,
             buffer: vec![0; 64 * 1024],
+            group: call.memory.and_then(|bytes| Group::of(pid, bytes)),
+            has_overrun: false,
         };
         let stdin = child.stdin().take();
         Ok((running, stdin))
@@ -187,6 +199,7 @@ impl Running {
         let _ = kill_process_group(self.pid, Signal::KILL);
         family::end(self.pid, mark);
         let used = self.reap();
+        self.has_overrun = self.group.take().is_some_and(|group| group.has_overrun());
         self.alarm = None;
         self.drain(listener);
         family::forget(self.pid);
@@ -223,8 +236,10 @@ impl Running {
                 } else {
                     listener.is_stopped().then_some(Asked::Stopped)
                 };
-                if asked.is_some() {
-                    let _ = kill_process_group(self.pid, Signal::TERM);
+                if let Some(reason) = asked {
+                    let is_stopped = reason == Asked::Stopped;
+                    let signal = if is_stopped { family::farewell() } else { Signal::TERM };
+                    let _ = kill_process_group(self.pid, signal);
                     // Whatever stopped itself hears nothing.
                     let _ = kill_process_group(self.pid, Signal::CONT);
                     let grace = if is_too_much { Duration::ZERO } else { grace };

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,19 @@ static LEADERS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// Generations of orphans that are ended after one program.
 const MAX_ROUNDS: usize = 50;
+
+/// Whether this process was asked to end by USR1.
+static IS_USR1: AtomicBool = AtomicBool::new(false);
+
+/// Has programs asked to end by USR1, as this process was: they may know it as the word to save their state.
+pub(crate) fn pass_on_usr1() {
+    IS_USR1.store(true, Ordering::Relaxed);
+}
+
+/// Returns the signal by which programs are asked to end when the run is stopped.
+pub(super) fn farewell() -> Signal {
+    if IS_USR1.load(Ordering::Relaxed) { Signal::USR1 } else { Signal::TERM }
+}
 
 fn leaders() -> MutexGuard<'static, BTreeSet<i32>> {
     LEADERS.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,13 +1,14 @@
 //! What a program *is*: the bytes that decide what it does, as far as they are known.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::base::{ContentHasher, Digest};
+use super::digests::Digests;
+use crate::base::ContentHasher;
 use crate::spec::program::{CommandLine, NAMED_FILES, ReadFrom, Reading};
 use crate::spec::settings::CommandSettings;
 use crate::store::{FileFacts, ProgramFacts};
@@ -77,6 +78,8 @@ pub(crate) struct Inspector {
     readings: Vec<Reading>,
     /// The machine, where calls are measured.
     machine: Option<String>,
+    /// What is known of large files.
+    digests: RefCell<Digests>,
 }
 
 impl Inspector {
@@ -88,7 +91,20 @@ impl Inspector {
         inherited: Vec<(OsString, OsString)>,
         readings: &[Reading],
     ) -> Self {
-        Self { folder, path, inherited, readings: readings.to_vec(), machine: None }
+        let digests = RefCell::default();
+        Self { folder, path, inherited, readings: readings.to_vec(), machine: None, digests }
+    }
+
+    /// Takes what is known of files, and returns it with more when all is looked at.
+    #[must_use]
+    pub(crate) fn knowing(self, digests: Digests) -> Self {
+        Self { digests: RefCell::new(digests), ..self }
+    }
+
+    /// Returns what is known of files by now.
+    #[must_use]
+    pub(crate) fn into_digests(self) -> Digests {
+        self.digests.into_inner()
     }
 
     /// Says that calls are measured, on this machine.
@@ -108,7 +124,7 @@ impl Inspector {
         let program = command.command.program();
         let file =
             self.resolve(program).ok_or_else(|| ProgramError::Missing(program.to_owned()))?;
-        let mut files = vec![file_facts(program, &file)?];
+        let mut files = vec![self.file_facts(program, &file)?];
         files.extend(self.inputs(command)?);
         let version = match &command.version {
             Some(line) => Some(self.version(line, command)?),
@@ -129,7 +145,7 @@ impl Inspector {
             hasher.part("version", version.as_bytes());
         }
         let settings = serde_json::to_value(command).expect("settings serialise");
-        Ok(ProgramFacts { settings, digest: hasher.finish(), files, version })
+        Ok(ProgramFacts { settings, digest: hasher.finish(), files, version, adopted: None })
     }
 
     /// Reads the files that patterns name, in the order of their names, each once.
@@ -164,7 +180,7 @@ impl Inspector {
                 return Err(ProgramError::NoInput(pattern.clone()));
             }
         }
-        found.iter().map(|(name, path)| file_facts(name, path)).collect()
+        found.iter().map(|(name, path)| self.file_facts(name, path)).collect()
     }
 
     /// Returns arguments of a command that name files which are no inputs: they may well decide what it
@@ -222,6 +238,13 @@ impl Inspector {
         Ok(text.trim().to_owned())
     }
 
+    /// Reads a file through its digest.
+    fn file_facts(&self, name: &str, path: &Path) -> Result<FileFacts, ProgramError> {
+        let unreadable = |source| ProgramError::Unreadable { name: name.to_owned(), source };
+        let (bytes, digest) = self.digests.borrow_mut().of(name, path).map_err(unreadable)?;
+        Ok(FileFacts { name: name.to_owned(), bytes, digest })
+    }
+
     /// Returns the file of a program.
     fn resolve(&self, program: &str) -> Option<PathBuf> {
         if program.contains('/') {
@@ -247,26 +270,4 @@ fn is_executable(file: &Path) -> bool {
 
 fn place(from: &ReadFrom) -> String {
     serde_json::to_string(from).expect("a place serialises")
-}
-
-/// Reads a file through its digest.
-fn file_facts(name: &str, path: &Path) -> Result<FileFacts, ProgramError> {
-    let unreadable = |source| ProgramError::Unreadable { name: name.to_owned(), source };
-    let (bytes, digest) = digest_of_file(path).map_err(unreadable)?;
-    Ok(FileFacts { name: name.to_owned(), bytes, digest })
-}
-
-fn digest_of_file(path: &Path) -> io::Result<(u64, Digest)> {
-    let mut file = File::open(path)?;
-    let mut hasher = ContentHasher::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut bytes = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok((bytes, hasher.finish()));
-        }
-        hasher.raw(&buffer[..count]);
-        bytes += count as u64;
-    }
 }

@@ -10,7 +10,10 @@ mod answers_tests;
 #[cfg(unix)]
 mod call;
 #[cfg(unix)]
+mod cgroup;
+#[cfg(unix)]
 mod child;
+mod digests;
 #[cfg(unix)]
 mod family;
 mod heard;
@@ -20,7 +23,14 @@ mod json;
 mod measure;
 #[cfg(unix)]
 mod persistent;
+#[cfg(unix)]
+mod predictions;
+mod resources;
 mod tables;
+#[cfg(unix)]
+mod trace;
+#[cfg(unix)]
+mod wording;
 mod workspace;
 
 use std::collections::BTreeSet;
@@ -37,11 +47,17 @@ use crate::spec::program::{Mode, Reading};
 use crate::spec::settings::{Settings, TrainerSettings};
 
 use answers::Questions;
+#[cfg(unix)]
+pub(crate) use cgroup::memory_limit;
+pub(crate) use digests::Digests;
 pub(crate) use family::kill_all;
+#[cfg(unix)]
+pub(crate) use family::pass_on_usr1;
 #[cfg(unix)]
 pub use heard::Heard;
 pub use heard::{Output, hear};
 pub(crate) use identity::{Inspector, ProgramError};
+pub(crate) use resources::{Capacity, TooMuch};
 
 /// The numerical path of every program: nothing is known of it.
 pub(crate) const PATH: &str = "command";
@@ -66,6 +82,8 @@ pub(crate) struct Surroundings {
     pub are_called: bool,
     /// Whether and how calls are measured.
     pub measure: Option<MeasureSettings>,
+    /// What the machine has for programs.
+    pub capacity: Capacity,
 }
 
 /// Calls programs, and leaves everything else to another engine.
@@ -78,6 +96,10 @@ pub(crate) struct ProgramEngine<'a> {
     undeclared: Mutex<BTreeSet<String>>,
     #[cfg(unix)]
     pool: persistent::Pool,
+    #[cfg(unix)]
+    resources: resources::Pool,
+    #[cfg(unix)]
+    tracing: Option<trace::Tracing>,
     #[cfg(unix)]
     measuring: measure::Measuring,
 }
@@ -92,6 +114,8 @@ impl<'a> ProgramEngine<'a> {
     ) -> Self {
         let questions = Questions::new(&surroundings.metrics, &surroundings.readings);
         let undeclared = Mutex::default();
+        #[cfg(unix)]
+        let resources = resources::Pool::new(surroundings.capacity.clone());
         Self {
             others,
             is_alone,
@@ -101,8 +125,26 @@ impl<'a> ProgramEngine<'a> {
             #[cfg(unix)]
             pool: persistent::Pool::default(),
             #[cfg(unix)]
+            resources,
+            #[cfg(unix)]
+            tracing: None,
+            #[cfg(unix)]
             measuring: measure::Measuring::default(),
         }
+    }
+
+    /// Traces what the first trial reads, by this `strace`.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn tracing(self, strace: PathBuf) -> Self {
+        Self { tracing: Some(trace::Tracing::new(strace)), ..self }
+    }
+
+    /// Returns the files that the traced trial read; nothing where none was traced.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn traced(&self) -> Option<BTreeSet<PathBuf>> {
+        self.tracing.as_ref()?.found()
     }
 
     /// Returns the names that completed programs printed with numbers though no metric has them.
@@ -181,6 +223,13 @@ impl Engine for ProgramEngine<'_> {
         }
         self.others.train_pack(jobs, observers)
     }
+}
+
+/// Returns the memory that this process and its children may take together; nobody says where there are
+/// no groups.
+#[cfg(not(unix))]
+pub(crate) fn memory_limit() -> Option<u64> {
+    None
 }
 
 /// Kills every program that runs now; there are none where none can be called.

@@ -16,9 +16,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answers::Answers;
-use super::call::{MAX_OUTPUT, Told, Verdict, not_started, shown_program};
+use super::call::{MAX_OUTPUT, Told, Verdict, memory_of, not_begun, told_of_gpus};
 use super::child::{Call, Ending, Limits, Listener, Running, Usage};
 use super::measure::Deaf;
+use super::predictions::with_predictions;
+use super::resources::Taken;
+use super::wording::{not_started, shown_program};
 use super::workspace::Kept;
 use super::{PERSISTENT_PATH, ProgramEngine, json};
 use crate::base::format;
@@ -49,6 +52,16 @@ impl Pool {
                 return Some(process);
             }
             process.close();
+        }
+    }
+
+    /// Ends the process that has waited longest: what it has of the machine is needed.
+    pub(super) fn make_room(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = (!idle.is_empty()).then(|| idle.remove(0));
+        drop(idle);
+        if let Some(oldest) = oldest {
+            oldest.close();
         }
     }
 
@@ -92,6 +105,8 @@ struct Process {
     kept: [Kept; 2],
     heard: u64,
     grace: Duration,
+    /// What it has of the machine.
+    _taken: Option<Taken>,
 }
 
 impl Process {
@@ -100,6 +115,7 @@ impl Process {
         command: &CommandSettings,
         told: &Told<'_>,
         key: Key,
+        taken: Option<Taken>,
     ) -> Result<Self, EngineError> {
         let cannot = |error: &io::Error| {
             EngineError::Trainer(format!("cannot make a folder in `attempts`: {error}"))
@@ -122,6 +138,7 @@ impl Process {
         environment.push(("BENCH_TRIAL".into(), mark.clone().into()));
         environment.push(("BENCH_RESULTS".into(), answers.clone().into()));
         environment.push(("BENCH_PERSISTENT".into(), "1".into()));
+        environment.extend(taken.as_ref().and_then(told_of_gpus));
         let grace = Duration::from_secs_f64(command.grace);
         let call = Call {
             words: &key.words,
@@ -130,6 +147,7 @@ impl Process {
             time_limit: None,
             grace,
             mark: &mark,
+            memory: memory_of(command),
         };
         let (mut running, stdin) = Running::start(&call, Stdio::piped()).map_err(|error| {
             let _ = fs::remove_dir_all(&folder);
@@ -151,6 +169,7 @@ impl Process {
             kept: [Kept::new(), Kept::new()],
             heard: 0,
             grace,
+            _taken: taken,
         })
     }
 
@@ -274,9 +293,15 @@ impl ProgramEngine<'_> {
         let program = shown_program(command.command.program());
         // A process that was ended while it waited says nothing of the next trial.
         for is_last in [false, true] {
-            let mut process = match self.pool.take(&key) {
-                Some(process) => process,
-                None => Process::start(self, command, told, key.clone())?,
+            let mut process = if let Some(process) = self.pool.take(&key) {
+                process
+            } else {
+                let Some(taken) = self.take(command, observer) else {
+                    told.workspace.tidy();
+                    told.workspace.settle(false);
+                    return Ok(not_begun(command));
+                };
+                Process::start(self, command, told, key.clone(), taken)?
             };
             let began = Instant::now();
             // What cannot be told shows in how the process ends.
@@ -303,7 +328,8 @@ impl ProgramEngine<'_> {
             let mut answers = Answers::new(&self.questions);
             answers.results_file(said.lines.as_bytes());
             if said.is_done && asked.is_none() {
-                let verdict = self.answered(command, &said, &mut answers, told, &process);
+                let mut verdict = self.answered(command, &said, &mut answers, told, &process);
+                let predictions = Self::predicted(told, &mut verdict);
                 let kept = std::mem::replace(&mut process.kept, [Kept::new(), Kept::new()]);
                 if command.restart_after.is_some_and(|after| process.trials >= after) {
                     process.close();
@@ -311,7 +337,8 @@ impl ProgramEngine<'_> {
                     self.pool.give_back(process);
                 }
                 let kept = (PERSISTENT_PATH, &kept);
-                return Ok(self.settled(told, &answers, verdict, seconds, kept));
+                let output = self.settled(told, &answers, verdict, seconds, kept);
+                return Ok(with_predictions(output, predictions));
             }
             let mut last =
                 Hearing { observer, kept: &mut [Kept::new(), Kept::new()], heard: &mut 0 };
@@ -325,7 +352,9 @@ impl ProgramEngine<'_> {
             if has_left && !is_last {
                 continue;
             }
-            let ending = Ending { status, asked, is_killed, seconds, usage: Usage::default() };
+            let has_overrun = process.running.has_overrun;
+            let usage = Usage::default();
+            let ending = Ending { status, asked, is_killed, seconds, usage, has_overrun };
             let mut verdict = self.verdict(command, &ending, &answers, &process.kept[1]);
             if asked.is_none() && status.success() {
                 let reason = format!(
@@ -360,7 +389,14 @@ impl ProgramEngine<'_> {
         self.read_files(told, answers);
         let status = std::os::unix::process::ExitStatusExt::from_raw(0);
         let usage = Usage::default();
-        let ending = Ending { status, asked: None, is_killed: false, seconds: 0.0, usage };
+        let ending = Ending {
+            status,
+            asked: None,
+            is_killed: false,
+            seconds: 0.0,
+            usage,
+            has_overrun: false,
+        };
         let verdict = self.verdict(command, &ending, answers, &process.kept[1]);
         let strays = match said.strays {
             0 => return verdict,

@@ -73,6 +73,21 @@ impl Workspace {
         self.folder.join("results.json")
     }
 
+    /// Returns the file that says what the program reads, where that is traced.
+    pub(super) fn trace(&self) -> PathBuf {
+        self.folder.join("trace.txt")
+    }
+
+    /// Returns the file that says which image is whose.
+    pub(super) fn splits(&self) -> PathBuf {
+        self.folder.join("splits.json")
+    }
+
+    /// Writes the file that says which image is whose.
+    pub(super) fn write_splits(&self, splits: &serde_json::Value) -> io::Result<()> {
+        put(&self.splits(), splits.to_string().as_bytes())
+    }
+
     /// Writes the file that tells the program of its trial.
     pub(super) fn write_trial(&self, text: &str) -> io::Result<()> {
         put(&self.trial(), text.as_bytes())
@@ -106,7 +121,7 @@ impl Workspace {
     pub(super) fn tidy(&self) {
         // Only an empty folder can be removed, which is what is meant.
         let is_empty = fs::remove_dir(self.output()).is_ok();
-        for file in [self.trial(), self.results()] {
+        for file in [self.trial(), self.results(), self.splits()] {
             let _ = fs::remove_file(file);
         }
         if is_empty {

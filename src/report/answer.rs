@@ -28,7 +28,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
         return Some(format!("of {all} only {place} has a result: {seen}{more}"));
     }
     // Where seeds change nothing, fresh ones give what was seen.
-    let expected = best.expected.filter(|_| !cell.is_deterministic);
+    let expected = best.expected.filter(|_| !cell.is_deterministic && section.folds.is_none());
     let expected = expected.map_or_else(String::new, |expected| {
         let (scale, unit) = (&presenter.scale, presenter.scale.unit());
         format!("; on fresh seeds expect {}{unit}", scale.value(expected))
@@ -168,6 +168,9 @@ fn next(section: &Section) -> String {
     let test = section.metric.on(Split::Test).filter(|_| on_validation);
     match test.filter(|name| section.measured(name).is_some()) {
         Some(test) => format!("quote its {}, on which nothing was chosen", test.words()),
+        None if section.folds.is_some() => {
+            "measure it on data that no fold holds before you quote it".to_owned()
+        }
         None => "`bench confirm` tries it on fresh seeds before you quote it".to_owned(),
     }
 }

@@ -57,12 +57,13 @@ pub(super) fn section(
     let metric = results.metric();
     let samples: Vec<Vec<f64>> =
         results.cells.iter().map(|cell| cell.sample(&metric.name)).collect();
+    let of_tests: Vec<Vec<f64>> = samples.iter().map(|sample| for_tests(results, sample)).collect();
     let (histogram_edges, histograms) = shared_histogram(results, metric).unwrap_or_default();
     // What compares cells, beside what each cell is by itself.
     let ((marks, findings), (lines, cost)) = rayon::join(
         || {
             let marks = Marks::of(results, metric, &grids);
-            let findings = findings(results, &marks, &samples, metric);
+            let findings = findings(results, &marks, (&samples, &of_tests), metric);
             (marks, findings)
         },
         || {
@@ -73,7 +74,13 @@ pub(super) fn section(
     let comparisons = match findings.best {
         Some(best) if depth >= Depth::Full && findings.comparisons > 0 => {
             let detectable = findings.detectable.map(|found| (found.n, found.difference));
-            versus_best::against_best(metric, best.cell, &samples, &marks.overall, detectable)
+            let are_folds = results.facts.folds.is_some();
+            versus_best::against_best(
+                metric,
+                (best.cell, &of_tests, are_folds),
+                &marks.overall,
+                detectable,
+            )
         }
         _ => vec![None; samples.len()],
     };
@@ -113,12 +120,14 @@ pub(super) fn section(
         datasets: results.facts.datasets.clone(),
         seed: results.facts.seed,
         repeats: results.cells.iter().map(|cell| cell.planned).max().unwrap_or(0),
+        folds: results.facts.folds,
+        adopted: results.facts.adopted.clone(),
         counts,
         metric: metric.clone(),
         also: asked.also.iter().filter_map(|name| results.facts.metric(name).cloned()).collect(),
         metrics: results.metrics().cloned().collect(),
         effects: if is_charted {
-            effects::axis_effects(&axes, &cells, &samples)
+            effects::axis_effects(&axes, &cells, &of_tests)
         } else {
             Vec::new()
         },
@@ -143,6 +152,12 @@ pub(super) fn section(
         selection: selection(results),
         origin: results.facts.origin.clone(),
     }
+}
+
+/// Returns the values of a cell as tests are to see them.
+fn for_tests(results: &ExperimentResults, sample: &[f64]) -> Vec<f64> {
+    let values = results.facts.for_tests(sample.iter().copied().map(Some).collect());
+    values.into_iter().flatten().collect()
 }
 
 fn axis_lines(results: &ExperimentResults, layout: &Layout) -> Vec<AxisLine> {
@@ -255,16 +270,19 @@ fn total(cells: &[CellLine]) -> Counts {
 fn findings(
     results: &ExperimentResults,
     marks: &Marks,
-    samples: &[Vec<f64>],
+    (samples, of_tests): (&[Vec<f64>], &[Vec<f64>]),
     metric: &Metric,
 ) -> Findings {
+    // What more repeats would do is not asked of folds, of which there are no more.
+    let is_of_repeats = results.facts.folds.is_none();
     let slices: Vec<&[f64]> =
         samples.iter().map(Vec::as_slice).filter(|sample| !sample.is_empty()).collect();
     let sizes = || slices.iter().map(|sample| sample.len());
     let pooled_sd = stats::pooled_sd(&slices).map(|(sd, _)| sd);
     let n_min = sizes().min().unwrap_or(0);
-    let estimates = errors(samples, floor(results, metric));
+    let estimates = errors(of_tests, floor(results, metric));
     let detectable = detectable(&marks.overall, typical(sizes()), slices.len());
+    let detectable = detectable.filter(|_| is_of_repeats);
     let testable = sizes().filter(|n| *n > 1).count();
     Findings {
         alpha: ALPHA,
@@ -275,7 +293,7 @@ fn findings(
         detectable,
         hopeless: detectable.and_then(|found| hopeless(marks, &slices, pooled_sd?, &found)),
         best: best(results, marks, &estimates, metric),
-        extreme: extreme(samples, &estimates, metric),
+        extreme: extreme(samples, &estimates, metric).filter(|_| is_of_repeats),
         spread: spread(results, samples, metric),
     }
 }

@@ -166,7 +166,7 @@ impl Presenter<'_> {
             .iter()
             .any(|found| found.published.metric != self.section.metric.name);
         let any_test = comparison.matches.iter().any(|found| found.p.is_some());
-        let of = |head: &str, align, text: &dyn Fn(&super::document::ReferenceMatch) -> String| {
+        let of = |head: &str, align, text: &dyn Fn(&super::reference::ReferenceMatch) -> String| {
             TextColumn::plain(head, align, comparison.matches.iter().map(text).collect())
         };
         let scale = |metric: &MetricName| match self.section.measured(metric) {

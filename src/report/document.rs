@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::curves::CurveGroup;
 use super::levels::{AxisEffect, GridVariance};
 use super::predicted::Predicted;
+use super::reference::ReferenceComparison;
 use super::versus_best::AgainstBest;
-use crate::base::{CellId, Metric, MetricName};
+use crate::base::{CellId, Digest, Metric, MetricName};
 use crate::results::Origin;
 use crate::spec::value::Value;
 use crate::store::DatasetFacts;
@@ -45,6 +46,12 @@ pub(crate) struct Section {
     pub seed: u64,
     /// Trials planned per cell, the most where cells differ.
     pub repeats: u32,
+    /// Programs that stand for earlier ones, with those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<(Digest, Digest)>,
+    /// Folds of cross-validation, of which a repeat is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// Counts over the whole experiment.
     pub counts: Counts,
     /// Metric of the grids.
@@ -389,71 +396,6 @@ pub(crate) enum WarningKind {
     Images,
     /// The view names an axis that does not exist.
     View,
-}
-
-/// Published numbers beside ours.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct ReferenceComparison {
-    /// Name of the table.
-    pub name: String,
-    /// What it shows.
-    pub title: String,
-    /// Who published it.
-    pub source: String,
-    /// In which ways ours is not the same experiment.
-    pub differences: Vec<String>,
-    /// Published entries that match a cell of ours.
-    pub matches: Vec<ReferenceMatch>,
-    /// Published entries without such a cell.
-    pub unmatched: Vec<ReferenceEntryLine>,
-}
-
-/// A published number and ours.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct ReferenceMatch {
-    /// The published number.
-    pub published: ReferenceEntryLine,
-    /// Index into the section's cells.
-    pub cell: usize,
-    /// Ours, on the published metric.
-    pub ours: Summary,
-    /// Ours minus published.
-    pub difference: f64,
-    /// Two-sided p-value, by Holm over all matches; absent where spread or trials are unknown.
-    pub p: Option<f64>,
-    /// The same by Benjamini and Hochberg: for a look over the whole table, it holds down the share of
-    /// false findings rather than the chance of any.
-    pub q: Option<f64>,
-    /// The test behind it.
-    pub test: Option<ReferenceTest>,
-}
-
-/// How a cell is compared with a published number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ReferenceTest {
-    /// A t-test that lends our standard deviation to the published trials, whose own is unknown.
-    SharedSpread,
-    /// Welch's test with the published standard deviation and number of trials.
-    Welch,
-}
-
-/// A published number.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct ReferenceEntryLine {
-    /// What it is a number of.
-    pub label: String,
-    /// The metric.
-    pub metric: MetricName,
-    /// The number, a fraction for accuracies.
-    pub mean: f64,
-    /// Published standard deviation.
-    pub sd: Option<f64>,
-    /// Published number of trials.
-    pub n: Option<usize>,
 }
 
 /// What an experiment cost.

@@ -4,7 +4,7 @@ use super::document::Section;
 use super::labels::left_unsaid;
 use super::numbers::{Scale, counted, grouped};
 use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
-use crate::base::Split;
+use crate::base::{Digest, Split};
 use gridbench_stats::Summary;
 
 /// Returns label and text of every line below the grids.
@@ -14,6 +14,8 @@ pub(super) fn legend_lines(presenter: &Presenter<'_>) -> Vec<(String, String)> {
     lines.extend(fixed(presenter));
     lines.extend(shortened(presenter));
     lines.extend(spread_meaning(presenter));
+    lines.extend(folds(presenter));
+    lines.extend(adopted(presenter));
     lines.extend(deterministic(presenter));
     lines.extend(marks(presenter));
     if section.counts.lost() > 0 {
@@ -59,6 +61,29 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         }
         _ => Some(("±", "standard deviation over the trials of a cell (n − 1)".to_owned())),
     }
+}
+
+/// Says that trials are folds, and what that does to errors.
+fn folds(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
+    let folds = presenter.section.folds?;
+    let text = format!(
+        "cross-validation: a trial is one of {folds} folds, which share training images; SE, intervals, marks and          tests of means have the error of Nadeau and Bengio (2003), √(1/n + 1/{}) · SD; tests of ranks are left out",
+        folds - 1
+    );
+    Some(("folds", text))
+}
+
+/// Says which programs were taken for earlier ones.
+fn adopted(presenter: &Presenter<'_>) -> impl Iterator<Item = (&'static str, String)> {
+    presenter.section.adopted.iter().map(|(found, original)| {
+        let short = |digest: &Digest| digest.to_string().chars().take(12).collect::<String>();
+        let text = format!(
+            "trials of program {} stand for those of {} too, as `adopted.json` says",
+            short(original),
+            short(found)
+        );
+        ("adopted", text)
+    })
 }
 
 /// Names the cells whose spread is no spread.

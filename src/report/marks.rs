@@ -21,6 +21,8 @@ pub(super) struct Marks {
 impl Marks {
     pub(super) fn of(results: &ExperimentResults, metric: &Metric, grids: &[PivotGrid]) -> Self {
         let rows = by_repeat(results.cells.iter().map(Some), metric);
+        let rows: Vec<Vec<Option<f64>>> =
+            rows.into_iter().map(|row| results.facts.for_tests(row)).collect();
         let shares_seeds = results.facts.split_seed.is_some();
         let floor = floor(results, metric);
         let set = |members: &[usize]| {

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{ReferenceComparison, ReferenceEntryLine, ReferenceMatch, ReferenceTest};
+use serde::Serialize;
+
 use super::labels::spoken;
 use super::numbers::counted;
 pub(crate) use super::published::{find, names, renamed};
+use crate::base::MetricName;
 use crate::results::ExperimentResults;
 use crate::spec::reference::{ReferenceEntry, ReferenceTable};
 use crate::spec::value::Value;
@@ -15,6 +17,71 @@ use gridbench_stats::{self as stats, Moments, Summary};
 
 /// Level at which a difference from a published number counts.
 const ALPHA: f64 = 0.05;
+
+/// Published numbers beside ours.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ReferenceComparison {
+    /// Name of the table.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// Who published it.
+    pub source: String,
+    /// In which ways ours is not the same experiment.
+    pub differences: Vec<String>,
+    /// Published entries that match a cell of ours.
+    pub matches: Vec<ReferenceMatch>,
+    /// Published entries without such a cell.
+    pub unmatched: Vec<ReferenceEntryLine>,
+}
+
+/// A published number and ours.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ReferenceMatch {
+    /// The published number.
+    pub published: ReferenceEntryLine,
+    /// Index into the section's cells.
+    pub cell: usize,
+    /// Ours, on the published metric.
+    pub ours: Summary,
+    /// Ours minus published.
+    pub difference: f64,
+    /// Two-sided p-value, by Holm over all matches; absent where spread or trials are unknown.
+    pub p: Option<f64>,
+    /// The same by Benjamini and Hochberg: for a look over the whole table, it holds down the share of
+    /// false findings rather than the chance of any.
+    pub q: Option<f64>,
+    /// The test behind it.
+    pub test: Option<ReferenceTest>,
+}
+
+/// How a cell is compared with a published number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReferenceTest {
+    /// A t-test that lends our standard deviation to the published trials, whose own is unknown.
+    SharedSpread,
+    /// Welch's test with the published standard deviation and number of trials.
+    Welch,
+}
+
+/// A published number.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ReferenceEntryLine {
+    /// What it is a number of.
+    pub label: String,
+    /// The metric.
+    pub metric: MetricName,
+    /// The number, a fraction for accuracies.
+    pub mean: f64,
+    /// Published standard deviation.
+    pub sd: Option<f64>,
+    /// Published number of trials.
+    pub n: Option<usize>,
+}
 
 /// Returns what stands in a line of a published number.
 fn line(entry: &ReferenceEntry) -> ReferenceEntryLine {

@@ -1,6 +1,7 @@
 use unicode_width::UnicodeWidthStr;
 
-use super::document::{ReferenceTest, Section, WarningKind};
+use super::document::{Section, WarningKind};
+use super::reference::ReferenceTest;
 use super::*;
 use crate::base::MetricName;
 use crate::results::fixture::{self, HandMade};

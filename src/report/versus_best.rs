@@ -49,11 +49,12 @@ pub(crate) struct AgainstBest {
 
 /// Compares every cell that has a value with the best one, by the rule that marked `set`; so many
 /// trials per cell detect a distance from the best as large as the second part of `detectable`.
+/// Values of folds are those of tests that are built on means and variances; those built on their order
+/// take trials for independent, and are left out.
 #[must_use]
 pub(super) fn against_best(
     metric: &Metric,
-    best: usize,
-    samples: &[Vec<f64>],
+    (best, samples, are_folds): (usize, &[Vec<f64>], bool),
     set: &BestSet,
     detectable: Option<(usize, f64)>,
 ) -> Vec<Option<AgainstBest>> {
@@ -68,6 +69,7 @@ pub(super) fn against_best(
     let found: Vec<Option<f64>> = samples.iter().enumerate().map(difference).collect();
     let order = nearest_first(&found);
     let near = resampled(&order, &|cell| samples[cell].len() * top.len());
+    let independent = |cell: usize| !are_folds && samples[cell].len().min(top.len()) > 1;
     let mut is_bounded = vec![false; samples.len()];
     order.iter().take(BOUNDED).for_each(|cell| is_bounded[*cell] = true);
     let sign = metric.sign();
@@ -78,7 +80,7 @@ pub(super) fn against_best(
         let sample = samples[cell].as_slice();
         let own = signed(sample);
         let may_be_best = set.members[cell];
-        let is_resampled = near[cell] && sample.len().min(top.len()) > 1;
+        let is_resampled = near[cell] && independent(cell);
         let superiority = is_resampled
             .then(|| stats::probability_of_superiority(&signed_top, &own, SEED))
             .flatten();
@@ -93,8 +95,8 @@ pub(super) fn against_best(
             stochastic_order: is_resampled
                 .then(|| stats::almost_stochastic_order(&signed_top, &own, SEED))
                 .flatten(),
-            cohens_d: stats::cohens_d(sample, top),
-            cliffs_delta: stats::cliffs_delta(&own, &signed_top),
+            cohens_d: stats::cohens_d(sample, top).filter(|_| !are_folds),
+            cliffs_delta: stats::cliffs_delta(&own, &signed_top).filter(|_| !are_folds),
             repeats_needed: detectable
                 .and_then(|known| repeats_needed(difference, known))
                 .filter(|_| may_be_best),

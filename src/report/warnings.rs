@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{
-    AxisLine, CellLine, Counts, Findings, ReferenceComparison, Warning, WarningKind,
-};
+use super::document::{AxisLine, CellLine, Counts, Findings, Warning, WarningKind};
 use super::naming::describe;
 use super::numbers::{Scale, counted};
 use super::reference;
+use super::reference::ReferenceComparison;
 use super::standing;
 use crate::base::{MetricName, Split};
 use crate::record::Outcome;
@@ -187,11 +186,17 @@ fn test_chooses(evidence: &Evidence<'_>) -> Option<String> {
             },
             |name| format!("set `report.metric = \"{name}\"`"),
         );
+        let data = if metric.counts_images { "images" } else { "data" };
+        let again = if evidence.results.facts.folds.is_some() {
+            "or measure the best cells on data that no fold holds".to_owned()
+        } else {
+            format!(
+                "fresh seeds (`bench confirm`) take off the luck of the draw, not what fits these {data} alone"
+            )
+        };
         format!(
-            "the best cell is chosen on the test {} themselves (`report.metric = \"{}\"`), so its \
-             mean is too hopeful: {way_out}; fresh seeds (`bench confirm`) take off the luck of the \
-             draw, not what fits these {0} alone",
-            if metric.counts_images { "images" } else { "data" },
+            "the best cell is chosen on the test {data} themselves (`report.metric = \"{}\"`), so its \
+             mean is too hopeful: {way_out}; {again}",
             metric.name
         )
     })

@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::base::{Metric, MetricName};
+use crate::base::{Digest, Metric, MetricName};
 use crate::spec::experiment::{Experiment, ReportSettings};
 use crate::spec::settings::SplitSeed;
 use crate::spec::value::Value;
 use crate::store::{DatasetFacts, Manifest};
+use gridbench_stats::{ratio_of_folds, stretched};
 
 /// Where the numbers of an experiment come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +26,14 @@ pub struct Facts {
     pub split_seed: Option<SplitSeed>,
     /// Trials planned per cell.
     pub repeats: u32,
+    /// Folds of cross-validation, of which a repeat is one; absent: repeats are independent.
+    pub folds: Option<u32>,
     /// Name of the network, as typed.
     pub model: String,
     /// Images used.
     pub datasets: Vec<DatasetFacts>,
+    /// Programs that stand for earlier ones, with those: digests as `bench adopt` recorded them.
+    pub adopted: Vec<(Digest, Digest)>,
     /// What is measured, as declared, in the order of the tables; at least one.
     pub metrics: Vec<Metric>,
     /// What the grids show and what stands beside it.
@@ -83,6 +88,7 @@ impl Facts {
             seed: experiment.as_ref().map_or(0, |experiment| experiment.seed.0),
             split_seed: experiment.as_ref().and_then(split_seed),
             repeats: experiment.as_ref().map_or(0, |experiment| experiment.repeats),
+            folds: experiment.as_ref().and_then(|experiment| experiment.folds),
             model: of(&|experiment| {
                 let base = &experiment.base;
                 // Programs have no network to name, unless one is typed.
@@ -91,6 +97,12 @@ impl Facts {
             })
             .unwrap_or_default(),
             datasets: told_apart(&manifest.run.datasets),
+            adopted: manifest
+                .run
+                .programs
+                .iter()
+                .filter_map(|program| Some((program.adopted?, program.digest)))
+                .collect(),
             metrics: experiment
                 .as_ref()
                 .map(|experiment| experiment.metrics.clone())
@@ -99,6 +111,17 @@ impl Facts {
             report: experiment.map(|experiment| experiment.report).unwrap_or_default(),
             base,
             origin: Origin::of(manifest),
+        }
+    }
+
+    /// Returns values of repeats, of one cell, as whatever is built on means and variances is to see
+    /// them: those of folds, which share training images, lie as far from their mean as
+    /// [`gridbench_stats::stretched`] says.
+    #[must_use]
+    pub(crate) fn for_tests(&self, values: Vec<Option<f64>>) -> Vec<Option<f64>> {
+        match self.folds {
+            Some(folds) => stretched(&values, ratio_of_folds(folds)),
+            None => values,
         }
     }
 

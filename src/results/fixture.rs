@@ -28,6 +28,8 @@ pub(crate) fn facts(name: &str) -> Facts {
         question: Some("Which rotation/zoom and shift ranges help?".to_owned()),
         seed: 42,
         split_seed: Some(SplitSeed::Fixed(0)),
+        folds: None,
+        adopted: Vec::new(),
         repeats: 3,
         model: "small-cnn".to_owned(),
         datasets: vec![DatasetFacts {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::model::{CellResults, ExperimentResults};
 use crate::base::{Metric, MetricName};
-use gridbench_stats::{BOOTSTRAP_FROM, Summary};
+use gridbench_stats::{BOOTSTRAP_FROM, Summary, ratio_of_folds};
 
 /// Values beyond which no bootstrap interval stands beside Student's: ten thousand resamples of a hundred
 /// thousand trials would take longer than the rest of a report together.
@@ -35,7 +35,7 @@ impl ExperimentResults {
 
 /// Summarises every metric over the completed trials of every cell.
 ///
-/// The interval is Student's t. For the report's own metric a bootstrap interval stands beside it,
+/// The interval is Student's t, for folds with the standard error of Nadeau and Bengio. For the report's own metric a bootstrap interval stands beside it,
 /// from 20 trials per cell, in experiments of at most 10,000 trials.
 fn all(results: &ExperimentResults) -> Vec<BTreeMap<MetricName, Summary>> {
     let trials: usize = results.cells.iter().map(|cell| cell.trials.len()).sum();
@@ -46,6 +46,10 @@ fn all(results: &ExperimentResults) -> Vec<BTreeMap<MetricName, Summary>> {
             && sample.len() >= BOOTSTRAP_FROM
             && trials <= BOOTSTRAP_VALUES;
         let found = Summary::of(&sample)?;
+        if let Some(folds) = results.facts.folds {
+            let found = found.of_folds(ratio_of_folds(folds));
+            return Some((metric.name.clone(), found.within(metric.range.ends())));
+        }
         let found = if bootstrap { found.with_bootstrap(&sample) } else { found };
         Some((metric.name.clone(), found.within(metric.range.ends())))
     };

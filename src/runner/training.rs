@@ -158,7 +158,7 @@ pub(super) fn record(
             Ended { record, predictions: None, weights: None }
         }
         Ok(output) => {
-            // Programs predict nothing that is looked at here, and know what they measure.
+            // Programs need not predict anything, and know what they measure.
             let predicts = !member.settings.trainer.is_command();
             let declared = member.settings.trainer.metrics();
             let problem = output.epochs.iter().find_map(|epoch| epoch.impossible(&declared));
@@ -167,7 +167,8 @@ pub(super) fn record(
                 return Ended { record, predictions: None, weights: None };
             }
             record.epochs = output.epochs;
-            if output.outcome == Outcome::Completed && predicts {
+            let is_checked = predicts || output.predictions.is_some();
+            if output.outcome == Outcome::Completed && is_checked {
                 let images = images.map_or((0, 0), |attempt| {
                     (attempt.splits.validation.len(), attempt.splits.test.len())
                 });

@@ -100,6 +100,11 @@ fn fresh_experiment(
             .hint(Some("name the folder of the first estimates; `--repeats N` adds to them")));
     }
     let loaded = LoadedExperiment::from_manifest(manifest)?;
+    if loaded.document.experiment().folds.is_some() {
+        return Err(Error::input(format!("cannot confirm `{}`", folder.display()))
+            .because_of("its repeats are folds, and fresh seeds have none")
+            .hint(Some("measure the chosen cells on images that no fold holds")));
+    }
     if loaded.is_imported() {
         return Err(Error::input(format!("cannot confirm `{}`", folder.display()))
             .because_of("its numbers were imported")

@@ -42,6 +42,11 @@ impl Escalation {
                 .because_of("it holds the results of `bench confirm`, not an experiment of its own")
                 .hint(Some("confirm with more repeats instead: `bench confirm … --repeats N`")));
         }
+        if loaded.document.experiment().folds.is_some() {
+            return Err(Error::input(cannot())
+                .because_of("its repeats are folds, of which there are no more")
+                .hint(Some("leave out `--escalate`, or run both sides with more `folds`")));
+        }
         if loaded.is_imported() {
             return Err(Error::input(cannot())
                 .because_of("its numbers were imported")

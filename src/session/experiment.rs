@@ -227,15 +227,14 @@ impl LoadedExperiment {
             self.folder()?,
             &self.document.experiment().readings,
             self.document.experiment().measure.is_some(),
-            std::mem::take(&mut images.programs),
-            images.listener.clone(),
-        );
+            images,
+        )?;
         let plan = self.plan_with(
             ENGINE_REVISION,
             &mut |settings| images.facts(settings, seed),
             &mut |command| programs.digest(command),
         );
-        images.programs = programs.into_known();
+        programs.leave_with(images);
         plan
     }
 

@@ -44,6 +44,13 @@ impl DifferenceGoal {
         predicted_sd: Option<f64>,
         cells: usize,
     ) -> Result<Self, Error> {
+        if experiment.folds.is_some() {
+            return Err(Error::input("cannot say how many repeats show a difference")
+                .because_of("repeats are folds, and their number decides how much they share")
+                .hint(Some(
+                    "ask without `--difference`; intervals say what the folds there are show",
+                )));
+        }
         let metric = experiment.metric().clone();
         let difference = typed / metric.unit.factor();
         let others = cells.saturating_sub(1);

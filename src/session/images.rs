@@ -8,6 +8,7 @@ use super::{Error, Listener, Notice};
 use crate::base::{Seed, SeedPath};
 use crate::data::{self, DataError, DataFolders, Dataset, Note};
 use crate::plan::{ImageFacts, SplitSizes};
+use crate::program::Digests;
 use crate::spec::settings::{CommandSettings, DatasetSettings};
 use crate::store::ProgramFacts;
 
@@ -21,6 +22,12 @@ pub(crate) struct Images {
     examined: Vec<(String, Arc<Vec<Note>>)>,
     /// What the programs are that were looked at, each once.
     pub(super) programs: Vec<(CommandSettings, ProgramFacts)>,
+    /// Digests of large files that are known; absent until they are asked for.
+    pub(super) digests: Option<Digests>,
+    /// The program that traces what a trial reads, where that is asked for.
+    pub(super) strace: Option<PathBuf>,
+    /// The folder of the results, which may know digests and what programs stand for.
+    pub(super) results: Option<PathBuf>,
     /// Who is told of what is left out.
     pub(super) listener: Listener,
 }
@@ -34,6 +41,9 @@ impl Images {
             split: Vec::new(),
             examined: Vec::new(),
             programs: Vec::new(),
+            digests: None,
+            results: None,
+            strace: None,
             listener,
         }
     }

@@ -5,6 +5,7 @@
 //! way goes to a [`Listener`], what a run tells to a closure. Every step returns an [`Error`] that
 //! says what was tried, why it failed and the way out.
 
+mod adoption;
 mod candidate;
 mod closing;
 mod confirming;
@@ -39,12 +40,14 @@ use std::path::{Path, PathBuf};
 use crate::data::DataFolders;
 use crate::engine::Engine;
 use crate::plan::Plan;
+use crate::program::Digests;
 use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
 use crate::runner::{Event, RunSummary, StopSignal};
 use crate::spec::settings::TrainerSettings;
 use crate::store::ProgramFacts;
 
+pub(crate) use adoption::{adopt, propose, short};
 pub(crate) use candidate::{Candidate, CheckQuestion, Judged, judge};
 pub(crate) use confirming::{BestCells, Confirming};
 pub(crate) use control::{ControlRun, Prepared};
@@ -111,7 +114,8 @@ impl Session {
     ) -> Result<Self, Error> {
         let folder = folder.into();
         let experiment = experiment.with_repeats_in(&folder)?;
-        let images = Images::of(experiment.file.as_ref(), data, listener);
+        let mut images = Images::of(experiment.file.as_ref(), data, listener);
+        images.results = Some(folder.clone());
         Ok(Self { experiment, images, folder })
     }
 
@@ -122,6 +126,21 @@ impl Session {
         {
             self.images.programs = vec![((**command).clone(), facts.clone())];
         }
+    }
+
+    /// Has one trial of a program traced: what it reads and no input is, is told after a run.
+    ///
+    /// # Errors
+    /// Where nothing can trace it.
+    pub fn trace_inputs(&mut self) -> Result<(), Error> {
+        let trainer = &self.experiment.document.experiment().base.trainer;
+        self.images.strace = Some(programs::strace(trainer)?);
+        Ok(())
+    }
+
+    /// Has all inputs of programs read, whatever is known of them.
+    pub fn rehash(&mut self) {
+        self.images.digests = Some(Digests::default());
     }
 
     /// Returns the folder of the results.

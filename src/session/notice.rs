@@ -40,6 +40,22 @@ pub enum Notice {
         /// Of so many trials.
         trials: usize,
     },
+    /// What a trial read that was traced.
+    Traced {
+        /// Files in all.
+        read: usize,
+        /// Those below the folder of the experiment that are no inputs.
+        inside: Vec<String>,
+        /// Others that are no inputs: libraries, caches, data elsewhere.
+        outside: Vec<String>,
+    },
+    /// Fewer programs run at once than there are workers.
+    FewerAtOnce {
+        /// How many.
+        programs: usize,
+        /// The key under `trainer.resources` that allows no more.
+        key: &'static str,
+    },
     /// A persistent program is run of which `bench doctor` has found nothing.
     NotExamined,
     /// A completed program printed numbers of these names, which are no declared metrics.
@@ -225,6 +241,12 @@ impl fmt::Display for Notice {
                  have run; measure on a quiet machine, or raise `measure.warm-up`",
                 if *count == 1 { "lies" } else { "lie" }
             ),
+            Self::Traced { read, inside, outside } => traced(f, *read, inside, outside),
+            Self::FewerAtOnce { programs, key } => write!(
+                f,
+                "note: {} at once, as `trainer.resources.{key}` and this machine allow",
+                counted(*programs, "program")
+            ),
             Self::NotExamined => f.write_str(
                 "note: whether trials depend on those before them in the same process is not known; \
                  `bench doctor FILE` finds out",
@@ -290,6 +312,42 @@ impl fmt::Display for Notice {
             ),
         }
     }
+}
+
+/// Writes what a traced trial read that is not declared.
+fn traced(
+    f: &mut fmt::Formatter<'_>,
+    read: usize,
+    inside: &[String],
+    outside: &[String],
+) -> fmt::Result {
+    write!(f, "traced: a trial read {}", counted(read, "file"))?;
+    if inside.is_empty() {
+        write!(f, "; all in the folder of the experiment are among `trainer.inputs`")?;
+    } else {
+        write!(
+            f,
+            "\nwarning: {} not among `trainer.inputs`:",
+            match inside.len() {
+                1 => "1 of them in the folder of the experiment is".to_owned(),
+                count => format!("{count} of them in the folder of the experiment are"),
+            }
+        )?;
+        inside.iter().try_for_each(|name| write!(f, "\n  {name}"))?;
+    }
+    if !outside.is_empty() {
+        let are = if outside.len() == 1 { "is" } else { "are" };
+        write!(
+            f,
+            "\n{} elsewhere {are} not, such as libraries, which `trainer.version` may speak for:",
+            counted(outside.len(), "file")
+        )?;
+        outside.iter().take(MAX_SHOWN).try_for_each(|name| write!(f, "\n  {name}"))?;
+        if outside.len() > MAX_SHOWN {
+            write!(f, "\n  … and {} more", outside.len() - MAX_SHOWN)?;
+        }
+    }
+    Ok(())
 }
 
 /// Who is told.

@@ -104,6 +104,7 @@ impl PlanSummary {
             notes: images.notes(),
             predicted_sd,
             detectable: predicted_sd
+                .filter(|_| experiment.folds.is_none())
                 .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, ALPHA, POWER)),
             survey,
         })

@@ -91,7 +91,10 @@ impl Session {
         let workers = workers.unwrap_or_else(super::train::cores);
         doctor::refuse_order_effects(plan, &images.programs, folder, &listener)?;
         let experiment = loaded.document.experiment();
-        let workers = if experiment.measure.is_some() { 1 } else { workers };
+        let workers = match experiment.measure {
+            Some(_) => 1,
+            None => programs::at_once(plan, workers, &listener),
+        };
         let programs = programs::engine(experiment, loaded.folder()?, plan, engine, folder)?;
         let draft = loaded.manifest_draft(plan, images, programs.description())?;
         let site = Site {

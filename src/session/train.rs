@@ -63,9 +63,17 @@ pub(super) fn train(
     doctor::refuse_order_effects(plan, &images.programs, folder, &listener)?;
     let experiment = loaded.document.experiment();
     let programs = programs::engine(experiment, loaded.folder()?, plan, engine, folder)?;
+    #[cfg(unix)]
+    let programs = match images.strace.clone() {
+        Some(strace) => programs.tracing(strace),
+        None => programs,
+    };
     let draft = loaded.manifest_draft(plan, images, programs.description())?;
     let mut store =
         Store::open_writer(folder, draft).map_err(|error| Error::of_store(cannot(), &error))?;
+    if let Some(digests) = &mut images.digests {
+        digests.keep_in(folder);
+    }
     tell_damages(&store, &listener);
     write_lists(plan, images, folder)?;
     for note in images.notes() {
@@ -73,6 +81,7 @@ pub(super) fn train(
     }
     tell_left_out(plan, &store, &listener);
     siblings::take_over(&mut store, plan, images, &programs, folder)?;
+    let wanted = how.workers.or_else(|| engine.workers()).unwrap_or_else(cores);
     let summary = runner::run(RunRequest {
         plan,
         engine: &programs,
@@ -83,7 +92,7 @@ pub(super) fn train(
             // What is measured has the machine to itself.
             workers: match experiment.measure {
                 Some(_) => 1,
-                None => how.workers.or_else(|| engine.workers()).unwrap_or_else(cores),
+                None => programs::at_once(plan, wanted, &listener),
             },
             retry_failed: how.retry_failed,
             retries: how.retries,
@@ -101,6 +110,7 @@ pub(super) fn train(
     });
     let summary = summary.map_err(|error| Error::of_run(&error))?;
     programs::tell_undeclared(&programs, &listener);
+    programs::tell_traced(&programs, &loaded.folder()?, images, &listener);
     store.check_place().map_err(|error| Error::of_store(cannot(), &error))?;
     store.complete_manifest();
     Ok((store, summary))

@@ -207,6 +207,10 @@ pub struct SplitSettings {
     pub stratify: bool,
     /// What the random part of the split depends on.
     pub seed: SplitSeed,
+    /// Folds of cross-validation: the validation images of a repeat are one of so many parts of what
+    /// test leaves; absent: they are drawn for every repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
 }
 
 impl SplitSettings {

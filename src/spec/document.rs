@@ -79,12 +79,8 @@ impl Document {
             findings.add(finding);
         }
         let measure = decode::experiment::measure(node("measure"), &base.trainer, &mut findings);
-        let decode::program::Declared { metrics, readings } = decode::program::metrics(
-            node("metrics"),
-            &base.trainer,
-            measure.is_some(),
-            &mut findings,
-        );
+        let decode::program::Declared { metrics, readings } =
+            decode::program::metrics(node("metrics"), &base, measure.is_some(), &mut findings);
         let report = decode::experiment::report(node("report"), &metrics, &mut findings);
         let mut check = decode::experiment::check(node("check"), &metrics, &report, &mut findings);
         let store = decode::experiment::store(node("store"), &mut findings);
@@ -102,6 +98,7 @@ impl Document {
             name: head.name,
             question: head.question,
             repeats: head.repeats,
+            folds: head.folds,
             seed: head.seed,
             save_weights: head.save_weights,
             metrics,

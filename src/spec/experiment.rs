@@ -24,6 +24,9 @@ pub struct Experiment {
     pub question: Option<String>,
     /// Trials per cell.
     pub repeats: u32,
+    /// Folds of cross-validation, of which a repeat is one; absent: repeats are independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// Master seed.
     pub seed: Seed,
     /// Whether the weights of every member are kept.

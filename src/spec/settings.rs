@@ -32,6 +32,17 @@ pub struct Settings {
     pub trainer: TrainerSettings,
     /// Free values for foreign and fake trainers.
     pub hyperparameters: BTreeMap<String, Value>,
+    /// Folds of cross-validation, of which a repeat is one; absent: repeats are independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
+}
+
+impl Settings {
+    /// Says of how many folds a repeat is one, also to the split of images, if there are any.
+    pub(super) fn set_folds(&mut self, folds: Option<u32>) {
+        self.folds = folds;
+        self.dataset.split.folds = folds.filter(|_| self.dataset.source != Source::None);
+    }
 }
 
 /// The network: resolved layers, whatever preset they came from.

@@ -3,10 +3,14 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Returns the present time as RFC 3339 in UTC, to the second.
-#[expect(clippy::disallowed_methods, reason = "the manifest is dated")]
-pub(super) fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    rfc3339(since.as_secs())
+pub(crate) fn now() -> String {
+    rfc3339(present_seconds())
+}
+
+/// Returns the seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the manifest is dated, and files have times")]
+pub(crate) fn present_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Formats seconds since 1970 (calendar arithmetic: Hinnant, "chrono-compatible low-level date

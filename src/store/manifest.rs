@@ -155,6 +155,9 @@ pub struct ProgramFacts {
     pub digest: Digest,
     /// The files that were looked at, the program's own first.
     pub files: Vec<FileFacts>,
+    /// Digest as it was found, where it stands for another: `digest` is that other then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Digest>,
     /// What the call of `trainer.version` printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

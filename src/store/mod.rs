@@ -34,7 +34,7 @@ mod weights;
 mod writer;
 
 pub(crate) use clean::Leftovers;
-pub(crate) use clock::{seconds_since, unix_seconds};
+pub(crate) use clock::{now, present_seconds, seconds_since, unix_seconds};
 pub(crate) use derived::Derived;
 pub use error::StoreError;
 pub use folder::Store;

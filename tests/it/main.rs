@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests set files and settings up by themselves")]
 
+mod adopting;
 mod architecture;
 mod bad_input;
 mod bad_programs;
@@ -12,6 +13,7 @@ mod corpus;
 mod data;
 mod duels;
 mod escalating;
+mod folds;
 mod formats;
 mod gate;
 mod gate_rows;
@@ -26,9 +28,11 @@ mod packs;
 mod pages;
 mod persistent;
 mod predicting;
+mod program_predictions;
 mod programs;
 mod readme;
 mod report_view;
+mod resources;
 mod running;
 mod schemas;
 mod sentences;

@@ -218,3 +218,24 @@ fn what_a_program_is_told_fits_its_schema() {
     place.bench(&["run", "own.toml", "--quiet"]);
     assert_eq!(hold(&place.read("trial-0.json")), "gridbench-trial");
 }
+
+#[cfg(unix)]
+#[test]
+fn reports_say_folds_and_adopted_programs_and_baselines_of_folds_fit_their_schema() {
+    let place = crate::programs::own();
+    place.file("own.toml", crate::programs::OWN.replace("repeats = 3", "folds = 3"));
+    let set = ["--quiet", "--set", "trainer.inputs=\"train.sh\""];
+    let script = |more: &str| {
+        let answer = "echo \"test-accuracy: 0.9$1$3\"\necho latency=$3\n";
+        crate::programs::script(&place, "train.sh", &format!("#!/bin/sh\n{more}{answer}"));
+    };
+    script("");
+    place.done(&[&["run", "own.toml"], &set[..]].concat());
+    script("# A comment.\n");
+    place.done(&["adopt", "own.toml", "--apply", "--set", set[2]]);
+    place.done(&[&["run", "own.toml"], &set[..]].concat());
+    let report = place.done(&["report", "results/own", "--format", "json"]);
+    assert!(report.contains("\"adopted\"") && report.contains("\"folds\": 3"), "{report}");
+    place.done(&["baseline", "results/own", "--output", "good.json"]);
+    hold(&place.read("good.json"));
+}

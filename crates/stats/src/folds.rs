@@ -40,6 +40,38 @@ pub fn corrected_resampled(values: &[f64], test_to_train: f64) -> Option<MeanDif
     (test_to_train >= 0.0).then(|| MeanDifference::new(moments.mean, se, (moments.n - 1) as f64))
 }
 
+/// Moves `values` away from their mean so far that the variance of it by the formula for independent
+/// values, s²/n, is that of [`resampled_se`]: whatever is built on means and variances, paired
+/// differences included, then has the corrected error. The mean stays; absent values count for nothing.
+///
+/// ```
+/// let stretched = gridbench_stats::stretched(&[Some(0.90), None, Some(0.92), Some(0.97)], 0.5);
+/// let values: Vec<f64> = stretched.into_iter().flatten().collect();
+/// let found = gridbench_stats::Moments::of(&values).unwrap();
+/// // np.array([.90, .92, .97]).std(ddof=1) * np.sqrt(1/3 + 1/2), times np.sqrt(3)
+/// assert!((found.sd.unwrap() - 0.057_008_771_254_956_85).abs() < 1e-12);
+/// assert!((found.mean - 0.93).abs() < 1e-12);
+/// ```
+#[must_use]
+pub fn stretched(values: &[Option<f64>], test_to_train: f64) -> Vec<Option<f64>> {
+    let there: Vec<f64> = values.iter().flatten().copied().collect();
+    // Values without any spread keep that, which no mean of theirs would to the last bit.
+    if there.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits()) {
+        return values.to_vec();
+    }
+    let n = there.len() as f64;
+    let mean = there.iter().sum::<f64>() / n;
+    let factor = (1.0 + n * test_to_train).sqrt();
+    let stretch = |value: f64| mean + factor * (value - mean);
+    values.iter().map(|value| value.map(stretch)).collect()
+}
+
+/// Returns the ratio of test to training images of cross-validation with so many folds.
+#[must_use]
+pub fn ratio_of_folds(folds: u32) -> f64 {
+    1.0 / f64::from(folds.max(2) - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::against_number;
@@ -54,6 +86,21 @@ mod tests {
         assert_close(found.se, plain.se, 1e-15);
         assert_close(found.degrees_of_freedom, plain.degrees_of_freedom, 0.0);
         assert!(corrected_resampled(&values, 0.25).unwrap().se > found.se);
+    }
+
+    #[test]
+    fn paired_differences_of_stretched_scores_give_the_corrected_resampled_test() {
+        let a = [0.912, 0.907, 0.899, 0.910, 0.904];
+        let b = [0.900, 0.900, 0.900, 0.900, 0.900 - 0.000_5];
+        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+        let wanted = corrected_resampled(&differences, 0.25).unwrap();
+        let some = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
+        let (a, b) = (stretched(&some(&a), 0.25), stretched(&some(&b), 0.25));
+        let far: Vec<f64> = a.iter().zip(&b).filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
+        let found = against_number(&far, 0.0).unwrap();
+        assert_close(found.se, wanted.se, 1e-15);
+        assert_close(found.difference, wanted.difference, 1e-15);
+        assert_close(found.p_two_sided, wanted.p_two_sided, 1e-12);
     }
 
     #[test]

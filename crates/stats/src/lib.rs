@@ -109,7 +109,7 @@ pub use examples::{
     EnsemblePoint, TwoWayDifference, VarianceSplit, ensemble_curve, resample_members,
     split_variance, two_way_bootstrap,
 };
-pub use folds::{corrected_resampled, resampled_se};
+pub use folds::{corrected_resampled, ratio_of_folds, resampled_se, stretched};
 pub use gate::{
     CellDifference, CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict,
     PlantedLoss, cell_differences,

@@ -123,6 +123,26 @@ impl Summary {
         self
     }
 
+    /// Takes the values for scores of resampled training sets, `test_to_train` the ratio of test to
+    /// training images: standard error and interval are those of [`resampled_se`](super::resampled_se).
+    ///
+    /// ```
+    /// let values = [0.9812, 0.9834, 0.9799, 0.9841, 0.9825];
+    /// let found = gridbench_stats::Summary::of(&values).unwrap().of_folds(0.25);
+    /// // se = np.std(values, ddof=1) * np.sqrt(1/5 + 1/4); scipy.stats.t.interval(0.95, 4, np.mean(values), se)
+    /// let (low, high) = found.interval95.unwrap();
+    /// assert!((found.se.unwrap() - 0.001_133_865_071_337_863_3).abs() < 1e-12);
+    /// assert!((low - 0.979_071_885_872_729_1).abs() < 1e-12);
+    /// assert!((high - 0.985_368_114_127_270_7).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn of_folds(mut self, test_to_train: f64) -> Self {
+        self.se = self.sd.map(|sd| super::resampled_se(sd, self.n, test_to_train));
+        let interval = self.se.filter(|se| *se > 0.0).map(|se| t_interval(self.mean, se, self.n));
+        self.interval95 = interval;
+        self
+    }
+
     /// Cuts the intervals where there can be no values; they hold the mean as often as before.
     #[must_use]
     pub fn within(mut self, (least, most): (f64, f64)) -> Self {

@@ -161,7 +161,7 @@ fn read_version_1(document: Document1) -> Result<Baseline, BaselineError> {
         experiment_commit: None,
         date,
     };
-    let source = Source { experiment, seed, split_seed: None, datasets, origin };
+    let source = Source { experiment, seed, split_seed: None, folds: None, datasets, origin };
     Ok(Baseline { is_typed: false, ..Baseline::from_samples(source, cells)? })
 }
 

@@ -1,4 +1,4 @@
-//! Arguments of `bench duel` and `bench doctor`.
+//! Arguments of `bench duel`, `bench doctor` and `bench adopt`.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,21 @@ pub(in crate::cli) struct DoctorArguments {
     /// Write JSON to standard output.
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AdoptArguments {
+    #[command(flatten)]
+    pub(in crate::cli) experiment: ExperimentArguments,
+    /// Results folder of this experiment [default: results/<name>].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) out: Option<PathBuf>,
+    /// Why the change alters no number, recorded with it.
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Record it.
+    #[arg(long)]
+    pub(in crate::cli) apply: bool,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "switches are independent of each other")]

@@ -160,6 +160,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "predict",
         &[("bench predict model.safetensors photos -o predictions.csv", "classes of new images")],
     ),
+    (
+        "adopt",
+        &[
+            ("bench adopt own.toml", "what would stay"),
+            ("bench adopt own.toml --reason \"comments only\" --apply", "record it"),
+        ],
+    ),
     ("doctor", &[("bench doctor own.toml", "a trial of your program, twice")]),
     (
         "duel",

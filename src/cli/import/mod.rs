@@ -93,7 +93,7 @@ fn facts(loaded: &LoadedExperiment, file: &Path) -> Result<ProgramFacts, Failure
     let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
     let files = vec![FileFacts { name, bytes: bytes.len() as u64, digest }];
     let settings = serde_json::to_value(&**command).expect("settings serialise");
-    Ok(ProgramFacts { settings, digest, files, version: None })
+    Ok(ProgramFacts { settings, digest, files, version: None, adopted: None })
 }
 
 /// Looks trials up in a table instead of training them.

@@ -59,6 +59,14 @@ pub enum SplitError {
         /// How many no other part has.
         left: usize,
     },
+    /// There are fewer images than folds.
+    #[error("{images} images are to be divided into {folds} folds, expected one for each at least")]
+    Folds {
+        /// How many folds.
+        folds: u32,
+        /// Images that test leaves.
+        images: usize,
+    },
     /// Nothing is left to train on.
     #[error("no training image is left of {images}, expected at least one")]
     NoTraining {
@@ -95,6 +103,7 @@ impl SplitError {
                 key(*first),
                 key(*second)
             ),
+            Self::Folds { .. } => "lower `folds`, or make `dataset.split.test` smaller".to_owned(),
             Self::NoTraining { .. } => {
                 "make `dataset.split.validation` or `dataset.split.test` smaller".to_owned()
             }

@@ -20,7 +20,8 @@ fn cycle(images: usize, classes: u16) -> Vec<u16> {
 }
 
 fn settings(validation: Option<Share>, test: Option<Share>) -> SplitSettings {
-    SplitSettings { train: None, validation, test, stratify: false, seed: SplitSeed::Trial }
+    let seed = SplitSeed::Trial;
+    SplitSettings { train: None, validation, test, stratify: false, seed, folds: None }
 }
 
 fn trial(repeat: u32, member: u32) -> SeedPath {
@@ -234,4 +235,32 @@ proptest! {
             prop_assert!((part_of_class as f64 - exact).abs() < 1.0);
         }
     }
+}
+
+#[test]
+fn folds_are_disjoint_parts_of_what_test_leaves_with_the_proportions_of_the_classes() {
+    let labels: Vec<u16> = cycle(103, 7);
+    let pool = pool(&labels, Some(90));
+    let settings = SplitSettings { folds: Some(5), ..settings(None, None) };
+    let fold = |repeat| split(&pool, &settings, None, trial(repeat, 3)).unwrap();
+    let mut seen = vec![0; 103];
+    for repeat in 0..5 {
+        let splits = fold(repeat);
+        assert_eq!(splits.test, (90..103).collect::<Vec<u32>>());
+        assert_eq!(splits.validation.len() + splits.train.len(), 90);
+        assert_eq!(splits.validation.len(), 18);
+        // 90 images of 7 classes: 13 or 12 of each, 2 or 3 of them in a fifth.
+        let counts = counts(&splits.validation, &labels, 7);
+        assert!(counts.iter().all(|count| (2..=3).contains(count)), "{counts:?}");
+        splits.validation.iter().for_each(|&image| seen[image as usize] += 1);
+    }
+    assert_eq!(seen, [vec![1; 90], vec![0; 13]].concat());
+    assert_eq!(fold(5), fold(0));
+    let other = SeedPath::member(Seed(43), 0, 0);
+    assert_ne!(split(&pool, &settings, None, other).unwrap(), fold(0));
+    let tiny = SplitSettings { folds: Some(100), ..settings };
+    assert_eq!(
+        divide(&pool, &tiny, None, trial(0, 0)),
+        Err(SplitError::Folds { folds: 100, images: 90 })
+    );
 }

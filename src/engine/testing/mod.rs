@@ -71,6 +71,7 @@ pub(crate) fn settings(layers: Vec<LayerSettings>) -> Settings {
         ensemble: EnsembleSettings { size: 1, combine: Combine::Mean },
         trainer: TrainerSettings::Auto,
         hyperparameters: BTreeMap::new(),
+        folds: None,
     }
 }
 

@@ -12,8 +12,8 @@ use gridbench_stats::{
 };
 
 /// Returns whether both sides hold exactly the same repeats by design: one master seed, one kind of
-/// split, the same datasets, the same repeats ended in both cells of every pair, and enough of them. The
-/// values play no part.
+/// split, the same datasets, the same repeats ended in both cells of every pair, and enough of them. Folds
+/// are the same images on both sides, so they always pair. The values play no part.
 pub(super) fn share_repeats(
     a: &ExperimentResults,
     b: &ExperimentResults,
@@ -27,6 +27,7 @@ pub(super) fn share_repeats(
     let same_seeds = a.facts.seed == b.facts.seed
         && a.facts.split_seed.is_some()
         && a.facts.split_seed == b.facts.split_seed
+        && a.facts.folds == b.facts.folds
         && checksums(a) == checksums(b);
     let ended = |cell: &CellResults| -> Vec<u32> {
         let ended = cell
@@ -37,7 +38,7 @@ pub(super) fn share_repeats(
     };
     let fewest = pairs.iter().map(|&(one, _)| ended(&a.cells[one]).len()).min().unwrap_or(0);
     same_seeds
-        && pairs_are_enough(pairs.len(), fewest)
+        && (pairs_are_enough(pairs.len(), fewest) || a.facts.folds.is_some() && fewest > 1)
         && pairs.iter().all(|&(one, other)| ended(&a.cells[one]) == ended(&b.cells[other]))
 }
 
@@ -59,8 +60,8 @@ pub(super) fn sides(
         all.filter(|value| is_paired || value.is_some()).collect()
     };
     let both = |&(one, other): &(usize, usize)| GateCell {
-        baseline: values(&a.cells[one]),
-        candidate: values(&b.cells[other]),
+        baseline: a.facts.for_tests(values(&a.cells[one])),
+        candidate: b.facts.for_tests(values(&b.cells[other])),
     };
     pairs.iter().map(both).collect()
 }
@@ -134,6 +135,12 @@ pub(super) fn overall(
     };
     let x = means(a.results, pairs.iter().map(|pair| pair.0).collect());
     let y = means(b.results, pairs.iter().map(|pair| pair.1).collect());
+    let for_tests = |results: &ExperimentResults, side: BTreeMap<u32, f64>| {
+        let values = results.facts.for_tests(side.values().copied().map(Some).collect());
+        let both = side.into_keys().zip(values);
+        both.filter_map(|(repeat, value)| Some((repeat, value?))).collect::<BTreeMap<u32, f64>>()
+    };
+    let (x, y) = (for_tests(a.results, x), for_tests(b.results, y));
     let list = |side: &BTreeMap<u32, f64>| side.values().copied().collect::<Vec<f64>>();
     let test = if is_paired {
         let both = x.iter().filter_map(|(repeat, value)| Some((*value, *y.get(repeat)?)));

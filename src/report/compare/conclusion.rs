@@ -34,6 +34,20 @@ pub(super) fn warnings(
     } else {
         warnings.push("the two were trained and tested on different datasets".to_owned());
     }
+    match (of_a.folds, of_b.folds) {
+        (None, None) => {}
+        (one, other) if one == other => warnings.push(format!(
+            "trials are folds, which share training images: tests of means have the error of Nadeau and Bengio \
+             (2003), √(1/n + 1/{}) · SD, and tests of order are left out",
+            one.unwrap_or(2) - 1
+        )),
+        (one, other) => {
+            let words = |folds: Option<u32>| {
+                folds.map_or_else(|| "independent repeats".to_owned(), |one| format!("{one} folds"))
+            };
+            warnings.push(format!("A is of {}, B of {}", words(one), words(other)));
+        }
+    }
     let (one, other) = (&of_a.origin, &of_b.origin);
     if one.engine != other.engine {
         warnings.push(format!("A was trained by `{}`, B by `{}`", one.engine, other.engine));
@@ -202,6 +216,9 @@ fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
         scale.signed(low),
         scale.signed(high),
     );
+    if comparison.folds.is_some() {
+        return text + " Only more data would tell: there are no more folds than there are.";
+    }
     text.extend([match pair.repeats_to_settle {
         Some(repeats) if repeats <= 1_000_000 => format!(
             " If it is as large as it looks, about {} a side would show it (80 % power).",

@@ -29,6 +29,9 @@ pub(crate) struct Comparison {
     /// Whether both sides are compared repeat by repeat: they hold the same repeats of one master seed,
     /// and enough of them.
     pub is_paired: bool,
+    /// Folds of cross-validation, of which a repeat is one on both sides or on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// The pairs, in the grid order of A.
     pub pairs: Vec<PairComparison>,
     /// Mean of the differences over all pairs; absent for a single pair, and where fewer than two

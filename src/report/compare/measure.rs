@@ -49,7 +49,9 @@ pub(super) fn comparison(
         (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
         pair.finding = finding(pair, question.alpha, higher_is_better);
         pair.meaningful &= matches!(pair.finding, Finding::A | Finding::B);
+        let are_folds = a.results.facts.folds.or(b.results.facts.folds).is_some();
         if pair.finding == Finding::Undecided
+            && !are_folds
             && let (Some(sd), Some(difference)) = (pair.sd, pair.difference)
         {
             let more = pair.a.n.min(pair.b.n) + 1;
@@ -69,6 +71,7 @@ pub(super) fn comparison(
         alpha: question.alpha,
         gamma: question.gamma,
         is_paired,
+        folds: a.results.facts.folds.or(b.results.facts.folds),
         pairs,
         overall,
         only_a: names(a.results, &pairing.only_a),
@@ -121,11 +124,13 @@ fn pair(
     let (better_x, better_y) = (turn(&x), turn(&y));
     let fewest = x.len().min(y.len());
     // One trial has no place in an order of trials.
-    let is_order = fewest >= 2;
+    // Folds share training images, and the tests of order take trials for independent.
+    let are_folds = a.results.facts.folds.or(b.results.facts.folds).is_some();
+    let is_order = fewest >= 2 && !are_folds;
     let superiority =
         is_order.then(|| stats::probability_of_superiority(&better_x, &better_y, seed)).flatten();
     let spread = test.found.filter(MeanDifference::has_spread);
-    let is_in_full = in_full.is_some();
+    let is_in_full = in_full.is_some() && !are_folds;
     let order = |a: &[f64], b: &[f64]| {
         let order = is_in_full.then(|| stats::almost_stochastic_order(a, b, seed)).flatten();
         order.map(|order| order.epsilon_min)
@@ -148,8 +153,7 @@ fn pair(
         sd: test.sd.filter(|sd| *sd > 0.0),
         p_holm: None,
         q: None,
-        permutation: (2..=PERMUTED_UP_TO)
-            .contains(&fewest)
+        permutation: (is_order && fewest <= PERMUTED_UP_TO)
             .then(|| stats::permutation_test(&x, &y, seed))
             .flatten(),
         mann_whitney: is_order.then(|| stats::mann_whitney(&x, &y)).flatten(),

@@ -199,6 +199,7 @@ fn split(node: Option<&Node>, findings: &mut Findings) -> SplitSettings {
         test: share_of("test"),
         stratify: section.flag("stratify", false, findings),
         seed: section.get("seed").map_or(SplitSeed::Trial, |node| split_seed(node, findings)),
+        folds: None,
     };
     let shares = [("train", split.train), ("validation", split.validation), ("test", split.test)];
     let fraction = |share: Option<Share>| match share {

@@ -25,6 +25,11 @@ const LEVEL: Limits =
 const RATIO: Limits =
     Limits { expected: "a ratio above 0 and up to 1", holds: |x| x > 0.0 && x <= 1.0 };
 
+const FOLDS: Limits = Limits {
+    expected: "a whole number of folds from 2 to 1000",
+    holds: |x| (2.0..=1000.0).contains(&x),
+};
+
 /// Trials per cell where nothing is said.
 const DEFAULT_REPEATS: u32 = 5;
 /// The master seed where nothing is said.
@@ -35,6 +40,7 @@ pub(in crate::spec) struct Head {
     pub(in crate::spec) name: String,
     pub(in crate::spec) question: Option<String>,
     pub(in crate::spec) repeats: u32,
+    pub(in crate::spec) folds: Option<u32>,
     pub(in crate::spec) seed: Seed,
     pub(in crate::spec) save_weights: bool,
 }
@@ -63,13 +69,30 @@ pub(in crate::spec) fn head(root: &Node, findings: &mut Findings) -> Head {
             fits
         }),
     };
+    let folds = folds(section.get("folds"), findings);
+    let typed: Option<u32> = section.whole("repeats", COUNT, findings);
+    if let (Some(folds), Some(repeats)) = (folds, typed)
+        && repeats > folds
+    {
+        findings.advise(
+            section.get("repeats").map(|node| node.origin),
+            format!("`repeats` is {repeats}, but a repeat is one of {folds} `folds`"),
+            format!("remove `repeats`, or set it to at most {folds}"),
+        );
+    }
     Head {
         name: name.unwrap_or("unnamed").to_owned(),
         question: section.text("question", findings).map(str::to_owned),
-        repeats: section.whole("repeats", COUNT, findings).unwrap_or(DEFAULT_REPEATS),
+        repeats: typed.or(folds).unwrap_or(DEFAULT_REPEATS),
+        folds,
         seed: Seed(section.whole("seed", WHOLE, findings).unwrap_or(DEFAULT_SEED)),
         save_weights: section.flag("save-weights", false, findings),
     }
+}
+
+/// Reads the number of folds.
+pub(in crate::spec) fn folds(node: Option<&Node>, findings: &mut Findings) -> Option<u32> {
+    whole("folds", node?, FOLDS, findings)
 }
 
 /// `[report]` with the places of the axes it names.

@@ -12,13 +12,13 @@ pub(super) mod train;
 mod trainer;
 
 use super::reader::{Finding, Findings};
-use super::settings::{Precision, Settings, Source, TrainerSettings};
+use super::settings::{Precision, Settings, Source, SplitSeed, TrainerSettings};
 use super::tree::{Entry, Origin, find};
 
 /// Decodes every section of the settings.
 pub(super) fn settings(tree: &[Entry], findings: &mut Findings) -> Settings {
     let node = |key| find(tree, key).map(|entry| &entry.node);
-    Settings {
+    let mut settings = Settings {
         dataset: dataset::dataset(node("dataset"), findings),
         model: model::model(node("model"), findings),
         train: train::train(node("train"), findings),
@@ -26,7 +26,12 @@ pub(super) fn settings(tree: &[Entry], findings: &mut Findings) -> Settings {
         ensemble: augment::ensemble(node("ensemble"), findings),
         trainer: trainer::trainer(node("trainer"), findings),
         hyperparameters: trainer::hyperparameters(node("hyperparameters"), findings),
-    }
+        folds: None,
+    };
+    // The head of the file has said what is wrong with it.
+    let folds = experiment::folds(node("folds"), &mut Findings::of(findings.edition));
+    settings.set_folds(folds);
+    settings
 }
 
 /// Decodes one section again, in place; returns whether there is such a section.
@@ -42,6 +47,7 @@ pub(super) fn section(entry: &Entry, settings: &mut Settings, findings: &mut Fin
         "hyperparameters" => settings.hyperparameters = trainer::hyperparameters(node, findings),
         _ => return false,
     }
+    settings.set_folds(settings.folds);
     true
 }
 
@@ -52,6 +58,7 @@ pub(super) fn cross_check(
     findings: &mut Findings,
 ) {
     let engine = settings.trainer.name();
+    folds(settings, origin, findings);
     program::cross_check(settings, origin, findings);
     if settings.dataset.source == Source::None && !settings.trainer.is_command() {
         dataset::missing(findings);
@@ -98,8 +105,8 @@ pub(super) fn cross_check(
         }
     }
     let stop = &settings.train.stop;
-    if settings.dataset.split.validation.is_none() && (stop.patience.is_some() || stop.restore_best)
-    {
+    let has_validation = settings.dataset.split.validation.is_some() || settings.folds.is_some();
+    if !has_validation && (stop.patience.is_some() || stop.restore_best) {
         findings.advise(
             origin(&["train", "stop"]),
             "`train.stop` watches the validation split, but there is none".to_owned(),
@@ -114,6 +121,35 @@ pub(super) fn cross_check(
                 "`train.learning-rate.warmup-epochs` is {warmup}, expected at most `train.epochs`, {}",
                 settings.train.epochs
             ),
+        );
+    }
+}
+
+/// Checks that nothing else says how images are divided where there are folds.
+fn folds(settings: &Settings, origin: &dyn Fn(&[&str]) -> Option<Origin>, findings: &mut Findings) {
+    let split = &settings.dataset.split;
+    if settings.folds.is_none() || settings.dataset.source == Source::None {
+        return;
+    }
+    let typed = [
+        ("validation", split.validation.is_some(), "the validation images of a repeat are a fold"),
+        ("train", split.train.is_some(), "the training images of a repeat are all other folds"),
+        ("seed", split.seed == SplitSeed::Member, "the members of an ensemble share their fold"),
+    ];
+    for (key, is_typed, reason) in typed {
+        if is_typed {
+            findings.advise(
+                origin(&["dataset", "split", key]),
+                format!("`dataset.split.{key}` says otherwise than `folds`: {reason}"),
+                format!("remove `{key}`, or `folds`"),
+            );
+        }
+    }
+    if settings.train.retrain.is_some() {
+        findings.advise(
+            origin(&["train", "retrain"]),
+            "`train.retrain` trains on the fold that is to be predicted".to_owned(),
+            "remove `retrain`, or `folds`".to_owned(),
         );
     }
 }

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Direction, Metric, MetricName, Range, Split, Unit};
+use crate::spec::keys;
 use crate::spec::problem::one_of;
 use crate::spec::program::{
-    CommandLine, CommandSettings, DEFAULT_GRACE, Mode, Placeholder, ReadFrom, Reading,
-    check_template, fill, seconds_of,
+    CommandLine, CommandSettings, DEFAULT_GRACE, Mode, Placeholder, ReadFrom, Reading, Resources,
+    bytes_of, check_template, fill, seconds_of,
 };
-use crate::spec::reader::{COUNT, Findings, NUMBER, Section, number};
-use crate::spec::settings::{Settings, TrainerSettings};
+use crate::spec::reader::{COUNT, Findings, NUMBER, Section, WHOLE, number};
+use crate::spec::settings::{Settings, Source, TrainerSettings};
 use crate::spec::tree::{Data, Node, Origin};
 
 /// Keys of `[trainer]` that only programs have.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "command",
     "inputs",
     "version",
@@ -23,6 +24,7 @@ pub(super) const KEYS: [&str; 9] = [
     "mode",
     "restart-after",
     "allow-order-effects",
+    "resources",
 ];
 pub(super) const MODES: [(&str, Mode); 2] =
     [("once", Mode::Once), ("persistent", Mode::Persistent)];
@@ -56,7 +58,33 @@ pub(super) fn command(section: &Section<'_>, findings: &mut Findings) -> Command
         mode: section.choice("mode", &MODES, findings).unwrap_or_default(),
         restart_after: section.whole("restart-after", COUNT, findings),
         allow_order_effects: section.flag("allow-order-effects", false, findings),
+        resources: resources(section, findings),
     }
+}
+
+/// Reads what one program needs of the machine.
+fn resources(section: &Section<'_>, findings: &mut Findings) -> Option<Resources> {
+    const VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
+    let node = section.get("resources")?;
+    let name = section.name("resources");
+    let inside = Section::open(Some(node), name, keys::below("trainer.resources"), findings);
+    let memory = inside.get("memory").and_then(|node| {
+        let bytes = node.text().and_then(bytes_of);
+        if bytes.is_none() {
+            findings.wrong(&inside.name("memory"), node, "text such as \"2 GiB\" or \"500 MB\"");
+        }
+        bytes
+    });
+    let gpus: Option<u32> = inside.whole("gpus", WHOLE, findings);
+    let variables = section.get("environment").and_then(Node::entries).unwrap_or_default();
+    if let (Some(_), Some(entry)) = (gpus, variables.iter().find(|entry| &*entry.key == VARIABLE)) {
+        findings.advise(
+            entry.origin,
+            format!("`trainer.resources.gpus` hands out GPUs by `{VARIABLE}`, which `trainer.environment` sets"),
+            "remove one of the two".to_owned(),
+        );
+    }
+    Some(Resources { cores: inside.whole("cores", COUNT, findings).unwrap_or(1), gpus, memory })
 }
 
 /// Reads a call of a program.
@@ -157,13 +185,14 @@ pub(in crate::spec) const METRIC_KEYS: [&str; 6] =
 const DIRECTIONS: [(&str, Direction); 2] =
     [("maximize", Direction::Maximize), ("minimize", Direction::Minimize)];
 
-/// Reads `[metrics]` where `trainer` is a program; the time it took is always measured.
+/// Reads `[metrics]` where the trainer is a program; the time it took is always measured.
 pub(in crate::spec) fn metrics(
     node: Option<&Node>,
-    trainer: &TrainerSettings,
+    base: &Settings,
     is_measured: bool,
     findings: &mut Findings,
 ) -> Declared {
+    let trainer = &base.trainer;
     if !trainer.is_command() {
         if let Some(node) = node {
             findings.advise(
@@ -187,6 +216,13 @@ pub(in crate::spec) fn metrics(
         match entry.key.parse::<MetricName>() {
             Ok(name) => metric(&name, &entry.node, &mut declared, findings),
             Err(error) => findings.say(entry.origin, error.to_string()),
+        }
+    }
+    if base.dataset.source != Source::None {
+        // Of images that are known, accuracies are counts.
+        let counted = [MetricName::TEST_ACCURACY, MetricName::VALIDATION_ACCURACY];
+        for metric in &mut declared.metrics {
+            metric.counts_images = metric.unit == Unit::FRACTION && counted.contains(&metric.name);
         }
     }
     let is_persistent = matches!(
@@ -338,6 +374,14 @@ pub(super) fn cross_check(
             findings.advise(at, error.to_string(), error.hint());
         }
     }
+    if settings.folds.is_none() && command.templates().any(|text| names(text, &Placeholder::Fold)) {
+        findings.advise(
+            origin(&["trainer", "command"]).or_else(|| origin(&["trainer"])),
+            "`{fold}` is told where there are `folds`".to_owned(),
+            "add a line such as `folds = 5` at the top of the file; the text `{fold}` is `{{fold}}`"
+                .to_owned(),
+        );
+    }
     if command.mode == Mode::Persistent {
         persistent(command, origin, findings);
     }
@@ -363,6 +407,16 @@ pub(super) fn cross_check(
     }
 }
 
+/// Returns whether a template holds a placeholder.
+fn names(text: &str, wanted: &Placeholder) -> bool {
+    let is_found = std::cell::Cell::new(false);
+    let _ = fill(text, &|placeholder| {
+        is_found.set(is_found.get() || placeholder == wanted);
+        String::new()
+    });
+    is_found.get()
+}
+
 /// Checks that a program that is started once is not told of one trial by its command.
 fn persistent(
     command: &CommandSettings,
@@ -375,6 +429,7 @@ fn persistent(
             match placeholder {
                 Placeholder::Seed => found.set(Some("seed")),
                 Placeholder::Repeat => found.set(Some("repeat")),
+                Placeholder::Fold => found.set(Some("fold")),
                 Placeholder::Output => found.set(Some("output")),
                 Placeholder::Hyperparameter(_) => {}
             }

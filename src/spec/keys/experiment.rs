@@ -31,6 +31,13 @@ pub(super) const HEAD: &[Key] = &[
         "Trials per cell, each with random streams of its own. Never an axis",
     ),
     key(
+        "folds",
+        WholeWithin(2, 1000),
+        "whole number from 2 to 1000",
+        "none",
+        "Folds of cross-validation: repeat r is fold r, which a program is told as `{fold}`; of our own data it is the validation images, stratified, and all other images but those of the test train. `repeats` is then their number, or less. Standard errors are those of Nadeau and Bengio (2003)",
+    ),
+    key(
         "seed",
         Whole(0),
         "whole number from 0",

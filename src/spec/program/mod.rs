@@ -4,6 +4,7 @@
 
 mod placeholders;
 mod readings;
+mod resources;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use placeholders::{Placeholder, check as check_template, fill, quoted};
 pub use readings::{CsvRow, ReadFrom, Reading};
+pub use resources::Resources;
+pub(crate) use resources::{bytes_of, shown_bytes};
 
 /// Seconds a program may take to end once it was asked to.
 pub(crate) const DEFAULT_GRACE: f64 = 10.0;
@@ -47,6 +50,9 @@ pub struct CommandSettings {
     /// Whether a trial may depend on those before it in the same process.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_order_effects: bool,
+    /// What one program needs of the machine; absent: it is not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
 }
 
 /// How often a program is started.
@@ -113,12 +119,13 @@ impl CommandLine {
 
 impl CommandSettings {
     /// Returns what of the settings decides a trial: how long it may take does not, and of its inputs
-    /// their bytes say more than how they were named.
+    /// their bytes say more than how they were named. Of its resources only the GPUs do, which it sees.
     #[must_use]
     pub(crate) fn meaning(&self) -> Self {
         let (inputs, version, time_limit) = (Vec::new(), None, None);
         let (restart_after, allow_order_effects) = (None, false);
         let grace = DEFAULT_GRACE;
+        let resources = self.resources.and_then(Resources::meaning);
         Self {
             inputs,
             version,
@@ -126,6 +133,7 @@ impl CommandSettings {
             grace,
             restart_after,
             allow_order_effects,
+            resources,
             ..self.clone()
         }
     }

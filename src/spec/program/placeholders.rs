@@ -1,4 +1,4 @@
-//! Placeholders in commands: `{hyperparameters.lr}`, `{seed}`, `{repeat}`, `{output}`.
+//! Placeholders in commands: `{hyperparameters.lr}`, `{seed}`, `{repeat}`, `{fold}`, `{output}`.
 //!
 //! Shells and languages write braces for purposes of their own, so only braces around a known name are
 //! a placeholder; others stay as they are. What looks like a misspelled placeholder is refused. `{{seed}}`
@@ -15,12 +15,14 @@ pub(crate) enum Placeholder {
     Seed,
     /// Index of the repeat, from 0.
     Repeat,
+    /// Index of the fold, from 0.
+    Fold,
     /// The folder for what the program writes.
     Output,
 }
 
 /// Names of placeholders that stand alone.
-const NAMES: [&str; 3] = ["seed", "repeat", "output"];
+const NAMES: [&str; 4] = ["seed", "repeat", "fold", "output"];
 /// What values of hyperparameters stand below.
 const HYPERPARAMETERS: &str = "hyperparameters";
 
@@ -112,6 +114,7 @@ fn placeholder(name: &str) -> Option<Placeholder> {
     match name {
         "seed" => Some(Placeholder::Seed),
         "repeat" => Some(Placeholder::Repeat),
+        "fold" => Some(Placeholder::Fold),
         "output" => Some(Placeholder::Output),
         _ => {
             let key = name.strip_prefix(HYPERPARAMETERS)?.strip_prefix('.')?;
@@ -196,6 +199,7 @@ mod tests {
             Placeholder::Hyperparameter(key) => format!("<{key}>"),
             Placeholder::Seed => "7".to_owned(),
             Placeholder::Repeat => "0".to_owned(),
+            Placeholder::Fold => "1".to_owned(),
             Placeholder::Output => "/out".to_owned(),
         })
     }
@@ -204,7 +208,7 @@ mod tests {
     fn placeholders_are_filled_in_and_other_braces_stay() {
         for (text, expected) in [
             ("--lr={hyperparameters.lr}", "--lr=<lr>"),
-            ("{seed}{repeat}{output}", "70/out"),
+            ("{seed}{repeat}{fold}{output}", "701/out"),
             ("{hyperparameters.a.b}", "<a.b>"),
             ("awk '{print $1}' ${seed} {} {", "awk '{print $1}' ${seed} {} {"),
             ("{{seed}} {{\"a\": {seed}}}", "{seed} {{\"a\": 7}}"),

@@ -42,7 +42,8 @@ fn rows(section: &str) -> String {
             "" => key.path,
             section => key.path.strip_prefix(section)?.strip_prefix('.')?,
         };
-        let is_of_this = !name.contains('.') || (section == "trainer" && name.starts_with("fake."));
+        let is_below = ["fake.", "resources."].iter().any(|above| name.starts_with(above));
+        let is_of_this = !name.contains('.') || (section == "trainer" && is_below);
         let Key { expected, default, meaning, .. } = key;
         is_of_this.then(|| format!("| `{name}` | {expected} | {default} | {meaning} |\n"))
     };
