@@ -12,8 +12,9 @@ use super::labels::{short_labels, short_values};
 use super::marks::{Marks, floor};
 use super::pivot::Layout;
 use super::predicted::Predicted;
+use super::versus_best::{self, AgainstBest};
 use super::view::{View, order, trade_off};
-use super::{cost, curves, effects, reference, versus_best, warnings};
+use super::{cost, curves, effects, reference, warnings};
 use crate::base::{Metric, MetricName, Unit};
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults, shared_histogram};
@@ -71,18 +72,10 @@ pub(super) fn section(
             (lines.collect::<Vec<CellLine>>(), cost::cost(results, &axes))
         },
     );
-    let comparisons = match findings.best {
-        Some(best) if depth >= Depth::Full && findings.comparisons > 0 => {
-            let detectable = findings.detectable.map(|found| (found.n, found.difference));
-            let are_folds = results.facts.folds.is_some();
-            versus_best::against_best(
-                metric,
-                (best.cell, &of_tests, are_folds),
-                &marks.overall,
-                detectable,
-            )
-        }
-        _ => vec![None; samples.len()],
+    let comparisons = if depth >= Depth::Full {
+        against_best(results, &findings, &marks, &of_tests)
+    } else {
+        vec![None; samples.len()]
     };
     let is_charted = depth >= Depth::Charts;
     let listed = is_charted && samples.iter().map(Vec::len).sum::<usize>() <= LISTED_TRIALS;
@@ -152,6 +145,22 @@ pub(super) fn section(
         selection: selection(results),
         origin: results.facts.origin.clone(),
     }
+}
+
+/// Compares every cell with the best, by the rule of the marks, where there is anything to compare.
+fn against_best(
+    results: &ExperimentResults,
+    findings: &Findings,
+    marks: &Marks,
+    of_tests: &[Vec<f64>],
+) -> Vec<Option<AgainstBest>> {
+    let Some(best) = findings.best.filter(|_| findings.comparisons > 0) else {
+        return vec![None; of_tests.len()];
+    };
+    let detectable = findings.detectable.map(|found| (found.n, found.difference));
+    let are_folds = results.facts.folds.is_some();
+    let question = (best.cell, of_tests, are_folds);
+    versus_best::against_best(results.metric(), question, &marks.overall, detectable)
 }
 
 /// Returns the values of a cell as tests are to see them.

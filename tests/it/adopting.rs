@@ -60,7 +60,7 @@ fn trials_are_carried_over_a_change_that_alters_nothing_once_somebody_says_so() 
     assert_eq!(one["reason"], "a comment");
     assert_ne!(one["from"], one["to"]);
     let run = place.bench(&["run", "own.toml", "--set", "repeats=4"]);
-    assert!(run.stderr.contains("1 members trained, 3 reused"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 member trained, 3 reused"), "{}", run.stderr);
     let report = place.done(&["report", "results/own"]);
     assert!(report.contains("as `adopted.json` says"), "{report}");
 

@@ -121,7 +121,7 @@ fn damaged_weights_are_trained_again_where_weights_are_wanted() {
     fs::write(&file, &sound[..sound.len() - 1]).expect("a file");
     let answer = place.bench(&["run", "linear.toml"]);
     assert!(answer.stderr.contains("its weights are gone"), "{}", answer.stderr);
-    assert!(answer.stderr.contains("1 members trained"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("1 member trained"), "{}", answer.stderr);
     assert_eq!(fs::read(&file).expect("weights"), sound);
 }
 

@@ -151,7 +151,8 @@ fn are_paired(place: &Place, old: &str, new: &str, repeat: &[&str]) -> bool {
     for (file, seeds) in [("old.csv", old), ("new.csv", new)] {
         let rows = seeds.split(' ').zip(["0.90", "0.91", "0.92", "0.93", "0.94", "0.95"]);
         let cell = |lr: &str| -> String {
-            rows.clone().map(|(seed, acc)| format!("{lr},{seed},{acc}\n")).collect()
+            let lines = rows.clone().map(|(seed, acc)| format!("{lr},{seed},{acc}\n"));
+            lines.collect::<Vec<_>>().concat()
         };
         place.file(file, format!("lr,seed,acc\n{}{}", cell("0.1"), cell("0.2")));
         place.done(&[&["import", file, "--axes", "lr", "--metric", "acc"], repeat].concat());
