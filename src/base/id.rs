@@ -16,6 +16,12 @@ impl Digest {
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Returns the first twelve digits, as people compare them.
+    #[must_use]
+    pub(crate) fn short(&self) -> String {
+        self.to_string()[..12].to_owned()
+    }
 }
 
 /// Returns the SHA-256 digest of `bytes`.

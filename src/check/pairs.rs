@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::baseline::{Baseline, BaselineError};
 use super::sample::CellSample;
 use crate::base::{Metric, MetricName};
+use crate::results::repeats_in_words;
 use crate::spec::experiment::CheckSettings;
 use crate::spec::value::Assignment;
 
@@ -51,7 +52,7 @@ pub enum CheckError {
     #[error(
         "the baseline is of {} and the candidate of {}, whose errors are not alike; run both with the same \
          `folds`, or write the baseline again with `bench baseline`",
-        folds_in_words(*baseline), folds_in_words(*candidate)
+        repeats_in_words(*baseline), repeats_in_words(*candidate)
     )]
     OtherFolds {
         /// Folds of the baseline.
@@ -110,10 +111,6 @@ pub enum CheckError {
         /// The value.
         value: f64,
     },
-}
-
-fn folds_in_words(folds: Option<u32>) -> String {
-    folds.map_or_else(|| "independent repeats".to_owned(), |folds| format!("{folds} folds"))
 }
 
 impl CheckError {

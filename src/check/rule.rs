@@ -51,7 +51,7 @@ pub(super) fn same_repeats(
             && all(pair.baseline) == asked(pair.candidate)
     });
     let are_folds = baseline.folds.is_some() && baseline.folds == candidate.folds;
-    same_seeds && pairs && (pairs_are_enough(last.len(), fewest) || are_folds && fewest > 1)
+    same_seeds && pairs && pairs_are_enough(last.len(), fewest, are_folds)
 }
 
 /// Returns the index of the repeat of every value, where the repeats are those from 0 on without any
@@ -121,10 +121,7 @@ impl Judge<'_> {
             let index = places(cell).map_or(at, |repeats| repeats[at] as usize);
             side[index] = Some(turned(value));
         }
-        match self.folds {
-            Some(folds) => stats::stretched(&side, stats::ratio_of_folds(folds)),
-            None => side,
-        }
+        stats::for_tests(side, self.folds)
     }
 
     /// Returns what fractions are multiples of, as far as the values show: the smallest step between

@@ -5,7 +5,7 @@ use super::experiment;
 use super::failure::{Exit, Failure};
 use super::notices::listener;
 use crate::report::counted;
-use crate::session::{Session, adopt as record, data_folders, propose, results_folder, short};
+use crate::session::{Session, adopt as record, data_folders, propose, results_folder};
 
 pub(super) fn adopt(arguments: &AdoptArguments) -> Result<Exit, Failure> {
     let loaded = experiment::load(&arguments.experiment)?;
@@ -15,7 +15,7 @@ pub(super) fn adopt(arguments: &AdoptArguments) -> Result<Exit, Failure> {
     let proposal = propose(&mut session, arguments.reason.as_deref())?;
     let folder = session.folder();
     for adoption in &proposal.adoptions {
-        outln!("program {} stands for {}:", short(&adoption.to), short(&adoption.from));
+        outln!("program {} stands for {}:", adoption.to.short(), adoption.from.short());
         for change in &adoption.changes {
             outln!("  {change}");
         }

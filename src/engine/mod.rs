@@ -127,6 +127,21 @@ pub struct TrainOutput {
     pub weights: Option<Vec<u8>>,
 }
 
+impl TrainOutput {
+    /// Returns what an attempt gave that ended like this and left nothing.
+    #[must_use]
+    pub(crate) fn ended(outcome: Outcome, reason: Option<String>) -> Self {
+        Self {
+            outcome,
+            reason,
+            epochs: Vec::new(),
+            summary: None,
+            predictions: None,
+            weights: None,
+        }
+    }
+}
+
 /// Why a member could not be trained.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {

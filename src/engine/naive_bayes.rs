@@ -87,14 +87,9 @@ pub(super) fn train(
         train_seconds,
     };
     if let ControlFlow::Break(()) = observer.epoch(&record, &Nothing) {
-        return Ok(TrainOutput {
-            outcome: Outcome::Interrupted,
-            reason: Some("stopped between two epochs".to_owned()),
-            epochs: vec![record],
-            summary: None,
-            predictions: None,
-            weights: None,
-        });
+        let reason = "stopped between two epochs".to_owned();
+        let ended = TrainOutput::ended(Outcome::Interrupted, Some(reason));
+        return Ok(TrainOutput { epochs: vec![record], ..ended });
     }
     let mut metrics = BTreeMap::new();
     for (evaluation, accuracy, loss) in [

@@ -86,14 +86,7 @@ fn joined(first: TrainOutput, second: TrainOutput) -> TrainOutput {
     epochs.extend(second.epochs.iter().map(|record| numbered(record, offset)));
     if second.outcome != Outcome::Completed {
         let reason = second.reason.map(|reason| format!("training again on all images: {reason}"));
-        return TrainOutput {
-            outcome: second.outcome,
-            reason,
-            epochs,
-            summary: None,
-            predictions: None,
-            weights: None,
-        };
+        return TrainOutput { epochs, ..TrainOutput::ended(second.outcome, reason) };
     }
     let summary = first.summary.zip(second.summary).map(|(before, after)| merged(&before, after));
     let predictions =
@@ -102,18 +95,8 @@ fn joined(first: TrainOutput, second: TrainOutput) -> TrainOutput {
             validation_labels: before.validation_labels,
             ..after
         });
-    TrainOutput { epochs, summary, predictions, ..second_without(second.outcome, second.weights) }
-}
-
-fn second_without(outcome: Outcome, weights: Option<Vec<u8>>) -> TrainOutput {
-    TrainOutput {
-        outcome,
-        reason: None,
-        epochs: Vec::new(),
-        summary: None,
-        predictions: None,
-        weights,
-    }
+    let (outcome, reason, weights) = (second.outcome, None, second.weights);
+    TrainOutput { outcome, reason, epochs, summary, predictions, weights }
 }
 
 fn merged(before: &MemberSummary, mut after: MemberSummary) -> MemberSummary {

@@ -197,14 +197,7 @@ impl ProgramEngine<'_> {
                 if let Some(place) = workspace.keep(&kept[0], &kept[1]) {
                     reason = format!("{reason} (standard error: `{place}`)");
                 }
-                TrainOutput {
-                    outcome,
-                    reason: Some(reason),
-                    epochs,
-                    summary: None,
-                    predictions: None,
-                    weights: None,
-                }
+                TrainOutput { epochs, ..TrainOutput::ended(outcome, Some(reason)) }
             }
         }
     }
@@ -404,14 +397,8 @@ pub(super) fn told_of_gpus(taken: &Taken) -> Option<(OsString, OsString)> {
 /// What came of a trial whose program was not started before the run was stopped.
 pub(super) fn not_begun(command: &CommandSettings) -> TrainOutput {
     let program = shown_program(command.command.program());
-    TrainOutput {
-        outcome: Outcome::Interrupted,
-        reason: Some(format!("{program} was not started before the run was stopped")),
-        epochs: Vec::new(),
-        summary: None,
-        predictions: None,
-        weights: None,
-    }
+    let reason = format!("{program} was not started before the run was stopped");
+    TrainOutput::ended(Outcome::Interrupted, Some(reason))
 }
 
 /// Returns the history that a program reported, as epochs.

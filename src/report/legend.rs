@@ -4,7 +4,7 @@ use super::document::Section;
 use super::labels::left_unsaid;
 use super::numbers::{Scale, counted, grouped};
 use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, with_spread};
-use crate::base::{Digest, Split};
+use crate::base::Split;
 use gridbench_stats::Summary;
 
 /// Returns label and text of every line below the grids.
@@ -67,7 +67,7 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
 fn folds(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let folds = presenter.section.folds?;
     let text = format!(
-        "cross-validation: a trial is one of {folds} folds, which share training images; SE, intervals, marks and          tests of means have the error of Nadeau and Bengio (2003), √(1/n + 1/{}) · SD; tests of ranks are left out",
+        "cross-validation: a trial is one of {folds} folds, which share training images; SE, intervals, marks and tests of means have the error of Nadeau and Bengio (2003), √(1/n + 1/{}) · SD; tests of ranks are left out",
         folds - 1
     );
     Some(("folds", text))
@@ -76,11 +76,10 @@ fn folds(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
 /// Says which programs were taken for earlier ones.
 fn adopted(presenter: &Presenter<'_>) -> impl Iterator<Item = (&'static str, String)> {
     presenter.section.adopted.iter().map(|(found, original)| {
-        let short = |digest: &Digest| digest.to_string().chars().take(12).collect::<String>();
         let text = format!(
             "trials of program {} stand for those of {} too, as `adopted.json` says",
-            short(original),
-            short(found)
+            original.short(),
+            found.short()
         );
         ("adopted", text)
     })

@@ -69,7 +69,7 @@ impl Presenter<'_> {
         code.push(origin.toolchain.clone());
         let machine = vec![origin.hardware.clone(), self.engine()];
         let data = datasets.iter().map(|dataset| {
-            let short: String = dataset.checksum.to_string().chars().take(12).collect();
+            let short = dataset.checksum.short();
             let images = counted(dataset.images, "image");
             let split =
                 [(dataset.test_images(), "test"), (dataset.validation_images(), "validation")];

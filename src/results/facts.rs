@@ -11,7 +11,6 @@ use crate::spec::experiment::{Experiment, ReportSettings};
 use crate::spec::settings::SplitSeed;
 use crate::spec::value::Value;
 use crate::store::{DatasetFacts, Manifest};
-use gridbench_stats::{ratio_of_folds, stretched};
 
 /// Where the numbers of an experiment come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,15 +113,10 @@ impl Facts {
         }
     }
 
-    /// Returns values of repeats, of one cell, as whatever is built on means and variances is to see
-    /// them: those of folds, which share training images, lie as far from their mean as
-    /// [`gridbench_stats::stretched`] says.
+    /// Returns values of repeats, of one cell, as [`gridbench_stats::for_tests`] says.
     #[must_use]
     pub(crate) fn for_tests(&self, values: Vec<Option<f64>>) -> Vec<Option<f64>> {
-        match self.folds {
-            Some(folds) => stretched(&values, ratio_of_folds(folds)),
-            None => values,
-        }
+        gridbench_stats::for_tests(values, self.folds)
     }
 
     /// Returns the declaration of a metric.
@@ -198,6 +192,12 @@ impl Origin {
             date: manifest.updated.clone(),
         }
     }
+}
+
+/// Says of what results are: folds, or repeats that share nothing.
+#[must_use]
+pub(crate) fn repeats_in_words(folds: Option<u32>) -> String {
+    folds.map_or_else(|| "independent repeats".to_owned(), |folds| format!("{folds} folds"))
 }
 
 /// Returns what decides which images a repeat holds; absent where the repeats of two cells, or of two

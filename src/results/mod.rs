@@ -17,6 +17,7 @@ mod untyped;
 
 pub use assemble::{assemble, assemble_trials};
 pub use axes::{AxisKind, axis_texts, collect_axes, declared_axes};
+pub(crate) use facts::repeats_in_words;
 pub use facts::{Facts, Origin};
 pub use histogram::{MAX_BINS, shared_histogram};
 pub use model::{CellResults, ExperimentResults, MemberCurve, Summaries, TrialRow};

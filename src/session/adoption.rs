@@ -88,7 +88,8 @@ pub(crate) struct Proposal {
 pub(crate) fn propose(session: &mut Session, reason: Option<&str>) -> Result<Proposal, Error> {
     let cannot =
         |folder: &Path| Error::input(format!("cannot adopt results in `{}`", folder.display()));
-    let plan = session.plan()?;
+    // Planning looks at the programs as they are now.
+    session.plan()?;
     let Session { experiment: loaded, images, folder } = session;
     let known = Manifest::read(folder)
         .map_err(|error| cannot(folder).because(&error).hint(error.hint()))?
@@ -134,7 +135,6 @@ pub(crate) fn propose(session: &mut Session, reason: Option<&str>) -> Result<Pro
             facts.digest = one.from;
         }
     }
-    drop(plan);
     let adopted = loaded.checked_plan(images)?;
     let members = adopted.members.iter().filter(|one| store.members().get(&one.id).is_some());
     let (members, of) = (members.count(), adopted.members.len());
@@ -183,8 +183,8 @@ fn changes(before: &ProgramFacts, now: &ProgramFacts) -> Vec<String> {
                 "`{name}` changed, {} to {} bytes, {} to {}",
                 known.bytes,
                 file.bytes,
-                short(&known.digest),
-                short(&file.digest)
+                known.digest.short(),
+                file.digest.short()
             )),
             None => changes.push(format!("`{name}` is new among the inputs")),
         }
@@ -199,11 +199,6 @@ fn changes(before: &ProgramFacts, now: &ProgramFacts) -> Vec<String> {
         changes.push(format!("`trainer.version` says {}, not {}", said(now), said(before)));
     }
     changes
-}
-
-/// Returns the beginning of a digest, as people compare them.
-pub(crate) fn short(digest: &Digest) -> String {
-    digest.to_string().chars().take(12).collect()
 }
 
 fn who() -> String {

@@ -47,7 +47,7 @@ use crate::runner::{Event, RunSummary, StopSignal};
 use crate::spec::settings::TrainerSettings;
 use crate::store::ProgramFacts;
 
-pub(crate) use adoption::{adopt, propose, short};
+pub(crate) use adoption::{adopt, propose};
 pub(crate) use candidate::{Candidate, CheckQuestion, Judged, judge};
 pub(crate) use confirming::{BestCells, Confirming};
 pub(crate) use control::{ControlRun, Prepared};

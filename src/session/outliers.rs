@@ -3,6 +3,7 @@
 use super::{Listener, Notice};
 use crate::base::MetricName;
 use crate::results::ExperimentResults;
+use gridbench_stats::median;
 
 /// Distance from the median, in standard deviations by the median absolute deviation, beyond which a
 /// time is an outlier; that of hyperfine.
@@ -32,13 +33,6 @@ fn count(times: &[f64]) -> usize {
     let distances: Vec<f64> = times.iter().map(|time| (time - center).abs()).collect();
     let sd = TO_SD * median(&distances);
     distances.iter().filter(|distance| sd > 0.0 && **distance > FAR * sd).count()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[half] } else { 0.5 * (sorted[half - 1] + sorted[half]) }
 }
 
 #[cfg(test)]

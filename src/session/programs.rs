@@ -71,11 +71,11 @@ fn too_much(experiment: &Experiment, error: &TooMuch) -> Error {
 /// Returns how many of `workers` there is something to do for: no more programs run at once than the
 /// machine has room for.
 pub(super) fn at_once(plan: &Plan, workers: usize, listener: &Listener) -> usize {
-    let capacity = capacity();
     let known: Vec<_> = resources(plan).collect();
     if known.is_empty() || known.len() < plan.cells.len() {
         return workers;
     }
+    let capacity = capacity();
     let counts = known.iter().filter_map(|(_, resources)| capacity.at_once(resources).ok());
     let Some((most, key)) = counts.max() else { return workers };
     if most < workers {
@@ -150,14 +150,18 @@ pub(super) fn strace(trainer: &TrainerSettings) -> Result<PathBuf, Error> {
             "trace it on a Linux machine",
         ));
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("strace"));
-    found.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+    let mut found = search_path().into_iter().map(|folder| folder.join("strace"));
+    found.find(|file| file.is_file()).ok_or_else(|| {
         cannot(
             "there is no `strace` on `PATH`",
             "install it, for example by `apt-get install strace`",
         )
     })
+}
+
+/// Returns the folders in which programs are looked for.
+fn search_path() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
 /// Names what the traced trial read though no input says so.
@@ -213,9 +217,8 @@ impl Programs {
         let adoptions = results.map(Adoptions::in_folder).transpose()?.unwrap_or_default();
         let digests = images.digests.take();
         let digests = digests.or_else(|| results.map(Digests::in_folder)).unwrap_or_default();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::split_paths(&path).collect();
-        let inspector = Inspector::new(folder, path, inherited(), readings).knowing(digests);
+        let inspector =
+            Inspector::new(folder, search_path(), inherited(), readings).knowing(digests);
         // Times of another machine are those of other trials.
         let inspector = if is_measured { inspector.measuring(machine()) } else { inspector };
         Ok(Self { inspector, adoptions, listener, known })

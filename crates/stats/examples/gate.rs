@@ -110,7 +110,7 @@ impl Layout {
     /// Returns the shares of regressed, of ok, and of ok in the first cell.
     fn rates(&self, rounds: usize, loss: f64, everywhere: bool) -> [f64; 3] {
         let (n, m) = self.trials;
-        let is_paired = self.paired.is_some() && n == m && pairs_are_enough(self.cells, n);
+        let is_paired = self.paired.is_some() && n == m && pairs_are_enough(self.cells, n, false);
         let quantum = if self.shape == Shape::Tied { 0.25 * self.sd } else { 0.0 };
         let gate = Gate { quantum, ..Gate::single(1.0, 0.05, is_paired) };
         let found = resample(rounds, 17, |draws| {

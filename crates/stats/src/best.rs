@@ -51,7 +51,7 @@ impl ErrorModel {
     /// ```
     #[must_use]
     pub fn of_design(cells: usize, repeats: usize, share_seeds: bool) -> Self {
-        if !share_seeds || !pairs_are_enough(cells, repeats) {
+        if !share_seeds || !pairs_are_enough(cells, repeats, false) {
             Self::Independent
         } else if cells >= MIN_BLOCK_CELLS {
             Self::Blocks

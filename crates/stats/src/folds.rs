@@ -66,6 +66,16 @@ pub fn stretched(values: &[Option<f64>], test_to_train: f64) -> Vec<Option<f64>>
     values.iter().map(|value| value.map(stretch)).collect()
 }
 
+/// Returns values of repeats as whatever is built on means and variances is to see them: those of folds,
+/// of which a repeat is one, are [`stretched`].
+#[must_use]
+pub fn for_tests(values: Vec<Option<f64>>, folds: Option<u32>) -> Vec<Option<f64>> {
+    match folds {
+        Some(folds) => stretched(&values, ratio_of_folds(folds)),
+        None => values,
+    }
+}
+
 /// Returns the ratio of test to training images of cross-validation with so many folds.
 #[must_use]
 pub fn ratio_of_folds(folds: u32) -> f64 {

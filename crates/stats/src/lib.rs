@@ -109,7 +109,7 @@ pub use examples::{
     EnsemblePoint, TwoWayDifference, VarianceSplit, ensemble_curve, resample_members,
     split_variance, two_way_bootstrap,
 };
-pub use folds::{corrected_resampled, ratio_of_folds, resampled_se, stretched};
+pub use folds::{corrected_resampled, for_tests, ratio_of_folds, resampled_se, stretched};
 pub use gate::{
     CellDifference, CellRuling, CommonRuling, Gate, GateCell, GateReason, GateRuling, GateVerdict,
     PlantedLoss, cell_differences,
@@ -138,4 +138,4 @@ pub use sequential::obrien_fleming;
 pub use shrink::{MIN_SHRUNKEN_CELLS, ShrunkenMean, groups_of_like_sd, shrink};
 pub use spending::{open_levels, open_looks};
 pub use spread::{GroupSpread, excess_spread, independent_images_sd, sd_by_group, sd_interval};
-pub use summary::{BOOTSTRAP_FROM, IntervalMethod, Summary, expected_max};
+pub use summary::{BOOTSTRAP_FROM, IntervalMethod, Summary, expected_max, median};

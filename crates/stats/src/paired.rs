@@ -15,16 +15,19 @@ use super::moments::Moments;
 pub const MIN_PAIRED_FREEDOM: usize = 8;
 
 /// Returns whether sides that hold exactly the same repeats are compared pair by pair: from
-/// `cells` · (`repeats` − 1) ≥ [`MIN_PAIRED_FREEDOM`] on.
+/// `cells` · (`repeats` − 1) ≥ [`MIN_PAIRED_FREEDOM`] on, and folds however few they are, since they are
+/// the same data on both sides.
 ///
 /// ```
 /// use gridbench_stats::pairs_are_enough;
-/// assert!(pairs_are_enough(1, 9) && pairs_are_enough(4, 3));
-/// assert!(!pairs_are_enough(1, 8) && !pairs_are_enough(20, 1));
+/// assert!(pairs_are_enough(1, 9, false) && pairs_are_enough(4, 3, false));
+/// assert!(pairs_are_enough(1, 2, true) && !pairs_are_enough(1, 1, true));
+/// assert!(!pairs_are_enough(1, 8, false) && !pairs_are_enough(20, 1, false));
 /// ```
 #[must_use]
-pub fn pairs_are_enough(cells: usize, repeats: usize) -> bool {
-    cells * repeats.saturating_sub(1) >= MIN_PAIRED_FREEDOM
+pub fn pairs_are_enough(cells: usize, repeats: usize, are_folds: bool) -> bool {
+    let least = if are_folds { 1 } else { MIN_PAIRED_FREEDOM };
+    cells * repeats.saturating_sub(1) >= least
 }
 
 /// The differences of one cell, repeat by repeat.

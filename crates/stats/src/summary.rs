@@ -171,6 +171,22 @@ fn t_interval(mean: f64, se: f64, n: usize) -> (f64, f64) {
     (mean - reach, mean + reach)
 }
 
+/// Returns the median of values in any order.
+///
+/// ```
+/// assert_eq!(gridbench_stats::median(&[3.0, 1.0, 2.0]), 2.0);
+/// assert_eq!(gridbench_stats::median(&[4.0, 1.0, 3.0, 2.0]), 2.5);
+/// ```
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    median_of_sorted(&sorted)
+}
+
 fn median_of_sorted(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
     if sorted.len() % 2 == 1 {

@@ -59,8 +59,8 @@ pub enum BaselineError {
     },
     /// The content does not fit its digest.
     #[error(
-        "its content has the digest {:.12}, but it states {:.12}: the file was changed or is \
-         damaged; write it again with `bench baseline`", found.to_string(), stated.to_string()
+        "its content has the digest {}, but it states {}: the file was changed or is \
+         damaged; write it again with `bench baseline`", found.short(), stated.short()
     )]
     Digest {
         /// What it states.

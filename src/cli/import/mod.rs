@@ -122,21 +122,15 @@ impl Engine for Lookup {
     ) -> Result<TrainOutput, EngineError> {
         let cell = rows::key(self.axes.iter().map(|axis| job.settings.hyperparameters.get(axis)));
         let found = self.trials.get(&(cell, job.seed_path.repeat.unwrap_or(0)));
-        let ended = |outcome, reason| TrainOutput {
-            outcome,
-            reason,
-            epochs: Vec::new(),
-            summary: None,
-            predictions: None,
-            weights: None,
-        };
         let metrics = match found {
             None => return Err(EngineError::Trainer("the table has no such row".to_owned())),
-            Some(Err(reason)) => return Ok(ended(Outcome::Failed, Some(reason.clone()))),
+            Some(Err(reason)) => {
+                return Ok(TrainOutput::ended(Outcome::Failed, Some(reason.clone())));
+            }
             Some(Ok(metrics)) => metrics,
         };
         if let Some((name, value)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
-            return Ok(ended(Outcome::Diverged, Some(format!("`{name}` is {value}"))));
+            return Ok(TrainOutput::ended(Outcome::Diverged, Some(format!("`{name}` is {value}"))));
         }
         let summary = MemberSummary {
             epochs: 0,
@@ -147,6 +141,6 @@ impl Engine for Lookup {
             path: PATH.to_owned(),
             images_trained: 0,
         };
-        Ok(TrainOutput { summary: Some(summary), ..ended(Outcome::Completed, None) })
+        Ok(TrainOutput { summary: Some(summary), ..TrainOutput::ended(Outcome::Completed, None) })
     }
 }

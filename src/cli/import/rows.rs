@@ -20,7 +20,7 @@ pub(super) struct Rows {
     /// Repeats of every cell.
     counts: Vec<u32>,
     metrics: Vec<Declared>,
-    /// What the repeats are called, as a number; absent where they are numbered in the order of the rows.
+    /// Digest of what the repeats are called; absent where they are numbered in the order of the rows.
     repeats: Option<Digest>,
     /// Values, or why there are none, by cell and repeat.
     pub(super) trials: HashMap<(String, u32), Result<BTreeMap<MetricName, f64>, String>>,
@@ -291,8 +291,8 @@ fn repeats(
         let value = row[column].as_ref();
         by_cell[*place].iter().position(|own| Some(*own) == value).unwrap_or(0) as u32
     };
-    let names = || order.iter().map(|name| name.canonical()).collect::<Vec<_>>().join("\n");
-    let called = is_shared.then(|| digest_of(names().as_bytes()));
+    let names: Vec<String> = order.iter().map(|name| name.canonical()).collect();
+    let called = is_shared.then(|| digest_of(names.join("\n").as_bytes()));
     Ok((table.rows.iter().zip(of_rows).map(rank).collect(), called))
 }
 

@@ -1,6 +1,6 @@
 //! What each axis does: marginal means of its levels, and how rows and columns act together.
 
-use super::places::{Places, Spacing};
+use super::places::{Places, Spacing, number};
 use super::scale::{Linear, full_range, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use super::trellis::{Frame, grid_name};
@@ -147,10 +147,7 @@ fn levels(
 }
 
 fn is_numeric(effect: &AxisEffect) -> bool {
-    let is_number = |level: &Level| {
-        level.value.split('/').next().is_some_and(|text| text.parse::<f64>().is_ok())
-    };
-    effect.levels.iter().all(is_number)
+    effect.levels.iter().all(|level| number(&level.value).is_some())
 }
 
 /// Says what is known of a level.

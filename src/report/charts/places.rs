@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::scale::full_range;
 use super::svg::{Anchor, Drawing, fitted, text_width};
 use super::trellis::Frame;
+use gridbench_stats::median;
 
 /// Space between labels.
 const SPACE: f64 = 8.0;
@@ -32,6 +33,11 @@ pub(super) enum Spacing {
     Logarithmic,
 }
 
+/// Returns the number that a level is; of values joined by `/` the first counts.
+pub(super) fn number(level: &str) -> Option<f64> {
+    level.split('/').next()?.parse().ok()
+}
+
 /// The places of the levels of one axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Places {
@@ -42,11 +48,10 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Places `levels`, as they are shown, across `frame`; of values joined by `/` the first counts.
+    /// Places `levels`, as they are shown, across `frame`.
     #[must_use]
     pub(super) fn of(levels: &[String], frame: Frame) -> Self {
-        let number = |text: &String| text.split('/').next()?.parse::<f64>().ok();
-        let numbers: Option<Vec<f64>> = levels.iter().map(number).collect();
+        let numbers: Option<Vec<f64>> = levels.iter().map(|level| number(level)).collect();
         let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
         let spacing = numbers.as_deref().map_or(Spacing::Even, Spacing::of);
         let shares = spacing.shares(levels.len(), &numbers.unwrap_or_default());
@@ -123,17 +128,10 @@ impl Spacing {
     fn of(numbers: &[f64]) -> Self {
         let range = full_range(numbers.iter().copied()).filter(|(low, high)| high > low);
         let Some((low, high)) = range else { return Self::Even };
-        let mut sorted = numbers.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let half = sorted.len() / 2;
-        let middle = if sorted.len() % 2 == 1 {
-            sorted[half]
-        } else {
-            0.5 * (sorted[half - 1] + sorted[half])
-        };
-        let linear = (middle - low) / (high - low);
-        if low > 0.0 && high / low >= MIN_LOG_RATIO && sorted.len() > 2 {
-            let middle = 0.5 * (sorted[(sorted.len() - 1) / 2].ln() + sorted[half].ln());
+        let linear = (median(numbers) - low) / (high - low);
+        if low > 0.0 && high / low >= MIN_LOG_RATIO && numbers.len() > 2 {
+            let logarithms: Vec<f64> = numbers.iter().copied().map(f64::ln).collect();
+            let middle = median(&logarithms);
             let logarithmic = (middle - low.ln()) / (high / low).ln();
             if (logarithmic - 0.5).abs() < (linear - 0.5).abs() {
                 return Self::Logarithmic;

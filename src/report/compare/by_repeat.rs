@@ -38,7 +38,7 @@ pub(super) fn share_repeats(
     };
     let fewest = pairs.iter().map(|&(one, _)| ended(&a.cells[one]).len()).min().unwrap_or(0);
     same_seeds
-        && (pairs_are_enough(pairs.len(), fewest) || a.facts.folds.is_some() && fewest > 1)
+        && pairs_are_enough(pairs.len(), fewest, a.facts.folds.is_some())
         && pairs.iter().all(|&(one, other)| ended(&a.cells[one]) == ended(&b.cells[other]))
 }
 

@@ -3,7 +3,7 @@
 use super::document::{Comparison, Finding, PairComparison};
 use crate::base::{Digest, Metric};
 use crate::report::numbers::{Scale, counted, grouped, probability};
-use crate::results::ExperimentResults;
+use crate::results::{ExperimentResults, repeats_in_words};
 
 /// Settings of the dataset that do not decide which images test.
 const NOT_TEST: [&str; 3] =
@@ -42,10 +42,8 @@ pub(super) fn warnings(
             one.unwrap_or(2) - 1
         )),
         (one, other) => {
-            let words = |folds: Option<u32>| {
-                folds.map_or_else(|| "independent repeats".to_owned(), |one| format!("{one} folds"))
-            };
-            warnings.push(format!("A is of {}, B of {}", words(one), words(other)));
+            let [one, other] = [one, other].map(repeats_in_words);
+            warnings.push(format!("A is of {one}, B of {other}"));
         }
     }
     let (one, other) = (&of_a.origin, &of_b.origin);

@@ -29,6 +29,7 @@ pub(super) fn comparison(
     let few = pairing.pairs.len() <= MAX_IN_FULL;
     let is_paired = by_repeat::share_repeats(a.results, b.results, &pairing.pairs);
     let sides = by_repeat::sides(a.results, b.results, &question.metric, &pairing.pairs, is_paired);
+    let folds = a.results.facts.folds.or(b.results.facts.folds);
     let quantum = a.results.quantum(&question.metric).unwrap_or(0.0);
     let found = stats::cell_differences(&sides, is_paired, quantum);
     let mut pairs: Vec<PairComparison> = pairing
@@ -37,7 +38,8 @@ pub(super) fn comparison(
         .zip(sides.iter().zip(&found))
         .map(|(&cells, (sides, found))| {
             let test = Test::of(sides, found, is_paired);
-            pair(a, b, question, cells, &pairing.shared, (&test, few.then_some(&mut *examples)))
+            let examples = few.then_some(&mut *examples);
+            pair(a, b, question, cells, &pairing.shared, (&test, examples, folds.is_some()))
         })
         .collect();
     let raw: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(f64::NAN)).collect();
@@ -49,9 +51,8 @@ pub(super) fn comparison(
         (pair.p_holm, pair.q) = (pair.p.map(|_| p_holm), pair.p.map(|_| q));
         pair.finding = finding(pair, question.alpha, higher_is_better);
         pair.meaningful &= matches!(pair.finding, Finding::A | Finding::B);
-        let are_folds = a.results.facts.folds.or(b.results.facts.folds).is_some();
         if pair.finding == Finding::Undecided
-            && !are_folds
+            && folds.is_none()
             && let (Some(sd), Some(difference)) = (pair.sd, pair.difference)
         {
             let more = pair.a.n.min(pair.b.n) + 1;
@@ -71,7 +72,7 @@ pub(super) fn comparison(
         alpha: question.alpha,
         gamma: question.gamma,
         is_paired,
-        folds: a.results.facts.folds.or(b.results.facts.folds),
+        folds,
         pairs,
         overall,
         only_a: names(a.results, &pairing.only_a),
@@ -111,7 +112,7 @@ fn pair(
     question: &Question,
     (one, other): (usize, usize),
     shared: &[String],
-    (test, in_full): (&Test, Option<&mut Lookup<'_>>),
+    (test, in_full, are_folds): (&Test, Option<&mut Lookup<'_>>, bool),
 ) -> PairComparison {
     let &Question { ref metric, alpha, gamma, seed } = question;
     let (cell_a, cell_b) = (&a.results.cells[one], &b.results.cells[other]);
@@ -123,9 +124,8 @@ fn pair(
         |values: &[f64]| -> Vec<f64> { values.iter().map(|value| metric.sign() * value).collect() };
     let (better_x, better_y) = (turn(&x), turn(&y));
     let fewest = x.len().min(y.len());
-    // One trial has no place in an order of trials.
-    // Folds share training images, and the tests of order take trials for independent.
-    let are_folds = a.results.facts.folds.or(b.results.facts.folds).is_some();
+    // One trial has no place in an order of trials, and folds share training images, while tests of order
+    // take trials for independent.
     let is_order = fewest >= 2 && !are_folds;
     let superiority =
         is_order.then(|| stats::probability_of_superiority(&better_x, &better_y, seed)).flatten();
