@@ -44,6 +44,9 @@ impl Place {
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let line_text = text[line_start..line_end].trim_end_matches('\r');
+        // A place among returns at the end of a line is the end of what is shown of it.
+        let line_end = line_start + line_text.len();
+        start = start.min(line_end);
         let mut end = end.clamp(start, line_end);
         while !text.is_char_boundary(end) {
             end -= 1;
@@ -212,6 +215,17 @@ mod tests {
         let place = Place::of("x.toml", "a =", 3, 3);
         assert_eq!((place.line, place.column, place.length), (1, 4, 1));
         assert_eq!(Place::of("x.toml", "", 0, 9).line, 1);
+    }
+
+    #[test]
+    fn a_place_among_returns_is_the_end_of_the_line() {
+        for length in [3, 1_000] {
+            let text = format!("{}{}", "a".repeat(length), "\r".repeat(400));
+            let place = Place::of("x.toml", &text, text.len() - 1, text.len());
+            assert_eq!((place.line, place.column, place.length), (1, length + 1, 1));
+            let problem = Problem { message: "no".into(), place: Some(place), hint: None };
+            assert!(problem.to_string().ends_with("a^") || problem.to_string().ends_with(" ^"));
+        }
     }
 
     #[test]
