@@ -12,7 +12,9 @@ use image::codecs::png::PngDecoder;
 use image::codecs::pnm::PnmDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{AnimationDecoder as _, DynamicImage, GrayImage, ImageDecoder, Limits, RgbImage};
+use image::{
+    AnimationDecoder as _, DynamicImage, GrayImage, ImageDecoder, ImageError, Limits, RgbImage,
+};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -63,10 +65,18 @@ fn decode_any(bytes: &[u8], limits: &LimitSettings) -> Result<Decoded, Undecodab
             decode_by(decoder, is_animated, limits)
         }
         Some(Format::Gif) => {
-            let decoder = GifDecoder::new(cursor())?;
+            // A frame may be larger than the picture that it is a part of.
+            let open = || {
+                let mut decoder = GifDecoder::new(cursor())?;
+                let mut of_file = Limits::no_limits();
+                of_file.max_alloc = Some(most_bytes);
+                decoder.set_limits(of_file)?;
+                Ok::<_, ImageError>(decoder)
+            };
+            let decoder = open()?;
             check_pixels(decoder.dimensions(), limits)?;
             let is_animated = decoder.into_frames().take(2).flatten().count() > 1;
-            decode_by(GifDecoder::new(cursor())?, is_animated, limits)
+            decode_by(open()?, is_animated, limits)
         }
         Some(Format::Bmp) => decode_by(BmpDecoder::new(cursor())?, false, limits),
         Some(Format::Pnm) => {

@@ -108,6 +108,17 @@ fn large_images_are_refused_by_their_header() {
     assert!(error.starts_with("`none` has"), "{error}");
 }
 
+#[test]
+fn a_part_larger_than_its_picture_is_bounded_too() {
+    // A GIF of 13×9 pixels whose one frame announces 65535×65506: gigabytes, if it were believed.
+    let screen = [13, 0, 9, 0, 0x80, 0, 0, 0, 0, 0, 255, 255, 255];
+    let frame = [b',', 0, 0, 0, 0, 0xFF, 0xFF, 0xE2, 0xFF, 0, 2, 2, 0x44, 1, 0, b';'];
+    let gif = [&b"GIF89a"[..], &screen, &frame].concat();
+    let error = decode(Path::new("bomb.gif"), &gif, &LimitSettings::default()).err().unwrap();
+    let text = "`bomb.gif` has a part that takes more memory than the picture may";
+    assert!(error.to_string().starts_with(text), "{error}");
+}
+
 /// The checksum of PNG chunks (ISO 3309), bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, &byte| {

@@ -38,6 +38,12 @@ impl Undecodable {
 
 impl From<ImageError> for Undecodable {
     fn from(error: ImageError) -> Self {
+        if let ImageError::Limits(_) = error {
+            return Self::bad(
+                "a part that takes more memory than the picture may",
+                "pixels within `dataset.limits.image-megapixels`",
+            );
+        }
         Self::unreadable(error)
     }
 }
