@@ -13,9 +13,9 @@ use super::terminal::{print_text, width, words};
 use crate::base::{CellId, Seed, format};
 use crate::plan::{Basis, Idle};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
-use crate::session::goal::{ALPHA, DifferenceGoal};
+use crate::session::goal::DifferenceGoal;
 use crate::session::{
-    LoadedExperiment, PlanQuestion, PlanSummary, PlannedNetwork, networks, refuse_absent,
+    LoadedExperiment, POWER, PlanQuestion, PlanSummary, PlannedNetwork, networks, refuse_absent,
 };
 use crate::spec::experiment::Axis;
 use crate::spec::settings::{Settings, Source};
@@ -229,20 +229,24 @@ impl PlanSummary {
             }
             return;
         }
-        let detectable = match self.detectable {
-            Some(difference) => format!("{:.2} points", 100.0 * difference),
-            None => "none: a single trial shows no difference".to_owned(),
-        };
         print_text(&format!(
             "σ of a single network {:.2} points, typical of {} at an assumed accuracy of 99 %; real \
              trainings may spread less or more",
             100.0 * self.predicted_sd.unwrap_or(f64::NAN),
             counted(self.test_images, "test image"),
         ));
-        print_text(&format!(
-            "with it, the smallest difference two cells can show: {detectable} (80 % power, α {ALPHA}, \
-             two-sided)"
-        ));
+        if let Some(difference) = self.detectable {
+            print_text(&format!(
+                "with it, `repeats = {}` detects differences of {:.2} points from the best of {} \
+                 with {:.0} % power",
+                self.survey.repeats.0,
+                100.0 * difference,
+                counted(self.survey.cells, "cell"),
+                100.0 * POWER,
+            ));
+        } else if self.survey.cells > 1 && self.survey.repeats.0 < 2 {
+            print_text("a single trial per cell shows no difference");
+        }
         if let Some(goal) = &self.goal {
             goal.print();
         }

@@ -12,7 +12,7 @@ use super::labels::{short_labels, short_values};
 use super::marks::{Marks, floor};
 use super::pivot::Layout;
 use super::predicted::Predicted;
-use super::versus_best::{self, AgainstBest};
+use super::versus_best::{self, AgainstBest, Reach};
 use super::view::{View, order, trade_off};
 use super::{cost, curves, effects, reference, warnings};
 use crate::base::{Metric, MetricName, Unit};
@@ -25,6 +25,12 @@ use gridbench_stats::{self as stats, BestSet, Summary};
 const ALPHA: f64 = 0.05;
 /// Power of the smallest detectable difference: as sure as that the best is among those marked.
 const POWER: f64 = 0.95;
+/// Power at which the difference is worked out that is stated to be seen with [`POWER`]: so the statement
+/// holds in cells that differ in spread, too (`docs/statistics.md` has the simulation).
+const SURE: f64 = 0.97;
+/// Trials per cell from which the number that shows a difference is worked out: so many know their
+/// spread.
+const MANY: usize = 64;
 
 /// Repeats beyond which nobody is sent.
 const MAX_REPEATS: usize = 1_000;
@@ -157,10 +163,22 @@ fn against_best(
     let Some(best) = findings.best.filter(|_| findings.comparisons > 0) else {
         return vec![None; of_tests.len()];
     };
-    let detectable = findings.detectable.map(|found| (found.n, found.difference));
+    let reach = || {
+        let found = findings.detectable?;
+        let freedom = (found.cells * (MANY - 1)) as f64;
+        let difference = stats::detectable_from_best(
+            findings.pooled_sd?,
+            MANY,
+            found.cells,
+            freedom,
+            ALPHA,
+            POWER,
+        )?;
+        Some(Reach { n: MANY, difference, present: found.n })
+    };
     let are_folds = results.facts.folds.is_some();
     let question = (best.cell, of_tests, are_folds);
-    versus_best::against_best(results.metric(), question, &marks.overall, detectable)
+    versus_best::against_best(results.metric(), question, &marks.overall, reach())
 }
 
 /// Returns the values of a cell as tests are to see them.
@@ -315,9 +333,16 @@ fn typical(sizes: impl Iterator<Item = usize>) -> usize {
 }
 
 fn detectable(set: &BestSet, n: usize, cells: usize) -> Option<Detectable> {
-    let difference = set.detectable(POWER)?;
+    let stats::Detectable { usual, noisiest } = set.detectable(SURE)?;
     // Errors fall with the root of the number of trials, and critical values fall too.
-    Some(Detectable { n, cells, difference, half: 0.5 * difference, repeats_for_half: 4 * n })
+    Some(Detectable {
+        n,
+        cells,
+        difference: usual,
+        in_noisiest: noisiest,
+        half: 0.5 * usual,
+        repeats_for_half: 4 * n,
+    })
 }
 
 /// Says so where every cell may be the best and the means lie closer than what would show.

@@ -269,9 +269,11 @@ pub(crate) struct Detectable {
     pub n: usize,
     /// Cells that have any.
     pub cells: usize,
-    /// Smallest distance from the best at which a cell like most is left out of the cells that may be
-    /// the best with 95 % power.
+    /// Smallest distance from the best at which a cell of the usual spread, the median, is left out of
+    /// the cells that may be the best with 95 % power.
     pub difference: f64,
+    /// The same for the cell with the greatest error.
+    pub in_noisiest: f64,
     /// Half of it.
     pub half: f64,
     /// Trials per cell that would surely show half of it.

@@ -189,9 +189,10 @@ fn caption(presenter: &Presenter<'_>, grid: Option<&PivotGrid>) -> String {
     let left_out = section.cells.len() - section.order.len();
     if grid.is_none() && left_out > 0 {
         parts.push(format!(
-            "{} of {} are left out",
+            "{} of {} {} left out",
             left_out,
-            counted(section.cells.len(), "cell")
+            counted(section.cells.len(), "cell"),
+            if left_out == 1 { "is" } else { "are" }
         ));
     }
     if let Some(fixed) = presenter.fixed() {

@@ -116,13 +116,21 @@ fn marks(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// The noisiest cell is spoken of where it takes differences so many times as large as the others.
+const UNLIKE: f64 = 1.1;
+
 fn detectable(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let scale = &presenter.scale;
     let found = presenter.section.findings.detectable.filter(|found| found.difference > 0.0)?;
+    let noisiest = if found.in_noisiest > UNLIKE * found.difference {
+        format!(", of {} in the noisiest cell", scale.size(found.in_noisiest))
+    } else {
+        String::new()
+    };
     Some((
         "power",
         format!(
-            "n = {} detects differences of {} from the best of {} with 95 % power, at the usual spread; \
+            "n = {} detects differences of {} from the best of {} with 95 % power{noisiest}; \
              `repeats = {}` would detect {}",
             found.n,
             scale.size(found.difference),

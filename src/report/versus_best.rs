@@ -47,8 +47,18 @@ pub(crate) struct AgainstBest {
     pub repeats_needed: Option<usize>,
 }
 
-/// Compares every cell that has a value with the best one, by the rule that marked `set`; so many
-/// trials per cell detect a distance from the best as large as the second part of `detectable`.
+/// What shows how large a distance from the best.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reach {
+    /// Trials per cell.
+    pub n: usize,
+    /// The distance that they detect.
+    pub difference: f64,
+    /// Trials per cell that there are.
+    pub present: usize,
+}
+
+/// Compares every cell that has a value with the best one, by the rule that marked `set`.
 /// Values of folds are those of tests that are built on means and variances; those built on their order
 /// take trials for independent, and are left out.
 #[must_use]
@@ -56,7 +66,7 @@ pub(super) fn against_best(
     metric: &Metric,
     (best, samples, are_folds): (usize, &[Vec<f64>], bool),
     set: &BestSet,
-    detectable: Option<(usize, f64)>,
+    reach: Option<Reach>,
 ) -> Vec<Option<AgainstBest>> {
     let top = samples[best].as_slice();
     let Some(best_mean) = stats::Moments::of(top).map(|found| found.mean) else {
@@ -97,7 +107,7 @@ pub(super) fn against_best(
                 .flatten(),
             cohens_d: stats::cohens_d(sample, top).filter(|_| !are_folds),
             cliffs_delta: stats::cliffs_delta(&own, &signed_top).filter(|_| !are_folds),
-            repeats_needed: detectable
+            repeats_needed: reach
                 .and_then(|known| repeats_needed(difference, known))
                 .filter(|_| may_be_best),
         })
@@ -105,11 +115,13 @@ pub(super) fn against_best(
     found.into_iter().enumerate().map(compare).collect()
 }
 
-/// Returns the trials per cell that detect such a difference: errors fall with the root of their number.
-fn repeats_needed(difference: f64, (n, detectable): (usize, f64)) -> Option<usize> {
-    let ratio = detectable / difference.abs();
-    let needed = (n as f64 * ratio * ratio).ceil();
-    (detectable > 0.0 && needed.is_finite()).then_some(needed as usize)
+/// Returns the trials per cell that detect such a difference, more than there are: errors fall with the
+/// root of their number.
+fn repeats_needed(difference: f64, reach: Reach) -> Option<usize> {
+    let ratio = reach.difference / difference.abs();
+    let needed = (reach.n as f64 * ratio * ratio).ceil();
+    let is_known = reach.difference > 0.0 && needed.is_finite();
+    is_known.then_some((needed as usize).max(reach.present + 1))
 }
 
 /// Returns the cells that have a difference from the best, the nearest first.
@@ -159,7 +171,11 @@ mod tests {
     #[test]
     fn what_is_said_of_a_pair_agrees_with_the_marks() {
         let section = &build(&[Subject::from(&fixture::augment_grid())]).experiments[0];
-        let detectable = section.findings.detectable.unwrap();
+        let findings = &section.findings;
+        let sd = findings.pooled_sd.unwrap();
+        let cells = findings.detectable.unwrap().cells;
+        let reach =
+            gridbench_stats::detectable_from_best(sd, 64, cells, (63 * cells) as f64, 0.05, 0.95);
         for cell in &section.cells {
             let Some(found) = cell.against_best else { continue };
             let bound = found.at_most_worse.unwrap();
@@ -168,12 +184,9 @@ mod tests {
             if cell.inseparable_from_best {
                 assert_eq!(found.is_meaningful, Some(false), "{}", cell.name);
                 let needed = found.repeats_needed.unwrap() as f64;
-                let ratio = detectable.difference / found.difference.abs();
-                assert!(
-                    (needed - detectable.n as f64 * ratio * ratio).abs() < 1.0,
-                    "{}",
-                    cell.name
-                );
+                let ratio = reach.unwrap() / found.difference.abs();
+                let exact = f64::max(64.0 * ratio * ratio, 4.0);
+                assert!((needed - exact).abs() < 1.0, "{}: {needed}", cell.name);
             } else {
                 assert_eq!(found.repeats_needed, None, "{}", cell.name);
             }

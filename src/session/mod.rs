@@ -63,7 +63,7 @@ pub(crate) use images::Images;
 pub(crate) use metrics::refuse_absent;
 pub(crate) use models::{Answers, Model, ModelChoice, models_at, models_in};
 pub use notice::{Listener, Notice};
-pub(crate) use plan_summary::{PlanQuestion, PlanSummary, PlannedNetwork, networks};
+pub(crate) use plan_summary::{POWER, PlanQuestion, PlanSummary, PlannedNetwork, networks};
 pub use reading::Reading;
 pub(crate) use reading::{folders_below, manifest_in, metric_of, store_and_plan};
 pub(crate) use sheet::cell_sheet;

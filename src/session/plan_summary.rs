@@ -17,7 +17,8 @@ use gridbench_stats as stats;
 
 /// Test accuracy assumed where nothing was measured, for the predicted spread.
 const ASSUMED_ERROR: f64 = 0.01;
-const POWER: f64 = 0.8;
+/// The chance of showing a difference, as in a report.
+pub(crate) const POWER: f64 = 0.95;
 
 /// What is asked of a plan.
 pub(crate) struct PlanQuestion {
@@ -105,10 +106,16 @@ impl PlanSummary {
             predicted_sd,
             detectable: predicted_sd
                 .filter(|_| experiment.folds.is_none())
-                .and_then(|sd| stats::smallest_detectable_difference(sd, fewest, ALPHA, POWER)),
+                .and_then(|sd| from_best(sd, fewest, survey.cells)),
             survey,
         })
     }
+}
+
+/// Returns the smallest distance from the best of so many cells that so many repeats will show.
+fn from_best(sd: f64, repeats: usize, cells: usize) -> Option<f64> {
+    let freedom = (cells * repeats.saturating_sub(1)) as f64;
+    stats::detectable_from_best(sd, repeats, cells, freedom, ALPHA, POWER)
 }
 
 /// Returns what is left to do where a results folder holds some of it, and its number of trials.

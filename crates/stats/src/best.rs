@@ -17,10 +17,10 @@ use super::mixture::{Contrast, VarianceMixture};
 use super::moderated::{Variance, in_groups, moderate, moderate_cautiously};
 use super::moments::Moments;
 use super::paired::{Pairs, pairs_are_enough};
-use super::power::{Sides, noncentrality_for};
+use super::power::Sides;
 use super::shrink::groups_of_like_sd;
 
-pub use planned::{detectable_from_best, repeats_to_leave_best};
+pub use planned::{Detectable, detectable_from_best, repeats_to_leave_best};
 
 /// Squared loadings are rounded down to multiples of one over this: never too lenient, and cells of
 /// nearly equal error are integrated as one.
@@ -45,7 +45,7 @@ impl ErrorModel {
     /// ```
     /// use gridbench_stats::ErrorModel;
     /// assert_eq!(ErrorModel::of_design(90, 5, true), ErrorModel::Blocks);
-    /// assert_eq!(ErrorModel::of_design(4, 3, true), ErrorModel::Differences);
+    /// assert_eq!(ErrorModel::of_design(2, 9, true), ErrorModel::Differences);
     /// assert_eq!(ErrorModel::of_design(2, 3, true), ErrorModel::Independent);
     /// assert_eq!(ErrorModel::of_design(90, 5, false), ErrorModel::Independent);
     /// ```
@@ -95,8 +95,6 @@ pub struct BestSet {
     sign: f64,
     alpha: f64,
     errors: Errors,
-    /// Degrees of freedom of the one variance that all cells share; absent where they differ.
-    pooled: Option<f64>,
     /// Which variance each cell may have; absent for too few cells to tell.
     mixture: Option<VarianceMixture>,
     /// Values of each cell.
@@ -115,7 +113,7 @@ impl BestSet {
     /// Finds the confidence set of the best cell. `cells` hold one value per repeat; `None` stands
     /// for a trial that was lost or never run.
     ///
-    /// From five cells on, every cell's variance is a mixture of those that all cells together make
+    /// From three cells on, every cell's variance is a mixture of those that all cells together make
     /// likely; with fewer, variances are [moderated cautiously](super::moderate_cautiously()). A cell
     /// whose error nothing is known of (a single value, and too few other cells to borrow a spread
     /// from) stays in, and so does a cell with a better mean than a member of ordinary error. Where
@@ -173,21 +171,10 @@ impl BestSet {
             Errors::Blocks { blocks, .. } => VarianceMixture::of(&blocks.variances, question.floor),
             Errors::Differences(_) => None,
         };
-        let pooled = pooled_freedom(&estimates, cells).filter(|_| mixture.is_none());
         let counts = cells.iter().map(|cell| cell.iter().flatten().count() as f64).collect();
         let members = Vec::new();
-        let mut found = Self {
-            members,
-            leader,
-            estimates,
-            model,
-            sign,
-            alpha,
-            errors,
-            pooled,
-            mixture,
-            counts,
-        };
+        let mut found =
+            Self { members, leader, estimates, model, sign, alpha, errors, mixture, counts };
         found.members = (0..cells.len()).map(|cell| found.may_be_best(cell)).collect();
         found.close_upwards();
         found
@@ -251,8 +238,13 @@ impl BestSet {
         Contrast { cells: [cell, other], counts, extra: self.gaps(cell, other) }
     }
 
-    /// Returns the joint distribution of the differences from `cell`, correlated through its error.
-    fn joint(&self, cell: usize) -> Option<Joint> {
+    /// Returns the joint distribution of the comparisons with `cell`, whose error they share.
+    ///
+    /// Every comparison has a variance estimate of its own: its p is turned into the normal score that is
+    /// as rare, and the scores are taken for jointly normal. (Dunnett's distribution would count the luck
+    /// of all estimates as one, and leave out the best of 90 unequal cells in 15 to 20 % instead of 5 %,
+    /// simulated.)
+    fn joint(&self, cell: usize) -> Option<SharedError> {
         self.estimates[cell]?;
         let own = self.squared_error(cell);
         let loadings: Vec<f64> = self
@@ -263,11 +255,7 @@ impl BestSet {
                 ((squared * LOADING_STEPS).floor() / LOADING_STEPS).sqrt()
             })
             .collect();
-        let freedom = self.pooled.unwrap_or(f64::INFINITY);
-        (!loadings.is_empty()).then(|| Joint {
-            shared: SharedError::new(&loadings, freedom),
-            is_pooled: self.pooled.is_some(),
-        })
+        (!loadings.is_empty()).then(|| SharedError::new(&loadings, f64::INFINITY))
     }
 
     fn gaps(&self, cell: usize, other: usize) -> f64 {
@@ -315,8 +303,10 @@ impl BestSet {
         if p * others <= self.alpha || matches!(self.errors, Errors::Differences(_)) {
             return p * others > self.alpha;
         }
-        let t = -lead.difference / lead.se;
-        self.joint(cell).is_none_or(|joint| joint.probability_below(t, p) < 1.0 - self.alpha)
+        let score = -normal_quantile(p);
+        let is_chance =
+            |joint: SharedError| joint.probability_below(score, Sides::One) < 1.0 - self.alpha;
+        self.joint(cell).is_none_or(is_chance)
     }
 
     /// Returns by how much `cell` may be worse than the best, at most: a bound that holds for all
@@ -337,91 +327,27 @@ impl BestSet {
         if leads.is_empty() {
             return Some(0.0);
         }
-        let critical = self.critical_value(cell)?;
+        let level = self.level(cell)?;
         let worst = leads
             .iter()
-            .map(|(other, lead)| self.margin(cell, *other, lead, critical) - lead.difference);
+            .map(|(other, lead)| self.margin(cell, *other, lead, level) - lead.difference);
         Some(worst.fold(0.0, f64::max))
     }
 
-    /// Returns the critical value of the comparisons with `cell`.
-    fn critical_value(&self, cell: usize) -> Option<Critical> {
-        let others = self.others(cell).count() as f64;
+    /// Returns how rare by chance a comparison with `cell` must be to count.
+    fn level(&self, cell: usize) -> Option<f64> {
         if matches!(self.errors, Errors::Differences(_)) {
-            return Some(Critical::Level(self.alpha / others));
+            return Some(self.alpha / self.others(cell).count() as f64);
         }
-        let joint = self.joint(cell)?;
-        let score = joint.shared.critical_value(self.alpha, Sides::One)?;
-        Some(if joint.is_pooled {
-            Critical::Score(score)
-        } else {
-            Critical::Level(normal_sf(score))
-        })
+        self.joint(cell)?.critical_value(self.alpha, Sides::One).map(normal_sf)
     }
 
-    /// Returns the difference that counts as one, in a comparison with `cell`.
-    fn margin(&self, cell: usize, other: usize, lead: &MeanDifference, critical: Critical) -> f64 {
-        match (critical, &self.mixture) {
-            (Critical::Score(score), _) => score * lead.se,
-            (Critical::Level(level), Some(mixture)) => {
-                mixture.gap(self.contrast(cell, other), level)
-            }
-            (Critical::Level(level), None) => -t_quantile(level, lead.degrees_of_freedom) * lead.se,
+    /// Returns the difference that is as rare as `level` in a comparison of these two cells.
+    fn margin(&self, cell: usize, other: usize, lead: &MeanDifference, level: f64) -> f64 {
+        match &self.mixture {
+            Some(mixture) => mixture.gap(self.contrast(cell, other), level),
+            None => -t_quantile(level, lead.degrees_of_freedom) * lead.se,
         }
-    }
-
-    /// Returns the smallest true distance from the best at which a cell like most is left out with
-    /// probability `power`; nothing where no error is known. It is the rule of the set itself, so
-    /// both can be printed side by side.
-    #[must_use]
-    pub fn detectable(&self, power: f64) -> Option<f64> {
-        let leader = self.leader?;
-        let mut leads: Vec<(usize, MeanDifference)> = self
-            .others(leader)
-            .filter_map(|other| Some((other, self.lead(leader, other)?)))
-            .collect();
-        leads.sort_by(|a, b| a.1.se.total_cmp(&b.1.se));
-        let (other, middle) = leads.get(leads.len() / 2)?;
-        let critical = self.critical_value(leader)?;
-        let margin = self.margin(leader, *other, middle, critical);
-        if let Some(mixture) = &self.mixture {
-            return Some(margin + mixture.gap(self.contrast(leader, *other), 1.0 - power));
-        }
-        if middle.se == 0.0 {
-            return Some(0.0);
-        }
-        let distance = noncentrality_for(margin / middle.se, middle.degrees_of_freedom, power)?;
-        Some(distance * middle.se)
-    }
-}
-
-/// When a comparison counts.
-#[derive(Debug, Clone, Copy)]
-enum Critical {
-    /// Beyond so many standard errors.
-    Score(f64),
-    /// Where it would be as rare as this by chance.
-    Level(f64),
-}
-
-/// The joint distribution of comparisons with one cell.
-///
-/// Where all cells share one variance estimate, it is Dunnett's. Where every comparison has an
-/// estimate of its own, their errors are independent: every p is turned into the normal score that
-/// is as rare, and the scores are taken for jointly normal. (Dunnett's own distribution would count
-/// the luck of all estimates as one, and leave out the best of 90 unequal cells in 15 to 20 %
-/// instead of 5 %, simulated.)
-struct Joint {
-    shared: SharedError,
-    is_pooled: bool,
-}
-
-impl Joint {
-    /// Returns the probability that no comparison is as extreme as `t`, which by itself has the
-    /// one-sided p given.
-    fn probability_below(&self, t: f64, p: f64) -> f64 {
-        let score = if self.is_pooled { t } else { -normal_quantile(p) };
-        self.shared.probability_below(score, Sides::One)
     }
 }
 
@@ -436,19 +362,6 @@ fn capped(a: &Estimate, b: &Estimate, extra: f64, most: f64) -> Option<MeanDiffe
     let found = a.minus(b)?;
     let freedom = if most > 0.0 { found.degrees_of_freedom.min(most) } else { return None };
     Some(MeanDifference::new(found.difference, found.se.hypot(extra.sqrt()), freedom))
-}
-
-/// Returns the degrees of freedom of the variance that all cells have in common, if they do.
-fn pooled_freedom(estimates: &[Option<Estimate>], cells: &[&[Option<f64>]]) -> Option<f64> {
-    let mut variances = estimates.iter().zip(cells).filter_map(|(own, cell)| {
-        let own = (*own)?;
-        Some((own.squared_error * cell.iter().flatten().count() as f64, own.degrees_of_freedom))
-    });
-    let (first, freedom) = variances.next()?;
-    let is_same = |(variance, own): (f64, f64)| {
-        (variance - first).abs() <= 1e-12 * first && own.to_bits() == freedom.to_bits()
-    };
-    (freedom > 0.0 && variances.all(is_same)).then_some(freedom)
 }
 
 fn independent(

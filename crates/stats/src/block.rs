@@ -11,7 +11,7 @@ use super::shrink::groups_of_like_sd;
 
 /// Below so many cells what a repeat adds to all is not told from what it adds to one; differences
 /// repeat by repeat serve better.
-pub const MIN_BLOCK_CELLS: usize = 5;
+pub const MIN_BLOCK_CELLS: usize = 3;
 
 /// The most a cell weighs, in medians of all: the quietest must not decide alone what is shared.
 const MAX_WEIGHT: f64 = 2.0;

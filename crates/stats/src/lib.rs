@@ -38,8 +38,8 @@
 //! };
 //! let best = BestSet::of(&cells, &question);
 //! assert_eq!(best.members, [true, true, false, false]);
-//! // Among four such cells a difference of about 0.9 is found four times out of five.
-//! assert!((best.detectable(0.8).unwrap() - 1.067).abs() < 1e-3);
+//! // A cell of the usual spread that is 1.38 worse than the best is left out four times out of five.
+//! assert!((best.detectable(0.8).unwrap().usual - 1.379).abs() < 1e-3);
 //! assert_eq!(Summary::of(&trials[0]).unwrap().median, 98.1);
 //! ```
 //!
@@ -94,7 +94,9 @@ mod summary;
 mod testing;
 
 pub use anova::{Effect, MarginalMean, Observation, TwoWayAnova, marginal_means, two_way_anova};
-pub use best::{BestQuestion, BestSet, ErrorModel, detectable_from_best, repeats_to_leave_best};
+pub use best::{
+    BestQuestion, BestSet, Detectable, ErrorModel, detectable_from_best, repeats_to_leave_best,
+};
 pub use block::{Blocks, MIN_BLOCK_CELLS};
 pub use bootstrap::{
     RESAMPLE_SEED, RESAMPLES, bca_interval_of_mean, percentile_interval, resample,

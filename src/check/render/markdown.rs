@@ -31,7 +31,8 @@ pub(super) fn render(report: &CheckReport, context: Context<'_>, limit: usize) -
     }
     if left_out > 0 {
         text.extend([format!(
-            "\n{left_out} more cells are left out to keep the summary within its limit.\n"
+            "\n{left_out} more {} left out to keep the summary within its limit.\n",
+            if left_out == 1 { "cell is" } else { "cells are" }
         )]);
     }
     if text.len() + foot.len() <= limit { text + &foot } else { text }

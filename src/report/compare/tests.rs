@@ -215,6 +215,25 @@ fn differences_without_spread_are_not_certain() {
 }
 
 #[test]
+fn what_is_undecided_is_told_with_its_range_and_what_would_show_it() {
+    let two = fixture::experiment(
+        "two",
+        &[("a.x", &["0", "1"])],
+        &[(&[Some("0")], &[4, 5, 6]), (&[Some("1")], &[7, 5, 6])],
+    );
+    let (first, second) = (selector("x=0"), selector("x=1"));
+    let side = |selector| Side { name: "two", results: &two, selector };
+    let found = compare(side(&first), side(&second), &question(), &mut |_, _| None).unwrap();
+    let (low, high) = found.pairs[0].interval.unwrap();
+    assert!(low < 0.0 && high > 0.0);
+    let range = "A and B cannot be told apart: the difference may be anything from ";
+    assert!(found.verdict.starts_with(range), "{}", found.verdict);
+    let repeats = found.pairs[0].repeats_to_settle.unwrap();
+    let more = format!("about {repeats} trials a side would show it (80 % power).");
+    assert!(found.verdict.contains(&more), "{}", found.verdict);
+}
+
+#[test]
 fn an_axis_of_one_side_alone_must_be_chosen() {
     let (grid, plain) = (
         optimizers(),

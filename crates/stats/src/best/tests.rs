@@ -20,23 +20,21 @@ fn set(cells: &[&[f64]]) -> Vec<bool> {
 
 #[test]
 fn the_set_is_hsus() {
-    // Variances that differ by chance alone are pooled: s² = 1 on 12 degrees of freedom. The
-    // one-sided 5 % point of three comparisons with correlation ½ (quadrature as in `dunnett`) is
-    // 2.29; times sqrt(2 / 4) that is 1.62.
+    // Of two cells: Student's t, one-sided; scipy.stats.t.isf(0.05, 6) times sqrt(2 / 4).
     let sd = (3.0_f64 / 5.0).sqrt();
     let at = |mean: f64| [mean - 1.5 * sd, mean - 0.5 * sd, mean + 0.5 * sd, mean + 1.5 * sd];
-    let critical = SharedError::balanced(3, 12.0).critical_value(0.05, Sides::One).unwrap();
-    assert!((critical - 2.29).abs() < 0.01, "{critical}");
-    let reach = critical * 0.5_f64.sqrt();
-    let cells = [at(5.0), at(5.0 - reach + 0.01), at(5.0 - reach - 0.01), at(1.0)];
-    let cells: Vec<&[f64]> = cells.iter().map(|cell| &cell[..]).collect();
-    let found = BestSet::of(&rows(&full(&cells)), &question(ErrorModel::Independent));
-    assert_eq!(found.members, [true, true, false, false]);
-    assert_eq!((found.leader, found.model), (Some(0), ErrorModel::Independent));
+    let reach = 1.943_180_280_5 * 0.5_f64.sqrt();
+    let of = |mean: f64| {
+        BestSet::of(&rows(&full(&[&at(5.0), &at(mean)])), &question(ErrorModel::Independent))
+    };
+    let close = of(5.0 - reach + 0.01);
+    assert_eq!(close.members, [true, true]);
+    assert_eq!((close.leader, close.model), (Some(0), ErrorModel::Independent));
+    assert_eq!(of(5.0 - reach - 0.01).members, [true, false]);
     // Hsu's lower bounds of the difference from the best of the others.
-    assert_close(found.at_most_worse(1).unwrap(), 2.0 * reach - 0.01, 1e-4);
-    assert_close(found.at_most_worse(0).unwrap(), 0.01, 1e-4);
-    assert_close(found.at_most_worse(3).unwrap(), 4.0 + reach, 1e-4);
+    assert_close(close.at_most_worse(1).unwrap(), 2.0 * reach - 0.01, 1e-6);
+    assert_close(close.at_most_worse(0).unwrap(), 0.01, 1e-6);
+    assert_close(of(1.0).at_most_worse(1).unwrap(), 4.0 + reach, 1e-6);
 }
 
 #[test]
@@ -197,4 +195,29 @@ fn repeats_to_leave_the_best_are_the_fewest_that_suffice() {
     assert_eq!(detectable_from_best(1.0, 1, 90, 5.0, 0.05, 0.8), None);
     assert_eq!(detectable_from_best(1.0, 5, 1, 5.0, 0.05, 0.8), None);
     assert_eq!(detectable_from_best(1.0, 5, 9, 5.0, 0.8, 0.05), None);
+}
+
+#[test]
+fn what_a_repetition_detects_takes_in_that_the_spread_is_only_estimated() {
+    for (n, at_least, at_most) in [(3, 1.1, 2.5), (100, 0.9, 1.15)] {
+        let mut draws = Draws::new(79);
+        let cells: Vec<Vec<Option<f64>>> =
+            (0..5).map(|_| (0..n).map(|_| Some(draws.normal())).collect()).collect();
+        let found = BestSet::of(&rows(&cells), &question(ErrorModel::Independent));
+        let found = found.detectable(0.9).unwrap();
+        let known = detectable_from_best(1.0, n, 5, (5 * (n - 1)) as f64, 0.05, 0.9).unwrap();
+        let ratio = found.usual / known;
+        assert!((at_least..at_most).contains(&ratio), "{n}: {ratio}");
+        assert!(found.noisiest >= found.usual);
+    }
+    // A quiet best and two cells: the one with three times the spread takes more.
+    let cells = full(&[
+        &[9.9, 10.0, 10.1, 10.05, 9.95],
+        &[1.0, 1.1, 0.9, 1.05, 0.95],
+        &[0.7, 1.3, 1.0, 1.2, 0.8],
+    ]);
+    let found = BestSet::of(&rows(&cells), &question(ErrorModel::Independent));
+    let [quiet, noisy] = [1, 2].map(|cell| found.detectable_in(cell, 0.9).unwrap());
+    assert!(noisy > 1.3 * quiet, "{quiet} {noisy}");
+    assert_eq!(found.detectable_in(0, 0.9), None, "the best is not held against itself");
 }
