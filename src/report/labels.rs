@@ -123,11 +123,11 @@ struct Settings {
 impl Settings {
     fn of(value: &Value) -> Self {
         let is_plain = |value: &Value| !matches!(value, Value::List(_) | Value::Table(_));
-        match (named(value), value) {
-            (Some(name), Value::Table(entries))
-                if entries.iter().all(|(_, value)| is_plain(value)) =>
+        match (naming(value), value) {
+            (Some((of_name, name)), Value::Table(entries))
+                if of_name == ENGINE || entries.iter().all(|(_, value)| is_plain(value)) =>
             {
-                let rest = entries.iter().filter(|(key, _)| key != "name");
+                let rest = entries.iter().filter(|(key, _)| key != of_name);
                 Self {
                     name: name.to_owned(),
                     rest: rest.map(|(key, value)| (key.clone(), value.to_string())).collect(),
@@ -138,10 +138,13 @@ impl Settings {
     }
 }
 
-/// Returns the name inside a table of settings such as `{name=adam, beta1=0.9}`.
-#[must_use]
-pub(super) fn named(value: &Value) -> Option<&str> {
-    value.entry("name")?.as_text()
+/// What a trainer is called by, whatever lists and tables it is set up with.
+const ENGINE: &str = "engine";
+
+/// Returns the key and the name inside a table of settings such as `{name=adam, beta1=0.9}` or
+/// `{engine=command, command=[…]}`.
+fn naming(value: &Value) -> Option<(&'static str, &str)> {
+    ["name", ENGINE].into_iter().find_map(|key| Some((key, value.entry(key)?.as_text()?)))
 }
 
 #[cfg(test)]
@@ -184,6 +187,9 @@ mod tests {
         let torch = "{name=rmsprop, convention=torch}";
         assert_eq!(left_unsaid(torch, "rmsprop"), "convention torch");
         assert_eq!(spoken(keras), "rmsprop alpha 0.9 keras");
+        let program = "{engine=command, command=[python3, a.py], resources={cores=1}}";
+        assert_eq!(short(&["{engine=auto}", program]), ["auto", "command"]);
+        assert_eq!(left_unsaid(program, "command"), "command [python3, a.py], resources {cores=1}");
         let nested = "{name=a, inner={name=b}}";
         assert_eq!(short(&[nested, "a"]), [nested, "a"]);
         assert_eq!(short(&["{width=0.1, height=0.2}", "0"]), ["{width=0.1, height=0.2}", "0"]);

@@ -39,7 +39,8 @@ impl BestSet {
             .collect();
         others.sort_by(|a, b| a.0.total_cmp(&b.0));
         let at = |index: usize| self.detectable_in(others.get(index)?.1, power);
-        let (usual, noisiest) = (at(others.len() / 2)?, at(others.len().checked_sub(1)?)?);
+        let last = others.len().checked_sub(1)?;
+        let (usual, noisiest) = (at(last / 2)?, at(last)?);
         Some(Detectable { usual, noisiest: noisiest.max(usual) })
     }
 
