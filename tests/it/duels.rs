@@ -115,6 +115,21 @@ fn the_worst_of_three_is_out_first() {
 }
 
 #[test]
+fn a_command_that_is_given_no_seed_is_told_of_it() {
+    let place = place();
+    let more = ["--metric", "accuracy", "--max-trials", "4"];
+    let told = |commands: [&str; 2]| {
+        place.bench(&[&["duel"][..], &commands[..], &more[..]].concat()).stderr
+    };
+    let both = told(["echo accuracy=0.5", "echo accuracy=0.6"]);
+    assert!(both.starts_with("note: no `{seed}` in A and B: unless "), "{both}");
+    let one = told(["sh a.sh 0.9 {seed}", "echo accuracy=0.6"]);
+    assert!(one.starts_with("note: no `{seed}` in B: "), "{one}");
+    let none = told(["sh a.sh 0.9 {seed}", "sh b.sh 0.9 {seed}"]);
+    assert!(!none.contains("note: "), "{none}");
+}
+
+#[test]
 fn what_cannot_be_decided_says_so() {
     let place = place();
     let failing = place.bench(&["duel", "echo accuracy=0.5", "exit 3", "--metric", "accuracy"]);

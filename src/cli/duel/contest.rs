@@ -122,6 +122,13 @@ impl<'a> Contest<'a> {
         text
     }
 
+    /// Returns the labels of the commands that are given no seed, where the seed may decide their values.
+    pub(super) fn without_seed(&self) -> Vec<String> {
+        let labels = self.labels().into_iter();
+        let unseeded = labels.filter(|(_, text)| !text.contains("{seed}") && !self.is_timed);
+        unseeded.map(|(label, _)| label).collect()
+    }
+
     /// Returns labels and texts of the commands: `A`, `B` and so on.
     pub(super) fn labels(&self) -> Vec<(String, String)> {
         let label = |index: usize| match u8::try_from(index) {

@@ -46,6 +46,14 @@ pub(super) fn duel(arguments: &DuelArguments, terminal: Terminal) -> Result<Exit
     for path in arguments.export.iter().chain(&arguments.save_baseline) {
         atomic::probe(path).map_err(|error| Failure::unwritable("the outcome", &error))?;
     }
+    let unseeded = contest.without_seed();
+    if !arguments.quiet && !unseeded.is_empty() {
+        say!(
+            "note: no `{{seed}}` in {}: unless the program reads the seed from the file in BENCH_TRIAL, its trials \
+             share no seed with those of the other side, or are all the same",
+            unseeded.join(" and ")
+        );
+    }
     let folder = results_folder(arguments.out.as_ref(), &contest.name());
     let mut ring = Ring::open(&contest, folder, arguments, terminal)?;
     if contest.commands.len() == 1 && opponent.is_none() {
