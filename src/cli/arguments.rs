@@ -287,6 +287,9 @@ pub(super) struct ReportArguments {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub(super) format: Format,
+    /// Write JSON: short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
     /// Write to this file instead of standard output; beside Markdown, a folder `charts` with its
     /// charts and images.
     #[arg(long, short, value_name = "FILE")]

@@ -8,7 +8,7 @@ use super::notices::listener;
 use super::report::deliver;
 use super::terminal::Terminal;
 use crate::report::Page;
-use crate::report::compare::{self, GAMMA, Question, Side, render};
+use crate::report::compare::{self, CompareFormat, GAMMA, Question, Side, render};
 use crate::session::{Reading, metric_of};
 use crate::spec::selector::Selector;
 use gridbench_stats::RESAMPLE_SEED;
@@ -41,7 +41,8 @@ pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Resul
     )
     .map_err(|error| Failure::input("cannot compare").because(&error))?;
     let colour = terminal.color && arguments.output.is_none();
-    let text = render(&comparison, arguments.format, Page { width: terminal.width, colour });
+    let format = if arguments.json { CompareFormat::Json } else { arguments.format };
+    let text = render(&comparison, format, Page { width: terminal.width, colour });
     deliver(&text, arguments.output.as_ref(), "comparison")?;
     Ok(Exit::Done)
 }

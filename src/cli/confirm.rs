@@ -10,6 +10,7 @@ use super::report::deliver;
 use super::run::{TrainOptions, engine_on, train};
 use super::terminal::Terminal;
 use crate::report::Page;
+use crate::report::compare::CompareFormat;
 use crate::report::confirm::render;
 use crate::session::{BestCells, Confirming, data_folders, is_experiment_file, results_folder};
 use crate::store::atomic;
@@ -38,7 +39,8 @@ pub(super) fn confirm(arguments: &ConfirmArguments, terminal: Terminal) -> Resul
     }
     let found = confirming.conclude(&finished)?;
     let colour = terminal.color && arguments.output.is_none();
-    let text = render(&found, arguments.format, Page { width: terminal.width, colour });
+    let format = if arguments.json { CompareFormat::Json } else { arguments.format };
+    let text = render(&found, format, Page { width: terminal.width, colour });
     deliver(&text, arguments.output.as_ref(), "confirmation")?;
     let out = finished.folder.display();
     say!("fresh trials, tables and `confirm.md` in `{out}`");

@@ -16,7 +16,7 @@ use crate::spec::experiment::{ConfusionPair, ReportSettings};
 use crate::store::atomic;
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {
-    let format = arguments.format;
+    let format = if arguments.json { Format::Json } else { arguments.format };
     let pairs = pairs(&arguments.gallery_of)?;
     let ask = |settings: &mut ReportSettings| {
         settings.confusion |= arguments.confusion;

@@ -25,7 +25,7 @@ fn a_planted_difference_is_found_between_cells_of_one_folder() {
     let shown = place.done(&arguments);
     assert!(shown.contains("Of 2 pairs A is better in 2"), "{shown}");
     let mut json = arguments.to_vec();
-    json.extend(["--format", "json", "--cell", "shift=0.1"]);
+    json.extend(["--json", "--cell", "shift=0.1"]);
     let text = place.done(&json);
     let comparison: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(comparison["pairs"][0]["finding"], "a");

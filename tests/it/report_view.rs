@@ -16,7 +16,7 @@ fn some_cells_alone_are_reported_as_such() {
     assert!(text.contains("2 of 6 cells are shown, those with `rotation=10`"), "{text}");
     assert!(text.contains("of 2 cells"), "the marks are among these alone:\n{text}");
     assert!(text.contains("per cell") && !text.contains("rotation 20"), "{text}");
-    let json = place.done(&["report", "out", "--where", "rotation=10", "--format", "json"]);
+    let json = place.done(&["report", "out", "--where", "rotation=10", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let cells = json["experiments"][0]["cells"].as_array().expect("cells");
     assert!(cells.iter().all(|cell| cell["name"].as_str().unwrap().contains("rotation=10")));

@@ -53,7 +53,7 @@ pub(in crate::cli) struct CheckArguments {
     /// Append the verdict to the job summary of GitHub Actions.
     #[arg(long)]
     pub(in crate::cli) summary: bool,
-    /// Write JSON to standard output: short for `--format json`.
+    /// Write JSON: short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     pub(in crate::cli) json: bool,
 }
@@ -135,6 +135,9 @@ pub(in crate::cli) struct CompareArguments {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = CompareFormat::Terminal)]
     pub(in crate::cli) format: CompareFormat,
+    /// Write JSON: short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub(in crate::cli) json: bool,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
@@ -161,6 +164,9 @@ pub(in crate::cli) struct ConfirmArguments {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = CompareFormat::Terminal)]
     pub(in crate::cli) format: CompareFormat,
+    /// Write JSON: short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub(in crate::cli) json: bool,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
