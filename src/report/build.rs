@@ -165,15 +165,8 @@ fn against_best(
     };
     let reach = || {
         let found = findings.detectable?;
-        let freedom = (found.cells * (MANY - 1)) as f64;
-        let difference = stats::detectable_from_best(
-            findings.pooled_sd?,
-            MANY,
-            found.cells,
-            freedom,
-            ALPHA,
-            POWER,
-        )?;
+        let (sd, cells) = (findings.pooled_sd?, found.cells);
+        let difference = stats::detectable_from_best(sd, MANY, cells, ALPHA, POWER)?;
         Some(Reach { n: MANY, difference, present: found.n })
     };
     let are_folds = results.facts.folds.is_some();
@@ -308,8 +301,8 @@ fn findings(
     let pooled_sd = stats::pooled_sd(&slices).map(|(sd, _)| sd);
     let n_min = sizes().min().unwrap_or(0);
     let estimates = errors(of_tests, floor(results, metric));
-    let detectable = detectable(&marks.overall, typical(sizes()), slices.len());
-    let detectable = detectable.filter(|_| is_of_repeats);
+    let detectable =
+        is_of_repeats.then(|| detectable(&marks.overall, typical(sizes()), slices.len())).flatten();
     let testable = sizes().filter(|n| *n > 1).count();
     Findings {
         alpha: ALPHA,
@@ -359,9 +352,7 @@ fn hopeless(
     if cells < 3 || marked < cells || seen >= difference || seen <= 0.0 {
         return None;
     }
-    let freedom = |n: usize| (cells * (n - 1)) as f64;
-    let repeats =
-        stats::repeats_to_leave_best(sd, seen, cells, freedom, (ALPHA, POWER), MAX_REPEATS);
+    let repeats = stats::repeats_to_leave_best(sd, seen, cells, (ALPHA, POWER), MAX_REPEATS);
     let repeats = repeats.filter(|repeats| *repeats > n);
     Some(Hopeless { n, cells, seen, difference, repeats })
 }

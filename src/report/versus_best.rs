@@ -174,8 +174,7 @@ mod tests {
         let findings = &section.findings;
         let sd = findings.pooled_sd.unwrap();
         let cells = findings.detectable.unwrap().cells;
-        let reach =
-            gridbench_stats::detectable_from_best(sd, 64, cells, (63 * cells) as f64, 0.05, 0.95);
+        let reach = gridbench_stats::detectable_from_best(sd, 64, cells, 0.05, 0.95);
         for cell in &section.cells {
             let Some(found) = cell.against_best else { continue };
             let bound = found.at_most_worse.unwrap();

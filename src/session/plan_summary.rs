@@ -106,16 +106,10 @@ impl PlanSummary {
             predicted_sd,
             detectable: predicted_sd
                 .filter(|_| experiment.folds.is_none())
-                .and_then(|sd| from_best(sd, fewest, survey.cells)),
+                .and_then(|sd| stats::detectable_from_best(sd, fewest, survey.cells, ALPHA, POWER)),
             survey,
         })
     }
-}
-
-/// Returns the smallest distance from the best of so many cells that so many repeats will show.
-fn from_best(sd: f64, repeats: usize, cells: usize) -> Option<f64> {
-    let freedom = (cells * repeats.saturating_sub(1)) as f64;
-    stats::detectable_from_best(sd, repeats, cells, freedom, ALPHA, POWER)
 }
 
 /// Returns what is left to do where a results folder holds some of it, and its number of trials.

@@ -114,7 +114,7 @@ impl BestSet {
     /// for a trial that was lost or never run.
     ///
     /// From three cells on, every cell's variance is a mixture of those that all cells together make
-    /// likely; with fewer, variances are [moderated cautiously](super::moderate_cautiously()). A cell
+    /// likely; two cells keep their own. A cell
     /// whose error nothing is known of (a single value, and too few other cells to borrow a spread
     /// from) stays in, and so does a cell with a better mean than a member of ordinary error. Where
     /// nothing varies at all, the best means are the set.

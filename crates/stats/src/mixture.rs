@@ -10,6 +10,8 @@
 //! As *vash* of Lu and Stephens (2016, <https://doi.org/10.1093/bioinformatics/btw483>), whose
 //! prior is a mixture too.
 
+use std::collections::BTreeMap;
+
 use super::bootstrap::resample;
 use super::distributions::{normal_quantile, normal_sf};
 use super::moderated::{Variance, offset_from_zero, raise_to_floor};
@@ -103,7 +105,7 @@ impl VarianceMixture {
 
     /// Returns the expected variance of a cell.
     pub(super) fn mean(&self, cell: usize) -> f64 {
-        self.cells[cell].iter().map(|(variance, weight)| variance * weight).sum()
+        expected(&self.cells[cell])
     }
 
     /// Returns the expected squared error of a contrast.
@@ -138,11 +140,9 @@ impl VarianceMixture {
         let looked_at: Vec<usize> =
             of.cells.into_iter().chain(others.into_iter().step_by(stride)).collect();
         let freedom = |cell: &usize| self.own[*cell].degrees_of_freedom;
-        let mut ratios: Vec<(f64, [f64; RATIOS])> = Vec::new();
+        let mut ratios = BTreeMap::new();
         for freedom in looked_at.iter().map(freedom) {
-            if !ratios.iter().any(|(known, _)| known.to_bits() == freedom.to_bits()) {
-                ratios.push((freedom, ratios_of_variance(freedom)));
-            }
+            ratios.entry(freedom.to_bits()).or_insert_with(|| ratios_of_variance(freedom));
         }
         let cases = resample(CASES, 0, |draws| {
             let truths: Vec<f64> = looked_at
@@ -151,11 +151,8 @@ impl VarianceMixture {
                 .collect();
             let seen = |(cell, truth): (&usize, &f64)| {
                 let degrees_of_freedom = freedom(cell);
-                let (_, ratios) = ratios
-                    .iter()
-                    .find(|(known, _)| known.to_bits() == degrees_of_freedom.to_bits())
-                    .expect("one for each");
-                Variance { variance: truth * ratios[draws.index(RATIOS)], degrees_of_freedom }
+                let ratio = ratios[&degrees_of_freedom.to_bits()][draws.index(RATIOS)];
+                Variance { variance: truth * ratio, degrees_of_freedom }
             };
             let seen: Vec<Variance> = looked_at.iter().zip(&truths).map(seen).collect();
             let again = Contrast { cells: [0, 1], ..of };
@@ -195,9 +192,7 @@ impl Contrast {
     }
 
     fn gap(&self, cells: [&[(f64, f64)]; 2], level: f64, tolerance: f64) -> f64 {
-        let mean =
-            |cell: &[(f64, f64)]| cell.iter().map(|(variance, weight)| variance * weight).sum();
-        let usual = -normal_quantile(level) * self.squared_error(cells.map(mean)).sqrt();
+        let usual = -normal_quantile(level) * self.squared_error(cells.map(expected)).sqrt();
         let (mut low, mut high) = (0.0, usual);
         while self.tail(cells, high) > level {
             (low, high) = (high, 2.0 * high);
@@ -230,6 +225,10 @@ pub(super) fn ratios_of_variance(degrees_of_freedom: f64) -> [f64; RATIOS] {
         chi_squared_quantile(p, degrees_of_freedom) / degrees_of_freedom
     };
     if degrees_of_freedom > 0.0 { std::array::from_fn(ratio) } else { [1.0; RATIOS] }
+}
+
+fn expected(weighted: &[(f64, f64)]) -> f64 {
+    weighted.iter().map(|(variance, weight)| variance * weight).sum()
 }
 
 /// Returns the value at a place from 0 to 1 along the cumulated weights.

@@ -48,13 +48,13 @@ fn decode_any(bytes: &[u8], limits: &LimitSettings) -> Result<Decoded, Undecodab
     let cursor = || Cursor::new(bytes);
     // Text and colour profiles beside the pixels are not worth more.
     let most_bytes = limits.image_megapixels.saturating_mul(8_000_000).saturating_add(1 << 20);
+    let mut of_file = Limits::no_limits();
+    of_file.max_alloc = Some(most_bytes);
     match Format::of(bytes) {
         None => Err(Undecodable::bad(name_of_unread(bytes), READ)),
         Some(Format::Jpeg) => jpeg(bytes, limits),
         Some(Format::Tiff) => tiff::decode(bytes, limits),
         Some(Format::Png) => {
-            let mut of_file = Limits::no_limits();
-            of_file.max_alloc = Some(most_bytes);
             let decoder = PngDecoder::with_limits(cursor(), of_file)?;
             let is_animated = decoder.is_apng()?;
             decode_by(decoder, is_animated, limits)
@@ -68,9 +68,7 @@ fn decode_any(bytes: &[u8], limits: &LimitSettings) -> Result<Decoded, Undecodab
             // A frame may be larger than the picture that it is a part of.
             let open = || {
                 let mut decoder = GifDecoder::new(cursor())?;
-                let mut of_file = Limits::no_limits();
-                of_file.max_alloc = Some(most_bytes);
-                decoder.set_limits(of_file)?;
+                decoder.set_limits(of_file.clone())?;
                 Ok::<_, ImageError>(decoder)
             };
             let decoder = open()?;

@@ -5,7 +5,7 @@ use crate::distributions::{noncentral_t_cdf, normal_sf};
 use crate::dunnett::SharedError;
 use crate::mixture::{Contrast, VarianceMixture, ratios_of_variance};
 use crate::moderated::Variance;
-use crate::power::{Sides, noncentrality_for};
+use crate::power::{Sides, noncentrality_for, smallest_detectable};
 use crate::roots::crossing;
 
 /// Cells whose variances are looked at together when planning; more add nothing.
@@ -40,7 +40,8 @@ impl BestSet {
         others.sort_by(|a, b| a.0.total_cmp(&b.0));
         let at = |index: usize| self.detectable_in(others.get(index)?.1, power);
         let last = others.len().checked_sub(1)?;
-        let (usual, noisiest) = (at(last / 2)?, at(last)?);
+        let usual = at(last / 2)?;
+        let noisiest = if last > 0 { at(last)? } else { usual };
         Some(Detectable { usual, noisiest: noisiest.max(usual) })
     }
 
@@ -85,15 +86,14 @@ fn noncentrality_where_sd_is_seen(critical: f64, freedom: f64, power: f64) -> Op
 
 /// Plans a comparison with the best: returns the smallest true distance at which a cell is left out
 /// of the set with probability `power`, for `cells` cells of `n` values each with standard deviation
-/// `sd`, which with fewer than three cells is known on so many degrees of freedom (more cells have
-/// variances of their own).
+/// `sd`. Two cells estimate it together, three and more have variances of their own.
 ///
 /// Nothing for fewer than two cells or values, or probabilities that make no sense.
 ///
 /// ```
 /// // scipy.stats.nct and optimize.brentq with c = scipy.stats.t.isf(0.05, 8): d with
 /// // nct.sf(c, 8, d) = 0.8, times sqrt(2 / 5)
-/// let found = gridbench_stats::detectable_from_best(1.0, 5, 2, 8.0, 0.05, 0.8).unwrap();
+/// let found = gridbench_stats::detectable_from_best(1.0, 5, 2, 0.05, 0.8).unwrap();
 /// assert!((found - 1.724_607_3).abs() < 1e-4);
 /// ```
 #[must_use]
@@ -101,42 +101,35 @@ pub fn detectable_from_best(
     sd: f64,
     n: usize,
     cells: usize,
-    degrees_of_freedom: f64,
     alpha: f64,
     power: f64,
 ) -> Option<f64> {
-    let sound = n > 1 && cells > 1 && sd >= 0.0 && degrees_of_freedom > 0.0;
+    let sound = n > 1 && cells > 1 && sd >= 0.0;
     if !(sound && alpha < power && power < 1.0) {
         return None;
     }
     let own = Variance { variance: sd * sd, degrees_of_freedom: (n - 1) as f64 };
-    if let Some(mixture) = VarianceMixture::of(&vec![own; cells.min(MAX_CELLS)], 0.0) {
-        let score =
-            SharedError::balanced(cells - 1, f64::INFINITY).critical_value(alpha, Sides::One)?;
-        let contrast = Contrast { cells: [0, 1], counts: [n as f64; 2], extra: 0.0 };
-        let chances = (normal_sf(score), power);
-        return Some(mixture.detectable(contrast, Some(sd * sd), chances));
-    }
-    let critical =
-        SharedError::balanced(cells - 1, degrees_of_freedom).critical_value(alpha, Sides::One)?;
-    let distance = noncentrality_for(critical, degrees_of_freedom, power)?;
-    Some(distance * sd * (2.0 / n as f64).sqrt())
+    let Some(mixture) = VarianceMixture::of(&vec![own; cells.min(MAX_CELLS)], 0.0) else {
+        return smallest_detectable(sd, n, alpha, power, Sides::One);
+    };
+    let score =
+        SharedError::balanced(cells - 1, f64::INFINITY).critical_value(alpha, Sides::One)?;
+    let contrast = Contrast { cells: [0, 1], counts: [n as f64; 2], extra: 0.0 };
+    Some(mixture.detectable(contrast, Some(sd * sd), (normal_sf(score), power)))
 }
 
 /// Returns the fewest repeats, at least 2 and at most `most`, at which
-/// [`detectable_from_best`] is at most `difference`; `degrees_of_freedom` are those at so many
-/// repeats.
+/// [`detectable_from_best`] is at most `difference`.
 #[must_use]
 pub fn repeats_to_leave_best(
     sd: f64,
     difference: f64,
     cells: usize,
-    degrees_of_freedom: impl Fn(usize) -> f64,
     (alpha, power): (f64, f64),
     most: usize,
 ) -> Option<usize> {
     let reaches = |n: usize| {
-        detectable_from_best(sd, n, cells, degrees_of_freedom(n), alpha, power)
+        detectable_from_best(sd, n, cells, alpha, power)
             .is_some_and(|detectable| detectable <= difference)
     };
     let (mut low, mut high) = (1, 2);

@@ -166,9 +166,9 @@ fn the_best_cell_is_kept_however_many_are_equal_to_it() {
 
 #[test]
 fn a_cell_worse_by_the_detectable_difference_is_left_out_as_often_as_said() {
-    // 30 cells of 5: one is better by what 80 % power promises, known on 30 · 4 degrees of freedom.
+    // 30 cells of 5: one is better by what 80 % power promises.
     let (cells, n, power) = (30, 5, 0.8);
-    let distance = detectable_from_best(1.0, n, cells, 120.0, 0.05, power).unwrap();
+    let distance = detectable_from_best(1.0, n, cells, 0.05, power).unwrap();
     let rounds = 400;
     let left_out = (0..rounds).filter(|&round| {
         let mut draws = Draws::keyed(78, round);
@@ -186,15 +186,14 @@ fn a_cell_worse_by_the_detectable_difference_is_left_out_as_often_as_said() {
 
 #[test]
 fn repeats_to_leave_the_best_are_the_fewest_that_suffice() {
-    let freedom = |n: usize| (90 * (n - 1)) as f64;
-    let detectable = |n: usize| detectable_from_best(1.0, n, 90, freedom(n), 0.05, 0.8).unwrap();
+    let detectable = |n: usize| detectable_from_best(1.0, n, 90, 0.05, 0.8).unwrap();
     let goal = 0.5 * detectable(5);
-    let n = repeats_to_leave_best(1.0, goal, 90, freedom, (0.05, 0.8), 1_000).unwrap();
+    let n = repeats_to_leave_best(1.0, goal, 90, (0.05, 0.8), 1_000).unwrap();
     assert!(detectable(n) <= goal && detectable(n - 1) > goal, "{n}");
-    assert_eq!(repeats_to_leave_best(1.0, 1e-3, 90, freedom, (0.05, 0.8), 1_000), None);
-    assert_eq!(detectable_from_best(1.0, 1, 90, 5.0, 0.05, 0.8), None);
-    assert_eq!(detectable_from_best(1.0, 5, 1, 5.0, 0.05, 0.8), None);
-    assert_eq!(detectable_from_best(1.0, 5, 9, 5.0, 0.8, 0.05), None);
+    assert_eq!(repeats_to_leave_best(1.0, 1e-3, 90, (0.05, 0.8), 1_000), None);
+    assert_eq!(detectable_from_best(1.0, 1, 90, 0.05, 0.8), None);
+    assert_eq!(detectable_from_best(1.0, 5, 1, 0.05, 0.8), None);
+    assert_eq!(detectable_from_best(1.0, 5, 9, 0.8, 0.05), None);
 }
 
 #[test]
@@ -205,7 +204,7 @@ fn what_a_repetition_detects_takes_in_that_the_spread_is_only_estimated() {
             (0..5).map(|_| (0..n).map(|_| Some(draws.normal())).collect()).collect();
         let found = BestSet::of(&rows(&cells), &question(ErrorModel::Independent));
         let found = found.detectable(0.9).unwrap();
-        let known = detectable_from_best(1.0, n, 5, (5 * (n - 1)) as f64, 0.05, 0.9).unwrap();
+        let known = detectable_from_best(1.0, n, 5, 0.05, 0.9).unwrap();
         let ratio = found.usual / known;
         assert!((at_least..at_most).contains(&ratio), "{n}: {ratio}");
         assert!(found.noisiest >= found.usual);
