@@ -5,19 +5,18 @@
 //! it leaves, or stays with a chance that makes about as many watchers as are wanted of those whose
 //! batches are still in flight. A watcher takes over what its claimant does not go on with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Claimed, Patience, Step};
 use super::folder::{Clock, Folder};
+use super::following::Following;
 use super::lanes::Lanes;
 use super::listing::Listing;
 use super::random::{Random, common_divisor};
 use crate::store::StoreError;
 
-/// Most batches in flight that a watcher follows.
-const MAX_FOLLOWED: usize = 64;
 /// Time between two looks of a watcher, per operation of a look: all watchers together leave the folder
 /// to those who work.
 const PAUSE_PER_OPERATION: Duration = Duration::from_millis(500);
@@ -39,8 +38,11 @@ enum State {
     ListOwn {
         lane: u32,
     },
+    /// Hears which lanes others have seen complete, then looks at the rest.
+    HearComplete,
     Search(Sweep),
-    Claim(Claimed),
+    /// Takes a batch; so many directly before it were free, too.
+    Claim(Claimed, u32),
     Judge {
         looked: u32,
     },
@@ -56,19 +58,8 @@ struct Sweep {
     /// Lanes listed.
     looked: u32,
     width: u32,
-    /// A lane to begin with: the last one that had something.
-    prefer: Option<u32>,
     /// Batches of others in flight.
     in_flight: u32,
-}
-
-/// What is known of a batch that another process has claimed.
-#[derive(Default)]
-struct Followed {
-    journal: Option<String>,
-    length: Option<u64>,
-    /// When its length was first seen; absent before the first look.
-    since: Option<Duration>,
 }
 
 /// The claims of one worker in one round.
@@ -87,9 +78,9 @@ pub(crate) struct Claims {
     holding: BTreeSet<Claimed>,
     complete: Vec<bool>,
     incomplete: u32,
-    followed: BTreeMap<Claimed, Followed>,
+    followed: Following,
+    /// Whether it watches those who still work; unknown before the first look that found nothing.
     stays: Option<bool>,
-    prefer: Option<u32>,
 }
 
 impl Claims {
@@ -117,9 +108,8 @@ impl Claims {
             holding: BTreeSet::new(),
             complete,
             incomplete: count,
-            followed: BTreeMap::new(),
+            followed: Following::default(),
             stays: None,
-            prefer: None,
             lanes,
         }
     }
@@ -145,8 +135,9 @@ impl Claims {
         match std::mem::replace(&mut self.state, State::Close) {
             State::Own { lane, next, lost } => self.own(folder, lane, next, lost),
             State::ListOwn { lane } => self.list_own(folder, lane),
+            State::HearComplete => self.hear_complete(folder),
             State::Search(sweep) => self.search(folder, sweep),
-            State::Claim(claimed) => self.steal(folder, claimed),
+            State::Claim(claimed, before) => self.steal(folder, claimed, before),
             State::Judge { looked } => self.judge(folder, clock, looked),
             State::Close => self.close(folder, clock),
         }
@@ -159,7 +150,14 @@ impl Claims {
     pub(crate) fn done(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<(), StoreError> {
         self.holding.remove(&claimed);
         let path = format!("{}/{}.done", self.lane_folder(claimed.lane), claimed.batch);
-        folder.create(&path, self.journal.as_bytes()).map(drop)
+        folder.create(&path, self.journal.as_bytes())?;
+        if self.may_complete(claimed) {
+            self.list(folder, claimed.lane)?;
+            if self.complete[claimed.lane as usize] {
+                self.tell_complete(folder, claimed.lane)?;
+            }
+        }
+        Ok(())
     }
 
     /// Says that this process does not go on with a batch.
@@ -192,6 +190,18 @@ impl Claims {
         Ok(journals)
     }
 
+    /// Says whether a lane may be complete now that this batch of it is done.
+    fn may_complete(&self, claimed: Claimed) -> bool {
+        let Claimed { lane, .. } = claimed;
+        let has_more = match self.state {
+            State::Own { lane: own, next, .. } => own == lane && next < self.lanes.batches(lane),
+            State::Claim(next, _) => next.lane == lane,
+            _ => false,
+        };
+        let is_lane = lane < self.lanes.count();
+        is_lane && !has_more && self.holding.iter().all(|held| held.lane != lane)
+    }
+
     fn own(
         &mut self,
         folder: &dyn Folder,
@@ -220,7 +230,7 @@ impl Claims {
         let listing = self.list(folder, lane)?;
         self.state = match (listing.first_free(), listing.last_open(lane)) {
             (Some(next), _) => State::Own { lane, next, lost: 0 },
-            (None, Some(claimed)) => State::Claim(claimed),
+            (None, Some(claimed)) => State::Claim(claimed, 0),
             (None, None) => self.sweep(self.patience.look),
         };
         Ok(Step::Again)
@@ -234,8 +244,7 @@ impl Claims {
         while common_divisor(stride, count) != 1 {
             stride += 1;
         }
-        let prefer = self.prefer.take();
-        State::Search(Sweep { start, stride, passed: 0, looked: 0, width, prefer, in_flight: 0 })
+        State::Search(Sweep { start, stride, passed: 0, looked: 0, width, in_flight: 0 })
     }
 
     /// Looks at one lane.
@@ -252,17 +261,13 @@ impl Claims {
             return Ok(Step::Again);
         }
         if let Some(claimed) = listing.last_open(lane) {
-            self.state = State::Claim(claimed);
+            self.state = State::Claim(claimed, listing.free_before(claimed.batch));
             return Ok(Step::Again);
         }
-        let in_flight: Vec<Claimed> = listing.in_flight(lane).collect();
-        self.followed.retain(|known, _| known.lane != lane || in_flight.contains(known));
-        for claimed in in_flight.into_iter().filter(|known| !self.holding.contains(known)) {
-            sweep.in_flight += 1;
-            if self.followed.len() < MAX_FOLLOWED {
-                self.followed.entry(claimed).or_default();
-            }
-        }
+        let of_others = listing.in_flight(lane).filter(|known| !self.holding.contains(known));
+        let of_others: Vec<Claimed> = of_others.collect();
+        sweep.in_flight += of_others.len() as u32;
+        self.followed.only(lane, &of_others);
         if sweep.looked >= sweep.width && sweep.passed < count {
             return Ok(self.after(&sweep));
         }
@@ -271,9 +276,6 @@ impl Claims {
     }
 
     fn next_lane(&mut self, sweep: &mut Sweep) -> Option<u32> {
-        if let Some(lane) = sweep.prefer.take() {
-            return Some(lane);
-        }
         let count = self.lanes.count();
         while sweep.passed < count {
             let along = u64::from(sweep.passed) * u64::from(sweep.stride);
@@ -320,16 +322,24 @@ impl Claims {
         }
     }
 
-    fn steal(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<Step, StoreError> {
-        let is_ours = self.claim(folder, claimed)?;
-        // Where something was, there may be more.
-        self.prefer = is_ours.then_some(claimed.lane);
-        self.state = self.sweep(self.patience.look);
-        if is_ours {
-            self.stays = None;
-            return Ok(Step::Train(claimed));
+    fn steal(
+        &mut self,
+        folder: &dyn Folder,
+        claimed: Claimed,
+        before: u32,
+    ) -> Result<Step, StoreError> {
+        if !self.claim(folder, claimed)? {
+            self.state = self.sweep(self.patience.look);
+            return Ok(Step::Again);
         }
-        Ok(Step::Again)
+        // What was free before it may be so still.
+        self.state = match before.checked_sub(1) {
+            Some(rest) => {
+                State::Claim(Claimed { batch: claimed.batch - 1, attempt: 1, ..claimed }, rest)
+            }
+            None => self.sweep(self.patience.look),
+        };
+        Ok(Step::Train(claimed))
     }
 
     /// Takes over what has not grown for the time of the lease, or waits.
@@ -343,13 +353,13 @@ impl Claims {
             // Its claimant may have ended in order since its lane was looked at.
             let listing = self.list(folder, claimed.lane)?;
             self.state = if listing.in_flight(claimed.lane).any(|known| known == claimed) {
-                State::Claim(Claimed { attempt: claimed.attempt + 1, ..claimed })
+                State::Claim(Claimed { attempt: claimed.attempt + 1, ..claimed }, 0)
             } else {
                 State::Judge { looked }
             };
             return Ok(Step::Again);
         }
-        self.state = self.sweep(self.patience.sweep);
+        self.state = State::HearComplete;
         Ok(Step::Wait(self.pause(looked)))
     }
 
@@ -359,39 +369,11 @@ impl Claims {
         folder: &dyn Folder,
         clock: &dyn Clock,
     ) -> Result<Option<Claimed>, StoreError> {
-        let keys: Vec<Claimed> = self.followed.keys().copied().collect();
-        let mut lengths: BTreeMap<String, Option<u64>> = BTreeMap::new();
-        for claimed in keys {
-            let known = self.followed.get(&claimed).and_then(|known| known.journal.clone());
-            let journal = match known {
-                Some(journal) => Some(journal),
-                None => self.claimant(folder, claimed)?,
-            };
-            let length = match &journal {
-                Some(journal) => {
-                    if let Some(length) = lengths.get(journal) {
-                        *length
-                    } else {
-                        let length = folder.length(&format!("journal/{journal}.jsonl"))?;
-                        lengths.insert(journal.clone(), length);
-                        length
-                    }
-                }
-                None => None,
-            };
-            let now = clock.now();
-            let Some(followed) = self.followed.get_mut(&claimed) else { continue };
-            followed.journal = journal;
-            match followed.since.filter(|_| followed.length == length) {
-                None => (followed.length, followed.since) = (length, Some(now)),
-                Some(since) if now.saturating_sub(since) >= self.patience.lease => {
-                    self.followed.remove(&claimed);
-                    return Ok(Some(claimed));
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(None)
+        let mut followed = std::mem::take(&mut self.followed);
+        let lease = self.patience.lease;
+        let stale = followed.stale(folder, clock, lease, |claimed| self.claimant(folder, claimed));
+        self.followed = followed;
+        stale
     }
 
     fn close(&mut self, folder: &dyn Folder, clock: &dyn Clock) -> Result<Step, StoreError> {
@@ -407,8 +389,7 @@ impl Claims {
             // Another writes the tables: who has been watching watches that, too.
             (None, Some(_)) if self.stays != Some(true) => None,
             (None, Some(key)) => {
-                self.followed.retain(|known, _| *known == key);
-                self.followed.entry(key).or_default();
+                self.followed.only_this(key);
                 match self.stale(folder, clock)? {
                     Some(stale) => Some(Claimed { attempt: stale.attempt + 1, ..stale }),
                     None => return Ok(Step::Wait(self.pause(1))),
@@ -456,16 +437,37 @@ impl Claims {
         let is_closing = lane == self.lanes.count();
         let batches = if is_closing { 1 } else { self.lanes.batches(lane) };
         let listing = Listing::of(&folder.list(&self.lane_folder(lane))?, batches);
-        if !is_closing && listing.done.iter().all(|done| *done) {
-            self.set_complete(lane);
+        if !is_closing && listing.done.iter().all(|done| *done) && self.set_complete(lane) {
+            // Those who only pass by would all say it.
+            if self.stays == Some(true) {
+                self.tell_complete(folder, lane)?;
+            }
         }
         Ok(listing)
     }
 
-    fn set_complete(&mut self, lane: u32) {
-        if !std::mem::replace(&mut self.complete[lane as usize], true) {
-            self.incomplete -= 1;
+    /// Tells the watchers that nobody has to look at a lane again.
+    fn tell_complete(&self, folder: &dyn Folder, lane: u32) -> Result<(), StoreError> {
+        folder.create(&format!("{}/complete/{lane}", self.folder), &[]).map(drop)
+    }
+
+    /// Hears which lanes others have seen complete.
+    fn hear_complete(&mut self, folder: &dyn Folder) -> Result<Step, StoreError> {
+        for name in folder.list(&format!("{}/complete", self.folder))? {
+            if let Some(lane) = name.parse().ok().filter(|lane| *lane < self.lanes.count()) {
+                self.set_complete(lane);
+                self.followed.only(lane, &[]);
+            }
         }
+        self.state = self.sweep(self.patience.sweep);
+        Ok(Step::Again)
+    }
+
+    /// Notes that all of a lane is done; says whether that is news.
+    fn set_complete(&mut self, lane: u32) -> bool {
+        let is_news = !std::mem::replace(&mut self.complete[lane as usize], true);
+        self.incomplete -= u32::from(is_news);
+        is_news
     }
 
     fn lane_folder(&self, lane: u32) -> String {

@@ -13,9 +13,11 @@
 //!
 //! ```text
 //! work/0001.json        a round: what is outstanding, in how many lanes
+//! work/0001/open/1      who looks for what is left, and publishes the round
 //! work/0001/12/7.1      batch 7 of lane 12 is claimed, attempt 1; content: the claimant's journal
 //! work/0001/12/7.1.left its claimant left it
 //! work/0001/12/7.done   all of it is in journals
+//! work/0001/complete/12 all of lane 12 is done: nobody has to look at it again
 //! work/0001/close/0.1   the tables of the round are being written
 //! work/0001/who/NAME.1  first process with this name at the engine; content: its journal
 //! ```
@@ -26,9 +28,11 @@
 mod batch;
 mod claims;
 mod folder;
+mod following;
 mod identity;
 mod lanes;
 mod listing;
+mod opening;
 mod random;
 mod round;
 pub mod simulation;
@@ -42,5 +46,6 @@ pub(crate) use folder::{Clock, Folder};
 pub(crate) use identity::Identity;
 pub(crate) use lanes::Lanes;
 pub use lanes::Rule;
+pub(crate) use opening::{Opening, Turn};
 pub(crate) use round::{Again, Round};
 pub(crate) use work::{Deadline, Who, Work};

@@ -16,6 +16,8 @@ use crate::store::StoreError;
 
 /// Time between two signs of life in a journal.
 const BEAT: f64 = 60.0;
+/// Names that one operation lists.
+const NAMES_PER_OPERATION: usize = 256;
 
 /// What is simulated. Times are in seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,8 +179,9 @@ impl Folder for Made {
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
-        self.serve(1.0);
-        Ok(self.names.borrow().get(path).cloned().unwrap_or_default())
+        let names = self.names.borrow().get(path).cloned().unwrap_or_default();
+        self.serve(1.0 + (names.len() / NAMES_PER_OPERATION) as f64);
+        Ok(names)
     }
 
     fn length(&self, path: &str) -> Result<Option<u64>, StoreError> {
@@ -443,7 +446,8 @@ mod tests {
     fn workers_die_and_everything_is_done_near_the_ideal() {
         let outcome = simulate(&small());
         assert_eq!(outcome.undone, 0, "{outcome:?}");
-        assert!(outcome.closed >= outcome.makespan, "{outcome:?}");
+        let until_closed = outcome.closed - outcome.makespan;
+        assert!((0.0..120.0).contains(&until_closed), "{outcome:?}");
         assert!(outcome.ratio() < 1.1, "{outcome:?}");
         assert!(outcome.operations / 10_000.0 < 4.0, "{outcome:?}");
         assert!(outcome.taken_over > 0, "{outcome:?}");
@@ -451,10 +455,13 @@ mod tests {
 
     #[test]
     fn what_nobody_starts_again_is_taken_over_when_its_journal_stands_still() {
-        let scenario = Scenario { restarted: 0.0, dying: 0.2, ..small() };
-        let outcome = simulate(&scenario);
-        assert_eq!(outcome.undone, 0, "{outcome:?}");
-        assert!(outcome.closed > 0.0, "{outcome:?}");
+        for seed in 1..=8 {
+            let dead = Scenario { restarted: 0.0, dying: 0.2, seed, ..small() };
+            let scenario = Scenario { workers: 400, members: 40_000, ..dead };
+            let outcome = simulate(&scenario);
+            assert_eq!(outcome.undone, 0, "{outcome:?}");
+            assert!(outcome.closed > 0.0, "{outcome:?}");
+        }
     }
 
     #[test]

@@ -134,6 +134,11 @@ pub enum Notice {
         /// The folder.
         folder: PathBuf,
     },
+    /// Another process looks for what is left to train in a shared folder, and has not said yet.
+    RoundAwaited {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Nothing is left to train in a shared folder.
     NothingLeft {
         /// The folder.
@@ -188,6 +193,11 @@ impl Notice {
             Self::Closed { completed, trials, folder } => write!(
                 f,
                 "{completed} of {trials} trials completed; tables and report in `{}`",
+                folder.display()
+            ),
+            Self::RoundAwaited { folder } => write!(
+                f,
+                "waiting for another worker, which looks for what is left to train in `{}`",
                 folder.display()
             ),
             Self::NothingLeft { folder } => {
@@ -303,6 +313,7 @@ impl fmt::Display for Notice {
             Self::Round { .. }
             | Self::Handed { .. }
             | Self::Closed { .. }
+            | Self::RoundAwaited { .. }
             | Self::NothingLeft { .. }
             | Self::MixedPaths { .. } => self.of_rounds(f),
             Self::PredictionsLeftOut(error) => write!(f, "warning: {error}"),

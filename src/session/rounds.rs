@@ -1,13 +1,13 @@
 //! One of several processes that train an experiment together: round after round, until nothing is left.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::closing::{Closed, close};
 use super::site::{Site, Working, options};
 use super::train::refuse_unscorable;
 use super::{Error, Notice, Session, derived, doctor, programs, refuse_absent, siblings};
 use super::{Images, manifest_in};
-use crate::cluster::{Again, Patience, Round, Work};
+use crate::cluster::{Again, Opening, Patience, Round, Turn, Work};
 use crate::engine::{ENGINE_REVISION, Engine};
 use crate::plan::Plan;
 use crate::record::Outcome;
@@ -18,8 +18,6 @@ use crate::store::{SharedFolder, Store};
 
 /// Rounds in a row that may end without a member less to train.
 const MAX_ROUNDS_WITHOUT_PROGRESS: u32 = 3;
-/// How long a round that another publishes is waited for: caches of directories last a minute.
-const PUBLISHING: Duration = Duration::from_secs(90);
 /// How often a member in training saves its state: thousands of workers share one file server.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
 /// How often the journal is flushed, besides at the end of every batch.
@@ -210,33 +208,60 @@ fn current(
     let is_ours = |round: &Round| -> Result<bool, Error> {
         Ok(round.plan == digest && !round.is_closed(&shared).map_err(cannot)?)
     };
-    let (last, number) = Round::last(&shared).map_err(cannot)?;
-    if let Some(round) = last
-        && is_ours(&round)?
-    {
-        let store = Store::join(site.folder, &site.draft).map_err(cannot)?;
-        return Ok(Some((round, store)));
-    }
-    let mut store = Store::open_shared(site.folder, site.draft.clone()).map_err(cannot)?;
-    siblings::take_over(&mut store, site.plan, images, site.engine, site.folder)?;
-    let (members, trials) = members_to_train(site.plan, &mut store, &options(site))
-        .map_err(|error| Error::of_run(&error))?;
-    if members.is_empty() && trials == 0 {
-        return Ok(None);
-    }
-    let round = opened(site, images, &store, &members, (number, lanes))?;
-    if round.publish(&shared).map_err(cannot)? {
-        return Ok(Some((round, store)));
-    }
-    // Another was quicker: its round may take a moment to be seen here.
-    let until = Instant::now() + PUBLISHING;
-    while Instant::now() < until && !site.working.training.stop.is_requested() {
-        if let Some(round) = Round::read(&shared, number).map_err(cannot)? {
-            return Ok(is_ours(&round)?.then_some((round, store)));
+    let stop = site.working.training.stop;
+    let waits = || site.listener.tell(&Notice::RoundAwaited { folder: site.folder.to_owned() });
+    loop {
+        let (last, number) = Round::last(&shared).map_err(cannot)?;
+        if let Some(round) = last
+            && is_ours(&round)?
+        {
+            let store = Store::join(site.folder, &site.draft).map_err(cannot)?;
+            return Ok(Some((round, store)));
         }
-        std::thread::sleep(Duration::from_millis(500));
+        let mut store = Store::open_shared(site.folder, site.draft.clone()).map_err(cannot)?;
+        let Some(members) = left(site, &mut store)? else { return Ok(None) };
+        let turn = Opening::turn(&shared, number, &|| stop.is_requested(), &waits);
+        match turn.map_err(cannot)? {
+            Turn::Stopped => return Ok(None),
+            Turn::Opened(round) if is_ours(&round)? => return Ok(Some((*round, store))),
+            Turn::Over | Turn::Opened(_) => {}
+            Turn::Ours(opening) => {
+                let round = open(site, images, &mut store, members, (number, lanes));
+                if let Ok(Some(round)) = &round
+                    && round.publish(&shared).map_err(cannot)?
+                {
+                    return Ok(Some((round.clone(), store)));
+                }
+                opening.leave(&shared).map_err(cannot)?;
+                if round?.is_none() {
+                    return Ok(None);
+                }
+            }
+        }
     }
-    Ok(None)
+}
+
+/// Describes the next round, once what other folders hold is taken over; `members` are left before
+/// that. Nothing where nothing is left after it.
+fn open(
+    site: &Site<'_>,
+    images: &mut Images,
+    store: &mut Store,
+    mut members: Vec<usize>,
+    (number, lanes): (u32, u32),
+) -> Result<Option<Round>, Error> {
+    if siblings::take_over(store, site.plan, images, site.engine, site.folder)? > 0 {
+        let Some(still) = left(site, store)? else { return Ok(None) };
+        members = still;
+    }
+    opened(site, images, store, &members, (number, lanes)).map(Some)
+}
+
+/// Returns the members that are to be trained; nothing where no trial is to be scored either.
+fn left(site: &Site<'_>, store: &mut Store) -> Result<Option<Vec<usize>>, Error> {
+    let (members, trials) = members_to_train(site.plan, store, &options(site))
+        .map_err(|error| Error::of_run(&error))?;
+    Ok((!members.is_empty() || trials > 0).then_some(members))
 }
 
 /// Describes a round of `members`.

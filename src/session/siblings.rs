@@ -14,26 +14,28 @@ use crate::store::Store;
 ///
 /// Never from another folder of the same experiment: who runs it twice wants it trained twice. And
 /// only what `engine` would give to the bit: members that took the numerical path they would take here.
+/// Returns how many there were.
 pub(super) fn take_over(
     store: &mut Store,
     plan: &Plan,
     images: &mut Images,
     engine: &dyn Engine,
     folder: &Path,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let own = folder.canonicalize().ok();
     let parent = match folder.parent() {
         _ if folder.file_name().is_none() => own.as_deref().and_then(Path::parent),
         Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
         parent => parent,
     };
-    let Some(parent) = parent else { return Ok(()) };
+    let Some(parent) = parent else { return Ok(0) };
     let wanted = |store: &Store| {
         let left = outstanding(plan, &StoreProgress::new(store.view(), false));
         left.members
     };
     // A parent that cannot be listed has no siblings to offer.
-    let Ok(entries) = std::fs::read_dir(parent) else { return Ok(()) };
+    let Ok(entries) = std::fs::read_dir(parent) else { return Ok(0) };
+    let mut taken_over = 0;
     let mut siblings: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     siblings.sort();
     for sibling in siblings {
@@ -71,10 +73,11 @@ pub(super) fn take_over(
             .map_err(|error| Error::of_store("cannot take over finished members", &error))?;
         if !imported.is_empty() {
             let members = imported.len();
+            taken_over += members;
             images.listener.tell(&Notice::TakenOver { members, folder: sibling });
         }
     }
-    Ok(())
+    Ok(taken_over)
 }
 
 /// Returns the numerical path of a completed member in another store. A member that diverged has

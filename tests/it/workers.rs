@@ -230,3 +230,17 @@ fn ensembles_whose_networks_several_workers_train_are_scored_at_the_end() {
     }
     assert_same_tables(&place, "local", "shared");
 }
+
+#[test]
+fn what_stands_beside_the_folder_is_taken_over_once_however_many_begin() {
+    let place = Place::new();
+    place.file("fake.toml", slow(1));
+    place.done(&["run", "fake.toml", "--out", "beside", "--quiet"]);
+    place.file("twin.toml", slow(1).replacen("name = \"", "name = \"twin-", 1));
+    let arguments = ["twin.toml", "--store", "shared", "--lanes", "3"];
+    let workers: Vec<Child> = (0..6).map(|_| start(&place, &arguments, &[])).collect();
+    let said: Vec<String> = workers.into_iter().map(ended).collect();
+    let members = |line: &&String| line.starts_with("{\"member\"");
+    assert_eq!(place.journal_lines("shared").iter().filter(members).count(), 18, "{said:?}");
+    assert_same_tables(&place, "beside", "shared");
+}
