@@ -40,6 +40,9 @@ fn main() {
     let rate = base.operations_per_second * f64::from(base.workers) / 10_000.0;
     let base = Scenario { operations_per_second: rate, ..base };
     show(&format!("{} × {}, {rate} operations/s", base.workers, base.members), base.clone());
+    for seed in [2, 3] {
+        show(&format!("the same with seed {seed}"), Scenario { seed, ..base.clone() });
+    }
     for part in [0.5, 0.3, 0.2, 0.1] {
         let rate = rate * part;
         let scenario = Scenario { operations_per_second: rate, ..base.clone() };
@@ -55,6 +58,7 @@ fn main() {
     );
     show("30 % of the workers 30 minutes late", Scenario { late: 0.3, ..base.clone() });
     show("nobody is started again", Scenario { restarted: 0.0, ..base.clone() });
+    show("the same, 20 % die", Scenario { restarted: 0.0, dying: 0.2, ..base.clone() });
     show("half of the dead are started again", Scenario { restarted: 0.5, ..base.clone() });
     show("seconds of members unknown", Scenario { is_known: false, ..base.clone() });
     show("a fifth of the lanes", Scenario { lanes: base.workers / 5, ..base.clone() });

@@ -1,9 +1,10 @@
-//! Cost of the store: `cargo bench --bench store [FOLDER] [-- run|open]`.
+//! Cost of the store: `cargo bench --bench store [FOLDER] [-- run|open|merge]`.
 //!
 //! `run`: 100,000 empty trials of the fake engine by the program itself: processor time per trial,
-//! then the finished folder run again, reported and asked for its status. `open`: journals of
-//! 1,000,000 trials of five epochs (2.3 GB) are written and opened. Processor times are the ones to
-//! compare; wall times depend on what else the machine does.
+//! then the finished folder run again, reported and asked for its status. `open`: a journal of
+//! 1,000,000 trials of five epochs (2.3 GB) is written and opened; `merge`: the same in 1,000 journals,
+//! as a thousand workers leave them. Processor times are the ones to compare; wall times depend on what
+//! else the machine does.
 #![expect(clippy::print_stdout, reason = "a benchmark reports to the terminal")]
 
 mod process;
@@ -40,21 +41,25 @@ spread = 0.004
 "augment.shear" = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 "#;
 const TRIALS: u32 = 1_000_000;
+const PARTS: [&str; 3] = ["run", "open", "merge"];
 
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
     let asks = |part: &str| {
-        !named.iter().any(|one| ["run", "open"].contains(&one.as_str()))
+        !named.iter().any(|one| PARTS.contains(&one.as_str()))
             || named.iter().any(|one| one == part)
     };
-    let folder = named.iter().find(|one| !["run", "open"].contains(&one.as_str()));
+    let folder = named.iter().find(|one| !PARTS.contains(&one.as_str()));
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.map_or_else(|| temporary.path().to_owned(), PathBuf::from);
     if asks("run") {
         of_the_program(&folder);
     }
     if asks("open") {
-        of_the_reader(&folder);
+        of_the_reader(&folder, 1);
+    }
+    if asks("merge") {
+        of_the_reader(&folder, 1000);
     }
 }
 
@@ -93,19 +98,19 @@ fn of_the_program(folder: &Path) {
     println!("files: {} journals, {} of predictions", count("journal"), count("predictions"));
 }
 
-/// Opens journals of a million trials.
-fn of_the_reader(folder: &Path) {
-    let folder = folder.join("million");
+/// Opens a million trials in so many journals.
+fn of_the_reader(folder: &Path, journals: u32) {
+    let folder = folder.join(format!("million-{journals}"));
     if !folder.join("manifest.json").is_file() {
         let began = Instant::now();
-        fill(&folder);
+        fill_apart(&folder, journals);
         println!("{TRIALS} trials written in {:.1} s", began.elapsed().as_secs_f64());
     }
     let began = Instant::now();
     let before = spent();
     let store = Store::open_reader(&folder).expect("the folder opens");
     println!(
-        "{} members, {} trials opened in {:.2} s, {:.2} s of processor time, {} MB at most",
+        "{} members, {} trials in {journals} journals opened in {:.2} s, {:.2} s of processor time, {} MB at most",
         store.members().len(),
         store.trials().len(),
         began.elapsed().as_secs_f64(),
@@ -114,7 +119,23 @@ fn of_the_reader(folder: &Path) {
     );
 }
 
-fn fill(folder: &Path) {
+/// Writes a journal at a time, each in a folder of its own, and moves it to the others.
+fn fill_apart(folder: &Path, journals: u32) {
+    let each = TRIALS / journals;
+    fill(folder, 0..each);
+    for journal in 1..journals {
+        let apart = tempfile::tempdir_in(folder).expect("a temporary folder");
+        fill(apart.path(), journal * each..(journal + 1) * each);
+        for entry in std::fs::read_dir(apart.path().join("journal")).expect("journals") {
+            let name = entry.expect("an entry").file_name();
+            let to = folder.join("journal").join(format!("{journal}-{}", name.display()));
+            let from = apart.path().join("journal").join(name);
+            std::fs::rename(from, to).expect("a journal moves");
+        }
+    }
+}
+
+fn fill(folder: &Path, indices: std::ops::Range<u32>) {
     let draft = ManifestDraft {
         name: "million".to_owned(),
         typed: String::new(),
@@ -130,7 +151,7 @@ fn fill(folder: &Path) {
     let mut store = Store::open_writer(folder, draft).expect("a folder");
     let (writer, view) = store.parts().expect("it is open for writing");
     let mut last = None;
-    for index in 0..TRIALS {
+    for index in indices {
         let noise = f64::from(index) * 1e-7 / 3.0;
         let id = MemberId::from(digest_of(&index.to_le_bytes()));
         let epochs = (1..=5).map(|epoch| EpochRecord {

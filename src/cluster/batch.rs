@@ -19,7 +19,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { lease: Duration::from_mins(5), watchers: 24, look: 12, sweep: 48 }
+        Self { lease: Duration::from_mins(5), watchers: 16, look: 12, sweep: 48 }
     }
 }
 

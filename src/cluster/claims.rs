@@ -1,9 +1,10 @@
 //! Claims: how one worker finds its next batch.
 //!
 //! A worker takes the lane of its index front to back, alone and without a search. When it is empty, it
-//! looks at some lanes at random and takes the last batch that nobody has claimed. When it finds none,
-//! it leaves, or stays with a chance that makes about as many watchers as are wanted of those whose
-//! batches are still in flight. A watcher takes over what its claimant does not go on with.
+//! looks at some lanes at random and takes the first batch that nobody has claimed: batches shrink along
+//! a lane, so what is left for the end is small. When it finds none, it leaves, or stays with a chance that makes about as many watchers
+//! as are wanted of those whose batches are still in flight. A watcher takes over what its claimant does
+//! not go on with.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,8 +42,7 @@ enum State {
     /// Hears which lanes others have seen complete, then looks at the rest.
     HearComplete,
     Search(Sweep),
-    /// Takes a batch; so many directly before it were free, too.
-    Claim(Claimed, u32),
+    Claim(Claimed),
     Judge {
         looked: u32,
     },
@@ -137,7 +137,7 @@ impl Claims {
             State::ListOwn { lane } => self.list_own(folder, lane),
             State::HearComplete => self.hear_complete(folder),
             State::Search(sweep) => self.search(folder, sweep),
-            State::Claim(claimed, before) => self.steal(folder, claimed, before),
+            State::Claim(claimed) => self.steal(folder, claimed),
             State::Judge { looked } => self.judge(folder, clock, looked),
             State::Close => self.close(folder, clock),
         }
@@ -195,7 +195,6 @@ impl Claims {
         let Claimed { lane, .. } = claimed;
         let has_more = match self.state {
             State::Own { lane: own, next, .. } => own == lane && next < self.lanes.batches(lane),
-            State::Claim(next, _) => next.lane == lane,
             _ => false,
         };
         let is_lane = lane < self.lanes.count();
@@ -230,7 +229,7 @@ impl Claims {
         let listing = self.list(folder, lane)?;
         self.state = match (listing.first_free(), listing.last_open(lane)) {
             (Some(next), _) => State::Own { lane, next, lost: 0 },
-            (None, Some(claimed)) => State::Claim(claimed, 0),
+            (None, Some(claimed)) => State::Claim(claimed),
             (None, None) => self.sweep(self.patience.look),
         };
         Ok(Step::Again)
@@ -260,8 +259,8 @@ impl Claims {
             self.state = State::Own { lane, next: 0, lost: 0 };
             return Ok(Step::Again);
         }
-        if let Some(claimed) = listing.last_open(lane) {
-            self.state = State::Claim(claimed, listing.free_before(claimed.batch));
+        if let Some(claimed) = listing.open(lane) {
+            self.state = State::Claim(claimed);
             return Ok(Step::Again);
         }
         let of_others = listing.in_flight(lane).filter(|known| !self.holding.contains(known));
@@ -322,24 +321,10 @@ impl Claims {
         }
     }
 
-    fn steal(
-        &mut self,
-        folder: &dyn Folder,
-        claimed: Claimed,
-        before: u32,
-    ) -> Result<Step, StoreError> {
-        if !self.claim(folder, claimed)? {
-            self.state = self.sweep(self.patience.look);
-            return Ok(Step::Again);
-        }
-        // What was free before it may be so still.
-        self.state = match before.checked_sub(1) {
-            Some(rest) => {
-                State::Claim(Claimed { batch: claimed.batch - 1, attempt: 1, ..claimed }, rest)
-            }
-            None => self.sweep(self.patience.look),
-        };
-        Ok(Step::Train(claimed))
+    fn steal(&mut self, folder: &dyn Folder, claimed: Claimed) -> Result<Step, StoreError> {
+        let is_ours = self.claim(folder, claimed)?;
+        self.state = self.sweep(self.patience.look);
+        Ok(if is_ours { Step::Train(claimed) } else { Step::Again })
     }
 
     /// Takes over what has not grown for the time of the lease, or waits.
@@ -353,7 +338,7 @@ impl Claims {
             // Its claimant may have ended in order since its lane was looked at.
             let listing = self.list(folder, claimed.lane)?;
             self.state = if listing.in_flight(claimed.lane).any(|known| known == claimed) {
-                State::Claim(Claimed { attempt: claimed.attempt + 1, ..claimed }, 0)
+                State::Claim(Claimed { attempt: claimed.attempt + 1, ..claimed })
             } else {
                 State::Judge { looked }
             };

@@ -18,7 +18,7 @@ pub struct Rule {
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { least: 30.0, most: 150.0, threads: 1 }
+        Self { least: 30.0, most: 180.0, threads: 1 }
     }
 }
 
@@ -146,8 +146,8 @@ mod tests {
         let lanes = Lanes::new((0..200).collect(), vec![5.0; 200], 2, 1, Rule::default());
         let seconds: Vec<usize> =
             (0..lanes.batches(0)).map(|batch| 5 * lanes.members(0, batch).count()).collect();
-        // 500 s in a lane: 150 at most, half of the rest, 30 at least.
-        assert_eq!(seconds, [150, 150, 100, 50, 30, 20]);
+        // 500 s in a lane: 180 at most, half of the rest, 30 at least.
+        assert_eq!(seconds, [180, 160, 80, 40, 30, 10]);
     }
 
     #[test]

@@ -63,10 +63,11 @@ impl Listing {
         })
     }
 
-    /// Returns how many batches directly before this one nobody has claimed.
-    pub(super) fn free_before(&self, batch: u32) -> u32 {
-        let before = self.attempts[..batch as usize].iter().rev();
-        before.take_while(|attempt| **attempt == 0).count() as u32
+    /// Returns the claim that takes the first batch nobody has claimed, the largest of them; else one
+    /// that nobody goes on with.
+    pub(super) fn open(&self, lane: u32) -> Option<Claimed> {
+        let free = self.first_free().map(|batch| Claimed { lane, batch, attempt: 1 });
+        free.or_else(|| self.last_open(lane))
     }
 
     /// Returns the last claims of batches that are neither done nor left.
@@ -96,7 +97,8 @@ mod tests {
         assert_eq!(listing.first_free(), Some(3));
         let claim = |batch, attempt| Claimed { lane: 9, batch, attempt };
         assert_eq!(listing.last_open(9), Some(claim(4, 1)));
-        assert_eq!((listing.free_before(4), listing.free_before(3)), (1, 0));
+        assert_eq!(listing.open(9), Some(claim(3, 1)));
+        assert_eq!(of(&["0.1", "1.1", "1.1.left"], 2).open(9), Some(claim(1, 2)));
         assert_eq!(listing.in_flight(9).collect::<Vec<_>>(), [claim(1, 2)]);
         let later = of(&["0.done", "1.2", "2.1.left", "2.1", "3.1", "4.done"], 5);
         assert_eq!(later.last_open(9), Some(claim(2, 2)));
