@@ -99,6 +99,7 @@ pub fn check_looks(
         verdict: speed.as_ref().map_or(worst, |speed| worst.max(speed.verdict)),
         metric: gate.metric.clone(),
         tolerance: settings.tolerance,
+        is_relative: gate.is_relative,
         alpha: gate.alpha,
         is_paired,
         cells,

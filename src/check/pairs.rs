@@ -204,8 +204,10 @@ fn pair<'a>(
 /// The gate of the experiment's own metric.
 pub(super) struct Gate {
     pub(super) metric: Metric,
-    /// The tolerance in the unit of the values.
+    /// The tolerance in the unit of the values; of their logarithms where they are compared as ratios.
     pub(super) margin: f64,
+    /// Whether values are compared as ratios, which times of processes are.
+    pub(super) is_relative: bool,
     pub(super) alpha: f64,
     /// The most trials a cell may lose, where the experiment says so.
     pub(super) lost_allowed: Option<usize>,
@@ -220,8 +222,13 @@ impl Gate {
         if !(0.0 < alpha && alpha < 0.5) {
             return Err(CheckError::Alpha { found: alpha });
         }
-        let margin = tolerance / metric.unit.factor();
+        let is_relative = MetricName::PROCESS_TIMES.contains(&metric.name);
+        let margin = if is_relative {
+            (tolerance / 100.0).ln_1p()
+        } else {
+            tolerance / metric.unit.factor()
+        };
         let lost_allowed = settings.lost_trials.map(|lost| lost as usize);
-        Ok(Self { metric: metric.clone(), margin, alpha, lost_allowed })
+        Ok(Self { metric: metric.clone(), margin, is_relative, alpha, lost_allowed })
     }
 }

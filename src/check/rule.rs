@@ -5,7 +5,7 @@ use super::looks::Looks;
 use super::pairs::{Gate, Pair};
 use super::sample::{CellSample, Source};
 use super::verdict::{CellVerdict, CommonVerdict, Note, Verdict};
-use crate::base::Direction;
+use crate::base::{Direction, MetricName};
 use gridbench_stats::{
     self as stats, CellRuling, CommonRuling, GateCell, GateReason, GateRuling, GateVerdict,
     MeanDifference, Moments, PlantedLoss, RESAMPLE_SEED, Sides, pairs_are_enough, repeats_for,
@@ -113,8 +113,8 @@ impl Judge<'_> {
     /// that is known.
     fn side(&self, cell: &CellSample) -> Vec<Option<f64>> {
         let turned = |value: f64| match self.gate.metric.direction {
-            Direction::Maximize => value,
-            Direction::Minimize => -value,
+            Direction::Maximize => self.scaled(value),
+            Direction::Minimize => -self.scaled(value),
         };
         let mut side = vec![None; cell.values.len() + cell.lost];
         for (at, &value) in cell.values.iter().enumerate() {
@@ -140,12 +140,23 @@ impl Judge<'_> {
         steps.reduce(f64::min).unwrap_or(0.0)
     }
 
+    /// Returns a value as it is compared.
+    fn scaled(&self, value: f64) -> f64 {
+        if self.gate.is_relative { value.max(MetricName::SHORTEST_SECONDS).ln() } else { value }
+    }
+
+    /// Turns a difference of values as they are compared into the one that is told.
+    fn told(&self, difference: f64) -> f64 {
+        if self.gate.is_relative { difference.exp_m1() } else { difference }
+    }
+
     /// Turns a loss back into candidate − baseline: low end, high end.
     fn difference(&self, low_gain: f64, high_gain: f64) -> (f64, f64) {
-        match self.gate.metric.direction {
+        let (low, high) = match self.gate.metric.direction {
             Direction::Maximize => (low_gain, high_gain),
             Direction::Minimize => (-high_gain, -low_gain),
-        }
+        };
+        (self.told(low), self.told(high))
     }
 
     fn interval(&self, loss: &MeanDifference) -> (f64, f64) {
@@ -164,8 +175,11 @@ impl Judge<'_> {
 
     pub(super) fn verdict(&self, pair: &Pair<'_>, ruling: &CellRuling) -> CellVerdict {
         let mean = |cell: &CellSample| Moments::of(&cell.values).map(|moments| moments.mean);
-        let before = mean(pair.baseline).expect("a baseline has finite values");
-        let now = mean(pair.candidate);
+        let compared = |cell: &CellSample| {
+            let values: Vec<f64> = cell.values.iter().map(|&value| self.scaled(value)).collect();
+            Moments::of(&values).map(|moments| moments.mean)
+        };
+        let change = compared(pair.candidate).zip(compared(pair.baseline));
         let read = ruling.loss.map(|loss| self.bounds(&loss, ruling.ok_level, ruling.loss_level));
         let verdict = Verdict::from(ruling.verdict);
         CellVerdict {
@@ -176,9 +190,9 @@ impl Judge<'_> {
             n_candidate: pair.candidate.values.len(),
             lost_baseline: pair.baseline.lost,
             lost_candidate: pair.candidate.lost,
-            mean_baseline: before,
-            mean_candidate: now,
-            difference: now.map(|now| now - before),
+            mean_baseline: mean(pair.baseline).expect("a baseline has finite values"),
+            mean_candidate: mean(pair.candidate),
+            difference: change.map(|(now, before)| self.told(now - before)),
             interval95: ruling.loss.as_ref().map(|loss| self.interval(loss)),
             bounds: read.map(|(bounds, _)| bounds),
             levels: read.map(|(_, levels)| levels),

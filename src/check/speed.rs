@@ -181,6 +181,34 @@ mod tests {
     }
 
     #[test]
+    fn times_of_processes_are_compared_as_ratios_and_the_tolerance_is_percent() {
+        let metric = Metric::of_processes().remove(0);
+        let time = |values: &[f64]| CellSample { metric: metric.clone(), ..cell("a=1", values) };
+        let baseline = Baseline::from_samples(origin(), vec![time(&BEFORE)]).unwrap();
+        let checked = |factor: f64, tolerance: f64| {
+            let settings = CheckSettings {
+                metric: MetricName::WALL_SECONDS,
+                images_per_second: None,
+                tolerance,
+                ..settings(0.9)
+            };
+            let now = time(&BEFORE.map(|value| factor * value + 3.0));
+            check(&baseline, &[now], &origin(), &settings).unwrap()
+        };
+        // The ratio and its interval are those of the test of speeds above.
+        let shorter = checked(0.8, 5.0);
+        let cell = &shorter.cells[0];
+        assert_eq!((shorter.verdict, cell.is_gain_proven), (Verdict::Ok, true));
+        assert!(shorter.is_relative);
+        assert!((cell.difference.unwrap() + 0.196_999_850_267_504_8).abs() < 1e-12, "{cell:?}");
+        let (low, high) = cell.interval95.unwrap();
+        assert!((low + 0.206_188_526_222_852_1).abs() < 1e-10, "{low}");
+        assert!((high + 0.187_704_811_821_060_4).abs() < 1e-10, "{high}");
+        assert_eq!(checked(1.04, 10.0).verdict, Verdict::Ok, "4.3 % longer");
+        assert_eq!(checked(1.2, 10.0).verdict, Verdict::Regressed, "20.3 % longer");
+    }
+
+    #[test]
     fn a_baseline_without_speeds_is_refused() {
         let accuracies = cell("a=1", &[0.98, 0.981, 0.979]);
         let baseline = Baseline::from_samples(origin(), vec![accuracies.clone()]).unwrap();

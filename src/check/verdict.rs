@@ -104,7 +104,8 @@ pub struct CellVerdict {
     pub mean_baseline: f64,
     /// Mean of the candidate; absent where it has no value.
     pub mean_candidate: Option<f64>,
-    /// Mean of the candidate minus mean of the baseline, whichever way is better.
+    /// Mean of the candidate minus mean of the baseline, whichever way is better; of times of processes
+    /// the ratio of their geometric means, less 1.
     pub difference: Option<f64>,
     /// Two-sided 95 % interval of the difference, of this cell by itself, paired by repeat where the
     /// report says so; absent with a single trial on a side.
@@ -236,8 +237,12 @@ pub struct CheckReport {
     pub verdict: Verdict,
     /// The gated metric.
     pub metric: Metric,
-    /// Largest accepted loss, in percentage points for fractions, else in the unit.
+    /// Largest accepted loss, in percentage points for fractions, in percent where differences are
+    /// relative, else in the unit.
     pub tolerance: f64,
+    /// Whether differences and their intervals are relative, as those of times of processes are: 0.05
+    /// is 5 % longer than the baseline.
+    pub is_relative: bool,
     /// One-sided level of each of the two claims.
     pub alpha: f64,
     /// Whether baseline and candidate are compared repeat by repeat.

@@ -26,7 +26,8 @@ pub(super) use duel::{AdoptArguments, DoctorArguments, DuelArguments};
 pub(super) use examples::command;
 pub(super) use import::ImportArguments;
 pub(super) use looking::{
-    CompletionsArguments, DiffArguments, ListArguments, ManualArguments, ShowArguments,
+    CompletionsArguments, DiffArguments, ListArguments, LogsArguments, ManualArguments,
+    ShowArguments,
 };
 pub(super) use suggestions::with_suggestion;
 pub(super) use verdicts::{
@@ -80,6 +81,8 @@ pub(super) enum Command {
     Cancel(CancelArguments),
     /// Show workers and progress of a results folder until all is done, from anywhere it is seen.
     Watch(WatchArguments),
+    /// Show the last lines of what workers and failed programs printed.
+    Logs(LogsArguments),
     /// Show how far a results folder is.
     Status(StatusArguments),
     /// List the experiments in a folder: best cell, trials, date, state.

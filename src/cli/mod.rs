@@ -24,6 +24,7 @@ mod history;
 mod import;
 mod init;
 mod list;
+mod logs;
 mod model_arguments;
 mod notices;
 mod panics;
@@ -81,6 +82,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Submit(arguments) => submit::submit(&arguments),
         Command::Cancel(arguments) => cancel::cancel(&arguments),
         Command::Watch(arguments) => watch::watch(&arguments, terminal),
+        Command::Logs(arguments) => logs::show(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::List(arguments) => list::list(&arguments, terminal),
         Command::Show(arguments) => show::show(&arguments, terminal),

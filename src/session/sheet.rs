@@ -24,7 +24,7 @@ pub(crate) fn cell_sheet(reading: &Reading, typed: &str) -> Result<CellSheet, Er
 }
 
 /// Returns the cell that is meant: of these values, of this id, or the best.
-fn cell(reading: &Reading, typed: &str) -> Result<usize, Error> {
+pub(super) fn cell(reading: &Reading, typed: &str) -> Result<usize, Error> {
     let results = &reading.results;
     let shown = reading.folder().display();
     let cannot = || Error::input(format!("cannot show a cell of `{shown}`"));

@@ -256,6 +256,18 @@ impl View {
         Source { member: *member, stored }
     }
 
+    /// Returns the name of the journal that holds what counts of a member.
+    #[must_use]
+    pub(crate) fn journal_of(&self, member: &MemberId) -> Option<&str> {
+        let record = self.members.get(member)?;
+        Some(&self.journals[record.place.journal as usize])
+    }
+
+    /// Returns the names of all journals.
+    pub(crate) fn journal_names(&self) -> impl Iterator<Item = &str> {
+        self.journals.iter().map(AsRef::as_ref)
+    }
+
     /// Returns whether the journals know predictions of a member.
     #[must_use]
     pub(crate) fn has_predictions(&self, member: &MemberId) -> bool {

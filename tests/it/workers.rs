@@ -199,6 +199,8 @@ fn a_program_that_fails_is_tried_once_more_and_the_closing_says_so() {
     let answer = place.bench(&["worker", "own.toml", "--store", "shared", "--close"]);
     assert_eq!(answer.code, 3, "{}", answer.stderr);
     assert!(answer.stderr.contains("6 of 6 trials failed"), "{}", answer.stderr);
+    let logs = place.done(&["logs", "shared"]);
+    assert_eq!(logs.matches(": failed\n").count(), 6, "{logs}");
     // Asked for, they are a round of their own.
     script(&place, "train.sh", SCRIPT);
     let said = ended(start(&place, &["own.toml", "--store", "shared", "--retry-failed"], &[]));
@@ -243,4 +245,23 @@ fn what_stands_beside_the_folder_is_taken_over_once_however_many_begin() {
     let members = |line: &&String| line.starts_with("{\"member\"");
     assert_eq!(place.journal_lines("shared").iter().filter(members).count(), 18, "{said:?}");
     assert_same_tables(&place, "beside", "shared");
+}
+
+#[test]
+fn the_logs_of_workers_are_found_by_what_they_trained() {
+    let place = Place::new();
+    place.file("fake.toml", FAKE);
+    let words = ["submit", "fake.toml", "--scheduler", "local", "--store", "shared"];
+    let answer = place.bench(&[&words[..], &["--workers", "1"]].concat());
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    wait_for_members(&place, "shared", 18);
+    let logs = place.done(&["logs", "shared", "-n", "2"]);
+    assert!(logs.starts_with("worker local-0: 18 networks\n  shared/logs/local-0.log\n"), "{logs}");
+    assert!(logs.lines().count() <= 4, "{logs}");
+    let logs = place.done(&["logs", "shared", "augment.rotation=0", "augment.shift=0"]);
+    assert!(logs.starts_with("worker local-0: 3 networks\n"), "{logs}");
+    // What was committed is tables alone.
+    fs::remove_dir_all(place.path("shared/journal")).expect("a folder");
+    let answer = place.bench(&["logs", "shared"]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
 }

@@ -61,6 +61,8 @@ impl MetricName {
     /// Times of a program as a process: none of one machine can be held against one of another.
     pub(crate) const PROCESS_TIMES: [Self; 3] =
         [Self::WALL_SECONDS, Self::USER_SECONDS, Self::SYSTEM_SECONDS];
+    /// Times of processes are compared as ratios; shorter ones than this count as this.
+    pub(crate) const SHORTEST_SECONDS: f64 = 1e-6;
 
     /// Every name that stands above.
     const BUILT_IN: [Self; 14] = [

@@ -151,7 +151,7 @@ pub(super) fn method(report: &CheckReport, baseline: &str) -> String {
         "tolerance {}{}{speed}, one-sided α {} for each claim over {}, {pairs}{looks}; baseline \
          {baseline} ({})",
         as_typed(report.tolerance),
-        unit.unit.of_differences(),
+        unit.of_differences(),
         report.alpha,
         counted(report.cells.len(), "cell"),
         report.baseline.origin.date,
@@ -211,7 +211,7 @@ fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed
         verdict: cell.verdict,
         means: (unit.value(cell.mean_baseline), or_none(cell.mean_candidate, &|v| unit.value(v))),
         change: cell.difference.map(|difference| {
-            format!("difference {}{}", unit.signed(difference), unit.unit.of_differences())
+            format!("difference {}{}", unit.signed(difference), unit.of_differences())
         }),
         interval: cell
             .interval95
@@ -234,7 +234,7 @@ fn accuracy_line<'a>(cell: &'a CellVerdict, report: &CheckReport, unit: &Printed
 /// Says what is proven of a cell beyond its verdict.
 fn real(cell: &CellVerdict, report: &CheckReport, unit: &Printed) -> Vec<String> {
     let Some(difference) = cell.difference else { return Vec::new() };
-    let size = || format!("{:.*}", unit.decimals, (difference * unit.scale).abs());
+    let size = || format!("{:.*}", unit.decimals, (difference * unit.of_change).abs());
     let tolerance = as_typed(report.tolerance);
     if cell.is_loss_proven && cell.verdict == Verdict::Ok {
         return vec![format!(
@@ -256,7 +256,7 @@ fn common_line<'a>(common: &'a CommonVerdict, report: &CheckReport, unit: &Print
     let mut remarks = Vec::new();
     let ok_as_a_whole = common.verdict == Verdict::Ok && common.is_loss_proven;
     if let Some(difference) = common.difference.filter(|_| ok_as_a_whole) {
-        let size = format!("{:.*}", unit.decimals, (difference * unit.scale).abs());
+        let size = format!("{:.*}", unit.decimals, (difference * unit.of_change).abs());
         let tolerance = as_typed(report.tolerance);
         remarks
             .push(format!("a mean loss of {size} is real and within the tolerance of {tolerance}"));
@@ -272,7 +272,7 @@ fn common_line<'a>(common: &'a CommonVerdict, report: &CheckReport, unit: &Print
             or_none(mean(|cell| cell.mean_candidate), &|v| unit.value(v)),
         ),
         change: common.difference.map(|difference| {
-            format!("difference {}{}", unit.signed(difference), unit.unit.of_differences())
+            format!("difference {}{}", unit.signed(difference), unit.of_differences())
         }),
         interval: common
             .interval95
@@ -324,8 +324,8 @@ pub(super) fn self_test(report: &CheckReport) -> Vec<String> {
         let size = as_typed(one.tolerances * report.tolerance);
         let what = match (one.tolerances > 0.0, one.is_everywhere) {
             (false, _) => "without a loss".to_owned(),
-            (true, false) => format!("a loss of {size}{} in one cell", unit.unit.of_differences()),
-            (true, true) => format!("a loss of {size}{} in every cell", unit.unit.of_differences()),
+            (true, false) => format!("a loss of {size}{} in one cell", unit.of_differences()),
+            (true, true) => format!("a loss of {size}{} in every cell", unit.of_differences()),
         };
         format!(
             "self-test, {what}: regressed in {:.1} %, ok in {:.1} % of simulated checks",
@@ -382,13 +382,17 @@ fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize)
 /// How values of a metric are printed.
 pub(in crate::check) struct Printed {
     pub(super) scale: f64,
+    /// What a difference is multiplied by.
+    of_change: f64,
+    is_relative: bool,
     unit: Unit,
     decimals: usize,
 }
 
 impl Printed {
     pub(in crate::check) fn of(unit: &Unit) -> Self {
-        Self { scale: unit.factor(), unit: unit.clone(), decimals: 2 }
+        let scale = unit.factor();
+        Self { scale, of_change: scale, is_relative: false, unit: unit.clone(), decimals: 2 }
     }
 
     /// Returns what values are in, in one word.
@@ -397,13 +401,21 @@ impl Printed {
         unit.unwrap_or_else(|| self.unit.of_differences()).trim_start().to_owned()
     }
 
+    /// Returns what stands behind a difference.
+    fn of_differences(&self) -> String {
+        if self.is_relative { " %".to_owned() } else { self.unit.of_differences() }
+    }
+
     /// Chooses as many decimals as the rule needs: two digits of the tolerance or, where that is
     /// zero, of the narrowest interval.
     fn in_report(report: &CheckReport) -> Self {
-        let printed = Self::of(&report.metric.unit);
+        let mut printed = Self::of(&report.metric.unit);
+        if report.is_relative {
+            (printed.of_change, printed.is_relative) = (100.0, true);
+        }
         let widths = report.cells.iter().filter_map(|cell| cell.interval95);
         let narrowest = widths
-            .map(|(low, high)| 0.5 * (high - low) * printed.scale)
+            .map(|(low, high)| 0.5 * (high - low) * printed.of_change)
             .filter(|half| *half > 0.0)
             .reduce(f64::min);
         let step = Some(report.tolerance).filter(|tolerance| *tolerance > 0.0).or(narrowest);
@@ -418,6 +430,6 @@ impl Printed {
     /// Writes a difference, which is in the unit of the metric.
     fn signed(&self, difference: f64) -> String {
         let sign = if difference < 0.0 { "−" } else { "+" };
-        format!("{sign}{:.*}", self.decimals, (difference * self.scale).abs())
+        format!("{sign}{:.*}", self.decimals, (difference * self.of_change).abs())
     }
 }

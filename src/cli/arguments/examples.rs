@@ -86,6 +86,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "watch",
         &[("bench watch results/smoke", "until all is done; Ctrl-C ends the watching alone")],
     ),
+    (
+        "logs",
+        &[
+            ("bench logs results/smoke", "of all workers, and of what failed"),
+            ("bench logs results/smoke augment.rotation=10 -n 50", "of one cell"),
+        ],
+    ),
     ("status", &[("bench status results/smoke", "trials done, outstanding and failed")]),
     (
         "list",

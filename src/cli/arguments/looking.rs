@@ -30,6 +30,18 @@ pub(in crate::cli) struct ShowArguments {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct LogsArguments {
+    /// Results folder of one experiment.
+    pub(in crate::cli) folder: PathBuf,
+    /// The cell, as for `bench show` [default: every worker, and all trials that did not complete].
+    #[arg(value_name = "SELECTOR")]
+    pub(in crate::cli) selector: Vec<String>,
+    /// Last lines of each file.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+    pub(in crate::cli) lines: usize,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArguments {
     /// An experiment file, or a results folder.
     pub(in crate::cli) a: PathBuf,

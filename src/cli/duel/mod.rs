@@ -15,7 +15,7 @@ use super::notices::listener;
 use super::progress::Channel;
 use super::run::{STOP, TrainOptions, engine_on, train};
 use super::terminal::Terminal;
-use crate::base::{CellId, Direction, Metric};
+use crate::base::{CellId, Direction, Metric, MetricName};
 use crate::engine::Engine;
 use crate::record::Outcome;
 use crate::report::Page;
@@ -32,8 +32,6 @@ use contest::{AXIS, Contest, Opponent};
 
 /// Repeats at the first look.
 const FIRST: usize = 4;
-/// What no call is shorter than, in seconds: 0 has no logarithm.
-const SHORTEST: f64 = 1e-6;
 /// The chance that anything wrong is ever claimed.
 const ALPHA: f64 = 0.05;
 
@@ -309,7 +307,9 @@ fn judge(
     (turn, is_ratio): (f64, bool),
     looks: &[(usize, f64)],
 ) -> DuelState {
-    let scaled = |value: f64| turn * if is_ratio { value.max(SHORTEST).ln() } else { value };
+    let scaled = |value: f64| {
+        turn * if is_ratio { value.max(MetricName::SHORTEST_SECONDS).ln() } else { value }
+    };
     let turned: Vec<Vec<Option<f64>>> =
         values.iter().map(|side| side.iter().map(|value| value.map(scaled)).collect()).collect();
     let sides: Vec<&[Option<f64>]> = turned.iter().map(Vec::as_slice).collect();

@@ -34,6 +34,10 @@ const FOLDS: Limits = Limits {
 const DEFAULT_REPEATS: u32 = 5;
 /// The master seed where nothing is said.
 const DEFAULT_SEED: u64 = 42;
+/// Percentage points for fractions, else in the unit of the metric.
+const TOLERANCE: f64 = 0.10;
+/// Percent.
+const TOLERANCE_OF_TIMES: f64 = 5.0;
 
 /// The keys at the top of the file.
 pub(in crate::spec) struct Head {
@@ -218,10 +222,13 @@ pub(in crate::spec) fn check(
             None => cells.push(gated_cells(node, &mut axes, findings)),
         }
     }
+    let gated = metric(&section, metrics, findings);
+    let gated = gated.unwrap_or_else(|| report.settings.metric.clone());
+    let is_time = MetricName::PROCESS_TIMES.contains(&gated);
+    let tolerance = if is_time { TOLERANCE_OF_TIMES } else { TOLERANCE };
     let settings = CheckSettings {
-        metric: metric(&section, metrics, findings)
-            .unwrap_or_else(|| report.settings.metric.clone()),
-        tolerance: section.number("tolerance", NOT_NEGATIVE, 0.10, findings),
+        metric: gated,
+        tolerance: section.number("tolerance", NOT_NEGATIVE, tolerance, findings),
         alpha: section.number("alpha", LEVEL, 0.05, findings),
         images_per_second: section
             .get("images-per-second")

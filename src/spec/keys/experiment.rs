@@ -184,8 +184,8 @@ pub(super) const REPORT: &[Key] = &[
         "check.tolerance",
         From(0.0),
         "number from 0",
-        "0.10",
-        "The loss that has to be ruled out, percentage points for accuracies, else in the metric's unit. *Ok*: a loss of the tolerance or more is ruled out, or every result is the same to the bit; a smaller loss may be real. *Regressed*: a loss is proven and a loss of the tolerance or more is not ruled out, in a cell or in the mean of all; more trials may show that it lies within the tolerance. *Inconclusive*: neither is shown, or more trials were lost than chance explains; more trials may settle it",
+        "0.10, of times 5",
+        "The loss that has to be ruled out: percentage points for accuracies, percent for `wall-seconds` and other times of programs, else in the metric's unit. *Ok*: a loss of the tolerance or more is ruled out, or every result is the same to the bit; a smaller loss may be real. *Regressed*: a loss is proven and a loss of the tolerance or more is not ruled out, in a cell or in the mean of all; more trials may show that it lies within the tolerance. *Inconclusive*: neither is shown, or more trials were lost than chance explains; more trials may settle it",
     ),
     key(
         "check.alpha",
