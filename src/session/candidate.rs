@@ -93,7 +93,8 @@ impl Candidate {
                     .hint(Some("run the experiment again with this version of `bench`"))
             })?;
         let source = Source::of(&results);
-        let more = matches!(manifest.run.repeats, Repeats::More(_));
+        // Rows of an import are what they are: nobody looked at a part of them.
+        let more = matches!(manifest.run.repeats, Repeats::More(_)) && !experiment.is_imported();
         let repeats = experiment.repeats;
         Ok(Self { results, settings: experiment.check, repeats, more, source })
     }

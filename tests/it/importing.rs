@@ -71,6 +71,22 @@ fn imported_numbers_are_gated_and_never_trained_on() {
 }
 
 #[test]
+fn cells_of_unequal_numbers_of_rows_are_gated_at_one_look_at_all_of_them() {
+    let place = Place::new();
+    let rows = [(0.1, 7), (0.2, 5)].map(|(lr, count)| {
+        let row = |seed| format!("{lr},32,{seed},{},0.1\n", 0.9 + lr * f64::from(seed) / 100.0);
+        (1..=count).map(row).collect::<String>()
+    });
+    place.file("runs.csv", format!("lr,batch,seed,acc,loss\n{}", rows.concat()));
+    place.done(&import("runs.csv", &[]));
+    place.done(&["baseline", "results/runs", "--output", "base.json"]);
+    let answer = place.bench(&["check", "results/runs", "--baseline", "base.json"]);
+    assert_eq!(answer.code, 0, "{}", answer.stdout);
+    assert!(answer.stdout.contains("7 trials against 7"), "{}", answer.stdout);
+    assert!(!answer.stdout.contains("look"), "{}", answer.stdout);
+}
+
+#[test]
 fn texts_that_would_be_one_number_stay_two_settings() {
     let place = Place::new();
     place.file("sets.csv", "set,seed,acc\n1.1,1,0.9\n1.1,2,0.8\n1.10,1,0.3\n1.10,2,0.2\n");
