@@ -211,5 +211,10 @@ fn interrupt() {
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }
     STOP.request();
-    say!("\nstopping after this epoch; press Ctrl-C again to stop at once");
+    let how = if crate::program::is_any_running() {
+        "stopping: programs are asked to end, and have their `grace` to do so"
+    } else {
+        "stopping after this epoch"
+    };
+    say!("\n{how}; press Ctrl-C again to stop at once");
 }
