@@ -74,7 +74,7 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Train an experiment together with other workers, on any machines that see one folder.
     Worker(WorkerArguments),
-    /// Have an engine (Slurm, `HyperQueue`, Kubernetes) start workers.
+    /// Have an engine (Slurm, HyperQueue, Kubernetes) start workers.
     Submit(Box<SubmitArguments>),
     /// Ask the workers that were submitted to leave: what they have begun is kept.
     Cancel(CancelArguments),

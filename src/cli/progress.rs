@@ -135,20 +135,13 @@ impl<'a> Progress<'a> {
         let seen = console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
         let width = seen.unwrap_or(terminal.width);
         let (began, state) = (Instant::now(), Arc::<Mutex<State>>::default());
-        let word = match channel {
-            Channel::Bar => {
-                bar.set_prefix(READING);
-                bar.enable_steady_tick(Duration::from_millis(500));
-                patience::mute()
-            }
-            _ => {
-                let state = Arc::clone(&state);
-                patience::told_by(move || {
-                    let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                    Some(state.line(began.elapsed().as_secs_f64()))
-                })
-            }
-        };
+        let seen = Arc::clone(&state);
+        let word = patience::told_by(move || {
+            let state = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            // A bar is a word of its own as soon as it is there.
+            let is_shown = matches!(channel, Channel::Bar) && state.trials > 0;
+            (!is_shown).then(|| state.line(began.elapsed().as_secs_f64()))
+        });
         let word = Mutex::new(Some(word));
         Self { channel, bar, metric, label, width, began, state, word }
     }
@@ -232,6 +225,7 @@ impl<'a> Progress<'a> {
     fn draw(&self, state: &mut State, event: &Event<'_>) {
         if let Event::Started { images, .. } = event {
             self.bar.set_length((*images).max(1));
+            self.bar.enable_steady_tick(Duration::from_millis(500));
         }
         let parts = state.parts(self.began.elapsed().as_secs_f64());
         self.bar.set_position(state.images_seen());
