@@ -68,7 +68,8 @@ pub(super) fn clean(arguments: &CleanArguments) -> Result<Exit, Failure> {
         outln!("{}", file.path.display());
     }
     let of_killed = format!("{} of killed runs", sized(&found.files));
-    let of_others = format!("{} of networks that it no longer asks for", sized(&found.unused));
+    let of_others =
+        format!("{} of networks that the experiment no longer asks for", sized(&found.unused));
     let what = match (arguments.unused, found.files.is_empty()) {
         (false, _) => of_killed,
         (true, true) => of_others,
@@ -86,7 +87,7 @@ pub(super) fn clean(arguments: &CleanArguments) -> Result<Exit, Failure> {
     }
     if !arguments.unused && !found.unused.is_empty() {
         outln!(
-            "{} are of networks that the experiment no longer asks for: `bench clean {} --unused`",
+            "`bench clean {1} --unused` lists {0} of networks that the experiment no longer asks for",
             sized(&found.unused),
             folder.display()
         );
