@@ -19,7 +19,10 @@ for shell in bash zsh fish powershell elvish; do
 done
 case $target in
   *-windows-*) archive=$name.zip && 7z a -bso0 "$archive" "$name" ;;
-  *) archive=$name.tar.gz && tar --owner=0 --group=0 -czf "$archive" "$name" 2>/dev/null || tar -czf "$archive" "$name" ;;
+  *)
+    archive=$name.tar.gz
+    tar --owner=0 --group=0 -czf "$archive" "$name" 2>/dev/null || tar -czf "$archive" "$name"
+    ;;
 esac
 rm -rf "${dist:?}/$name"
 echo "$dist/$archive"

@@ -100,6 +100,25 @@ impl Judge<'_> {
         }
     }
 
+    /// Returns the values of the baseline that the candidate is held against, and how many are lost among
+    /// them: repeat by repeat, those of the same repeats.
+    fn compared(&self, pair: &Pair<'_>) -> (Vec<f64>, usize) {
+        let (values, lost) = (&pair.baseline.values, pair.baseline.lost);
+        let repeats = pair.candidate.values.len() + pair.candidate.lost;
+        let known =
+            places(pair.baseline).filter(|_| self.is_paired && repeats < values.len() + lost);
+        let Some(places) = known else { return (values.clone(), lost) };
+        let is_in = |place: &u32| (*place as usize) < repeats;
+        let compared: Vec<f64> = values
+            .iter()
+            .zip(places)
+            .filter(|(_, place)| is_in(place))
+            .map(|(value, _)| *value)
+            .collect();
+        let lost = repeats - compared.len();
+        (compared, lost)
+    }
+
     fn cell(&self, pair: &Pair<'_>) -> GateCell {
         let candidate = self.side(pair.candidate);
         let mut baseline = self.side(pair.baseline);
@@ -174,24 +193,29 @@ impl Judge<'_> {
     }
 
     pub(super) fn verdict(&self, pair: &Pair<'_>, ruling: &CellRuling) -> CellVerdict {
-        let mean = |cell: &CellSample| Moments::of(&cell.values).map(|moments| moments.mean);
-        let compared = |cell: &CellSample| {
-            let values: Vec<f64> = cell.values.iter().map(|&value| self.scaled(value)).collect();
-            Moments::of(&values).map(|moments| moments.mean)
+        let mean = |values: &[f64]| Moments::of(values).map(|moments| moments.mean);
+        let scaled = |values: &[f64]| {
+            let values: Vec<f64> = values.iter().map(|&value| self.scaled(value)).collect();
+            mean(&values)
         };
-        let change = compared(pair.candidate).zip(compared(pair.baseline));
+        let (mut compared, lost_baseline) = self.compared(pair);
+        let n_baseline = compared.len();
+        if compared.is_empty() {
+            compared.clone_from(&pair.baseline.values);
+        }
+        let change = scaled(&pair.candidate.values).zip(scaled(&compared));
         let read = ruling.loss.map(|loss| self.bounds(&loss, ruling.ok_level, ruling.loss_level));
         let verdict = Verdict::from(ruling.verdict);
         CellVerdict {
             name: pair.baseline.name.clone(),
             assignment: pair.baseline.assignment.clone(),
             verdict,
-            n_baseline: pair.baseline.values.len(),
+            n_baseline,
             n_candidate: pair.candidate.values.len(),
-            lost_baseline: pair.baseline.lost,
+            lost_baseline,
             lost_candidate: pair.candidate.lost,
-            mean_baseline: mean(pair.baseline).expect("a baseline has finite values"),
-            mean_candidate: mean(pair.candidate),
+            mean_baseline: mean(&compared).expect("a baseline has finite values"),
+            mean_candidate: mean(&pair.candidate.values),
             difference: change.map(|(now, before)| self.told(now - before)),
             interval95: ruling.loss.as_ref().map(|loss| self.interval(loss)),
             bounds: read.map(|(bounds, _)| bounds),

@@ -92,15 +92,15 @@ pub struct CellVerdict {
     pub assignment: Assignment,
     /// What the gate says.
     pub verdict: Verdict,
-    /// Completed trials in the baseline.
+    /// Completed trials of the baseline that were compared: of pairs, those of the same repeats.
     pub n_baseline: usize,
     /// Completed trials in the candidate.
     pub n_candidate: usize,
-    /// Trials of the baseline that have no value.
+    /// Trials of the baseline among them that have no value.
     pub lost_baseline: usize,
     /// Trials of the candidate that have no value.
     pub lost_candidate: usize,
-    /// Mean of the baseline.
+    /// Mean of the baseline over them.
     pub mean_baseline: f64,
     /// Mean of the candidate; absent where it has no value.
     pub mean_candidate: Option<f64>,
@@ -191,7 +191,7 @@ pub struct SpeedVerdict {
     pub assignment: Assignment,
     /// What the gate says.
     pub verdict: Verdict,
-    /// Completed trials in the baseline.
+    /// Completed trials of the baseline that were compared: of pairs, those of the same repeats.
     pub n_baseline: usize,
     /// Completed trials in the candidate.
     pub n_candidate: usize,

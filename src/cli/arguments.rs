@@ -75,7 +75,7 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Train an experiment together with other workers, on any machines that see one folder.
     Worker(WorkerArguments),
-    /// Have an engine (Slurm, `HyperQueue`, Kubernetes) start workers.
+    /// Have an engine (Slurm, HyperQueue, Kubernetes) start workers.
     Submit(Box<SubmitArguments>),
     /// Ask the workers that were submitted to leave: what they have begun is kept.
     Cancel(CancelArguments),
@@ -119,7 +119,7 @@ pub(super) enum Command {
     Tensorboard(TensorboardArguments),
     /// Turn a results folder of an older format into the present one; says first what it would do.
     Migrate(MigrateArguments),
-    /// Remove what killed runs left in a results folder; says first what it would do.
+    /// Remove what nobody needs in a results folder; says first what it would do.
     Clean(CleanArguments),
     /// List, fetch, describe, preview and convert datasets.
     #[command(subcommand)]
@@ -133,6 +133,22 @@ pub(super) enum Command {
     Completions(CompletionsArguments),
     /// Print the manual page of `bench`, or write those of all commands.
     Manual(ManualArguments),
+}
+
+impl Command {
+    /// Returns whether nothing is to be said while it works: it was asked to be quiet, or shows itself
+    /// what goes on.
+    pub(super) fn is_quiet(&self) -> bool {
+        match self {
+            Self::Run(arguments) => arguments.quiet,
+            Self::Worker(arguments) => arguments.quiet,
+            Self::Check(arguments) => arguments.training.quiet,
+            Self::Confirm(arguments) => arguments.training.quiet,
+            Self::Duel(arguments) => arguments.quiet,
+            Self::Watch(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The experiment and what is changed about it.
@@ -193,6 +209,11 @@ pub(super) struct CleanArguments {
     /// Do it; without it nothing is changed.
     #[arg(long)]
     pub(super) apply: bool,
+    /// Besides what killed runs left, also predictions, weights and checkpoints of networks that the
+    /// experiment, as it was last run, does not ask for; should it ask for them again, they are
+    /// trained again.
+    #[arg(long)]
+    pub(super) unused: bool,
     /// Take processes of other machines that have not said that they ended for ended: only when
     /// none of them runs.
     #[arg(long)]
@@ -411,7 +432,7 @@ pub(super) struct DataFetchArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct DataSourceArguments {
-    /// A dataset's name, or an experiment file whose dataset is meant.
+    /// A dataset's name, a folder of images, a CSV file, or an experiment file whose dataset is meant.
     pub(super) source: String,
     #[command(flatten)]
     pub(super) data: DataFolderArguments,

@@ -10,7 +10,7 @@ use super::folders;
 use super::notices::listener;
 use super::run::{TrainOptions, engine_on, train};
 use super::streams;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, fitted};
 use crate::base::text::harmless;
 use crate::base::{MetricName, digest_of};
 use crate::check::render::{Context, Form, Refusal, SUMMARY_LIMIT, markdown, render};
@@ -86,7 +86,7 @@ pub(super) fn check(arguments: &CheckArguments, terminal: Terminal) -> Result<Ex
     let (folder, shown) =
         (arguments.folder.display().to_string(), arguments.baseline.display().to_string());
     let context = Context { folder: &folder, baseline: &shown, cells: &cells };
-    write_forms(arguments, &report, context, summary.as_deref())?;
+    write_forms(arguments, &report, context, summary.as_deref(), terminal)?;
     if let Some(path) = &arguments.history {
         super::history::append(path, &report, digest)?;
     }
@@ -190,6 +190,7 @@ fn write_forms(
     report: &CheckReport,
     context: Context<'_>,
     summary: Option<&Path>,
+    terminal: Terminal,
 ) -> Result<(), Failure> {
     let write = |path: &Path, form: Form| {
         let text = harmless(&render(report, context, form), is_for_github(form));
@@ -205,7 +206,11 @@ fn write_forms(
     let chosen = if arguments.json { Form::Json } else { arguments.format };
     match &arguments.output {
         Some(path) => write(path, chosen)?,
-        None => print_form(&render(report, context, chosen), chosen),
+        None => {
+            let text = render(report, context, chosen);
+            let is_narrow = terminal.is_shown && chosen == Form::Terminal;
+            print_form(&if is_narrow { fitted(&text, terminal.width) } else { text }, chosen);
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::experiment;
 use super::failure::{Exit, Failure};
 use super::folders::refuse_leftovers;
 use super::notices::listener;
+use super::patience;
 use super::terminal::Terminal;
 use crate::base::{Seed, SeedPath, format};
 use crate::data::{
@@ -112,6 +113,8 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
             .expect("the template is sound")
             .progress_chars("━╸─"),
     );
+    let (seen, is_watched) = (bar.clone(), terminal.is_watched);
+    let _word = patience::told_by(move || received(&seen, is_watched));
     let options = FetchOptions {
         force: arguments.force,
         mirrors: arguments.mirrors,
@@ -136,6 +139,19 @@ fn fetch(arguments: DataFetchArguments, terminal: Terminal) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
+/// Returns how far a download is that nobody sees.
+fn received(bar: &ProgressBar, is_watched: bool) -> Option<String> {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    match bar.length().unwrap_or(0) {
+        0 => Some("still waiting for a server".to_owned()),
+        _ if is_watched => None,
+        total => {
+            let (bytes, total) = (mib(bar.position()), mib(total));
+            Some(format!("{}: {bytes:.1} of {total:.1} MiB so far", bar.message()))
+        }
+    }
+}
+
 /// Reads what a command means by a dataset: an experiment's, which is returned too, or one by name.
 fn meant(
     source: &str,
@@ -150,11 +166,25 @@ fn meant(
         return Ok((sized(loaded.document.experiment().base.dataset.clone()), Some(loaded)));
     }
     let quoted = serde_json::to_string(source).expect("text serialises");
-    let text =
-        format!("name = \"data\"\n[dataset]\nsource = {quoted}\n[model]\npreset = \"mlp\"\n");
-    let document = Document::parse(&text, "dataset", &[]).map_err(|_| {
+    let of = |dataset: &str| {
+        let text = format!("name = \"data\"\n[dataset]\n{dataset}\n[model]\npreset = \"mlp\"\n");
+        Document::parse(&text, "dataset", &[])
+    };
+    let path = Path::new(source);
+    let is_table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let named = of(&format!("source = {quoted}"));
+    let document = match () {
+        () if named.is_err() && path.is_dir() => {
+            of(&format!("source = \"folder\"\npath = {quoted}"))
+        }
+        () if named.is_err() && is_table => of(&format!("source = \"csv\"\npath = {quoted}")),
+        () => named,
+    };
+    let document = document.map_err(|_| {
         Failure::input(format!("cannot find dataset `{source}`"))
-            .because_of("it is neither a dataset that has a name nor an experiment file")
+            .because_of(
+                "it is no dataset that has a name, no experiment file, no folder and no CSV file",
+            )
             .hint(Some("see `bench data list`, or name a `.toml` file with a `[dataset]`"))
     })?;
     Ok((sized(document.experiment().base.dataset.clone()), None))

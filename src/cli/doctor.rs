@@ -4,6 +4,7 @@ use super::arguments::DoctorArguments;
 use super::experiment;
 use super::failure::{Exit, Failure};
 use super::notices::listener;
+use super::patience;
 use super::run::engine_on;
 use crate::base::format;
 use crate::session::{Finding, Session, data_folders, examine, results_folder};
@@ -16,6 +17,7 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     let folder = results_folder(arguments.out.as_ref(), name);
     let mut session = Session::of(loaded, folder, data_folders(None), listener(false))?;
     let engine = engine_on("cpu")?;
+    let _running = patience::at("running trials of the program");
     let (finding, command) = examine(&mut session, engine.as_ref())?;
     if arguments.json {
         out!("{}", format::DOCTOR.text(&finding));
@@ -31,7 +33,10 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> Result<Exit, Failure> {
 
 fn tell(finding: &Finding, command: &CommandSettings) {
     let says = |is: bool, yes: &str, no: &str| outln!("  {}", if is { yes } else { no });
-    outln!("a trial of `{}`:", finding.cell);
+    match finding.cell.as_str() {
+        "" => outln!("a trial of the only cell:"),
+        cell => outln!("a trial of `{cell}`:"),
+    }
     says(
         finding.seed_decides,
         "twice in a fresh process: the same numbers to the last digit, its seed decides it",

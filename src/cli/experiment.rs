@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{DataFolderArguments, ExperimentArguments};
 use super::failure::Failure;
-use super::notices;
+use super::{notices, patience};
 use crate::session::{LoadedExperiment, Session, data_folders, results_folder};
 
 /// Reads and expands the experiment of the command line.
@@ -21,6 +21,7 @@ pub(super) fn read(file: &Path, overrides: &[String]) -> Result<LoadedExperiment
         return Ok(LoadedExperiment::read(file, overrides)?);
     }
     let shown = "standard input";
+    let _reading = patience::at("reading standard input");
     let text = std::io::read_to_string(std::io::stdin()).map_err(|error| {
         Failure::input(format!("cannot read experiment `{shown}`")).because(&error)
     })?;

@@ -15,7 +15,9 @@ question = "Which learning rate is better?"
 repeats = 5                       # trials per cell; `bench plan first.toml --difference 0.5` says how many it takes
 
 [dataset]
-source = "digits"                 # or mnist, csv, folder, … (`bench data list`)
+source = "digits"                 # or another of `bench data list`, or your own images:
+# source = "folder"               # one folder of images per class, or "csv": one line per image
+# path = "pictures"               # the folder, or the CSV file
 split = { validation = 0.1 }
 
 [model]
@@ -43,7 +45,11 @@ pub(super) fn init(arguments: &InitArguments) -> Result<Exit, Failure> {
             let folder = file.parent().unwrap_or(Path::new("")).to_owned();
             (file.clone(), wrapped(&name, command, &folder)?)
         }
-        (None, false) => (named("first.toml"), NETWORKS.to_owned()),
+        (None, false) => {
+            let file = named("first.toml");
+            let text = networks(&file);
+            (file, text)
+        }
     };
     if file.exists() {
         return Err(Failure::input(format!("cannot write `{}`", file.display()))
@@ -61,6 +67,14 @@ pub(super) fn init(arguments: &InitArguments) -> Result<Exit, Failure> {
         );
     }
     Ok(Exit::Done)
+}
+
+/// Returns an experiment of networks that is called like its file.
+fn networks(file: &Path) -> String {
+    let name = file.file_stem().map_or("first".into(), |stem| stem.to_string_lossy());
+    NETWORKS
+        .replace("name = \"first\"", &format!("name = {}", quoted(&name)))
+        .replace("first.toml", &file.display().to_string())
 }
 
 /// A number in a command.
@@ -263,6 +277,9 @@ mod tests {
             assert!(text.contains(line), "{line}: {text}");
         }
         crate::spec::Document::parse(&text, "x.toml", &[]).unwrap();
-        crate::spec::Document::parse(NETWORKS, "first.toml", &[]).unwrap();
+        let text = networks(Path::new("some/shapes.toml"));
+        let document = crate::spec::Document::parse(&text, "first.toml", &[]).unwrap();
+        assert_eq!(document.experiment().name, "shapes");
+        assert!(text.contains("bench plan some/shapes.toml"), "{text}");
     }
 }

@@ -28,6 +28,7 @@ mod logs;
 mod model_arguments;
 mod notices;
 mod panics;
+mod patience;
 mod plan;
 mod power;
 mod predict;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => arguments::with_suggestion(error, &typed).exit(),
     };
+    patience::watch();
     let exit = panics::reported(|| carry_out(arguments)).unwrap_or_else(|failure| {
         say!("{failure}");
         failure.exit()
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
 fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let terminal = terminal::Terminal::of(arguments.color);
     streams::allow_colors(terminal.color);
+    let _quiet = arguments.command.is_quiet().then(patience::mute);
     match arguments.command {
         Command::Init(arguments) => init::init(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),

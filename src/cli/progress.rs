@@ -2,11 +2,12 @@
 //! elsewhere, JSON events for scripts.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::patience::{self, Until};
 use super::terminal::Terminal;
 use crate::base::text::harmless;
 use crate::base::{MemberId, Metric, MetricName, format};
@@ -16,6 +17,9 @@ use crate::runner::Event;
 
 /// Shortest time between two plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// What is done before anything is trained.
+const READING: &str = "reading images and inputs";
 
 /// Most losses that are told one by one.
 const MAX_LOSSES: usize = 10;
@@ -46,8 +50,8 @@ impl Channel {
     }
 }
 
-/// Narrowest bar, with the percentage behind it.
-const MIN_BAR: usize = 6 + 7;
+/// Narrowest bar, with the percentage and the time behind it.
+const MIN_BAR: usize = 6 + 7 + 4;
 
 /// Shows the events of one run.
 pub(super) struct Progress<'a> {
@@ -59,7 +63,9 @@ pub(super) struct Progress<'a> {
     /// Columns of the terminal.
     width: usize,
     began: Instant,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    /// Says how far it is where nothing happens.
+    word: Mutex<Option<Until>>,
 }
 
 #[derive(Default)]
@@ -82,6 +88,8 @@ struct State {
     has_begun: bool,
     /// Stored files that cannot be used any more.
     losses: usize,
+    /// Why the last member that failed did.
+    last_reason: String,
 }
 
 /// What the completed trials of a cell gave in this run (Welford's running sums).
@@ -119,14 +127,23 @@ impl<'a> Progress<'a> {
             _ => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style = ProgressStyle::with_template("{wide_bar} {percent:>3} %{msg}\n{prefix}")
-            .expect("the template is sound")
-            .progress_chars("━╸─");
+        let style =
+            ProgressStyle::with_template("{wide_bar} {percent:>3} % {elapsed:>3}{msg}\n{prefix}")
+                .expect("the template is sound")
+                .progress_chars("━╸─");
         bar.set_style(style);
         let seen = console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
         let width = seen.unwrap_or(terminal.width);
-        let (began, state) = (Instant::now(), Mutex::default());
-        Self { channel, bar, metric, label, width, began, state }
+        let (began, state) = (Instant::now(), Arc::<Mutex<State>>::default());
+        let seen = Arc::clone(&state);
+        let word = patience::told_by(move || {
+            let state = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            // A bar is a word of its own as soon as it is there.
+            let is_shown = matches!(channel, Channel::Bar) && state.trials > 0;
+            (!is_shown).then(|| state.line(began.elapsed().as_secs_f64()))
+        });
+        let word = Mutex::new(Some(word));
+        Self { channel, bar, metric, label, width, began, state, word }
     }
 
     /// Shows one event.
@@ -160,6 +177,7 @@ impl<'a> Progress<'a> {
     /// Takes the bar away.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
+        drop(self.word.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     fn complain(&self, state: &mut State, event: &Event<'_>) {
@@ -167,12 +185,15 @@ impl<'a> Progress<'a> {
             Event::MemberFinished { member, outcome, reason, .. }
                 if !outcome.is_final() && *outcome != Outcome::Interrupted =>
             {
-                let reason = reason.unwrap_or("no reason given");
+                let reason = state.reason(reason.unwrap_or("no reason given"));
                 self.say(&format!("warning: member {member} {}: {reason}", outcome.name()));
             }
-            Event::MemberFailed { member, reason } => self.say(&format!(
-                "warning: member {member} failed and is tried again after the others: {reason}"
-            )),
+            Event::MemberFailed { member, reason } => {
+                let reason = state.reason(reason);
+                self.say(&format!(
+                    "warning: member {member} failed and is tried again after the others: {reason}"
+                ));
+            }
             Event::PredictionsLost { member, reason } => {
                 self.complain_of_loss(state, *member, "predictions", reason);
             }
@@ -219,10 +240,7 @@ impl<'a> Progress<'a> {
         if (due && matches!(event, Event::MemberFinished { .. } | Event::Epoch { .. })) || milestone
         {
             state.last_line = Some(Instant::now());
-            let elapsed = self.began.elapsed().as_secs_f64();
-            let parts = state.parts(elapsed).map(|part| part.text).join("");
-            let percent = 100 * state.images_seen() / state.images.max(1);
-            say!("after {}: {percent} %{parts}", duration(elapsed));
+            say!("{}", state.line(self.began.elapsed().as_secs_f64()));
             if !milestone {
                 say!("  {}", self.best(state));
             }
@@ -319,8 +337,27 @@ impl State {
         }
     }
 
+    /// Returns a reason, in short where the last one was the same.
+    fn reason(&mut self, reason: &str) -> String {
+        if self.last_reason == reason {
+            return "the same reason".to_owned();
+        }
+        reason.clone_into(&mut self.last_reason);
+        reason.to_owned()
+    }
+
     fn images_seen(&self) -> u64 {
         (self.images_settled + self.in_flight.values().sum::<u64>()).min(self.images)
+    }
+
+    /// Returns how far it is after `elapsed` seconds, in one line.
+    fn line(&self, elapsed: f64) -> String {
+        if self.trials == 0 {
+            return format!("still {READING} after {}", duration(elapsed));
+        }
+        let parts = self.parts(elapsed).map(|part| part.text).join("");
+        let percent = 100 * self.images_seen() / self.images.max(1);
+        format!("after {}: {percent} %{parts}", duration(elapsed))
     }
 
     /// Returns what stands beside the bar after `elapsed` seconds.
@@ -391,7 +428,7 @@ mod tests {
     #[test]
     fn the_best_cell_is_told_with_its_spread_and_its_short_name() {
         let label = |cell: usize| format!("shift={cell}");
-        let terminal = Terminal { color: false, width: 80, is_watched: false };
+        let terminal = Terminal { color: false, width: 80, is_shown: false, is_watched: false };
         let [metric, ..] = &Metric::of_classifiers()[..] else { panic!("a metric") };
         let progress = Progress::new(Channel::Failures, metric.clone(), terminal, &label);
         let mut state = state(0);

@@ -6,6 +6,7 @@ use super::arguments::{RunArguments, TrainingArguments};
 use super::experiment;
 use super::failure::{Exit, Failure};
 use super::folders::{cpu_kernels, most_of_a_pack};
+use super::patience;
 use super::progress::{Channel, Progress};
 use super::signals;
 use super::terminal::Terminal;
@@ -76,7 +77,10 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Exit, 
     if arguments.rehash {
         session.rehash();
     }
-    let plan = session.plan()?;
+    let plan = {
+        let _reading = patience::at("reading images and inputs");
+        session.plan()?
+    };
     let how = TrainOptions {
         workers: arguments.jobs.map(usize::from),
         retry_failed: arguments.retry_failed,
@@ -211,5 +215,10 @@ fn interrupt() {
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }
     STOP.request();
-    say!("\nstopping after this epoch; press Ctrl-C again to stop at once");
+    let how = if crate::program::is_any_running() {
+        "stopping: programs are asked to end, and have their `grace` to do so"
+    } else {
+        "stopping after this epoch"
+    };
+    say!("\n{how}; press Ctrl-C again to stop at once");
 }

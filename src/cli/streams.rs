@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
+use super::patience;
 use crate::base::format::Format;
 use crate::base::text::{Printing, printable};
 
@@ -47,6 +48,12 @@ pub(super) fn allow_colors(colors: bool) {
 
 /// Writes a line to standard error; one that cannot be written has no reader.
 pub(super) fn complain(line: Arguments<'_>) {
+    patience::heard();
+    complain_unheard(line);
+}
+
+/// Writes a line to standard error that ends no silence.
+pub(super) fn complain_unheard(line: Arguments<'_>) {
     let mut printing = Printing { at_line_start: true, hashes: 0, ..*lock(&PRINTING) };
     let line = printable(&format!("{line}\n"), &mut printing);
     let _ = io::stderr().lock().write_all(line.as_bytes());
@@ -71,6 +78,7 @@ pub(super) fn clear_screen() {
 }
 
 fn write(text: &str) {
+    patience::heard();
     let mut closed = lock(&CLOSED);
     if closed.is_none() {
         *closed = io::stdout().lock().write_all(text.as_bytes()).err();

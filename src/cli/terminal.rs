@@ -19,6 +19,8 @@ pub(super) struct Terminal {
     pub(super) color: bool,
     /// Columns.
     pub(super) width: usize,
+    /// Whether standard output is shown to a person.
+    pub(super) is_shown: bool,
     /// Whether standard error is watched by a person.
     pub(super) is_watched: bool,
 }
@@ -34,7 +36,12 @@ impl Terminal {
             Color::Always => true,
             Color::Never => false,
         };
-        Self { color, width: width(), is_watched: std::io::stderr().is_terminal() }
+        Self {
+            color,
+            width: width(),
+            is_shown: is_terminal,
+            is_watched: std::io::stderr().is_terminal(),
+        }
     }
 }
 
@@ -55,7 +62,32 @@ pub(super) fn print_text(text: &str) {
     }
 }
 
+/// Breaks the lines of a text that are wider than `width`; what is broken off is indented below.
+pub(super) fn fitted(text: &str, width: usize) -> String {
+    let broken = text.lines().flat_map(|line| {
+        let rest = line.trim_start();
+        let indent = line.len() - rest.len();
+        let parts = wrap_parts(&words(rest), " ", width.saturating_sub(indent), 2);
+        let is_wide = line.chars().count() > width;
+        let lines = if is_wide { parts } else { vec![rest.to_owned()] };
+        lines.into_iter().map(move |part| format!("{:indent$}{part}\n", ""))
+    });
+    broken.collect()
+}
+
 /// Cuts a text at spaces.
 pub(super) fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_are_too_wide_are_broken_below_their_beginning() {
+        let text = "one  two\n  three four five\n";
+        assert_eq!(fitted(text, 80), text);
+        assert_eq!(fitted(text, 14), "one  two\n  three four\n    five\n");
+    }
 }

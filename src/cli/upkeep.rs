@@ -1,12 +1,14 @@
 //! `bench migrate` and `bench clean`: looking after results folders. Both say what they would do
 //! and do it when told to.
 
+use std::collections::BTreeSet;
+
 use super::arguments::{CleanArguments, MigrateArguments};
 use super::failure::{Exit, Failure};
 use super::notices::listener;
 use crate::report::counted;
-use crate::session::{Error, Images, data_folders, refresh};
-use crate::store::{Leftovers, Migration};
+use crate::session::{Error, Images, data_folders, refresh, store_and_plan};
+use crate::store::{Leftover, Leftovers, Migration};
 
 pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     let folder = &arguments.folder;
@@ -53,23 +55,42 @@ pub(super) fn migrate(arguments: &MigrateArguments) -> Result<Exit, Failure> {
 pub(super) fn clean(arguments: &CleanArguments) -> Result<Exit, Failure> {
     let folder = &arguments.folder;
     let cannot = |error| Error::of_store(format!("cannot clean `{}`", folder.display()), &error);
-    let found = Leftovers::of(folder, arguments.force).map_err(cannot)?;
-    let bytes: u64 = found.files.iter().map(|file| file.bytes).sum();
-    for file in &found.files {
+    // Committed results, and those of an experiment that cannot be read any more, have no plan.
+    let plan = store_and_plan(folder).map(|(_, plan)| plan);
+    let used = match plan {
+        Ok(plan) => Some(plan.members.iter().map(|member| member.id).collect::<BTreeSet<_>>()),
+        Err(error) if arguments.unused => return Err(error.into()),
+        Err(_) => None,
+    };
+    let found = Leftovers::of(folder, used.as_ref(), arguments.force).map_err(cannot)?;
+    let unused = found.unused.iter().filter(|_| arguments.unused);
+    for file in found.files.iter().chain(unused) {
         outln!("{}", file.path.display());
     }
-    let what = format!(
-        "{} of killed runs ({:.1} MiB)",
-        counted(found.files.len(), "file"),
-        bytes as f64 / f64::from(1 << 20)
-    );
-    if arguments.apply {
-        found.remove().map_err(cannot)?;
-        outln!("removed {what}");
-    } else if found.files.is_empty() {
+    let of_killed = format!("{} of killed runs", sized(&found.files));
+    let of_others =
+        format!("{} of networks that the experiment no longer asks for", sized(&found.unused));
+    let what = match (arguments.unused, found.files.is_empty()) {
+        (false, _) => of_killed,
+        (true, true) => of_others,
+        (true, false) => format!("{of_killed}, {of_others}"),
+    };
+    let is_empty = found.files.is_empty() && (found.unused.is_empty() || !arguments.unused);
+    if is_empty {
         outln!("nothing to remove in `{}`", folder.display());
+    } else if arguments.apply {
+        found.remove(arguments.unused).map_err(cannot)?;
+        outln!("removed {what}");
     } else {
-        outln!("would remove {what}; `bench clean {} --apply` does it", folder.display());
+        let flag = if arguments.unused { " --unused" } else { "" };
+        outln!("would remove {what}; `bench clean {}{flag} --apply` does it", folder.display());
+    }
+    if !arguments.unused && !found.unused.is_empty() {
+        outln!(
+            "`bench clean {1} --unused` lists {0} of networks that the experiment no longer asks for",
+            sized(&found.unused),
+            folder.display()
+        );
     }
     if found.kept > 0 {
         outln!(
@@ -78,4 +99,10 @@ pub(super) fn clean(arguments: &CleanArguments) -> Result<Exit, Failure> {
         );
     }
     Ok(Exit::Done)
+}
+
+/// Returns how many files these are, with their size.
+fn sized(files: &[Leftover]) -> String {
+    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    format!("{} ({:.1} MiB)", counted(files.len(), "file"), bytes as f64 / f64::from(1 << 20))
 }

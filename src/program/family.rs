@@ -57,6 +57,11 @@ pub(super) fn forget(leader: Pid) {
     leaders().remove(&leader.as_raw_nonzero().get());
 }
 
+/// Returns whether a program runs now.
+pub(crate) fn is_any_running() -> bool {
+    !leaders().is_empty()
+}
+
 /// Kills every program that runs now, with its group: this process is about to end.
 pub(crate) fn kill_all() {
     for leader in leaders().iter().filter_map(|number| Pid::from_raw(*number)) {

@@ -50,9 +50,9 @@ use answers::Questions;
 #[cfg(unix)]
 pub(crate) use cgroup::memory_limit;
 pub(crate) use digests::Digests;
-pub(crate) use family::kill_all;
 #[cfg(unix)]
 pub(crate) use family::pass_on_usr1;
+pub(crate) use family::{is_any_running, kill_all};
 #[cfg(unix)]
 pub use heard::Heard;
 pub use heard::{Output, hear};
@@ -235,3 +235,9 @@ pub(crate) fn memory_limit() -> Option<u64> {
 /// Kills every program that runs now; there are none where none can be called.
 #[cfg(not(unix))]
 pub(crate) fn kill_all() {}
+
+/// Returns whether a program runs now; none does where none can be called.
+#[cfg(not(unix))]
+pub(crate) fn is_any_running() -> bool {
+    false
+}

@@ -1,18 +1,18 @@
-//! What killed processes leave in a results folder: temporary files, and checkpoints of members that
-//! are finished.
+//! What nobody needs in a results folder: temporary files of killed processes, checkpoints of members
+//! that are finished, and, where asked, what is stored of members that the experiment no longer has.
 //!
 //! Only of processes that are known to write no more: their journal says so, or nobody on this
 //! machine holds it open any more. A process on another machine that has not said so may live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::folder::Store;
-use super::journal;
+use super::journal::{self, Stored};
 use super::lock::Lock;
-use super::{inside, names};
+use super::{inside, names, parts};
 use crate::base::MemberId;
 
 /// Bytes at the end of a journal that hold its last line, if that says that the process ended.
@@ -27,11 +27,64 @@ pub(crate) struct Leftover {
     pub bytes: u64,
 }
 
+impl Leftover {
+    fn of(path: PathBuf) -> Self {
+        let bytes = fs::symlink_metadata(&path).map_or(0, |facts| facts.len());
+        Self { path, bytes }
+    }
+}
+
+/// What the experiment of a folder needs.
+struct Needed<'a> {
+    members: &'a BTreeSet<MemberId>,
+    /// Files with predictions of its members.
+    predictions: BTreeSet<PathBuf>,
+}
+
+impl<'a> Needed<'a> {
+    fn of(folder: &Path, store: &Store, members: &'a BTreeSet<MemberId>) -> Self {
+        let place = |member| match store.view().source(member).stored? {
+            (Stored::Part(_), journal) => Some(parts::path(folder, &journal)),
+            // Version 1 names the file by the member.
+            (Stored::File(_), _) => None,
+        };
+        Self { members, predictions: members.iter().filter_map(place).collect() }
+    }
+
+    /// Returns whether a file holds predictions, weights or a state of members that the experiment does
+    /// not have, and of no others.
+    fn is_without_use(&self, path: &Path, name: &str, store: &Store) -> bool {
+        let Some((stem, ending)) = name.rsplit_once('.') else { return false };
+        let member = || stem.split('.').next()?.parse::<MemberId>().ok();
+        match ending {
+            "bin" => !self.predictions.contains(path),
+            "checkpoint" => member().is_some_and(|member| !self.members.contains(&member)),
+            // What no journal names yet may be of a process that is about to name it.
+            "safetensors" => member().is_some_and(|member| {
+                !self.members.contains(&member) && store.members().get(&member).is_some()
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// Returns the process that a stored file names: of predictions its journal, of a checkpoint who wrote it.
+fn process_of(name: &str) -> Option<String> {
+    let (stem, ending) = name.rsplit_once('.')?;
+    match ending {
+        "bin" => Some(stem.split('.').next().unwrap_or_default().to_owned()),
+        "checkpoint" => Some(stem.split_once('.').map_or("0", |(_, process)| process).to_owned()),
+        _ => None,
+    }
+}
+
 /// Leftovers of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Leftovers {
     /// Those that can be removed.
     pub files: Vec<Leftover>,
+    /// What is stored of members that the experiment no longer has.
+    pub unused: Vec<Leftover>,
     /// Temporary files and checkpoints of processes that may still live.
     pub kept: usize,
 }
@@ -45,43 +98,54 @@ enum Life {
 }
 
 impl Leftovers {
-    /// Finds the leftovers of a folder. With `force` processes that may live on other machines count
-    /// as ended.
+    /// Finds the leftovers of a folder whose experiment has the members `used`. With `force` processes
+    /// that may live on other machines count as ended.
     ///
     /// # Errors
     /// If the folder cannot be read, or a process of this machine writes there.
-    pub(crate) fn of(folder: &Path, force: bool) -> Result<Self, StoreError> {
+    pub(crate) fn of(
+        folder: &Path,
+        used: Option<&BTreeSet<MemberId>>,
+        force: bool,
+    ) -> Result<Self, StoreError> {
         let store = Store::open_reader(folder)?;
         // Whoever has the lock writes; without one on this file system the journals tell.
         let lock = Lock::acquire(folder)?;
         let lives = lives(folder)?;
+        let needed = used.map(|used| Needed::of(folder, &store, used));
         let mut found = Self::default();
         let below = std::iter::once("").chain(inside::FOLDERS);
         for path in below.flat_map(|name| files(&folder.join(name))) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(process) = owner(&name, &store) else { continue };
-            match life(&process, &lives) {
-                Life::Ended => found.add(path),
-                Life::Unknown if force => found.add(path),
-                Life::Unknown | Life::Lives => found.kept += 1,
+            let (process, is_unused) = match (owner(&name, &store), &needed) {
+                (Some(process), _) => (Some(process), false),
+                (None, Some(needed)) if needed.is_without_use(&path, &name, &store) => {
+                    (process_of(&name), true)
+                }
+                _ => continue,
+            };
+            // A file without a process in its name is of a member that has ended.
+            match process.map_or(Life::Ended, |process| life(&process, &lives)) {
+                Life::Unknown | Life::Lives if is_unused && !force => {}
+                Life::Lives => found.kept += usize::from(!is_unused),
+                Life::Unknown if !force => found.kept += 1,
+                Life::Ended | Life::Unknown if is_unused => found.unused.push(Leftover::of(path)),
+                Life::Ended | Life::Unknown => found.files.push(Leftover::of(path)),
             }
         }
         drop(lock);
         found.files.sort_by(|a, b| a.path.cmp(&b.path));
+        found.unused.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
 
-    fn add(&mut self, path: PathBuf) {
-        let bytes = fs::symlink_metadata(&path).map_or(0, |facts| facts.len());
-        self.files.push(Leftover { path, bytes });
-    }
-
-    /// Removes them.
+    /// Removes them, with what is unused where asked.
     ///
     /// # Errors
     /// If one cannot be removed.
-    pub(crate) fn remove(&self) -> Result<(), StoreError> {
-        for Leftover { path, .. } in &self.files {
+    pub(crate) fn remove(&self, with_unused: bool) -> Result<(), StoreError> {
+        let unused = self.unused.iter().filter(|_| with_unused);
+        for Leftover { path, .. } in self.files.iter().chain(unused) {
             fs::remove_file(path).map_err(StoreError::io("remove", path))?;
         }
         Ok(())
@@ -204,13 +268,13 @@ mod tests {
         ] {
             atomic::write(&folder.path().join(name), b"x").unwrap();
         }
-        let error = Leftovers::of(folder.path(), true).err().unwrap();
+        let error = Leftovers::of(folder.path(), None, true).err().unwrap();
         assert!(matches!(error, StoreError::Locked { .. }), "{error}");
         drop(store);
-        let found = Leftovers::of(folder.path(), false).unwrap();
+        let found = Leftovers::of(folder.path(), None, false).unwrap();
         assert_eq!((found.files.len(), found.kept), (3, 1), "{found:?}");
-        found.remove().unwrap();
-        let forced = Leftovers::of(folder.path(), true).unwrap();
+        found.remove(false).unwrap();
+        let forced = Leftovers::of(folder.path(), None, true).unwrap();
         assert_eq!((forced.files.len(), forced.kept), (1, 0), "{forced:?}");
         let left = files(&folder.path().join("checkpoints"));
         assert_eq!(left.len(), 1, "a checkpoint that a run goes on from stays");
@@ -223,8 +287,63 @@ mod tests {
         let own = names::this_process();
         atomic::write(&folder.path().join(format!(".x.{own}.3.tmp")), b"x").unwrap();
         fs::remove_file(folder.path().join("lock")).unwrap();
-        assert_eq!(Leftovers::of(folder.path(), true).unwrap().kept, 1);
+        assert_eq!(Leftovers::of(folder.path(), None, true).unwrap().kept, 1);
         drop(store);
-        assert_eq!(Leftovers::of(folder.path(), false).unwrap().files.len(), 1);
+        assert_eq!(Leftovers::of(folder.path(), None, false).unwrap().files.len(), 1);
+    }
+
+    #[test]
+    fn what_members_have_that_the_experiment_lacks_is_unused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open_writer(folder.path(), draft()).unwrap();
+        let [kept, old, unknown] =
+            [&b"kept"[..], b"old", b"unknown"].map(|name| MemberId::from(digest_of(name)));
+        for id in [kept, old] {
+            let record = MemberRecord {
+                id,
+                seed_path: SeedPath::member(Seed(1), 0, 0),
+                attempt: 1,
+                outcome: Outcome::Completed,
+                reason: None,
+                epochs: vec![],
+                summary: None,
+            };
+            store.append_member(&record, None).unwrap();
+        }
+        drop(store);
+        let own = names::this_process();
+        for name in [
+            format!("weights/{kept}.safetensors"),
+            format!("weights/{old}.safetensors"),
+            format!("weights/{unknown}.safetensors"),
+            format!("checkpoints/{unknown}.{own}.checkpoint"),
+            format!("predictions/{own}.bin"),
+            "predictions/elsewhere-7-0123456789ab.bin".to_owned(),
+            "notes.bin.txt".to_owned(),
+        ] {
+            atomic::write(&folder.path().join(name), b"x").unwrap();
+        }
+        let used = BTreeSet::from([kept]);
+        let found = Leftovers::of(folder.path(), Some(&used), false).unwrap();
+        let names: Vec<String> = found
+            .unused
+            .iter()
+            .map(|file| file.path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                format!("{unknown}.{own}.checkpoint"),
+                format!("{own}.bin"),
+                format!("{old}.safetensors"),
+            ]
+        );
+        found.remove(false).unwrap();
+        assert_eq!(Leftovers::of(folder.path(), Some(&used), false).unwrap().unused.len(), 3);
+        found.remove(true).unwrap();
+        let left = Leftovers::of(folder.path(), Some(&used), false).unwrap();
+        assert!(left.unused.is_empty(), "{left:?}");
+        // Without a plan nothing is unused.
+        assert!(Leftovers::of(folder.path(), None, true).unwrap().unused.is_empty());
     }
 }

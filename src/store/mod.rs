@@ -33,7 +33,7 @@ mod view;
 mod weights;
 mod writer;
 
-pub(crate) use clean::Leftovers;
+pub(crate) use clean::{Leftover, Leftovers};
 pub(crate) use clock::{now, present_seconds, seconds_since, unix_seconds};
 pub(crate) use derived::Derived;
 pub use error::StoreError;

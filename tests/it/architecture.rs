@@ -305,7 +305,19 @@ fn first_sentence(text: &str) -> String {
         .take_while(|line| !line.is_empty())
         .collect();
     let paragraph = paragraph.join(" ");
-    paragraph.split(". ").next().unwrap_or_default().trim_end_matches('.').replace('|', "\\|")
+    let sentence = paragraph.split(". ").next().unwrap_or_default().trim_end_matches('.');
+    unlinked(sentence).replace('|', "\\|")
+}
+
+/// Leaves of links to other files of the code, which the book has not, what they are called.
+fn unlinked(sentence: &str) -> String {
+    let mut text = sentence.to_owned();
+    while let Some(middle) = text.find("](../") {
+        let begin = text[..middle].rfind('[').expect("a link begins");
+        let end = middle + text[middle..].find(')').expect("a link ends");
+        text = format!("{}{}{}", &text[..begin], &text[begin + 1..middle], &text[end + 1..]);
+    }
+    text
 }
 
 #[test]

@@ -136,6 +136,7 @@ pages! {
     the_page_on_looking_works: "guide/look.md",
     the_page_on_tables_works: "guide/tables.md",
     the_page_on_sharing_works: "guide/share.md",
+    the_page_on_other_tools_works: "other-tools.md",
     the_page_on_clusters_works: "guide/cluster.md",
     the_page_on_exit_codes_works: "exit-codes.md",
     the_page_on_reading_data_works: "reading-your-data.md",

@@ -218,6 +218,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("bench clean results/smoke", "what would be removed"),
             ("bench clean results/smoke --apply", "remove it"),
+            ("bench clean results/smoke --unused", "also what earlier settings left"),
         ],
     ),
     (
