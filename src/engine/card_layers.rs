@@ -48,7 +48,7 @@ fn check(layer: &LayerSettings, weights: usize) -> Result<(), String> {
     match *layer {
         LayerSettings::Conv { filters, kernel, stride, padding, .. } => {
             stored("filters", filters)?;
-            // Every filter has as many weights as its window has places, at least.
+            // Every filter has as many weights as its window has taps, at least.
             stored("kernel", kernel)?;
             stored("kernel", kernel.saturating_mul(kernel)).map_err(|_| {
                 format!("`kernel` {kernel} by {kernel}, and the file has {weights} weights")

@@ -15,7 +15,7 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 /// Returns the first weights and running statistics of a network that fits, with the names and
 /// layouts of [`super::weights`].
 ///
-/// The stream of a convolution or dense layer is its place among these, so that networks that
+/// The stream of a convolution or dense layer is its index among these, so that networks that
 /// differ in dropout or normalisation alone start from the same weights.
 #[must_use]
 pub(crate) fn initial_weights(

@@ -17,7 +17,7 @@ pub struct StepInput<'a> {
     pub pixels: &'a [f32],
     /// Class of every image.
     pub labels: &'a [u16],
-    /// Places of the images in the dataset that the network [holds](Network::hold), instead of
+    /// Indices of the images in the dataset that the network [holds](Network::hold), instead of
     /// pixels and labels; else empty.
     pub indices: &'a [u32],
     /// Step size.

@@ -12,7 +12,7 @@ use super::simd::Simd;
 /// Where a tile lies.
 #[derive(Clone, Copy, Default)]
 pub(super) struct At {
-    /// Place of the first image's vector in the output.
+    /// Offset of the first image's vector in the output.
     pub(super) offset: usize,
     /// First image.
     pub(super) image: usize,

@@ -44,7 +44,7 @@ impl<E: Storage> ForwardPass<E> {
         let layer = self.layers.last_mut().expect("a network has a last stage");
         layer.gradient_sums.fill(0.0);
         for image in 0..self.images {
-            let row = &self.delta[outputs.place(image, 0)..][..outputs.stride()];
+            let row = &self.delta[outputs.offset(image, 0)..][..outputs.stride()];
             for (sum, delta) in layer.gradient_sums.iter_mut().zip(row) {
                 *sum += f64::from(delta.to_f32());
             }
@@ -173,8 +173,8 @@ impl<E: Storage> Backward<'_, E> {
         let images = chunk.images;
         let delta: &mut [E] = match &mut layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
-                let place = pooled_place(layer.norm.is_some(), chunk);
-                place.of_mut(&layer.pre_activation, &mut pool.gradient)
+                let chunk = pooled_chunk(layer.norm.is_some(), chunk);
+                chunk.of_mut(&layer.pre_activation, &mut pool.gradient)
             }
             _ => chunk.of_mut(&layer.outputs, delta),
         };
@@ -220,7 +220,7 @@ impl<E: Storage> Backward<'_, E> {
         let epilogue = end_of(previous, self.mode, layer.inputs, input, chunk);
         let delta = match &layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
-                pooled_place(layer.norm.is_some(), chunk).of(&layer.pre_activation, &pool.gradient)
+                pooled_chunk(layer.norm.is_some(), chunk).of(&layer.pre_activation, &pool.gradient)
             }
             _ => chunk.of(&layer.outputs, delta),
         };
@@ -255,7 +255,7 @@ impl<E: Storage> Backward<'_, E> {
 
 /// Returns where the gradient of what was pooled lies: with normalisation it is kept for the whole
 /// batch, else only for the groups at hand.
-fn pooled_place(is_whole: bool, chunk: Chunk) -> Chunk {
+fn pooled_chunk(is_whole: bool, chunk: Chunk) -> Chunk {
     if is_whole { chunk } else { Chunk { first: 0, ..chunk } }
 }
 

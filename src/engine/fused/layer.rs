@@ -1,4 +1,4 @@
-//! One stage at run time: its tables, buffers and place among the parameters.
+//! One stage at run time: its tables, buffers and range of the parameters.
 
 use super::parameters::ParameterLayout;
 use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
@@ -229,12 +229,12 @@ pub(super) struct Chunk {
 impl Chunk {
     /// Returns the values of these images.
     pub(super) fn of<'a, T>(&self, extent: &Extent, values: &'a [T]) -> &'a [T] {
-        &values[extent.place(self.first, 0)..][..extent.len(self.images)]
+        &values[extent.offset(self.first, 0)..][..extent.len(self.images)]
     }
 
     /// Returns the values of these images.
     pub(super) fn of_mut<'a, T>(&self, extent: &Extent, values: &'a mut [T]) -> &'a mut [T] {
-        &mut values[extent.place(self.first, 0)..][..extent.len(self.images)]
+        &mut values[extent.offset(self.first, 0)..][..extent.len(self.images)]
     }
 }
 
@@ -247,11 +247,11 @@ impl<E: Storage> LinearLayer<E> {
         slots: &mut ParameterLayout,
         needs_input_gradient: bool,
     ) -> Self {
-        let shape = WeightShape::new(window.places(), sources.length(), pre_activation);
-        // Files order weights by the window, also where several of its places are one source.
-        let places = linear.window.places();
-        let inputs = shape.places() * shape.inputs() / places;
-        let order = WeightShape::new(places, inputs, pre_activation);
+        let shape = WeightShape::new(window.taps(), sources.length(), pre_activation);
+        // Files order weights by the window, also where several of its taps are one source.
+        let taps = linear.window.taps();
+        let inputs = shape.taps() * shape.inputs() / taps;
+        let order = WeightShape::new(taps, inputs, pre_activation);
         let weights =
             slots.weights(format!("{}.weight", linear.prefix), linear.shape.clone(), order);
         let bias =

@@ -205,7 +205,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
             let images = batch.len() / self.image_len;
             self.pass.forward(&self.parameters, batch, images, mode);
             for image in 0..images {
-                let row = &self.pass.logits[outputs.place(image, 0)..][..self.classes];
+                let row = &self.pass.logits[outputs.offset(image, 0)..][..self.classes];
                 logits.extend_from_slice(row);
             }
         }

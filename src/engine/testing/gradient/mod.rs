@@ -20,7 +20,7 @@ pub(crate) trait Decisions {
     /// Returns whether a `ReLU` let a value through.
     fn is_open(&self, layer: usize, value: usize) -> bool;
 
-    /// Returns the place of the window that a max-pool took a value from, unless a `ReLU` before it
+    /// Returns the tap of the window that a max-pool took a value from, unless a `ReLU` before it
     /// let none of them through.
     fn winner(&self, layer: usize, value: usize) -> Option<usize>;
 }
