@@ -52,9 +52,9 @@ impl fmt::Display for Shape {
 /// How a window moves along one direction of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// Padded places before the first pixel.
+    /// Padded pixels before the first pixel.
     pub before: usize,
-    /// Padded places after the last pixel.
+    /// Padded pixels after the last pixel.
     pub after: usize,
     /// Number of positions of the window.
     pub output: usize,
@@ -64,7 +64,7 @@ impl Window {
     /// Resolves a window of `size` moving by `stride` over `input` pixels.
     ///
     /// `Padding::Same` follows TensorFlow: `⌈input / stride⌉` positions, and of an odd number of
-    /// padded places the larger half goes after. Returns nothing if no window fits, or if a window
+    /// padded pixels the larger half goes after. Returns nothing if no window fits, or if a window
     /// could lie in the padding alone.
     #[must_use]
     pub(crate) fn resolve(
@@ -78,7 +78,7 @@ impl Window {
         }
         let (before, after) = match padding {
             Padding::Valid => (0, 0),
-            Padding::Explicit(places) if places < size => (places, places),
+            Padding::Explicit(pixels) if pixels < size => (pixels, pixels),
             Padding::Explicit(_) => return None,
             Padding::Same => {
                 let output = input.div_ceil(stride);
@@ -292,10 +292,10 @@ fn slide(
     let Shape::Image { height, width, channels } = input else {
         return Err(format!("its input is a row of {input} features, expected an image"));
     };
-    if let Padding::Explicit(places) = padding
-        && places >= size
+    if let Padding::Explicit(pixels) = padding
+        && pixels >= size
     {
-        return Err(format!("its padding is {places}, expected less than its size, {size}"));
+        return Err(format!("its padding is {pixels}, expected less than its size, {size}"));
     }
     let windows = Window::resolve(height, size, stride, padding)
         .zip(Window::resolve(width, size, stride, padding));

@@ -6,7 +6,7 @@ use super::decode::{self, grid::TypedBlock};
 use super::edition::Edition;
 use super::experiment::Experiment;
 use super::overrides::Override;
-use super::problem::{Place, Problem, SpecError, nearest, one_of};
+use super::problem::{Location, Problem, SpecError, nearest, one_of};
 use super::reader::{Finding, Findings};
 use super::reference::ReferenceTable;
 use super::settings::Settings;
@@ -30,7 +30,7 @@ impl Document {
     /// Reads an experiment: `text` from the file `file_name`, with `overrides` put in place.
     ///
     /// # Errors
-    /// Holds every problem of the file and the overrides at once, each with its place; broken TOML
+    /// Holds every problem of the file and the overrides at once, each with its location; broken TOML
     /// is reported before anything else is looked at.
     pub fn parse(text: &str, file_name: &str, overrides: &[Override]) -> Result<Self, SpecError> {
         Self::parse_as_of(Edition::Current, text, file_name, overrides)
@@ -354,7 +354,7 @@ fn origin_of(tree: &[Entry], path: &[&str]) -> Option<Origin> {
     }
 }
 
-/// The texts that places refer to.
+/// The texts that locations refer to.
 pub(super) struct Sources<'s> {
     pub(super) text: &'s str,
     pub(super) file_name: &'s str,
@@ -362,7 +362,7 @@ pub(super) struct Sources<'s> {
 }
 
 impl Sources<'_> {
-    /// Looks up the places of findings and sorts them in the order of the texts.
+    /// Looks up the locations of findings and sorts them in the order of the texts.
     pub(super) fn problems(&self, findings: Findings) -> Vec<Problem> {
         let rank = |finding: &Finding| match finding.origin {
             None | Some(Origin::Assigned) => (0, 0),
@@ -375,16 +375,16 @@ impl Sources<'_> {
     }
 
     fn problem(&self, finding: Finding) -> Problem {
-        let place = match finding.origin {
+        let location = match finding.origin {
             None | Some(Origin::Assigned) => None,
             Some(Origin::File { start, end }) => {
-                Some(Place::of(self.file_name, self.text, start as usize, end as usize))
+                Some(Location::of(self.file_name, self.text, start as usize, end as usize))
             }
             Some(Origin::Override { index, start, end }) => {
                 let text = self.overrides[index as usize].text();
-                Some(Place::of("--set", text, start as usize, end as usize))
+                Some(Location::of("--set", text, start as usize, end as usize))
             }
         };
-        Problem { message: finding.message, place, hint: finding.hint }
+        Problem { message: finding.message, location, hint: finding.hint }
     }
 }

@@ -42,7 +42,7 @@ pub enum LayerSettings {
         size: usize,
         /// Step in both directions.
         stride: usize,
-        /// Padding; padded places never win.
+        /// Padding; padded pixels never win.
         padding: Padding,
     },
     /// Mean of each window.
@@ -202,16 +202,16 @@ pub enum Padding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AverageConvention {
-    /// By the places inside the image: padding is left out of the mean, as in Keras.
+    /// By the pixels inside the image: padding is left out of the mean, as in Keras.
     #[default]
     Keras,
-    /// By all places of the window: padding counts as zeros, as in torch (`count_include_pad=True`,
+    /// By all pixels of the window: padding counts as zeros, as in torch (`count_include_pad=True`,
     /// its default).
     Torch,
 }
 
 impl AverageConvention {
-    /// Returns the number of places a sum is divided by, of `inside` in the image and `all` in the
+    /// Returns the number of pixels a sum is divided by, of `inside` in the image and `all` in the
     /// window.
     #[must_use]
     pub(crate) fn divisor(self, inside: usize, all: usize) -> usize {

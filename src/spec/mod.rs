@@ -3,7 +3,7 @@
 //! Owns the TOML language, its defaults and its error messages. Pure: reads text, touches no file.
 //! Invariant: a file with problems yields all of them at once, each with line and caret.
 //!
-//! Text becomes a `tree` of values that know their place; overrides and axis values are put into
+//! Text becomes a `tree` of values that know their location; overrides and axis values are put into
 //! the tree; `decode` turns it into [`settings`], collecting findings, which [`problem`] prints.
 
 pub mod absence;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::de::DeValue;
 
-use super::problem::{Place, Problem, SpecError};
+use super::problem::{Location, Problem, SpecError};
 use super::tree::{Node, Origin};
 
 /// Most parts of a dotted key: tables this deep nest, and whoever reads them calls itself as deep.
@@ -35,7 +35,7 @@ impl Override {
             attempt: format!("cannot read override `{text}`"),
             problems: vec![Problem {
                 message,
-                place: Some(Place::of("--set", text, start, end)),
+                location: Some(Location::of("--set", text, start, end)),
                 hint: Some(hint.to_owned()),
             }],
         };
@@ -94,7 +94,7 @@ impl Override {
         self.path.iter().map(String::as_str).collect()
     }
 
-    /// Returns where the key stands; `index` is the place among all overrides.
+    /// Returns where the key stands; `index` is that among all overrides.
     pub(super) fn key_origin(&self, index: usize) -> Origin {
         let end = find_equals(&self.text).unwrap_or(self.text.len());
         Origin::Override {
@@ -107,14 +107,16 @@ impl Override {
     /// Returns the value.
     pub(super) fn node(&self, index: usize) -> Node {
         let value = self.text[self.value_at..].trim_end();
-        let place = |span: std::ops::Range<usize>| Origin::Override {
+        let origin = |span: std::ops::Range<usize>| Origin::Override {
             index: index as u32,
             start: (self.value_at + span.start) as u32,
             end: (self.value_at + span.end) as u32,
         };
         match DeValue::parse(value) {
-            Ok(parsed) if parsed.get_ref().as_datetime().is_none() => Node::parsed(&parsed, &place),
-            _ => Node::typed_text(value, place(0..value.len())),
+            Ok(parsed) if parsed.get_ref().as_datetime().is_none() => {
+                Node::parsed(&parsed, &origin)
+            }
+            _ => Node::typed_text(value, origin(0..value.len())),
         }
     }
 }

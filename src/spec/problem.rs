@@ -4,13 +4,13 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthChar;
 
-/// One thing that is wrong, with its place and a way out where there is one.
+/// One thing that is wrong, with its location and a way out where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// What was found and what was expected.
     pub message: String,
     /// Where it was typed; absent for values that were not typed anywhere.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// A command or an edit that helps.
     pub hint: Option<String>,
 }
@@ -20,7 +20,7 @@ const MAX_LINE: usize = 160;
 
 /// A stretch of one line of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Name of the text: the file, or `--set`.
     pub file: String,
     /// Line, from 1.
@@ -33,8 +33,8 @@ pub struct Place {
     pub length: usize,
 }
 
-impl Place {
-    /// Returns the place of the bytes `start..end` of `text`, cut at the end of the first line.
+impl Location {
+    /// Returns the location of the bytes `start..end` of `text`, cut at the end of the first line.
     #[must_use]
     pub(crate) fn of(file: &str, text: &str, start: usize, end: usize) -> Self {
         let mut start = start.min(text.len());
@@ -44,7 +44,7 @@ impl Place {
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let line_text = text[line_start..line_end].trim_end_matches('\r');
-        // A place among returns at the end of a line is the end of what is shown of it.
+        // A location among returns at the end of a line is the end of what is shown of it.
         let line_end = line_start + line_text.len();
         start = start.min(line_end);
         let mut end = end.clamp(start, line_end);
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// Returns the place in a line that can be read: of a long one the part around the place.
+    /// Returns the location in a line that can be read: of a long one the part around it.
     fn cut(&self) -> Self {
         let length = self.line_text.chars().count();
         if length <= MAX_LINE {
@@ -98,13 +98,17 @@ impl Place {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
+        match &self.location {
             None => write!(f, "  {}", self.message)?,
-            Some(place) => {
-                let number = place.line.to_string();
+            Some(location) => {
+                let number = location.line.to_string();
                 let indent = " ".repeat(number.len());
-                writeln!(f, "  {}:{}:{}: {}", place.file, place.line, place.column, self.message)?;
-                let shown = place.cut();
+                writeln!(
+                    f,
+                    "  {}:{}:{}: {}",
+                    location.file, location.line, location.column, self.message
+                )?;
+                let shown = location.cut();
                 writeln!(f, "    {number} | {}", shown.line_text)?;
                 write!(f, "    {indent} | {}", shown.carets())?;
             }
@@ -176,10 +180,10 @@ mod tests {
     fn the_caret_stands_under_the_bytes_meant() {
         let text = "a = 1\n\tö = \"日本\" # x\n";
         let start = text.find('"').unwrap();
-        let place = Place::of("x.toml", text, start, start + 8);
-        assert_eq!((place.line, place.column, place.length), (2, 6, 4));
+        let location = Location::of("x.toml", text, start, start + 8);
+        assert_eq!((location.line, location.column, location.length), (2, 6, 4));
         let problem =
-            Problem { message: "no".into(), place: Some(place), hint: Some("yes".into()) };
+            Problem { message: "no".into(), location: Some(location), hint: Some("yes".into()) };
         assert_eq!(
             problem.to_string(),
             "  x.toml:2:6: no\n    2 | \tö = \"日本\" # x\n      | \t    ^^^^^^\n    hint: yes"
@@ -187,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_line_the_part_around_the_place_is_shown() {
+    fn of_a_long_line_the_part_around_the_location_is_shown() {
         let text = format!("x = [{}]", "123456789, ".repeat(1000));
         for (start, end) in [(0, 1), (4, text.len()), (5005, 5014), (text.len() - 1, text.len())] {
             let problem = Problem {
                 message: "no".into(),
-                place: Some(Place::of("x.toml", &text, start, end)),
+                location: Some(Location::of("x.toml", &text, start, end)),
                 hint: None,
             };
             let shown = problem.to_string();
@@ -211,19 +215,19 @@ mod tests {
     }
 
     #[test]
-    fn a_place_at_the_end_of_the_text_is_a_place() {
-        let place = Place::of("x.toml", "a =", 3, 3);
-        assert_eq!((place.line, place.column, place.length), (1, 4, 1));
-        assert_eq!(Place::of("x.toml", "", 0, 9).line, 1);
+    fn the_end_of_the_text_is_a_location() {
+        let location = Location::of("x.toml", "a =", 3, 3);
+        assert_eq!((location.line, location.column, location.length), (1, 4, 1));
+        assert_eq!(Location::of("x.toml", "", 0, 9).line, 1);
     }
 
     #[test]
-    fn a_place_among_returns_is_the_end_of_the_line() {
+    fn a_location_among_returns_is_the_end_of_the_line() {
         for length in [3, 1_000] {
             let text = format!("{}{}", "a".repeat(length), "\r".repeat(400));
-            let place = Place::of("x.toml", &text, text.len() - 1, text.len());
-            assert_eq!((place.line, place.column, place.length), (1, length + 1, 1));
-            let problem = Problem { message: "no".into(), place: Some(place), hint: None };
+            let location = Location::of("x.toml", &text, text.len() - 1, text.len());
+            assert_eq!((location.line, location.column, location.length), (1, length + 1, 1));
+            let problem = Problem { message: "no".into(), location: Some(location), hint: None };
             assert!(problem.to_string().ends_with("a^") || problem.to_string().ends_with(" ^"));
         }
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::problem::{nearest, one_of};
 use super::tree::{Data, Entry, Node, Origin, find};
 
-/// Something wrong, before its place is looked up in the text.
+/// Something wrong, before its location is looked up in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) origin: Option<Origin>,

@@ -52,7 +52,7 @@ impl ReferenceTable {
     /// Reads the TOML of a table; `file_name` stands in messages.
     ///
     /// # Errors
-    /// Holds every problem of the file, each with its place.
+    /// Holds every problem of the file, each with its location.
     pub(crate) fn parse(text: &str, file_name: &str) -> Result<Self, SpecError> {
         let mut findings = Findings::default();
         let (parsed, errors) = DeTable::parse_recoverable(text);

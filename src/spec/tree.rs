@@ -73,18 +73,18 @@ pub(super) enum PutProblem {
 }
 
 impl Node {
-    /// Converts a parsed TOML table; `place` turns byte ranges into origins.
+    /// Converts a parsed TOML table; `origin` turns byte ranges into origins.
     pub(super) fn table(
         table: &DeTable<'_>,
-        place: &impl Fn(std::ops::Range<usize>) -> Origin,
+        origin: &impl Fn(std::ops::Range<usize>) -> Origin,
     ) -> Vec<Entry> {
         let mut entries: Vec<(usize, Entry)> = table
             .iter()
             .map(|(key, value)| {
                 let entry = Entry {
                     key: key.get_ref().as_ref().into(),
-                    origin: place(key.span()),
-                    node: Self::parsed(value, place),
+                    origin: origin(key.span()),
+                    node: Self::parsed(value, origin),
                 };
                 (key.span().start, entry)
             })
@@ -97,7 +97,7 @@ impl Node {
     /// Converts a parsed TOML value.
     pub(super) fn parsed(
         value: &Spanned<DeValue<'_>>,
-        place: &impl Fn(std::ops::Range<usize>) -> Origin,
+        origin: &impl Fn(std::ops::Range<usize>) -> Origin,
     ) -> Self {
         let data = match value.get_ref() {
             DeValue::String(text) => Data::Text(text.as_ref().into()),
@@ -109,11 +109,11 @@ impl Node {
             DeValue::Boolean(value) => Data::Bool(*value),
             DeValue::Datetime(_) => Data::Foreign("a date or time".into()),
             DeValue::Array(values) => {
-                Data::List(values.iter().map(|value| Self::parsed(value, place)).collect())
+                Data::List(values.iter().map(|value| Self::parsed(value, origin)).collect())
             }
-            DeValue::Table(table) => Data::Table(Self::table(table, place)),
+            DeValue::Table(table) => Data::Table(Self::table(table, origin)),
         };
-        Self { origin: place(value.span()), data }
+        Self { origin: origin(value.span()), data }
     }
 
     /// Makes a node of bare text.
@@ -228,23 +228,23 @@ pub(super) fn put(
 ) -> Result<(), PutProblem> {
     let [key, rest @ ..] = path else { return Ok(()) };
     let full = if above.is_empty() { (*key).to_owned() } else { format!("{above}.{key}") };
-    let place = entries.iter().position(|entry| &*entry.key == *key);
+    let index = entries.iter().position(|entry| &*entry.key == *key);
     if rest.is_empty() {
-        match place {
-            Some(place) => {
-                entries[place].origin = key_origin;
-                entries[place].node = node;
+        match index {
+            Some(index) => {
+                entries[index].origin = key_origin;
+                entries[index].node = node;
             }
             None => entries.push(Entry { key: (*key).into(), origin: key_origin, node }),
         }
         return Ok(());
     }
-    let place = place.unwrap_or_else(|| {
+    let index = index.unwrap_or_else(|| {
         let empty = Node { origin: key_origin, data: Data::Table(Vec::new()) };
         entries.push(Entry { key: (*key).into(), origin: key_origin, node: empty });
         entries.len() - 1
     });
-    put_below(&mut entries[place].node, &full, rest, key_origin, node)
+    put_below(&mut entries[index].node, &full, rest, key_origin, node)
 }
 
 fn put_below(

@@ -336,7 +336,7 @@ pub(super) fn report(report: &TypedReport, blocks: &[TypedBlock], findings: &mut
         .collect();
     let rows = (&report.settings.rows, report.rows, "rows");
     let columns = (&report.settings.columns, report.columns, "columns");
-    for (named, origin, place) in [rows, columns] {
+    for (named, origin, key) in [rows, columns] {
         let Some(named) = named.as_deref().filter(|named| !keys.contains(named)) else { continue };
         // One misspelt axis is one problem, not two.
         if nearest(named, broken.iter().copied()).is_some() {
@@ -344,11 +344,11 @@ pub(super) fn report(report: &TypedReport, blocks: &[TypedBlock], findings: &mut
         }
         if keys.is_empty() {
             findings
-                .say(origin, format!("`report.{place}` is \"{named}\", but the grid has no axes"));
+                .say(origin, format!("`report.{key}` is \"{named}\", but the grid has no axes"));
             continue;
         }
         let message = format!(
-            "`report.{place}` is \"{named}\", expected an axis of the grid: {}",
+            "`report.{key}` is \"{named}\", expected an axis of the grid: {}",
             one_of(keys.iter().copied())
         );
         match nearest(named, keys.iter().copied()) {

@@ -95,7 +95,7 @@ pub(in crate::spec) fn folds(node: Option<&Node>, findings: &mut Findings) -> Op
     whole("folds", node?, FOLDS, findings)
 }
 
-/// `[report]` with the places of the axes it names.
+/// `[report]` with the locations of the axes it names.
 pub(in crate::spec) struct TypedReport {
     pub(in crate::spec) settings: ReportSettings,
     pub(in crate::spec) rows: Option<Origin>,
@@ -193,7 +193,7 @@ fn pairs(node: &Node, findings: &mut Findings) -> Vec<ConfusionPair> {
     }
 }
 
-/// `[check]` with the places of the axes it names.
+/// `[check]` with the locations of the axes it names.
 pub(in crate::spec) struct TypedCheck {
     pub(in crate::spec) settings: CheckSettings,
     /// Every axis under `check.cells`, with where it was typed.

@@ -341,10 +341,10 @@ impl Known<'_> {
         self.axes[index].nodes.iter().any(|node| node.value().as_ref() == Some(value))
     }
 
-    /// Returns the place of an axis, or says that there is none.
-    fn place(&self, key: &str, origin: Origin, findings: &mut Findings) -> Option<usize> {
-        let place = self.axes.iter().position(|axis| axis.key == key);
-        if place.is_none() {
+    /// Returns the index of an axis, or says that there is none.
+    fn index(&self, key: &str, origin: Origin, findings: &mut Findings) -> Option<usize> {
+        let index = self.axes.iter().position(|axis| axis.key == key);
+        if index.is_none() {
             let names = || self.axes.iter().map(|axis| axis.key.as_str());
             let message =
                 format!("`{key}` is not an axis of this block, expected {}", one_of(names()));
@@ -353,7 +353,7 @@ impl Known<'_> {
                 None => findings.say(origin, message),
             }
         }
-        place
+        index
     }
 }
 
@@ -369,7 +369,7 @@ fn read_matches(path: &str, node: &Node, known: &Known<'_>, findings: &mut Findi
     }
     let mut matches = Vec::new();
     for (key, entry) in found {
-        let Some(place) = known.place(&key, entry.origin, findings) else { continue };
+        let Some(index) = known.index(&key, entry.origin, findings) else { continue };
         let nodes = match &entry.node.data {
             Data::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
             _ => std::slice::from_ref(&entry.node),
@@ -377,7 +377,7 @@ fn read_matches(path: &str, node: &Node, known: &Known<'_>, findings: &mut Findi
         let mut values = Vec::new();
         for node in nodes {
             let value = node.value();
-            match value.filter(|value| known.takes(place, value)) {
+            match value.filter(|value| known.takes(index, value)) {
                 Some(value) => values.push(value),
                 None => findings.say(
                     node.origin,
@@ -407,7 +407,7 @@ fn read_when(
                         findings.wrong(&section.name("axes"), node, "the key of an axis in quotes");
                     }
                     Some(key) => {
-                        known.place(key, node.origin, findings);
+                        known.index(key, node.origin, findings);
                         keys.push(key.to_owned());
                     }
                 }

@@ -143,7 +143,7 @@ fn layers(node: &Node, findings: &mut Findings) -> Vec<LayerSettings> {
         Data::List(nodes) if !nodes.is_empty() => nodes
             .iter()
             .enumerate()
-            .filter_map(|(place, node)| layer(place, node, findings))
+            .filter_map(|(index, node)| layer(index, node, findings))
             .collect(),
         _ => {
             findings.wrong("model.layers", node, "a list of layers");
@@ -167,8 +167,8 @@ pub(in crate::spec) fn layer_keys(kind: &str) -> &'static [&'static str] {
     }
 }
 
-fn layer(place: usize, node: &Node, findings: &mut Findings) -> Option<LayerSettings> {
-    let path = format!("model.layers[{}]", place + 1);
+fn layer(index: usize, node: &Node, findings: &mut Findings) -> Option<LayerSettings> {
+    let path = format!("model.layers[{}]", index + 1);
     let kinds: Vec<(&str, &str)> = LayerSettings::KINDS.map(|kind| (kind, kind)).to_vec();
     // `"relu"` is short for `{ kind = "relu" }`.
     let (kind, fields) = match &node.data {
@@ -267,11 +267,11 @@ fn padding(section: &Section<'_>, findings: &mut Findings) -> Padding {
     match &node.data {
         Data::Text(text) if &**text == "valid" => Padding::Valid,
         Data::Text(text) if &**text == "same" => Padding::Same,
-        Data::Integer(places) if (WHOLE.holds)(*places as f64) => {
+        Data::Integer(pixels) if (WHOLE.holds)(*pixels as f64) => {
             // No padding is one thing, however it is typed.
-            usize::try_from(*places)
+            usize::try_from(*pixels)
                 .ok()
-                .filter(|places| *places > 0)
+                .filter(|pixels| *pixels > 0)
                 .map_or(Padding::Valid, Padding::Explicit)
         }
         _ => {

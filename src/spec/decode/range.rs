@@ -201,8 +201,8 @@ mod tests {
     fn expanded(from: &str, to: &str, rest: &str) -> Result<String, String> {
         let text = format!("from = {from}\nto = {to}\n{rest}");
         let table = toml::de::DeTable::parse(&text).unwrap();
-        let place = |_: std::ops::Range<usize>| Origin::Assigned;
-        let data = Data::Table(Node::table(table.get_ref(), &place));
+        let origin = |_: std::ops::Range<usize>| Origin::Assigned;
+        let data = Data::Table(Node::table(table.get_ref(), &origin));
         let node = Node { origin: Origin::Assigned, data };
         let mut findings = Findings::default();
         match expand("a.b", &node, &mut findings) {

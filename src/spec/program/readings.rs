@@ -14,7 +14,7 @@ pub struct Reading {
     pub from: ReadFrom,
 }
 
-/// A place of a number.
+/// Where a number is read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadFrom {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_in_a_table_is_file_column_and_row() {
+    fn a_location_in_a_table_is_file_column_and_row() {
         let csv = |file: &str, column: &str, row| {
             Some(ReadFrom::Csv { file: file.to_owned(), column: column.to_owned(), row })
         };

@@ -336,8 +336,8 @@ proptest! {
         if let Err(error) = Document::parse(&text, "t.toml", &[]) {
             prop_assert!(!error.problems.is_empty());
             prop_assert!(!error.to_string().is_empty());
-            for place in error.problems.iter().filter_map(|problem| problem.place.as_ref()) {
-                prop_assert_eq!(text.split('\n').nth(place.line - 1), Some(place.line_text.as_str()));
+            for location in error.problems.iter().filter_map(|problem| problem.location.as_ref()) {
+                prop_assert_eq!(text.split('\n').nth(location.line - 1), Some(location.line_text.as_str()));
             }
         }
     }
