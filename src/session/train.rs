@@ -111,7 +111,7 @@ pub(super) fn train(
     let summary = summary.map_err(|error| Error::of_run(&error))?;
     programs::tell_undeclared(&programs, &listener);
     programs::tell_traced(&programs, &loaded.folder()?, images, &listener);
-    store.check_place().map_err(|error| Error::of_store(cannot(), &error))?;
+    store.check_not_moved().map_err(|error| Error::of_store(cannot(), &error))?;
     store.complete_manifest();
     Ok((store, summary))
 }
