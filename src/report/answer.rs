@@ -17,7 +17,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
     let Some(best) = section.findings.best else { return nothing(section) };
     let cell = &section.cells[best.cell];
     let seen = seen(presenter, cell, cell.summary.as_ref()?);
-    let place = section.describe(best.cell);
+    let settings = section.describe(best.cell);
     if section.cells.len() < 2 {
         let more = if section.counts.unfinished > 0 { unfinished() } else { String::new() };
         return Some(format!("{}: {seen}{more}", section.metric.name.words()));
@@ -25,7 +25,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
     if section.compared() < 2 {
         let all = counted(section.cells.len(), "cell");
         let more = if section.counts.unfinished > 0 { unfinished() } else { String::new() };
-        return Some(format!("of {all} only {place} has a result: {seen}{more}"));
+        return Some(format!("of {all} only {settings} has a result: {seen}{more}"));
     }
     // Where seeds change nothing, fresh ones give what was seen.
     let expected = best.expected.filter(|_| !cell.is_deterministic && section.folds.is_none());
@@ -34,7 +34,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
         format!("; on fresh seeds expect {}{unit}", scale.value(expected))
     });
     Some(format!(
-        "{}{}: {seen} at {place}{expected}; {}; {}",
+        "{}{}: {seen} at {settings}{expected}; {}; {}",
         hopeless(presenter).unwrap_or_default(),
         section.best_of_what(),
         rivals(section),

@@ -251,9 +251,9 @@ impl CellSheet {
         }
         columns.push(column("stored", Align::Left, &stored));
         columns.push(column("network", Align::Left, &|one| Some(short_id(&one.id))));
-        let place = |one: &NetworkLine| Some(format!("{}/{}", one.repeat, one.member));
+        let called = |one: &NetworkLine| Some(format!("{}/{}", one.repeat, one.member));
         TextTable {
-            keys: vec![column("repeat/member", Align::Right, &place)],
+            keys: vec![column("repeat/member", Align::Right, &called)],
             columns,
             ..TextTable::default()
         }

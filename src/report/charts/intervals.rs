@@ -201,7 +201,7 @@ fn short_spread(presenter: &Presenter<'_>, found: &gridbench_stats::Summary) -> 
     }
 }
 
-/// Names the axes in the order of [`name`]; those that move together share a place.
+/// Names the axes in the order of [`name`]; those that move together share a position.
 fn axis_names(section: &Section) -> String {
     let labels: Vec<&str> = section.effects.iter().map(|effect| effect.label.as_str()).collect();
     labels.join(" · ")

@@ -38,17 +38,17 @@ pub(super) fn number(level: &str) -> Option<f64> {
     level.split('/').next()?.parse().ok()
 }
 
-/// The places of the levels of one axis.
+/// The positions of the levels of one axis.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Places {
+pub(super) struct Positions {
     pub(super) spacing: Spacing,
     /// Shares of the width, in the order of the levels.
     shares: Vec<f64>,
     frame: Frame,
 }
 
-impl Places {
-    /// Places `levels`, as they are shown, across `frame`.
+impl Positions {
+    /// Spaces `levels`, as they are shown, across `frame`.
     #[must_use]
     pub(super) fn of(levels: &[String], frame: Frame) -> Self {
         let numbers: Option<Vec<f64>> = levels.iter().map(|level| number(level)).collect();
@@ -58,7 +58,7 @@ impl Places {
         Self { spacing, shares, frame }
     }
 
-    /// Returns the place of a level.
+    /// Returns the position of a level.
     #[must_use]
     pub(super) fn at(&self, level: usize) -> f64 {
         let padding = 0.5 * self.frame.width / self.shares.len().clamp(1, 12) as f64;
@@ -85,11 +85,11 @@ impl Places {
     #[must_use]
     pub(super) fn reach(&self, level: usize) -> (f64, f64) {
         let order = self.order();
-        let place = order.iter().position(|one| *one == level).unwrap_or(0);
+        let index = order.iter().position(|one| *one == level).unwrap_or(0);
         let middle = |a: usize, b: usize| 0.5 * (self.at(order[a]) + self.at(order[b]));
-        let left = if place > 0 { middle(place - 1, place) } else { self.frame.left };
+        let left = if index > 0 { middle(index - 1, index) } else { self.frame.left };
         let right =
-            if place + 1 < order.len() { middle(place, place + 1) } else { self.frame.right() };
+            if index + 1 < order.len() { middle(index, index + 1) } else { self.frame.right() };
         (left, right)
     }
 
@@ -107,8 +107,8 @@ impl Places {
             if distinct.len() == levels.len() { (texts, 1) } else { (of(2.0 * gap - SPACE), 2) }
         };
         let mut free = vec![f64::NEG_INFINITY; rows];
-        for (place, level) in self.order().into_iter().enumerate() {
-            let (row, text) = (place % rows, &texts[level]);
+        for (index, level) in self.order().into_iter().enumerate() {
+            let (row, text) = (index % rows, &texts[level]);
             // At the sides there is room for half a gap only.
             let half = 0.5 * text_width(text);
             let (left, right) = (self.frame.left + half, self.frame.right() - half);
@@ -141,7 +141,7 @@ impl Spacing {
         if is_crowded { Self::Even } else { Self::Linear }
     }
 
-    /// Returns the places of so many levels as shares of the width.
+    /// Returns the positions of so many levels as shares of the width.
     fn shares(self, levels: usize, numbers: &[f64]) -> Vec<f64> {
         let by = |measure: fn(f64) -> f64| {
             let values: Vec<f64> = numbers.iter().copied().map(measure).collect();
@@ -161,36 +161,36 @@ impl Spacing {
 mod tests {
     use super::*;
 
-    fn places(levels: &[&str]) -> Places {
+    fn positions(levels: &[&str]) -> Positions {
         let levels: Vec<String> = levels.iter().map(|level| (*level).to_owned()).collect();
-        Places::of(&levels, Frame { left: 0.0, top: 0.0, width: 120.0, height: 10.0 })
+        Positions::of(&levels, Frame { left: 0.0, top: 0.0, width: 120.0, height: 10.0 })
     }
 
     #[test]
     fn powers_stand_evenly_on_a_logarithmic_axis() {
-        let found = places(&["0.0001", "0.001", "0.01", "0.1"]);
+        let found = positions(&["0.0001", "0.001", "0.01", "0.1"]);
         assert_eq!(found.spacing, Spacing::Logarithmic);
         for (level, share) in [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0].into_iter().enumerate() {
             assert!((found.shares[level] - share).abs() < 1e-12, "{:?}", found.shares);
         }
-        assert_eq!(places(&["16", "32", "64", "128"]).spacing, Spacing::Logarithmic);
+        assert_eq!(positions(&["16", "32", "64", "128"]).spacing, Spacing::Logarithmic);
     }
 
     #[test]
     fn numbers_stand_at_their_size() {
-        let found = places(&["0", "5", "20"]);
+        let found = positions(&["0", "5", "20"]);
         assert_eq!((found.spacing, &found.shares[..]), (Spacing::Linear, &[0.0, 0.25, 1.0][..]));
         assert_eq!(
-            places(&["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]).spacing,
+            positions(&["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]).spacing,
             Spacing::Linear
         );
     }
 
     #[test]
     fn what_is_no_number_or_would_crowd_stands_in_its_order() {
-        assert_eq!(places(&["sgd", "adam", "lamb"]).shares, [0.0, 0.5, 1.0]);
-        assert_eq!(places(&["0", "0.001", "0.01", "1"]).spacing, Spacing::Even);
-        assert_eq!(places(&["3"]).shares, [0.5]);
+        assert_eq!(positions(&["sgd", "adam", "lamb"]).shares, [0.0, 0.5, 1.0]);
+        assert_eq!(positions(&["0", "0.001", "0.01", "1"]).spacing, Spacing::Even);
+        assert_eq!(positions(&["3"]).shares, [0.5]);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         let levels = levels.map(str::to_owned);
         let frame = Frame { left: 0.0, top: 0.0, width: 280.0, height: 10.0 };
         let mut drawing = Drawing::default();
-        Places::of(&levels, frame).label(&mut drawing, &levels);
+        Positions::of(&levels, frame).label(&mut drawing, &levels);
         let file = super::super::svg::Chart::new("x", "x", (1.0, 1.0), drawing).file();
         assert!(file.contains(">rmsprop keras") && file.contains(">rmsprop torch"), "{file}");
         assert!(file.contains("y=\"25\"") && file.contains("y=\"38\""), "{file}");
@@ -210,17 +210,17 @@ mod tests {
         let levels: Vec<String> = (0..40).map(|level| format!("0.00{level:02}")).collect();
         let frame = Frame { left: 0.0, top: 0.0, width: 280.0, height: 10.0 };
         let mut drawing = Drawing::default();
-        Places::of(&levels, frame).label(&mut drawing, &levels);
+        Positions::of(&levels, frame).label(&mut drawing, &levels);
         let file = super::super::svg::Chart::new("x", "x", (1.0, 1.0), drawing).file();
-        let places: Vec<f64> = file
+        let positions: Vec<f64> = file
             .split("<text class=\"q\" x=\"")
             .skip(1)
             .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
             .collect();
-        assert!(places.len() > 2, "{places:?}");
+        assert!(positions.len() > 2, "{positions:?}");
         assert!(
-            places.windows(2).all(|pair| pair[1] - pair[0] > text_width("0.0000")),
-            "{places:?}"
+            positions.windows(2).all(|pair| pair[1] - pair[0] > text_width("0.0000")),
+            "{positions:?}"
         );
     }
 }

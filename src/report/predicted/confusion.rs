@@ -48,7 +48,7 @@ impl Answers<'_> {
         }
         let limit = if asked.gallery > 0 { asked.gallery } else { USUAL_GALLERY };
         for pair in &asked.gallery_of {
-            match self.places(pair) {
+            match self.indices_of(pair) {
                 Ok(of) => galleries.push(self.gallery(Some(of), limit)),
                 Err(unknown) => notes.push(format!(
                     "`report.gallery-of` names the class `{unknown}`, which does not exist; \
@@ -60,7 +60,7 @@ impl Answers<'_> {
         galleries
     }
 
-    fn places<'p>(&self, pair: &'p ConfusionPair) -> Result<(usize, usize), &'p str> {
+    fn indices_of<'p>(&self, pair: &'p ConfusionPair) -> Result<(usize, usize), &'p str> {
         let find = |name: &'p str| self.classes.iter().position(|class| class == name).ok_or(name);
         Ok((find(&pair.truth)?, find(&pair.predicted)?))
     }

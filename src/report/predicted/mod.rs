@@ -152,7 +152,7 @@ pub struct Gallery {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct GalleryItem {
-    /// Place among the test images, from 0.
+    /// Index among the test images, from 0.
     pub row: usize,
     /// Its class.
     pub truth: usize,
