@@ -101,9 +101,9 @@ fn wrapped(name: &str, command: &str, folder: &Path) -> Result<String, Failure> 
                 if numbers.iter().any(|number| number.name == name) {
                     name = format!("{name}-{index}");
                 }
-                let place = format!("{{hyperparameters.{name}}}");
+                let placeholder = format!("{{hyperparameters.{name}}}");
                 numbers.push(Number { name, value: toml_number(value) });
-                Some(place)
+                Some(placeholder)
             }
             _ => None,
         };

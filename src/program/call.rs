@@ -194,8 +194,8 @@ impl ProgramEngine<'_> {
                 completed(epochs, metrics, seconds, path)
             }
             Err((outcome, mut reason)) => {
-                if let Some(place) = workspace.keep(&kept[0], &kept[1]) {
-                    reason = format!("{reason} (standard error: `{place}`)");
+                if let Some(file) = workspace.keep(&kept[0], &kept[1]) {
+                    reason = format!("{reason} (standard error: `{file}`)");
                 }
                 TrainOutput { epochs, ..TrainOutput::ended(outcome, Some(reason)) }
             }

@@ -137,12 +137,12 @@ fn is_test_file(file: &Path) -> bool {
 /// Returns the identifiers that follow `prefix` in `code`, where `prefix` starts a path.
 fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (place, _) in code.match_indices(prefix) {
-        let before = code[..place].chars().next_back();
+    for (offset, _) in code.match_indices(prefix) {
+        let before = code[..offset].chars().next_back();
         if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
             continue;
         }
-        let rest = &code[place + prefix.len()..];
+        let rest = &code[offset + prefix.len()..];
         let list = match rest.strip_prefix('{') {
             Some(rest) => top_level(rest),
             None => vec![rest.to_owned()],

@@ -114,8 +114,8 @@ pub(super) fn headline(report: &CheckReport) -> String {
             let several = in_common.map(|common| format!("in the {}", common.name));
             let some = with(Verdict::Regressed);
             let each = (some > 0).then(|| format!("in {some} of {total} {cells}"));
-            let places: Vec<String> = each.into_iter().chain(several).collect();
-            format!("regressed: {what} of `{name}` regressed {}", places.join(" and "))
+            let parts: Vec<String> = each.into_iter().chain(several).collect();
+            format!("regressed: {what} of `{name}` regressed {}", parts.join(" and "))
         }
         Verdict::Inconclusive => format!(
             "inconclusive: {what} of `{name}` cannot be judged in {} of {total} {cells}",

@@ -15,7 +15,7 @@ use crate::spec::settings::LimitSettings;
 const ASSOCIATED: u16 = 1;
 /// Value of `PlanarConfiguration` that says the values of a pixel lie beside each other.
 const CHUNKY: u16 = 1;
-/// Value of `PhotometricInterpretation` that says values are places in a palette.
+/// Value of `PhotometricInterpretation` that says values are indices of a palette.
 const OF_PALETTE: u16 = 3;
 const EXPECTED: &str = "grey or RGB values of 1, 8 or 16 bits";
 
