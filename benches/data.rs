@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::{Augmenter, BatchSettings, Batches, DataFolders, Dataset, Order, load};
-use gridbench::spec::settings::{
+use gridbench::experiment::settings::{
     AugmentSettings, Convention, DatasetSettings, Fill, ShiftSettings, Source, ZoomSettings,
 };
 

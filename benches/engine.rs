@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::{DataFolders, load, split};
 use gridbench::engine::{DeviceChoice, EpochObserver, Snapshot, TrainJob, build};
+use gridbench::experiment::Document;
 use gridbench::record::EpochRecord;
-use gridbench::spec::Document;
 
 struct Silent;
 

@@ -19,11 +19,11 @@ use gridbench::data::{DataFolders, Dataset, ImageShape, InputSettings, load, rea
 use gridbench::engine::model_file::card_of;
 use gridbench::engine::weights::from_safetensors;
 use gridbench::engine::{DeviceChoice, Engine, build};
+use gridbench::experiment::settings::{DatasetSettings, LabelKind, LimitSettings, Source};
+use gridbench::experiment::{Document, Edition, Override};
 use gridbench::program::{Output, hear};
 use gridbench::report::{self, Format, Page, Subject};
 use gridbench::results::{ExperimentResults, Facts, declared_axes};
-use gridbench::spec::settings::{DatasetSettings, LabelKind, LimitSettings, Source};
-use gridbench::spec::{Document, Edition, Override};
 use gridbench::store::{Manifest, Store};
 use gridbench::{grid, tables};
 use serde_json::{Map, Value, json};

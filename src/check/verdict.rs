@@ -6,7 +6,7 @@ use super::control::Control;
 use super::sample::Source;
 use super::warning::Warning;
 use crate::base::Metric;
-use crate::spec::value::Assignment;
+use crate::experiment::value::Assignment;
 use gridbench_stats::PlantedLoss;
 
 /// What the gate says.

@@ -19,10 +19,10 @@ use crate::data::{
     self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
 };
 use crate::engine::{self, DeviceChoice};
+use crate::experiment::Document;
+use crate::experiment::settings::{AugmentSettings, DatasetSettings};
 use crate::report::{counted, grouped, whole, wrap_text};
 use crate::session::{Images, LoadedExperiment, data_folders, download_folder, is_experiment_file};
-use crate::spec::Document;
-use crate::spec::settings::{AugmentSettings, DatasetSettings};
 use crate::store::atomic::{self, AtomicError};
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {

@@ -262,7 +262,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }
-        crate::spec::Document::parse(&text, "x.toml", &[]).unwrap();
-        crate::spec::Document::parse(NETWORKS, "first.toml", &[]).unwrap();
+        crate::experiment::Document::parse(&text, "x.toml", &[]).unwrap();
+        crate::experiment::Document::parse(NETWORKS, "first.toml", &[]).unwrap();
     }
 }

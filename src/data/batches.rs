@@ -118,7 +118,9 @@ mod tests {
     use super::*;
     use crate::base::Seed;
     use crate::data::ImageShape;
-    use crate::spec::settings::{AugmentSettings, Convention, Fill, ShiftSettings, ZoomSettings};
+    use crate::experiment::settings::{
+        AugmentSettings, Convention, Fill, ShiftSettings, ZoomSettings,
+    };
 
     fn dataset(images: usize) -> Dataset {
         let shape = ImageShape { height: 2, width: 3, channels: 1 };

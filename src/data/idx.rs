@@ -14,7 +14,7 @@ use super::folders::{DataFolders, stored_as};
 use super::known::{IDX_FILES, KnownFile, KnownSet, Pin, SIDE};
 use super::pool::Pool;
 use crate::base::digest_of;
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// Reads the four files of a known set and holds them against its pins.
 pub(super) fn read_known(

@@ -1,7 +1,7 @@
 //! The layers of a model card, looked at before anything is built from them: a file says what it likes,
 //! and memory is asked for by what it says.
 
-use crate::spec::layers::{LayerSettings, Padding};
+use crate::experiment::layers::{LayerSettings, Padding};
 
 /// Widest window or step, in pixels.
 const WIDEST: usize = 1 << 16;
@@ -82,7 +82,7 @@ fn check(layer: &LayerSettings, weights: usize) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::layers::{AverageConvention, Init, NormStatistics, Routing};
+    use crate::experiment::layers::{AverageConvention, Init, NormStatistics, Routing};
 
     const WEIGHTS: usize = 650;
     const HUGE: usize = 1 << 40;

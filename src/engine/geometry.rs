@@ -1,6 +1,6 @@
 //! Sizes inside a network: volumes between layers and windows that slide over them.
 
-use crate::spec::architecture::{self, Shape};
+use crate::experiment::architecture::{self, Shape};
 
 /// The output of a layer for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::layers::Padding;
+    use crate::experiment::layers::Padding;
 
     fn window(padding: Padding) -> Window {
         let along = architecture::Window::resolve(24, 5, 2, padding).unwrap();

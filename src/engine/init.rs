@@ -3,8 +3,8 @@
 use rand::Rng;
 
 use crate::base::{SeedPath, Stream, StreamRng};
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::{Init, LayerSettings};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::{Init, LayerSettings};
 
 use super::weights::NamedTensor;
 
@@ -111,7 +111,7 @@ mod tests {
     use super::super::testing::{dense, every_layer};
     use super::*;
     use crate::base::Seed;
-    use crate::spec::layers::{NormStatistics, Padding, Routing};
+    use crate::experiment::layers::{NormStatistics, Padding, Routing};
 
     fn moments(init: Init, fan_in: usize, fan_out: usize) -> (f64, f64, f64) {
         let mut rng = SeedPath::member(Seed(1), 0, 0).rng(Stream::Init, 1);

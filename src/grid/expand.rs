@@ -7,7 +7,7 @@ use super::sample::{self, SampleError};
 use super::walk::MAX_STEPS;
 use super::{ABSENT, Grid, MAX_CELLS};
 use crate::base::grouped;
-use crate::spec::experiment::{Experiment, GridBlock, Match};
+use crate::experiment::{Experiment, GridBlock, Match};
 
 /// Duplicates named in one message.
 const MAX_NAMED: usize = 5;

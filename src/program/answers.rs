@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::json::{self, JsonProblem};
 use crate::base::{Metric, MetricName};
-use crate::spec::program::{ReadFrom, Reading};
+use crate::experiment::program::{ReadFrom, Reading};
 
 /// The longest line that is read; of longer ones nothing is.
 const MAX_LINE: usize = 1 << 20;

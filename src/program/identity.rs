@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use super::digests::Digests;
 use crate::base::ContentHasher;
-use crate::spec::program::{CommandLine, NAMED_FILES, ReadFrom, Reading};
-use crate::spec::settings::CommandSettings;
+use crate::experiment::program::{CommandLine, NAMED_FILES, ReadFrom, Reading};
+use crate::experiment::settings::CommandSettings;
 use crate::store::{FileFacts, ProgramFacts};
 
 /// Why it cannot be told what a program is.

@@ -11,9 +11,9 @@ use super::layout::{Align, Paint, TextColumn, TextTable, wrap_text};
 use super::numbers::{Scale, counted, duration};
 use super::pivot::ABSENT;
 use crate::base::{Metric, MetricName};
+use crate::experiment::value::Assignment;
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{ExperimentResults, TrialRow};
-use crate::spec::value::Assignment;
 use gridbench_stats::Summary;
 
 /// One setting of a cell.

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::document::{AxisLine, Heading, PivotGrid, Role};
+use crate::experiment::ReportSettings;
+use crate::experiment::value::Value;
 use crate::results::ExperimentResults;
-use crate::spec::experiment::ReportSettings;
-use crate::spec::value::Value;
 
 /// Columns beyond which the longer axis is turned into rows.
 const COMFORTABLE_COLUMNS: usize = 10;

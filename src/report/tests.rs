@@ -4,8 +4,8 @@ use super::document::{Section, WarningKind};
 use super::reference::ReferenceTest;
 use super::*;
 use crate::base::MetricName;
+use crate::experiment::value::Value;
 use crate::results::fixture::{self, HandMade};
-use crate::spec::value::Value;
 use gridbench_stats::IntervalMethod;
 
 fn text(results: &[ExperimentResults], format: Format, page: Page) -> String {

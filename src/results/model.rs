@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use super::axes::collect_axes;
 use super::facts::Facts;
 use crate::base::{CellId, Metric, MetricName, Metrics, Split};
+use crate::experiment::selector::{Selector, SelectorError};
+use crate::experiment::value::{Assignment, Value};
+use crate::experiment::{Axis, Match};
 use crate::record::{EpochRecord, Outcome};
-use crate::spec::experiment::{Axis, Match};
-use crate::spec::selector::{Selector, SelectorError};
-use crate::spec::value::{Assignment, Value};
 use gridbench_stats::Summary;
 
 /// Everything the tables and reports say of one experiment.

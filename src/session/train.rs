@@ -8,11 +8,11 @@ use super::{
 };
 use crate::base::text::harmless;
 use crate::engine::Engine;
+use crate::experiment::StoredPredictions;
+use crate::experiment::settings::Source;
 use crate::plan::{Plan, PlannedDataset};
 use crate::record::{Outcome, TrialRecord};
 use crate::runner::{self, Event, RETRIES, RunOptions, RunRequest, RunSummary, StopSignal};
-use crate::spec::experiment::StoredPredictions;
-use crate::spec::settings::Source;
 use crate::store::{Store, atomic, read_file};
 
 /// How to train, and who hears of it.

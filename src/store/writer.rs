@@ -14,8 +14,8 @@ use super::prediction::{self, PredictionsError};
 use super::view::{EntryLocation, Member, Trial, View};
 use super::{parts, weights};
 use crate::base::{Digest, MemberId};
+use crate::experiment::StoredPredictions;
 use crate::record::{MemberRecord, Predictions, TrialRecord};
-use crate::spec::experiment::StoredPredictions;
 
 /// The writing half of a store. Its journal and its file of predictions are created with their
 /// first entry: a run that has nothing to say leaves nothing behind.

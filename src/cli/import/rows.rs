@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::super::arguments::ImportArguments;
 use crate::base::{Digest, MetricName, Range, Unit, digest_of};
-use crate::spec::experiment::IMPORTED_REPEATS;
-use crate::spec::value::Value;
+use crate::experiment::IMPORTED_REPEATS;
+use crate::experiment::value::Value;
 use crate::tables::{ForeignTable, Lookalikes};
 
 /// Trials of a table.

@@ -9,7 +9,7 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::decoded::{Decoded, Undecodable, check_pixels, upright};
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// Value of `ExtraSamples` that says colours were multiplied by their opacity.
 const ASSOCIATED: u16 = 1;

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use super::*;
 use crate::base::{Digest, digest_of};
 use crate::data::known::{IDX_FILES, KnownFile, Pin};
-use crate::spec::settings::{LabelKind, LimitSettings};
+use crate::experiment::settings::{LabelKind, LimitSettings};
 
 mod settings;
 

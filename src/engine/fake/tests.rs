@@ -5,9 +5,9 @@ use super::super::testing::{Silent, StopAfter, job, quarters, settings, splits};
 use super::*;
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, Splits};
+use crate::experiment::settings::{PatienceSettings, Settings};
+use crate::experiment::value::Value;
 use crate::record::Selection;
-use crate::spec::settings::{PatienceSettings, Settings};
-use crate::spec::value::Value;
 
 fn script() -> FakeSettings {
     FakeSettings {

@@ -12,9 +12,9 @@ use super::forward_pass::{ForwardPass, Mode};
 use super::network::FusedNetwork;
 use crate::base::{Seed, SeedPath};
 use crate::data::{DataFolders, Dataset, load};
-use crate::spec::architecture::Architecture;
-use crate::spec::presets::{Knobs, Preset};
-use crate::spec::settings::{DatasetSettings, Source};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::presets::{Knobs, Preset};
+use crate::experiment::settings::{DatasetSettings, Source};
 use gridbench_kernels::{Dispatch, Extent};
 
 /// Networks of the published studies, and as many images as a step in double precision is worth

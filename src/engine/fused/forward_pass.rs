@@ -7,8 +7,8 @@ use super::super::EngineError;
 use super::layer::{Chunk, Keep, Layer, LinearLayer, NormLayer};
 use super::parameters::ParameterLayout;
 use super::stages;
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::LayerSettings;
 use gridbench_kernels::{
     Activation, Affine, Aligned, Conv, Dispatch, Dropout, Extent, ForwardEpilogue, Moments,
     PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,

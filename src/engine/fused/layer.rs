@@ -2,7 +2,7 @@
 
 use super::parameters::ParameterLayout;
 use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
-use crate::spec::layers::NormStatistics;
+use crate::experiment::layers::NormStatistics;
 use gridbench_kernels::{
     Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
 };

@@ -11,8 +11,8 @@ use super::rule::{initial_square, rule};
 use super::stages;
 use crate::base::SeedPath;
 use crate::data::ImageShape;
-use crate::spec::architecture::Architecture;
-use crate::spec::settings::{OptimizerSettings, Settings};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::settings::{OptimizerSettings, Settings};
 use gridbench_kernels::{Aligned, BatchLoss, Dispatch, Rule, Storage, cross_entropy, step};
 
 /// Names of the optimizer's memories in files.

@@ -6,8 +6,8 @@
 
 use super::super::EngineError;
 use super::super::geometry::Volume;
-use crate::spec::architecture::{Architecture, LayerSummary};
-use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics};
+use crate::experiment::architecture::{Architecture, LayerSummary};
+use crate::experiment::layers::{AverageConvention, LayerSettings, NormStatistics};
 use gridbench_kernels::{MAX_TAPS, Window};
 
 /// One stage of a network.
@@ -288,7 +288,7 @@ fn slide(summary: &LayerSummary, size: usize, stride: usize) -> Window {
 mod tests {
     use super::super::super::testing::{conv, dense};
     use super::*;
-    use crate::spec::layers::Padding;
+    use crate::experiment::layers::Padding;
 
     fn stages(layers: &[LayerSettings]) -> Vec<Stage> {
         let architecture = Architecture::of(layers, (12, 12, 1), 10).unwrap();

@@ -6,7 +6,7 @@ use dfdx::tensor_ops::{Momentum, RMSpropConfig, SgdConfig, TryAdd, TryDiv, Weigh
 
 use super::super::schedule::AdamStep;
 use super::ops::{Backend, Packed};
-use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
+use crate::experiment::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
 
 /// Names of the tensors an optimizer remembers for every weight, in order.
 const MEMORIES: [&str; 3] = ["first", "second", "third"];

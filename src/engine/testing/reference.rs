@@ -6,8 +6,8 @@
 use super::super::dropout::DropoutMask;
 use super::super::weights::NamedTensor;
 use crate::base::SeedPath;
-use crate::spec::architecture::{Architecture, Window};
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::{Architecture, Window};
+use crate::experiment::layers::LayerSettings;
 
 /// A batch of images, `(image, channel, row, column)`.
 #[derive(Debug, Clone)]
@@ -101,7 +101,8 @@ impl Reference {
         statistics: &mut Vec<Statistics>,
     ) -> Vec<f64> {
         let input = self.architecture.input;
-        let crate::spec::architecture::Shape::Image { height, width, channels } = input else {
+        let crate::experiment::architecture::Shape::Image { height, width, channels } = input
+        else {
             unreachable!("images go in")
         };
         let mut x = Batch::zeros([pixels.len() / input.len(), channels, height, width]);

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::*;
-use crate::spec::Document;
-use crate::spec::experiment::Experiment;
+use crate::experiment::Document;
+use crate::experiment::Experiment;
 
 const HEAD: &str =
     "name = \"t\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"small-cnn\"\n";

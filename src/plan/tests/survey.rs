@@ -7,13 +7,13 @@ use super::super::testing::{settings, surveyed};
 use super::super::*;
 use super::drawn;
 use crate::base::{MetricName, Seed, digest_of};
-use crate::grid::expand;
-use crate::spec::Document;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::{
+use crate::experiment::Document;
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::{
     Combine, Fill, OptimizerConvention, OptimizerSettings, PatienceSettings, Retrain, Schedule,
     TrainSettings,
 };
+use crate::grid::expand;
 
 /// Splits as digits have them: 1,438 training images and 359 test images.
 const SIZES: SplitSizes = SplitSizes { train: 1438, validation: 0, test: 359, classes: 10 };

@@ -15,8 +15,8 @@ mod tests;
 
 use super::Page;
 use crate::base::{Metric, format};
+use crate::experiment::selector::Selector;
 use crate::results::ExperimentResults;
-use crate::spec::selector::Selector;
 
 pub(crate) use document::Comparison;
 pub(crate) use pairs::PairingError;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Side;
+use crate::experiment::selector::SelectorError;
+use crate::experiment::value::Value;
 use crate::results::ExperimentResults;
-use crate::spec::selector::SelectorError;
-use crate::spec::value::Value;
 
 /// Says why two sets of cells cannot be paired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

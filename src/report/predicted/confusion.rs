@@ -1,8 +1,8 @@
 //! Confusion matrix and galleries of one cell.
 
 use super::{Confusion, Gallery, GalleryItem};
-use crate::spec::experiment::ConfusionPair;
-use crate::spec::experiment::ReportSettings;
+use crate::experiment::ConfusionPair;
+use crate::experiment::ReportSettings;
 
 /// Images of a single confusion that are shown where the experiment names no number.
 const USUAL_GALLERY: usize = 24;

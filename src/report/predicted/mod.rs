@@ -11,8 +11,8 @@ mod tests;
 
 use serde::{Serialize, Serializer};
 
+use crate::experiment::settings::Combine;
 use crate::record::Predictions;
-use crate::spec::settings::Combine;
 use gridbench_stats::{EnsemblePoint, McNemar, TwoWayDifference, VarianceSplit};
 
 pub(super) use examine::SHOWN_GROUPS;

@@ -1,8 +1,8 @@
 use super::*;
+use crate::experiment::ConfusionPair;
 use crate::record::LogProbabilities;
 use crate::results::ExperimentResults;
 use crate::results::fixture::{self, HandMade};
-use crate::spec::experiment::ConfusionPair;
 
 /// Two classes, four images of classes 0, 0, 1, 1; `ones` are the probabilities of class 1.
 fn network(ones: [f32; 4]) -> Predictions {

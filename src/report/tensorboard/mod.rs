@@ -14,10 +14,10 @@ use event::{EventFile, Hyperparameter, Kind};
 
 use super::labels::short_name;
 use crate::base::Metric;
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::record::Outcome;
 use crate::results::{AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts};
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 use crate::store::unix_seconds;
 use gridbench_stats as stats;
 

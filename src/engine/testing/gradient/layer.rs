@@ -5,8 +5,8 @@ use dfdx::prelude::*;
 use super::super::super::dropout::DropoutMask;
 use super::super::super::weights::NamedTensor;
 use super::{Decisions, Step};
-use crate::spec::architecture::{LayerSummary, Shape};
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::{LayerSummary, Shape};
+use crate::experiment::layers::LayerSettings;
 
 /// Gradients of a layer's tensors, by role.
 pub(super) type Learned = Vec<(&'static str, Vec<f64>)>;

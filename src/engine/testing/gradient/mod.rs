@@ -9,8 +9,8 @@ mod layer;
 use super::super::weights::NamedTensor;
 use super::reference::role;
 use crate::base::SeedPath;
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::LayerSettings;
 use layer::Node;
 
 /// What a path decided, to be followed: in a batch of millions of values some are so near to 0, or
