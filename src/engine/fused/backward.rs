@@ -28,7 +28,7 @@ impl<E: Storage> ForwardPass<E> {
                 if index + 1 == count { &mut self.delta } else { &mut outputs[0] };
             let mut pass = Backward {
                 dispatch: self.dispatch,
-                slots: &self.slots,
+                layout: &self.layout,
                 previous: before.last_mut(),
                 mode,
                 images,
@@ -54,7 +54,7 @@ impl<E: Storage> ForwardPass<E> {
 
 struct Backward<'a, E: Storage> {
     dispatch: Dispatch,
-    slots: &'a ParameterLayout,
+    layout: &'a ParameterLayout,
     previous: Option<&'a mut Layer<E>>,
     mode: Mode<'a>,
     images: usize,
@@ -88,7 +88,7 @@ impl<E: Storage> Backward<'_, E> {
             }
         }
         if let Some(bias) = layer.linear.as_ref().and_then(|linear| linear.bias) {
-            let gradient = &mut gradient[self.slots.slots[bias].range()];
+            let gradient = &mut gradient[self.layout.slots[bias].range()];
             for (gradient, sum) in gradient.iter_mut().zip(&layer.gradient_sums) {
                 *gradient = *sum as f32;
             }
@@ -145,7 +145,7 @@ impl<E: Storage> Backward<'_, E> {
     fn differentiate(&self, layer: &mut Layer<E>, parameters: &[f32], gradient: &mut [f32]) {
         let norm = layer.norm.as_mut().expect("the stage normalises");
         let count = (self.images * layer.pre_activation.pixels()) as f64;
-        let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.slots.slots[slot].range());
+        let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.layout.slots[slot].range());
         let stride = layer.pre_activation.stride();
         let mut learned = [vec![0.0; stride], vec![0.0; stride]];
         let [scale_gradient, shift_gradient] = &mut learned;
@@ -207,7 +207,7 @@ impl<E: Storage> Backward<'_, E> {
                 outputs: layer.pre_activation,
                 gradient: delta,
                 accumulate: chunk.first > 0,
-                weights: &mut gradient[self.slots.slots[linear.weights].range()],
+                weights: &mut gradient[self.layout.slots[linear.weights].range()],
             },
             self.scratch,
         );

@@ -106,18 +106,18 @@ mod tests {
 
     #[test]
     fn a_tensor_survives_the_row() {
-        let mut slots = ParameterLayout::default();
-        slots.vector("first".to_owned(), &Extent::new(1, 3, 1));
+        let mut layout = ParameterLayout::default();
+        layout.vector("first".to_owned(), &Extent::new(1, 3, 1));
         let order = WeightShape::new(4, 3, &Extent::new(1, 5, 1));
-        let at = slots.weights("w".to_owned(), vec![5, 3, 2, 2], order);
+        let at = layout.weights("w".to_owned(), vec![5, 3, 2, 2], order);
         let values: Vec<f32> = (0..60).map(|value| value as f32).collect();
         let tensor = NamedTensor::new("w", vec![5, 3, 2, 2], values);
-        let mut row = vec![0.0; slots.len];
-        slots.slots[at].write(std::slice::from_ref(&tensor), &mut row).unwrap();
-        assert_eq!(slots.slots[at].read(&row), tensor);
+        let mut row = vec![0.0; layout.len];
+        layout.slots[at].write(std::slice::from_ref(&tensor), &mut row).unwrap();
+        assert_eq!(layout.slots[at].read(&row), tensor);
         // Output 4, input 2, tap 1 of torch's order.
         let found = row[16 + (3 + 2) * 16 + 4];
         assert!((found - tensor.values[(4 * 3 + 2) * 4 + 1]).abs() < f32::EPSILON);
-        assert_eq!(slots.count(), 63);
+        assert_eq!(layout.count(), 63);
     }
 }
