@@ -3,9 +3,9 @@
 //!
 //! Every text goes through [`escape`]; the only script and style are those that ship with `bench`.
 
+mod findings;
 mod grid;
 pub(super) mod images;
-mod insight;
 mod overview;
 mod table;
 #[cfg(test)]
@@ -158,10 +158,10 @@ fn experiment(page: &mut Page, section: &Section, index: usize) {
     images::galleries(page, section, &prefix);
     trade_off(page, &presenter, &prefix);
     details(page, &presenter, &prefix);
-    insight::against_best(page, &presenter, &prefix);
-    insight::spread(page, &presenter, &prefix);
+    findings::against_best(page, &presenter, &prefix);
+    findings::spread(page, &presenter, &prefix);
     reference(page, &presenter, &prefix);
-    insight::cost(page, &presenter, &prefix);
+    findings::cost(page, &presenter, &prefix);
     page.open(&prefix, "origin", "Origin");
     let mut origin = presenter.origin();
     origin.extend(section.selection.clone().map(|text| ("evaluated".to_owned(), text)));
@@ -194,7 +194,7 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
             page.chart(chart, prefix, count > 1);
         }
         match first.name.as_str() {
-            "effects" => insight::effects(page, presenter),
+            "effects" => findings::effects(page, presenter),
             "ensembles" => {
                 if let Some(found) = presenter.ensembles() {
                     let title = capitalised(&found.title);
@@ -202,7 +202,7 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
                     page.paragraph("note", &sentence(found.note));
                 }
             }
-            name if name.starts_with("interaction") => insight::variances(page, presenter),
+            name if name.starts_with("interaction") => findings::variances(page, presenter),
             _ => {}
         }
         page.close();

@@ -13,8 +13,8 @@ use crate::report::versus_best::AgainstBest;
 use gridbench_stats::Effect;
 use gridbench_stats::Summary;
 
-/// Rows of the table of rivals.
-const RIVALS: usize = 200;
+/// Rows of the table of cells against the best.
+const MAX_ROWS: usize = 200;
 
 fn or_absent(text: Option<String>) -> String {
     text.unwrap_or_else(|| ABSENT.to_owned())
@@ -107,8 +107,8 @@ pub(super) fn against_best(page: &mut Page, presenter: &Presenter<'_>, prefix: &
         .collect();
     let Some(best) = section.findings.best.filter(|_| !rows.is_empty()) else { return };
     rows.sort_by(|a, b| a.2.difference.abs().total_cmp(&b.2.difference.abs()));
-    let left_out = rows.len().saturating_sub(RIVALS);
-    rows.truncate(RIVALS);
+    let left_out = rows.len().saturating_sub(MAX_ROWS);
+    rows.truncate(MAX_ROWS);
     let scale = &presenter.scale;
     let two = |value: f64| format!("{value:.2}").replace('-', "−");
     let keys = column("cell", Left, &rows, |row| section.describe(row.0));
@@ -188,11 +188,11 @@ fn unit_of_difference(presenter: &Presenter<'_>) -> String {
 /// Appends the comparisons over the same test images.
 fn on_images(page: &mut Page, presenter: &Presenter<'_>) {
     let section = presenter.section;
-    let Some(predicted) = section.predicted.as_ref().filter(|found| !found.rivals.is_empty())
+    let Some(predicted) = section.predicted.as_ref().filter(|found| !found.versus_best.is_empty())
     else {
         return;
     };
-    let rows = &predicted.rivals;
+    let rows = &predicted.versus_best;
     let scale = Scale::of(&Unit::FRACTION, section.findings.pooled_sd);
     let keys = column("cell", Left, rows, |row| section.describe(row.cell));
     let columns = vec![
