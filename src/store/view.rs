@@ -162,7 +162,7 @@ pub struct View {
     members: Index<MemberId, Member>,
     trials: Index<TrialId, Trial>,
     /// Further records of trials that have several.
-    rivals: Vec<Trial>,
+    competing: Vec<Trial>,
     run: Option<(Box<Run>, u32)>,
     sessions: Vec<Session>,
     /// File names of the journals, without ending.
@@ -285,7 +285,7 @@ impl View {
         self.sessions.push(session.clone());
     }
 
-    /// Adds what lines of journals say; once all are added, [`View::settle`] is to be called.
+    /// Adds what lines of journals say; once all are added, [`View::choose_trials`] is to be called.
     pub(super) fn add_all(&mut self, facts: Facts) {
         self.members.reserve(facts.members.len());
         self.trials.reserve(facts.trials.len());
@@ -331,26 +331,26 @@ impl View {
         if self.trials.get(&trial.record.id).is_none() {
             self.trials.insert(trial.record.id, trial);
         } else {
-            self.rivals.push(trial);
+            self.competing.push(trial);
         }
     }
 
     /// Chooses among several records of a trial: what they were made from is known once all
     /// members are.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn choose_trials(&mut self) {
         self.sessions.sort_by(|a, b| a.started.cmp(&b.started));
-        for rival in std::mem::take(&mut self.rivals) {
-            let before = self.trials.get(&rival.record.id).expect("a rival has a rival");
+        for trial in std::mem::take(&mut self.competing) {
+            let before = self.trials.get(&trial.record.id).expect("a trial competes with another");
             let worth = |trial: &Trial| (self.currency(trial), trial.record.outcome.is_final());
             let by_location = || {
-                if rival.location.journal == before.location.journal {
-                    return rival.location.offset.cmp(&before.location.offset);
+                if trial.location.journal == before.location.journal {
+                    return trial.location.offset.cmp(&before.location.offset);
                 }
                 let name = |trial: &Trial| &self.journals[trial.location.journal as usize];
-                name(before).cmp(name(&rival))
+                name(before).cmp(name(&trial))
             };
-            if worth(&rival).cmp(&worth(before)).then_with(by_location).is_gt() {
-                self.trials.insert(rival.record.id, rival);
+            if worth(&trial).cmp(&worth(before)).then_with(by_location).is_gt() {
+                self.trials.insert(trial.record.id, trial);
             }
         }
     }

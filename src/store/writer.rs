@@ -118,7 +118,7 @@ impl Writer {
         let (appended, location) = self.append(view, &entry)?;
         let from = entry.from.into();
         view.add_trial(Trial { record: record.clone(), from, location });
-        view.settle();
+        view.choose_trials();
         Ok(appended.position())
     }
 

@@ -106,7 +106,7 @@ pub(in crate::store) fn read_some(paths: &[PathBuf]) -> Result<Reading, StoreErr
             view.add_session(&header.clone().session());
         }
     }
-    view.settle();
+    view.choose_trials();
     let mut damages = into_inner(damages);
     damages.sort_by(|a: &Damage, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
     Ok(Reading { view, files, damages })
