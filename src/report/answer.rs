@@ -37,7 +37,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
         "{}{}: {seen} at {settings}{expected}; {}; {}",
         hopeless(presenter).unwrap_or_default(),
         section.best_of_what(),
-        rivals(section),
+        versus_best(section),
         next(section)
     ))
 }
@@ -109,7 +109,7 @@ fn hopeless(presenter: &Presenter<'_>) -> Option<String> {
 }
 
 /// Says how many other cells may be the best.
-fn rivals(section: &Section) -> String {
+fn versus_best(section: &Section) -> String {
     let others = section.compared() - 1;
     let which = if section.compared() < section.cells.len() { " with results" } else { "" };
     if section.findings.comparisons == 0 {
@@ -124,15 +124,15 @@ fn rivals(section: &Section) -> String {
     } else {
         "95 % confidence"
     };
-    match (section.rivals(), others) {
+    match (section.inseparable_others(), others) {
         (0, 1) => format!("the other cell{which} is worse ({how})"),
         (0, _) => format!("all {others} other cells{which} are worse ({how})"),
         (_, 1) => format!("the other cell{which} may be as good or better"),
-        (rivals, all) if rivals == all => {
+        (count, all) if count == all => {
             format!("all {others} other cells{which} may be as good or better")
         }
-        (rivals, _) => {
-            format!("{rivals} of the {others} other cells{which} may be as good or better")
+        (count, _) => {
+            format!("{count} of the {others} other cells{which} may be as good or better")
         }
     }
 }
@@ -157,7 +157,7 @@ fn next(section: &Section) -> String {
         return "more seeds tell nothing new".to_owned();
     }
     let repeats = findings.detectable.filter(|found| found.difference > 0.0);
-    if let (1.., Some(found)) = (section.rivals(), repeats) {
+    if let (1.., Some(found)) = (section.inseparable_others(), repeats) {
         return format!(
             "`repeats = {}` would show differences half as large, `bench confirm` tries the best on \
              fresh seeds",

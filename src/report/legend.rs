@@ -163,9 +163,9 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
     let passed_over = section.passed_over().map_or_else(String::new, |cell| {
         format!("; a better mean, but lost trials, has {}", section.describe(cell))
     });
-    let others = match section.rivals() {
-        rivals if rivals > 0 && findings.comparisons > 0 => {
-            format!("; {} may be as good or better", counted(rivals, "other cell"))
+    let others = match section.inseparable_others() {
+        count if count > 0 && findings.comparisons > 0 => {
+            format!("; {} may be as good or better", counted(count, "other cell"))
         }
         _ => String::new(),
     };

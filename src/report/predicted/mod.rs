@@ -48,7 +48,8 @@ pub struct Predicted {
     /// Ensembles of every size among the networks of cells that share them.
     pub ensembles: Vec<EnsembleGroup>,
     /// The cells nearest to the best one, image by image.
-    pub rivals: Vec<ImageComparison>,
+    #[serde(rename = "rivals")]
+    pub versus_best: Vec<ImageComparison>,
     /// The confusions of the best cell, where the experiment asks for them.
     pub confusion: Option<Confusion>,
     /// Images that the best cell gets wrong, where the experiment asks for them.
