@@ -288,7 +288,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
     }
     conversion
         .write(|name, bytes| {
-            // Whoever loses power converts again; a flush an image would take hours.
+            // Whoever loses power converts again; a flush per image would take hours.
             atomic::write_below(&output.join(name), bytes)
         })
         .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;

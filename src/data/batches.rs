@@ -17,7 +17,7 @@ pub enum Order {
 /// How images are put into batches.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchSettings<'a> {
-    /// Images a batch; the last may have fewer.
+    /// Images per batch; the last may have fewer.
     pub batch_size: usize,
     /// Whether a last, smaller batch is left out.
     pub drop_last: bool,

@@ -19,7 +19,7 @@ const MAX_NAME_BYTES: usize = 255;
 pub(crate) enum Form {
     /// `train.csv` (label and pixels), `test.csv` (pixels) and `solution.csv` (`ImageId,Label`).
     Kaggle,
-    /// One folder a class with PNG images named after their index in the pool.
+    /// One folder per class with PNG images named after their index in the pool.
     Folder,
 }
 

@@ -100,7 +100,7 @@ impl Part {
             return Err(LoadError::content(
                 &labels.path,
                 format!("{label_count} labels"),
-                format!("{count}, one an image of `{}`", images.path.display()),
+                format!("{count}, one per image of `{}`", images.path.display()),
             ));
         }
         if count == 0 || height == 0 || width == 0 {

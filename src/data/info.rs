@@ -23,7 +23,7 @@ pub struct DatasetInfo {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// Values a pixel.
+    /// Values per pixel.
     pub channels: usize,
     /// SHA-256 over shape, pixels, labels and class names.
     pub checksum: Digest,

@@ -168,7 +168,7 @@ impl Architecture {
         }
         if shape != Shape::Features(classes) {
             let problem = format!(
-                "the network ends with {shape}, expected {classes}, one value a class; \
+                "the network ends with {shape}, expected {classes}, one value per class; \
                  end it with `flatten` and a `dense` layer without `units`"
             );
             let kind = layers.last().map_or("none", LayerSettings::kind);

@@ -61,7 +61,7 @@ pub struct ModelSettings {
 pub struct TrainSettings {
     /// Largest number of passes over the training images.
     pub epochs: u32,
-    /// Images a step.
+    /// Images per step.
     pub batch_size: usize,
     /// Whether a last, smaller batch is left out.
     pub drop_last: bool,

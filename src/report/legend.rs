@@ -56,9 +56,10 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         1 if presenter.section.compared() < 2 => {
             Some(("n = 1", "a single trial has no spread".to_owned()))
         }
-        1 => {
-            Some(("n = 1", "one trial a cell: no spread, so nothing can be told apart".to_owned()))
-        }
+        1 => Some((
+            "n = 1",
+            "one trial per cell: no spread, so nothing can be told apart".to_owned(),
+        )),
         _ => Some(("±", "standard deviation over the trials of a cell (n − 1)".to_owned())),
     }
 }

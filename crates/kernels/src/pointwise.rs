@@ -220,7 +220,7 @@ pub fn normalisation_gradient<E: Activation>(
     work.extent.assert_holds(work.values.len(), work.images);
     work.extent.assert_holds(work.gradient.len(), work.images);
     for len in [work.factor.len(), work.slope.len(), work.offset.len(), work.sums.len()] {
-        assert!(len >= work.extent.stride, "one value a channel");
+        assert!(len >= work.extent.stride, "one value per channel");
     }
     // SAFETY: all lengths were just checked.
     unsafe { run(dispatch, work) }

@@ -26,7 +26,7 @@ pub const MAX_TAPS: usize = NOBODY as usize;
 pub enum PoolKind<'a> {
     /// The largest value.
     Max {
-        /// Receives the winners, one a value of the output; absent: not wanted.
+        /// Receives the winners, one per value of the output; absent: not wanted.
         winners: Option<&'a mut [u8]>,
         /// Whether the values came from a ReLU, which lets no gradient through at zero.
         rectified: bool,

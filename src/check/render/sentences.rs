@@ -357,7 +357,7 @@ fn or_none(value: Option<f64>, print: &dyn Fn(f64) -> String) -> String {
 }
 
 fn remarks(settle: Option<usize>, note: Option<Note>, look: usize, looks: usize) -> Vec<String> {
-    let settle = settle.map(|repeats| format!("about {repeats} trials a side would settle it"));
+    let settle = settle.map(|repeats| format!("about {repeats} trials per side would settle it"));
     let note = note.map(|note| {
         match note {
             Note::Identical => "identical in every trial",

@@ -236,5 +236,5 @@ fn cost_of_an_empty_trial() {
         };
         FakeEngine.train(&job, &mut Silent).unwrap();
     }
-    println!("{:.1} µs a trial", begin.elapsed().as_secs_f64() * 1e3);
+    println!("{:.1} µs per trial", begin.elapsed().as_secs_f64() * 1e3);
 }

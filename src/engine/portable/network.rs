@@ -56,7 +56,7 @@ impl<D: Backend> Drop for PortableNetwork<D> {
 }
 
 impl<D: Backend> PortableNetwork<D> {
-    /// Builds one model a seed path, each with the initial weights it would have by itself.
+    /// Builds one model per seed path, each with the initial weights it would have by itself.
     ///
     /// # Errors
     /// If the layers do not fit the images or the device fails.

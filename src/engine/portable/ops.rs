@@ -15,7 +15,7 @@ use super::rows::{Rows, Windows};
 /// A tensor of the packed layout.
 pub(crate) type Packed<D, T = NoneTape> = Tensor<(usize, usize, usize), f32, D, T>;
 
-/// One value a model and channel.
+/// One value per model and channel.
 pub(crate) type PerChannel<D, T = NoneTape> = Tensor<(usize, usize), f32, D, T>;
 
 /// What a batch normalisation gives: values, batch means and batch variances.

@@ -11,7 +11,7 @@ use dfdx::prelude::Tensor;
 use super::super::geometry::{Volume, Window};
 use super::ops::Backend;
 
-/// One value a row.
+/// One value per row.
 type PerRow<D> = Tensor<(usize,), f32, D>;
 
 /// Where the values of one gathered row come from.

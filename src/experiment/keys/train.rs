@@ -12,7 +12,7 @@ pub(super) const KEYS: &[Key] = &[
         "10",
         "Largest number of passes over the training images",
     ),
-    key("train.batch-size", Whole(1), "whole number from 1", "64", "Images a step"),
+    key("train.batch-size", Whole(1), "whole number from 1", "64", "Images per step"),
     key(
         "train.drop-last",
         Flag,

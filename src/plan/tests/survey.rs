@@ -103,7 +103,7 @@ fn every_kind_of_setting_without_effect_is_known() {
     };
     assert_eq!(idle_keys(|s| s.train.optimizer = adamw(0.0)), ["train.optimizer.name"]);
     assert_eq!(idle_keys(|s| s.train.optimizer = adamw(0.1)), [""; 0]);
-    // Three epochs, ten images per batch: 144 steps an epoch, the last of 8 images.
+    // Three epochs, ten images per batch: 144 steps per epoch, the last of 8 images.
     let cases: [(&str, Change, bool); 20] = [
         ("train.batch-size", |s| s.train.batch_size = 1439, true),
         ("train.batch-size", |s| s.train.batch_size = 1438, false),

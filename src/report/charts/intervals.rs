@@ -129,7 +129,7 @@ fn put_in_words(
         notes.push("The dotted line is the best mean seen.".to_owned());
     } else {
         notes.push(
-            "One trial a cell: the points have no spread, and differences may be luck. The dotted \
+            "One trial per cell: the points have no spread, and differences may be luck. The dotted \
              line is the best value."
                 .to_owned(),
         );

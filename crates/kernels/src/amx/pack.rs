@@ -17,9 +17,9 @@ use super::shuffle::transpose;
 /// Packs weights for the forward pass: sums over input channels, rounded up to whole tiles.
 pub(super) fn pack_forward(shape: WeightShape, weights: &[f32], packed: &mut [bf16]) {
     let input_stride = shape.inputs.next_multiple_of(TILE_STEP);
-    assert!(weights.len() >= shape.len(), "one value a weight");
+    assert!(weights.len() >= shape.len(), "one value per weight");
     let len = product(&[shape.taps, input_stride, shape.stride]);
-    assert!(packed.len() >= len, "one value a weight");
+    assert!(packed.len() >= len, "one value per weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");
     // SAFETY: only AMX paths come here; all lengths were just checked.
     unsafe { forward(shape, input_stride, weights.as_ptr(), packed.as_mut_ptr()) }
@@ -32,9 +32,9 @@ pub(super) fn pack_backward(
     weights: &[f32],
     packed: &mut [bf16],
 ) {
-    assert!(weights.len() >= shape.len(), "one value a weight");
+    assert!(weights.len() >= shape.len(), "one value per weight");
     let len = product(&[shape.taps, input_stride, shape.stride]);
-    assert!(packed.len() >= len, "one value a weight");
+    assert!(packed.len() >= len, "one value per weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");
     // SAFETY: only AMX paths come here; all lengths were just checked.
     unsafe { backward(shape, input_stride, weights.as_ptr(), packed.as_mut_ptr()) }
