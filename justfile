@@ -87,9 +87,9 @@ review:
     cargo insta review
 
 # Writes the tables of keys in experiments/README.md and docs/schemas/experiment.json anew, from the
-# declarations in src/spec/keys.
+# declarations in src/experiment/keys.
 keys:
-    GRIDBENCH_WRITE_KEYS=1 cargo test --release --lib spec::tests::documentation
+    GRIDBENCH_WRITE_KEYS=1 cargo test --release --lib experiment::tests::documentation
 
 # Writes docs/file-map.md anew, from the first sentence of each file.
 file-map:

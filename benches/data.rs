@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::{Augmenter, BatchSettings, Batches, DataFolders, Dataset, Order, load};
-use gridbench::spec::settings::{
+use gridbench::experiment::settings::{
     AugmentSettings, Convention, DatasetSettings, Fill, ShiftSettings, Source, ZoomSettings,
 };
 
@@ -59,5 +59,5 @@ fn time_epoch(what: &str, dataset: &Dataset, augmenter: Option<&Augmenter>) {
         while batches.next_into(&mut pixels, &mut labels).is_some() {}
         best = best.min(start.elapsed().as_secs_f64());
     }
-    println!("{what}: {:.2} µs an image", 1e6 * best / indices.len() as f64);
+    println!("{what}: {:.2} µs per image", 1e6 * best / indices.len() as f64);
 }

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use gridbench::base::{Seed, SeedPath};
 use gridbench::data::{DataFolders, load, split};
 use gridbench::engine::{DeviceChoice, EpochObserver, Snapshot, TrainJob, build};
+use gridbench::experiment::Document;
 use gridbench::record::EpochRecord;
-use gridbench::spec::Document;
 
 struct Silent;
 
@@ -25,8 +25,8 @@ impl EpochObserver for Silent {
 fn main() {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let argument = |place: usize, default: &str| {
-        arguments.get(place).cloned().unwrap_or_else(|| default.to_owned())
+    let argument = |index: usize, default: &str| {
+        arguments.get(index).cloned().unwrap_or_else(|| default.to_owned())
     };
     let (preset, side) = (argument(0, "simple-cnn"), argument(1, "28"));
     let (optimizer, epochs) = (argument(2, "rmsprop"), argument(3, "4"));

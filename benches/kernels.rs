@@ -83,7 +83,7 @@ fn kernels<E: Storage>(path: Dispatch) {
         let extent = |pixels, channels| Extent::new(pixels, channels, E::GROUP).with_step(E::STEP);
         let inputs = extent(window.inputs(), channels);
         let outputs = extent(window.outputs(), filters);
-        let shape = WeightShape::new(window.places(), channels, &outputs);
+        let shape = WeightShape::new(window.taps(), channels, &outputs);
         let weights = vec![0.01; shape.len()];
         let sources = Sources::pixels(inputs);
         let tiled = if is_tiled { E::tiled(&window, &sources, &outputs) } else { Tiled::default() };

@@ -16,8 +16,8 @@ use gridbench::base::{Seed, SeedPath};
 use gridbench::data::ImageShape;
 use gridbench::engine::fused;
 use gridbench::engine::network::{Network, StepInput, StepResult};
-use gridbench::spec::Document;
-use gridbench::spec::settings::Settings;
+use gridbench::experiment::Document;
+use gridbench::experiment::settings::Settings;
 use gridbench_kernels::Dispatch;
 
 const PRESETS: [&str; 5] = ["deotte-cnn", "augment-cnn", "mlp", "simple-cnn", "two-conv"];

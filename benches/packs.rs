@@ -20,9 +20,9 @@ use gridbench::data::{Dataset, ImageShape, Splits};
 use gridbench::engine::{
     CpuKernels, DeviceChoice, EpochObserver, Snapshot, TrainJob, build_for_packs,
 };
+use gridbench::experiment::Document;
+use gridbench::experiment::settings::Settings;
 use gridbench::record::EpochRecord;
-use gridbench::spec::Document;
-use gridbench::spec::settings::Settings;
 
 const PRESETS: [&str; 5] = ["deotte-cnn", "augment-cnn", "mlp", "simple-cnn", "two-conv"];
 

@@ -69,7 +69,7 @@ def main(bench, trials="1000", rounds="5"):
     for name, values in found.items():
         spread = statistics.stdev(values) if len(values) > 1 else float("nan")
         beyond = "" if name == "echo alone" else f", {statistics.mean(values) - alone:.2f} ms beyond it"
-        print(f"{name}: {statistics.mean(values):.2f} ± {spread:.2f} ms a trial (n = {len(values)}, {trials} trials){beyond}")
+        print(f"{name}: {statistics.mean(values):.2f} ± {spread:.2f} ms per trial (n = {len(values)}, {trials} trials){beyond}")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ use gridbench::data::{DataFolders, Dataset, ImageShape, InputSettings, load, rea
 use gridbench::engine::model_file::card_of;
 use gridbench::engine::weights::from_safetensors;
 use gridbench::engine::{DeviceChoice, Engine, build};
+use gridbench::experiment::settings::{DatasetSettings, LabelKind, LimitSettings, Source};
+use gridbench::experiment::{Document, Edition, Override};
 use gridbench::program::{Output, hear};
 use gridbench::report::{self, Format, Page, Subject};
 use gridbench::results::{ExperimentResults, Facts, declared_axes};
-use gridbench::spec::settings::{DatasetSettings, LabelKind, LimitSettings, Source};
-use gridbench::spec::{Document, Edition, Override};
 use gridbench::store::{Manifest, Store};
 use gridbench::{grid, tables};
 use serde_json::{Map, Value, json};
@@ -53,7 +53,7 @@ const TRIALS: &[u8] = include_bytes!("../tests/golden/run-1/tables/trials.csv");
 const EPOCHS: &[u8] = include_bytes!("../tests/golden/run-1/tables/epochs.csv");
 
 /// Most cells and members that are looked at: the first are like the others.
-const MOST: usize = 40;
+const MAX_RECORDS: usize = 40;
 
 fn folder() -> tempfile::TempDir {
     // What is kept in memory is written more often.
@@ -99,7 +99,7 @@ pub(crate) fn experiment(bytes: &[u8]) {
         Ok(grid) => grid,
         Err(error) => return told(&error),
     };
-    for cell in grid.cells().take(MOST) {
+    for cell in grid.cells().take(MAX_RECORDS) {
         heard(&grid.name(cell));
         match document.settings_for(grid.assignment(cell)) {
             Ok(settings) => heard(&serde_json::to_string(&settings).expect("settings serialise")),
@@ -130,13 +130,14 @@ pub(crate) fn journal(bytes: &[u8]) {
         Ok(store) => store,
         Err(error) => return told(&error),
     };
-    let ids: Vec<MemberId> = store.members().values().map(|member| member.id).take(MOST).collect();
+    let ids: Vec<MemberId> =
+        store.members().values().map(|member| member.id).take(MAX_RECORDS).collect();
     drop(store.epochs(ids.iter().copied()).map_err(|error| told(&error)));
     for id in &ids {
         drop(store.predictions(id).map_err(|error| told(&error)));
         drop(store.weights(id).map_err(|error| told(&error)));
     }
-    for trial in store.trials().values().take(MOST) {
+    for trial in store.trials().values().take(MAX_RECORDS) {
         heard(&serde_json::to_string(trial).expect("a record serialises"));
     }
     drop(Manifest::read(folder.path()).map_err(|error| told(&error)));

@@ -107,7 +107,7 @@ def splits():
 
 
 def predictions(test, validation=None):
-    """Writes class probabilities of the test and validation images, a row an image in the order of `splits()`."""
+    """Writes class probabilities of the test and validation images, one row per image in the order of `splits()`."""
     folder = output()
     if folder is None:
         return

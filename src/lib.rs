@@ -63,7 +63,7 @@
 //! |---|---|
 //! | train with something else | [`engine::Engine`], and `examples/own_engine.rs` |
 //! | write a report of one's own | [`results::ExperimentResults`], [`session::Reading`], and `examples/own_report.rs` |
-//! | know what an experiment file may say | [`spec`], and `experiments/README.md` |
+//! | know what an experiment file may say | [`experiment`], and `experiments/README.md` |
 //! | read or write the results folder | [`store`], and `docs/formats.md` |
 //! | compute the statistics by themselves | the crate `gridbench-stats` |
 //!
@@ -79,6 +79,7 @@ pub mod cli;
 pub mod cluster;
 pub mod data;
 pub mod engine;
+pub mod experiment;
 pub mod grid;
 pub mod plan;
 pub mod program;
@@ -87,6 +88,5 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod session;
-pub mod spec;
 pub mod store;
 pub mod tables;

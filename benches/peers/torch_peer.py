@@ -6,7 +6,7 @@
     torch_peer.py accuracy simple-cnn --data DIR --epochs 3 --schedule cosine --seeds 20
 
 `train` and `predict` print one JSON object with the images per second of wall time (median step).
-`accuracy` trains on MNIST's 60,000 images and prints one JSON line a seed.
+`accuracy` trains on MNIST's 60,000 images and prints one JSON line per seed.
 """
 
 import argparse

@@ -9,7 +9,7 @@ use super::speed;
 use super::verdict::{CellVerdict, CheckReport, ClaimReport, ClaimVerdict, Verdict};
 use super::warning::warnings;
 use crate::base::{Direction, MetricName};
-use crate::spec::experiment::CheckSettings;
+use crate::experiment::CheckSettings;
 use gridbench_stats::{
     MeanDifference, Moments, PlantedLoss, Variance, holm_levels, moderate, ratio_of_folds,
     resampled_se,

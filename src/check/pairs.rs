@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::baseline::{Baseline, BaselineError};
 use super::sample::CellSample;
 use crate::base::{Metric, MetricName};
+use crate::experiment::CheckSettings;
+use crate::experiment::value::Assignment;
 use crate::results::repeats_in_words;
-use crate::spec::experiment::CheckSettings;
-use crate::spec::value::Assignment;
 
 /// Says why no verdict can be given.
 #[derive(Debug, thiserror::Error)]

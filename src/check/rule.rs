@@ -46,8 +46,8 @@ pub(super) fn same_repeats(
     let all = |cell: &CellSample| cell.values.len() + cell.lost;
     let fewest = last.iter().map(|pair| all(pair.baseline)).min().unwrap_or(0);
     let pairs = last.iter().all(|pair| {
-        places(pair.baseline).is_some()
-            && places(pair.candidate).is_some()
+        repeats_from_0(pair.baseline).is_some()
+            && repeats_from_0(pair.candidate).is_some()
             && all(pair.baseline) == asked(pair.candidate)
     });
     let are_folds = baseline.folds.is_some() && baseline.folds == candidate.folds;
@@ -56,7 +56,7 @@ pub(super) fn same_repeats(
 
 /// Returns the index of the repeat of every value, where the repeats are those from 0 on without any
 /// left out but lost ones.
-fn places(cell: &CellSample) -> Option<&[u32]> {
+fn repeats_from_0(cell: &CellSample) -> Option<&[u32]> {
     let all = cell.values.len() + cell.lost;
     let repeats = cell.repeats.as_deref()?;
     repeats.iter().all(|&repeat| (repeat as usize) < all).then_some(repeats)
@@ -137,7 +137,7 @@ impl Judge<'_> {
         };
         let mut side = vec![None; cell.values.len() + cell.lost];
         for (at, &value) in cell.values.iter().enumerate() {
-            let index = places(cell).map_or(at, |repeats| repeats[at] as usize);
+            let index = repeats_from_0(cell).map_or(at, |repeats| repeats[at] as usize);
             side[index] = Some(turned(value));
         }
         stats::for_tests(side, self.folds)

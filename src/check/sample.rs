@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, Metric, Seed};
+use crate::experiment::settings::SplitSeed;
+use crate::experiment::value::Assignment;
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults, Origin};
-use crate::spec::settings::SplitSeed;
-use crate::spec::value::Assignment;
 
 /// Where samples came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::rule::repeats_to_settle;
 use super::sample::{CellSample, Source};
 use super::verdict::{Note, SpeedReport, SpeedVerdict, Verdict};
 use crate::base::MetricName;
-use crate::spec::experiment::CheckSettings;
+use crate::experiment::CheckSettings;
 use gridbench_stats::{CellRuling, Gate, GateCell, GateReason};
 
 /// Gates images per second at `smallest_ratio` of the baseline's.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{CellSample, Source};
 use crate::base::{Metric, MetricName, Seed, digest_of};
+use crate::experiment::settings::SplitSeed;
+use crate::experiment::value::Value;
 use crate::results::Origin;
-use crate::spec::settings::SplitSeed;
-use crate::spec::value::Value;
 
 /// A plausible source.
 pub(super) fn origin() -> Source {

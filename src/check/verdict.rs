@@ -6,7 +6,7 @@ use super::control::Control;
 use super::sample::Source;
 use super::warning::Warning;
 use crate::base::Metric;
-use crate::spec::value::Assignment;
+use crate::experiment::value::Assignment;
 use gridbench_stats::PlantedLoss;
 
 /// What the gate says.
@@ -208,7 +208,7 @@ pub struct SpeedVerdict {
     pub bounds: Option<(f64, f64)>,
     /// One-sided levels of the two bounds after Holm's division over the gated cells.
     pub levels: Option<(f64, f64)>,
-    /// Trials a side that would settle the verdict with 80 % chance; absent unless inconclusive.
+    /// Trials per side that would settle the verdict with 80 % chance; absent unless inconclusive.
     pub repeats_to_settle: Option<usize>,
     /// What is unusual about the evidence.
     pub note: Option<Note>,

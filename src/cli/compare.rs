@@ -7,10 +7,10 @@ use super::failure::{Exit, Failure};
 use super::notices::listener;
 use super::report::deliver;
 use super::terminal::Terminal;
+use crate::experiment::selector::Selector;
 use crate::report::Page;
 use crate::report::compare::{self, CompareFormat, GAMMA, Question, Side, render};
 use crate::session::{Reading, metric_of};
-use crate::spec::selector::Selector;
 use gridbench_stats::RESAMPLE_SEED;
 
 pub(super) fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<Exit, Failure> {

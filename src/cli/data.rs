@@ -20,10 +20,10 @@ use crate::data::{
     self, Augmenter, DatasetInfo, FetchOptions, FetchProgress, SourceInfo, SourcePlace, Spread,
 };
 use crate::engine::{self, DeviceChoice};
+use crate::experiment::Document;
+use crate::experiment::settings::{AugmentSettings, DatasetSettings};
 use crate::report::{counted, grouped, whole, wrap_text};
 use crate::session::{Images, LoadedExperiment, data_folders, download_folder, is_experiment_file};
-use crate::spec::Document;
-use crate::spec::settings::{AugmentSettings, DatasetSettings};
 use crate::store::atomic::{self, AtomicError};
 
 pub(super) fn data(command: DataCommand, terminal: Terminal) -> Result<Exit, Failure> {
@@ -318,7 +318,7 @@ fn convert(arguments: &DataConvertArguments) -> Result<Exit, Failure> {
     }
     conversion
         .write(|name, bytes| {
-            // Whoever loses power converts again; a flush an image would take hours.
+            // Whoever loses power converts again; a flush per image would take hours.
             atomic::write_below(&output.join(name), bytes)
         })
         .map_err(|error: AtomicError| Failure::unwritable("the dataset", &error))?;

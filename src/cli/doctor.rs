@@ -7,9 +7,9 @@ use super::notices::listener;
 use super::patience;
 use super::run::engine_on;
 use crate::base::format;
+use crate::experiment::program::Mode;
+use crate::experiment::settings::CommandSettings;
 use crate::session::{Finding, Session, data_folders, examine, results_folder};
-use crate::spec::program::Mode;
-use crate::spec::settings::CommandSettings;
 
 pub(super) fn doctor(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     let loaded = experiment::load(&arguments.experiment)?;

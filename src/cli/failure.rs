@@ -3,8 +3,8 @@
 use std::{error, fmt};
 
 use crate::data::DataError;
+use crate::experiment::ExperimentError;
 use crate::session::{Error, ErrorKind};
-use crate::spec::SpecError;
 use crate::store::atomic::AtomicError;
 
 /// The exit codes scripts rely on.
@@ -94,8 +94,8 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<SpecError> for Failure {
-    fn from(error: SpecError) -> Self {
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
         Self(error.into())
     }
 }

@@ -115,9 +115,9 @@ fn wrapped(name: &str, command: &str, folder: &Path) -> Result<String, Failure> 
                 if numbers.iter().any(|number| number.name == name) {
                     name = format!("{name}-{index}");
                 }
-                let place = format!("{{hyperparameters.{name}}}");
+                let placeholder = format!("{{hyperparameters.{name}}}");
                 numbers.push(Number { name, value: toml_number(value) });
-                Some(place)
+                Some(placeholder)
             }
             _ => None,
         };
@@ -276,9 +276,9 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }
-        crate::spec::Document::parse(&text, "x.toml", &[]).unwrap();
+        crate::experiment::Document::parse(&text, "x.toml", &[]).unwrap();
         let text = networks(Path::new("some/shapes.toml"));
-        let document = crate::spec::Document::parse(&text, "first.toml", &[]).unwrap();
+        let document = crate::experiment::Document::parse(&text, "first.toml", &[]).unwrap();
         assert_eq!(document.experiment().name, "shapes");
         assert!(text.contains("bench plan some/shapes.toml"), "{text}");
     }

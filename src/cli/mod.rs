@@ -108,7 +108,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Data(command) => data::data(command, terminal),
         Command::Devices => data::devices(),
         Command::Schema => {
-            outln!("{:#}", crate::spec::schema());
+            outln!("{:#}", crate::experiment::schema());
             Ok(Exit::Done)
         }
         Command::Completions(arguments) => Ok(shell::completions(&arguments)),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::experiment::selector::Selector;
+use crate::experiment::settings::Combine;
 use crate::session::ModelChoice;
-use crate::spec::selector::Selector;
-use crate::spec::settings::Combine;
 
 /// Which trained networks of a results folder are meant.
 #[derive(Debug, Args)]

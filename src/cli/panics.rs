@@ -39,7 +39,7 @@ fn said(panic: &PanicHookInfo<'_>) -> String {
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
     match panic.location() {
-        Some(place) => format!("{message} ({}:{})", place.file(), place.line()),
+        Some(location) => format!("{message} ({}:{})", location.file(), location.line()),
         None => message,
     }
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bug_is_an_internal_error_that_names_its_place() {
+    fn a_bug_is_an_internal_error_that_names_its_location() {
         let failure = reported::<()>(|| panic!("the invariant")).unwrap_err();
         let text = failure.to_string();
         assert!(text.contains("the invariant (src/cli/panics.rs:"), "{text}");

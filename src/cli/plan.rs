@@ -11,15 +11,15 @@ use super::folders::cpu_kernels;
 use super::streams;
 use super::terminal::{print_text, width, words};
 use crate::base::{CellId, Seed, format};
+use crate::experiment::Axis;
+use crate::experiment::settings::{Settings, Source};
+use crate::experiment::value::Value;
 use crate::plan::{Basis, Idle};
 use crate::report::{counted, duration, grouped, whole, wrap_parts};
 use crate::session::goal::DifferenceGoal;
 use crate::session::{
     LoadedExperiment, POWER, PlanQuestion, PlanSummary, PlannedNetwork, networks, refuse_absent,
 };
-use crate::spec::experiment::Axis;
-use crate::spec::settings::{Settings, Source};
-use crate::spec::value::Value;
 
 /// Cells listed before the rest is only counted.
 const MAX_CELLS_LISTED: usize = 40;

@@ -8,11 +8,11 @@ use super::notices::listener;
 use super::terminal::Terminal;
 use super::view::narrow;
 use crate::base::text::harmless;
+use crate::experiment::{ConfusionPair, ReportSettings};
 use crate::report::predicted::Predicted;
 use crate::report::{self, Format, Page, Subject, View};
 use crate::results::ExperimentResults;
 use crate::session::{Images, Reading, data_folders, evidence, folders_below, write_markdown};
-use crate::spec::experiment::{ConfusionPair, ReportSettings};
 use crate::store::atomic;
 
 pub(super) fn report(arguments: &ReportArguments, terminal: Terminal) -> Result<Exit, Failure> {

@@ -3,10 +3,10 @@
 use super::arguments::ViewArguments;
 use super::failure::Failure;
 use crate::base::MetricName;
+use crate::experiment::problem::{nearest, one_of};
+use crate::experiment::selector;
 use crate::report::{Sort, Tolerance, View, counted};
 use crate::results::ExperimentResults;
-use crate::spec::problem::{nearest, one_of};
-use crate::spec::selector;
 
 /// Makes `results` those that are asked for, and says how they are to be shown.
 ///

@@ -47,7 +47,7 @@ fn slurm(get: Get<'_>, number: Number<'_>) -> Option<Identity> {
     let element = number("SLURM_ARRAY_TASK_ID");
     let first = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
     let step = number("SLURM_ARRAY_TASK_STEP").unwrap_or(1).max(1);
-    let place = element.map_or(0, |element| element.saturating_sub(first) / step);
+    let position = element.map_or(0, |element| element.saturating_sub(first) / step);
     let suffix = if tasks > 1 { format!(".{task}") } else { String::new() };
     let name = match element {
         Some(element) => format!("slurm-{job}_{element}{suffix}"),
@@ -56,7 +56,7 @@ fn slurm(get: Get<'_>, number: Number<'_>) -> Option<Identity> {
     let is_one = element.is_none() && tasks == 1;
     Some(Identity {
         name: Some(name),
-        index: (!is_one).then(|| place * tasks + task),
+        index: (!is_one).then(|| position * tasks + task),
         workers: number("SLURM_ARRAY_TASK_COUNT").or((tasks > 1).then_some(1)).map(|n| n * tasks),
         threads: number("SLURM_CPUS_PER_TASK").map(|n| n as usize),
     })

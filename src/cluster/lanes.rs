@@ -31,7 +31,7 @@ const SHARE_UNKNOWN: usize = 4;
 pub(crate) struct Lanes {
     /// Indices of members in the plan, in the order of training.
     members: Vec<u32>,
-    /// Seconds of each, by its place in `members`; empty where they are not known.
+    /// Seconds of each, by its index in `members`; empty where they are not known.
     seconds: Vec<f32>,
     count: u32,
     /// Neighbours in the order of training that stay together, for packs.
@@ -71,19 +71,19 @@ impl Lanes {
 
     /// Returns the members of a batch, as indices into the plan.
     pub(crate) fn members(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
-        self.places(lane, batch).map(|index| self.members[index] as usize)
+        self.indices(lane, batch).map(|index| self.members[index] as usize)
     }
 
-    fn places(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
+    fn indices(&self, lane: u32, batch: u32) -> impl Iterator<Item = usize> + '_ {
         let starts = self.starts(lane);
         let start = starts.get(batch as usize).copied();
         let end = starts.get(batch as usize + 1).map_or(self.length(lane), |&end| end as usize);
         let range = start.map_or(0..0, |start| start as usize..end);
-        range.map(move |position| self.place(lane, position))
+        range.map(move |position| self.index(lane, position))
     }
 
-    /// Returns the place in the order of training of a position in a lane.
-    fn place(&self, lane: u32, position: usize) -> usize {
+    /// Returns the index in the order of training of a position in a lane.
+    fn index(&self, lane: u32, position: usize) -> usize {
         let (turn, within) = (position / self.chunk, position % self.chunk);
         (turn * self.count as usize + lane as usize) * self.chunk + within
     }
@@ -103,8 +103,8 @@ impl Lanes {
     fn cut(&self, lane: u32) -> Box<[u32]> {
         let length = self.length(lane);
         let seconds = |position| {
-            let place = self.place(lane, position);
-            self.seconds.get(place).copied().map_or(0.0, f64::from)
+            let index = self.index(lane, position);
+            self.seconds.get(index).copied().map_or(0.0, f64::from)
         };
         let mut rest: f64 = (0..length).map(seconds).sum();
         let (mut starts, mut at) = (Vec::new(), 0);

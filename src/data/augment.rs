@@ -26,7 +26,7 @@ use super::affine::Affine;
 use super::counter::Counter;
 use super::dataset::ImageShape;
 use super::resample::{Outside, Resampler};
-use crate::spec::settings::{AugmentSettings, Convention, Fill};
+use crate::experiment::settings::{AugmentSettings, Convention, Fill};
 
 /// Which variation of which image: a word for member and epoch, and the image's index in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub enum Order {
 /// How images are put into batches.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchSettings<'a> {
-    /// Images a batch; the last may have fewer.
+    /// Images per batch; the last may have fewer.
     pub batch_size: usize,
     /// Whether a last, smaller batch is left out.
     pub drop_last: bool,
@@ -118,7 +118,9 @@ mod tests {
     use super::*;
     use crate::base::Seed;
     use crate::data::ImageShape;
-    use crate::spec::settings::{AugmentSettings, Convention, Fill, ShiftSettings, ZoomSettings};
+    use crate::experiment::settings::{
+        AugmentSettings, Convention, Fill, ShiftSettings, ZoomSettings,
+    };
 
     fn dataset(images: usize) -> Dataset {
         let shape = ImageShape { height: 2, width: 3, channels: 1 };

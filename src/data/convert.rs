@@ -19,7 +19,7 @@ const MAX_NAME_BYTES: usize = 255;
 pub(crate) enum Form {
     /// `train.csv` (label and pixels), `test.csv` (pixels) and `solution.csv` (`ImageId,Label`).
     Kaggle,
-    /// One folder a class with PNG images named after their place in the pool.
+    /// One folder per class with PNG images named after their index in the pool.
     Folder,
 }
 
@@ -168,8 +168,8 @@ fn table(dataset: &Dataset, indices: &[u32], with_labels: bool) -> String {
     let mut row = String::new();
     for &index in indices {
         row.clear();
-        for (place, value) in grey(dataset, index).enumerate() {
-            if place > 0 {
+        for (pixel, value) in grey(dataset, index).enumerate() {
+            if pixel > 0 {
                 row.push(',');
             }
             write!(row, "{value}").expect("text takes what is written to it");
@@ -183,9 +183,9 @@ fn table(dataset: &Dataset, indices: &[u32], with_labels: bool) -> String {
 
 fn solution(dataset: &Dataset, indices: &[u32]) -> String {
     let mut text = "ImageId,Label\n".to_owned();
-    for (place, &index) in indices.iter().enumerate() {
+    for (position, &index) in indices.iter().enumerate() {
         let class = &dataset.classes[usize::from(dataset.labels[index as usize])];
-        writeln!(text, "{},{}", place + 1, csv_cell(class))
+        writeln!(text, "{},{}", position + 1, csv_cell(class))
             .expect("text takes what is written to it");
     }
     text

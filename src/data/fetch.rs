@@ -24,7 +24,7 @@ use super::files::{self, Unpacking, unpack};
 use super::folders::stored_as;
 use super::known::{KnownFile, KnownSet, Pin};
 use crate::base::{Digest, digest_of};
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// Tries of one mirror, each going on where the last stopped.
 const TRIES: usize = 3;

@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 
 use super::error::LoadError;
 use super::paths::ending_of;
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 const MEBIBYTE: u64 = 1 << 20;
 /// Unpacked bytes from which on the ratio of a packed file is judged: small files may well be empty.

@@ -56,9 +56,9 @@ pub(crate) fn gallery(
             pixels[3 * (y * full.0 + x)..][..3].copy_from_slice(&colour);
         }
     };
-    for (place, image) in images.iter().enumerate() {
-        let left = MARGIN + place % columns * cell_width;
-        let top = MARGIN + place / columns * cell_height;
+    for (index, image) in images.iter().enumerate() {
+        let left = MARGIN + index % columns * cell_width;
+        let top = MARGIN + index / columns * cell_height;
         let values = dataset.image(image.index as usize);
         for y in 0..height {
             for x in 0..width {

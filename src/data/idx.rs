@@ -14,7 +14,7 @@ use super::folders::{DataFolders, stored_as};
 use super::known::{IDX_FILES, KnownFile, KnownSet, Pin, SIDE};
 use super::pool::Pool;
 use crate::base::digest_of;
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// Reads the four files of a known set and holds them against its pins.
 pub(super) fn read_known(
@@ -100,7 +100,7 @@ impl Part {
             return Err(LoadError::content(
                 &labels.path,
                 format!("{label_count} labels"),
-                format!("{count}, one an image of `{}`", images.path.display()),
+                format!("{count}, one per image of `{}`", images.path.display()),
             ));
         }
         if count == 0 || height == 0 || width == 0 {

@@ -23,7 +23,7 @@ pub struct DatasetInfo {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// Values a pixel.
+    /// Values per pixel.
     pub channels: usize,
     /// SHA-256 over shape, pixels, labels and class names.
     pub checksum: Digest,
@@ -176,18 +176,18 @@ fn measure(image: &[u8], dataset: &Dataset, label: u16) -> Option<Ink> {
         if grey == 0 {
             continue;
         }
-        let place = [at / width, at % width];
+        let coordinates = [at / width, at % width];
         count += 1.0;
         weight += f64::from(grey);
         for axis in 0..2 {
-            low[axis] = low[axis].min(place[axis]);
-            high[axis] = high[axis].max(place[axis]);
-            let position = place[axis] as f64;
+            low[axis] = low[axis].min(coordinates[axis]);
+            high[axis] = high[axis].max(coordinates[axis]);
+            let position = coordinates[axis] as f64;
             weighted[axis] += f64::from(grey) * position;
             sums[axis] += position;
             squares[axis] += position * position;
         }
-        product += (place[0] * place[1]) as f64;
+        product += (coordinates[0] * coordinates[1]) as f64;
     }
     if weight == 0.0 {
         return None;

@@ -13,7 +13,7 @@ use super::paths::{is_table, name_of};
 use super::pixel_columns::PixelColumns;
 use super::reading::Reading;
 use super::{digits, idx};
-use crate::spec::settings::{DatasetSettings, Source};
+use crate::experiment::settings::{DatasetSettings, Source};
 
 /// Images to predict, in the order they stand in their file.
 #[derive(Debug, Clone, PartialEq)]

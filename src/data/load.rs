@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::reading::Reading;
 use super::{csv, digits, idx, images, synthetic};
 use crate::base::Digest;
-use crate::spec::settings::{DatasetSettings, Source};
+use crate::experiment::settings::{DatasetSettings, Source};
 
 /// Largest side of an image; positions in it are counted in `f32` while augmenting.
 pub(crate) const MAX_SIDE: usize = 2048;

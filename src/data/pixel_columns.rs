@@ -298,11 +298,11 @@ fn permutation(keys: &[u64]) -> Option<(u64, Vec<usize>)> {
     let low = *keys.iter().min()?;
     let mut order = vec![usize::MAX; keys.len()];
     for (index, key) in keys.iter().enumerate() {
-        let place = order.get_mut(usize::try_from(key - low).ok()?)?;
-        if *place != usize::MAX {
+        let entry = order.get_mut(usize::try_from(key - low).ok()?)?;
+        if *entry != usize::MAX {
             return None;
         }
-        *place = index;
+        *entry = index;
     }
     Some((low, order))
 }

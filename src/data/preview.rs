@@ -174,7 +174,9 @@ impl Sheet {
 mod tests {
     use super::*;
     use crate::data::ImageShape;
-    use crate::spec::settings::{AugmentSettings, Convention, Fill, ShiftSettings, ZoomSettings};
+    use crate::experiment::settings::{
+        AugmentSettings, Convention, Fill, ShiftSettings, ZoomSettings,
+    };
 
     fn dataset() -> Dataset {
         let shape = ImageShape { height: 28, width: 28, channels: 1 };

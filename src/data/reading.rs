@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::LoadError;
 use super::note::Note;
 use super::rejects::Rejects;
-use crate::spec::settings::DatasetSettings;
+use crate::experiment::settings::DatasetSettings;
 
 /// One dataset being read.
 pub(super) struct Reading<'s> {

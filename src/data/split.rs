@@ -25,7 +25,7 @@ use super::counter::Counter;
 use super::dataset::{Dataset, Splits};
 use super::error::{DataError, SplitError};
 use crate::base::{Seed, SeedPath, Split, Stream};
-use crate::spec::settings::{Share, SplitSeed, SplitSettings};
+use crate::experiment::settings::{Share, SplitSeed, SplitSettings};
 
 /// Master seed of the test part unless the split's seed is a number.
 const TEST_SEED: Seed = Seed(0);

@@ -1,7 +1,7 @@
 //! The layers of a model card, looked at before anything is built from them: a file says what it likes,
 //! and memory is asked for by what it says.
 
-use crate::spec::layers::{LayerSettings, Padding};
+use crate::experiment::layers::{LayerSettings, Padding};
 
 /// Widest window or step, in pixels.
 const WIDEST: usize = 1 << 16;
@@ -48,7 +48,7 @@ fn check(layer: &LayerSettings, weights: usize) -> Result<(), String> {
     match *layer {
         LayerSettings::Conv { filters, kernel, stride, padding, .. } => {
             stored("filters", filters)?;
-            // Every filter has as many weights as its window has places, at least.
+            // Every filter has as many weights as its window has taps, at least.
             stored("kernel", kernel)?;
             stored("kernel", kernel.saturating_mul(kernel)).map_err(|_| {
                 format!("`kernel` {kernel} by {kernel}, and the file has {weights} weights")
@@ -82,7 +82,7 @@ fn check(layer: &LayerSettings, weights: usize) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::layers::{AverageConvention, Init, NormStatistics, Routing};
+    use crate::experiment::layers::{AverageConvention, Init, NormStatistics, Routing};
 
     const WEIGHTS: usize = 650;
     const HUGE: usize = 1 << 40;

@@ -9,7 +9,7 @@ use super::network::Network;
 use super::portable::{Backend, PortableNetwork};
 use super::{EngineError, TrainJob, fused};
 use crate::data::ImageShape;
-use crate::spec::settings::{Precision, Settings, TrainerSettings};
+use crate::experiment::settings::{Precision, Settings, TrainerSettings};
 use gridbench_kernels::{Dispatch, Isa, IsaError};
 
 /// What computes on the CPU; `GRIDBENCH_ISA` chooses one by name.
@@ -167,7 +167,7 @@ impl CpuKernels {
 mod tests {
     use super::super::testing::{dense, every_layer, job, quarters, settings, splits};
     use super::*;
-    use crate::spec::layers::{LayerSettings, NormStatistics};
+    use crate::experiment::layers::{LayerSettings, NormStatistics};
 
     const NORM: LayerSettings = LayerSettings::BatchNorm {
         momentum: 0.9,

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
+use crate::experiment::settings::{Precision, Settings, TrainerSettings};
 use crate::record::LogProbabilities;
-use crate::spec::settings::{Precision, Settings, TrainerSettings};
 
 /// Where networks are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -355,7 +355,7 @@ pub(super) fn shared(error: EngineError, jobs: usize) -> Vec<Result<TrainOutput,
 mod tests {
     use super::super::testing::{Silent, dense, job, quarters, settings, splits};
     use super::*;
-    use crate::spec::layers::LayerSettings;
+    use crate::experiment::layers::LayerSettings;
 
     #[test]
     fn devices_are_read_from_their_names() {

@@ -51,7 +51,7 @@ mod tests {
         (0..100_000).map(|element| mask.factor(element)).collect()
     }
 
-    /// Counts the places where both masks drop or both keep.
+    /// Counts the values where both masks drop or both keep.
     fn agreeing(a: &[f32], b: &[f32]) -> f64 {
         a.iter().zip(b).filter(|(a, b)| (**a > 0.0) == (**b > 0.0)).count() as f64
     }

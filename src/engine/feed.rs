@@ -33,7 +33,7 @@ pub(super) struct Feed {
     pub(super) pixels: Vec<f32>,
     /// Class of every image.
     pub(super) labels: Vec<u16>,
-    /// Places of the images in the dataset, where the network holds it.
+    /// Indices of the images in the dataset, where the network holds it.
     pub(super) indices: Vec<u32>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Feed {
 pub(super) enum By {
     /// Pixels and labels.
     Pixel,
-    /// Places in the dataset it holds.
+    /// Indices in the dataset it holds.
     Index,
 }
 

@@ -1,6 +1,6 @@
 //! Sizes inside a network: volumes between layers and windows that slide over them.
 
-use crate::spec::architecture::{self, Shape};
+use crate::experiment::architecture::{self, Shape};
 
 /// The output of a layer for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Window {
         Self { size, stride, input, vertical, horizontal }
     }
 
-    /// Returns the input position `row · width + column` under place `(y, x)` of the window at
+    /// Returns the input position `row · width + column` under tap `(y, x)` of the window at
     /// output position `(row, column)`, or nothing in the padding.
     pub(super) fn source(
         &self,
@@ -67,8 +67,8 @@ impl Window {
         self.vertical.output * self.horizontal.output
     }
 
-    /// Iterates over the places of the window, row by row.
-    pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+    /// Iterates over the taps of the window, row by row.
+    pub(super) fn taps(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let size = self.size;
         (0..size * size).map(move |index| (index / size, index % size))
     }
@@ -83,7 +83,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::layers::Padding;
+    use crate::experiment::layers::Padding;
 
     fn window(padding: Padding) -> Window {
         let along = architecture::Window::resolve(24, 5, 2, padding).unwrap();

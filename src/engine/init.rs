@@ -3,8 +3,8 @@
 use rand::Rng;
 
 use crate::base::{SeedPath, Stream, StreamRng};
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::{Init, LayerSettings};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::{Init, LayerSettings};
 
 use super::weights::NamedTensor;
 
@@ -15,7 +15,7 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 /// Returns the first weights and running statistics of a network that fits, with the names and
 /// layouts of [`super::weights`].
 ///
-/// The stream of a convolution or dense layer is its place among these, so that networks that
+/// The stream of a convolution or dense layer is its index among these, so that networks that
 /// differ in dropout or normalisation alone start from the same weights.
 #[must_use]
 pub(crate) fn initial_weights(
@@ -111,7 +111,7 @@ mod tests {
     use super::super::testing::{dense, every_layer};
     use super::*;
     use crate::base::Seed;
-    use crate::spec::layers::{NormStatistics, Padding, Routing};
+    use crate::experiment::layers::{NormStatistics, Padding, Routing};
 
     fn moments(init: Init, fan_in: usize, fan_out: usize) -> (f64, f64, f64) {
         let mut rng = SeedPath::member(Seed(1), 0, 0).rng(Stream::Init, 1);

@@ -43,9 +43,9 @@ use std::ops::ControlFlow;
 
 use crate::base::{MemberId, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
+use crate::experiment::architecture::ShapeProblem;
+use crate::experiment::settings::Settings;
 use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
-use crate::spec::architecture::ShapeProblem;
-use crate::spec::settings::Settings;
 
 /// Changes whenever an engine change alters numbers; part of every member's identity.
 pub(crate) const ENGINE_REVISION: &str = "5";

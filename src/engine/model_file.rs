@@ -14,8 +14,8 @@ use super::weights::WeightsError;
 use crate::base::seal::Check;
 use crate::base::{MemberId, MetricName};
 use crate::data::PixelColumns;
-use crate::spec::architecture::Architecture;
-use crate::spec::settings::Settings;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::settings::Settings;
 
 /// Metadata key of the card.
 const CARD_KEY: &str = "gridbench-model";
@@ -193,7 +193,7 @@ mod tests {
     use super::super::weights::{NamedTensor, from_safetensors, to_safetensors};
     use super::*;
     use crate::base::digest_of;
-    use crate::spec::layers::LayerSettings;
+    use crate::experiment::layers::LayerSettings;
 
     fn card() -> ModelCard {
         let settings = settings(vec![LayerSettings::Flatten, dense(None)]);

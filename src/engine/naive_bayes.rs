@@ -14,11 +14,11 @@ use super::weights::{NamedTensor, WeightsError, find, to_safetensors};
 use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::MetricName;
 use crate::data::{Augmenter, BatchSettings, Batches, Dataset, Order};
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::Settings;
 use crate::record::{
     EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions, Selection,
 };
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::Settings;
 
 /// Images read at once.
 const BATCH: usize = 256;

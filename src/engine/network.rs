@@ -17,7 +17,7 @@ pub struct StepInput<'a> {
     pub pixels: &'a [f32],
     /// Class of every image.
     pub labels: &'a [u16],
-    /// Places of the images in the dataset that the network [holds](Network::hold), instead of
+    /// Indices of the images in the dataset that the network [holds](Network::hold), instead of
     /// pixels and labels; else empty.
     pub indices: &'a [u32],
     /// Step size.
@@ -67,7 +67,7 @@ pub trait Network {
     /// peak of a training step with the settings' batch size, computed from the shapes.
     fn working_bytes(&self) -> u64;
 
-    /// Takes one step with every model; `inputs` and `results` have one entry a model, and all
+    /// Takes one step with every model; `inputs` and `results` have one entry per model, and all
     /// inputs equally many images.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ pub trait Network {
     }
 
     /// Appends the logits of `images` images to each model's list, `images × classes`, without
-    /// dropout and with the statistics of an evaluation. `pixels` has one entry a model.
+    /// dropout and with the statistics of an evaluation. `pixels` has one entry per model.
     ///
     /// # Errors
     /// If the device fails.

@@ -10,9 +10,9 @@ use super::weights::NamedTensor;
 use super::{CpuKernels, TrainJob};
 use crate::base::{Seed, SeedPath};
 use crate::data::{BatchSettings, Batches, DataFolders, Dataset, Order, Splits, load, split};
-use crate::spec::layers::{LayerSettings, NormStatistics, Padding};
-use crate::spec::presets::{Knobs, Preset};
-use crate::spec::settings::{Schedule, Settings, Source};
+use crate::experiment::layers::{LayerSettings, NormStatistics, Padding};
+use crate::experiment::presets::{Knobs, Preset};
+use crate::experiment::settings::{Schedule, Settings, Source};
 
 const PATHS: [CpuKernels; 2] = [CpuKernels::Auto, CpuKernels::Dfdx];
 const MOMENTUM: f64 = 0.9;

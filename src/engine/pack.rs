@@ -13,9 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::checkpoint::Checkpoint;
 use super::{EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput, naive_bayes};
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::{Settings, TrainerSettings};
 use crate::record::EpochRecord;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::{Settings, TrainerSettings};
 
 #[cfg(test)]
 #[path = "pack_tests.rs"]

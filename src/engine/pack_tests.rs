@@ -11,8 +11,8 @@ use super::super::{CpuKernels, DeviceChoice, Engine, build_for_packs, training};
 use super::*;
 use crate::base::MetricName;
 use crate::data::{Dataset, Splits};
+use crate::experiment::settings::{PatienceSettings, Precision, Schedule};
 use crate::record::Outcome;
-use crate::spec::settings::{PatienceSettings, Precision, Schedule};
 
 /// Everything random and everything remembered, with a rate of dropout.
 fn eventful(rate: f64) -> Settings {

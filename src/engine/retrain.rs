@@ -12,8 +12,8 @@ use super::stopping::Stopping;
 use super::{Earlier, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::MetricName;
 use crate::data::Splits;
+use crate::experiment::settings::{Settings, StopSettings};
 use crate::record::{EpochRecord, MemberSummary, Outcome, Predictions};
-use crate::spec::settings::{Settings, StopSettings};
 
 /// First bytes of a checkpoint of the second training.
 const MARK: &[u8] = b"gridbench-retrain-1\n";

@@ -4,8 +4,8 @@ use super::super::testing::{
 };
 use super::super::{CpuKernels, DeviceChoice, Engine};
 use super::*;
+use crate::experiment::settings::{PatienceSettings, Retrain};
 use crate::record::Selection;
-use crate::spec::settings::{PatienceSettings, Retrain};
 
 fn engine() -> Box<dyn Engine + Send + Sync> {
     build_with(DeviceChoice::Cpu, CpuKernels::Auto).unwrap()
@@ -30,7 +30,10 @@ fn the_second_training_is_one_of_its_own_on_training_and_validation_images() {
     let (dataset, all) = (quarters(100), together(&splits(100)));
     assert_eq!(all.train, (0..80).collect::<Vec<u32>>());
     let alone = Settings {
-        train: crate::spec::settings::TrainSettings { retrain: None, ..settings.train.clone() },
+        train: crate::experiment::settings::TrainSettings {
+            retrain: None,
+            ..settings.train.clone()
+        },
         ..settings.clone()
     };
     let second = engine().train(&job(&alone, &dataset, &all, 0), &mut Silent).unwrap();

@@ -1,6 +1,6 @@
 //! The step size over time.
 
-use crate::spec::settings::{LearningRateSettings, OptimizerConvention, Schedule};
+use crate::experiment::settings::{LearningRateSettings, OptimizerConvention, Schedule};
 
 /// Returns the step size of optimisation step `step` (from 0) of `epochs · steps_per_epoch`.
 ///

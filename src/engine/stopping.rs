@@ -2,8 +2,8 @@
 
 use super::EngineError;
 use crate::base::MetricName;
+use crate::experiment::settings::TrainSettings;
 use crate::record::{EpochRecord, Selection};
-use crate::spec::settings::TrainSettings;
 
 /// The stop rules of one training with what they remember between epochs.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,7 +145,7 @@ impl Stopping {
 mod tests {
     use super::super::testing::train_settings;
     use super::*;
-    use crate::spec::settings::{PatienceSettings, StopSettings};
+    use crate::experiment::settings::{PatienceSettings, StopSettings};
 
     fn record(epoch: u32, train: f64, validation: f64) -> EpochRecord {
         EpochRecord {

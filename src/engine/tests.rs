@@ -13,9 +13,9 @@ use super::weights::from_safetensors;
 use super::*;
 use crate::base::{MetricName, Seed};
 use crate::data::{DataFolders, load, split};
+use crate::experiment::layers::{LayerSettings, NormStatistics, Padding};
+use crate::experiment::settings::{PatienceSettings, Schedule, Source};
 use crate::record::Selection;
-use crate::spec::layers::{LayerSettings, NormStatistics, Padding};
-use crate::spec::settings::{PatienceSettings, Schedule, Source};
 use gridbench_kernels::Isa;
 
 fn cpu_with(kernels: CpuKernels) -> Box<dyn Engine + Send + Sync> {

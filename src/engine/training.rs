@@ -190,7 +190,7 @@ impl Lockstep {
         Ok(first)
     }
 
-    /// Trains every live member for one epoch. Members that have ended keep their place in the
+    /// Trains every live member for one epoch. Members that have ended keep their index in the
     /// pack and are fed another's images; nobody looks at them again.
     fn epoch(
         &mut self,
@@ -356,20 +356,20 @@ fn measure(
     Ok(())
 }
 
-/// Returns the logits of the members at `places` on their images of one split. The rest of the
+/// Returns the logits of the members `indices` on their images of one split. The rest of the
 /// pack computes along on the first one's images.
 fn predict(
     network: &mut dyn Network,
     members: &[Member<'_>],
-    (places, holds): (&[usize], bool),
+    (indices, holds): (&[usize], bool),
     split: impl for<'a> Fn(&'a Member<'_>) -> &'a [u32],
 ) -> Result<Vec<Vec<f32>>, EngineError> {
-    let Some(&first) = places.first() else { return Ok(Vec::new()) };
+    let Some(&first) = indices.first() else { return Ok(Vec::new()) };
     let models = members.len();
     let by = if holds { By::Index } else { By::Pixel };
     let mut logits: Vec<Vec<f32>> = vec![Vec::new(); models];
-    let mut feeds: Vec<Feed> = (0..places.len()).map(|_| Feed::default()).collect();
-    let mut streams: Vec<_> = places
+    let mut feeds: Vec<Feed> = (0..indices.len()).map(|_| Feed::default()).collect();
+    let mut streams: Vec<_> = indices
         .iter()
         .map(|&index| members[index].evaluation_batches(split(&members[index])))
         .collect();
@@ -388,8 +388,8 @@ fn predict(
             break;
         }
         let feed_of = |index: usize| {
-            let order = places.iter().position(|&p| p == index);
-            let order = order.or_else(|| places.iter().position(|&p| p == first));
+            let order = indices.iter().position(|&p| p == index);
+            let order = order.or_else(|| indices.iter().position(|&p| p == first));
             &feeds[order.unwrap_or(0)]
         };
         if by == By::Index {
@@ -402,5 +402,5 @@ fn predict(
             network.predict(&pixels, images, &mut logits)?;
         }
     }
-    Ok(places.iter().map(|&index| std::mem::take(&mut logits[index])).collect())
+    Ok(indices.iter().map(|&index| std::mem::take(&mut logits[index])).collect())
 }

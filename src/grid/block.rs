@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{ABSENT, Axis};
-use crate::spec::experiment::{GridBlock, Match};
-use crate::spec::value::Value;
+use crate::experiment::value::Value;
+use crate::experiment::{GridBlock, Match};
 
 /// The union of axes under construction.
 #[derive(Default)]

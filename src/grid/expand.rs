@@ -7,7 +7,7 @@ use super::sample::{self, SampleError};
 use super::walk::MAX_STEPS;
 use super::{ABSENT, Grid, MAX_CELLS};
 use crate::base::grouped;
-use crate::spec::experiment::{Experiment, GridBlock, Match};
+use crate::experiment::{Experiment, GridBlock, Match};
 
 /// Duplicates named in one message.
 const MAX_NAMED: usize = 5;
@@ -15,7 +15,7 @@ const MAX_NAMED: usize = 5;
 /// Why a grid cannot be expanded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GridError {
-    /// A cell stands in two places.
+    /// A cell stands twice in the grid.
     #[error(
         "{count} duplicate cells in the grid\n{}\n  hint: exclude them from one of the blocks",
         named.iter().map(|one| format!("  {one}")).collect::<Vec<_>>().join("\n")
@@ -23,7 +23,7 @@ pub enum GridError {
     Duplicate {
         /// Number of cells that stand twice.
         count: usize,
-        /// The first few, each with both its places.
+        /// The first few, each with both its positions.
         named: Vec<String>,
     },
     /// An exclusion leaves out nothing.
@@ -103,7 +103,7 @@ pub enum GridError {
 /// Time and memory are bounded whatever the size of the product.
 ///
 /// # Errors
-/// If a cell stands in two places, no cell is left, or there are too many.
+/// If a cell stands twice, no cell is left, or there are too many.
 pub fn expand(experiment: &Experiment) -> Result<Grid, GridError> {
     let grids = &experiment.grids;
     // A block that names no axis holds what the file says without it.
@@ -196,7 +196,7 @@ fn in_words(combinations: u128) -> String {
 struct Rows {
     width: usize,
     cells: Vec<u32>,
-    /// Where the cells of each source begin, to name the places of duplicates.
+    /// Where the cells of each source begin, to name the positions of duplicates.
     sources: Vec<(usize, String)>,
 }
 

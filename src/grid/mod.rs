@@ -15,8 +15,8 @@ mod walk;
 pub use expand::{GridError, expand};
 
 use crate::base::{CellId, ContentHasher};
-pub(crate) use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
+pub(crate) use crate::experiment::Axis;
+use crate::experiment::value::Value;
 
 /// The most cells an experiment may have: beyond, a sample is drawn.
 pub(crate) const MAX_CELLS: usize = 1_000_000;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::block::{Block, Slots};
 use crate::base::{Seed, SeedPath, Stream};
-use crate::spec::experiment::{Sample, SampleMethod};
+use crate::experiment::{Sample, SampleMethod};
 
 /// Products up to this size are written out, larger ones drawn blindly.
 const WRITTEN_OUT: u128 = 1 << 20;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::spec::layers::{LayerSettings, NormStatistics};
-use crate::spec::settings::Settings;
+use crate::experiment::layers::{LayerSettings, NormStatistics};
+use crate::experiment::settings::Settings;
 
 /// Steps after which the start of an average has a weight below e⁻⁵, times `1 − momentum`.
 const TIME_CONSTANTS: f64 = 5.0;
@@ -61,8 +61,8 @@ impl fmt::Display for ShortAverages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::presets::{Knobs, Preset};
     use crate::plan::testing::settings;
-    use crate::spec::presets::{Knobs, Preset};
 
     fn n1(epochs: u32, statistics: NormStatistics) -> Settings {
         let mut settings = settings();

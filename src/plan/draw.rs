@@ -8,8 +8,8 @@ use super::effective::effective;
 use super::identity::{NEUTRAL_ENSEMBLE, TrainingIdentity, member_id, trial_id};
 use super::{Member, Plan, PlannedCell, PlannedDataset, SplitSizes, Trial};
 use crate::base::{CellId, Digest, MemberId, Seed, SeedPath};
-use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, TrainerSettings};
-use crate::spec::value::Value;
+use crate::experiment::settings::{CommandSettings, DatasetSettings, Settings, TrainerSettings};
+use crate::experiment::value::Value;
 
 /// Why no plan could be drawn.
 #[derive(Debug, thiserror::Error)]

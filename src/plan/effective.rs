@@ -7,9 +7,9 @@
 
 use super::SplitSizes;
 use crate::base::{MetricName, grouped};
-use crate::spec::default_train;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::{
+use crate::experiment::default_train;
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     OptimizerConvention, OptimizerSettings, Schedule, Settings, TrainSettings, TrainerSettings,
 };

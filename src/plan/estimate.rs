@@ -1,8 +1,8 @@
 //! What the outstanding members will cost, before any is trained.
 
 use super::Plan;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::{DatasetSettings, Settings};
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::{DatasetSettings, Settings};
 
 /// Sizes of the splits of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

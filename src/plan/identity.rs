@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::base::{CellId, ContentHasher, Digest, MemberId, SeedPath, TrialId, digest_of};
-use crate::spec::settings::{
+use crate::experiment::settings::{
     Combine, Convention, DatasetSettings, EnsembleSettings, Fill, LimitSettings, Schedule,
     Settings, Source, TrainerSettings,
 };

@@ -22,8 +22,8 @@ mod twins;
 use std::sync::Arc;
 
 use crate::base::{CellId, Digest, MemberId, SeedPath, TrialId};
-use crate::spec::settings::{DatasetSettings, Settings};
-use crate::spec::value::Value;
+use crate::experiment::settings::{DatasetSettings, Settings};
+use crate::experiment::value::Value;
 
 pub(crate) use averages::ShortAverages;
 pub(crate) use draw::{CellDraft, ImageFacts, PlanError};

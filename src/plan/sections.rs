@@ -7,9 +7,9 @@ use twox_hash::XxHash3_128;
 use super::draw::ImageFacts;
 use super::effective::{self, Idles};
 use super::identity::without_paths;
+use crate::experiment::settings::{DatasetSettings, EnsembleSettings, Settings, TrainSettings};
+use crate::experiment::{Document, SECTIONS};
 use crate::grid::{Cell, Grid};
-use crate::spec::settings::{DatasetSettings, EnsembleSettings, Settings, TrainSettings};
-use crate::spec::{Document, SECTIONS};
 
 pub(super) const DATASET: usize = 0;
 pub(super) const MODEL: usize = 1;
@@ -54,12 +54,12 @@ struct Section {
 /// A decoded section, put aside.
 enum Part {
     Dataset(Box<DatasetSettings>),
-    Model(crate::spec::settings::ModelSettings),
+    Model(crate::experiment::settings::ModelSettings),
     Train(Box<TrainSettings>),
-    Augment(Box<crate::spec::settings::AugmentSettings>),
+    Augment(Box<crate::experiment::settings::AugmentSettings>),
     Ensemble(EnsembleSettings),
-    Trainer(Box<crate::spec::settings::TrainerSettings>),
-    Hyperparameters(std::collections::BTreeMap<String, crate::spec::value::Value>),
+    Trainer(Box<crate::experiment::settings::TrainerSettings>),
+    Hyperparameters(std::collections::BTreeMap<String, crate::experiment::value::Value>),
 }
 
 impl Part {
@@ -248,7 +248,7 @@ impl<'d> CellSections<'d> {
             ENSEMBLE => meaning_of(text, &settings.ensemble),
             TRAINER => meaning_of(text, &settings.trainer),
             _ => {
-                let canonical = |(key, value): (&String, &crate::spec::value::Value)| {
+                let canonical = |(key, value): (&String, &crate::experiment::value::Value)| {
                     (key.clone(), value.canonical())
                 };
                 let values: Vec<_> = settings.hyperparameters.iter().map(canonical).collect();

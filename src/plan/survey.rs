@@ -14,9 +14,9 @@ use super::sections::{CellSections, DATASET, ENSEMBLE, MODEL, Meaning};
 use super::twins::{MAX_NAMED, TwinPair, Twins};
 use super::{Basis, Estimate, ShortAverages, SplitSizes};
 use crate::base::CellId;
+use crate::experiment::settings::{Combine, DatasetSettings, Settings};
+use crate::experiment::{Document, ExperimentError};
 use crate::grid::Grid;
-use crate::spec::settings::{Combine, DatasetSettings, Settings};
-use crate::spec::{Document, SpecError};
 
 /// The most networks that the trials of an experiment may have, shared ones counted again.
 pub(crate) const MAX_NETWORKS: u64 = 10_000_000;
@@ -49,7 +49,7 @@ pub(crate) struct Questions<'a, E> {
 pub(crate) enum SurveyError<E> {
     /// A cell does not resolve to settings.
     #[error(transparent)]
-    Cell(SpecError),
+    Cell(ExperimentError),
     /// Its images or its network stand in the way.
     #[error("a cell cannot be trained")]
     Images(E),

@@ -7,16 +7,16 @@ use super::{
     SurveyError, survey,
 };
 use crate::base::{CellId, ContentHasher, Digest, Seed, digest_of};
-use crate::grid::Grid;
-use crate::spec::settings::CommandSettings;
-use crate::spec::settings::{
+use crate::experiment::settings::CommandSettings;
+use crate::experiment::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerConvention, OptimizerSettings, Precision,
     Schedule, Settings, Share, ShiftSettings, Source, SplitSettings, StopSettings, TrainSettings,
     TrainerSettings, ZoomSettings,
 };
-use crate::spec::value::Value;
-use crate::spec::{Document, SpecError};
+use crate::experiment::value::Value;
+use crate::experiment::{Document, ExperimentError};
+use crate::grid::Grid;
 
 /// Settings of a training that no network is needed for.
 pub(crate) fn settings() -> Settings {
@@ -99,7 +99,7 @@ pub(crate) fn surveyed(
     text: &str,
     sizes: SplitSizes,
 ) -> Result<Survey, SurveyError<std::convert::Infallible>> {
-    let document = crate::spec::Document::parse(text, "experiment.toml", &[]).unwrap();
+    let document = crate::experiment::Document::parse(text, "experiment.toml", &[]).unwrap();
     let grid = crate::grid::expand(document.experiment()).unwrap();
     let repeats = document.experiment().repeats;
     let facts = ImageFacts { checksum: digest_of(b"images"), sizes: Some(sizes) };
@@ -130,7 +130,7 @@ impl Plan {
         grid: &Grid,
         engine_revision: &str,
         checksum_of: &mut dyn FnMut(&DatasetSettings) -> Result<Digest, D>,
-    ) -> Result<Self, PlanError<SpecError, D>> {
+    ) -> Result<Self, PlanError<ExperimentError, D>> {
         let experiment = document.experiment();
         let cells = grid.cells().map(|cell| {
             let assignment = || grid.assignment(cell);

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::json::{self, JsonProblem};
 use crate::base::{Metric, MetricName};
-use crate::spec::program::{ReadFrom, Reading};
+use crate::experiment::program::{ReadFrom, Reading};
 
 /// The longest line that is read; of longer ones nothing is.
 const MAX_LINE: usize = 1 << 20;
@@ -23,10 +23,10 @@ const MAX_UNDECLARED: usize = 20;
 /// What is looked for in the output of programs.
 pub(super) struct Questions {
     metrics: Vec<Metric>,
-    readings: Vec<(MetricName, Place)>,
+    readings: Vec<(MetricName, Location)>,
 }
 
-enum Place {
+enum Location {
     Pattern(regex::Regex),
     Json(String),
     /// A file that is read at the end.
@@ -34,20 +34,22 @@ enum Place {
 }
 
 impl Questions {
-    /// Prepares to look for `metrics`, for some of them at places of their own.
+    /// Prepares to look for `metrics`, for some of them at locations of their own.
     pub(super) fn new(metrics: &[Metric], readings: &[Reading]) -> Self {
-        let place = |reading: &Reading| match &reading.from {
+        let location = |reading: &Reading| match &reading.from {
             ReadFrom::Pattern(text) => {
                 // The experiment's reader has tried it.
-                regex::Regex::new(text).ok().map(Place::Pattern)
+                regex::Regex::new(text).ok().map(Location::Pattern)
             }
-            ReadFrom::Json(path) => Some(Place::Json(path.clone())),
-            csv @ ReadFrom::Csv { .. } => Some(Place::File(csv.clone())),
+            ReadFrom::Json(path) => Some(Location::Json(path.clone())),
+            csv @ ReadFrom::Csv { .. } => Some(Location::File(csv.clone())),
         };
         let readings = readings.iter();
         Self {
             metrics: metrics.to_vec(),
-            readings: readings.filter_map(|one| Some((one.metric.clone(), place(one)?))).collect(),
+            readings: readings
+                .filter_map(|one| Some((one.metric.clone(), location(one)?)))
+                .collect(),
         }
     }
 
@@ -59,24 +61,27 @@ impl Questions {
                 && name.bytes().zip(text.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
         };
         let found = self.metrics.iter().map(|metric| &metric.name);
-        found.into_iter().find(|name| is_same(name.as_str())).filter(|name| !self.has_place(name))
+        found
+            .into_iter()
+            .find(|name| is_same(name.as_str()))
+            .filter(|name| !self.has_location(name))
     }
 
-    fn has_place(&self, name: &MetricName) -> bool {
+    fn has_location(&self, name: &MetricName) -> bool {
         self.readings.iter().any(|(metric, _)| metric == name)
     }
 
     fn patterns(&self) -> impl Iterator<Item = (&MetricName, &regex::Regex)> {
-        self.readings.iter().filter_map(|(name, place)| match place {
-            Place::Pattern(pattern) => Some((name, pattern)),
+        self.readings.iter().filter_map(|(name, location)| match location {
+            Location::Pattern(pattern) => Some((name, pattern)),
             _ => None,
         })
     }
 
     /// Returns the metrics that stand in files, and where.
     pub(super) fn files(&self) -> impl Iterator<Item = (&MetricName, &ReadFrom)> {
-        self.readings.iter().filter_map(|(name, place)| match place {
-            Place::File(from) => Some((name, from)),
+        self.readings.iter().filter_map(|(name, location)| match location {
+            Location::File(from) => Some((name, from)),
             _ => None,
         })
     }
@@ -163,7 +168,7 @@ impl<'q> Answers<'q> {
         }
     }
 
-    /// Hears a number that was found at the place its declaration names.
+    /// Hears a number that was found at the location its declaration names.
     pub(super) fn found(&mut self, name: &MetricName, value: f64) {
         let values = self.values.entry(name.clone()).or_default();
         if values.len() == MAX_HISTORY {
@@ -231,16 +236,16 @@ impl<'q> Answers<'q> {
         }
     }
 
-    fn json_line(&mut self, text: &str, place: &str) {
+    fn json_line(&mut self, text: &str, location: &str) {
         match json::parse(text) {
             Ok(object) => self.json(&object),
             Err(JsonProblem::Twice(name)) => {
-                self.contradiction.get_or_insert(format!("{place} has `{name}` twice"));
+                self.contradiction.get_or_insert(format!("{location} has `{name}` twice"));
             }
             // Programs print braces for reasons of their own; it is told where an answer is missing.
             Err(JsonProblem::Broken) => {
                 self.fault(format!(
-                    "{place} begins like a JSON object and is none: {}",
+                    "{location} begins like a JSON object and is none: {}",
                     shown(text)
                 ));
             }
@@ -252,8 +257,8 @@ impl<'q> Answers<'q> {
             self.is_interrupted = true;
         }
         let questions = self.questions;
-        for (name, place) in &questions.readings {
-            let Place::Json(path) = place else { continue };
+        for (name, location) in &questions.readings {
+            let Location::Json(path) = location else { continue };
             let mut at = object.get(path.as_str());
             if at.is_none() {
                 let mut keys = path.split('.');
@@ -354,15 +359,15 @@ impl<'q> Answers<'q> {
     fn missing(&self, name: &MetricName) -> String {
         let mut text = match self.questions.readings.iter().find(|(metric, _)| metric == name) {
             None => format!("it did not print `{name}`, expected a line such as `{name}: 0.5`"),
-            Some((_, Place::Pattern(pattern))) => {
+            Some((_, Location::Pattern(pattern))) => {
                 format!("no line of its output matches `pattern` of `{name}`: {pattern}")
             }
-            Some((_, Place::Json(path))) => {
+            Some((_, Location::Json(path))) => {
                 format!(
                     "no JSON object that it printed has a number at `{path}`, where `{name}` is"
                 )
             }
-            Some((_, Place::File(_))) => format!("`csv` of `{name}` gave no number"),
+            Some((_, Location::File(_))) => format!("`csv` of `{name}` gave no number"),
         };
         if let Some(fault) = &self.fault {
             text = format!("{text}; {fault}");

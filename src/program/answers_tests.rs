@@ -2,7 +2,7 @@
 
 use super::answers::{Answers, Lines, Questions, Unanswered};
 use crate::base::{Direction, Metric, MetricName, Range, Unit};
-use crate::spec::program::{ReadFrom, Reading};
+use crate::experiment::program::{ReadFrom, Reading};
 
 fn metric(name: &str, range: Range) -> Metric {
     Metric {

@@ -17,10 +17,10 @@ use super::workspace::{Kept, Workspace};
 use super::{PATH, ProgramEngine, measure, tables};
 use crate::base::{Metric, MetricName, SeedPath, Stream, format};
 use crate::engine::{EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::experiment::program::{Mode, Placeholder, ReadFrom, shown_bytes};
+use crate::experiment::settings::{CommandSettings, TrainerSettings};
+use crate::experiment::value::Value;
 use crate::record::{EpochRecord, MemberSummary, Outcome, Selection};
-use crate::spec::program::{Mode, Placeholder, ReadFrom, shown_bytes};
-use crate::spec::settings::{CommandSettings, TrainerSettings};
-use crate::spec::value::Value;
 
 /// Bytes of standard output after which a program is ended.
 pub(super) const MAX_OUTPUT: u64 = 256 << 20;
@@ -194,8 +194,8 @@ impl ProgramEngine<'_> {
                 completed(epochs, metrics, seconds, path)
             }
             Err((outcome, mut reason)) => {
-                if let Some(place) = workspace.keep(&kept[0], &kept[1]) {
-                    reason = format!("{reason} (standard error: `{place}`)");
+                if let Some(file) = workspace.keep(&kept[0], &kept[1]) {
+                    reason = format!("{reason} (standard error: `{file}`)");
                 }
                 TrainOutput { epochs, ..TrainOutput::ended(outcome, Some(reason)) }
             }
@@ -264,7 +264,8 @@ impl ProgramEngine<'_> {
         let mut all = self.surroundings.inherited.clone();
         for (name, text) in &command.environment {
             all.retain(|(known, _)| known != name.as_str());
-            let value = crate::spec::program::fill(text, &|placeholder| told.value(placeholder));
+            let value =
+                crate::experiment::program::fill(text, &|placeholder| told.value(placeholder));
             all.push((name.into(), value.into()));
         }
         all
@@ -274,7 +275,8 @@ impl ProgramEngine<'_> {
     pub(super) fn read_files(&self, told: &Told<'_>, answers: &mut Answers<'_>) {
         for (name, from) in self.questions.files() {
             let ReadFrom::Csv { file, column, row } = from else { continue };
-            let file = crate::spec::program::fill(file, &|placeholder| told.value(placeholder));
+            let file =
+                crate::experiment::program::fill(file, &|placeholder| told.value(placeholder));
             let written = told.workspace.output().join(&file);
             let path =
                 if written.exists() { written } else { self.surroundings.folder.join(&file) };

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::answers::{Answers, Lines, Questions, Unanswered};
 use super::tables;
 use crate::base::{Metric, MetricName};
-use crate::spec::program::{ReadFrom, Reading};
+use crate::experiment::program::{ReadFrom, Reading};
 
 /// What a program left.
 #[derive(Debug, Clone, Copy)]

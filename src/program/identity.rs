@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use super::digests::Digests;
 use crate::base::ContentHasher;
-use crate::spec::program::{CommandLine, NAMED_FILES, ReadFrom, Reading};
-use crate::spec::settings::CommandSettings;
+use crate::experiment::program::{CommandLine, NAMED_FILES, ReadFrom, Reading};
+use crate::experiment::settings::CommandSettings;
 use crate::store::{FileFacts, ProgramFacts};
 
 /// Why it cannot be told what a program is.
@@ -136,7 +136,7 @@ impl Inspector {
         }
         for reading in &self.readings {
             hasher.part("metric", reading.metric.as_str().as_bytes());
-            hasher.part("from", place(&reading.from).as_bytes());
+            hasher.part("from", location(&reading.from).as_bytes());
         }
         if let Some(machine) = &self.machine {
             hasher.part("measured-on", machine.as_bytes());
@@ -268,6 +268,6 @@ fn is_executable(file: &Path) -> bool {
     }
 }
 
-fn place(from: &ReadFrom) -> String {
-    serde_json::to_string(from).expect("a place serialises")
+fn location(from: &ReadFrom) -> String {
+    serde_json::to_string(from).expect("a location serialises")
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::ProgramEngine;
 use super::child::{self, Call, Listener, Usage};
 use crate::base::MetricName;
-use crate::spec::settings::Settings;
+use crate::experiment::settings::Settings;
 
 /// Calls of an empty shell, the median of which is its start.
 const SHELLS: usize = 15;

@@ -41,10 +41,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::Metric;
 use crate::data::{Dataset, ImageShape};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::experiment::MeasureSettings;
+use crate::experiment::program::{Mode, Reading};
+use crate::experiment::settings::{Settings, TrainerSettings};
 use crate::record::LogProbabilities;
-use crate::spec::experiment::MeasureSettings;
-use crate::spec::program::{Mode, Reading};
-use crate::spec::settings::{Settings, TrainerSettings};
 
 use answers::Questions;
 #[cfg(unix)]

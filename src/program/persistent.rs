@@ -26,8 +26,8 @@ use super::workspace::Kept;
 use super::{PERSISTENT_PATH, ProgramEngine, json};
 use crate::base::format;
 use crate::engine::{EngineError, EpochObserver, TrainOutput};
+use crate::experiment::settings::CommandSettings;
 use crate::record::Outcome;
-use crate::spec::settings::CommandSettings;
 use crate::store::atomic;
 
 /// Processes that wait for a trial.

@@ -1,6 +1,6 @@
 //! What a program predicts: `predictions.npy` in its output folder, and `predictions-validation.npy`.
 //!
-//! Class probabilities of the test and validation images of the experiment's dataset, a row an image, in the
+//! Class probabilities of the test and validation images of the experiment's dataset, one row per image, in the
 //! order of `splits.json`. NumPy's format is simple and everywhere: a header that says kind and shape, then
 //! the numbers (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 

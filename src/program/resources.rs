@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::spec::program::{Resources, shown_bytes};
+use crate::experiment::program::{Resources, shown_bytes};
 
 /// Time between two looks at whether the run is stopped.
 const LOOK: Duration = Duration::from_millis(100);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::spec::program::CsvRow;
+use crate::experiment::program::CsvRow;
 
 /// The largest table that is read.
 const MAX_BYTES: u64 = 256 << 20;

@@ -17,7 +17,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
     let Some(best) = section.findings.best else { return nothing(section) };
     let cell = &section.cells[best.cell];
     let seen = seen(presenter, cell, cell.summary.as_ref()?);
-    let place = section.describe(best.cell);
+    let settings = section.describe(best.cell);
     if section.cells.len() < 2 {
         let more = if section.counts.unfinished > 0 { unfinished() } else { String::new() };
         return Some(format!("{}: {seen}{more}", section.metric.name.words()));
@@ -25,7 +25,7 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
     if section.compared() < 2 {
         let all = counted(section.cells.len(), "cell");
         let more = if section.counts.unfinished > 0 { unfinished() } else { String::new() };
-        return Some(format!("of {all} only {place} has a result: {seen}{more}"));
+        return Some(format!("of {all} only {settings} has a result: {seen}{more}"));
     }
     // Where seeds change nothing, fresh ones give what was seen.
     let expected = best.expected.filter(|_| !cell.is_deterministic && section.folds.is_none());
@@ -34,10 +34,10 @@ pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
         format!("; on fresh seeds expect {}{unit}", scale.value(expected))
     });
     Some(format!(
-        "{}{}: {seen} at {place}{expected}; {}; {}",
+        "{}{}: {seen} at {settings}{expected}; {}; {}",
         hopeless(presenter).unwrap_or_default(),
         section.best_of_what(),
-        rivals(section),
+        versus_best(section),
         next(section)
     ))
 }
@@ -109,7 +109,7 @@ fn hopeless(presenter: &Presenter<'_>) -> Option<String> {
 }
 
 /// Says how many other cells may be the best.
-fn rivals(section: &Section) -> String {
+fn versus_best(section: &Section) -> String {
     let others = section.compared() - 1;
     let which = if section.compared() < section.cells.len() { " with results" } else { "" };
     if section.findings.comparisons == 0 {
@@ -124,15 +124,15 @@ fn rivals(section: &Section) -> String {
     } else {
         "95 % confidence"
     };
-    match (section.rivals(), others) {
+    match (section.inseparable_others(), others) {
         (0, 1) => format!("the other cell{which} is worse ({how})"),
         (0, _) => format!("all {others} other cells{which} are worse ({how})"),
         (_, 1) => format!("the other cell{which} may be as good or better"),
-        (rivals, all) if rivals == all => {
+        (count, all) if count == all => {
             format!("all {others} other cells{which} may be as good or better")
         }
-        (rivals, _) => {
-            format!("{rivals} of the {others} other cells{which} may be as good or better")
+        (count, _) => {
+            format!("{count} of the {others} other cells{which} may be as good or better")
         }
     }
 }
@@ -157,7 +157,7 @@ fn next(section: &Section) -> String {
         return "more seeds tell nothing new".to_owned();
     }
     let repeats = findings.detectable.filter(|found| found.difference > 0.0);
-    if let (1.., Some(found)) = (section.rivals(), repeats) {
+    if let (1.., Some(found)) = (section.inseparable_others(), repeats) {
         return format!(
             "`repeats = {}` would show differences half as large, `bench confirm` tries the best on \
              fresh seeds",

@@ -16,9 +16,9 @@ use super::versus_best::{self, AgainstBest, Reach};
 use super::view::{View, order, trade_off};
 use super::{cost, curves, effects, reference, warnings};
 use crate::base::{Metric, MetricName, Unit};
+use crate::experiment::value::Value;
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults, shared_histogram};
-use crate::spec::value::Value;
 use gridbench_stats::{self as stats, BestSet, Summary};
 
 /// Level of every test in a report.

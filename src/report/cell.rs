@@ -11,9 +11,9 @@ use super::layout::{Align, Paint, TextColumn, TextTable, wrap_text};
 use super::numbers::{Scale, counted, duration};
 use super::pivot::ABSENT;
 use crate::base::{Metric, MetricName};
+use crate::experiment::value::Assignment;
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{ExperimentResults, TrialRow};
-use crate::spec::value::Assignment;
 use gridbench_stats::Summary;
 
 /// One setting of a cell.
@@ -251,9 +251,9 @@ impl CellSheet {
         }
         columns.push(column("stored", Align::Left, &stored));
         columns.push(column("network", Align::Left, &|one| Some(short_id(&one.id))));
-        let place = |one: &NetworkLine| Some(format!("{}/{}", one.repeat, one.member));
+        let called = |one: &NetworkLine| Some(format!("{}/{}", one.repeat, one.member));
         TextTable {
-            keys: vec![column("repeat/member", Align::Right, &place)],
+            keys: vec![column("repeat/member", Align::Right, &called)],
             columns,
             ..TextTable::default()
         }

@@ -89,7 +89,7 @@ impl Estimate {
     }
 }
 
-/// Returns the places of the `top` best cells by the mean of `metric`, best first, and those that lost
+/// Returns the indices of the `top` best cells by the mean of `metric`, best first, and those that lost
 /// trials after all others: what was lost may have been their worst, so none of them is named the best
 /// while there is one that lost none.
 #[must_use]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::curves::sharing_groups;
 use super::document::{AxisLine, Cost, NetworkCost};
 use crate::base::MetricName;
+use crate::experiment::value::Value;
 use crate::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
-use crate::spec::value::Value;
 use gridbench_stats::Summary;
 
 /// Returns the cost of everything that was trained; `axes` say how values are shown.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use crate::experiment::value::Value;
 use crate::record::EpochRecord;
 use crate::results::ExperimentResults;
-use crate::spec::value::Value;
 use gridbench_stats::Moments;
 
 /// Most groups whose curves are kept: a page of more would be looked at by nobody.

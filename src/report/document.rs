@@ -14,8 +14,8 @@ use super::predicted::Predicted;
 use super::reference::ReferenceComparison;
 use super::versus_best::AgainstBest;
 use crate::base::{CellId, Digest, Metric, MetricName};
+use crate::experiment::value::Value;
 use crate::results::Origin;
-use crate::spec::value::Value;
 use crate::store::DatasetFacts;
 use gridbench_stats::Summary;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::document::{AxisLine, CellLine, PivotGrid, Role};
 use super::levels::{AxisEffect, GridVariance, Level};
 use super::naming::joined;
-use crate::spec::value::Value;
+use crate::experiment::value::Value;
 use gridbench_stats::{self as stats, Observation};
 
 /// Confidence of the intervals of marginal means.

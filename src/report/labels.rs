@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::results::axis_texts;
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 
 /// Last parts of keys that say nothing without the part before them.
 const VAGUE: [&str; 12] = [

@@ -101,9 +101,9 @@ fn table(presenter: &Presenter<'_>, index: usize) -> String {
         grid.rows.labels.len()
     };
     let columns = grid.columns.as_ref().map_or(1, |heading| heading.values.len());
-    let place = format!("tab:{}-{}", label(&section.called), index + 1);
+    let reference = format!("tab:{}-{}", label(&section.called), index + 1);
     let sides = "l".repeat(keys) + &"c".repeat(columns);
-    let mut lines = opening(presenter, Some(grid), &place, &sides);
+    let mut lines = opening(presenter, Some(grid), &reference, &sides);
     lines.extend(head(presenter, grid, keys));
     lines.push("\\midrule".to_owned());
     for (row, entries) in grid.entries.iter().enumerate() {

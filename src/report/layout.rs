@@ -134,11 +134,11 @@ impl TextTable {
     fn parts_within(&self, width: usize) -> Vec<&[TextColumn]> {
         let keys: usize = INDENT + self.keys.iter().map(|key| key.width() + GAP).sum::<usize>();
         let (mut parts, mut from, mut used) = (Vec::new(), 0, keys);
-        for (place, width_of) in self.columns.iter().map(TextColumn::width).enumerate() {
-            let gap = if place > from { GAP } else { 0 };
-            if place > from && used + gap + width_of > width {
-                parts.push(&self.columns[from..place]);
-                (from, used) = (place, keys + width_of);
+        for (index, width_of) in self.columns.iter().map(TextColumn::width).enumerate() {
+            let gap = if index > from { GAP } else { 0 };
+            if index > from && used + gap + width_of > width {
+                parts.push(&self.columns[from..index]);
+                (from, used) = (index, keys + width_of);
             } else {
                 used += gap + width_of;
             }

@@ -56,9 +56,10 @@ fn spread_meaning(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         1 if presenter.section.compared() < 2 => {
             Some(("n = 1", "a single trial has no spread".to_owned()))
         }
-        1 => {
-            Some(("n = 1", "one trial a cell: no spread, so nothing can be told apart".to_owned()))
-        }
+        1 => Some((
+            "n = 1",
+            "one trial per cell: no spread, so nothing can be told apart".to_owned(),
+        )),
         _ => Some(("±", "standard deviation over the trials of a cell (n − 1)".to_owned())),
     }
 }
@@ -157,21 +158,21 @@ fn best(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {
         _ => String::new(),
     };
     let section = presenter.section;
-    let place = place_of_best(section, best.cell, summary);
+    let settings = settings_of_best(section, best.cell, summary);
     let lost = cells[best.cell].counts.lost_of_planned();
     let lost = lost.map_or_else(String::new, |lost| format!("; {lost}"));
     let passed_over = section.passed_over().map_or_else(String::new, |cell| {
         format!("; a better mean, but lost trials, has {}", section.describe(cell))
     });
-    let others = match section.rivals() {
-        rivals if rivals > 0 && findings.comparisons > 0 => {
-            format!("; {} may be as good or better", counted(rivals, "other cell"))
+    let others = match section.inseparable_others() {
+        count if count > 0 && findings.comparisons > 0 => {
+            format!("; {} may be as good or better", counted(count, "other cell"))
         }
         _ => String::new(),
     };
     let beside = test_beside(section, best.cell).unwrap_or_default();
     let seen = with_spread(scale, summary);
-    let text = format!("{seen}{spread}{place}{lost}{passed_over}{others}{beside}");
+    let text = format!("{seen}{spread}{settings}{lost}{passed_over}{others}{beside}");
     Some((if cells.len() > 1 { "best" } else { "mean" }, text))
 }
 
@@ -204,17 +205,17 @@ fn images(presenter: &Presenter<'_>) -> Vec<(&'static str, String)> {
 }
 
 /// Says where the best mean is; cells that share it to the last digit are named with it.
-fn place_of_best(section: &Section, best: usize, summary: &Summary) -> String {
-    let place = section.describe(best);
-    if place.is_empty() {
-        return place;
+fn settings_of_best(section: &Section, best: usize, summary: &Summary) -> String {
+    let settings = section.describe(best);
+    if settings.is_empty() {
+        return settings;
     }
     let ties = |cell: &usize| {
         let found = section.cells[*cell].summary;
         *cell != best && found.is_some_and(|found| (found.mean - summary.mean).abs() < 1e-12)
     };
     let ties: Vec<usize> = (0..section.cells.len()).filter(ties).collect();
-    let Some((last, others)) = ties.split_last() else { return format!(" at {place}") };
+    let Some((last, others)) = ties.split_last() else { return format!(" at {settings}") };
     let varying: Vec<_> = section.varying().collect();
     if let [(axis, line)] = varying.as_slice() {
         let value = |cell: &usize| line.show_or_absent(section.cells[*cell].values[*axis].as_ref());
@@ -225,7 +226,7 @@ fn place_of_best(section: &Section, best: usize, summary: &Summary) -> String {
         0 => String::new(),
         more => format!(" and {}", counted(more, "other cell")),
     };
-    format!(" at {place}; the same mean at {}{more}", section.describe(ties[0]))
+    format!(" at {settings}; the same mean at {}{more}", section.describe(ties[0]))
 }
 
 fn extreme(presenter: &Presenter<'_>) -> Option<(&'static str, String)> {

@@ -147,7 +147,7 @@ fn document(subjects: &[Subject<'_>], depth: Depth) -> ReportDocument {
     ReportDocument { experiments }
 }
 
-/// Calls experiments of one name by their folders too, or by their place where those are not known.
+/// Calls experiments of one name by their folders too, or by their index where those are not known.
 fn tell_apart(experiments: &mut [Section], folders: &[Option<&str>]) {
     for index in 0..experiments.len() {
         let Section { name, seed, .. } = &experiments[index];

@@ -2,7 +2,7 @@
 
 use super::document::{AxisLine, Role, Section};
 use crate::base::{Metric, MetricName};
-use crate::spec::value::Value;
+use crate::experiment::value::Value;
 
 /// Describes a cell by its varying axes, for example `shift 0.1, rotation 10`.
 #[must_use]

@@ -25,7 +25,7 @@ impl Scale {
         Self { unit: unit.clone(), factor, decimals }
     }
 
-    /// Returns a value as it is printed, for places on a chart.
+    /// Returns a value as it is printed, for positions on a chart.
     #[must_use]
     pub(super) fn shown(&self, value: f64) -> f64 {
         value * self.factor

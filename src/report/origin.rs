@@ -53,7 +53,7 @@ impl Presenter<'_> {
         }
         if let Some(memory) = cost.peak_memory_mib {
             let memory = grouped(memory.ceil(), 0);
-            costs.push(format!("at most {memory} MiB a network (computed)"));
+            costs.push(format!("at most {memory} MiB per network (computed)"));
         }
         if !costs.is_empty() {
             lines.push(("cost".to_owned(), costs.join("; ")));

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::document::{AxisLine, Heading, PivotGrid, Role};
+use crate::experiment::ReportSettings;
+use crate::experiment::value::Value;
 use crate::results::ExperimentResults;
-use crate::spec::experiment::ReportSettings;
-use crate::spec::value::Value;
 
 /// Columns beyond which the longer axis is turned into rows.
 const COMFORTABLE_COLUMNS: usize = 10;
@@ -31,15 +31,15 @@ struct Coded {
 impl Coded {
     fn of(results: &ExperimentResults) -> Self {
         let code = |axis: usize| {
-            let places: BTreeMap<&Value, usize> = results.axes[axis]
+            let codes: BTreeMap<&Value, usize> = results.axes[axis]
                 .values
                 .iter()
                 .enumerate()
                 .map(|(index, value)| (value, index))
                 .collect();
-            let absent = places.len();
+            let absent = codes.len();
             let value = |cell: &crate::results::CellResults| {
-                cell.values[axis].as_ref().map_or(absent, |value| places[value])
+                cell.values[axis].as_ref().map_or(absent, |value| codes[value])
             };
             results.cells.iter().map(value).collect()
         };
@@ -117,7 +117,7 @@ impl Layout {
         }
         let mut layout = Self { rows: row_axes, columns: column_axes, grids: Vec::new() };
         for axis in varying.iter().copied() {
-            layout.place(&coded, axis);
+            layout.put(&coded, axis);
         }
         let chosen_freely = rows.is_none() || columns.is_none();
         if chosen_freely && !layout.columns.is_empty() && layout.is_sparse(&coded) {
@@ -127,7 +127,7 @@ impl Layout {
     }
 
     /// Puts an axis beside the leader it follows from, else among the grids.
-    fn place(&mut self, coded: &Coded, axis: usize) {
+    fn put(&mut self, coded: &Coded, axis: usize) {
         if self.rows.contains(&axis) || self.columns.contains(&axis) {
             return;
         }
@@ -144,14 +144,14 @@ impl Layout {
 
     fn is_sparse(&self, coded: &Coded) -> bool {
         let cells = coded.codes.first().map_or(0, Vec::len);
-        let places: usize = split(coded, &self.grids, cells)
+        let entries: usize = split(coded, &self.grids, cells)
             .iter()
             .map(|(_, members)| {
                 let count = |axes| distinct_tuples(coded, axes, members).len();
                 count(&self.rows) * count(&self.columns)
             })
             .sum();
-        cells > 2 && 2 * cells <= places
+        cells > 2 && 2 * cells <= entries
     }
 
     /// Returns the role of an axis.
@@ -190,11 +190,11 @@ impl Layout {
             let index = |tuples: &[Vec<usize>]| -> HashMap<Vec<usize>, usize> {
                 tuples.iter().cloned().enumerate().map(|(index, tuple)| (tuple, index)).collect()
             };
-            let (row_places, column_places) = (index(&rows), index(&columns));
+            let (row_indices, column_indices) = (index(&rows), index(&columns));
             let mut entries = vec![vec![None; columns.len()]; rows.len()];
             for cell in members {
-                let row = row_places[&coded.tuple(&self.rows, *cell)];
-                let column = column_places[&coded.tuple(&self.columns, *cell)];
+                let row = row_indices[&coded.tuple(&self.rows, *cell)];
+                let column = column_indices[&coded.tuple(&self.columns, *cell)];
                 entries[row][column] = Some(*cell);
             }
             let name = |(axis, value): (&usize, Option<String>)| {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::spec::reference::ReferenceTable;
+use crate::experiment::reference::ReferenceTable;
 
 /// The tables, in the order in which they are named.
 const TABLES: [&str; 11] = [
@@ -84,7 +84,7 @@ mod tests {
         let table = find("deotte-2018-ensemble").unwrap();
         assert_eq!(table.entries.len(), 16);
         let best = table.entries.iter().map(|entry| entry.mean).fold(0.0, f64::max);
-        let settings = |entry: &crate::spec::reference::ReferenceEntry| {
+        let settings = |entry: &crate::experiment::reference::ReferenceEntry| {
             let values = entry.settings.iter().map(|(_, value)| value.notation());
             values.collect::<Vec<_>>().join(" ")
         };

@@ -10,9 +10,9 @@ use super::labels::spoken;
 use super::numbers::counted;
 pub(crate) use super::published::{find, names, renamed};
 use crate::base::MetricName;
+use crate::experiment::reference::{ReferenceEntry, ReferenceTable};
+use crate::experiment::value::Value;
 use crate::results::ExperimentResults;
-use crate::spec::reference::{ReferenceEntry, ReferenceTable};
-use crate::spec::value::Value;
 use gridbench_stats::{self as stats, Moments, Summary};
 
 /// Level at which a difference from a published number counts.

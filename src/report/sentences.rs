@@ -255,7 +255,10 @@ fn spread_is_predicted_for_single_networks_alone() {
     assert!(both.cells[1].noise.unwrap().predicted_sd.is_none());
     assert!(terminal(&results).contains("of networks alone: predicted"));
     let mut large = cells(&[&[4, 4, 5]]);
-    large.facts.base.insert("ensemble.size".to_owned(), crate::spec::value::Value::Integer(5));
+    large
+        .facts
+        .base
+        .insert("ensemble.size".to_owned(), crate::experiment::value::Value::Integer(5));
     assert!(section(&large).findings.spread.is_none());
 }
 

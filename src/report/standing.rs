@@ -13,7 +13,7 @@ impl Section {
 
     /// Returns how many cells beside the one that is named the best may be the best.
     #[must_use]
-    pub(super) fn rivals(&self) -> usize {
+    pub(super) fn inseparable_others(&self) -> usize {
         let best = self.findings.best.map(|best| best.cell);
         let may_be =
             |(index, cell): &(usize, &CellLine)| cell.inseparable_from_best && Some(*index) != best;

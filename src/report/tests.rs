@@ -4,8 +4,8 @@ use super::document::{Section, WarningKind};
 use super::reference::ReferenceTest;
 use super::*;
 use crate::base::MetricName;
+use crate::experiment::value::Value;
 use crate::results::fixture::{self, HandMade};
-use crate::spec::value::Value;
 use gridbench_stats::IntervalMethod;
 
 fn text(results: &[ExperimentResults], format: Format, page: Page) -> String {
@@ -202,7 +202,7 @@ fn the_view_decides_rows_columns_and_metric() {
 }
 
 #[test]
-fn every_cell_stands_in_exactly_one_place_of_the_grids() {
+fn every_cell_stands_in_exactly_one_entry_of_the_grids() {
     for results in [fixture::augment_grid(), panels(), sampled()] {
         let section = &sections(std::slice::from_ref(&results))[0];
         let mut indices: Vec<usize> = section

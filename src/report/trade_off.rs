@@ -27,7 +27,7 @@ impl Presenter<'_> {
         let of = |head: String, align, text: &dyn Fn(&FrontLine) -> String| {
             TextColumn::plain(head, align, lines.iter().map(text).collect())
         };
-        let keys = vec![of("setting".to_owned(), Align::Left, &|line| self.place(line.cell))];
+        let keys = vec![of("setting".to_owned(), Align::Left, &|line| self.called(line.cell))];
         let mut columns = vec![of(section.metric.name.words(), Align::Left, &|line| {
             let mark = if section.cells[line.cell].inseparable_from_best { " ●" } else { "" };
             let summary = section.cells[line.cell].summary.as_ref();
@@ -82,19 +82,19 @@ impl Presenter<'_> {
         let bound = at_most_worse.map_or_else(String::new, |bound| {
             format!(", at most {} worse than the best", self.scale.size(bound))
         });
-        let place = self.place(cell);
+        let settings = self.called(cell);
         let best = self.section.findings.best.filter(|best| best.cell != cell);
         let price = best.map_or_else(String::new, |best| {
             format!("; {name} of the best mean: {}", self.measured_in(best.cell, first))
         });
         let worth = self.measured_in(cell, first);
-        format!("{others} {goal}: {place}, {name} {worth}{bound}{price}")
+        format!("{others} {goal}: {settings}, {name} {worth}{bound}{price}")
     }
 
-    fn place(&self, cell: usize) -> String {
+    fn called(&self, cell: usize) -> String {
         match self.section.describe(cell) {
-            place if place.is_empty() => self.section.cells[cell].name.clone(),
-            place => place,
+            settings if settings.is_empty() => self.section.cells[cell].name.clone(),
+            settings => settings,
         }
     }
 

@@ -3,8 +3,8 @@
 use super::document::{CellLine, FrontLine, TradeOff};
 use super::marks::Marks;
 use crate::base::{Metric, MetricName};
+use crate::experiment::value::Value;
 use crate::results::ExperimentResults;
-use crate::spec::value::Value;
 
 /// What to show of the cells, and in which order.
 #[derive(Debug, Clone, PartialEq, Default)]

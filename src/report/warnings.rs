@@ -68,14 +68,14 @@ fn lost(evidence: &Evidence<'_>) -> Option<String> {
     let first = results.cells.iter().enumerate().find_map(|(index, cell)| {
         let trial = cell.trials.iter().find(|trial| ended(trial.outcome))?;
         let reason = trial.reason.as_deref().unwrap_or("no reason recorded");
-        let place = match describe(axes, &cells[index].values) {
-            place if place.is_empty() => String::new(),
-            place => format!("{place}, "),
+        let settings = match describe(axes, &cells[index].values) {
+            settings if settings.is_empty() => String::new(),
+            settings => format!("{settings}, "),
         };
-        Some(format!("; the first: {place}repeat {}: {reason}", trial.repeat))
+        Some(format!("; the first: {settings}repeat {}: {reason}", trial.repeat))
     });
-    let passed_over = passed_over(evidence).map_or_else(String::new, |place| {
-        format!(", and {place} is not named the best for that although its mean is better")
+    let passed_over = passed_over(evidence).map_or_else(String::new, |settings| {
+        format!(", and {settings} is not named the best for that although its mean is better")
     });
     // Where nothing else is left there are no statistics to mislead.
     let effect = if counts.completed == 0 {
@@ -112,8 +112,8 @@ fn passed_over(evidence: &Evidence<'_>) -> Option<String> {
     let best = evidence.findings.best?.cell;
     let cell = standing::passed_over(evidence.cells, best, evidence.results.metric().sign())?;
     let cell = &evidence.cells[cell];
-    let place = describe(evidence.axes, &cell.values);
-    Some(format!("{place} ({} of {} lost)", cell.counts.lost(), cell.counts.planned))
+    let settings = describe(evidence.axes, &cell.values);
+    Some(format!("{settings} ({} of {} lost)", cell.counts.lost(), cell.counts.planned))
 }
 
 fn few(evidence: &Evidence<'_>) -> Option<String> {

@@ -7,9 +7,9 @@ use super::facts::Facts;
 use super::model::Summaries;
 use super::model::{CellResults, ExperimentResults, MemberCurve, PATH_SEPARATOR, TrialRow};
 use crate::base::{Metric, Metrics};
+use crate::experiment::Axis;
 use crate::plan::{Member, Plan, Trial};
 use crate::record::Outcome;
-use crate::spec::experiment::Axis;
 use crate::store::{Store, StoreError};
 
 /// Collects what the store knows of the trials of `plan`, with the epochs of their members.

@@ -2,12 +2,12 @@ use std::path::Path;
 
 use super::*;
 use crate::base::{Digest, MetricName, digest_of};
+use crate::experiment::Document;
+use crate::experiment::settings::SplitSeed;
+use crate::experiment::value::Value;
 use crate::grid;
 use crate::plan::{CellDraft, Plan, PlanError};
 use crate::record::{EpochRecord, MemberRecord, Outcome, TrialRecord};
-use crate::spec::Document;
-use crate::spec::settings::SplitSeed;
-use crate::spec::value::Value;
 use crate::store::{ManifestDraft, Store};
 use crate::tables::{frames, read_folder, write};
 
@@ -52,7 +52,7 @@ fn plan(document: &Document) -> Plan {
         Ok(CellDraft { id: grid.id(cell), name: grid.name(cell), assignment, settings })
     });
     let mut checksum = |_: &_| Ok::<Digest, std::convert::Infallible>(digest_of(b"digits"));
-    let plan: Result<Plan, PlanError<crate::spec::SpecError, _>> =
+    let plan: Result<Plan, PlanError<crate::experiment::ExperimentError, _>> =
         Plan::from_cells(experiment.seed, experiment.repeats, "1", cells, &mut checksum);
     plan.unwrap()
 }

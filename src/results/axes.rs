@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::facts::experiment;
 use crate::base::text::is_printable;
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::store::Manifest;
 
 /// Returns the axes of the experiment in `manifest`, in the order in which its grid knows them, with

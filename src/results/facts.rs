@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::base::{Digest, Metric, MetricName};
-use crate::spec::experiment::{Experiment, ReportSettings};
-use crate::spec::settings::SplitSeed;
-use crate::spec::value::Value;
+use crate::experiment::settings::SplitSeed;
+use crate::experiment::value::Value;
+use crate::experiment::{Experiment, ReportSettings};
 use crate::store::{DatasetFacts, Manifest};
 
 /// Where the numbers of an experiment come from.

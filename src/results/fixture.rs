@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{CellResults, ExperimentResults, Facts, MemberCurve, Origin, Summaries, TrialRow};
 use crate::base::{Metric, MetricName, Metrics, digest_of};
+use crate::experiment::settings::SplitSeed;
+use crate::experiment::value::{Assignment, Value};
+use crate::experiment::{Axis, ReportSettings};
 use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
-use crate::spec::experiment::{Axis, ReportSettings};
-use crate::spec::settings::SplitSeed;
-use crate::spec::value::{Assignment, Value};
 use crate::store::DatasetFacts;
 
 /// One hand-made cell: the values of its axes in their notation, and its test accuracies in errors of

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use super::axes::collect_axes;
 use super::facts::Facts;
 use crate::base::{CellId, Metric, MetricName, Metrics, Split};
+use crate::experiment::selector::{Selector, SelectorError};
+use crate::experiment::value::{Assignment, Value};
+use crate::experiment::{Axis, Match};
 use crate::record::{EpochRecord, Outcome};
-use crate::spec::experiment::{Axis, Match};
-use crate::spec::selector::{Selector, SelectorError};
-use crate::spec::value::{Assignment, Value};
 use gridbench_stats::Summary;
 
 /// Everything the tables and reports say of one experiment.
@@ -198,14 +198,14 @@ impl ExperimentResults {
         Ok((matches.into_iter().map(|one| one.key).collect(), cells))
     }
 
-    /// Keeps the cells at these places, ascending, and what belongs to them.
+    /// Keeps the cells with these indices, ascending, and what belongs to them.
     pub fn keep(&mut self, cells: &[usize]) {
-        let place: BTreeMap<usize, usize> =
+        let new_index: BTreeMap<usize, usize> =
             cells.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let mut index = 0..;
-        self.cells.retain(|_| index.next().is_some_and(|old| place.contains_key(&old)));
+        self.cells.retain(|_| index.next().is_some_and(|old| new_index.contains_key(&old)));
         self.curves.retain_mut(|curve| {
-            let new = place.get(&curve.cell);
+            let new = new_index.get(&curve.cell);
             curve.cell = new.copied().unwrap_or_default();
             new.is_some()
         });

@@ -5,9 +5,9 @@
 //! experiment declares come first, and the id of the cell, a hash of its values, decides.
 
 use crate::base::CellId;
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::grid::cell_id;
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 
 /// Combinations of look-alikes that are tried before the first is taken.
 const MAX_TRIED: usize = 4096;

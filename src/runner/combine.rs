@@ -1,6 +1,6 @@
 //! How several networks come to one answer on an image.
 
-use crate::spec::settings::Combine;
+use crate::experiment::settings::Combine;
 
 /// What the members of an ensemble say of one image; used again for the next.
 #[derive(Debug, Clone)]

@@ -31,9 +31,9 @@ use serde::Serialize;
 use crate::base::Digest;
 use crate::data::{DataError, Dataset};
 use crate::engine::Engine;
+use crate::experiment::StoredPredictions;
+use crate::experiment::settings::DatasetSettings;
 use crate::plan::Plan;
-use crate::spec::experiment::StoredPredictions;
-use crate::spec::settings::DatasetSettings;
 use crate::store::{Store, StoreError};
 
 pub(crate) use combine::Ballot;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::data::Dataset;
 use crate::engine::pack::agree;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::settings::Settings;
 use crate::plan::Plan;
-use crate::spec::architecture::Architecture;
-use crate::spec::settings::Settings;
 
 /// The next thing for a worker to do; indices into the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Digest, MetricName, digest_of};
+use crate::experiment::settings::Settings;
 use crate::plan::Plan;
 use crate::record::Outcome;
-use crate::spec::settings::Settings;
 use crate::store::View;
 
 /// Training images per second of the models in a plan, as far as they were trained before.

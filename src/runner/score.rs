@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::combine::{Ballot, mixture_loss};
 use crate::base::{MetricName, Metrics};
+use crate::experiment::settings::{Combine, SplitSeed};
 use crate::record::{LogProbabilities, MemberRecord, Predictions};
-use crate::spec::settings::{Combine, SplitSeed};
 
 /// One completed member: what it cost, and what it predicts as stored.
 pub(super) struct Scored<'a> {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crate::base::{MemberId, SeedPath};
 use crate::data::{Dataset, Splits, split};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::experiment::settings::Settings;
 use crate::plan::Member;
 use crate::record::{MemberRecord, Outcome, Predictions};
-use crate::spec::settings::Settings;
 
 /// A member made ready for training.
 pub(super) struct Attempt {

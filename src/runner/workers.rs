@@ -164,7 +164,7 @@ impl<'a> Workers<'a> {
             if let Err(error) = done {
                 self.failing.store(true, Ordering::SeqCst);
                 // Whatever fails in a folder that is gone fails because of that.
-                let error = self.writer.check_place().err().map_or(error, RunError::from);
+                let error = self.writer.check_not_moved().err().map_or(error, RunError::from);
                 // The first error is the cause; the others follow from it.
                 let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
                 failure.get_or_insert(error);

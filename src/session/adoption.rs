@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Session};
 use crate::base::{Digest, format};
-use crate::spec::settings::CommandSettings;
+use crate::experiment::settings::CommandSettings;
 use crate::store::{FileFacts, Manifest, ProgramFacts, Store, atomic, now, read_file};
 
 /// Name of the file in a results folder.

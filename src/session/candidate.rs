@@ -5,10 +5,10 @@ use std::path::Path;
 use super::{Error, Escalation, Reading, Session};
 use crate::base::{Metric, MetricName};
 use crate::check::{self, Baseline, CellSample, CheckError, CheckReport, Looks, Source};
+use crate::experiment::{CheckSettings, Experiment};
 use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::results::{CellResults, ExperimentResults};
-use crate::spec::experiment::{CheckSettings, Experiment};
 use crate::store::Repeats;
 
 /// Simulated checks behind each line of a self-test.

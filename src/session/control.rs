@@ -7,8 +7,8 @@ use super::{Error, Finished, Listener, LoadedExperiment, Session, manifest_in};
 use crate::base::MetricName;
 use crate::check::{Baseline, CellSample, Control, ControlTrial, Source, control_trial};
 use crate::data::DataFolders;
+use crate::experiment::value::Assignment;
 use crate::results::{CellResults, ExperimentResults};
-use crate::spec::value::Assignment;
 use crate::store::Repeats;
 
 /// A trial of a baseline that is ready to be trained again.

@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 
 use super::{Error, LoadedExperiment, manifest_in};
 use crate::base::CellId;
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::results::Facts;
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 use crate::store::Manifest;
 
 /// One thing that differs; absent on the side that lacks it.

@@ -11,11 +11,11 @@ use super::{Error, Listener, LoadedExperiment, Notice, Session, programs};
 use crate::base::{Digest, MetricName, SeedPath, format};
 use crate::data::{Dataset, split};
 use crate::engine::{Engine, EpochObserver, Snapshot, TrainJob};
+use crate::experiment::program::Mode;
+use crate::experiment::settings::{CommandSettings, TrainerSettings};
 use crate::plan::{Member, Plan};
 use crate::record::{EpochRecord, Outcome};
 use crate::report::short_cell_name;
-use crate::spec::program::Mode;
-use crate::spec::settings::{CommandSettings, TrainerSettings};
 use crate::store::{ProgramFacts, atomic};
 
 /// What was found about one trial of a program.

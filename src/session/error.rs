@@ -3,8 +3,8 @@
 use std::{error, fmt, io};
 
 use crate::data::DataError;
+use crate::experiment::ExperimentError;
 use crate::runner::RunError;
-use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::store::atomic::AtomicError;
 use crate::tables::TablesError;
@@ -154,8 +154,8 @@ impl fmt::Display for Error {
 
 impl error::Error for Error {}
 
-impl From<SpecError> for Error {
-    fn from(error: SpecError) -> Self {
+impl From<ExperimentError> for Error {
+    fn from(error: ExperimentError) -> Self {
         Self::input(error.to_string())
     }
 }

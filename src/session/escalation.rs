@@ -7,8 +7,8 @@ use super::{Error, Listener, LoadedExperiment, Notice, Session, manifest_in};
 use crate::base::CellId;
 use crate::check::{CheckReport, Looks, Verdict};
 use crate::data::DataFolders;
+use crate::experiment::value::Assignment;
 use crate::grid::Cell;
-use crate::spec::value::Assignment;
 use crate::store::Repeats;
 
 /// An experiment whose results folder is given more repeats, look by look.

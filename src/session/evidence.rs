@@ -3,13 +3,13 @@
 use super::{Error, Images, Listener, Reading};
 use crate::base::MemberId;
 use crate::data;
+use crate::experiment::settings::SplitSeed;
 use crate::plan::Plan;
 use crate::record::{Outcome, Predictions, TrialRecord};
 use crate::report::compare::Examples;
 use crate::report::predicted::{self, Predicted, Stored, TrialMembers};
 use crate::results::ExperimentResults;
 use crate::runner::predicted_classes;
-use crate::spec::settings::SplitSeed;
 use crate::store::Store;
 
 /// Most networks whose predictions are read: beyond them a report would take minutes.

@@ -10,17 +10,19 @@ use super::{Error, Notice};
 use crate::base::{Digest, Seed};
 use crate::data::{DataError, Dataset, no_images};
 use crate::engine::ENGINE_REVISION;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::reference::ReferenceTable;
+use crate::experiment::settings::{
+    CommandSettings, DatasetSettings, Settings, Source, TrainerSettings,
+};
+use crate::experiment::{Document, Edition, Override, nearest};
 use crate::grid::{self, Cell, Grid};
 use crate::plan::{
     CellDraft, Facts, ImageFacts, MAX_NETWORKS, Plan, PlanError, Questions, SplitSizes, Survey,
     SurveyError, survey,
 };
 use crate::report::reference;
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::LayerSettings;
-use crate::spec::reference::ReferenceTable;
-use crate::spec::settings::{CommandSettings, DatasetSettings, Settings, Source, TrainerSettings};
-use crate::spec::{Document, Edition, Override, nearest};
 use crate::store::{DatasetFacts, DivisionFacts, Manifest, ManifestDraft, Repeats};
 
 /// An experiment file with its grid.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Error, Reading};
 use crate::base::Metric;
-use crate::spec::experiment::Experiment;
+use crate::experiment::Experiment;
 use gridbench_stats as stats;
 
 /// Level of the tests that are planned for.

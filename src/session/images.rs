@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::{Error, Listener, Notice};
 use crate::base::{Seed, SeedPath};
 use crate::data::{self, DataError, DataFolders, Dataset, Note};
+use crate::experiment::settings::{CommandSettings, DatasetSettings};
 use crate::plan::{ImageFacts, SplitSizes};
 use crate::program::Digests;
-use crate::spec::settings::{CommandSettings, DatasetSettings};
 use crate::store::ProgramFacts;
 
 /// Datasets by what decides them, each loaded once.

@@ -2,7 +2,7 @@
 
 use super::{Error, Images, LoadedExperiment, Notice};
 use crate::base::{Metric, MetricName, Split};
-use crate::spec::absence::{Absence, absence};
+use crate::experiment::absence::{Absence, absence};
 
 /// Refuses metrics that no cell can have, before anything is trained; warns of those that some cannot.
 ///

@@ -40,12 +40,12 @@ use std::path::{Path, PathBuf};
 
 use crate::data::DataFolders;
 use crate::engine::Engine;
+use crate::experiment::settings::TrainerSettings;
 use crate::plan::Plan;
 use crate::program::Digests;
 use crate::report::{self, Format, Page, Subject};
 use crate::results::ExperimentResults;
 use crate::runner::{Event, RunSummary, StopSignal};
-use crate::spec::settings::TrainerSettings;
 use crate::store::ProgramFacts;
 
 pub(crate) use adoption::{adopt, propose};

@@ -8,13 +8,13 @@ use super::{Error, store_and_plan};
 use crate::data::Input;
 use crate::engine::Engine;
 use crate::engine::model_file::{ModelCard, card_of, with_card};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::selector::Selector;
+use crate::experiment::settings::Combine;
 use crate::plan::{Plan, Trial};
 use crate::record::{LogProbabilities, Outcome};
 use crate::results::{ExperimentResults, assemble_trials};
 use crate::runner::Ballot;
-use crate::spec::architecture::Architecture;
-use crate::spec::selector::Selector;
-use crate::spec::settings::Combine;
 use crate::store::{Build, Store};
 
 /// Which trained networks of a results folder are meant.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Error;
 use crate::base::MetricName;
 use crate::data::Note;
+use crate::experiment::absence::Absence;
 use crate::report::counted;
-use crate::spec::absence::Absence;
 
 /// Lines of what was left out that a person is shown.
 const MAX_SHOWN: usize = 10;

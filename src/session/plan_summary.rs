@@ -8,10 +8,10 @@ use super::train::cores;
 use super::{Error, Images, LoadedExperiment, operations};
 use crate::data::Note;
 use crate::engine::CpuKernels;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::settings::{DatasetSettings, Settings};
 use crate::plan::{Estimate, Facts, Plan, SplitSizes, Survey, estimate, outstanding};
 use crate::runner::{StoreProgress, measured_rates};
-use crate::spec::architecture::Architecture;
-use crate::spec::settings::{DatasetSettings, Settings};
 use crate::store::{Store, StoreError, View};
 use gridbench_stats as stats;
 

@@ -8,13 +8,13 @@ use super::adoption::Adoptions;
 use super::{Error, Images, Listener, Notice};
 use crate::base::Digest;
 use crate::engine::Engine;
+use crate::experiment::Experiment;
+use crate::experiment::program::{Mode, Reading, Resources};
+use crate::experiment::settings::{CommandSettings, TrainerSettings};
 use crate::plan::Plan;
 use crate::program::{
     self, Capacity, Digests, Inspector, ProgramEngine, ProgramError, Surroundings, TooMuch,
 };
-use crate::spec::experiment::Experiment;
-use crate::spec::program::{Mode, Reading, Resources};
-use crate::spec::settings::{CommandSettings, TrainerSettings};
 use crate::store::{Machine, ProgramFacts};
 
 /// Variables that programs see of this process's.

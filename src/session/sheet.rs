@@ -2,10 +2,10 @@
 
 use super::difference::flatten;
 use super::{Error, LoadedExperiment, Reading};
+use crate::experiment::selector::Selector;
 use crate::report::cell::{CellSheet, NetworkLine, SettingLine};
 use crate::report::confirm::best_cells;
 use crate::results::ExperimentResults;
-use crate::spec::selector::Selector;
 
 /// Cells that are listed where a selector means several.
 const MAX_LISTED: usize = 12;

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::base::text::harmless;
 use crate::engine::Engine;
+use crate::experiment::StoredPredictions;
+use crate::experiment::settings::Source;
 use crate::plan::{Plan, PlannedDataset};
 use crate::record::{Outcome, TrialRecord};
 use crate::runner::{self, Event, RETRIES, RunOptions, RunRequest, RunSummary, StopSignal};
-use crate::spec::experiment::StoredPredictions;
-use crate::spec::settings::Source;
 use crate::store::{Store, atomic, read_file};
 
 /// How to train, and who hears of it.
@@ -111,7 +111,7 @@ pub(super) fn train(
     let summary = summary.map_err(|error| Error::of_run(&error))?;
     programs::tell_undeclared(&programs, &listener);
     programs::tell_traced(&programs, &loaded.folder()?, images, &listener);
-    store.check_place().map_err(|error| Error::of_store(cannot(), &error))?;
+    store.check_not_moved().map_err(|error| Error::of_store(cannot(), &error))?;
     store.complete_manifest();
     Ok((store, summary))
 }

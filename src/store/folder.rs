@@ -243,18 +243,18 @@ impl Store {
             None => own.as_ref().expect("further entries are our own").path(),
         };
         let members: Vec<MemberId> = members.into_iter().collect();
-        let mut places: Vec<(usize, &Member)> = members
+        let mut found: Vec<(usize, &Member)> = members
             .iter()
             .enumerate()
             .filter_map(|(index, id)| Some((index, self.members().get(id)?)))
             .collect();
         // One journal after the other, from front to back.
-        places.sort_by_key(|(_, member)| (member.place.journal, member.place.offset));
+        found.sort_by_key(|(_, member)| (member.location.journal, member.location.offset));
         let mut epochs = vec![Vec::new(); members.len()];
         let mut lines = journal::Lines::default();
-        for (index, member) in places {
-            let path = path(member.place.journal);
-            let line = lines.read(path, member.place).map_err(StoreError::io("read", path))?;
+        for (index, member) in found {
+            let path = path(member.location.journal);
+            let line = lines.read(path, member.location).map_err(StoreError::io("read", path))?;
             let read: Result<EpochsOf, _> = serde_json::from_slice(line);
             epochs[index] = match read {
                 Ok(EpochsOf { member: found }) if found.id == member.id => found.epochs,
@@ -295,8 +295,8 @@ impl Store {
     ///
     /// # Errors
     /// If it was moved or removed, so that what is written next would stand alone.
-    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
-        self.writer.as_ref().map_or(Ok(()), Writer::check_place)
+    pub(crate) fn check_not_moved(&self) -> Result<(), StoreError> {
+        self.writer.as_ref().map_or(Ok(()), Writer::check_not_moved)
     }
 
     /// Says that this process writes no more, and of what the tables, reports and charts that are

@@ -231,11 +231,11 @@ fn a_journal_that_is_gone_takes_no_more_entries() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open_writer(&folder.path().join("x"), draft("x")).unwrap();
     store.append_member(&member("a", Outcome::Failed, 1), None).unwrap();
-    store.check_place().unwrap();
+    store.check_not_moved().unwrap();
     fs::rename(folder.path().join("x"), folder.path().join("y")).unwrap();
     let error = store.append_member(&member("b", Outcome::Failed, 1), None).unwrap_err();
     assert!(matches!(error, StoreError::Moved { .. }), "{error}");
-    assert!(store.check_place().is_err());
+    assert!(store.check_not_moved().is_err());
 }
 
 #[test]

@@ -7,13 +7,13 @@ use std::ops;
 /// Records by id. Ids are digests, so their own bytes spread them.
 #[derive(Debug, Clone)]
 pub struct Index<K, V> {
-    places: HashMap<K, u32, BuildHasherDefault<FirstBytes>>,
+    indices: HashMap<K, u32, BuildHasherDefault<FirstBytes>>,
     records: Vec<V>,
 }
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        Self { places: HashMap::default(), records: Vec::new() }
+        Self { indices: HashMap::default(), records: Vec::new() }
     }
 }
 
@@ -21,7 +21,7 @@ impl<K: Copy + Eq + Hash, V> Index<K, V> {
     /// Returns the record with this id.
     #[must_use]
     pub(crate) fn get(&self, id: &K) -> Option<&V> {
-        self.places.get(id).map(|place| &self.records[*place as usize])
+        self.indices.get(id).map(|index| &self.records[*index as usize])
     }
 
     /// Returns all records, in no particular order.
@@ -44,15 +44,15 @@ impl<K: Copy + Eq + Hash, V> Index<K, V> {
     /// Makes room for so many more records, and for as many again where there is none.
     pub(super) fn reserve(&mut self, more: usize) {
         self.records.reserve(more);
-        self.places.reserve(more);
+        self.indices.reserve(more);
     }
 
     /// Adds a record, or replaces the one with this id.
     pub(super) fn insert(&mut self, id: K, record: V) {
-        if let Some(place) = self.places.get(&id) {
-            self.records[*place as usize] = record;
+        if let Some(index) = self.indices.get(&id) {
+            self.records[*index as usize] = record;
         } else {
-            self.places.insert(id, self.records.len() as u32);
+            self.indices.insert(id, self.records.len() as u32);
             self.records.push(record);
         }
     }

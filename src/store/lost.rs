@@ -31,7 +31,7 @@ impl Writer {
     pub(crate) fn lost(&self, view: &View, members: &[MemberId]) -> Vec<Lost> {
         let mut order: Vec<usize> = (0..members.len()).collect();
         // Files are read from front to back.
-        order.sort_by_key(|&index| view.members().get(&members[index]).map(|one| one.place));
+        order.sort_by_key(|&index| view.members().get(&members[index]).map(|one| one.location));
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(order.len().div_ceil(STRETCH));
         let stretches = Mutex::new(order.chunks(STRETCH));

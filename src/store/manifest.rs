@@ -45,7 +45,7 @@ pub enum Repeats {
         cells: Vec<CellId>,
         /// Index of the first repeat.
         first: u32,
-        /// Repeats a cell.
+        /// Repeats per cell.
         count: u32,
     },
 }

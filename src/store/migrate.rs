@@ -134,17 +134,17 @@ impl Old {
         let view = store.view();
         let members = view.members().values();
         old.members =
-            members.filter(|one| stands_in_old(one.place.journal)).map(|one| one.id).collect();
-        for (record, place) in view.trials().places() {
+            members.filter(|one| stands_in_old(one.location.journal)).map(|one| one.id).collect();
+        for (record, location) in view.trials().located() {
             let is_current = view.is_current(&record.id);
-            if stands_in_old(place.journal) {
+            if stands_in_old(location.journal) {
                 old.trials.push((record.clone(), is_current));
             } else if is_current {
                 old.current.push(record.clone());
             }
         }
         // The order of the index is that of reading threads.
-        old.members.sort_by_key(|id| view.members()[id].place);
+        old.members.sort_by_key(|id| view.members()[id].location);
         old.trials.sort_by_key(|(record, _)| record.id);
         old.current.sort_by_key(|record| record.id);
         Ok(old)

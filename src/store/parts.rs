@@ -166,11 +166,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let parts = Parts::create(folder.path(), "x").unwrap();
         let texts: [&[u8]; 3] = [b"first", b"", b"third part"];
-        let places = texts.map(|text| parts.append(text, true).unwrap());
+        let stored = texts.map(|text| parts.append(text, true).unwrap());
         parts.flush().unwrap();
-        assert_eq!((places[2].offset, places[2].length), (5, 10));
+        assert_eq!((stored[2].offset, stored[2].length), (5, 10));
         let file = path(folder.path(), "x");
-        for (text, part) in texts.iter().zip(places) {
+        for (text, part) in texts.iter().zip(stored) {
             assert_eq!(PartReader::default().read(&file, part).unwrap(), *text);
         }
         let sound = std::fs::read(&file).unwrap();
@@ -179,11 +179,11 @@ mod tests {
             (sound[..12].to_vec(), "ends after 12 bytes, the journal says that they end after 15"),
         ] {
             atomic::write(&file, &damaged).unwrap();
-            let error = PartReader::default().read(&file, places[2]).unwrap_err();
+            let error = PartReader::default().read(&file, stored[2]).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
         std::fs::remove_file(&file).unwrap();
-        let error = PartReader::default().read(&file, places[2]).unwrap_err();
+        let error = PartReader::default().read(&file, stored[2]).unwrap_err();
         assert!(matches!(error, PartError::Read { .. }), "{error}");
     }
 

@@ -2,8 +2,8 @@
 
 use super::atomic::Durability;
 use super::{Finished, Store, StoreError};
+use crate::experiment::StoredPredictions;
 use crate::record::{MemberRecord, Predictions, TrialRecord};
-use crate::spec::experiment::StoredPredictions;
 
 impl Store {
     /// Stores one attempt at a member, its predictions first; on the disk when it returns.

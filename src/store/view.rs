@@ -18,7 +18,7 @@ use crate::record::{EpochRecord, MemberRecord, MemberSummary, Outcome, TrialReco
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct EntryLocation {
     /// Index of the journal in the order they were met.
     pub(super) journal: u32,
     /// Bytes of its line, line break included.
@@ -46,7 +46,7 @@ pub struct Member {
     pub(super) repair: u32,
     pub(super) predictions: Option<Stored>,
     pub(super) weights: Option<Box<Digest>>,
-    pub(super) place: Place,
+    pub(super) location: EntryLocation,
 }
 
 impl Member {
@@ -85,7 +85,7 @@ impl Member {
                 Outcome::Interrupted => 0,
             };
             // Of two interrupted attempts the one that got further.
-            let reached = if certainty == 0 { one.place.length } else { 0 };
+            let reached = if certainty == 0 { one.location.length } else { 0 };
             (one.outcome.is_final(), one.repair, one.attempt, certainty, reached)
         };
         said(self).cmp(&said(other))
@@ -113,8 +113,8 @@ impl<'a> Trials<'a> {
     }
 
     /// Returns all records with where they stand, in no particular order.
-    pub(super) fn places(self) -> impl Iterator<Item = (&'a TrialRecord, Place)> {
-        self.0.values().map(|trial| (&trial.record, trial.place))
+    pub(super) fn located(self) -> impl Iterator<Item = (&'a TrialRecord, EntryLocation)> {
+        self.0.values().map(|trial| (&trial.record, trial.location))
     }
 
     /// Returns the number of records.
@@ -136,7 +136,7 @@ pub(super) struct Trial {
     pub(super) record: TrialRecord,
     /// One mark per member; none in version 1.
     pub(super) from: Box<[Check]>,
-    pub(super) place: Place,
+    pub(super) location: EntryLocation,
 }
 
 /// What lines say, ready to be added.
@@ -162,7 +162,7 @@ pub struct View {
     members: Index<MemberId, Member>,
     trials: Index<TrialId, Trial>,
     /// Further records of trials that have several.
-    rivals: Vec<Trial>,
+    competing: Vec<Trial>,
     run: Option<(Box<Run>, u32)>,
     sessions: Vec<Session>,
     /// File names of the journals, without ending.
@@ -250,7 +250,7 @@ impl View {
     #[must_use]
     pub(crate) fn source(&self, member: &MemberId) -> Source {
         let stored = self.members.get(member).and_then(|record| {
-            let owner = Arc::clone(&self.owners[record.place.journal as usize]);
+            let owner = Arc::clone(&self.owners[record.location.journal as usize]);
             Some((record.predictions?, owner))
         });
         Source { member: *member, stored }
@@ -297,7 +297,7 @@ impl View {
         self.sessions.push(session.clone());
     }
 
-    /// Adds what lines of journals say; once all are added, [`View::settle`] is to be called.
+    /// Adds what lines of journals say; once all are added, [`View::choose_trials`] is to be called.
     pub(super) fn add_all(&mut self, facts: Facts) {
         self.members.reserve(facts.members.len());
         self.trials.reserve(facts.trials.len());
@@ -329,40 +329,40 @@ impl View {
 
     /// Orders two records that say as much by where they come from.
     fn order(&self, one: &Member, other: &Member) -> Ordering {
-        if one.place.journal == other.place.journal {
-            return one.place.offset.cmp(&other.place.offset);
+        if one.location.journal == other.location.journal {
+            return one.location.offset.cmp(&other.location.offset);
         }
         // A record that was copied from version 1 stands in for the one it was copied from.
         let is_copy = |member: &Member| matches!(member.predictions, Some(Stored::Part(_)));
-        let name = |member: &Member| &self.journals[member.place.journal as usize];
-        let by_place = || (other.path(), name(other)).cmp(&(one.path(), name(one)));
-        is_copy(one).cmp(&is_copy(other)).then_with(by_place)
+        let name = |member: &Member| &self.journals[member.location.journal as usize];
+        let by_location = || (other.path(), name(other)).cmp(&(one.path(), name(one)));
+        is_copy(one).cmp(&is_copy(other)).then_with(by_location)
     }
 
     pub(super) fn add_trial(&mut self, trial: Trial) {
         if self.trials.get(&trial.record.id).is_none() {
             self.trials.insert(trial.record.id, trial);
         } else {
-            self.rivals.push(trial);
+            self.competing.push(trial);
         }
     }
 
     /// Chooses among several records of a trial: what they were made from is known once all
     /// members are.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn choose_trials(&mut self) {
         self.sessions.sort_by(|a, b| a.started.cmp(&b.started));
-        for rival in std::mem::take(&mut self.rivals) {
-            let before = self.trials.get(&rival.record.id).expect("a rival has a rival");
+        for trial in std::mem::take(&mut self.competing) {
+            let before = self.trials.get(&trial.record.id).expect("a trial competes with another");
             let worth = |trial: &Trial| (self.currency(trial), trial.record.outcome.is_final());
-            let by_place = || {
-                if rival.place.journal == before.place.journal {
-                    return rival.place.offset.cmp(&before.place.offset);
+            let by_location = || {
+                if trial.location.journal == before.location.journal {
+                    return trial.location.offset.cmp(&before.location.offset);
                 }
-                let name = |trial: &Trial| &self.journals[trial.place.journal as usize];
-                name(before).cmp(name(&rival))
+                let name = |trial: &Trial| &self.journals[trial.location.journal as usize];
+                name(before).cmp(name(&trial))
             };
-            if worth(&rival).cmp(&worth(before)).then_with(by_place).is_gt() {
-                self.trials.insert(rival.record.id, rival);
+            if worth(&trial).cmp(&worth(before)).then_with(by_location).is_gt() {
+                self.trials.insert(trial.record.id, trial);
             }
         }
     }

@@ -11,11 +11,11 @@ use super::lock::Lock;
 use super::origin::Session;
 use super::parts::{PartReader, Parts};
 use super::prediction::{self, PredictionsError};
-use super::view::{Member, Place, Trial, View};
+use super::view::{EntryLocation, Member, Trial, View};
 use super::{parts, weights};
 use crate::base::{Digest, MemberId};
+use crate::experiment::StoredPredictions;
 use crate::record::{MemberRecord, Predictions, TrialRecord};
-use crate::spec::experiment::StoredPredictions;
 
 /// The writing half of a store. Its journal and its file of predictions are created with their
 /// first entry: a run that has nothing to say leaves nothing behind.
@@ -82,7 +82,7 @@ impl Writer {
             repair,
             ..Entry::default()
         };
-        let (appended, place) = self.append(view, &entry)?;
+        let (appended, location) = self.append(view, &entry)?;
         view.add_member(Member {
             id: record.id,
             seed_path: record.seed_path,
@@ -93,7 +93,7 @@ impl Writer {
             repair: entry.repair,
             predictions: entry.predictions,
             weights: entry.weights.map(Box::new),
-            place,
+            location,
         });
         Ok(appended.position())
     }
@@ -115,18 +115,18 @@ impl Writer {
     ) -> Result<Position, StoreError> {
         let from = if is_current { view.marks(&record.members) } else { Vec::new() };
         let entry = Entry { trial: Some(record.clone()), from, ..Entry::default() };
-        let (appended, place) = self.append(view, &entry)?;
+        let (appended, location) = self.append(view, &entry)?;
         let from = entry.from.into();
-        view.add_trial(Trial { record: record.clone(), from, place });
-        view.settle();
+        view.add_trial(Trial { record: record.clone(), from, location });
+        view.choose_trials();
         Ok(appended.position())
     }
 
     /// Stores another entry.
     pub(super) fn add(&self, view: &mut View, entry: &Entry) -> Result<Position, StoreError> {
-        let (appended, place) = self.append(view, entry)?;
+        let (appended, location) = self.append(view, entry)?;
         if let Some(run) = &entry.run {
-            view.add_run(run.clone(), place.journal);
+            view.add_run(run.clone(), location.journal);
         }
         Ok(appended.position())
     }
@@ -184,7 +184,11 @@ impl Writer {
         self.checkpoints.refresh();
     }
 
-    fn append(&self, view: &mut View, entry: &Entry) -> Result<(Appended, Place), StoreError> {
+    fn append(
+        &self,
+        view: &mut View,
+        entry: &Entry,
+    ) -> Result<(Appended, EntryLocation), StoreError> {
         let journal = self.journal()?;
         let index = *lock(&self.index).get_or_insert_with(|| {
             view.add_session(&self.session);
@@ -192,7 +196,7 @@ impl Writer {
         });
         let appended = journal.append(entry)?;
         let Appended { offset, length } = appended;
-        Ok((appended, Place { journal: index, length, offset }))
+        Ok((appended, EntryLocation { journal: index, length, offset }))
     }
 
     /// Returns the journal; creates it the first time.
@@ -246,9 +250,9 @@ impl Writer {
     ///
     /// # Errors
     /// If it was moved or removed.
-    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_not_moved(&self) -> Result<(), StoreError> {
         match self.own_journal() {
-            Some(journal) => journal.check_place(),
+            Some(journal) => journal.check_not_moved(),
             None if self.folder.is_dir() => Ok(()),
             None => Err(StoreError::Moved { path: self.folder.clone() }),
         }

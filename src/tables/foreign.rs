@@ -11,7 +11,7 @@ use polars::prelude::{
 use serde_json::Value as Json;
 
 use super::files::parse_csv;
-use crate::spec::value::Value;
+use crate::experiment::value::Value;
 use crate::store::read_file;
 
 /// A table of another program.

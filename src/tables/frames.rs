@@ -8,12 +8,12 @@ use polars::prelude::{Column, DataFrame, PolarsResult};
 
 use crate::base::text::harmless;
 use crate::base::{Metric, MetricName, Unit};
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{
     AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts, shared_histogram,
 };
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 use gridbench_stats::Summary;
 
 /// Outcomes that the cells table counts in columns of their own, beside `n_trials`.

@@ -8,14 +8,14 @@ use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 use super::files::{Problem, TablesError, read_frame};
 use super::frames::fixed_columns;
 use crate::base::{CellId, Metric, Metrics};
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::grid::{cell_id, cell_name};
 use crate::record::{EpochRecord, Outcome};
 use crate::results::{
     CellResults, ExperimentResults, Facts, MemberCurve, Summaries, TrialRow, collect_axes,
     declared_axes, typed_cell,
 };
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 use crate::store::{Manifest, StoreError};
 
 /// Reads a results folder that holds a manifest and tables, with or without a journal.

@@ -9,6 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::{Digest, MetricName, digest_of};
 use crate::check::{self, Baseline, CellSample, Source};
+use crate::experiment::CheckSettings;
+use crate::experiment::selector::Selector;
+use crate::experiment::value::{Assignment, Value};
+use crate::experiment::{Document, ExperimentError};
 use crate::grid;
 use crate::plan::{CellDraft, Plan, PlanError};
 use crate::record::{Outcome, TrialRecord};
@@ -16,10 +20,6 @@ use crate::report::compare::{self, GAMMA, Question, Side};
 use crate::report::confirm::{best_cells, confirmation};
 use crate::report::{Format, Page, Subject, render, tensorboard};
 use crate::results::{ExperimentResults, assemble};
-use crate::spec::experiment::CheckSettings;
-use crate::spec::selector::Selector;
-use crate::spec::value::{Assignment, Value};
-use crate::spec::{Document, SpecError};
 use crate::store::{DatasetFacts, ManifestDraft, Repeats, Store};
 
 const REPEATS: u32 = 2;
@@ -117,7 +117,7 @@ fn plan(document: &Document) -> Plan {
         Ok(CellDraft { id: grid.id(cell), name: grid.name(cell), assignment, settings })
     });
     let mut checksum = |_: &_| Ok::<Digest, Infallible>(digest_of(b"digits"));
-    let plan: Result<Plan, PlanError<SpecError, _>> =
+    let plan: Result<Plan, PlanError<ExperimentError, _>> =
         Plan::from_cells(experiment.seed, experiment.repeats, "1", cells, &mut checksum);
     plan.expect("a plan")
 }

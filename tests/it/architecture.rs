@@ -9,49 +9,76 @@ use std::path::{Path, PathBuf};
 /// Module, the modules it may name, the heavy crates it may name.
 const MODULES: &[(&str, &[&str], &[&str])] = &[
     ("base", &[], &["rand", "rand_chacha", "sha2"]),
-    ("spec", &["base"], &["toml", "rust_decimal", "unicode_width"]),
-    ("grid", &["base", "spec"], &["rand", "sobol_burley", "rust_decimal"]),
-    ("plan", &["base", "spec", "grid", "data", "engine", "record"], &[]),
+    ("experiment", &["base"], &["toml", "rust_decimal", "unicode_width"]),
+    ("grid", &["base", "experiment"], &["rand", "sobol_burley", "rust_decimal"]),
+    ("plan", &["base", "experiment", "grid", "data", "engine", "record"], &[]),
     ("record", &["base"], &[]),
     (
         "data",
-        &["base", "spec"],
+        &["base", "experiment"],
         &["flate2", "image", "csv", "tiff", "ureq", "zune_core", "zune_jpeg", "rand", "md5"],
     ),
     (
         "engine",
-        &["base", "spec", "data", "record"],
+        &["base", "experiment", "data", "record"],
         &["dfdx", "rayon", "safetensors", "rand", "half", "cudarc", "libloading"],
     ),
-    ("store", &["base", "record", "spec"], &["half", "rayon", "safetensors"]),
+    ("store", &["base", "record", "experiment"], &["half", "rayon", "safetensors"]),
     (
         "program",
-        &["base", "spec", "data", "engine", "record", "store"],
+        &["base", "experiment", "data", "engine", "record", "store"],
         &["csv", "process_wrap", "rustix", "wait4"],
     ),
-    ("runner", &["base", "spec", "plan", "data", "engine", "record", "store"], &["rayon"]),
+    ("runner", &["base", "experiment", "plan", "data", "engine", "record", "store"], &["rayon"]),
     ("cluster", &["base", "plan", "store", "runner"], &[]),
-    ("results", &["base", "spec", "grid", "plan", "record", "store"], &[]),
-    ("tables", &["base", "spec", "grid", "record", "store", "results"], &["polars", "rayon"]),
+    ("results", &["base", "experiment", "grid", "plan", "record", "store"], &[]),
+    ("tables", &["base", "experiment", "grid", "record", "store", "results"], &["polars", "rayon"]),
     (
         "report",
-        &["base", "spec", "record", "store", "results", "tables"],
+        &["base", "experiment", "record", "store", "results", "tables"],
         &["base64", "rayon", "unicode_width"],
     ),
-    ("check", &["base", "spec", "record", "results"], &[]),
+    ("check", &["base", "experiment", "record", "results"], &[]),
     (
         "session",
         &[
-            "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
-            "runner", "cluster", "results", "tables", "report", "check",
+            "base",
+            "experiment",
+            "grid",
+            "plan",
+            "record",
+            "data",
+            "engine",
+            "store",
+            "program",
+            "runner",
+            "cluster",
+            "results",
+            "tables",
+            "report",
+            "check",
         ],
         &["rayon"],
     ),
     (
         "cli",
         &[
-            "base", "spec", "grid", "plan", "record", "data", "engine", "store", "program",
-            "runner", "cluster", "results", "tables", "report", "check", "session",
+            "base",
+            "experiment",
+            "grid",
+            "plan",
+            "record",
+            "data",
+            "engine",
+            "store",
+            "program",
+            "runner",
+            "cluster",
+            "results",
+            "tables",
+            "report",
+            "check",
+            "session",
         ],
         &["clap", "indicatif", "ctrlc", "rayon", "signal_hook"],
     ),
@@ -137,12 +164,12 @@ fn is_test_file(file: &Path) -> bool {
 /// Returns the identifiers that follow `prefix` in `code`, where `prefix` starts a path.
 fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (place, _) in code.match_indices(prefix) {
-        let before = code[..place].chars().next_back();
+    for (offset, _) in code.match_indices(prefix) {
+        let before = code[..offset].chars().next_back();
         if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
             continue;
         }
-        let rest = &code[place + prefix.len()..];
+        let rest = &code[offset + prefix.len()..];
         let list = match rest.strip_prefix('{') {
             Some(rest) => top_level(rest),
             None => vec![rest.to_owned()],

@@ -26,7 +26,7 @@ fn regressed() -> Place {
 }
 
 /// Returns the pointer of every text in a document, and of every object whose keys are names.
-fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::String(_) => found.push(at.to_owned()),
         Value::Object(entries) => {
@@ -35,7 +35,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
                 found.push(at.to_owned());
             }
             for (key, value) in entries {
-                places(
+                pointers(
                     value,
                     &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
                     found,
@@ -44,7 +44,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
         }
         Value::Array(values) => {
             for (index, value) in values.iter().enumerate().take(2) {
-                places(value, &format!("{at}/{index}"), found);
+                pointers(value, &format!("{at}/{index}"), found);
             }
         }
         _ => {}
@@ -123,7 +123,7 @@ fn githubs_runner_gets_no_command_but_those_of_bench() {
     assert!(plain.code == 4 && expected.len() >= 6, "{}", plain.stdout);
     let document: Value = serde_json::from_str(&place.read("good.json")).expect("JSON");
     let mut found = Vec::new();
-    places(&document, "", &mut found);
+    pointers(&document, "", &mut found);
     assert!(found.len() > 18, "{found:?}");
     let mut told = 0;
     for at in &found {

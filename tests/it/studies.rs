@@ -67,7 +67,7 @@ fn an_ensemble_learns_a_folder_of_images() {
     let sizes = ["--set", "model.width=1", "--model", "--json"];
     let call = [["plan", file.as_str(), "--data-dir", "data"].as_slice(), &sizes].concat();
     let models: serde_json::Value = serde_json::from_str(&place.done(&call)).expect("JSON");
-    // 32×32 leaves 2×2 places instead of one before the last layer: 326,410 + 3 · 128 · 10.
+    // 32×32 leaves 2×2 pixels instead of one before the last layer: 326,410 + 3 · 128 · 10.
     assert_eq!(models["models"][0]["trainable-parameters"], 330_250);
     let folder = "results/folder_ensemble_quick";
     let labels = place.read(&format!("{folder}/labels.list"));

@@ -161,10 +161,10 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn column(table: &str, name: &str) -> Vec<String> {
     let mut lines = table.lines();
     let head = lines.next().expect("a head");
-    let place = head
+    let index = head
         .split(',')
         .position(|column| column == name)
         .unwrap_or_else(|| panic!("no column `{name}` in {head}"));
     let mut reader = csv::Reader::from_reader(table.as_bytes());
-    reader.records().map(|row| row.expect("a row")[place].to_owned()).collect()
+    reader.records().map(|row| row.expect("a row")[index].to_owned()).collect()
 }

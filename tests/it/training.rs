@@ -196,13 +196,13 @@ fn real_data_mnist_is_described_as_published() {
     assert_eq!(counts, 60_000);
     // The published analysis: mean centre (14.9, 15.2), standard deviation (0.99, 1.34).
     let geometry = &info["geometry"];
-    for (place, name, expected) in [
+    for (statistic, name, expected) in [
         ("centre-across", "mean", 14.9),
         ("centre-down", "mean", 15.2),
         ("centre-across", "standard-deviation", 0.99),
         ("centre-down", "standard-deviation", 1.34),
     ] {
-        let found = geometry[place][name].as_f64().expect("a number");
-        assert!((found - expected).abs() < 0.06, "{place} {name} is {found}");
+        let found = geometry[statistic][name].as_f64().expect("a number");
+        assert!((found - expected).abs() < 0.06, "{statistic} {name} is {found}");
     }
 }

@@ -22,7 +22,7 @@ pub struct Conv<'a, E> {
     pub sources: Sources,
     /// The sources.
     pub input: &'a [E],
-    /// Packed weights: places × channels of the sources × channels of the targets.
+    /// Packed weights: taps × channels of the sources × channels of the targets.
     pub weights: &'a [E],
     /// Number of images.
     pub images: usize,
@@ -76,7 +76,7 @@ pub fn conv_input_gradient(
 }
 
 fn packed_len(conv: &Conv<'_, f32>, targets: &Extent) -> usize {
-    product(&[conv.taps.places(), conv.sources.length, targets.stride])
+    product(&[conv.taps.window_taps(), conv.sources.length, targets.stride])
 }
 
 struct Tiles<'a, P> {
@@ -90,7 +90,7 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let depth = self.conv.taps.places() * self.conv.sources.length;
+        let depth = self.conv.taps.window_taps() * self.conv.sources.length;
         let mut channel = 0;
         while channel < self.targets.stride {
             let wide = width::<S>(self.targets.stride - channel);
@@ -127,7 +127,7 @@ impl<P: Epilogue> Tiles<'_, P> {
                                 + row * conv.sources.extent.stride,
                         );
                         let image = group * self.targets.group + row;
-                        let offset = self.targets.place(image, pixel) + channel;
+                        let offset = self.targets.offset(image, pixel) + channel;
                         let tile = TileAt { conv, taps, input, weights };
                         let at = At { offset, image, pixel, channel };
                         row += match tile::rows::<S>(WIDE, rows - row) {
@@ -174,14 +174,14 @@ impl TileAt<'_> {
     #[inline(always)]
     unsafe fn sum<S: Simd, const WIDE: usize, const ROWS: usize>(&self) -> Tile<S, WIDE, ROWS> {
         let Sources { extent, step, length, .. } = self.conv.sources;
-        let place_step = length * WIDE * S::LANES;
-        // SAFETY: taps name sources and places inside the checked buffers; a tile never has more
+        let tap_step = length * WIDE * S::LANES;
+        // SAFETY: taps name sources and weights inside the checked buffers; a tile never has more
         // rows than its group has left.
         unsafe {
             let mut sums = [[S::splat(0.0); ROWS]; WIDE];
             for tap in self.taps {
                 let mut input = self.input.add(tap.source as usize * step);
-                let mut weights = self.weights.add(tap.place as usize * place_step);
+                let mut weights = self.weights.add(tap.index as usize * tap_step);
                 for _ in 0..length {
                     add_product::<S, WIDE, ROWS>(&mut sums, input, extent.stride, weights);
                     input = input.add(1);

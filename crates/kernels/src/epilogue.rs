@@ -12,7 +12,7 @@ use super::simd::Simd;
 /// Where a tile lies.
 #[derive(Clone, Copy, Default)]
 pub(super) struct At {
-    /// Place of the first image's vector in the output.
+    /// Offset of the first image's vector in the output.
     pub(super) offset: usize,
     /// First image.
     pub(super) image: usize,
@@ -95,7 +95,7 @@ impl<E: Activation> ForwardEpilogue<'_, E> {
         if let Some(affine) = self.affine {
             lengths.extend([affine.scale.len(), affine.shift.len()]);
         }
-        assert!(lengths.iter().all(|&len| len >= stride), "one value a channel, {stride} in all");
+        assert!(lengths.iter().all(|&len| len >= stride), "one value per channel, {stride} in all");
         Forward {
             output: self.output.as_mut_ptr(),
             stride,
@@ -211,7 +211,7 @@ impl<E: Activation> BackwardEpilogue<'_, E> {
             self.extent.assert_holds(products.values.len(), images);
             assert!(
                 products.center.len() >= stride && products.sums.len() >= stride,
-                "one value a channel"
+                "one value per channel"
             );
         }
         Backward {

@@ -5,7 +5,7 @@
 
 use super::layout::product;
 
-/// Most pixels of an image and places of a window, which are counted in 32 bits.
+/// Most pixels of an image and taps of a window, which are counted in 32 bits.
 const MAX_AREA: usize = u32::MAX as usize / 2;
 
 /// A window sliding over an image: a convolution's or a pool's, or a dense layer's (one window
@@ -24,7 +24,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Returns a window of `kernel` places over `input` pixels and `before` places of padding above
+    /// Returns a window of `kernel` taps over `input` pixels and `before` pixels of padding above
     /// and on the left, that moves by `stride` to `output` positions.
     ///
     /// # Panics
@@ -84,7 +84,7 @@ impl Window {
         self.stride
     }
 
-    /// Returns the places of padding above and on the left.
+    /// Returns the pixels of padding above and on the left.
     #[must_use]
     pub fn before(&self) -> [usize; 2] {
         [self.top, self.left]
@@ -108,20 +108,20 @@ impl Window {
         self.out_height * self.out_width
     }
 
-    /// Returns the number of places in the window.
+    /// Returns the number of taps in the window.
     #[must_use]
-    pub fn places(&self) -> usize {
+    pub fn taps(&self) -> usize {
         self.kernel_height * self.kernel_width
     }
 
-    /// Returns the number of places of all outputs that are not padding.
-    pub(super) fn taps(&self) -> usize {
+    /// Returns the number of taps of all outputs that are not padding.
+    pub(super) fn products(&self) -> usize {
         let mut count = 0;
         self.visit(|_, _, _| count += 1);
         count
     }
 
-    /// Returns the input pixel under place (`row`, `column`) of the window at output
+    /// Returns the input pixel under tap (`row`, `column`) of the window at output
     /// (`out_row`, `out_column`), unless that is padding.
     fn source(
         &self,
@@ -133,15 +133,15 @@ impl Window {
         (y < self.height && x < self.width).then_some(y * self.width + x)
     }
 
-    /// Calls `visit(output, source, place)` for every place of every output that is not padding,
-    /// outputs outermost, places in row-major order.
+    /// Calls `visit(output, source, tap)` for every tap of every output that is not padding,
+    /// outputs outermost, taps in row-major order.
     fn visit(&self, mut visit: impl FnMut(usize, usize, usize)) {
         for out_row in 0..self.out_height {
             for out_column in 0..self.out_width {
-                for place in 0..self.places() {
-                    let at = (place / self.kernel_width, place % self.kernel_width);
+                for tap in 0..self.taps() {
+                    let at = (tap / self.kernel_width, tap % self.kernel_width);
                     if let Some(source) = self.source((out_row, out_column), at) {
-                        visit(out_row * self.out_width + out_column, source, place);
+                        visit(out_row * self.out_width + out_column, source, tap);
                     }
                 }
             }
@@ -149,11 +149,12 @@ impl Window {
     }
 }
 
-/// One product of a sum: the values of pixel `source` times the weights of place `place`.
+/// One product of a sum: the values of pixel `source` times the weights of the tap
+/// `index` of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tap {
     pub(super) source: u32,
-    pub(super) place: u32,
+    pub(super) index: u32,
 }
 
 /// For every target pixel, the taps that sum up to it.
@@ -162,7 +163,7 @@ pub struct Taps {
     starts: Vec<u32>,
     list: Vec<Tap>,
     sources: usize,
-    places: usize,
+    per_window: usize,
     last_source: usize,
 }
 
@@ -171,10 +172,10 @@ impl Taps {
     #[must_use]
     pub fn forward(window: &Window) -> Self {
         let mut lists = vec![Vec::new(); window.outputs()];
-        window.visit(|output, source, place| {
-            lists[output].push(Tap { source: source as u32, place: place as u32 });
+        window.visit(|output, source, tap| {
+            lists[output].push(Tap { source: source as u32, index: tap as u32 });
         });
-        Self::collect(&lists, window.inputs(), window.places())
+        Self::collect(&lists, window.inputs(), window.taps())
     }
 
     /// Returns the taps of the gradient with respect to the inputs of `window`: sources are
@@ -182,13 +183,13 @@ impl Taps {
     #[must_use]
     pub fn backward(window: &Window) -> Self {
         let mut lists = vec![Vec::new(); window.inputs()];
-        window.visit(|output, source, place| {
-            lists[source].push(Tap { source: output as u32, place: place as u32 });
+        window.visit(|output, source, tap| {
+            lists[source].push(Tap { source: output as u32, index: tap as u32 });
         });
-        Self::collect(&lists, window.outputs(), window.places())
+        Self::collect(&lists, window.outputs(), window.taps())
     }
 
-    fn collect(lists: &[Vec<Tap>], sources: usize, places: usize) -> Self {
+    fn collect(lists: &[Vec<Tap>], sources: usize, per_window: usize) -> Self {
         let mut starts = vec![0];
         let mut taps = Vec::new();
         for list in lists {
@@ -196,7 +197,7 @@ impl Taps {
             starts.push(u32::try_from(taps.len()).expect("a layer has fewer than 2³² taps"));
         }
         let last_source = taps.iter().map(|tap| tap.source).max().unwrap_or(0) as usize;
-        Self { starts, list: taps, sources, places, last_source }
+        Self { starts, list: taps, sources, per_window, last_source }
     }
 
     /// Returns the number of target pixels.
@@ -217,10 +218,10 @@ impl Taps {
         self.last_source
     }
 
-    /// Returns the number of places in the window.
+    /// Returns the number of taps in the window.
     #[must_use]
-    pub fn places(&self) -> usize {
-        self.places
+    pub fn window_taps(&self) -> usize {
+        self.per_window
     }
 
     /// Returns the number of taps of all targets.
@@ -236,12 +237,12 @@ impl Taps {
     }
 
     /// Returns what a tap of each target counts in a mean: one over `divisor` of the number of its
-    /// taps and of the places of its window, which are more where it reaches into padding.
+    /// taps and of those of its window, which are more where it reaches into padding.
     #[must_use]
     pub fn shares(&self, divisor: impl Fn(usize, usize) -> usize) -> Vec<f32> {
         let targets = 0..self.targets();
         targets
-            .map(|target| 1.0 / divisor(self.of(target).len(), self.places).max(1) as f32)
+            .map(|target| 1.0 / divisor(self.of(target).len(), self.per_window).max(1) as f32)
             .collect()
     }
 
@@ -260,13 +261,13 @@ pub(super) struct Run {
     pub(super) len: u32,
 }
 
-/// For every stretch of outputs and every place of the window, the pixels that meet there: the
+/// For every stretch of outputs and every tap of the window, the pixels that meet there: the
 /// order in which weight gradients are summed.
 #[derive(Debug, Clone)]
 pub struct Runs {
     starts: Vec<u32>,
     list: Vec<Run>,
-    places: usize,
+    taps: usize,
     stretches: usize,
     /// The first source and the first output of each stretch and those after it.
     begins: Vec<(usize, usize)>,
@@ -280,17 +281,17 @@ pub struct Runs {
 impl Runs {
     /// Returns the runs of `window`, cut into stretches of about `stretch` outputs.
     ///
-    /// A stretch is what should stay in the first cache while all places are summed.
+    /// A stretch is what should stay in the first cache while all taps are summed.
     ///
     /// # Panics
     /// If there are 2³² runs or more.
     #[must_use]
     pub fn new(window: &Window, stretch: usize) -> Self {
-        let (places, outputs) = (window.places(), window.outputs());
+        let (taps, outputs) = (window.taps(), window.outputs());
         let stretches = outputs.div_ceil(stretch.max(1)).max(1);
-        let mut lists: Vec<Vec<Run>> = vec![Vec::new(); places * stretches];
-        window.visit(|output, source, place| {
-            let list = &mut lists[(output * stretches / outputs) * places + place];
+        let mut lists: Vec<Vec<Run>> = vec![Vec::new(); taps * stretches];
+        window.visit(|output, source, tap| {
+            let list = &mut lists[(output * stretches / outputs) * taps + tap];
             match list.last_mut() {
                 Some(run)
                     if (run.output + run.len) as usize == output
@@ -309,7 +310,7 @@ impl Runs {
         }
         let mut ends = Vec::with_capacity(stretches);
         let mut end = (0, 0);
-        for lists in lists.chunks(places) {
+        for lists in lists.chunks(taps) {
             for run in lists.iter().flatten() {
                 end.0 = end.0.max((run.source + run.len) as usize);
                 end.1 = end.1.max((run.output + run.len) as usize);
@@ -318,7 +319,7 @@ impl Runs {
         }
         let mut begins = Vec::with_capacity(stretches);
         let mut begin = end;
-        for lists in lists.chunks(places).rev() {
+        for lists in lists.chunks(taps).rev() {
             for run in lists.iter().flatten() {
                 begin.0 = begin.0.min(run.source as usize);
                 begin.1 = begin.1.min(run.output as usize);
@@ -328,13 +329,13 @@ impl Runs {
         begins.reverse();
         let last_source = end.0.saturating_sub(1);
         let sources = window.inputs();
-        Self { starts, list: runs, places, stretches, begins, ends, sources, outputs, last_source }
+        Self { starts, list: runs, taps, stretches, begins, ends, sources, outputs, last_source }
     }
 
-    /// Returns the number of places in the window.
+    /// Returns the number of taps in the window.
     #[must_use]
-    pub fn places(&self) -> usize {
-        self.places
+    pub fn taps(&self) -> usize {
+        self.taps
     }
 
     /// Returns the number of stretches.
@@ -384,10 +385,10 @@ impl Runs {
         self.ends[stretch]
     }
 
-    /// Returns the runs of one place within one stretch.
+    /// Returns the runs of one tap within one stretch.
     #[inline(always)]
-    pub(super) fn of(&self, stretch: usize, place: usize) -> &[Run] {
-        let at = stretch * self.places + place;
+    pub(super) fn of(&self, stretch: usize, tap: usize) -> &[Run] {
+        let at = stretch * self.taps + tap;
         &self.list[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
 }
@@ -416,7 +417,7 @@ mod tests {
         assert_eq!(taps.of(0).len(), 4);
         assert_eq!(taps.of(1).len(), 6);
         assert_eq!(taps.of(5).len(), 9);
-        assert_eq!(taps.of(0)[0], Tap { source: 0, place: 4 });
+        assert_eq!(taps.of(0)[0], Tap { source: 0, index: 4 });
         assert_eq!(taps.len(), 4 * 4 + 8 * 6 + 4 * 9);
     }
 
@@ -428,7 +429,7 @@ mod tests {
             for target in 0..taps.targets() {
                 for tap in taps.of(target) {
                     let (a, b) = (target as u32, tap.source);
-                    pairs.push(if swap { (b, a, tap.place) } else { (a, b, tap.place) });
+                    pairs.push(if swap { (b, a, tap.index) } else { (a, b, tap.index) });
                 }
             }
             pairs.sort_unstable();
@@ -439,10 +440,10 @@ mod tests {
         let mut runs = Vec::new();
         let table = Runs::new(&window, 3);
         for stretch in 0..table.stretches() {
-            for place in 0..table.places() {
-                for run in table.of(stretch, place) {
+            for tap in 0..table.taps() {
+                for run in table.of(stretch, tap) {
                     for step in 0..run.len {
-                        runs.push((run.output + step, run.source + step, place as u32));
+                        runs.push((run.output + step, run.source + step, tap as u32));
                     }
                 }
             }

@@ -188,9 +188,9 @@ impl Extent {
         product(&[self.groups(images), self.group_len()])
     }
 
-    /// Returns the place of channel 0 of one image at one pixel.
+    /// Returns the offset of channel 0 of one image at one pixel.
     #[must_use]
-    pub fn place(&self, image: usize, pixel: usize) -> usize {
+    pub fn offset(&self, image: usize, pixel: usize) -> usize {
         let (group, row) = (image / self.group, image % self.group);
         ((group * self.pixels + pixel) * self.group + row) * self.stride
     }
@@ -208,8 +208,8 @@ impl Extent {
             return;
         }
         for pixel in 0..self.pixels {
-            let from = self.place(images, pixel);
-            let to = self.place(groups * self.group - 1, pixel) + self.stride;
+            let from = self.offset(images, pixel);
+            let to = self.offset(groups * self.group - 1, pixel) + self.stride;
             values[from..to].fill(T::default());
         }
     }

@@ -51,7 +51,7 @@
 //! spread_images(&inputs, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &mut input);
 //!
 //! // Channels are padded in weights and biases too.
-//! let shape = WeightShape::new(window.places(), 1, &outputs);
+//! let shape = WeightShape::new(window.taps(), 1, &outputs);
 //! let mut weights = vec![0.0; shape.len()];
 //! for (tap, weight) in [1.0, 2.0, 3.0, 4.0].into_iter().enumerate() {
 //!     weights[tap * outputs.stride()] = weight;
@@ -86,7 +86,7 @@
 //!     &mut [],
 //! );
 //! // 1·1 + 2·2 + 3·4 + 4·5 + 0.5
-//! assert_eq!(output[outputs.place(0, 0)], 37.5);
+//! assert_eq!(output[outputs.offset(0, 0)], 37.5);
 //! ```
 #![allow(
     clippy::inline_always,
@@ -141,7 +141,7 @@ pub use pointwise::{
     NormalisationGradient, Transform, normalisation_gradient, pass_backward, pass_forward,
     transform, transform_in_place,
 };
-pub use pool::{MAX_PLACES, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
+pub use pool::{MAX_TAPS, PoolBackward, PoolForward, PoolKind, pool_backward, pool_forward};
 pub use storage::{ConvPlan, Storage, Tiled};
 pub use weight_gradient::{WeightGradient, weight_gradient};
 pub use winograd::Winograd;

@@ -50,7 +50,7 @@ pub fn cross_entropy<E: Activation>(
     let scale = 1.0 / labels.len() as f32;
     let mut total = BatchLoss::default();
     for (image, &label) in labels.iter().enumerate() {
-        let at = extent.place(image, 0);
+        let at = extent.offset(image, 0);
         let logits = &mut logits[at..][..classes];
         let label = usize::from(label);
         let (target, mut best) = (logits[label], 0);
@@ -80,7 +80,7 @@ pub fn cross_entropy<E: Activation>(
 pub fn probabilities(extent: &Extent, logits: &mut [f32], images: usize, to: &mut [f32]) {
     let classes = extent.channels;
     for (image, to) in to.chunks_exact_mut(classes).take(images).enumerate() {
-        let logits = &mut logits[extent.place(image, 0)..][..classes];
+        let logits = &mut logits[extent.offset(image, 0)..][..classes];
         softmax(logits);
         to.copy_from_slice(logits);
     }
@@ -97,7 +97,7 @@ mod tests {
         let rows = [[1.0_f32, 2.0, 3.0], [0.5, -0.5, 0.0], [1000.0, 0.0, -1000.0]];
         let labels = [2_u16, 1, 0];
         for (image, row) in rows.iter().enumerate() {
-            logits[extent.place(image, 0)..][..3].copy_from_slice(row);
+            logits[extent.offset(image, 0)..][..3].copy_from_slice(row);
         }
         let mut gradient = vec![0.0_f32; extent.len(3)];
         let batch = cross_entropy(&extent, &mut logits, &labels, &mut gradient);
@@ -110,7 +110,7 @@ mod tests {
             for (class, &logit) in row.iter().enumerate() {
                 let probability = (f64::from(logit) - largest).exp() / sum;
                 let expected = (probability - f64::from(u8::from(class == label))) / 3.0;
-                let found = f64::from(gradient[extent.place(image, 0) + class]);
+                let found = f64::from(gradient[extent.offset(image, 0) + class]);
                 assert!((found - expected).abs() < 1e-6, "{found} {expected}");
             }
         }

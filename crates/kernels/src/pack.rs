@@ -1,6 +1,6 @@
 //! Orders weights and images the way the matrix kernels read them.
 //!
-//! Weights are kept as `[place][input channel][output channel]` with output channels rounded up to
+//! Weights are kept as `[tap][input channel][output channel]` with output channels rounded up to
 //! [`super::layout::CHANNEL_STEP`] (surplus zero), which is also the layout of their gradients.
 //! Packing copies them into column blocks as wide as a register tile.
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
@@ -14,7 +14,7 @@ use super::tile;
 /// The shape of a layer's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeightShape {
-    pub(super) places: usize,
+    pub(super) taps: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     /// Output channels rounded up.
@@ -22,22 +22,22 @@ pub struct WeightShape {
 }
 
 impl WeightShape {
-    /// Returns the shape of weights at `places` places of a window, from `inputs` channels to those of
+    /// Returns the shape of weights at `taps` taps of a window, from `inputs` channels to those of
     /// `outputs`.
     ///
     /// # Panics
     /// If they exceed the address space.
     #[must_use]
-    pub fn new(places: usize, inputs: usize, outputs: &Extent) -> Self {
+    pub fn new(taps: usize, inputs: usize, outputs: &Extent) -> Self {
         let Extent { channels, stride, .. } = *outputs;
-        product(&[places, inputs, stride]);
-        Self { places, inputs, outputs: channels, stride }
+        product(&[taps, inputs, stride]);
+        Self { taps, inputs, outputs: channels, stride }
     }
 
-    /// Returns the number of places in the window.
+    /// Returns the number of taps in the window.
     #[must_use]
-    pub fn places(&self) -> usize {
-        self.places
+    pub fn taps(&self) -> usize {
+        self.taps
     }
 
     /// Returns the number of input channels.
@@ -62,7 +62,7 @@ impl WeightShape {
     /// Returns the number of stored values.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places * self.inputs * self.stride
+        self.taps * self.inputs * self.stride
     }
 
     /// Returns whether there are no weights.
@@ -83,7 +83,7 @@ pub fn pack_forward(dispatch: Dispatch, shape: WeightShape, weights: &[f32], pac
 }
 
 /// Packs weights for [`super::conv_input_gradient`], transposed; `packed` holds
-/// `places × outputs × input_stride` values.
+/// `taps × outputs × input_stride` values.
 ///
 /// # Panics
 /// If a buffer is too small.
@@ -94,7 +94,7 @@ pub fn pack_backward(
     weights: &[f32],
     packed: &mut [f32],
 ) {
-    let packed = &mut packed[..product(&[shape.places, shape.outputs, input_stride])];
+    let packed = &mut packed[..product(&[shape.taps, shape.outputs, input_stride])];
     // SAFETY: the kernel indexes slices.
     unsafe { run(dispatch, PackBackward { shape, input_stride, weights, packed }) }
 }
@@ -110,8 +110,8 @@ impl Kernel for PackForward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let WeightShape { places, inputs, stride, .. } = self.shape;
-        let depth = places * inputs;
+        let WeightShape { taps, inputs, stride, .. } = self.shape;
+        let depth = taps * inputs;
         let mut channel = 0;
         while channel < stride {
             let width = tile::width::<S>(stride - channel) * S::LANES;
@@ -136,21 +136,21 @@ impl Kernel for PackBackward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let WeightShape { places, inputs, outputs, stride } = self.shape;
-        let depth = places * outputs;
+        let WeightShape { taps, inputs, outputs, stride } = self.shape;
+        let depth = taps * outputs;
         let mut channel = 0;
         while channel < self.input_stride {
             let width = tile::width::<S>(self.input_stride - channel) * S::LANES;
             let block = &mut self.packed[depth * channel..][..depth * width];
-            for place in 0..places {
-                let packed = &mut block[place * outputs * width..][..outputs * width];
+            for tap in 0..taps {
+                let packed = &mut block[tap * outputs * width..][..outputs * width];
                 // Some rows at a time, so that both sides stay in the first cache.
                 for (first, packed) in packed.chunks_mut(16 * width).enumerate() {
                     let rows = packed.len() / width;
                     for column in 0..width {
                         let input = channel + column;
                         if input < inputs {
-                            let weights = &self.weights[(place * inputs + input) * stride..];
+                            let weights = &self.weights[(tap * inputs + input) * stride..];
                             let weights = &weights[16 * first..][..rows];
                             for row in 0..rows {
                                 packed[row * width + column] = weights[row];
@@ -196,7 +196,7 @@ pub fn pad_images<E: Activation>(
         "{inside:?} fits {extent:?}"
     );
     for (image, values) in images.chunks_exact(size).enumerate() {
-        let to = &mut padded[extent.place(image, 0)..][..extent.channels];
+        let to = &mut padded[extent.offset(image, 0)..][..extent.channels];
         if wide == row {
             // SAFETY: both slices are as long as the image.
             unsafe { run(dispatch, Convert { from: values, to: &mut to[first..][..size] }) }
@@ -220,7 +220,7 @@ pub fn spread_images<E: Activation>(extent: &Extent, images: &[f32], values: &mu
     extent.assert_holds(values.len(), images.len() / size);
     for (image, from) in images.chunks_exact(size).enumerate() {
         for (pixel, from) in from.chunks_exact(extent.channels).enumerate() {
-            let to = &mut values[extent.place(image, pixel)..][..extent.channels];
+            let to = &mut values[extent.offset(image, pixel)..][..extent.channels];
             for (to, &value) in to.iter_mut().zip(from) {
                 *to = E::from_f32(value);
             }

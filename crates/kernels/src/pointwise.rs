@@ -56,12 +56,12 @@ impl<E: Activation, P: Epilogue> Kernel for Pass<E, P> {
     unsafe fn run<S: Simd>(self) {
         for image in 0..self.images {
             for pixel in 0..self.extent.pixels {
-                let place = self.extent.place(image, pixel);
+                let start = self.extent.offset(image, pixel);
                 let mut channel = 0;
                 while channel < self.extent.stride {
-                    // SAFETY: the place lies inside the checked buffers.
+                    // SAFETY: the offset lies inside the checked buffers.
                     unsafe {
-                        let offset = place + channel;
+                        let offset = start + channel;
                         let value = E::load::<S>(self.input.add(offset));
                         let at = At { offset, image, pixel, channel };
                         self.epilogue.column::<S, 1>([value], at);
@@ -145,7 +145,7 @@ impl<E: Activation> Kernel for Apply<'_, E> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Transform { extent, images, affine, relu, dropout, first_image } = self.transform;
-        // SAFETY: every place below lies inside the checked buffers.
+        // SAFETY: every offset below lies inside the checked buffers.
         unsafe {
             let zero = S::splat(0.0);
             // Backwards: the values written last are still in the cache, and those the next stage
@@ -153,7 +153,7 @@ impl<E: Activation> Kernel for Apply<'_, E> {
             for group in (0..extent.groups(images)).rev() {
                 let rows = extent.rows(images, group);
                 for pixel in (0..extent.pixels).rev() {
-                    let place = extent.place(group * extent.group, pixel);
+                    let start = extent.offset(group * extent.group, pixel);
                     let mut channel = 0;
                     while channel < extent.stride {
                         let (scale, shift) = match affine {
@@ -164,7 +164,7 @@ impl<E: Activation> Kernel for Apply<'_, E> {
                             None => (S::splat(1.0), zero),
                         };
                         for row in 0..rows {
-                            let at = place + row * extent.stride + channel;
+                            let at = start + row * extent.stride + channel;
                             let mut value = E::load::<S>(self.input.add(at));
                             value = S::fma(value, scale, shift);
                             if relu {
@@ -220,7 +220,7 @@ pub fn normalisation_gradient<E: Activation>(
     work.extent.assert_holds(work.values.len(), work.images);
     work.extent.assert_holds(work.gradient.len(), work.images);
     for len in [work.factor.len(), work.slope.len(), work.offset.len(), work.sums.len()] {
-        assert!(len >= work.extent.stride, "one value a channel");
+        assert!(len >= work.extent.stride, "one value per channel");
     }
     // SAFETY: all lengths were just checked.
     unsafe { run(dispatch, work) }
@@ -233,13 +233,13 @@ impl<E: Activation> Kernel for NormalisationGradient<'_, E> {
     unsafe fn run<S: Simd>(self) {
         let extent = self.extent;
         let gradient = self.gradient.as_mut_ptr();
-        // SAFETY: every place below lies inside the checked buffers.
+        // SAFETY: every offset below lies inside the checked buffers.
         unsafe {
             let zero = S::splat(0.0);
             for group in 0..extent.groups(self.images) {
                 let rows = extent.rows(self.images, group);
                 for pixel in 0..extent.pixels {
-                    let place = extent.place(group * extent.group, pixel);
+                    let start = extent.offset(group * extent.group, pixel);
                     let mut channel = 0;
                     while channel < extent.stride {
                         let factor = S::load(self.factor.as_ptr().add(channel));
@@ -248,7 +248,7 @@ impl<E: Activation> Kernel for NormalisationGradient<'_, E> {
                         let total = self.sums.as_mut_ptr().add(channel);
                         let mut sum = zero;
                         for row in 0..rows {
-                            let at = place + row * extent.stride + channel;
+                            let at = start + row * extent.stride + channel;
                             let value = E::load::<S>(self.values.as_ptr().add(at));
                             let delta = E::load::<S>(gradient.add(at));
                             let mut result = S::fma(delta, factor, S::fma(value, slope, offset));

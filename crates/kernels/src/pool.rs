@@ -1,7 +1,7 @@
 //! Max- and average-pooling.
 //!
-//! A max-pool remembers which place of the window won, in one byte; among equals the first in
-//! row-major order wins, so exactly one place receives the gradient.
+//! A max-pool remembers which tap of the window won, in one byte; among equals the first in
+//! row-major order wins, so exactly one tap receives the gradient.
 #![expect(unsafe_code, reason = "vector loads and stores through pointers")]
 
 use super::dropout::Dropout;
@@ -18,22 +18,22 @@ const NOBODY: u8 = u8::MAX;
 /// Images pooled at a time.
 const ROWS: usize = 4;
 
-/// Largest number of places in a max-pool's window.
-pub const MAX_PLACES: usize = NOBODY as usize;
+/// Largest number of taps in a max-pool's window.
+pub const MAX_TAPS: usize = NOBODY as usize;
 
 /// What a pool takes from its window.
 #[derive(Debug)]
 pub enum PoolKind<'a> {
     /// The largest value.
     Max {
-        /// Receives the winners, one a value of the output; absent: not wanted.
+        /// Receives the winners, one per value of the output; absent: not wanted.
         winners: Option<&'a mut [u8]>,
         /// Whether the values came from a ReLU, which lets no gradient through at zero.
         rectified: bool,
     },
-    /// The sum of the places that are not padding, each times the share of its output pixel.
+    /// The sum of the taps that are not padding, each times the share of its output pixel.
     Average {
-        /// What one place counts, one value an output pixel; see [`Taps::shares`].
+        /// What one tap counts, one value per output pixel; see [`Taps::shares`].
         shares: &'a [f32],
     },
 }
@@ -75,7 +75,7 @@ pub fn pool_forward<E: Activation>(dispatch: Dispatch, mut pool: PoolForward<'_,
     assert_pair(pool.taps.sources(), pool.taps.targets(), &pool.inputs, &pool.outputs);
     match &mut pool.kind {
         PoolKind::Max { winners, .. } => {
-            assert!(pool.taps.places() <= MAX_PLACES, "a winner fits a byte");
+            assert!(pool.taps.window_taps() <= MAX_TAPS, "a winner fits a byte");
             if let Some(winners) = winners {
                 pool.outputs.assert_holds(winners.len(), pool.images);
             }
@@ -120,7 +120,7 @@ impl<E: Activation> Kernel for PoolForward<'_, E> {
                     let mut row = 0;
                     while row < rows {
                         let image = group * self.outputs.group + row;
-                        let offset = self.outputs.place(image, pixel) + channel;
+                        let offset = self.outputs.offset(image, pixel) + channel;
                         let at = At { offset, image, pixel, channel };
                         // SAFETY: the rows from `at` on lie inside the checked buffers.
                         row += unsafe {
@@ -151,8 +151,8 @@ impl<E: Activation> PoolForward<'_, E> {
         unsafe {
             let (mut values, indices) = self.windows::<S, COUNT>(at);
             if let Some(winners) = winners {
-                for (row, place) in indices.iter().enumerate() {
-                    S::store_bytes(winners.add(at.offset + row * stride), *place);
+                for (row, index) in indices.iter().enumerate() {
+                    S::store_bytes(winners.add(at.offset + row * stride), *index);
                 }
             }
             if let Some(dropout) = self.dropout {
@@ -169,7 +169,7 @@ impl<E: Activation> PoolForward<'_, E> {
         COUNT
     }
 
-    /// Returns the pooled values and the winning places.
+    /// Returns the pooled values and the indices of the winning taps.
     #[inline(always)]
     unsafe fn windows<S: Simd, const COUNT: usize>(
         &self,
@@ -179,7 +179,7 @@ impl<E: Activation> PoolForward<'_, E> {
         let taps = self.taps.of(at.pixel);
         // SAFETY: taps name pixels inside the checked input.
         unsafe {
-            let source = self.input.as_ptr().add(self.inputs.place(at.image, 0) + at.channel);
+            let source = self.input.as_ptr().add(self.inputs.offset(at.image, 0) + at.channel);
             let zero = S::splat(0.0);
             let nobody = S::splat(f32::from(NOBODY));
             let (scale, shift) = match self.affine {
@@ -194,14 +194,14 @@ impl<E: Activation> PoolForward<'_, E> {
             let mut winner = [nobody; COUNT];
             for tap in taps {
                 let from = source.add(tap.source as usize * step);
-                let place = S::splat(tap.place as f32);
+                let index = S::splat(tap.index as f32);
                 for row in 0..COUNT {
                     let mut value = S::fma(E::load::<S>(from.add(row * stride)), scale, shift);
                     if self.relu {
                         value = S::max(zero, value);
                     }
                     if is_max {
-                        winner[row] = S::select(S::greater(value, best[row]), place, winner[row]);
+                        winner[row] = S::select(S::greater(value, best[row]), index, winner[row]);
                         best[row] = S::max(value, best[row]);
                     } else {
                         best[row] = S::add(best[row], value);
@@ -242,7 +242,7 @@ pub struct PoolBackward<'a, E> {
     pub gradient: &'a [E],
     /// The winners of a max-pool; absent for an average.
     pub winners: Option<&'a [u8]>,
-    /// For an average: what one place counts, one value an output pixel.
+    /// For an average: what one tap counts, one value per output pixel.
     pub shares: &'a [f32],
 }
 
@@ -285,7 +285,7 @@ impl<E: Activation, P: Epilogue> Kernel for Scatter<'_, E, P> {
                     let mut row = 0;
                     while row < rows {
                         let image = group * self.inputs.group + row;
-                        let offset = self.inputs.place(image, pixel) + channel;
+                        let offset = self.inputs.offset(image, pixel) + channel;
                         let at = At { offset, image, pixel, channel };
                         // SAFETY: the rows from `at` on lie inside the checked buffers.
                         row += unsafe {
@@ -308,20 +308,20 @@ impl<E: Activation, P: Epilogue> Scatter<'_, E, P> {
     unsafe fn rows<S: Simd, const COUNT: usize>(&self, at: At) -> usize {
         let pool = self.pool;
         let (stride, step) = (pool.outputs.stride, pool.outputs.group * pool.outputs.stride);
-        let from = pool.outputs.place(at.image, 0) + at.channel;
+        let from = pool.outputs.offset(at.image, 0) + at.channel;
         // SAFETY: taps name pixels inside the checked buffers.
         unsafe {
             let zero = S::splat(0.0);
             let mut sums = [zero; COUNT];
             for tap in pool.taps.of(at.pixel) {
                 let from = from + tap.source as usize * step;
-                let place = S::splat(tap.place as f32);
+                let index = S::splat(tap.index as f32);
                 for (row, sum) in sums.iter_mut().enumerate() {
                     let at = from + row * stride;
                     let delta = E::load::<S>(pool.gradient.as_ptr().add(at));
                     let delta = if let Some(winners) = pool.winners {
                         let winner = S::load_bytes(winners.as_ptr().add(at));
-                        S::select(S::equal(winner, place), delta, zero)
+                        S::select(S::equal(winner, index), delta, zero)
                     } else {
                         let share = *pool.shares.as_ptr().add(tap.source as usize);
                         S::mul(delta, S::splat(share))

@@ -57,7 +57,7 @@ impl Numbers {
     }
 }
 
-/// Calls `visit(output pixel, input pixel, place)` for every product of a window: six plain loops.
+/// Calls `visit(output pixel, input pixel, tap)` for every product of a window: six plain loops.
 pub(super) fn products(window: &Window, mut visit: impl FnMut(usize, usize, usize)) {
     for out_y in 0..window.out_height {
         for out_x in 0..window.out_width {
@@ -85,8 +85,8 @@ pub(super) fn grouped<E: Activation>(extent: &Extent, values: &[f64]) -> Vec<E> 
     let images = values.len() / (extent.pixels * extent.channels);
     let mut grouped = vec![E::default(); extent.len(images)];
     for (at, row) in values.chunks_exact(extent.channels).enumerate() {
-        let place = extent.place(at / extent.pixels, at % extent.pixels);
-        for (to, &value) in grouped[place..].iter_mut().zip(row) {
+        let start = extent.offset(at / extent.pixels, at % extent.pixels);
+        for (to, &value) in grouped[start..].iter_mut().zip(row) {
             *to = E::from_f32(value as f32);
         }
     }
@@ -98,14 +98,14 @@ pub(super) fn plain<E: Activation>(extent: &Extent, images: usize, values: &[E])
     let mut plain = Vec::new();
     for image in 0..images {
         for pixel in 0..extent.pixels {
-            let row = &values[extent.place(image, pixel)..][..extent.channels];
+            let row = &values[extent.offset(image, pixel)..][..extent.channels];
             plain.extend(row.iter().map(|value| f64::from(value.to_f32())));
         }
     }
     plain
 }
 
-/// Returns the weights `[place][input][output]` with rounded-up output channels.
+/// Returns the weights `[tap][input][output]` with rounded-up output channels.
 pub(super) fn padded_rows(weights: &[f64], outputs: usize, stride: usize) -> Vec<f32> {
     let mut padded = Vec::new();
     for row in weights.chunks_exact(outputs) {

@@ -16,7 +16,7 @@ use super::isa::{Dispatch, Isa};
 pub trait Simd: Copy + 'static {
     /// A vector.
     type Vector: Copy;
-    /// One truth value a lane.
+    /// One truth value per lane.
     type Mask: Copy;
     /// Values in a vector; divides 16.
     const LANES: usize;

@@ -152,7 +152,7 @@ impl Storage for f32 {
 
     fn backward_len(shape: &WeightShape, tiled: &Tiled, input_stride: usize) -> usize {
         match &tiled.backward[..] {
-            [] => product(&[shape.places, shape.outputs, input_stride]),
+            [] => product(&[shape.taps, shape.outputs, input_stride]),
             tilings => tilings
                 .iter()
                 .map(|tiles| winograd::packed_len(tiles, shape.outputs, input_stride))

@@ -40,7 +40,7 @@ impl Case {
         let inputs = extent(window.inputs(), numbers.between(1, 70));
         let outputs = extent(window.outputs(), numbers.between(1, 70));
         let shape = WeightShape {
-            places: window.places(),
+            taps: window.taps(),
             inputs: inputs.channels,
             outputs: outputs.channels,
             stride: outputs.stride,
@@ -53,7 +53,7 @@ impl Case {
             shape,
             tiled,
             values: numbers.values(images * inputs.pixels * inputs.channels),
-            weights: numbers.values(shape.places * shape.inputs * shape.outputs),
+            weights: numbers.values(shape.taps * shape.inputs * shape.outputs),
             bias: numbers.values(outputs.channels),
         }
     }
@@ -73,8 +73,8 @@ impl Case {
         self.values[(image * self.inputs.pixels + pixel) * self.inputs.channels + channel]
     }
 
-    fn weight(&self, place: usize, input: usize, output: usize) -> f64 {
-        self.weights[(place * self.shape.inputs + input) * self.shape.outputs + output]
+    fn weight(&self, tap: usize, input: usize, output: usize) -> f64 {
+        self.weights[(tap * self.shape.inputs + input) * self.shape.outputs + output]
     }
 
     /// Output before any activation, `images × pixels × channels`.
@@ -83,11 +83,11 @@ impl Case {
         let mut result = vec![0.0; self.images * self.outputs.pixels * channels];
         for image in 0..self.images {
             let at = image * self.outputs.pixels * channels;
-            products(&self.window, |output, source, place| {
+            products(&self.window, |output, source, tap| {
                 for channel in 0..channels {
                     for input in 0..self.inputs.channels {
                         result[at + output * channels + channel] +=
-                            self.input(image, source, input) * self.weight(place, input, channel);
+                            self.input(image, source, input) * self.weight(tap, input, channel);
                     }
                 }
             });
@@ -106,13 +106,13 @@ impl Case {
         let mut input = vec![0.0; self.values.len()];
         let mut weights = vec![0.0; self.weights.len()];
         for image in 0..self.images {
-            products(&self.window, |output, source, place| {
+            products(&self.window, |output, source, tap| {
                 for channel in 0..channels {
                     let delta = delta[(image * self.outputs.pixels + output) * channels + channel];
                     for from in 0..self.inputs.channels {
                         let at = (image * self.inputs.pixels + source) * self.inputs.channels;
-                        input[at + from] += delta * self.weight(place, from, channel);
-                        weights[(place * self.shape.inputs + from) * channels + channel] +=
+                        input[at + from] += delta * self.weight(tap, from, channel);
+                        weights[(tap * self.shape.inputs + from) * channels + channel] +=
                             delta * self.input(image, source, from);
                     }
                 }
@@ -387,7 +387,7 @@ fn check_images<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
         padded_width: width,
     };
     pad_images(dispatch, &inside, &extent, &images, &mut padded);
-    let shape = WeightShape { places: window.kernel_height, inputs: length, ..case.shape };
+    let shape = WeightShape { taps: window.kernel_height, inputs: length, ..case.shape };
     let tiled = Tiled::default();
     let mut packed = vec![E::default(); E::forward_len(&shape, &tiled)];
     E::pack_forward(dispatch, shape, &tiled, &case.padded(&case.weights), &mut packed);

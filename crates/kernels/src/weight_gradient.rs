@@ -1,7 +1,7 @@
 //! Gradient of the weights and biases, in 32-bit floats.
 //!
-//! For every place of the window: input channels × output channels, summed over images and output
-//! pixels. Outputs are walked in stretches that stay in the first cache while every place and
+//! For every tap of the window: input channels × output channels, summed over images and output
+//! pixels. Outputs are walked in stretches that stay in the first cache while every tap and
 //! every register tile passes over them.
 #![expect(unsafe_code, reason = "register tiles over raw pointers")]
 
@@ -15,7 +15,7 @@ use super::tile::{self, Tile, add_product, width};
 /// The weight gradient of one layer over some images.
 #[derive(Debug)]
 pub struct WeightGradient<'a, 'b, E> {
-    /// Which pixels meet at which place.
+    /// Which pixels meet at which tap.
     pub runs: &'a Runs,
     /// Number of images.
     pub images: usize,
@@ -59,7 +59,7 @@ pub fn weight_gradient(dispatch: Dispatch, gradient: WeightGradient<'_, '_, f32>
 impl<E> WeightGradient<'_, '_, E> {
     /// Panics unless every buffer is large enough, and returns the shape of the sums.
     pub(super) fn checked(&self) -> WeightShape {
-        let shape = WeightShape::new(self.runs.places(), self.inputs.length, &self.outputs);
+        let shape = WeightShape::new(self.runs.taps(), self.inputs.length, &self.outputs);
         self.inputs.extent.assert_holds(self.input.len(), self.images);
         self.outputs.assert_holds(self.gradient.len(), self.images);
         assert_eq!(self.inputs.extent.group, self.outputs.group, "one grouping of images");
@@ -98,13 +98,13 @@ impl Kernel for Sums<'_> {
                 let mut channel = 0;
                 while channel < self.shape.stride {
                     let wide = width::<S>(self.shape.stride - channel);
-                    for place in 0..self.shape.places {
+                    for tap in 0..self.shape.taps {
                         // SAFETY: the caller's promise.
                         unsafe {
                             match wide {
-                                4 => self.place::<S, 4>(&groups, is_fresh, stretch, place, channel),
-                                2 => self.place::<S, 2>(&groups, is_fresh, stretch, place, channel),
-                                _ => self.place::<S, 1>(&groups, is_fresh, stretch, place, channel),
+                                4 => self.tap::<S, 4>(&groups, is_fresh, stretch, tap, channel),
+                                2 => self.tap::<S, 2>(&groups, is_fresh, stretch, tap, channel),
+                                _ => self.tap::<S, 1>(&groups, is_fresh, stretch, tap, channel),
                             }
                         }
                     }
@@ -117,18 +117,18 @@ impl Kernel for Sums<'_> {
 
 impl Sums<'_> {
     #[inline(always)]
-    unsafe fn place<S: Simd, const WIDE: usize>(
+    unsafe fn tap<S: Simd, const WIDE: usize>(
         &self,
         groups: &std::ops::Range<usize>,
         is_fresh: bool,
         stretch: usize,
-        place: usize,
+        tap: usize,
         channel: usize,
     ) {
         let mut input = 0;
         while input < self.shape.inputs {
             let left = self.shape.inputs - input;
-            let at = Corner { groups: groups.clone(), is_fresh, stretch, place, channel, input };
+            let at = Corner { groups: groups.clone(), is_fresh, stretch, tap, channel, input };
             // SAFETY: the caller's promise; a tile never covers more inputs than are left.
             unsafe {
                 input += match tile::rows::<S>(WIDE, left) {
@@ -145,10 +145,10 @@ impl Sums<'_> {
     #[inline(always)]
     unsafe fn tile<S: Simd, const WIDE: usize, const INPUTS: usize>(&self, at: &Corner) -> usize {
         let (inputs, outputs) = (&self.inputs, &self.outputs);
-        let place = at.place * self.shape.inputs + at.input;
-        // SAFETY: the place, channels, runs and rows lie inside the checked buffers.
+        let row = at.tap * self.shape.inputs + at.input;
+        // SAFETY: the weights, channels, runs and rows lie inside the checked buffers.
         unsafe {
-            let weights = self.weights.add(place * self.shape.stride + at.channel);
+            let weights = self.weights.add(row * self.shape.stride + at.channel);
             let mut sums: Tile<S, WIDE, INPUTS> = [[S::splat(0.0); INPUTS]; WIDE];
             if !at.is_fresh {
                 for (vector, sums) in sums.iter_mut().enumerate() {
@@ -161,7 +161,7 @@ impl Sums<'_> {
                 let rows = outputs.rows(self.images, group);
                 let input = self.input.add(group * inputs.extent.group_len() + at.input);
                 let delta = self.gradient.add(group * outputs.group_len() + at.channel);
-                for run in self.runs.of(at.stretch, at.place) {
+                for run in self.runs.of(at.stretch, at.tap) {
                     let mut input = input.add(run.source as usize * inputs.step);
                     let mut delta = delta.add(run.output as usize * outputs.group * outputs.stride);
                     // Full groups lie gap-free, so a whole run is one loop.
@@ -192,13 +192,13 @@ impl Sums<'_> {
     }
 }
 
-/// One register tile's place in the sums.
+/// One register tile's corner in the sums.
 struct Corner {
     groups: std::ops::Range<usize>,
     /// Whether the sums start at zero, whatever their memory holds.
     is_fresh: bool,
     stretch: usize,
-    place: usize,
+    tap: usize,
     channel: usize,
     input: usize,
 }

@@ -267,7 +267,7 @@ impl BestSet {
 
     /// Returns the comparison that speaks most against `cell`, with its one-sided p of "the cell is
     /// no worse".
-    fn strongest_rival(&self, cell: usize) -> Option<(f64, MeanDifference)> {
+    fn strongest_other(&self, cell: usize) -> Option<(f64, MeanDifference)> {
         let leads = self.others(cell).filter_map(|other| Some((other, self.lead(cell, other)?)));
         let Some(mixture) = &self.mixture else {
             return leads
@@ -292,7 +292,7 @@ impl BestSet {
         if self.estimates[cell].is_none() {
             return false;
         }
-        let Some((p, lead)) = self.strongest_rival(cell) else {
+        let Some((p, lead)) = self.strongest_other(cell) else {
             return true;
         };
         let others = self.others(cell).count() as f64;
@@ -318,9 +318,9 @@ impl BestSet {
     #[must_use]
     pub fn at_most_worse(&self, cell: usize) -> Option<f64> {
         self.estimates[cell]?;
-        let rivals: Vec<usize> = self.others(cell).filter(|&other| self.members[other]).collect();
+        let others: Vec<usize> = self.others(cell).filter(|&other| self.members[other]).collect();
         let leads: Option<Vec<(usize, MeanDifference)>> =
-            rivals.iter().map(|&other| Some((other, self.lead(cell, other)?))).collect();
+            others.iter().map(|&other| Some((other, self.lead(cell, other)?))).collect();
         let Some(leads) = leads else {
             return Some(f64::INFINITY);
         };

@@ -106,8 +106,8 @@ pub fn percentile_interval(statistics: &mut [f64], level: f64) -> (f64, f64) {
 /// Returns the `p` quantile by linear interpolation between order statistics (type 7 of Hyndman &
 /// Fan 1996, `NumPy`'s default), reordering `values`.
 pub(super) fn quantile(values: &mut [f64], p: f64) -> f64 {
-    let place = p.clamp(0.0, 1.0) * (values.len() - 1) as f64;
-    let (below, share) = (place.floor() as usize, place.fract());
+    let position = p.clamp(0.0, 1.0) * (values.len() - 1) as f64;
+    let (below, share) = (position.floor() as usize, position.fract());
     let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
     let next = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
     low + share * (next - low)

@@ -231,12 +231,12 @@ fn expected(weighted: &[(f64, f64)]) -> f64 {
     weighted.iter().map(|(variance, weight)| variance * weight).sum()
 }
 
-/// Returns the value at a place from 0 to 1 along the cumulated weights.
-fn drawn(weighted: &[(f64, f64)], place: f64) -> f64 {
+/// Returns the value at a position from 0 to 1 along the cumulated weights.
+fn drawn(weighted: &[(f64, f64)], position: f64) -> f64 {
     let mut below = 0.0;
     for (value, weight) in weighted {
         below += weight;
-        if place < below {
+        if position < below {
             return *value;
         }
     }

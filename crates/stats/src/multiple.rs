@@ -45,7 +45,7 @@ pub fn holm_levels(p_values: &[f64], alpha: f64) -> Vec<f64> {
 }
 
 /// As [`holm_levels`], for tests whose level also depends on which of them it is: `level` is told
-/// the place and how many hypotheses remain, and grows as they become fewer.
+/// its index and how many hypotheses remain, and grows as they become fewer.
 ///
 /// As long as `level` keeps every single test at α/remaining over all of its looks, the chance of
 /// any false rejection stays at α (Maurer & Bretz 2013,
@@ -124,14 +124,14 @@ pub fn inseparable_from_best(samples: &[&[f64]], higher_is_better: bool, alpha: 
             best = Some((index, *moments));
         }
     }
-    let Some((best_place, best)) = best else {
+    let Some((best_index, best)) = best else {
         return vec![false; samples.len()];
     };
     let p_values: Vec<f64> = moments
         .iter()
         .enumerate()
         .map(|(index, moments)| match moments {
-            Some(moments) if index != best_place => {
+            Some(moments) if index != best_index => {
                 welch_from_moments(moments, &best).map_or(f64::NAN, |found| found.p_two_sided)
             }
             _ => f64::NAN,

@@ -62,9 +62,9 @@ pub fn permutation_test(a: &[f64], b: &[f64], seed: u64) -> Option<Permutation> 
             // The first steps of a shuffle choose a sample of this size.
             let mut order: Vec<usize> = (0..pool.len()).collect();
             let mut sum = 0.0;
-            for place in 0..smaller {
-                order.swap(place, place + draws.index(pool.len() - place));
-                sum += pool[order[place]];
+            for index in 0..smaller {
+                order.swap(index, index + draws.index(pool.len() - index));
+                sum += pool[order[index]];
             }
             sum
         });

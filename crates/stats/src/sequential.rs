@@ -112,7 +112,7 @@ fn chance_to_reach(height: f64, times: &[f64]) -> f64 {
             .map(|((distance, weight), density)| weight * density * normal_sf(distance / step))
             .sum::<f64>();
         if look + 1 < steps.len() {
-            // The grid is even, so a step's density depends on the distance between places alone.
+            // The grid is even, so a step's density depends on the distance between points alone.
             let kernel: Vec<f64> =
                 points.iter().map(|(distance, _)| normal(*distance, step)).collect();
             let weighted: Vec<f64> = points

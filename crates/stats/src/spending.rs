@@ -75,13 +75,13 @@ pub fn open_levels(alpha: f64, looks: &[usize]) -> Vec<f64> {
 
 /// The density of a Brownian motion that has stayed below every bound so far.
 struct Grid {
-    /// Places with their density times the weight of an integral.
+    /// Points with their density times the weight of an integral.
     points: Vec<(f64, f64)>,
 }
 
 impl Grid {
-    /// Returns evenly spaced places below `bound` with Simpson's weights.
-    fn places(bound: f64, sd: f64, finest: f64) -> Vec<(f64, f64)> {
+    /// Returns evenly spaced points below `bound` with Simpson's weights.
+    fn points(bound: f64, sd: f64, finest: f64) -> Vec<(f64, f64)> {
         let range = bound + REACH * sd;
         let panels = ((range / finest * DENSITY / 2.0).ceil() as usize).max(64);
         let spacing = range / (2 * panels) as f64;
@@ -97,8 +97,8 @@ impl Grid {
     }
 
     fn first(bound: f64, sd: f64, finest: f64) -> Self {
-        let places = Self::places(bound, sd, finest).into_iter();
-        Self { points: places.map(|(x, weight)| (x, weight * density(x, sd))).collect() }
+        let points = Self::points(bound, sd, finest).into_iter();
+        Self { points: points.map(|(x, weight)| (x, weight * density(x, sd))).collect() }
     }
 
     /// Returns the chance to be at `bound` or above after a step of this standard deviation.
@@ -110,8 +110,8 @@ impl Grid {
         let at = |y: f64| -> f64 {
             self.points.iter().map(|(x, mass)| mass * density(y - x, step)).sum()
         };
-        let places = Self::places(bound, sd, finest).into_iter();
-        Self { points: places.map(|(y, weight)| (y, weight * at(y))).collect() }
+        let points = Self::points(bound, sd, finest).into_iter();
+        Self { points: points.map(|(y, weight)| (y, weight * at(y))).collect() }
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sample::{CellSample, Source};
 use crate::base::{Digest, Metric, MetricName, format};
+use crate::experiment::value::Value;
 use crate::results::looks_like;
-use crate::spec::value::Value;
 
 const FORMAT: &str = format::BASELINE.name;
 const VERSION: u32 = format::BASELINE.version;

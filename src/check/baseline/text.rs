@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use super::{Baseline, BaselineError, CellSample, FORMAT, VERSION};
 use crate::base::{ContentHasher, Digest, Metric, MetricName, Seed};
 use crate::check::Source;
+use crate::experiment::value::{Assignment, Value};
 use crate::results::Origin;
-use crate::spec::value::{Assignment, Value};
 
 #[derive(Deserialize)]
 struct Header {

@@ -4,8 +4,8 @@ use super::super::testing::{cell, metric, origin};
 use super::*;
 use crate::base::{MetricName, Seed, digest_of};
 use crate::check::{Note, Source, Verdict, Warning};
-use crate::spec::experiment::Match;
-use crate::spec::value::Value;
+use crate::experiment::Match;
+use crate::experiment::value::Value;
 
 const A: [f64; 6] = [0.9921, 0.9918, 0.9934, 0.9925, 0.9929, 0.9911];
 const B: [f64; 4] = [0.9899, 0.9907, 0.9912, 0.9883];

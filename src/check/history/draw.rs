@@ -25,7 +25,7 @@ fn day(point: &HistoryPoint) -> &str {
     point.date.split('T').next().unwrap_or(&point.date)
 }
 
-fn place(point: &HistoryPoint) -> String {
+fn date_and_commit(point: &HistoryPoint) -> String {
     match &point.commit {
         Some(commit) => format!("{}, commit {:.12}", day(point), commit),
         None => day(point).to_owned(),
@@ -40,7 +40,7 @@ fn changes(series: &HistorySeries) -> Vec<String> {
             "{} from check {} on ({}): {} → {} (p = {:.4})",
             if series.is_better(change) { "better" } else { "worse" },
             change.at + 1,
-            place(&series.points[change.at]),
+            date_and_commit(&series.points[change.at]),
             unit.value(change.before),
             unit.value(change.after),
             change.p,
@@ -164,7 +164,7 @@ fn panel(out: &mut String, series: &HistorySeries, top: f64) {
             xml_escaped(&point.verdict),
             x(index as f64),
             y(point.mean),
-            xml_escaped(&place(point)),
+            xml_escaped(&date_and_commit(point)),
             unit.value(point.mean),
             point.n,
             xml_escaped(&point.verdict),

@@ -1,7 +1,7 @@
 use super::super::testing::{cell, origin};
 use super::super::{Baseline, check};
 use super::*;
-use crate::spec::experiment::CheckSettings;
+use crate::experiment::CheckSettings;
 
 /// A history of checks whose means are these, each of three trials.
 fn history(means: &[f64]) -> String {

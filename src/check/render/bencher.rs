@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::wording::Printed;
+use super::sentences::Printed;
 use crate::base::MetricName;
 use crate::check::CellSample;
 use crate::check::verdict::CheckReport;

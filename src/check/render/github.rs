@@ -3,14 +3,14 @@
 //! A step may show ten errors and ten warnings; what goes beyond is counted in the last one.
 //! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 
-use super::wording::{Line, headline, lines};
+use super::sentences::{Line, headline, lines};
 use crate::base::text::{Printing, printable};
 use crate::check::verdict::{CheckReport, Verdict};
 
 /// Annotations of one kind that a step may show.
-const MOST: usize = 10;
+const MAX_ANNOTATIONS: usize = 10;
 /// Bytes of a message; longer ones are cut by GitHub itself, at 64 KiB.
-const LONGEST: usize = 4_000;
+const MAX_MESSAGE_BYTES: usize = 4_000;
 
 /// Makes lines for a terminal none that the runner takes for commands.
 pub(super) fn lines_without_commands(text: &str) -> String {
@@ -33,7 +33,7 @@ pub(super) fn annotations(report: &CheckReport) -> String {
 }
 
 fn commands(kind: &str, what: &str, lines: &[&Line<'_>]) -> String {
-    let shown = if lines.len() > MOST { MOST - 1 } else { lines.len() };
+    let shown = if lines.len() > MAX_ANNOTATIONS { MAX_ANNOTATIONS - 1 } else { lines.len() };
     let mut out: String = lines[..shown]
         .iter()
         .map(|line| {
@@ -49,7 +49,8 @@ fn commands(kind: &str, what: &str, lines: &[&Line<'_>]) -> String {
 }
 
 pub(super) fn command(kind: &str, title: &str, message: &str) -> String {
-    let end = (0..=LONGEST.min(message.len())).rev().find(|&at| message.is_char_boundary(at));
+    let end =
+        (0..=MAX_MESSAGE_BYTES.min(message.len())).rev().find(|&at| message.is_char_boundary(at));
     let cut = &message[..end.unwrap_or(0)];
     format!("::{kind} title={}::{}\n", property(title), data(cut))
 }

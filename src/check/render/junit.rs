@@ -4,7 +4,7 @@
 //! inconclusive cell is an error, since it is no pass and the exit code says so too.
 
 use super::Context;
-use super::wording::{headline, lines, meaning, method, way_out};
+use super::sentences::{headline, lines, meaning, method, way_out};
 use crate::base::text::markup as escaped;
 use crate::check::verdict::{CheckReport, Verdict};
 

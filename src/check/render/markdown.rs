@@ -1,7 +1,7 @@
 //! The verdict as GitHub-flavoured Markdown, for job summaries and comments.
 
 use super::Context;
-use super::wording::{Line, headline, lines, meaning, method, self_test, way_out};
+use super::sentences::{Line, headline, lines, meaning, method, self_test, way_out};
 use crate::base::text::markdown_prose as escaped;
 use crate::check::verdict::{CheckReport, Verdict};
 

@@ -6,13 +6,13 @@ mod github;
 mod junit;
 mod markdown;
 mod refusal;
+mod sentences;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod wording;
 
 pub use refusal::Refusal;
-pub(super) use wording::Printed;
+pub(super) use sentences::Printed;
 
 use super::sample::CellSample;
 use super::verdict::CheckReport;

@@ -1,7 +1,7 @@
 //! The verdict the way a person reads it: worst cells first.
 
 use super::Context;
-use super::wording::{headline, lines, meaning, method, self_test, way_out};
+use super::sentences::{headline, lines, meaning, method, self_test, way_out};
 use crate::base::text::counted;
 use crate::check::verdict::CheckReport;
 

@@ -2,7 +2,7 @@ use super::super::testing::{cell, metric, origin};
 use super::*;
 use crate::base::MetricName;
 use crate::check::{Baseline, Looks, Verdict, check, check_looks};
-use crate::spec::experiment::CheckSettings;
+use crate::experiment::CheckSettings;
 
 fn settings(images_per_second: Option<f64>) -> CheckSettings {
     CheckSettings {

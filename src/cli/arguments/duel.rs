@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::ExperimentArguments;
 use crate::base::MetricName;
-use crate::spec::program::seconds_of;
+use crate::experiment::program::seconds_of;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DoctorArguments {

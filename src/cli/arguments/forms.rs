@@ -5,9 +5,9 @@ use clap::builder::PossibleValue;
 
 use crate::check::render::Form;
 use crate::data::Form as DataForm;
+use crate::experiment::settings::Combine;
 use crate::report::Format;
 use crate::report::compare::CompareFormat;
-use crate::spec::settings::Combine;
 
 macro_rules! choices {
     ($type:ty { $($variant:ident: $name:literal, $help:literal;)+ }) => {

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error};
 
 use super::Arguments;
-use crate::spec::{self, nearest};
+use crate::experiment::{self, nearest};
 
 /// Adds to an error of the command line what was meant, as far as that can be guessed: a command
 /// that is spelled nearly so, or the key of an experiment that was typed like an option.
@@ -33,7 +33,7 @@ pub(in crate::cli) fn with_suggestion(mut error: Error, typed: &[OsString]) -> E
                 _ => None,
             };
             let name = found.trim_start_matches('-').split('=').next().unwrap_or_default();
-            let is_key = spec::EXPERIMENT_KEYS.contains(&name);
+            let is_key = experiment::EXPERIMENT_KEYS.contains(&name);
             if near.is_some_and(|near| !near.starts_with("--set")) && !is_key {
                 return error;
             }
@@ -67,7 +67,7 @@ fn override_of(option: &str, typed: &[OsString]) -> Option<String> {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (name, None),
     };
-    let key = spec::meant(name)?;
+    let key = experiment::meant(name)?;
     let position =
         typed.iter().position(|one| one.to_str().is_some_and(|one| one.starts_with(option)));
     let joined =

@@ -9,8 +9,8 @@ use super::TrainingArguments;
 use crate::base::MetricName;
 use crate::check::Verdict;
 use crate::check::render::Form;
+use crate::experiment::selector::Selector;
 use crate::report::compare::CompareFormat;
-use crate::spec::selector::Selector;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = verdicts())]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::base::MetricName;
-use crate::spec::selector::Selector;
+use crate::experiment::selector::Selector;
 
 /// The view of finished results.
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ use super::run::{STOP, TrainOptions, engine_on, train};
 use super::terminal::Terminal;
 use crate::base::{CellId, Direction, Metric, MetricName};
 use crate::engine::Engine;
+use crate::experiment::value::Value;
 use crate::record::Outcome;
 use crate::report::Page;
 use crate::report::compare::CompareFormat;
@@ -24,7 +25,6 @@ use crate::report::duel::{DuelEnd, DuelReport, DuelSubject, DuelVerdict, progres
 use crate::results::{CellResults, ExperimentResults};
 use crate::runner::RETRIES;
 use crate::session::{LoadedExperiment, Session, data_folders, results_folder};
-use crate::spec::value::Value;
 use crate::store::{Repeats, atomic};
 use gridbench_stats::{Duel, DuelState};
 

@@ -16,10 +16,10 @@ use super::run::{TrainOptions, train};
 use super::terminal::Terminal;
 use crate::base::{MetricName, digest_of};
 use crate::engine::{Engine, EngineError, EpochObserver, TrainJob, TrainOutput};
+use crate::experiment::settings::TrainerSettings;
 use crate::record::{MemberSummary, Outcome, Selection};
 use crate::report::counted;
 use crate::session::{LoadedExperiment, Session, data_folders, results_folder};
-use crate::spec::settings::TrainerSettings;
 use crate::store::{FileFacts, ProgramFacts, Repeats, read_file};
 use crate::tables::ForeignTable;
 

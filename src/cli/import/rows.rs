@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::super::arguments::ImportArguments;
 use crate::base::{Digest, MetricName, Range, Unit, digest_of};
-use crate::spec::experiment::IMPORTED_REPEATS;
-use crate::spec::value::Value;
+use crate::experiment::IMPORTED_REPEATS;
+use crate::experiment::value::Value;
 use crate::tables::{ForeignTable, Lookalikes};
 
 /// Trials of a table.
@@ -94,18 +94,18 @@ impl Rows {
         let mut of_rows = Vec::new();
         for (index, row) in table.rows.iter().enumerate() {
             let cell = cell_of(index, row);
-            let place = *indices.entry(key(cell.iter().map(Some))).or_insert_with(|| {
+            let cell_index = *indices.entry(key(cell.iter().map(Some))).or_insert_with(|| {
                 cells.push(cell);
                 cells.len() - 1
             });
-            of_rows.push(place);
+            of_rows.push(cell_index);
         }
         let (repeats, called) = repeats(table, arguments, &of_rows, cells.len(), &mut notes)?;
         let (mut counts, mut trials) = (vec![0; cells.len()], HashMap::new());
-        for (index, (place, repeat)) in of_rows.iter().zip(repeats).enumerate() {
-            counts[*place] = counts[*place].max(repeat + 1);
+        for (index, (cell_index, repeat)) in of_rows.iter().zip(repeats).enumerate() {
+            counts[*cell_index] = counts[*cell_index].max(repeat + 1);
             let values = values(&metrics, &table.rows[index], index)?;
-            trials.insert((key(cells[*place].iter().map(Some)), repeat), values);
+            trials.insert((key(cells[*cell_index].iter().map(Some)), repeat), values);
         }
         let stem =
             arguments.file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into());
@@ -245,9 +245,9 @@ fn repeats(
 ) -> Result<(Vec<u32>, Option<Digest>), Problem> {
     let mut counts = vec![0_u32; cells];
     let in_order = |counts: &mut Vec<u32>| -> Vec<u32> {
-        let next = |place: &usize| {
-            counts[*place] += 1;
-            counts[*place] - 1
+        let next = |cell_index: &usize| {
+            counts[*cell_index] += 1;
+            counts[*cell_index] - 1
         };
         of_rows.iter().map(next).collect()
     };
@@ -258,11 +258,11 @@ fn repeats(
     let mut seen: BTreeMap<(usize, String), usize> = BTreeMap::new();
     let mut by_cell = vec![BTreeSet::new(); cells];
     let mut known: BTreeSet<&Value> = BTreeSet::new();
-    for (index, (row, place)) in table.rows.iter().zip(of_rows).enumerate() {
+    for (index, (row, cell_index)) in table.rows.iter().zip(of_rows).enumerate() {
         let Some(value) = &row[column] else {
             return Err(Problem::of(format!("row {} has no `{name}`", index + 1)));
         };
-        if let Some(before) = seen.insert((*place, value.canonical()), index) {
+        if let Some(before) = seen.insert((*cell_index, value.canonical()), index) {
             return Err(Problem {
                 cause: format!(
                     "rows {} and {} are the same cell with the same `{name}`, {value}",
@@ -275,7 +275,7 @@ fn repeats(
                 ),
             });
         }
-        by_cell[*place].insert(value);
+        by_cell[*cell_index].insert(value);
         known.insert(value);
     }
     // The first of all, in any number: as `bench run` gives a cell its repeats.
@@ -287,9 +287,9 @@ fn repeats(
             "cells do not have the same values of `{name}`: their repeats are numbered in order, and do not pair by it"
         ));
     }
-    let rank = |(row, place): (&Vec<Option<Value>>, &usize)| {
+    let rank = |(row, cell_index): (&Vec<Option<Value>>, &usize)| {
         let value = row[column].as_ref();
-        by_cell[*place].iter().position(|own| Some(*own) == value).unwrap_or(0) as u32
+        by_cell[*cell_index].iter().position(|own| Some(*own) == value).unwrap_or(0) as u32
     };
     let names: Vec<String> = order.iter().map(|name| name.canonical()).collect();
     let called = is_shared.then(|| digest_of(names.join("\n").as_bytes()));

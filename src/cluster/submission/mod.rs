@@ -98,8 +98,8 @@ impl Submission {
     #[must_use]
     pub(crate) fn closing_command(&self) -> Vec<String> {
         let mut words = self.command();
-        if let Some(place) = words.iter().position(|word| word == "--stop-after") {
-            words.drain(place..place + 2);
+        if let Some(index) = words.iter().position(|word| word == "--stop-after") {
+            words.drain(index..index + 2);
         }
         words.push("--close".to_owned());
         words

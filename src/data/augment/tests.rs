@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::{Seed, SeedPath, Stream};
-use crate::spec::settings::{ShiftSettings, ZoomSettings};
+use crate::experiment::settings::{ShiftSettings, ZoomSettings};
 
 const SHAPE: ImageShape = ImageShape { height: 5, width: 6, channels: 1 };
 

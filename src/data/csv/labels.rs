@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::text::whole;
 use crate::data::error::MAX_SHARE;
 use crate::data::paths::{listed, shown};
-use crate::spec::settings::LabelKind;
+use crate::experiment::settings::LabelKind;
 
 /// Classes and how their labels are compared.
 pub(in crate::data) struct Classes {

@@ -11,7 +11,7 @@ use super::dataset::ImageShape;
 use super::error::LoadError;
 use super::pool::Pool;
 use super::reading::Reading;
-use crate::spec::settings::LabelKind;
+use crate::experiment::settings::LabelKind;
 
 pub(super) use header::Columns;
 pub(super) use labels::{Classes, classes_listed};

@@ -13,7 +13,7 @@ use crate::data::note::Note;
 use crate::data::paths::shown;
 use crate::data::pixel_columns::PixelColumns;
 use crate::data::reading::Reading;
-use crate::spec::settings::LabelKind;
+use crate::experiment::settings::LabelKind;
 
 /// Labels are stored in 16 bits.
 const MAX_CLASSES: u64 = 1 << 16;

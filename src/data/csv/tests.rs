@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::spec::settings::{DatasetSettings, Source};
+use crate::experiment::settings::{DatasetSettings, Source};
 
 const HEAD: &str = "label,a,b,c,d";
 

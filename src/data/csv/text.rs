@@ -7,7 +7,7 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use crate::data::error::{LoadError, Location};
 use crate::data::files;
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// What a UTF-8 file may begin with.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";

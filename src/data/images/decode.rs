@@ -24,7 +24,7 @@ use super::decoded::{Decoded, Undecodable, check_pixels, upright};
 use super::format::{Format, READ, name_of_unread};
 use super::{pnm, tiff};
 use crate::data::error::LoadError;
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// Decodes the content of the file at `path`.
 pub(super) fn decode(

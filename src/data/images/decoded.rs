@@ -4,7 +4,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageError};
 
 use super::format::READ;
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// An image as it is seen: upright.
 pub(super) struct Decoded {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::resize::Resizer;
-use crate::spec::settings::{DatasetSettings, ImageFit};
+use crate::experiment::settings::{DatasetSettings, ImageFit};
 
 /// Resizes images to one side, or leaves them as they are where none is wanted.
 pub(in crate::data) struct Fitter {
@@ -82,7 +82,7 @@ impl Fitter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::settings::Source;
+    use crate::experiment::settings::Source;
 
     fn fitted(size: (usize, usize), side: usize, fit: Option<ImageFit>) -> Option<Vec<u8>> {
         let image: Vec<u8> = (1..=size.0 * size.1).map(|value| value as u8).collect();

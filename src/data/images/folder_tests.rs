@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::spec::settings::{DatasetSettings, ImageFit, Source};
+use crate::experiment::settings::{DatasetSettings, ImageFit, Source};
 
 struct Place(tempfile::TempDir);
 

@@ -157,8 +157,8 @@ impl<'r, 's> Pictures<'r, 's> {
         note(counts.turned, "turned upright, as their metadata say".to_owned());
         if let Some(fit) = settings.image_fit {
             let how = match fit {
-                crate::spec::settings::ImageFit::Pad => format!("padded with {background}"),
-                crate::spec::settings::ImageFit::Stretch => "stretched".to_owned(),
+                crate::experiment::settings::ImageFit::Pad => format!("padded with {background}"),
+                crate::experiment::settings::ImageFit::Stretch => "stretched".to_owned(),
             };
             note(counts.not_square, format!("not square and {how} (`dataset.image-fit`)"));
         }

@@ -9,13 +9,13 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::decoded::{Decoded, Undecodable, check_pixels, upright};
-use crate::spec::settings::LimitSettings;
+use crate::experiment::settings::LimitSettings;
 
 /// Value of `ExtraSamples` that says colours were multiplied by their opacity.
 const ASSOCIATED: u16 = 1;
 /// Value of `PlanarConfiguration` that says the values of a pixel lie beside each other.
 const CHUNKY: u16 = 1;
-/// Value of `PhotometricInterpretation` that says values are places in a palette.
+/// Value of `PhotometricInterpretation` that says values are indices of a palette.
 const OF_PALETTE: u16 = 3;
 const EXPECTED: &str = "grey or RGB values of 1, 8 or 16 bits";
 

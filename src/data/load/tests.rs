@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use super::*;
 use crate::base::{Digest, digest_of};
 use crate::data::known::{IDX_FILES, KnownFile, Pin};
-use crate::spec::settings::{LabelKind, LimitSettings};
+use crate::experiment::settings::{LabelKind, LimitSettings};
 
 mod settings;
 
@@ -161,7 +161,7 @@ fn every_way_an_idx_file_can_be_bad_is_told() {
     `set/train-images-idx3-ubyte` has magic number 0x00000801, expected 0x00000803, that of IDX images
     `set/train-images-idx3-ubyte` has 20 bytes, expected 24 for the 2 images its header announces
     `set/train-images-idx3-ubyte` has 25 bytes, expected 24 for the 2 images its header announces
-    `set/train-labels-idx1-ubyte` has 3 labels, expected 2, one an image of `set/train-images-idx3-ubyte`
+    `set/train-labels-idx1-ubyte` has 3 labels, expected 2, one per image of `set/train-images-idx3-ubyte`
     `set/t10k-labels-idx1-ubyte` has label 2 for image 0, expected labels of the training file: `0` and `1`
     `set/t10k-images-idx3-ubyte` has images of 3×3 pixels, expected 2×2, as in the training file
     `t10k-labels-idx1-ubyte` or `t10k-labels-idx1-ubyte.gz` is not in `set`

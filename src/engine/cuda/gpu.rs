@@ -175,7 +175,7 @@ fn keep_memory(index: usize) -> Result<(), EngineError> {
 /// Says that the driver does not understand this program's kernels.
 fn too_old() -> String {
     let mut version = 0;
-    // SAFETY: the place is a number.
+    // SAFETY: the pointer is to a number.
     unsafe { sys::cuDriverGetVersion(&raw mut version) };
     let ptx = PTX.split_once(".version").and_then(|(_, rest)| rest.split_whitespace().next());
     format!(

@@ -4,16 +4,16 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-struct Place {
+struct Element {
     u32 model, feature, image;
 };
 
-__device__ __forceinline__ Place place_of(u64 value, u32 features, u32 batch) {
-    Place place;
-    place.image = (u32)(value % batch);
-    place.feature = (u32)(value / batch % features);
-    place.model = (u32)(value / batch / features);
-    return place;
+__device__ __forceinline__ Element element_of(u64 value, u32 features, u32 batch) {
+    Element element;
+    element.image = (u32)(value % batch);
+    element.feature = (u32)(value / batch % features);
+    element.model = (u32)(value / batch / features);
+    return element;
 }
 
 // Where a packed feature stands among row, column, channel.
@@ -30,9 +30,9 @@ extern "C" __global__ void pixels(float *out, const unsigned char *images, const
                                   u32 models, u32 features, u32 batch, u32 channels) {
     u64 value = thread_index();
     if (value >= (u64)models * features * batch) return;
-    Place place = place_of(value, features, batch);
-    u64 image = chosen[place.model * batch + place.image];
-    out[value] = (float)images[image * features + stored(place.feature, features, channels)] / 255.0f;
+    Element element = element_of(value, features, batch);
+    u64 image = chosen[element.model * batch + element.image];
+    out[value] = (float)images[image * features + stored(element.feature, features, channels)] / 255.0f;
 }
 
 // Pixels as the host sends them: (models, batch, row, column, channel).
@@ -40,9 +40,9 @@ extern "C" __global__ void sent(float *out, const float *from, u32 models, u32 f
                                 u32 channels) {
     u64 value = thread_index();
     if (value >= (u64)models * features * batch) return;
-    Place place = place_of(value, features, batch);
-    u64 image = (u64)place.model * batch + place.image;
-    out[value] = from[image * features + stored(place.feature, features, channels)];
+    Element element = element_of(value, features, batch);
+    u64 image = (u64)element.model * batch + element.image;
+    out[value] = from[image * features + stored(element.feature, features, channels)];
 }
 
 // Without a list of chosen images, labels are in the order of the batch.
@@ -50,9 +50,9 @@ extern "C" __global__ void targets(float *out, const unsigned short *labels, con
                                    u32 models, u32 classes, u32 batch) {
     u64 value = thread_index();
     if (value >= (u64)models * classes * batch) return;
-    Place place = place_of(value, classes, batch);
-    u32 image = place.model * batch + place.image;
-    out[value] = labels[chosen ? chosen[image] : image] == place.feature ? 1.0f : 0.0f;
+    Element element = element_of(value, classes, batch);
+    u32 image = element.model * batch + element.image;
+    out[value] = labels[chosen ? chosen[image] : image] == element.feature ? 1.0f : 0.0f;
 }
 
 // Adds to the gradient of each row of a gather's input those of its copies: the list of a row's copies
@@ -84,9 +84,9 @@ extern "C" __global__ void masks(float *out, const u32 *words, u32 models, u32 f
                                  u32 channels) {
     u64 value = thread_index();
     if (value >= (u64)models * features * batch) return;
-    Place place = place_of(value, features, batch);
-    const u32 *mask = words + 4 * place.model;
-    u32 index = place.image * features + stored(place.feature, features, channels);
+    Element element = element_of(value, features, batch);
+    const u32 *mask = words + 4 * element.model;
+    u32 index = element.image * features + stored(element.feature, features, channels);
     bool kept = dropout_hash(mask[0], mask[1], index) >= mask[2];
     out[value] = kept ? __int_as_float((int)mask[3]) : 0.0f;
 }

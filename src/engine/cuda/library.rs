@@ -259,7 +259,7 @@ functions! { Cublas by cublas:
 // SAFETY: nobody else defines the name.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuGetErrorString(code: c_int, text: *mut *const c_char) -> c_int {
-    // SAFETY: the caller gives a place for the text.
+    // SAFETY: the caller gives a pointer for the text.
     unsafe { *text = c"an unknown error".as_ptr() };
     if let Some(driver) = DRIVER.get() {
         // SAFETY: the same. The driver says that it does not know a code by a null pointer.
@@ -296,7 +296,7 @@ unsafe extern "C" fn cuMemAllocAsync(
     stream: CUstream,
 ) -> c_int {
     if bytes == 0 {
-        // SAFETY: the caller gives a place for the address.
+        // SAFETY: the caller gives a pointer for the address.
         unsafe { *address = 0 };
         return SUCCESS;
     }

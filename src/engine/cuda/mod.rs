@@ -23,8 +23,8 @@ use super::portable::{Backend, Footprint, Packed, PortableNetwork, Rows};
 use super::weights::NamedTensor;
 use super::{EngineError, EpochObserver, TrainJob, TrainOutput, pack, training};
 use crate::data::ImageShape;
+use crate::experiment::settings::{Precision, Settings};
 use crate::record::LogProbabilities;
-use crate::spec::settings::{Precision, Settings};
 use gpu::{Gpu, explained};
 use source::KernelSource;
 

@@ -45,7 +45,7 @@ pub(super) struct Images {
     labels: Rc<CudaSlice<u16>>,
 }
 
-/// A tensor's place in memory: the tensor that names it and the buffer that is it.
+/// Where a tensor lies in memory: the tensor that names it and the buffer that is it.
 struct Buffer {
     name: Packed<Cuda>,
     memory: Gradients<f32, Cuda>,
@@ -142,7 +142,7 @@ impl Source<Cuda> for KernelSource {
         self.made((PIXELS, "pixels"), shape, |Launch { function, config, out }| {
             let from = (out, &*images.pixels, &chosen);
             // SAFETY: `out` has `models · features · batch` values, `chosen` `models · batch`, all
-            // of them places of images held; the kernel looks no further.
+            // of them indices of images held; the kernel looks no further.
             unsafe {
                 function.launch(
                     config,

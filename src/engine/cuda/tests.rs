@@ -15,8 +15,8 @@ use super::super::{CpuKernels, DeviceChoice, Engine};
 use super::source::Held;
 use super::*;
 use crate::base::{MetricName, Seed, SeedPath};
-use crate::spec::layers::{LayerSettings, Padding};
-use crate::spec::settings::Settings;
+use crate::experiment::layers::{LayerSettings, Padding};
+use crate::experiment::settings::Settings;
 
 /// Products in 32-bit floats summed in another order.
 const GPU: Tolerance = Tolerance { values: 2e-5, gradients: 2e-4 };

@@ -4,8 +4,8 @@ use rand::Rng;
 
 use super::keys::value_at;
 use crate::base::{SeedPath, Stream, StreamRng};
+use crate::experiment::settings::{FakeSettings, Settings};
 use crate::record::LogProbabilities;
-use crate::spec::settings::{FakeSettings, Settings};
 
 /// Probability of a right answer, of a wrong one, and of the true class beside a wrong one: an
 /// ensemble mends an error as soon as one member in three is right.

@@ -1,7 +1,7 @@
 //! Values of hyperparameters by their dotted keys, as the scripts of the fake engine name them.
 
-use crate::spec::settings::{OptimizerSettings, Schedule, Settings};
-use crate::spec::value::Value;
+use crate::experiment::settings::{OptimizerSettings, Schedule, Settings};
+use crate::experiment::value::Value;
 
 /// Returns the value of `key` in `settings`: any of the common settings by its dotted key, or a
 /// free hyperparameter as `hyperparameters.name` or just `name`.

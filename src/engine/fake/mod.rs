@@ -22,8 +22,8 @@ use super::schedule::learning_rate;
 use super::stopping::Stopping;
 use super::{Engine, EngineError, EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::MetricName;
+use crate::experiment::settings::{Accident, AccidentKind, FakeSettings, TrainerSettings};
 use crate::record::{EpochRecord, LogProbabilities, MemberSummary, Outcome, Predictions};
-use crate::spec::settings::{Accident, AccidentKind, FakeSettings, TrainerSettings};
 
 /// Made-up training images per second.
 const IMAGES_PER_SECOND: f64 = 50_000.0;

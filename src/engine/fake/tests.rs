@@ -5,9 +5,9 @@ use super::super::testing::{Silent, StopAfter, job, quarters, settings, splits};
 use super::*;
 use crate::base::{Seed, SeedPath};
 use crate::data::{Dataset, Splits};
+use crate::experiment::settings::{PatienceSettings, Settings};
+use crate::experiment::value::Value;
 use crate::record::Selection;
-use crate::spec::settings::{PatienceSettings, Settings};
-use crate::spec::value::Value;
 
 fn script() -> FakeSettings {
     FakeSettings {
@@ -236,5 +236,5 @@ fn cost_of_an_empty_trial() {
         };
         FakeEngine.train(&job, &mut Silent).unwrap();
     }
-    println!("{:.1} µs a trial", begin.elapsed().as_secs_f64() * 1e3);
+    println!("{:.1} µs per trial", begin.elapsed().as_secs_f64() * 1e3);
 }

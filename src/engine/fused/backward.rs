@@ -28,7 +28,7 @@ impl<E: Storage> ForwardPass<E> {
                 if index + 1 == count { &mut self.delta } else { &mut outputs[0] };
             let mut pass = Backward {
                 dispatch: self.dispatch,
-                slots: &self.slots,
+                layout: &self.layout,
                 previous: before.last_mut(),
                 mode,
                 images,
@@ -44,7 +44,7 @@ impl<E: Storage> ForwardPass<E> {
         let layer = self.layers.last_mut().expect("a network has a last stage");
         layer.gradient_sums.fill(0.0);
         for image in 0..self.images {
-            let row = &self.delta[outputs.place(image, 0)..][..outputs.stride()];
+            let row = &self.delta[outputs.offset(image, 0)..][..outputs.stride()];
             for (sum, delta) in layer.gradient_sums.iter_mut().zip(row) {
                 *sum += f64::from(delta.to_f32());
             }
@@ -54,7 +54,7 @@ impl<E: Storage> ForwardPass<E> {
 
 struct Backward<'a, E: Storage> {
     dispatch: Dispatch,
-    slots: &'a ParameterLayout,
+    layout: &'a ParameterLayout,
     previous: Option<&'a mut Layer<E>>,
     mode: Mode<'a>,
     images: usize,
@@ -88,7 +88,7 @@ impl<E: Storage> Backward<'_, E> {
             }
         }
         if let Some(bias) = layer.linear.as_ref().and_then(|linear| linear.bias) {
-            let gradient = &mut gradient[self.slots.slots[bias].range()];
+            let gradient = &mut gradient[self.layout.slots[bias].range()];
             for (gradient, sum) in gradient.iter_mut().zip(&layer.gradient_sums) {
                 *gradient = *sum as f32;
             }
@@ -145,7 +145,7 @@ impl<E: Storage> Backward<'_, E> {
     fn differentiate(&self, layer: &mut Layer<E>, parameters: &[f32], gradient: &mut [f32]) {
         let norm = layer.norm.as_mut().expect("the stage normalises");
         let count = (self.images * layer.pre_activation.pixels()) as f64;
-        let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.slots.slots[slot].range());
+        let [scale, shift] = [norm.scale, norm.shift].map(|slot| self.layout.slots[slot].range());
         let stride = layer.pre_activation.stride();
         let mut learned = [vec![0.0; stride], vec![0.0; stride]];
         let [scale_gradient, shift_gradient] = &mut learned;
@@ -173,8 +173,8 @@ impl<E: Storage> Backward<'_, E> {
         let images = chunk.images;
         let delta: &mut [E] = match &mut layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
-                let place = pooled_place(layer.norm.is_some(), chunk);
-                place.of_mut(&layer.pre_activation, &mut pool.gradient)
+                let chunk = pooled_chunk(layer.norm.is_some(), chunk);
+                chunk.of_mut(&layer.pre_activation, &mut pool.gradient)
             }
             _ => chunk.of_mut(&layer.outputs, delta),
         };
@@ -207,7 +207,7 @@ impl<E: Storage> Backward<'_, E> {
                 outputs: layer.pre_activation,
                 gradient: delta,
                 accumulate: chunk.first > 0,
-                weights: &mut gradient[self.slots.slots[linear.weights].range()],
+                weights: &mut gradient[self.layout.slots[linear.weights].range()],
             },
             self.scratch,
         );
@@ -220,7 +220,7 @@ impl<E: Storage> Backward<'_, E> {
         let epilogue = end_of(previous, self.mode, layer.inputs, input, chunk);
         let delta = match &layer.pool {
             Some(pool) if !layer.stage.is_bare() => {
-                pooled_place(layer.norm.is_some(), chunk).of(&layer.pre_activation, &pool.gradient)
+                pooled_chunk(layer.norm.is_some(), chunk).of(&layer.pre_activation, &pool.gradient)
             }
             _ => chunk.of(&layer.outputs, delta),
         };
@@ -255,7 +255,7 @@ impl<E: Storage> Backward<'_, E> {
 
 /// Returns where the gradient of what was pooled lies: with normalisation it is kept for the whole
 /// batch, else only for the groups at hand.
-fn pooled_place(is_whole: bool, chunk: Chunk) -> Chunk {
+fn pooled_chunk(is_whole: bool, chunk: Chunk) -> Chunk {
     if is_whole { chunk } else { Chunk { first: 0, ..chunk } }
 }
 

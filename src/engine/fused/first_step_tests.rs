@@ -12,9 +12,9 @@ use super::forward_pass::{ForwardPass, Mode};
 use super::network::FusedNetwork;
 use crate::base::{Seed, SeedPath};
 use crate::data::{DataFolders, Dataset, load};
-use crate::spec::architecture::Architecture;
-use crate::spec::presets::{Knobs, Preset};
-use crate::spec::settings::{DatasetSettings, Source};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::presets::{Knobs, Preset};
+use crate::experiment::settings::{DatasetSettings, Source};
 use gridbench_kernels::{Dispatch, Extent};
 
 /// Networks of the published studies, and as many images as a step in double precision is worth
@@ -59,10 +59,10 @@ impl Decided<'_> {
         (0..self.pass.layers.len()).rev().find(|&index| first(index) <= layer).unwrap()
     }
 
-    /// Returns where a value stands, counted in images, pixels and channels without surplus.
-    fn place(extent: &Extent, value: usize) -> usize {
+    /// Returns the offset of a value, counted in images, pixels and channels without surplus.
+    fn offset(extent: &Extent, value: usize) -> usize {
         let (channel, pixel) = (value % extent.channels(), value / extent.channels());
-        extent.place(pixel / extent.pixels(), pixel % extent.pixels()) + channel
+        extent.offset(pixel / extent.pixels(), pixel % extent.pixels()) + channel
     }
 }
 
@@ -72,7 +72,7 @@ impl Decisions for Decided<'_> {
         let stage = &self.pass.layers[index];
         assert!(stage.stage.relu, "a ReLU before normalisation and pool");
         if stage.norm.is_some() {
-            return stage.sums[Self::place(&stage.pre_activation, value)] > 0.0;
+            return stage.sums[Self::offset(&stage.pre_activation, value)] > 0.0;
         }
         if let Some(pool) = &stage.pool {
             // The value is asked for because its window gets a gradient: it is the largest there.
@@ -84,16 +84,16 @@ impl Decisions for Decided<'_> {
                 pixel % pre_activation.width,
             );
             let window = row / 2 * width + column / 2;
-            let at = stage.outputs.place(pixel / pre_activation.positions(), window) + channel;
+            let at = stage.outputs.offset(pixel / pre_activation.positions(), window) + channel;
             return pool.winners[at] != u8::MAX;
         }
-        self.pass.activations[index + 1][Self::place(&stage.outputs, value)] > 0.0
+        self.pass.activations[index + 1][Self::offset(&stage.outputs, value)] > 0.0
     }
 
     fn winner(&self, layer: usize, value: usize) -> Option<usize> {
         let stage = &self.pass.layers[self.stage(layer)];
         let winners = &stage.pool.as_ref().unwrap().winners;
-        let winner = winners[Self::place(&stage.outputs, value)];
+        let winner = winners[Self::offset(&stage.outputs, value)];
         (winner != u8::MAX).then_some(usize::from(winner))
     }
 }

@@ -7,8 +7,8 @@ use super::super::EngineError;
 use super::layer::{Chunk, Keep, Layer, LinearLayer, NormLayer};
 use super::parameters::ParameterLayout;
 use super::stages;
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::LayerSettings;
 use gridbench_kernels::{
     Activation, Affine, Aligned, Conv, Dispatch, Dropout, Extent, ForwardEpilogue, Moments,
     PoolForward, PoolKind, Sources, Storage, Transform, pad_images, pass_forward, pool_forward,
@@ -47,7 +47,7 @@ impl Mode<'_> {
 pub(super) struct ForwardPass<E: Storage> {
     pub(super) dispatch: Dispatch,
     pub(super) layers: Vec<Layer<E>>,
-    pub(super) slots: ParameterLayout,
+    pub(super) layout: ParameterLayout,
     /// Input of every stage; gradients of these on the way back.
     pub(super) activations: Vec<Aligned<E>>,
     pub(super) logits: Aligned<f32>,
@@ -73,13 +73,13 @@ impl<E: Storage> ForwardPass<E> {
         architecture: &Architecture,
         capacity: usize,
     ) -> Result<Self, EngineError> {
-        let mut slots = ParameterLayout::default();
+        let mut layout = ParameterLayout::default();
         let mut has_parameters = false;
         let mut planned = Vec::new();
         for stage in stages::cut(layers, architecture)? {
             let is_first = planned.is_empty();
             let learns = stage.has_parameters();
-            planned.push(Layer::new(stage, &mut slots, capacity, is_first, has_parameters));
+            planned.push(Layer::new(stage, &mut layout, capacity, is_first, has_parameters));
             has_parameters |= learns;
         }
         let activations: Vec<Aligned<E>> = planned
@@ -94,7 +94,7 @@ impl<E: Storage> ForwardPass<E> {
         let outputs = last.outputs.len(capacity);
         Ok(Self {
             dispatch,
-            slots,
+            layout,
             activations,
             logits: Aligned::zeros(outputs),
             delta: Aligned::zeros(outputs),
@@ -127,7 +127,7 @@ impl<E: Storage> ForwardPass<E> {
     fn pack(&mut self, parameters: &[f32]) {
         for layer in &mut self.layers {
             let Some(linear) = &mut layer.linear else { continue };
-            let weights = &parameters[self.slots.slots[linear.weights].range()];
+            let weights = &parameters[self.layout.slots[linear.weights].range()];
             let stride = layer.inputs.stride();
             let LinearLayer { shape, tiled, packed_forward, packed_backward, .. } = linear;
             E::pack_forward(self.dispatch, *shape, tiled, weights, packed_forward);
@@ -135,7 +135,7 @@ impl<E: Storage> ForwardPass<E> {
                 E::pack_backward(self.dispatch, *shape, tiled, stride, weights, packed_backward);
             }
             if let Some(bias) = linear.bias {
-                let bias = &parameters[self.slots.slots[bias].range()];
+                let bias = &parameters[self.layout.slots[bias].range()];
                 linear.bias_values.copy_from_slice(bias);
             }
         }
@@ -167,11 +167,11 @@ impl<E: Storage> ForwardPass<E> {
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(index + 1);
             let input = &before[index];
-            let slots = &self.slots;
+            let layout = &self.layout;
             let keep = layer.norm.as_ref().and_then(|norm| mode.keep(norm));
             if let (None, Some(norm)) = (keep, &mut layer.norm) {
                 let [scale, shift] =
-                    [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
+                    [norm.scale, norm.shift].map(|slot| &parameters[layout.slots[slot].range()]);
                 norm.normalise_running(scale, shift);
             }
             if index + 1 == count {
@@ -184,8 +184,8 @@ impl<E: Storage> ForwardPass<E> {
                 Some(keep) => {
                     layer.accumulate(self.dispatch, input, images, &mut self.scratch);
                     let norm = layer.norm.as_mut().expect("it keeps statistics");
-                    let [scale, shift] =
-                        [norm.scale, norm.shift].map(|slot| &parameters[slots.slots[slot].range()]);
+                    let [scale, shift] = [norm.scale, norm.shift]
+                        .map(|slot| &parameters[layout.slots[slot].range()]);
                     let count = (images * layer.pre_activation.pixels()) as f64;
                     norm.normalise_batch(count, scale, shift, keep);
                     layer.normalise(self.dispatch, output, images, dropout);

@@ -1,8 +1,8 @@
-//! One stage at run time: its tables, buffers and place among the parameters.
+//! One stage at run time: its tables, buffers and range of the parameters.
 
 use super::parameters::ParameterLayout;
 use super::stages::{Linear, Norm, Pool, PoolKind, Stage};
-use crate::spec::layers::NormStatistics;
+use crate::experiment::layers::NormStatistics;
 use gridbench_kernels::{
     Aligned, Extent, Inside, Runs, Sources, Storage, Taps, Tiled, WeightShape, Window,
 };
@@ -130,12 +130,12 @@ pub(super) struct PoolLayer<E: Storage> {
 }
 
 impl<E: Storage> Layer<E> {
-    /// Plans a stage for batches of up to `capacity` images and adds its parameters to `slots`.
+    /// Plans a stage for batches of up to `capacity` images and adds its parameters to `layout`.
     ///
     /// The first stage reads whole padded images, a row of its window at a time.
     pub(super) fn new(
         stage: Stage,
-        slots: &mut ParameterLayout,
+        layout: &mut ParameterLayout,
         capacity: usize,
         is_first: bool,
         needs_input_gradient: bool,
@@ -163,11 +163,11 @@ impl<E: Storage> Layer<E> {
                 &window,
                 &sources,
                 &pre_activation,
-                slots,
+                layout,
                 needs_input_gradient,
             )
         });
-        let norm = stage.norm.as_ref().map(|norm| NormLayer::new(norm, &pre_activation, slots));
+        let norm = stage.norm.as_ref().map(|norm| NormLayer::new(norm, &pre_activation, layout));
         let pool = stage.pool.as_ref().map(|pool| {
             let kept = match (stage.is_bare(), &norm) {
                 (true, _) => 0,
@@ -229,12 +229,12 @@ pub(super) struct Chunk {
 impl Chunk {
     /// Returns the values of these images.
     pub(super) fn of<'a, T>(&self, extent: &Extent, values: &'a [T]) -> &'a [T] {
-        &values[extent.place(self.first, 0)..][..extent.len(self.images)]
+        &values[extent.offset(self.first, 0)..][..extent.len(self.images)]
     }
 
     /// Returns the values of these images.
     pub(super) fn of_mut<'a, T>(&self, extent: &Extent, values: &'a mut [T]) -> &'a mut [T] {
-        &mut values[extent.place(self.first, 0)..][..extent.len(self.images)]
+        &mut values[extent.offset(self.first, 0)..][..extent.len(self.images)]
     }
 }
 
@@ -244,18 +244,18 @@ impl<E: Storage> LinearLayer<E> {
         window: &Window,
         sources: &Sources,
         pre_activation: &Extent,
-        slots: &mut ParameterLayout,
+        layout: &mut ParameterLayout,
         needs_input_gradient: bool,
     ) -> Self {
-        let shape = WeightShape::new(window.places(), sources.length(), pre_activation);
-        // Files order weights by the window, also where several of its places are one source.
-        let places = linear.window.places();
-        let inputs = shape.places() * shape.inputs() / places;
-        let order = WeightShape::new(places, inputs, pre_activation);
+        let shape = WeightShape::new(window.taps(), sources.length(), pre_activation);
+        // Files order weights by the window, also where several of its taps are one source.
+        let taps = linear.window.taps();
+        let inputs = shape.taps() * shape.inputs() / taps;
+        let order = WeightShape::new(taps, inputs, pre_activation);
         let weights =
-            slots.weights(format!("{}.weight", linear.prefix), linear.shape.clone(), order);
+            layout.weights(format!("{}.weight", linear.prefix), linear.shape.clone(), order);
         let bias =
-            linear.bias.then(|| slots.vector(format!("{}.bias", linear.prefix), pre_activation));
+            linear.bias.then(|| layout.vector(format!("{}.bias", linear.prefix), pre_activation));
         let tiled = E::tiled(window, sources, pre_activation);
         let backward = if needs_input_gradient {
             E::backward_len(&shape, &tiled, sources.extent().stride())
@@ -278,13 +278,13 @@ impl<E: Storage> LinearLayer<E> {
 }
 
 impl NormLayer {
-    fn new(norm: &Norm, pre_activation: &Extent, slots: &mut ParameterLayout) -> Self {
+    fn new(norm: &Norm, pre_activation: &Extent, layout: &mut ParameterLayout) -> Self {
         let stride = pre_activation.stride();
         let zeros = || vec![0.0; stride];
         Self {
             settings: norm.clone(),
-            scale: slots.vector(format!("{}.scale", norm.prefix), pre_activation),
-            shift: slots.vector(format!("{}.shift", norm.prefix), pre_activation),
+            scale: layout.vector(format!("{}.scale", norm.prefix), pre_activation),
+            shift: layout.vector(format!("{}.shift", norm.prefix), pre_activation),
             running_mean: zeros(),
             running_variance: vec![1.0; stride],
             mean: zeros(),

@@ -11,8 +11,8 @@ use super::rule::{initial_square, rule};
 use super::stages;
 use crate::base::SeedPath;
 use crate::data::ImageShape;
-use crate::spec::architecture::Architecture;
-use crate::spec::settings::{OptimizerSettings, Settings};
+use crate::experiment::architecture::Architecture;
+use crate::experiment::settings::{OptimizerSettings, Settings};
 use gridbench_kernels::{Aligned, BatchLoss, Dispatch, Rule, Storage, cross_entropy, step};
 
 /// Names of the optimizer's memories in files.
@@ -88,7 +88,7 @@ impl<E: Storage> FusedNetwork<E> {
         let layers = &settings.model.layers;
         let pass = ForwardPass::<E>::new(dispatch, layers, architecture, capacity.max(1))?;
         let optimizer = settings.train.optimizer.clone();
-        let len = pass.slots.len;
+        let len = pass.layout.len;
         let needed = rule(&optimizer, 0.0, 0).needs();
         let memories =
             [needed.0, needed.1].map(|needed| Aligned::zeros(if needed { len } else { 0 }));
@@ -143,7 +143,7 @@ impl<E: Storage> FusedNetwork<E> {
     }
 
     fn read(&self, row: &[f32]) -> Vec<NamedTensor> {
-        self.pass.slots.slots.iter().map(|slot| slot.read(row)).collect()
+        self.pass.layout.slots.iter().map(|slot| slot.read(row)).collect()
     }
 }
 
@@ -157,7 +157,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     }
 
     fn trainable_parameters(&self) -> u64 {
-        self.pass.slots.count() as u64
+        self.pass.layout.count() as u64
     }
 
     fn working_bytes(&self) -> u64 {
@@ -205,7 +205,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
             let images = batch.len() / self.image_len;
             self.pass.forward(&self.parameters, batch, images, mode);
             for image in 0..images {
-                let row = &self.pass.logits[outputs.place(image, 0)..][..self.classes];
+                let row = &self.pass.logits[outputs.offset(image, 0)..][..self.classes];
                 logits.extend_from_slice(row);
             }
         }
@@ -227,7 +227,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
     fn weights(&self, _model: usize) -> Vec<NamedTensor> {
         let mut tensors = self.read(&self.parameters);
         for norm in self.pass.layers.iter().filter_map(|layer| layer.norm.as_ref()) {
-            let channels = self.pass.slots.slots[norm.scale].order.outputs();
+            let channels = self.pass.layout.slots[norm.scale].order.outputs();
             for (role, values) in
                 [("mean", &norm.running_mean), ("variance", &norm.running_variance)]
             {
@@ -241,11 +241,11 @@ impl<E: Storage> Network for FusedNetwork<E> {
     }
 
     fn load_weights(&mut self, _model: usize, weights: &[NamedTensor]) -> Result<(), EngineError> {
-        for slot in &self.pass.slots.slots {
+        for slot in &self.pass.layout.slots {
             slot.write(weights, &mut self.parameters)?;
         }
         for norm in self.pass.layers.iter_mut().filter_map(|layer| layer.norm.as_mut()) {
-            let channels = self.pass.slots.slots[norm.scale].order.outputs();
+            let channels = self.pass.layout.slots[norm.scale].order.outputs();
             for (role, values) in
                 [("mean", &mut norm.running_mean), ("variance", &mut norm.running_variance)]
             {
@@ -284,7 +284,7 @@ impl<E: Storage> Network for FusedNetwork<E> {
                     Some(NamedTensor { name, ..tensor.clone() })
                 })
                 .collect();
-            for slot in &self.pass.slots.slots {
+            for slot in &self.pass.layout.slots {
                 slot.write(&of_memory, values)?;
             }
         }

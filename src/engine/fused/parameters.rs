@@ -1,6 +1,6 @@
 //! All numbers a network learns, in one row.
 //!
-//! Weights are kept as the kernels read them, `[place][input][output]` with outputs rounded up;
+//! Weights are kept as the kernels read them, `[tap][input][output]` with outputs rounded up;
 //! files and other paths see torch's order. One row means one optimizer step over everything;
 //! surplus values have zero gradients and stay zero.
 
@@ -11,39 +11,39 @@ use super::super::network::find;
 use super::super::weights::NamedTensor;
 use gridbench_kernels::{Extent, WeightShape};
 
-/// One tensor's place in the row.
+/// One tensor in the row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Slot {
     /// Name in files.
     pub(super) name: String,
     /// Sizes in files.
     pub(super) shape: Vec<usize>,
-    /// Places, inputs and outputs; a vector has one place and one input.
+    /// Taps, inputs and outputs; a vector has one tap and one input.
     pub(super) order: WeightShape,
     /// First value.
     pub(super) start: usize,
 }
 
 impl Slot {
-    /// Returns the place of all values, surplus included.
+    /// Returns the range of all values, surplus included.
     pub(super) fn range(&self) -> Range<usize> {
         self.start..self.start + self.order.len()
     }
 
     /// Calls `visit(index in files, index in the row)` for every value that is no surplus.
     ///
-    /// Files hold `(output, input, place)`: torch's order for convolutions, and for dense layers
+    /// Files hold `(output, input, tap)`: torch's order for convolutions, and for dense layers
     /// after a flattened image, whose features are in channel, row, column order.
     fn visit(&self, mut visit: impl FnMut(usize, usize)) {
         let order = &self.order;
-        let [places, inputs, outputs, stride] =
-            [order.places(), order.inputs(), order.outputs(), order.stride()];
+        let [taps, inputs, outputs, stride] =
+            [order.taps(), order.inputs(), order.outputs(), order.stride()];
         for output in 0..outputs {
             for input in 0..inputs {
-                for index in 0..places {
+                for tap in 0..taps {
                     visit(
-                        (output * inputs + input) * places + index,
-                        self.start + (index * inputs + input) * stride + output,
+                        (output * inputs + input) * taps + tap,
+                        self.start + (tap * inputs + input) * stride + output,
                     );
                 }
             }
@@ -72,7 +72,7 @@ impl Slot {
     }
 }
 
-/// Places of all tensors in the row.
+/// Where all tensors lie in the row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ParameterLayout {
     /// In the order of the layers.
@@ -106,18 +106,18 @@ mod tests {
 
     #[test]
     fn a_tensor_survives_the_row() {
-        let mut slots = ParameterLayout::default();
-        slots.vector("first".to_owned(), &Extent::new(1, 3, 1));
+        let mut layout = ParameterLayout::default();
+        layout.vector("first".to_owned(), &Extent::new(1, 3, 1));
         let order = WeightShape::new(4, 3, &Extent::new(1, 5, 1));
-        let at = slots.weights("w".to_owned(), vec![5, 3, 2, 2], order);
+        let at = layout.weights("w".to_owned(), vec![5, 3, 2, 2], order);
         let values: Vec<f32> = (0..60).map(|value| value as f32).collect();
         let tensor = NamedTensor::new("w", vec![5, 3, 2, 2], values);
-        let mut row = vec![0.0; slots.len];
-        slots.slots[at].write(std::slice::from_ref(&tensor), &mut row).unwrap();
-        assert_eq!(slots.slots[at].read(&row), tensor);
-        // Output 4, input 2, place 1 of torch's order.
+        let mut row = vec![0.0; layout.len];
+        layout.slots[at].write(std::slice::from_ref(&tensor), &mut row).unwrap();
+        assert_eq!(layout.slots[at].read(&row), tensor);
+        // Output 4, input 2, tap 1 of torch's order.
         let found = row[16 + (3 + 2) * 16 + 4];
         assert!((found - tensor.values[(4 * 3 + 2) * 4 + 1]).abs() < f32::EPSILON);
-        assert_eq!(slots.count(), 63);
+        assert_eq!(layout.count(), 63);
     }
 }

@@ -1,7 +1,7 @@
 //! Optimizer settings as the update rule of one step.
 
 use super::super::schedule::AdamStep;
-use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
+use crate::experiment::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
 use gridbench_kernels::Rule;
 
 /// Returns the rule of step `step`, from 1, with this step size.

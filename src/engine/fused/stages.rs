@@ -6,9 +6,9 @@
 
 use super::super::EngineError;
 use super::super::geometry::Volume;
-use crate::spec::architecture::{Architecture, LayerSummary};
-use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics};
-use gridbench_kernels::{MAX_PLACES, Window};
+use crate::experiment::architecture::{Architecture, LayerSummary};
+use crate::experiment::layers::{AverageConvention, LayerSettings, NormStatistics};
+use gridbench_kernels::{MAX_TAPS, Window};
 
 /// One stage of a network.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +86,7 @@ pub(super) struct DropoutLayer {
     pub(super) rate: f64,
 }
 
-/// How far a stage has come; a layer fits if its place is after this.
+/// How far a stage has come; a layer fits if it comes after this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Progress {
     Fresh,
@@ -230,8 +230,8 @@ impl Builder {
                 }
             }
             LayerSettings::MaxPool { size, stride, .. } => {
-                if size * size > MAX_PLACES {
-                    return Err(unsupported("a max-pool of more than 255 places", index));
+                if size * size > MAX_TAPS {
+                    return Err(unsupported("a max-pool of more than 255 pixels", index));
                 }
                 self.reach(Progress::ReluAfter);
                 let window = slide(summary, size, stride);
@@ -288,7 +288,7 @@ fn slide(summary: &LayerSummary, size: usize, stride: usize) -> Window {
 mod tests {
     use super::super::super::testing::{conv, dense};
     use super::*;
-    use crate::spec::layers::Padding;
+    use crate::experiment::layers::Padding;
 
     fn stages(layers: &[LayerSettings]) -> Vec<Stage> {
         let architecture = Architecture::of(layers, (12, 12, 1), 10).unwrap();

@@ -10,8 +10,10 @@ use super::super::weights::NamedTensor;
 use super::build;
 use crate::base::{Seed, SeedPath};
 use crate::data::ImageShape;
-use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
-use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention, Settings};
+use crate::experiment::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
+use crate::experiment::settings::{
+    OptimizerConvention, OptimizerSettings, RmsPropConvention, Settings,
+};
 use gridbench_kernels::{Dispatch, Isa};
 
 const RELU: LayerSettings = LayerSettings::Relu;

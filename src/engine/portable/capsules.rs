@@ -8,7 +8,7 @@
 //! take the place of the margin loss. Gradients pass the coefficients of the last round as
 //! constants, as is usual. Values lie as everywhere on this path: `(features, images)`.
 
-use crate::spec::layers::Routing;
+use crate::experiment::layers::Routing;
 
 /// Guards lengths against division by zero.
 const SMALL: f32 = 1e-9;

@@ -10,7 +10,7 @@ use super::plan::Operation;
 use super::rows::Rows;
 use super::source::packed_masks;
 use super::uploads::MASKS;
-use crate::spec::layers::NormStatistics;
+use crate::experiment::layers::NormStatistics;
 
 type Taped<D> = Packed<D, OwnedTape<f32, D>>;
 

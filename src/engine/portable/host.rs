@@ -139,7 +139,7 @@ impl Backend for Cpu {
         let input = values(&x);
         let size = models * windows.outputs * images;
         let mut largest = spare::take(size);
-        // The winning place of each window, as a number of the width of the values.
+        // The winning tap of each window, as a number of the width of the values.
         let mut winners = spare::take(size);
         let per_model = windows.inputs * images;
         let per_output = windows.outputs * images;
@@ -371,8 +371,8 @@ fn compete(largest: &mut [f32], winners: &mut [f32], row: &[f32], index: f32) {
     }
 }
 
-/// Hands the gradient of the windows that `place` won to its row.
-#[expect(clippy::float_cmp, reason = "places are small whole numbers")]
+/// Hands the gradient of the windows that the tap `index` won to its row.
+#[expect(clippy::float_cmp, reason = "taps are small whole numbers")]
 fn reward(below: &mut [f32], above: &[f32], winners: &[f32], index: f32) {
     for ((below, &above), &winner) in below.iter_mut().zip(above).zip(winners) {
         *below += if winner == index { above } else { 0.0 };

@@ -47,7 +47,7 @@ impl Footprint {
     /// # Errors
     /// If the layers do not fit the images.
     pub(crate) fn of(job: &TrainJob<'_>) -> Result<Self, EngineError> {
-        use crate::spec::architecture::Architecture;
+        use crate::experiment::architecture::Architecture;
         let shape = job.dataset.shape;
         let image = (shape.height, shape.width, shape.channels);
         let layers = &job.settings.model.layers;

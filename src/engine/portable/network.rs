@@ -17,9 +17,9 @@ use super::tally::Tally;
 use super::uploads::{PIXELS, TARGETS, Uploads};
 use crate::base::SeedPath;
 use crate::data::{Dataset, ImageShape};
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::Settings;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::Settings;
 
 /// Models of one architecture, trained in lockstep by stock dfdx.
 pub(crate) struct PortableNetwork<D: Backend> {
@@ -56,7 +56,7 @@ impl<D: Backend> Drop for PortableNetwork<D> {
 }
 
 impl<D: Backend> PortableNetwork<D> {
-    /// Builds one model a seed path, each with the initial weights it would have by itself.
+    /// Builds one model per seed path, each with the initial weights it would have by itself.
     ///
     /// # Errors
     /// If the layers do not fit the images or the device fails.

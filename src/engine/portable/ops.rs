@@ -15,7 +15,7 @@ use super::rows::{Rows, Windows};
 /// A tensor of the packed layout.
 pub(crate) type Packed<D, T = NoneTape> = Tensor<(usize, usize, usize), f32, D, T>;
 
-/// One value a model and channel.
+/// One value per model and channel.
 pub(crate) type PerChannel<D, T = NoneTape> = Tensor<(usize, usize), f32, D, T>;
 
 /// What a batch normalisation gives: values, batch means and batch variances.
@@ -108,14 +108,14 @@ pub(super) fn average_pool<D: Backend, T: Tape<f32, D> + Merge<T>>(
 ) -> Result<Packed<D, T>, D::Err> {
     let device = x.device().clone();
     let mut sum: Option<Packed<D, T>> = None;
-    for index in &windows.places {
+    for index in &windows.taps {
         let value = D::gather_rows(x.with_empty_tape(), index)?;
         sum = Some(match sum {
             Some(sum) => sum.try_add(value)?,
             None => value,
         });
     }
-    let sum = sum.expect("a window has at least one place");
+    let sum = sum.expect("a window has at least one tap");
     // The branches above began with empty tapes: x's own tape joins here.
     let (_, tape) = x.split_tape();
     let (sum, branch) = sum.split_tape();
@@ -167,7 +167,7 @@ pub(crate) mod stock {
         windows: &Windows<D>,
     ) -> Result<Packed<D, T>, D::Err> {
         let mut largest: Option<Packed<D, T>> = None;
-        for index in &windows.places {
+        for index in &windows.taps {
             let value = D::gather_rows(x.with_empty_tape(), index)?;
             largest = Some(match largest {
                 Some(largest) => {
@@ -178,7 +178,7 @@ pub(crate) mod stock {
                 None => value,
             });
         }
-        let (largest, branch) = largest.expect("a window has at least one place").split_tape();
+        let (largest, branch) = largest.expect("a window has at least one tap").split_tape();
         let (_, tape) = x.split_tape();
         Ok(largest.put_tape(tape.merge(branch)))
     }

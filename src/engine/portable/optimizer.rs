@@ -6,7 +6,7 @@ use dfdx::tensor_ops::{Momentum, RMSpropConfig, SgdConfig, TryAdd, TryDiv, Weigh
 
 use super::super::schedule::AdamStep;
 use super::ops::{Backend, Packed};
-use crate::spec::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
+use crate::experiment::settings::{OptimizerConvention, OptimizerSettings, RmsPropConvention};
 
 /// Names of the tensors an optimizer remembers for every weight, in order.
 const MEMORIES: [&str; 3] = ["first", "second", "third"];
@@ -61,7 +61,7 @@ impl<D: Backend> Optimizer<D> {
         }
     }
 
-    /// Returns memory `kind` of `weight`, the `place`-th.
+    /// Returns memory `kind` of `weight`, the `index`-th.
     pub(super) fn memory(&self, kind: usize, index: usize, weight: &Packed<D>) -> Packed<D> {
         match &self.memory {
             Memory::Buffers(buffers) => buffers[kind].get(weight),
@@ -69,7 +69,7 @@ impl<D: Backend> Optimizer<D> {
         }
     }
 
-    /// Replaces memory `kind` of `weight`, the `place`-th.
+    /// Replaces memory `kind` of `weight`, the `index`-th.
     ///
     /// dfdx hands out its buffers but no way to write a tensor into one; a gradient step of size
     /// zero without momentum copies its gradient into the velocity, which is such a buffer.
@@ -121,7 +121,7 @@ impl<D: Backend> Optimizer<D> {
     }
 }
 
-/// Place of the averaged squared gradient in `RMSprop`'s memory.
+/// Index of the averaged squared gradient in `RMSprop`'s memory.
 const SQUARES: usize = 1;
 
 #[derive(Clone, Copy)]

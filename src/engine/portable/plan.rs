@@ -4,8 +4,8 @@ use super::super::geometry::{Volume, Window};
 use super::capsules::Capsules;
 use super::ops::Backend;
 use super::rows::{self, Rows, Source, Windows};
-use crate::spec::architecture::{Architecture, LayerSummary};
-use crate::spec::layers::{LayerSettings, NormStatistics};
+use crate::experiment::architecture::{Architecture, LayerSummary};
+use crate::experiment::layers::{LayerSettings, NormStatistics};
 
 /// One operation of the network.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use dfdx::prelude::Tensor;
 use super::super::geometry::{Volume, Window};
 use super::ops::Backend;
 
-/// One value a row.
+/// One value per row.
 type PerRow<D> = Tensor<(usize,), f32, D>;
 
 /// Where the values of one gathered row come from.
@@ -147,9 +147,9 @@ fn continues(run: Run, next: Source) -> bool {
 pub(super) fn convolution<D: Backend>(input: Volume, window: &Window) -> Rows<D> {
     let mut sources = Vec::new();
     for channel in 0..input.channels {
-        for place in window.places() {
+        for tap in window.taps() {
             sources.extend(window.outputs().map(|output| {
-                window.source(output, place).map_or(Source::Zeros, |position| {
+                window.source(output, tap).map_or(Source::Zeros, |position| {
                     Source::Row(channel * input.positions() + position)
                 })
             }));
@@ -158,42 +158,42 @@ pub(super) fn convolution<D: Backend>(input: Volume, window: &Window) -> Rows<D>
     Rows::new(input.features(), sources)
 }
 
-/// The places of a pool: for every output row, the input rows under the window.
+/// The windows of a pool: for every output row, the input rows under the window.
 #[derive(Debug)]
 pub(crate) struct Windows<D: Backend> {
     /// Rows of the input.
     pub(super) inputs: usize,
     /// Rows of the output.
     pub(super) outputs: usize,
-    /// One gather a place of the window.
-    pub(super) places: Vec<Rows<D>>,
-    /// For every place, the input row of every output row; nothing in the padding.
+    /// One gather per tap of the window.
+    pub(super) taps: Vec<Rows<D>>,
+    /// For every tap, the input row of every output row; nothing in the padding.
     pub(super) rows: Rc<[Vec<Option<u32>>]>,
-    /// For every output row, what the sum of a mean is divided by: the places that are not padding,
+    /// For every output row, what the sum of a mean is divided by: the taps that are not padding,
     /// unless told otherwise.
     pub(super) counts: Vec<u32>,
     shares: OnceCell<Tensor<(usize,), f32, D>>,
 }
 
 impl<D: Backend> Windows<D> {
-    /// Plans a pool. In the gathers, padding shows `outside` or, without it, the first place of
+    /// Plans a pool. In the gathers, padding shows `outside` or, without it, the first tap of
     /// the window that is not padding (which changes no maximum).
     pub(super) fn new(input: Volume, window: &Window, outside: Option<Source>) -> Self {
-        let row_at = |channel, output, place| {
-            let position = window.source(output, place)?;
+        let row_at = |channel, output, tap| {
+            let position = window.source(output, tap)?;
             Some((channel * input.positions() + position) as u32)
         };
-        let per_place = |place| -> Vec<Option<u32>> {
+        let per_tap = |tap| -> Vec<Option<u32>> {
             (0..input.channels)
                 .flat_map(|channel| window.outputs().map(move |output| (channel, output)))
-                .map(|(channel, output)| row_at(channel, output, place))
+                .map(|(channel, output)| row_at(channel, output, tap))
                 .collect()
         };
-        let rows: Vec<Vec<Option<u32>>> = window.places().map(per_place).collect();
+        let rows: Vec<Vec<Option<u32>>> = window.taps().map(per_tap).collect();
         let outputs = input.channels * window.positions();
         let (mut first, mut counts) = (vec![None; outputs], vec![0; outputs]);
-        for place in &rows {
-            for ((row, first), count) in place.iter().zip(&mut first).zip(&mut counts) {
+        for tap in &rows {
+            for ((row, first), count) in tap.iter().zip(&mut first).zip(&mut counts) {
                 *first = first.or(*row);
                 *count += u32::from(row.is_some());
             }
@@ -203,26 +203,26 @@ impl<D: Backend> Windows<D> {
             let instead = first.map(|row| Source::Row(row as usize));
             inside.or(outside).or(instead).unwrap_or(Source::Zeros)
         };
-        let places = rows
+        let taps = rows
             .iter()
-            .map(|place| {
-                let sources = place.iter().zip(&first).map(|(&row, &first)| source(row, first));
+            .map(|tap| {
+                let sources = tap.iter().zip(&first).map(|(&row, &first)| source(row, first));
                 Rows::new(input.features(), sources.collect())
             })
             .collect();
         Self {
             inputs: input.features(),
             outputs,
-            places,
+            taps,
             rows: rows.into(),
             counts,
             shares: OnceCell::new(),
         }
     }
 
-    /// Divides means by `divisor` of the places inside the image and of all places of the window.
+    /// Divides means by `divisor` of the taps inside the image and of all taps of the window.
     pub(super) fn divided(mut self, divisor: impl Fn(usize, usize) -> usize) -> Self {
-        let all = self.places.len();
+        let all = self.taps.len();
         for count in &mut self.counts {
             *count = divisor(*count as usize, all) as u32;
         }

@@ -7,8 +7,8 @@ use super::super::super::testing::{Silent, every_layer, job, quarters, settings,
 use super::super::super::{EpochObserver, TrainJob, TrainOutput, training};
 use super::super::PortableNetwork;
 use super::*;
+use crate::experiment::settings::Settings;
 use crate::record::Outcome;
-use crate::spec::settings::Settings;
 
 /// A source on the CPU, from the host's own routines.
 #[derive(Default)]

@@ -12,9 +12,9 @@ use super::ops::{Backend, Packed, PerChannel, stock};
 use super::rows::{self, Rows, Source, Windows};
 use crate::base::SeedPath;
 use crate::data::ImageShape;
-use crate::spec::architecture;
-use crate::spec::layers::Padding;
-use crate::spec::settings::Settings;
+use crate::experiment::architecture;
+use crate::experiment::layers::Padding;
+use crate::experiment::settings::Settings;
 
 const F32: Tolerance = Tolerance { values: 2e-6, gradients: 2e-5 };
 

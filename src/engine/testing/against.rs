@@ -7,10 +7,10 @@ use crate::data::ImageShape;
 use crate::engine::EngineError;
 use crate::engine::network::{Network, StepInput, StepResult};
 use crate::engine::weights::NamedTensor;
-use crate::spec::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
-use crate::spec::settings::Settings;
+use crate::experiment::layers::{AverageConvention, LayerSettings, NormStatistics, Padding};
+use crate::experiment::settings::Settings;
 
-/// Builds one model a seed path on the path under test.
+/// Builds one model per seed path on the path under test.
 pub(crate) type Build =
     fn(&Settings, ImageShape, usize, Vec<SeedPath>) -> Result<Box<dyn Network>, EngineError>;
 

@@ -11,14 +11,14 @@ use std::ops::ControlFlow;
 use super::{EpochObserver, Snapshot, TrainJob, TrainOutput};
 use crate::base::{MetricName, Seed, SeedPath};
 use crate::data::{Dataset, ImageShape, Splits};
-use crate::record::EpochRecord;
-use crate::spec::layers::{AverageConvention, Init, LayerSettings, NormStatistics, Padding};
-use crate::spec::settings::{
+use crate::experiment::layers::{AverageConvention, Init, LayerSettings, NormStatistics, Padding};
+use crate::experiment::settings::{
     AugmentSettings, Combine, Convention, DatasetSettings, EnsembleSettings, Fill,
     LearningRateSettings, ModelSettings, OptimizerConvention, OptimizerSettings, Precision,
     RmsPropConvention, Schedule, Settings, ShiftSettings, Source, StopSettings, TrainSettings,
     TrainerSettings, ZoomSettings,
 };
+use crate::record::EpochRecord;
 
 /// Two epochs of plain SGD with batches of 16.
 pub(crate) fn train_settings() -> TrainSettings {

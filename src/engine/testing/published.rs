@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::engine::schedule::learning_rate;
-use crate::spec::Document;
-use crate::spec::settings::OptimizerSettings;
+use crate::experiment::Document;
+use crate::experiment::settings::OptimizerSettings;
 
 /// Takes a gradient, a step size and the index of the step from 0, and returns the weights after it.
 pub(crate) type Stepper<'a> = Box<dyn FnMut(&[f32], f64, u64) -> Vec<f32> + 'a>;

@@ -6,8 +6,8 @@
 use super::super::dropout::DropoutMask;
 use super::super::weights::NamedTensor;
 use crate::base::SeedPath;
-use crate::spec::architecture::{Architecture, Window};
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::{Architecture, Window};
+use crate::experiment::layers::LayerSettings;
 
 /// A batch of images, `(image, channel, row, column)`.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl Batch {
         ((image * channels + channel) * rows + row) * columns + column
     }
 
-    fn places(&self) -> impl Iterator<Item = [usize; 4]> + use<> {
+    fn indices(&self) -> impl Iterator<Item = [usize; 4]> + use<> {
         let [images, channels, rows, columns] = self.shape;
         (0..images).flat_map(move |image| {
             (0..channels).flat_map(move |channel| {
@@ -101,11 +101,12 @@ impl Reference {
         statistics: &mut Vec<Statistics>,
     ) -> Vec<f64> {
         let input = self.architecture.input;
-        let crate::spec::architecture::Shape::Image { height, width, channels } = input else {
+        let crate::experiment::architecture::Shape::Image { height, width, channels } = input
+        else {
             unreachable!("images go in")
         };
         let mut x = Batch::zeros([pixels.len() / input.len(), channels, height, width]);
-        for index @ [image, channel, row, column] in x.places() {
+        for index @ [image, channel, row, column] in x.indices() {
             let pixel = ((image * height + row) * width + column) * channels + channel;
             let at = x.at(index);
             x.values[at] = f64::from(pixels[pixel]);
@@ -134,10 +135,10 @@ impl Reference {
                 let (vertical, horizontal) = summary.windows.unwrap();
                 let (weights, biases) = (named("weight").unwrap(), named("bias"));
                 let mut y = Batch::zeros([images, filters, vertical.output, horizontal.output]);
-                for to @ [image, filter, row, column] in y.places() {
+                for to @ [image, filter, row, column] in y.indices() {
                     let mut sum = biases.map_or(0.0, |biases| biases[filter]);
                     for channel in 0..x.shape[1] {
-                        for (dy, dx) in places(kernel) {
+                        for (dy, dx) in taps(kernel) {
                             let Some((row, column)) =
                                 under(&x, (vertical, horizontal), stride, (row, column), (dy, dx))
                             else {
@@ -163,8 +164,8 @@ impl Reference {
                     _ => inside,
                 };
                 let mut y = Batch::zeros([images, x.shape[1], vertical.output, horizontal.output]);
-                for to @ [image, channel, row, column] in y.places() {
-                    let seen: Vec<f64> = places(size)
+                for to @ [image, channel, row, column] in y.indices() {
+                    let seen: Vec<f64> = taps(size)
                         .filter_map(|index| {
                             under(&x, (vertical, horizontal), stride, (row, column), index)
                         })
@@ -192,7 +193,7 @@ impl Reference {
                     }
                 };
                 let mut y = x;
-                for index in y.places() {
+                for index in y.indices() {
                     let (at, channel) = (y.at(index), index[1]);
                     let deviation = (variances[channel] + epsilon).sqrt();
                     y.values[at] = (y.values[at] - means[channel]) / deviation * scale[channel]
@@ -208,7 +209,7 @@ impl Reference {
                 let mask = DropoutMask::new(&self.seed_path, step, index + 1, rate);
                 let [_, channels, rows, columns] = x.shape;
                 let mut y = x;
-                for from @ [image, channel, row, column] in y.places() {
+                for from @ [image, channel, row, column] in y.indices() {
                     let feature = (row * columns + column) * channels + channel;
                     let element = image * channels * rows * columns + feature;
                     let at = y.at(from);
@@ -227,7 +228,7 @@ impl Reference {
                 let (units, features) = (summary.output.len(), summary.input.len());
                 let (weights, biases) = (named("weight").unwrap(), named("bias"));
                 let mut y = Batch::zeros([images, units, 1, 1]);
-                for to @ [image, unit, ..] in y.places() {
+                for to @ [image, unit, ..] in y.indices() {
                     let row = &weights[unit * features..][..features];
                     let from = &x.values[image * features..][..features];
                     let at = y.at(to);
@@ -278,11 +279,11 @@ pub(crate) fn role(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-fn places(size: usize) -> impl Iterator<Item = (usize, usize)> {
+fn taps(size: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..size).flat_map(move |y| (0..size).map(move |x| (y, x)))
 }
 
-/// Returns the pixel under a place of a window, unless it is padding.
+/// Returns the pixel under a tap of a window, unless it is padding.
 fn under(
     x: &Batch,
     (vertical, horizontal): (Window, Window),
@@ -299,10 +300,10 @@ fn channel_statistics(x: &Batch) -> (Vec<f64>, Vec<f64>) {
     let channels = x.shape[1];
     let count = (x.values.len() / channels) as f64;
     let (mut means, mut variances) = (vec![0.0; channels], vec![0.0; channels]);
-    for index in x.places() {
+    for index in x.indices() {
         means[index[1]] += x.values[x.at(index)] / count;
     }
-    for index in x.places() {
+    for index in x.indices() {
         variances[index[1]] += (x.values[x.at(index)] - means[index[1]]).powi(2) / count;
     }
     (means, variances)

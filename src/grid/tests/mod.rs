@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::*;
-use crate::spec::Document;
-use crate::spec::experiment::Experiment;
+use crate::experiment::Document;
+use crate::experiment::Experiment;
 
 const HEAD: &str =
     "name = \"t\"\n[dataset]\nsource = \"digits\"\n[model]\npreset = \"small-cnn\"\n";
@@ -127,7 +127,7 @@ fn blocks_are_a_union_over_all_their_axes() {
 }
 
 #[test]
-fn duplicate_cells_name_both_their_places() {
+fn duplicate_cells_name_both_their_positions() {
     let error = expand(&experiment(
         "[[grid]]\naxes = { \"augment.shift\" = [0, 0.1] }\n[[grid]]\naxes = { \"augment.shift\" = [0.10, 0.2] }\n[[grid.include]]\n\"augment.shift\" = 0.2",
     ))

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::{ContentHasher, digest_of};
+use crate::experiment::Document;
 use crate::grid::expand;
 use crate::plan::Plan;
-use crate::spec::Document;
 
 /// Returns every experiment file below `folder`, in the order of their paths.
 fn experiments(folder: &Path) -> Vec<PathBuf> {

@@ -11,13 +11,13 @@ use super::testing::{cell, plan, plan_of};
 use super::*;
 use crate::base::MetricName;
 use crate::base::{Seed, digest_of};
-use crate::grid::expand;
-use crate::spec::Document;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::{
+use crate::experiment::Document;
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::{
     Combine, Convention, FakeSettings, Fill, OptimizerConvention, OptimizerSettings,
     PatienceSettings, Retrain, Schedule, Share, Source, SplitSeed, TrainerSettings,
 };
+use crate::grid::expand;
 
 fn member_ids(plan: &Plan, trial: usize) -> Vec<MemberId> {
     plan.trials[trial].members.iter().map(|&index| plan.members[index].id).collect()
@@ -62,7 +62,8 @@ fn cells_that_differ_in_the_way_of_combining_share_members_but_not_trials() {
         1,
         both.map(|combine| {
             cell(1, |settings| {
-                settings.ensemble = crate::spec::settings::EnsembleSettings { size: 3, combine };
+                settings.ensemble =
+                    crate::experiment::settings::EnsembleSettings { size: 3, combine };
             })
         }),
     );
@@ -91,7 +92,7 @@ fn what_decides_weights_makes_another_member() {
         |settings| settings.train.epochs += 1,
         |settings| settings.train.learning_rate.initial = 0.02,
         |settings| settings.augment.rotation = 10.0,
-        |settings| settings.model.layers.push(crate::spec::layers::LayerSettings::Flatten),
+        |settings| settings.model.layers.push(crate::experiment::layers::LayerSettings::Flatten),
         |settings| settings.dataset.split.seed = SplitSeed::Member,
         |settings| settings.dataset.split.validation = Some(Share::Fraction(0.1)),
         |settings| settings.dataset.train_limit = Some(7),

@@ -7,13 +7,13 @@ use super::super::testing::{settings, surveyed};
 use super::super::*;
 use super::drawn;
 use crate::base::{MetricName, Seed, digest_of};
-use crate::grid::expand;
-use crate::spec::Document;
-use crate::spec::layers::LayerSettings;
-use crate::spec::settings::{
+use crate::experiment::Document;
+use crate::experiment::layers::LayerSettings;
+use crate::experiment::settings::{
     Combine, Fill, OptimizerConvention, OptimizerSettings, PatienceSettings, Retrain, Schedule,
     TrainSettings,
 };
+use crate::grid::expand;
 
 /// Splits as digits have them: 1,438 training images and 359 test images.
 const SIZES: SplitSizes = SplitSizes { train: 1438, validation: 0, test: 359, classes: 10 };
@@ -103,7 +103,7 @@ fn every_kind_of_setting_without_effect_is_known() {
     };
     assert_eq!(idle_keys(|s| s.train.optimizer = adamw(0.0)), ["train.optimizer.name"]);
     assert_eq!(idle_keys(|s| s.train.optimizer = adamw(0.1)), [""; 0]);
-    // Three epochs, ten images per batch: 144 steps an epoch, the last of 8 images.
+    // Three epochs, ten images per batch: 144 steps per epoch, the last of 8 images.
     let cases: [(&str, Change, bool); 20] = [
         ("train.batch-size", |s| s.train.batch_size = 1439, true),
         ("train.batch-size", |s| s.train.batch_size = 1438, false),

@@ -1,6 +1,6 @@
 //! What each axis does: marginal means of its levels, and how rows and columns act together.
 
-use super::places::{Places, Spacing, number};
+use super::positions::{Positions, Spacing, number};
 use super::scale::{Linear, full_range, inside, robust_range};
 use super::svg::{Anchor, Chart, Drawing, Towards, fitted, text_width};
 use super::trellis::{Frame, grid_name};
@@ -56,10 +56,10 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
         let y = Linear::rounded(range, (frame.bottom(), frame.top), 4);
         paper(&mut drawing, frame, &y, index % columns == 0);
         let names: Vec<String> = effect.levels.iter().map(|level| level.value.clone()).collect();
-        let places = Places::of(&names, frame);
+        let positions = Positions::of(&names, frame);
         let remarks = [
             (!effect.balanced, "not balanced"),
-            (places.spacing == Spacing::Logarithmic, "log scale"),
+            (positions.spacing == Spacing::Logarithmic, "log scale"),
         ];
         let remarks: Vec<&str> =
             remarks.into_iter().filter_map(|(holds, text)| holds.then_some(text)).collect();
@@ -67,10 +67,10 @@ pub(super) fn effects(presenter: &Presenter<'_>) -> Option<Chart> {
             if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) };
         let title = fitted(&effect.label, width - text_width(&after)) + &after;
         drawing.text("b", (frame.left, frame.top - 9.0), Anchor::Start, &title);
-        levels(&mut drawing, presenter, (frame, &places), effect, &|value| y.at(shown(value)));
-        places.label(&mut drawing, &names);
-        is_logarithmic |= places.spacing == Spacing::Logarithmic;
-        is_spaced |= places.spacing != Spacing::Even;
+        levels(&mut drawing, presenter, (frame, &positions), effect, &|value| y.at(shown(value)));
+        positions.label(&mut drawing, &names);
+        is_logarithmic |= positions.spacing == Spacing::Logarithmic;
+        is_spaced |= positions.spacing != Spacing::Even;
     }
     let height = unit + rows as f64 * (HEIGHT + above + below);
     let size = (left + columns as f64 * (width + gap), height);
@@ -116,27 +116,27 @@ fn paper(drawing: &mut Drawing, frame: Frame, y: &Linear, labelled: bool) {
 fn levels(
     drawing: &mut Drawing,
     presenter: &Presenter<'_>,
-    (frame, places): (Frame, &Places),
+    (frame, positions): (Frame, &Positions),
     effect: &AxisEffect,
     y: &dyn Fn(f64) -> f64,
 ) {
     let mean_of = |level: &usize| effect.levels[*level].mean;
     let known: Vec<usize> =
-        places.order().into_iter().filter(|level| mean_of(level).is_some()).collect();
+        positions.order().into_iter().filter(|level| mean_of(level).is_some()).collect();
     let points: Vec<(f64, f64)> = known
         .iter()
-        .filter_map(|level| Some((places.at(*level), y(mean_of(level)?.mean))))
+        .filter_map(|level| Some((positions.at(*level), y(mean_of(level)?.mean))))
         .collect();
     // A line is a help for the eye, so only numbers get one.
     if is_numeric(effect) {
         drawing.polyline("grid axis", &points);
     }
     for level in known {
-        let (x, line) = (places.at(level), &effect.levels[level]);
+        let (x, line) = (positions.at(level), &effect.levels[level]);
         let Some(mean) = line.mean else { continue };
         let title = format!("{} {}: {}", effect.label, line.value, level_text(presenter, line));
         drawing.open("near", &title);
-        let (left, right) = places.reach(level);
+        let (left, right) = positions.reach(level);
         drawing.rect("hit", (left, frame.top), (right - left, frame.height));
         drawing.line("whisker", (x, y(mean.interval.0)), (x, y(mean.interval.1)));
         if effect.levels.len() <= MAX_LEVELS {
@@ -234,13 +234,13 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     drawing.text("q", (0.0, 11.0), Anchor::Start, &presenter.metric());
     paper(&mut drawing, frame, &y, true);
     let names: Vec<String> = columns.values.iter().map(|values| joined(values)).collect();
-    let places = Places::of(&names, frame);
-    let spread = (0.5 * places.gap()).min(30.0) / rows.len() as f64;
+    let positions = Positions::of(&names, frame);
+    let spread = (0.5 * positions.gap()).min(30.0) / rows.len() as f64;
     let mut leaves_panel = false;
     for (row, entries) in grid.entries.iter().enumerate() {
         let shift = (row as f64 - 0.5 * (rows.len() - 1) as f64) * spread;
-        let x = |index: usize| places.at(index) + shift;
-        let found: Vec<(usize, usize)> = places
+        let x = |index: usize| positions.at(index) + shift;
+        let found: Vec<(usize, usize)> = positions
             .order()
             .into_iter()
             .filter_map(|index| Some((index, entries[index]?)))
@@ -279,9 +279,9 @@ fn interaction(presenter: &Presenter<'_>, grid: &PivotGrid, range: (f64, f64)) -
     }
     let legend_at = (frame.right() + 16.0, frame.top + 8.0);
     drawing.text("q", legend_at, Anchor::Start, &fitted(&row_label, 200.0));
-    places.label(&mut drawing, &names);
+    positions.label(&mut drawing, &names);
     let below = (frame.left + 0.5 * width, frame.bottom() + 44.0);
-    let scale = if places.spacing == Spacing::Logarithmic { " (log scale)" } else { "" };
+    let scale = if positions.spacing == Spacing::Logarithmic { " (log scale)" } else { "" };
     let across = format!("{}{scale}", columns.labels.join("/"));
     drawing.text("q", below, Anchor::Middle, &across);
     let size = (frame.right() + legend, frame.bottom() + 52.0);

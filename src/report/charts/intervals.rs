@@ -129,7 +129,7 @@ fn put_in_words(
         notes.push("The dotted line is the best mean seen.".to_owned());
     } else {
         notes.push(
-            "One trial a cell: the points have no spread, and differences may be luck. The dotted \
+            "One trial per cell: the points have no spread, and differences may be luck. The dotted \
              line is the best value."
                 .to_owned(),
         );
@@ -201,7 +201,7 @@ fn short_spread(presenter: &Presenter<'_>, found: &gridbench_stats::Summary) -> 
     }
 }
 
-/// Names the axes in the order of [`name`]; those that move together share a place.
+/// Names the axes in the order of [`name`]; those that move together share a position.
 fn axis_names(section: &Section) -> String {
     let labels: Vec<&str> = section.effects.iter().map(|effect| effect.label.as_str()).collect();
     labels.join(" · ")

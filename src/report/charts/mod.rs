@@ -1,6 +1,6 @@
 //! The charts of a report, as SVG: inside the page, and as files beside the Markdown.
 //!
-//! Owns how a number becomes a place on paper. Every chart has a title and a description for
+//! Owns how a number becomes a position on paper. Every chart has a title and a description for
 //! readers who do not see it, every mark says its numbers, no meaning rests on colour alone, and
 //! colours follow the reader's light or dark setting.
 
@@ -9,7 +9,7 @@ mod effects;
 mod ensembles;
 mod histograms;
 mod intervals;
-mod places;
+mod positions;
 mod scale;
 mod svg;
 #[cfg(test)]

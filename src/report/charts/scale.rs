@@ -1,4 +1,4 @@
-//! From values to places: linear scales with round ticks.
+//! From values to positions: linear scales with round ticks.
 
 use crate::report::numbers::grouped;
 
@@ -31,7 +31,7 @@ impl Linear {
         Self { low, high, from, to, step }
     }
 
-    /// Returns the place of a value; values beyond an end lie beyond it, so that none is ever shown
+    /// Returns the position of a value; values beyond an end lie beyond it, so that none is ever shown
     /// as another: who may meet one asks [`Linear::holds`], or cuts lines with [`inside`].
     #[must_use]
     pub(super) fn at(&self, value: f64) -> f64 {
@@ -63,7 +63,7 @@ impl Linear {
         let slack = 1e-9 * (self.high - self.low);
         let first = ((self.low - slack) / self.step).ceil();
         (0..1000)
-            .map(|place| (first + f64::from(place)) * self.step)
+            .map(|index| (first + f64::from(index)) * self.step)
             .take_while(|value| *value <= self.high + slack)
             .collect()
     }
@@ -95,12 +95,12 @@ fn round_step(step: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// The parts of a line between two heights, and the places where it comes in or goes out.
+/// The parts of a line between two heights, and the points where it comes in or goes out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Inside {
     /// Runs of points.
     pub(super) pieces: Vec<Vec<(f64, f64)>>,
-    /// Places on the upper or lower height beyond which the line goes on.
+    /// Points on the upper or lower height beyond which the line goes on.
     pub(super) gates: Vec<(f64, f64)>,
 }
 

@@ -145,7 +145,7 @@ impl Drawing {
         }
     }
 
-    /// Draws a small arrow whose tip lies at a place on the edge of a panel.
+    /// Draws a small arrow whose tip lies at a point on the edge of a panel.
     pub(super) fn arrow(&mut self, class: &str, (x, y): (f64, f64), towards: Towards) {
         let (long, half) = (5.0, 3.6);
         let base = match towards {

@@ -141,7 +141,7 @@ pub(crate) struct PairComparison {
     pub seed_correlation: Option<Correlation>,
     /// Smallest difference so many trials find with 80 % power, by the smaller side.
     pub detectable: Option<f64>,
-    /// Trials a side that would find a difference of the size seen with 80 % power, at the level
+    /// Trials per side that would find a difference of the size seen with 80 % power, at the level
     /// Holm's rule leaves this pair; absent unless undecided.
     pub repeats_to_settle: Option<usize>,
     /// The same test images, image by image.

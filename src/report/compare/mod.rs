@@ -15,8 +15,8 @@ mod tests;
 
 use super::Page;
 use crate::base::{Metric, format};
+use crate::experiment::selector::Selector;
 use crate::results::ExperimentResults;
-use crate::spec::selector::Selector;
 
 pub(crate) use document::Comparison;
 pub(crate) use pairs::PairingError;
@@ -60,7 +60,7 @@ pub(crate) struct Examples {
     pub trials: Vec<Vec<u16>>,
 }
 
-/// Looks up the predictions of the cells at these places on both sides, where they are stored.
+/// Looks up the predictions of the cells with these indices on both sides, where they are stored.
 pub(crate) type Lookup<'a> = dyn FnMut(usize, usize) -> Option<(Examples, Examples)> + 'a;
 
 /// Compares the selected cells, pair by pair.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Side;
+use crate::experiment::selector::SelectorError;
+use crate::experiment::value::Value;
 use crate::results::ExperimentResults;
-use crate::spec::selector::SelectorError;
-use crate::spec::value::Value;
 
 /// Says why two sets of cells cannot be paired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ pub(crate) enum PairingError {
     Same,
 }
 
-/// Cells paired by their places in their experiments.
+/// Cells paired by their indices in their experiments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Pairing {
     pub(super) pairs: Vec<(usize, usize)>,
@@ -70,7 +70,7 @@ pub(super) struct Pairing {
     pub(super) shared: Vec<String>,
 }
 
-/// Cells of A and of B in one place.
+/// Cells of A and of B with the same values of the shared axes.
 type CellsOfBoth = (Vec<usize>, Vec<usize>);
 
 /// Pairs the selected cells: one cell against one whatever they are, several by the axes that no
@@ -93,15 +93,15 @@ pub(super) fn pair(a: Side<'_>, b: Side<'_>) -> Result<Pairing, PairingError> {
     one_sided(&free_a, &free_b, a, &cells_a, "A")?;
     one_sided(&free_b, &free_a, b, &cells_b, "B")?;
     let shared: Vec<String> = free_a.into_iter().filter(|key| free_b.contains(key)).collect();
-    let mut places: BTreeMap<Vec<Option<&Value>>, CellsOfBoth> = BTreeMap::new();
+    let mut by_values: BTreeMap<Vec<Option<&Value>>, CellsOfBoth> = BTreeMap::new();
     for &cell in &cells_a {
-        places.entry(identity(a.results, cell, &shared)).or_default().0.push(cell);
+        by_values.entry(identity(a.results, cell, &shared)).or_default().0.push(cell);
     }
     for &cell in &cells_b {
-        places.entry(identity(b.results, cell, &shared)).or_default().1.push(cell);
+        by_values.entry(identity(b.results, cell, &shared)).or_default().1.push(cell);
     }
     let mut pairing = Pairing { shared: shared.clone(), ..Pairing::default() };
-    for (of_a, of_b) in places.into_values() {
+    for (of_a, of_b) in by_values.into_values() {
         match (&of_a[..], &of_b[..]) {
             (_, []) => pairing.only_a.extend(of_a),
             ([], _) => pairing.only_b.extend(of_b),

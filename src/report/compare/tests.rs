@@ -229,7 +229,7 @@ fn what_is_undecided_is_told_with_its_range_and_what_would_show_it() {
     let range = "A and B cannot be told apart: the difference may be anything from ";
     assert!(found.verdict.starts_with(range), "{}", found.verdict);
     let repeats = found.pairs[0].repeats_to_settle.unwrap();
-    let more = format!("about {repeats} trials a side would show it (80 % power).");
+    let more = format!("about {repeats} trials per side would show it (80 % power).");
     assert!(found.verdict.contains(&more), "{}", found.verdict);
 }
 

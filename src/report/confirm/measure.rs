@@ -7,7 +7,7 @@ use gridbench_stats::{
     self as stats, BestQuestion, BestSet, ErrorModel, Estimate as Error, Moments, Variance,
 };
 
-/// Returns the values of the cells by repeat: one place for every repeat that any of them ended.
+/// Returns the values of the cells by repeat: one entry for every repeat that any of them ended.
 pub(in crate::report) fn by_repeat<'c>(
     cells: impl Iterator<Item = Option<&'c CellResults>>,
     metric: &Metric,

@@ -3,9 +3,9 @@
 //!
 //! Every text goes through [`escape`]; the only script and style are those that ship with `bench`.
 
+mod findings;
 mod grid;
 pub(super) mod images;
-mod insight;
 mod overview;
 mod table;
 #[cfg(test)]
@@ -36,7 +36,7 @@ pub(super) fn render(document: &ReportDocument) -> String {
         [one] => one.name.clone(),
         many => format!("{} experiments", many.len()),
     };
-    let mut page = Page { html: String::with_capacity(1 << 16), level: 1, places: Vec::new() };
+    let mut page = Page { html: String::with_capacity(1 << 16), level: 1, parts: Vec::new() };
     page.raw(&format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -66,7 +66,7 @@ struct Page {
     /// Level of the heading of an experiment.
     level: usize,
     /// Ids and headings of the parts of the current experiment.
-    places: Vec<(String, String)>,
+    parts: Vec<(String, String)>,
 }
 
 impl Page {
@@ -90,7 +90,7 @@ impl Page {
             "<section aria-labelledby=\"{id}\">\n<h{level} id=\"{id}\">{}</h{level}>\n",
             escape(&capitalised(heading))
         ));
-        self.places.push((id, capitalised(heading)));
+        self.parts.push((id, capitalised(heading)));
     }
 
     fn close(&mut self) {
@@ -134,7 +134,7 @@ impl Page {
 fn experiment(page: &mut Page, section: &Section, index: usize) {
     let presenter = Presenter::of(section);
     let prefix = format!("e{index}");
-    page.places.clear();
+    page.parts.clear();
     page.raw(&format!("<article aria-labelledby=\"{prefix}\">\n"));
     page.heading(&section.called, Some(&prefix));
     if let Some(question) = &section.question {
@@ -158,10 +158,10 @@ fn experiment(page: &mut Page, section: &Section, index: usize) {
     images::galleries(page, section, &prefix);
     trade_off(page, &presenter, &prefix);
     details(page, &presenter, &prefix);
-    insight::against_best(page, &presenter, &prefix);
-    insight::spread(page, &presenter, &prefix);
+    findings::against_best(page, &presenter, &prefix);
+    findings::spread(page, &presenter, &prefix);
     reference(page, &presenter, &prefix);
-    insight::cost(page, &presenter, &prefix);
+    findings::cost(page, &presenter, &prefix);
     page.open(&prefix, "origin", "Origin");
     let mut origin = presenter.origin();
     origin.extend(section.selection.clone().map(|text| ("evaluated".to_owned(), text)));
@@ -171,7 +171,7 @@ fn experiment(page: &mut Page, section: &Section, index: usize) {
     page.close();
     page.raw("</article>\n");
     let links: Vec<String> = page
-        .places
+        .parts
         .iter()
         .map(|(id, heading)| format!("<li><a href=\"#{id}\">{}</a></li>", escape(heading)))
         .collect();
@@ -194,7 +194,7 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
             page.chart(chart, prefix, count > 1);
         }
         match first.name.as_str() {
-            "effects" => insight::effects(page, presenter),
+            "effects" => findings::effects(page, presenter),
             "ensembles" => {
                 if let Some(found) = presenter.ensembles() {
                     let title = capitalised(&found.title);
@@ -202,7 +202,7 @@ fn figures(page: &mut Page, presenter: &Presenter<'_>, prefix: &str) {
                     page.paragraph("note", &sentence(found.note));
                 }
             }
-            name if name.starts_with("interaction") => insight::variances(page, presenter),
+            name if name.starts_with("interaction") => findings::variances(page, presenter),
             _ => {}
         }
         page.close();

@@ -16,13 +16,13 @@ pub(super) fn overview(page: &mut Page, sections: &[Section]) {
          <th scope=\"col\" class=\"r\">n</th><th scope=\"col\">seed</th><th scope=\"col\">updated</th>\
          <th scope=\"col\">state</th></tr></thead>\n<tbody>\n",
     );
-    for (place, section) in sections.iter().enumerate() {
+    for (index, section) in sections.iter().enumerate() {
         let [best, at] = best(section);
         let (least, most) = (section.findings.n_min, section.findings.n_max);
         let n = if least == most { whole(most) } else { format!("{least}–{most}") };
         let date = section.origin.date.split('T').next().unwrap_or_default();
         page.raw(&format!(
-            "<tr><th scope=\"row\"><a href=\"#e{place}\">{}</a></th><td>{}</td><td>{}</td>\
+            "<tr><th scope=\"row\"><a href=\"#e{index}\">{}</a></th><td>{}</td><td>{}</td>\
              <td class=\"r\">{}</td><td class=\"r\">{n}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             escape(&section.called),
             escape(&best),

@@ -53,14 +53,20 @@ fn assert_balanced(html: &str) {
     let script = html.find("<script>").unwrap();
     let style_end = html.find("</style>").unwrap();
     let mut open: Vec<&str> = vec!["html", "head", "style"];
-    for (place, _) in html[..script].match_indices('<').filter(|(place, _)| *place >= style_end) {
-        let tag = &html[place + 1..place + html[place..].find('>').unwrap()];
+    for (offset, _) in html[..script].match_indices('<').filter(|(offset, _)| *offset >= style_end)
+    {
+        let tag = &html[offset + 1..offset + html[offset..].find('>').unwrap()];
         let name = tag.trim_start_matches('/').split([' ', '/', '>']).next().unwrap();
         if tag.ends_with('/') || EMPTY.contains(&name) {
             continue;
         }
         if tag.starts_with('/') {
-            assert_eq!(open.pop(), Some(name), "at {}", &html[place..(place + 80).min(html.len())]);
+            assert_eq!(
+                open.pop(),
+                Some(name),
+                "at {}",
+                &html[offset..(offset + 80).min(html.len())]
+            );
         } else {
             open.push(name);
         }
@@ -92,14 +98,14 @@ fn ids_are_unique_over_several_experiments() {
     let html = render(&build(&subjects));
     let mut ids: Vec<&str> = html
         .match_indices(" id=\"")
-        .map(|(place, _)| html[place + 5..].split('"').next().unwrap())
+        .map(|(offset, _)| html[offset + 5..].split('"').next().unwrap())
         .collect();
     let all = ids.len();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), all);
-    for (place, _) in html.match_indices("href=\"#") {
-        let target = html[place + 7..].split('"').next().unwrap();
+    for (offset, _) in html.match_indices("href=\"#") {
+        let target = html[offset + 7..].split('"').next().unwrap();
         assert!(ids.contains(&target), "{target}");
     }
 }

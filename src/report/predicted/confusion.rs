@@ -1,8 +1,8 @@
 //! Confusion matrix and galleries of one cell.
 
 use super::{Confusion, Gallery, GalleryItem};
-use crate::spec::experiment::ConfusionPair;
-use crate::spec::experiment::ReportSettings;
+use crate::experiment::ConfusionPair;
+use crate::experiment::ReportSettings;
 
 /// Images of a single confusion that are shown where the experiment names no number.
 const USUAL_GALLERY: usize = 24;
@@ -48,7 +48,7 @@ impl Answers<'_> {
         }
         let limit = if asked.gallery > 0 { asked.gallery } else { USUAL_GALLERY };
         for pair in &asked.gallery_of {
-            match self.places(pair) {
+            match self.indices_of(pair) {
                 Ok(of) => galleries.push(self.gallery(Some(of), limit)),
                 Err(unknown) => notes.push(format!(
                     "`report.gallery-of` names the class `{unknown}`, which does not exist; \
@@ -60,7 +60,7 @@ impl Answers<'_> {
         galleries
     }
 
-    fn places<'p>(&self, pair: &'p ConfusionPair) -> Result<(usize, usize), &'p str> {
+    fn indices_of<'p>(&self, pair: &'p ConfusionPair) -> Result<(usize, usize), &'p str> {
         let find = |name: &'p str| self.classes.iter().position(|class| class == name).ok_or(name);
         Ok((find(&pair.truth)?, find(&pair.predicted)?))
     }

@@ -11,7 +11,7 @@ use crate::results::ExperimentResults;
 use gridbench_stats::{self as stats, Moments};
 
 /// Cells, those nearest to the best, that are compared with it image by image.
-const RIVALS: usize = 6;
+const MAX_COMPARED: usize = 6;
 /// Groups of networks whose ensembles are shown in full: those of the best cells.
 pub(in crate::report) const SHOWN_GROUPS: usize = 6;
 /// Runs times images up to which a pair of cells is resampled.
@@ -77,7 +77,7 @@ pub(crate) fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Op
     }
     predicted.variances = variances(&answers);
     if let Some(best) = best_cell(results) {
-        predicted.rivals = rivals(results, &answers, best);
+        predicted.versus_best = nearest_to_best(results, &answers, best);
         if let Some(found) = &answers[best] {
             let answers = Answers {
                 cell: best,
@@ -197,7 +197,7 @@ fn best_cell(results: &ExperimentResults) -> Option<usize> {
 }
 
 /// Compares the cells nearest to the best with it, image by image.
-fn rivals(
+fn nearest_to_best(
     results: &ExperimentResults,
     answers: &[Option<CellAnswers>],
     best: usize,
@@ -210,7 +210,7 @@ fn rivals(
         .filter_map(|cell| Some((cell, means[cell]?)))
         .collect();
     others.sort_by(|a, b| b.1.total_cmp(&a.1));
-    others.truncate(RIVALS);
+    others.truncate(MAX_COMPARED);
     let top_right = top.right();
     let top_majority = top.majority_right();
     let compare = |(cell, _): (usize, f64)| {

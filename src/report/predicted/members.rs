@@ -1,7 +1,7 @@
 //! The predictions of networks that vote together.
 
+use crate::experiment::settings::Combine;
 use crate::record::Predictions;
-use crate::spec::settings::Combine;
 use gridbench_stats::{self as stats, EnsemblePoint};
 
 /// Most networks of a group whose ensembles are measured.

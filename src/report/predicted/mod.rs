@@ -11,8 +11,8 @@ mod tests;
 
 use serde::{Serialize, Serializer};
 
+use crate::experiment::settings::Combine;
 use crate::record::Predictions;
-use crate::spec::settings::Combine;
 use gridbench_stats::{EnsemblePoint, McNemar, TwoWayDifference, VarianceSplit};
 
 pub(super) use examine::SHOWN_GROUPS;
@@ -48,7 +48,8 @@ pub struct Predicted {
     /// Ensembles of every size among the networks of cells that share them.
     pub ensembles: Vec<EnsembleGroup>,
     /// The cells nearest to the best one, image by image.
-    pub rivals: Vec<ImageComparison>,
+    #[serde(rename = "rivals")]
+    pub versus_best: Vec<ImageComparison>,
     /// The confusions of the best cell, where the experiment asks for them.
     pub confusion: Option<Confusion>,
     /// Images that the best cell gets wrong, where the experiment asks for them.
@@ -152,7 +153,7 @@ pub struct Gallery {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct GalleryItem {
-    /// Place among the test images, from 0.
+    /// Index among the test images, from 0.
     pub row: usize,
     /// Its class.
     pub truth: usize,

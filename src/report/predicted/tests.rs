@@ -1,8 +1,8 @@
 use super::*;
+use crate::experiment::ConfusionPair;
 use crate::record::LogProbabilities;
 use crate::results::ExperimentResults;
 use crate::results::fixture::{self, HandMade};
-use crate::spec::experiment::ConfusionPair;
 
 /// Two classes, four images of classes 0, 0, 1, 1; `ones` are the probabilities of class 1.
 fn network(ones: [f32; 4]) -> Predictions {
@@ -130,13 +130,13 @@ fn missing_predictions_cost_their_trials_and_are_told() {
 #[test]
 fn the_nearest_cells_are_compared_image_by_image() {
     let found = examined(&results(), &all()).unwrap();
-    assert_eq!(found.rivals.len(), 1);
-    let rival = &found.rivals[0];
-    assert_eq!(rival.cell, 0);
+    assert_eq!(found.versus_best.len(), 1);
+    let nearest = &found.versus_best[0];
+    assert_eq!(nearest.cell, 0);
     // The majority of networks 0, 2 and 4 gets image 1 wrong, that of the pairs none.
-    assert_eq!((rival.mcnemar.only_first, rival.mcnemar.only_second), (0, 1));
+    assert_eq!((nearest.mcnemar.only_first, nearest.mcnemar.only_second), (0, 1));
     // Accuracies .75, .75, 1 against 1, 1, 1.
-    assert!((rival.two_way.unwrap().difference + 1.0 / 6.0).abs() < 1e-12);
+    assert!((nearest.two_way.unwrap().difference + 1.0 / 6.0).abs() < 1e-12);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::record::{Message, append_record};
 use crate::base::Metric;
-use crate::spec::value::Value;
+use crate::experiment::value::Value;
 
 /// What the values of a hyperparameter are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

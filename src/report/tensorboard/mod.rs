@@ -14,10 +14,10 @@ use event::{EventFile, Hyperparameter, Kind};
 
 use super::labels::short_name;
 use crate::base::Metric;
+use crate::experiment::Axis;
+use crate::experiment::value::Value;
 use crate::record::Outcome;
 use crate::results::{AxisKind, CellResults, ExperimentResults, MemberCurve, TrialRow, axis_texts};
-use crate::spec::experiment::Axis;
-use crate::spec::value::Value;
 use crate::store::unix_seconds;
 use gridbench_stats as stats;
 
@@ -167,7 +167,7 @@ fn folder_names(results: &ExperimentResults) -> Vec<String> {
 
 fn told_apart(names: &[String]) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    let name = |(place, name): (usize, &String)| {
+    let name = |(index, name): (usize, &String)| {
         let plain: String = name
             .chars()
             .map(|c| if c.is_alphanumeric() || "=.-_+,".contains(c) { c } else { '_' })
@@ -186,7 +186,7 @@ fn told_apart(names: &[String]) -> Vec<String> {
         if is_whole && taken.insert(plain.clone()) {
             return plain;
         }
-        let numbered = format!("{plain}-{place}");
+        let numbered = format!("{plain}-{index}");
         taken.insert(numbered.clone());
         numbered
     };

@@ -4,9 +4,9 @@ use std::time::Instant;
 use super::scripted::{open, plan};
 use crate::data::{DataFolders, load};
 use crate::engine::FakeEngine;
+use crate::experiment::settings::{FakeSettings, TrainerSettings};
 use crate::plan::testing::cell;
 use crate::runner::{RunOptions, RunRequest, StopSignal, run};
-use crate::spec::settings::{FakeSettings, TrainerSettings};
 
 /// `TMPDIR=/dev/shm cargo nextest run --release --run-ignored only -E 'test(empty_trial)'
 /// --no-capture`: without the cost of a disk's flush; without `TMPDIR`, with it.

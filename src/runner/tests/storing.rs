@@ -7,10 +7,10 @@ use super::scripted::{
 };
 use crate::base::{MetricName, digest_of};
 use crate::data::DataFolders;
+use crate::experiment::settings::Combine;
 use crate::plan::testing::{cell, plan_of, settings};
 use crate::record::Outcome;
 use crate::runner::{Event, RunError, RunOptions, RunRequest, StopSignal, run};
-use crate::spec::settings::Combine;
 use crate::store::{Store, StoreError};
 
 #[test]

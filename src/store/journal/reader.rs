@@ -10,7 +10,7 @@ use super::head::{Head, files, plain};
 use crate::base::seal::{Check, verify_line};
 use crate::record::EpochRecord;
 use crate::store::error::StoreError;
-use crate::store::view::{Facts, Member, Place, Trial, View};
+use crate::store::view::{EntryLocation, Facts, Member, Trial, View};
 
 /// Bytes of journals below which a second thread is not worth starting.
 const SMALL: u64 = 1 << 20;
@@ -41,7 +41,7 @@ pub(in crate::store) struct File {
 #[derive(Default)]
 pub(in crate::store) struct Reading {
     pub(in crate::store) view: View,
-    /// By the index in a [`Place`].
+    /// By the index in a [`EntryLocation`].
     pub(in crate::store) files: Vec<File>,
     /// In the order of journals and lines.
     pub(in crate::store) damages: Vec<Damage>,
@@ -106,7 +106,7 @@ pub(in crate::store) fn read_some(paths: &[PathBuf]) -> Result<Reading, StoreErr
             view.add_session(&header.clone().session());
         }
     }
-    view.settle();
+    view.choose_trials();
     let mut damages = into_inner(damages);
     damages.sort_by(|a: &Damage, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
     Ok(Reading { view, files, damages })
@@ -134,20 +134,21 @@ fn parse(block: &Block, path: &Path) -> Result<Parsed, StoreError> {
         let line = &block.bytes[start..start + length];
         let offset = block.offset + start as u64;
         start += length + 1;
-        let place = Place { journal: block.journal as u32, length: length as u32 + 1, offset };
+        let location =
+            EntryLocation { journal: block.journal as u32, length: length as u32 + 1, offset };
         let mut after = None;
         let problem = if offset == 0 {
             Head::of(&block.bytes, path)?.problem
         } else if block.version < VERSION {
-            add(&mut parsed.facts, line, place, block.version).err()
+            add(&mut parsed.facts, line, location, block.version).err()
         } else {
             verify(before, line)
                 .and_then(|found| {
                     after = found;
                     let facts = &mut parsed.facts;
                     let read = without_epochs(line, &mut short)
-                        .and_then(|short| add(facts, short, place, block.version).ok());
-                    read.map_or_else(|| add(facts, line, place, block.version), Ok)
+                        .and_then(|short| add(facts, short, location, block.version).ok());
+                    read.map_or_else(|| add(facts, line, location, block.version), Ok)
                 })
                 .err()
         };
@@ -185,10 +186,10 @@ fn without_epochs<'s>(line: &[u8], short: &'s mut Vec<u8>) -> Option<&'s [u8]> {
 fn verify(before: Before, line: &[u8]) -> Result<Option<Before>, String> {
     let follows = [before.stands, before.should].into_iter().flatten();
     let mut problem = None;
-    for (place, previous) in follows.enumerate() {
+    for (index, previous) in follows.enumerate() {
         match verify_line(previous, line) {
             Ok(own) => {
-                let is_first = place == 0;
+                let is_first = index == 0;
                 return Ok(is_first.then_some(Before { stands: Some(own), should: Some(own) }));
             }
             Err(error) => problem = problem.or(Some(error.to_string())),
@@ -198,7 +199,12 @@ fn verify(before: Before, line: &[u8]) -> Result<Option<Before>, String> {
 }
 
 /// Adds what a line says to `facts`.
-fn add(facts: &mut Facts, line: &[u8], place: Place, version: u32) -> Result<(), String> {
+fn add(
+    facts: &mut Facts,
+    line: &[u8],
+    location: EntryLocation,
+    version: u32,
+) -> Result<(), String> {
     let entry: ReadEntry<'_> = serde_json::from_slice(line).map_err(|error| plain(&error))?;
     if let Some(record) = entry.member {
         if version < VERSION {
@@ -216,14 +222,14 @@ fn add(facts: &mut Facts, line: &[u8], place: Place, version: u32) -> Result<(),
             repair: entry.repair,
             predictions: entry.predictions,
             weights: entry.weights.map(Box::new),
-            place,
+            location,
         });
     }
     if let Some(record) = entry.trial {
-        facts.trials.push(Trial { record, from: entry.from.into(), place });
+        facts.trials.push(Trial { record, from: entry.from.into(), location });
     }
     if let Some(run) = entry.run {
-        facts.runs.push((run, place.journal));
+        facts.runs.push((run, location.journal));
     }
     facts.sessions.extend(entry.session);
     Ok(())

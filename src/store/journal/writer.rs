@@ -195,14 +195,14 @@ impl Journal {
                 return Err(StoreError::io("flush", &self.path)(error));
             }
             *flushed = written;
-            self.check_place()?;
+            self.check_not_moved()?;
         }
         Ok(())
     }
 
     /// Finds out whether the file still is where it was created: one that was moved or removed
     /// takes entries all the same, and nobody will find them.
-    pub(in crate::store) fn check_place(&self) -> Result<(), StoreError> {
+    pub(in crate::store) fn check_not_moved(&self) -> Result<(), StoreError> {
         let found = fs::symlink_metadata(&self.path).ok().and_then(|facts| identity_of(&facts));
         if found == self.identity || self.identity.is_none() {
             return Ok(());

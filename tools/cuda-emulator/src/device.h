@@ -170,8 +170,8 @@ static u32 emu_run_phase(Thread *threads, u32 count, int has_barriers) {
         order[warp] = order[other];
         order[other] = warp;
     }
-    for (u32 place = 0; place < warps; place++) {
-        u32 first = order[place] * WARP;
+    for (u32 index = 0; index < warps; index++) {
+        u32 first = order[index] * WARP;
         u32 lanes = count - first < WARP ? count - first : WARP;
         int backward = emu_random() & 1;
         for (u32 lane = 0; lane < lanes; lane++) {

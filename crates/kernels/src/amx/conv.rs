@@ -40,7 +40,7 @@ pub(super) fn conv_input_gradient(
 
 fn assert_tiled(conv: &Conv<'_, bf16>, targets: &Extent) {
     let length = conv.sources.length.next_multiple_of(TILE_STEP);
-    conv.assert_sound(targets, product(&[conv.taps.places(), length, targets.stride]));
+    conv.assert_sound(targets, product(&[conv.taps.window_taps(), length, targets.stride]));
     assert!(
         conv.sources.extent.stride.is_multiple_of(TILE_STEP)
             && targets.stride.is_multiple_of(TILE_STEP)
@@ -65,7 +65,7 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
         let (conv, targets) = (self.conv, self.targets);
         let Sources { extent, step, length, .. } = conv.sources;
         let depth = length.div_ceil(TILE_STEP);
-        let place_step = depth * 2 * TILE_VALUES;
+        let tap_step = depth * 2 * TILE_VALUES;
         let row_bytes = extent.stride * size_of::<bf16>();
         let chunk = self.chunk();
         let mut sums = Sums([0.0; 1024]);
@@ -82,12 +82,12 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
                     let end = (begin + chunk).min(targets.pixels);
                     for block in 0..targets.stride / 32 {
                         let weights =
-                            conv.weights.as_ptr().add(block * conv.taps.places() * place_step);
+                            conv.weights.as_ptr().add(block * conv.taps.window_taps() * tap_step);
                         for pixel in begin..end {
                             unit.clear();
                             for tap in conv.taps.of(pixel) {
                                 let mut left = input.add(tap.source as usize * step);
-                                let mut right = weights.add(tap.place as usize * place_step);
+                                let mut right = weights.add(tap.index as usize * tap_step);
                                 for _ in 0..depth {
                                     let lower = left.byte_add(TILE_ROWS * row_bytes);
                                     unit.multiply([left, lower], row_bytes, right);
@@ -103,7 +103,7 @@ impl<P: Epilogue> Kernel for Tiles<'_, P> {
                             unit.store(&mut sums);
                             let image = group * targets.group;
                             let channel = block * 32;
-                            let offset = targets.place(image, pixel) + channel;
+                            let offset = targets.offset(image, pixel) + channel;
                             let at = At { offset, image, pixel, channel };
                             waiting = Waiting { rows, part: 0, at };
                         }

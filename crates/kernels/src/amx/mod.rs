@@ -51,11 +51,11 @@ impl Storage for bf16 {
     }
 
     fn forward_len(shape: &WeightShape, _: &Tiled) -> usize {
-        product(&[shape.places, shape.inputs.next_multiple_of(TILE_STEP), shape.stride])
+        product(&[shape.taps, shape.inputs.next_multiple_of(TILE_STEP), shape.stride])
     }
 
     fn backward_len(shape: &WeightShape, _: &Tiled, input_stride: usize) -> usize {
-        product(&[shape.places, shape.stride, input_stride])
+        product(&[shape.taps, shape.stride, input_stride])
     }
 
     fn stretch(_: &Sources, _: &Extent) -> usize {

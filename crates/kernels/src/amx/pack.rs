@@ -1,7 +1,7 @@
 //! Weights as right-hand tiles.
 //!
 //! A tile holds 32 values of the sum (in 16 pairs) times 16 channels. Tiles of two channel blocks
-//! stand side by side, then the values of a place, then its places, then the next two blocks.
+//! stand side by side, then the values of a tap, then the taps, then the next two blocks.
 #![expect(unsafe_code, reason = "AVX-512 shuffles over raw pointers")]
 #![allow(clippy::wildcard_imports, reason = "intrinsics carry their prefix")]
 
@@ -17,9 +17,9 @@ use super::shuffle::transpose;
 /// Packs weights for the forward pass: sums over input channels, rounded up to whole tiles.
 pub(super) fn pack_forward(shape: WeightShape, weights: &[f32], packed: &mut [bf16]) {
     let input_stride = shape.inputs.next_multiple_of(TILE_STEP);
-    assert!(weights.len() >= shape.len(), "one value a weight");
-    let len = product(&[shape.places, input_stride, shape.stride]);
-    assert!(packed.len() >= len, "one value a weight");
+    assert!(weights.len() >= shape.len(), "one value per weight");
+    let len = product(&[shape.taps, input_stride, shape.stride]);
+    assert!(packed.len() >= len, "one value per weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");
     // SAFETY: only AMX paths come here; all lengths were just checked.
     unsafe { forward(shape, input_stride, weights.as_ptr(), packed.as_mut_ptr()) }
@@ -32,9 +32,9 @@ pub(super) fn pack_backward(
     weights: &[f32],
     packed: &mut [bf16],
 ) {
-    assert!(weights.len() >= shape.len(), "one value a weight");
-    let len = product(&[shape.places, input_stride, shape.stride]);
-    assert!(packed.len() >= len, "one value a weight");
+    assert!(weights.len() >= shape.len(), "one value per weight");
+    let len = product(&[shape.taps, input_stride, shape.stride]);
+    assert!(packed.len() >= len, "one value per weight");
     assert!(shape.stride.is_multiple_of(32) && input_stride.is_multiple_of(32), "whole tiles");
     // SAFETY: only AMX paths come here; all lengths were just checked.
     unsafe { backward(shape, input_stride, weights.as_ptr(), packed.as_mut_ptr()) }
@@ -47,9 +47,9 @@ unsafe fn forward(
     weights: *const f32,
     mut packed: *mut bf16,
 ) {
-    let WeightShape { places, inputs, stride, .. } = shape;
+    let WeightShape { taps, inputs, stride, .. } = shape;
     for block in (0..stride).step_by(32) {
-        for index in 0..places {
+        for tap in 0..taps {
             for first in (0..input_stride).step_by(32) {
                 for tile in 0..2 {
                     for pair in 0..16 {
@@ -57,7 +57,7 @@ unsafe fn forward(
                         // SAFETY: rows past `inputs` are not read; the tiles fill `packed`.
                         unsafe {
                             let row = weights
-                                .add((index * inputs + input.min(inputs)) * stride)
+                                .add((tap * inputs + input.min(inputs)) * stride)
                                 .add(block + 16 * tile);
                             let even = if input < inputs { _mm512_loadu_ps(row) } else { zero() };
                             let odd = if input + 1 < inputs {
@@ -83,9 +83,9 @@ unsafe fn backward(
     weights: *const f32,
     mut packed: *mut bf16,
 ) {
-    let WeightShape { places, inputs, stride, .. } = shape;
+    let WeightShape { taps, inputs, stride, .. } = shape;
     for block in (0..input_stride).step_by(32) {
-        for index in 0..places {
+        for tap in 0..taps {
             for first in (0..stride).step_by(32) {
                 for tile in 0..2 {
                     let mut words = [_mm512_setzero_si512(); 16];
@@ -94,7 +94,7 @@ unsafe fn backward(
                         if input < inputs {
                             // SAFETY: the row exists and has `stride` values.
                             unsafe {
-                                let row = weights.add((index * inputs + input) * stride + first);
+                                let row = weights.add((tap * inputs + input) * stride + first);
                                 *words =
                                     neighbours(_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16)));
                             }

@@ -107,22 +107,22 @@ struct GroupSums {
 impl GroupSums {
     /// Adds the products of a stretch to the weights' gradient, or starts it with them.
     unsafe fn add(&self, runs: &Runs, stretch: usize, is_fresh: bool) {
-        let WeightShape { places, inputs, stride, .. } = self.shape;
+        let WeightShape { taps, inputs, stride, .. } = self.shape;
         // SAFETY: the caller's promise.
         unsafe {
             let unit = Unit::configure();
             // Channels innermost: the inputs of a block stay in the first cache for all of them.
-            for index in 0..places {
+            for tap in 0..taps {
                 for input in (0..inputs).step_by(32) {
                     for channel in (0..stride).step_by(32) {
-                        self.block(&unit, runs, [stretch, index], [input, channel], is_fresh);
+                        self.block(&unit, runs, [stretch, tap], [input, channel], is_fresh);
                     }
                 }
             }
         }
     }
 
-    /// Adds 32 input channels × 32 output channels of one place.
+    /// Adds 32 input channels × 32 output channels of one tap.
     #[inline(always)]
     unsafe fn block(
         &self,

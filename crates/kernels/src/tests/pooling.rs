@@ -117,7 +117,7 @@ fn check_average_pool<E: Storage>(dispatch: Dispatch, numbers: &mut Numbers) {
     let delta = numbers.values(images * outputs.pixels * channels);
     let mut counts = vec![0.0_f64; window.outputs()];
     if counts_padding {
-        counts.fill(window.places() as f64);
+        counts.fill(window.taps() as f64);
     } else {
         products(&window, |output, _, _| counts[output] += 1.0);
     }

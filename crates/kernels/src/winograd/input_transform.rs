@@ -48,7 +48,7 @@ pub(super) fn input_transform<L: Line<TAKES, INPUT_TILE>, const TAKES: usize>(
     let Values { extent, groups, channels, pixels } = values;
     let rows = block.tiles * block.rows;
     let group = &groups[block.group * extent.group_len()..][..extent.group_len()];
-    assert_eq!(pixels.len(), block.tiles * TAKES * TAKES, "one pixel a place");
+    assert_eq!(pixels.len(), block.tiles * TAKES * TAKES, "one source per pixel of a tile");
     let Matrix { column, stride, step } = matrix;
     assert!(column + channels.len() <= stride, "room for a row");
     assert!(rows * stride <= step && to.len() >= POINTS * step, "room for all points");
@@ -89,24 +89,24 @@ impl<L: Line<TAKES, INPUT_TILE>, const TAKES: usize> Kernel for Tiles<'_, L, TAK
         let pixel_len = self.extent.group * self.extent.stride;
         let width = self.channels.len();
         for (tile, pixels) in self.pixels.chunks_exact(TAKES * TAKES).enumerate() {
-            let mut places =
-                Places::<TAKES> { from: [ZEROS.as_ptr(); POINTS], within: [0; POINTS], at: 0 };
-            for (place, &pixel) in pixels.iter().enumerate() {
+            let mut under =
+                UnderTile::<TAKES> { from: [ZEROS.as_ptr(); POINTS], within: [0; POINTS], at: 0 };
+            for (index, &pixel) in pixels.iter().enumerate() {
                 if pixel != OUTSIDE {
                     let at = pixel as usize * pixel_len + self.channels.start;
                     // SAFETY: the pixel lies in the group.
-                    places.from[place] = unsafe { self.group.add(at) };
-                    places.within[place] = usize::MAX;
+                    under.from[index] = unsafe { self.group.add(at) };
+                    under.within[index] = usize::MAX;
                 }
             }
             for row in 0..self.rows {
                 for column in (0..width).step_by(S::LANES) {
-                    places.at = row * self.extent.stride + column;
+                    under.at = row * self.extent.stride + column;
                     let to =
                         (tile * self.rows + row) * self.matrix.stride + self.matrix.column + column;
-                    // SAFETY: row and channels lie in the pixel, the place in the matrices.
+                    // SAFETY: row and channels lie in the pixel, the offset in the matrices.
                     unsafe {
-                        let rows = columns::<S, L, TAKES, INPUT_TILE>(&places);
+                        let rows = columns::<S, L, TAKES, INPUT_TILE>(&under);
                         for y in 0..INPUT_TILE {
                             let line = L::line::<S>(rows[y]);
                             for x in 0..INPUT_TILE {
@@ -123,8 +123,8 @@ impl<L: Line<TAKES, INPUT_TILE>, const TAKES: usize> Kernel for Tiles<'_, L, TAK
     }
 }
 
-/// The pixels under a tile. Padding is read from one place, whatever the image and channel.
-struct Places<const TAKES: usize> {
+/// The pixels under a tile. Padding is read from one address, whatever the image and channel.
+struct UnderTile<const TAKES: usize> {
     from: [*const f32; POINTS],
     /// All ones where there is a pixel, zero where there is padding.
     within: [usize; POINTS],
@@ -132,11 +132,11 @@ struct Places<const TAKES: usize> {
     at: usize,
 }
 
-impl<const TAKES: usize> Square for Places<TAKES> {
+impl<const TAKES: usize> Square for UnderTile<TAKES> {
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, y: usize, x: usize) -> S::Vector {
-        let place = y * TAKES + x;
+        let index = y * TAKES + x;
         // SAFETY: the caller's promise.
-        unsafe { S::load(self.from[place].add(self.at & self.within[place])) }
+        unsafe { S::load(self.from[index].add(self.at & self.within[index])) }
     }
 }

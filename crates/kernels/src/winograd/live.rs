@@ -151,7 +151,7 @@ fn add_windows(part: &Part, sources: &[u32; POINTS], targets: &mut LiveTargets) 
     let all = |has_weight: bool| if has_weight { u32::MAX } else { 0 };
     let mut rows = [0; INPUT_TILE * OUTPUT_TILE];
     for column in 0..KERNEL {
-        let mask = all((0..KERNEL).any(|row| part.places[row * KERNEL + column] != OUTSIDE));
+        let mask = all((0..KERNEL).any(|row| part.taps[row * KERNEL + column] != OUTSIDE));
         for y in 0..INPUT_TILE {
             for x in 0..OUTPUT_TILE {
                 rows[y * OUTPUT_TILE + x] |= sources[y * INPUT_TILE + x + column] & mask;
@@ -159,7 +159,7 @@ fn add_windows(part: &Part, sources: &[u32; POINTS], targets: &mut LiveTargets) 
         }
     }
     for row in 0..KERNEL {
-        let mask = all((0..KERNEL).any(|column| part.places[row * KERNEL + column] != OUTSIDE));
+        let mask = all((0..KERNEL).any(|column| part.taps[row * KERNEL + column] != OUTSIDE));
         for y in 0..OUTPUT_TILE {
             for x in 0..OUTPUT_TILE {
                 targets[y * OUTPUT_TILE + x] |= rows[(y + row) * OUTPUT_TILE + x] & mask;

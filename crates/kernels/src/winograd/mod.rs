@@ -50,7 +50,7 @@ const OUTSIDE: u32 = u32::MAX;
 const BLOCK_BYTES: usize = 1024 * 1024;
 /// Channels of a block of weight gradients, so that its sums stay in the second cache.
 const BLOCK_CHANNELS: usize = 64;
-/// Values between the matrices of two points beyond their size, so that the 36 places a tile is
+/// Values between the matrices of two points beyond their size, so that the 36 addresses a tile is
 /// written to do not share the sets of the first cache.
 const GAP: usize = 16;
 
@@ -330,7 +330,7 @@ pub(super) fn weight_gradient(
                 }
                 for (index, part) in parts.iter().enumerate() {
                     let corner = Corner {
-                        places: part.places,
+                        taps: part.taps,
                         row: index * of_inputs.len(),
                         rows: accumulated.inputs,
                         input: from,

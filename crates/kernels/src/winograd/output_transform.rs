@@ -95,8 +95,8 @@ impl<P: Epilogue> Tiles<'_, P> {
                 let zero = S::splat(0.0);
                 let mut targets = [[zero; ROWS]; OUTPUT_TILE * OUTPUT_TILE];
                 for image in 0..ROWS {
-                    let place = (tile * self.block.rows + row + image) * width + column;
-                    let points = AtPoints { from: sums.as_ptr().add(place), step: *step };
+                    let start = (tile * self.block.rows + row + image) * width + column;
+                    let points = AtPoints { from: sums.as_ptr().add(start), step: *step };
                     let lines = columns::<S, Targets, INPUT_TILE, OUTPUT_TILE>(&points);
                     for y in 0..OUTPUT_TILE {
                         let line = Targets::line::<S>(lines[y]);
@@ -106,23 +106,23 @@ impl<P: Epilogue> Tiles<'_, P> {
                     }
                 }
                 if !are_live {
-                    for place in 0..OUTPUT_TILE * OUTPUT_TILE {
+                    for target in 0..OUTPUT_TILE * OUTPUT_TILE {
                         for image in 0..ROWS {
-                            if live[place] >> (row + image) & 1 == 0 {
-                                targets[place][image] = zero;
+                            if live[target] >> (row + image) & 1 == 0 {
+                                targets[target][image] = zero;
                             }
                         }
                     }
                 }
-                for place in 0..OUTPUT_TILE * OUTPUT_TILE {
-                    if pixels[place] == OUTSIDE {
+                for target in 0..OUTPUT_TILE * OUTPUT_TILE {
+                    if pixels[target] == OUTSIDE {
                         continue;
                     }
-                    let pixel = pixels[place] as usize;
+                    let pixel = pixels[target] as usize;
                     let channel = channel + column;
-                    let offset = extent.place(image, pixel) + channel;
+                    let offset = extent.offset(image, pixel) + channel;
                     let at = At { offset, image, pixel, channel };
-                    self.epilogue.column::<S, ROWS>(targets[place], at);
+                    self.epilogue.column::<S, ROWS>(targets[target], at);
                 }
             }
         }

@@ -27,8 +27,8 @@ pub struct Winograd {
 pub(super) struct Part {
     /// Pixels under every tile: 6×6 sources each.
     pub(super) sources: Vec<u32>,
-    /// Places of its weights in the whole window, row by row.
-    pub(super) places: [u32; KERNEL * KERNEL],
+    /// Its taps of the whole window, row by row.
+    pub(super) taps: [u32; KERNEL * KERNEL],
 }
 
 /// Up to three weights along one dimension: target `t` sums `weights[step]` times source
@@ -130,7 +130,7 @@ impl Winograd {
     pub(in super::super) fn are_worthwhile(tilings: &[Self], window: &Window) -> bool {
         let products: usize =
             tilings.iter().map(|tiling| tiling.len() * tiling.parts.len() * POINTS).sum();
-        window.taps() as f64 >= WORTHWHILE * products as f64
+        window.products() as f64 >= WORTHWHILE * products as f64
     }
 
     fn new(
@@ -146,7 +146,7 @@ impl Winograd {
                 (0..targets.1.count).step_by(OUTPUT_TILE).map(move |left| (top, left))
             })
         };
-        let place = |row: Option<usize>, column: Option<usize>, width: usize| {
+        let index = |row: Option<usize>, column: Option<usize>, width: usize| {
             row.zip(column).map_or(OUTSIDE, |(row, column)| (row * width + column) as u32)
         };
         let mut parts = Vec::new();
@@ -156,14 +156,14 @@ impl Winograd {
                     square(INPUT_TILE).map(move |(y, x)| {
                         let (y, x) =
                             (row.source(top + y, sources.0), column.source(left + x, sources.1));
-                        place(y, x, sources.1)
+                        index(y, x, sources.1)
                     })
                 });
-                let mut places = [OUTSIDE; KERNEL * KERNEL];
-                for (at, (y, x)) in places.iter_mut().zip(square(KERNEL)) {
-                    *at = place(row.weights[y], column.weights[x], window.kernel_width);
+                let mut taps = [OUTSIDE; KERNEL * KERNEL];
+                for (at, (y, x)) in taps.iter_mut().zip(square(KERNEL)) {
+                    *at = index(row.weights[y], column.weights[x], window.kernel_width);
                 }
-                parts.push(Part { sources: under.collect(), places });
+                parts.push(Part { sources: under.collect(), taps });
             }
         }
         let of_inputs = tiles().flat_map(|(top, left)| {
@@ -171,7 +171,7 @@ impl Winograd {
                 let at = |every: Every, index: usize| {
                     (index < every.count).then_some(every.scale * index + every.offset)
                 };
-                place(at(targets.0, top + y), at(targets.1, left + x), target_size.1)
+                index(at(targets.0, top + y), at(targets.1, left + x), target_size.1)
             })
         });
         Self {
@@ -205,9 +205,9 @@ impl Winograd {
     }
 }
 
-/// Returns the places of a square, row by row.
+/// Returns the rows and columns of a square, row by row.
 fn square(side: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..side * side).map(move |place| (place / side, place % side))
+    (0..side * side).map(move |index| (index / side, index % side))
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
     use super::super::super::reference::{Numbers, products};
     use super::*;
 
-    /// Lists (target, source, place) of every product of some tilings.
+    /// Lists (target, source, tap) of every product of some tilings.
     fn taps(tilings: &[Winograd]) -> Vec<(u32, u32, u32)> {
         let mut taps = Vec::new();
         for tiling in tilings {
@@ -223,10 +223,10 @@ mod tests {
                 let targets = tiling.targets.chunks_exact(OUTPUT_TILE * OUTPUT_TILE);
                 for (targets, sources) in targets.zip(part.sources.chunks_exact(POINTS)) {
                     for (target, (y, x)) in targets.iter().zip(square(OUTPUT_TILE)) {
-                        for (place, (row, column)) in part.places.iter().zip(square(KERNEL)) {
+                        for (tap, (row, column)) in part.taps.iter().zip(square(KERNEL)) {
                             let source = sources[(y + row) * INPUT_TILE + x + column];
-                            if ![*target, source, *place].contains(&OUTSIDE) {
-                                taps.push((*target, source, *place));
+                            if ![*target, source, *tap].contains(&OUTSIDE) {
+                                taps.push((*target, source, *tap));
                             }
                         }
                     }
@@ -243,9 +243,9 @@ mod tests {
         for _ in 0..200 {
             let window = numbers.window();
             let (mut forward, mut backward) = (Vec::new(), Vec::new());
-            products(&window, |output, source, place| {
-                forward.push((output as u32, source as u32, place as u32));
-                backward.push((source as u32, output as u32, place as u32));
+            products(&window, |output, source, tap| {
+                forward.push((output as u32, source as u32, tap as u32));
+                backward.push((source as u32, output as u32, tap as u32));
             });
             forward.sort_unstable();
             backward.sort_unstable();

@@ -27,7 +27,7 @@ pub(super) trait Square {
     /// Loads the vector in row `y` and column `x`.
     ///
     /// # Safety
-    /// The machine has the instructions of `S`, and the place is readable.
+    /// The machine has the instructions of `S`, and the vector is readable.
     unsafe fn load<S: Simd>(&self, y: usize, x: usize) -> S::Vector;
 }
 

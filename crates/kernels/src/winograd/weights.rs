@@ -34,7 +34,7 @@ pub(in super::super) fn pack_forward(
     let packed = &mut packed[..packed_len(winograd, shape.inputs, shape.stride)];
     let weights = &weights[..shape.len()];
     let parts = winograd.parts();
-    assert_places(parts, &shape);
+    assert_taps(parts, &shape);
     // SAFETY: all lengths were just checked.
     unsafe { run(dispatch, PackForward { parts, shape, weights, packed }) }
 }
@@ -59,15 +59,15 @@ pub(in super::super) fn pack_backward(
         let (packed, after) = rest.split_at_mut(len);
         rest = after;
         let parts = winograd.parts();
-        assert_places(parts, &shape);
+        assert_taps(parts, &shape);
         // SAFETY: all lengths were just checked.
         unsafe { run(dispatch, PackBackward { parts, shape, input_stride, weights, packed }) }
     }
 }
 
-fn assert_places(parts: &[Part], shape: &WeightShape) {
-    let mut places = parts.iter().flat_map(|part| part.places).filter(|&place| place != OUTSIDE);
-    assert!(places.all(|place| (place as usize) < shape.places), "places of {shape:?}");
+fn assert_taps(parts: &[Part], shape: &WeightShape) {
+    let mut taps = parts.iter().flat_map(|part| part.taps).filter(|&tap| tap != OUTSIDE);
+    assert!(taps.all(|tap| (tap as usize) < shape.taps), "taps of {shape:?}");
 }
 
 /// Nine vectors of weights.
@@ -122,9 +122,9 @@ impl Kernel for PackForward<'_> {
             for (row, (part, input)) in pairs(self.parts, inputs).enumerate() {
                 for column in (0..width).step_by(S::LANES) {
                     let mut nine = Nine { from: [ZEROS.as_ptr(); KERNEL * KERNEL] };
-                    for (from, &place) in nine.from.iter_mut().zip(&part.places) {
-                        if place != OUTSIDE {
-                            let row = (place as usize * inputs + input) * stride;
+                    for (from, &tap) in nine.from.iter_mut().zip(&part.taps) {
+                        if tap != OUTSIDE {
+                            let row = (tap as usize * inputs + input) * stride;
                             *from = self.weights[row + channel + column..][..S::LANES].as_ptr();
                         }
                     }
@@ -196,12 +196,12 @@ fn transposed(
     let mut square = [[[0.0; SQUARE]; SQUARE]; KERNEL * KERNEL];
     let inputs = SQUARE.min(shape.inputs.saturating_sub(first_input));
     let outputs = SQUARE.min(shape.outputs - first_output);
-    for (square, &place) in square.iter_mut().zip(&part.places) {
-        if place == OUTSIDE {
+    for (square, &tap) in square.iter_mut().zip(&part.taps) {
+        if tap == OUTSIDE {
             continue;
         }
         for input in 0..inputs {
-            let row = place as usize * shape.inputs + first_input + input;
+            let row = tap as usize * shape.inputs + first_input + input;
             let weights = &weights[row * shape.stride + first_output..][..outputs];
             for (output, &weight) in weights.iter().enumerate() {
                 square[output][input] = weight;
@@ -220,8 +220,8 @@ fn pairs(parts: &[Part], inputs: usize) -> impl Iterator<Item = (&Part, usize)> 
 /// Which weights some sums belong to.
 #[derive(Clone, Copy)]
 pub(super) struct Corner {
-    /// Places of the window, of a part.
-    pub(super) places: [u32; KERNEL * KERNEL],
+    /// The taps of a part in the window.
+    pub(super) taps: [u32; KERNEL * KERNEL],
     /// First row of the sums.
     pub(super) row: usize,
     /// Rows of the sums in all.
@@ -249,9 +249,9 @@ pub(super) fn unpack(
     sums: &[f32],
     weights: &mut [f32],
 ) {
-    let Corner { places, row, rows, input, inputs, channel, channels, .. } = corner;
-    let is_place = |place: u32| place == OUTSIDE || (place as usize) < shape.places;
-    assert!(places.into_iter().all(is_place) && row + inputs <= rows, "places and rows exist");
+    let Corner { taps, row, rows, input, inputs, channel, channels, .. } = corner;
+    let is_tap = |tap: u32| tap == OUTSIDE || (tap as usize) < shape.taps;
+    assert!(taps.into_iter().all(is_tap) && row + inputs <= rows, "taps and rows exist");
     assert!(input + inputs <= shape.inputs && channel + channels <= shape.stride, "weights exist");
     assert!(sums.len() >= POINTS * rows * channels && channels % 16 == 0, "one sum a pair");
     let weights = &mut weights[..shape.len()];
@@ -271,10 +271,10 @@ impl Kernel for Unpack<'_, '_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Corner { places, channel, channels, accumulate, .. } = self.corner;
+        let Corner { taps, channel, channels, accumulate, .. } = self.corner;
         for input in 0..self.corner.inputs {
             for column in (0..channels).step_by(S::LANES) {
-                // SAFETY: row and column lie in the sums, places and inputs in the weights.
+                // SAFETY: row and column lie in the sums, taps and inputs in the weights.
                 unsafe {
                     let at = (self.corner.row + input) * channels + column;
                     let points = AtPoints {
@@ -285,12 +285,11 @@ impl Kernel for Unpack<'_, '_> {
                     for y in 0..KERNEL {
                         let line = WeightGradients::line::<S>(lines[y]);
                         for x in 0..KERNEL {
-                            let place = places[y * KERNEL + x];
-                            if place == OUTSIDE {
+                            let tap = taps[y * KERNEL + x];
+                            if tap == OUTSIDE {
                                 continue;
                             }
-                            let row =
-                                place as usize * self.shape.inputs + self.corner.input + input;
+                            let row = tap as usize * self.shape.inputs + self.corner.input + input;
                             let at = row * self.shape.stride + channel + column;
                             let to = self.weights.as_mut_ptr().add(at);
                             let sum =

@@ -29,9 +29,9 @@ impl Layer {
             let [step, length] = [0, 0].map(|_| numbers.size(in_channels));
             Sources::within(inputs, step, length)
         });
-        let places = numbers.size(window.places());
+        let taps = numbers.size(window.taps());
         let channels = numbers.size(in_channels);
-        let shape = WeightShape::new(places, channels, &outputs);
+        let shape = WeightShape::new(taps, channels, &outputs);
         let tiled_window = numbers.either(window, Numbers::window);
         let tiled = if numbers.is(60) && size_of::<E>() == 4 {
             Tiled {

@@ -104,8 +104,8 @@ fn blocks_tell_apart_what_shared_luck_hides() {
     let own = [0.02, -0.01, 0.0, -0.01];
     let cells: Vec<Vec<Option<f64>>> = (0..5)
         .map(|cell| {
-            let place = |repeat: usize| own[(repeat + cell) % 4] - 0.1 * cell as f64;
-            shared.iter().enumerate().map(|(at, shared)| Some(shared + place(at))).collect()
+            let deviation = |repeat: usize| own[(repeat + cell) % 4] - 0.1 * cell as f64;
+            shared.iter().enumerate().map(|(at, shared)| Some(shared + deviation(at))).collect()
         })
         .collect();
     let blocks = BestSet::of(&rows(&cells), &question(ErrorModel::Blocks));

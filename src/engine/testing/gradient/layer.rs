@@ -5,8 +5,8 @@ use dfdx::prelude::*;
 use super::super::super::dropout::DropoutMask;
 use super::super::super::weights::NamedTensor;
 use super::{Decisions, Step};
-use crate::spec::architecture::{LayerSummary, Shape};
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::{LayerSummary, Shape};
+use crate::experiment::layers::LayerSettings;
 
 /// Gradients of a layer's tensors, by role.
 pub(super) type Learned = Vec<(&'static str, Vec<f64>)>;
@@ -26,7 +26,7 @@ enum Kind {
     /// Convolutions, and dense layers as a window that covers the image.
     Linear {
         taps: Taps,
-        /// `place, input channel, output channel`.
+        /// `tap, input channel, output channel`.
         weights: Vec<f64>,
         biases: Option<Vec<f64>>,
     },
@@ -43,7 +43,7 @@ enum Kind {
     Flatten,
 }
 
-/// For every output pixel, the input pixels under its window and their places there.
+/// For every output pixel, the input pixels under its window and their taps.
 type Taps = Vec<Vec<(usize, usize)>>;
 
 fn volume(shape: Shape) -> (usize, usize, usize) {
@@ -77,27 +77,27 @@ fn slide(summary: &LayerSummary, size: usize, stride: usize) -> Taps {
     taps
 }
 
-/// Files hold `output, input, place`; for dense layers that is channel, row, column.
-fn reordered(file: &[f64], outputs: usize, inputs: usize, places: usize) -> Vec<f64> {
+/// Files hold `output, input, tap`; for dense layers that is channel, row, column.
+fn reordered(file: &[f64], outputs: usize, inputs: usize, taps: usize) -> Vec<f64> {
     let mut values = vec![0.0; file.len()];
     for output in 0..outputs {
         for input in 0..inputs {
-            for index in 0..places {
-                values[(index * inputs + input) * outputs + output] =
-                    file[(output * inputs + input) * places + index];
+            for tap in 0..taps {
+                values[(tap * inputs + input) * outputs + output] =
+                    file[(output * inputs + input) * taps + tap];
             }
         }
     }
     values
 }
 
-fn as_in_files(values: &[f64], outputs: usize, inputs: usize, places: usize) -> Vec<f64> {
+fn as_in_files(values: &[f64], outputs: usize, inputs: usize, taps: usize) -> Vec<f64> {
     let mut file = vec![0.0; values.len()];
     for output in 0..outputs {
         for input in 0..inputs {
-            for index in 0..places {
-                file[(output * inputs + input) * places + index] =
-                    values[(index * inputs + input) * outputs + output];
+            for tap in 0..taps {
+                file[(output * inputs + input) * taps + tap] =
+                    values[(tap * inputs + input) * outputs + output];
             }
         }
     }
@@ -155,7 +155,7 @@ impl Node {
         Self { layer, prefix, kind, images, input, output }
     }
 
-    /// Calls `visit(image, output pixel, input pixel, place)` for every product.
+    /// Calls `visit(image, output pixel, input pixel, tap)` for every product.
     fn each(&self, taps: &Taps, mut visit: impl FnMut(usize, usize, usize, usize)) {
         for image in 0..self.images {
             for (output, under) in taps.iter().enumerate() {
@@ -308,7 +308,7 @@ impl Node {
                         && let Some(winner) = decisions.winner(self.layer, value)
                     {
                         let found = under.iter().find(|(_, index)| *index == winner);
-                        let found = found.expect("a place of the window won").0;
+                        let found = found.expect("a tap of the window won").0;
                         if found != best {
                             doubts.push((x[at(best)] - x[at(found)]) / size);
                             best = found;

@@ -9,8 +9,8 @@ mod layer;
 use super::super::weights::NamedTensor;
 use super::reference::role;
 use crate::base::SeedPath;
-use crate::spec::architecture::Architecture;
-use crate::spec::layers::LayerSettings;
+use crate::experiment::architecture::Architecture;
+use crate::experiment::layers::LayerSettings;
 use layer::Node;
 
 /// What a path decided, to be followed: in a batch of millions of values some are so near to 0, or
@@ -20,7 +20,7 @@ pub(crate) trait Decisions {
     /// Returns whether a `ReLU` let a value through.
     fn is_open(&self, layer: usize, value: usize) -> bool;
 
-    /// Returns the place of the window that a max-pool took a value from, unless a `ReLU` before it
+    /// Returns the tap of the window that a max-pool took a value from, unless a `ReLU` before it
     /// let none of them through.
     fn winner(&self, layer: usize, value: usize) -> Option<usize>;
 }
