@@ -105,14 +105,14 @@ impl Judge<'_> {
     fn compared(&self, pair: &Pair<'_>) -> (Vec<f64>, usize) {
         let (values, lost) = (&pair.baseline.values, pair.baseline.lost);
         let repeats = pair.candidate.values.len() + pair.candidate.lost;
-        let known =
-            places(pair.baseline).filter(|_| self.is_paired && repeats < values.len() + lost);
-        let Some(places) = known else { return (values.clone(), lost) };
-        let is_in = |place: &u32| (*place as usize) < repeats;
+        let known = repeats_from_0(pair.baseline)
+            .filter(|_| self.is_paired && repeats < values.len() + lost);
+        let Some(indices) = known else { return (values.clone(), lost) };
+        let is_in = |index: &u32| (*index as usize) < repeats;
         let compared: Vec<f64> = values
             .iter()
-            .zip(places)
-            .filter(|(_, place)| is_in(place))
+            .zip(indices)
+            .filter(|(_, index)| is_in(index))
             .map(|(value, _)| *value)
             .collect();
         let lost = repeats - compared.len();

@@ -204,13 +204,12 @@ fn write_forms(
         append_summary(path, report, context)?;
     }
     let chosen = if arguments.json { Form::Json } else { arguments.format };
-    match &arguments.output {
-        Some(path) => write(path, chosen)?,
-        None => {
-            let text = render(report, context, chosen);
-            let is_narrow = terminal.is_shown && chosen == Form::Terminal;
-            print_form(&if is_narrow { fitted(&text, terminal.width) } else { text }, chosen);
-        }
+    if let Some(path) = &arguments.output {
+        write(path, chosen)?;
+    } else {
+        let text = render(report, context, chosen);
+        let is_narrow = terminal.is_shown && chosen == Form::Terminal;
+        print_form(&if is_narrow { fitted(&text, terminal.width) } else { text }, chosen);
     }
     Ok(())
 }

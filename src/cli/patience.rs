@@ -13,7 +13,7 @@ use crate::report::duration;
 /// Silence before the first word.
 const FIRST: Duration = Duration::from_secs(10);
 /// Longest silence.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 

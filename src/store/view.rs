@@ -260,7 +260,7 @@ impl View {
     #[must_use]
     pub(crate) fn journal_of(&self, member: &MemberId) -> Option<&str> {
         let record = self.members.get(member)?;
-        Some(&self.journals[record.place.journal as usize])
+        Some(&self.journals[record.location.journal as usize])
     }
 
     /// Returns the names of all journals.
