@@ -3,8 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::arguments::DuelArguments;
-use super::super::failure::Failure;
+use super::DuelQuestion;
 use crate::base::{Direction, Metric, MetricName, Seed, digest_of};
 use crate::check::{Baseline, CellSample};
 use crate::report::counted;
@@ -13,69 +12,64 @@ use crate::report::counted;
 pub(super) const AXIS: &str = "trainer.command";
 
 /// Commands, and what is measured of them.
-pub(super) struct Contest<'a> {
-    arguments: &'a DuelArguments,
-    pub(super) commands: Vec<String>,
+pub(crate) struct Contest<'a> {
+    pub(super) asked: &'a DuelQuestion,
+    pub(crate) commands: Vec<String>,
     metric: MetricName,
     unit: String,
     is_minimized: bool,
     /// Whether it is how long they take.
     pub(super) is_timed: bool,
     pub(super) seed: u64,
-    environment: Vec<(String, String)>,
 }
 
 impl<'a> Contest<'a> {
-    /// Reads what is compared from the command line and a baseline.
-    pub(super) fn of(
-        arguments: &'a DuelArguments,
-        baseline: Option<&Opponent>,
-    ) -> Result<Self, Failure> {
-        let cannot = || Failure::input("cannot begin a duel");
-        let is_timed = arguments.wall_time
+    /// Completes what is asked by what a baseline says.
+    ///
+    /// # Panics
+    /// If neither names a metric.
+    pub(crate) fn of(asked: &'a DuelQuestion, baseline: Option<&Opponent>) -> Self {
+        let is_timed = asked.wall_time
             || baseline.is_some_and(|known| known.metric.name == MetricName::WALL_SECONDS);
-        let metric = match arguments.metric_name() {
+        let known = baseline.map(|known| &known.metric);
+        let metric = match &asked.metric {
             _ if is_timed => MetricName::WALL_SECONDS,
-            Some(Ok(name)) => name,
-            Some(Err(error)) => return Err(cannot().because(&error)),
-            None => baseline.map(|known| known.metric.name.clone()).expect("clap asks for one"),
+            Some(name) => name.clone(),
+            None => known.map(|metric| metric.name.clone()).expect("one of them names a metric"),
         };
         let is_share = metric.as_str() == "accuracy" || metric.as_str().ends_with("-accuracy");
         let usual = if is_share { "fraction" } else { "count" };
-        let known = baseline.map(|known| &known.metric);
-        let unit = arguments.unit.clone();
+        let unit = asked.unit.clone();
         let unit = unit.or_else(|| known.map(|metric| metric.unit.name().to_owned()));
         let is_minimized =
-            known.map_or(arguments.minimize, |metric| metric.direction == Direction::Minimize);
-        Ok(Self {
-            arguments,
-            commands: arguments.commands.clone(),
+            known.map_or(asked.is_minimized, |metric| metric.direction == Direction::Minimize);
+        Self {
+            asked,
+            commands: asked.commands.clone(),
             unit: unit.unwrap_or_else(|| usual.to_owned()),
             is_minimized: is_minimized || is_timed,
             is_timed,
-            seed: baseline.map_or(u64::from(arguments.seed), |known| known.seed.0),
-            environment: environment(&arguments.env)?,
+            seed: baseline.map_or(asked.seed, |known| known.seed.0),
             metric,
-        })
+        }
     }
 
     /// Returns the same for one of the commands, on another master seed.
     pub(super) fn alone(&self, command: usize, seed: u64) -> Self {
         Self {
-            arguments: self.arguments,
+            asked: self.asked,
             commands: vec![self.commands[command].clone()],
             metric: self.metric.clone(),
             unit: self.unit.clone(),
             is_minimized: self.is_minimized,
             is_timed: self.is_timed,
             seed,
-            environment: self.environment.clone(),
         }
     }
 
     /// Returns the name of the experiment: by its content, so that the same duel goes on in the same
     /// folder.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let digest = digest_of(self.content().as_bytes()).to_string();
         format!("duel-{}", &digest[..8])
     }
@@ -86,7 +80,7 @@ impl<'a> Contest<'a> {
     }
 
     fn content(&self) -> String {
-        let arguments = self.arguments;
+        let asked = self.asked;
         let mut text = String::new();
         let mut line = |line: String| writeln!(text, "{line}").expect("a text takes lines");
         line(format!(
@@ -96,14 +90,14 @@ impl<'a> Contest<'a> {
         line(format!("seed = {}", self.seed));
         line("\n[trainer]\nengine = \"command\"".to_owned());
         line(format!("command = {}", quoted(&self.commands[0])));
-        let inputs = ["{command}".to_owned()].into_iter().chain(arguments.inputs.iter().cloned());
+        let inputs = ["{command}".to_owned()].into_iter().chain(asked.inputs.iter().cloned());
         line(format!("inputs = {}", list(inputs)));
-        if let Some(limit) = arguments.time_limit {
+        if let Some(limit) = asked.time_limit {
             line(format!("time-limit = {limit:?}"));
         }
-        if !self.environment.is_empty() {
+        if !asked.environment.is_empty() {
             line("\n[trainer.environment]".to_owned());
-            for (name, value) in &self.environment {
+            for (name, value) in &asked.environment {
                 line(format!("{} = {}", quoted(name), quoted(value)));
             }
         }
@@ -113,7 +107,7 @@ impl<'a> Contest<'a> {
             line(format!("\n[metrics.{}]\nunit = {}", self.metric, quoted(&self.unit)));
             let direction = if self.is_minimized { "minimize" } else { "maximize" };
             line(format!("direction = {}", quoted(direction)));
-            if let Some(pattern) = &arguments.pattern {
+            if let Some(pattern) = &asked.pattern {
                 line(format!("pattern = {}", quoted(pattern)));
             }
         }
@@ -123,7 +117,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Returns the labels of the commands that are given no seed, where the seed may decide their values.
-    pub(super) fn without_seed(&self) -> Vec<String> {
+    pub(crate) fn without_seed(&self) -> Vec<String> {
         let labels = self.labels().into_iter();
         let unseeded = labels.filter(|(_, text)| !text.contains("{seed}") && !self.is_timed);
         unseeded.map(|(label, _)| label).collect()
@@ -139,26 +133,6 @@ impl<'a> Contest<'a> {
     }
 }
 
-/// Returns variables by name, with their present values where none are typed.
-fn environment(typed: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let value = |text: &String| {
-        if let Some((name, value)) = text.split_once('=') {
-            return Ok((name.to_owned(), value.to_owned()));
-        }
-        // Braces are placeholders in values of an experiment.
-        let value = std::env::var_os(text).and_then(|value| value.into_string().ok());
-        value.map(|value| (text.clone(), braced(&value))).ok_or_else(|| {
-            Failure::input(format!("cannot pass the variable `{text}` on"))
-                .because_of("it is not set, or its value is no text")
-        })
-    };
-    typed.iter().map(value).collect()
-}
-
-fn braced(text: &str) -> String {
-    text.replace('{', "{{").replace('}', "}}")
-}
-
 fn quoted(text: &str) -> String {
     // JSON's texts are TOML's.
     serde_json::to_string(text).expect("a text serialises")
@@ -170,7 +144,7 @@ fn list(texts: impl Iterator<Item = String>) -> String {
 }
 
 /// A baseline as the other side of a duel.
-pub(super) struct Opponent {
+pub(crate) struct Opponent {
     pub(super) metric: Metric,
     /// Values by repeat; `None` where a trial was lost.
     pub(super) values: Vec<Option<f64>>,
@@ -183,16 +157,11 @@ pub(super) struct Opponent {
 pub(super) const MIN_VALUES: usize = 10;
 
 impl Opponent {
-    /// Returns the one cell of a baseline that has the metric.
-    pub(super) fn of(baseline: &Baseline, arguments: &DuelArguments) -> Result<Self, String> {
-        let asked = match arguments.metric_name() {
-            Some(Ok(name)) => Some(name),
-            Some(Err(error)) => return Err(error.to_string()),
-            None => None,
-        };
-        let of_metric = |cell: &&CellSample| match &asked {
+    /// Returns the one cell of a baseline that has the metric, or says what it has instead.
+    pub(crate) fn of(baseline: &Baseline, question: &DuelQuestion) -> Result<Self, String> {
+        let of_metric = |cell: &&CellSample| match &question.metric {
             Some(name) => cell.metric.name == *name,
-            None if arguments.wall_time => cell.metric.name == MetricName::WALL_SECONDS,
+            None if question.wall_time => cell.metric.name == MetricName::WALL_SECONDS,
             None => !cell.metric.unit.is_cost(),
         };
         let cells: Vec<&CellSample> = baseline.cells().iter().filter(of_metric).collect();
@@ -200,7 +169,7 @@ impl Opponent {
             return Err(format!(
                 "it has {} with {}, expected one",
                 counted(cells.len(), "cell"),
-                asked.map_or("a metric".to_owned(), |name| format!("`{name}`"))
+                question.metric.as_ref().map_or("a metric".to_owned(), |name| format!("`{name}`"))
             ));
         };
         let repeats = cell.repeats.as_ref().filter(|_| cell.values.len() >= MIN_VALUES);
