@@ -51,7 +51,7 @@ impl Channel {
 }
 
 /// Narrowest bar, with the percentage and the time behind it.
-const MIN_BAR: usize = 6 + 7 + 4;
+const MIN_BAR: usize = 4 + 7 + 4;
 
 /// Shows the events of one run.
 pub(super) struct Progress<'a> {

@@ -227,13 +227,14 @@ fn wrong_wishes_are_refused_before_anything_is_judged() {
 fn an_unchanged_candidate_is_held_against_the_same_repeats_of_a_larger_baseline() {
     let place = place(0.9);
     place.file("now.toml", experiment(0.9, 7, ""));
-    place.done(&["run", "now.toml", "--out", "same", "--quiet"]);
+    // A last look of four times five is as large as the baseline.
+    place.done(&["run", "now.toml", "--set", "repeats=5", "--out", "same", "--quiet"]);
     let check = ["check", "same", "--baseline", "baseline.json", "--escalate", "--quiet"];
     let report = verdict(&place.bench(&[&check[..], &["--json"]].concat()));
     assert_eq!((&report["is-paired"], &report["looks-taken"]), (&true.into(), &1.into()));
     for cell in report["cells"].as_array().expect("cells") {
         assert_eq!(cell["difference"], 0.0, "{cell:#}");
         assert_eq!(cell["mean-baseline"], cell["mean-candidate"], "{cell:#}");
-        assert_eq!(cell["n-baseline"], 4, "{cell:#}");
+        assert_eq!(cell["n-baseline"], 5, "{cell:#}");
     }
 }
