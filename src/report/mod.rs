@@ -192,6 +192,14 @@ pub fn render(subjects: &[Subject<'_>], format: Format, page: Page) -> String {
     }
 }
 
+/// Renders the grids of results alone, as far as they are filled, for a terminal.
+#[must_use]
+pub(crate) fn render_grids(subject: Subject<'_>, page: Page) -> String {
+    let document = document(&[subject], Depth::Text);
+    let grids = document.experiments.iter();
+    grids.map(|section| terminal::render_grids(section, page.width, page.colour)).collect()
+}
+
 /// Renders a report as Markdown that shows charts and images, and returns them with it; they
 /// belong in the folder `charts` beside it.
 #[must_use]

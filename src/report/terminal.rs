@@ -33,16 +33,7 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
         lines.push(String::new());
         lines.extend(labelled_lines("answer", answer, width, Paint::Bold, colour));
     }
-    lines.push(String::new());
-    lines.push(Paint::Bold.on(&presenter.heading(), colour));
-    for grid in &section.grids {
-        lines.push(String::new());
-        let title = grid_title(grid);
-        if !title.is_empty() {
-            lines.push(format!(" {}", Paint::Bold.on(&title, colour)));
-        }
-        lines.extend(presenter.grid(grid).draw(width, colour));
-    }
+    grids(&presenter, width, colour, &mut lines);
     lines.push(String::new());
     for (label, text) in legend_lines(&presenter) {
         lines.extend(labelled_lines(&label, &text, width, Paint::Bold, colour));
@@ -66,6 +57,27 @@ fn page(section: &Section, width: usize, colour: bool) -> String {
         lines.extend(labelled_lines("answer", answer, width, Paint::Bold, colour));
     }
     lines.join("\n") + "\n"
+}
+
+/// Renders the grids of a section alone, as far as they are filled.
+#[must_use]
+pub(super) fn render_grids(section: &Section, width: usize, colour: bool) -> String {
+    let mut lines = Vec::new();
+    grids(&Presenter::of(section), width.max(MIN_WIDTH), colour, &mut lines);
+    lines.join("\n") + "\n"
+}
+
+fn grids(presenter: &Presenter<'_>, width: usize, colour: bool, lines: &mut Vec<String>) {
+    lines.push(String::new());
+    lines.push(Paint::Bold.on(&presenter.heading(), colour));
+    for grid in &presenter.section.grids {
+        lines.push(String::new());
+        let title = grid_title(grid);
+        if !title.is_empty() {
+            lines.push(format!(" {}", Paint::Bold.on(&title, colour)));
+        }
+        lines.extend(presenter.grid(grid).draw(width, colour));
+    }
 }
 
 fn title(presenter: &Presenter<'_>, width: usize, colour: bool) -> Vec<String> {

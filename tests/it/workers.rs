@@ -87,6 +87,8 @@ fn workers_side_by_side_find_what_one_run_finds() {
     let names = work(&place, "shared");
     assert!(names.contains(&"0001/close/0.done".to_owned()), "{names:?}");
     assert!(place.path("shared/report.md").is_file());
+    let seen = place.done(&["watch", "shared", "--count", "1"]);
+    assert!(seen.contains("of 18") && seen.contains("test accuracy %, mean ± SD"), "{seen}");
     // Nothing is left: a further worker, a run and a report agree.
     let late = ended(start(&place, &["--store", "shared"], &[]));
     assert!(late.contains("nothing is left to train"), "{late}");
