@@ -18,7 +18,6 @@ pub fn is_file_name(name: &str) -> bool {
 
 /// Returns `name` with every character that a file name cannot hold replaced by `-`, cut to
 /// `longest` characters; `None` where nothing is left that could begin a name.
-#[must_use]
 pub(crate) fn to_file_name(name: &str, longest: usize) -> Option<String> {
     let kept = |c: char| if c.is_ascii_alphanumeric() || "_.".contains(c) { c } else { '-' };
     let name: String = name

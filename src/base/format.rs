@@ -67,7 +67,6 @@ pub(crate) struct Document<T> {
 
 impl Format {
     /// Returns `content`, which serialises to a map, with format and version before it.
-    #[must_use]
     pub(crate) fn of<T: Serialize>(self, content: T) -> Document<T> {
         Document { format: self.name, version: self.version, content }
     }
@@ -86,7 +85,6 @@ impl Format {
     ///
     /// # Panics
     /// If `content` is no map with text keys.
-    #[must_use]
     pub(crate) fn text(self, content: &impl Serialize) -> String {
         let text = serde_json::to_string_pretty(&self.of(content));
         text.expect("a document is a map with text keys") + "\n"

@@ -18,7 +18,6 @@ impl Digest {
     }
 
     /// Returns the first twelve digits, as people compare them.
-    #[must_use]
     pub(crate) fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }
@@ -38,7 +37,6 @@ pub(crate) struct ContentHasher(Sha256);
 
 impl ContentHasher {
     /// Starts an empty hash.
-    #[must_use]
     pub(crate) fn new() -> Self {
         Self(Sha256::new())
     }
@@ -59,7 +57,6 @@ impl ContentHasher {
     }
 
     /// Returns the digest of everything added so far.
-    #[must_use]
     pub(crate) fn finish(&self) -> Digest {
         Digest(self.0.clone().finalize().into())
     }

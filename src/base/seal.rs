@@ -137,7 +137,6 @@ pub fn seal_line(previous: Check, object: &mut Vec<u8>) -> Check {
 
 /// Returns the content of a sealed line (its line break left out) and the checksum at its end, if
 /// one can be read; nothing of a line too short for one.
-#[must_use]
 pub(crate) fn parts_of(line: &[u8]) -> Option<(&[u8], Option<Check>)> {
     let (rest, seal) = line.split_at_checked(line.len().checked_sub(SEAL)?)?;
     let content = if rest == b"{" { rest } else { rest.split_last()?.1 };

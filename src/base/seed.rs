@@ -65,7 +65,6 @@ pub struct SeedPath {
 
 impl SeedPath {
     /// Returns the path of choices shared by the whole experiment.
-    #[must_use]
     pub(crate) fn experiment(master: Seed) -> Self {
         Self { master, repeat: None, member: None }
     }
@@ -77,7 +76,6 @@ impl SeedPath {
     }
 
     /// Returns 32 bytes that depend on the path, the stream and `counter` (an epoch, a step, …).
-    #[must_use]
     pub(crate) fn key(&self, stream: Stream, counter: u64) -> [u8; 32] {
         self.keys(stream)(counter)
     }
@@ -104,13 +102,11 @@ impl SeedPath {
     }
 
     /// Returns the generator of one stream at `counter`.
-    #[must_use]
     pub(crate) fn rng(&self, stream: Stream, counter: u64) -> StreamRng {
         StreamRng::from_seed(self.key(stream, counter))
     }
 
     /// Returns a 64-bit key of one stream at `counter`, for counter hashes in kernels.
-    #[must_use]
     pub(crate) fn word(&self, stream: Stream, counter: u64) -> u64 {
         self.words(stream)(counter)
     }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Prints a number with `decimals` places, a true minus sign and commas between thousands.
-#[must_use]
 pub(crate) fn decimal(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "NaN".to_owned() } else { format!("{value}") };
@@ -22,7 +21,6 @@ pub(crate) fn decimal(value: f64, decimals: usize) -> String {
 }
 
 /// Prints a count with a comma between thousands: `1,797`.
-#[must_use]
 pub(crate) fn grouped(count: u128) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -36,13 +34,11 @@ pub(crate) fn grouped(count: u128) -> String {
 }
 
 /// Prints a count with commas between thousands.
-#[must_use]
 pub(crate) fn whole(count: usize) -> String {
     grouped(count as u128)
 }
 
 /// Prints a count with the noun, which gets `s`, or `es` after an `s`, unless it is one.
-#[must_use]
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     let plural = match count {
         1 => "",
@@ -54,7 +50,6 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 
 /// Returns a text such that all texts that look the same in print give the same: accents are composed,
 /// characters that take no place are gone.
-#[must_use]
 pub(crate) fn as_seen(text: &str) -> String {
     text.nfc().filter(|c| !is_invisible(*c)).collect()
 }
@@ -66,7 +61,6 @@ fn is_invisible(c: char) -> bool {
 
 /// Makes text harmless inside XML, HTML and SVG, between tags and in quoted attributes; characters XML
 /// forbids become the replacement character.
-#[must_use]
 pub(crate) fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -86,7 +80,6 @@ pub(crate) fn markup(text: &str) -> String {
 
 /// Makes the text of a file harmless for whoever looks at it in a terminal or on GitHub, as
 /// [`printable`] does what is printed; `commands` says whether lines may begin with `::`.
-#[must_use]
 pub(crate) fn harmless(text: &str, commands: bool) -> String {
     printable(text, &mut Printing { colors: false, commands, at_line_start: true, hashes: 0 })
 }
@@ -144,7 +137,6 @@ pub fn printable(text: &str, printing: &mut Printing) -> String {
 }
 
 /// Returns whether a terminal shows a character, or breaks a line at it, and does nothing else.
-#[must_use]
 pub(crate) fn is_printable(c: char) -> bool {
     match c {
         '\n' | '\t' => true,
@@ -162,7 +154,6 @@ pub(crate) fn is_printable(c: char) -> bool {
 }
 
 /// Makes text harmless inside Markdown: a table cell, a heading, a list item.
-#[must_use]
 pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -176,7 +167,6 @@ pub(crate) fn markdown(text: &str) -> String {
 }
 
 /// Makes a sentence harmless inside Markdown; what stands between backticks stays code.
-#[must_use]
 pub(crate) fn markdown_prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) || text.contains(['\n', '\r', '|']) {

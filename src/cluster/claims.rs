@@ -85,7 +85,6 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// Starts claiming in the round of `folder` for the process of `journal`; `index` says in which lane.
-    #[must_use]
     pub(crate) fn new(
         folder: String,
         lanes: Arc<Lanes>,

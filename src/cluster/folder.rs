@@ -61,7 +61,6 @@ pub(crate) struct SystemClock(Instant);
 
 impl SystemClock {
     /// Starts at zero.
-    #[must_use]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

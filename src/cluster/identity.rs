@@ -16,7 +16,6 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the variables of the engines that are known: `get` returns the value of one.
-    #[must_use]
     pub(crate) fn of(get: &dyn Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| get(name).and_then(|text| text.trim().parse::<u32>().ok());
         let mut identity = slurm(get, &number)

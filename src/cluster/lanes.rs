@@ -44,7 +44,6 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// Deals members, in the order of training, to so many lanes; the first `count` chunks are the
     /// beginnings of the lanes. `seconds` is empty where nobody knows them.
-    #[must_use]
     pub(crate) fn new(
         members: Vec<u32>,
         seconds: Vec<f32>,
@@ -58,13 +57,11 @@ impl Lanes {
     }
 
     /// Returns the number of lanes.
-    #[must_use]
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// Returns the number of batches of a lane.
-    #[must_use]
     pub(crate) fn batches(&self, lane: u32) -> u32 {
         self.starts(lane).len() as u32
     }

@@ -52,7 +52,6 @@ pub(crate) struct Round {
 
 impl Round {
     /// Describes a round of these outstanding members, indices into the plan in ascending order.
-    #[must_use]
     pub(crate) fn new(number: u32, plan: Digest, members: u32, outstanding: &[usize]) -> Self {
         let Rule { least, most, .. } = Rule::default();
         Self {
@@ -82,19 +81,16 @@ impl Round {
     }
 
     /// Returns the folder of the round, relative to the results folder.
-    #[must_use]
     pub(crate) fn folder(&self) -> String {
         format!("work/{:04}", self.number)
     }
 
     /// Returns how its lanes are cut.
-    #[must_use]
     pub(crate) fn rule(&self) -> Rule {
         Rule { least: self.least, most: self.most, threads: self.threads.max(1) as usize }
     }
 
     /// Returns the outstanding members, as indices into the plan in ascending order.
-    #[must_use]
     pub(crate) fn outstanding(&self) -> Vec<usize> {
         let ranges = self.outstanding.split(',').filter_map(range);
         let within = |index: &usize| *index < self.members as usize;

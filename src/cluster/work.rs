@@ -127,7 +127,6 @@ impl<'a> Work<'a> {
     }
 
     /// Returns the claim to the tables of the round, if this process is to write them.
-    #[must_use]
     pub(crate) fn closing(&self) -> Option<Claimed> {
         lock(&self.state).closing
     }
@@ -144,7 +143,6 @@ impl<'a> Work<'a> {
     }
 
     /// Returns how many batches and members this process was handed.
-    #[must_use]
     pub(crate) fn handed(&self) -> (usize, usize) {
         let state = lock(&self.state);
         (state.batches, state.members)

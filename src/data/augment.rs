@@ -87,7 +87,6 @@ impl Augmenter {
     }
 
     /// Returns whether every image comes out as it went in.
-    #[must_use]
     pub(crate) fn changes_nothing(&self) -> bool {
         let AugmentSettings { rotation, zoom, shift, shear, .. } = &self.settings;
         [*rotation, zoom.height, zoom.width, shift.width, shift.height, *shear]

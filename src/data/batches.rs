@@ -75,7 +75,6 @@ impl<'a> Batches<'a> {
     }
 
     /// Returns whether images are varied on their way.
-    #[must_use]
     pub(crate) fn varies(&self) -> bool {
         self.augmenter.is_some()
     }

@@ -59,13 +59,11 @@ impl<'d> Conversion<'d> {
     }
 
     /// Returns the number of images.
-    #[must_use]
     pub(crate) fn images(&self) -> usize {
         self.train.len() + self.test.len()
     }
 
     /// Returns the path of every file below the output folder.
-    #[must_use]
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         match self.form {
             Form::Kaggle => ["train.csv", "test.csv", "solution.csv"].map(PathBuf::from).to_vec(),

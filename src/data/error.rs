@@ -89,7 +89,6 @@ pub enum DataError {
 
 impl DataError {
     /// Returns the command or edit that helps, where there is one.
-    #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Load { dataset, source } => Some(source.hint(dataset)),

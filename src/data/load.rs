@@ -19,7 +19,6 @@ use crate::experiment::settings::{DatasetSettings, Source};
 pub(crate) const MAX_SIDE: usize = 2048;
 
 /// Returns the short name of a source: in messages, reports and below a data folder.
-#[must_use]
 pub(crate) fn source_name(source: &Source) -> &'static str {
     match source {
         Source::Digits => "digits",
@@ -38,7 +37,6 @@ pub(crate) fn source_name(source: &Source) -> &'static str {
 const NO_SHAPE: ImageShape = ImageShape { height: 0, width: 0, channels: 1 };
 
 /// Returns the checksum of [`Source::None`].
-#[must_use]
 pub(crate) fn no_images() -> Digest {
     Dataset::new("", NO_SHAPE, Vec::new(), Vec::new(), Vec::new(), None).checksum
 }

@@ -45,7 +45,6 @@ pub(crate) enum SourcePlace {
 /// Returns every dataset that has a name, and where it is found.
 ///
 /// Looks for the training images without reading them, so a damaged file is found as well.
-#[must_use]
 pub(crate) fn list(folders: &DataFolders) -> Vec<SourceInfo> {
     let embedded = SourceInfo {
         name: "digits",

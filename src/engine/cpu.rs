@@ -50,7 +50,6 @@ impl FromStr for CpuKernels {
 impl CpuKernels {
     /// Returns what computes under these settings: `trainer.engine = "dfdx"` means dfdx's
     /// operations, whatever else was chosen.
-    #[must_use]
     pub(crate) fn of(self, settings: &Settings) -> Self {
         match settings.trainer {
             TrainerSettings::DfdxOnly => Self::Dfdx,
@@ -99,7 +98,6 @@ impl CpuKernels {
 
     /// Returns the multiply-accumulates per second to expect of a training on one core: about half
     /// of what a server of 2023 shows, so that estimates err on the long side.
-    #[must_use]
     pub(crate) fn assumed_rate(self, settings: &Settings) -> f64 {
         match self.of(settings).path(settings.train.precision).ok().flatten().map(Dispatch::isa) {
             None | Some(Isa::Portable) => 4e9,

@@ -13,13 +13,11 @@ pub(crate) struct DropoutMask(Dropout);
 
 impl DropoutMask {
     /// Returns the key of layer `layer` (from 1) in step `step` (from 0).
-    #[must_use]
     pub(crate) fn key(seed_path: &SeedPath, step: u64, layer: usize) -> u64 {
         seed_path.word(Stream::Dropout, step * LAYERS_PER_STEP + layer as u64)
     }
 
     /// Builds the mask of layer `layer` (from 1) in step `step` (from 0) for a dropout `rate`.
-    #[must_use]
     pub(crate) fn new(seed_path: &SeedPath, step: u64, layer: usize, rate: f64) -> Self {
         Self(Dropout::new(Self::key(seed_path, step, layer), rate))
     }
@@ -35,7 +33,6 @@ impl DropoutMask {
     /// `element` is `image in the batch · features + feature`, features counted in row, column,
     /// channel order, and wraps at 2³².
     #[inline]
-    #[must_use]
     pub(crate) fn factor(&self, element: u64) -> f32 {
         self.0.factor(element as u32)
     }

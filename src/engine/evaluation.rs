@@ -12,7 +12,6 @@ pub(crate) struct Evaluation {
 }
 
 /// Returns the index of the largest value, the first of several; 0 for an empty row.
-#[must_use]
 pub(crate) fn argmax(row: &[f32]) -> usize {
     let mut best = 0;
     for (index, value) in row.iter().enumerate() {
@@ -24,7 +23,6 @@ pub(crate) fn argmax(row: &[f32]) -> usize {
 }
 
 /// Returns the cross-entropy of one row of logits against class `label`, in nats.
-#[must_use]
 pub(crate) fn cross_entropy(logits: &[f32], label: u16) -> f64 {
     let (largest, rest) = normalizer(logits);
     rest + (largest - f64::from(logits[usize::from(label)]))
@@ -44,7 +42,6 @@ fn normalizer(logits: &[f32]) -> (f64, f64) {
 ///
 /// # Panics
 /// If the number of rows is not the number of labels.
-#[must_use]
 pub(crate) fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evaluation {
     assert_eq!(logits.len(), labels.len() * classes, "one row of logits per image");
     if labels.is_empty() {
@@ -63,7 +60,6 @@ pub(crate) fn evaluate(logits: &[f32], classes: usize, labels: &[u16]) -> Evalua
 ///
 /// Rounding never changes a prediction: where it would make two classes equal, the winner is moved
 /// up by one step.
-#[must_use]
 pub(crate) fn log_probabilities(mut logits: Vec<f32>, classes: usize) -> LogProbabilities {
     for row in logits.chunks_exact_mut(classes.max(1)) {
         let winner = argmax(row);

@@ -17,7 +17,6 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 ///
 /// The stream of a convolution or dense layer is its index among these, so that networks that
 /// differ in dropout or normalisation alone start from the same weights.
-#[must_use]
 pub(crate) fn initial_weights(
     layers: &[LayerSettings],
     architecture: &Architecture,

@@ -82,7 +82,6 @@ pub struct Earlier {
 
 impl TrainJob<'_> {
     /// Returns the most images that ever meet in one batch.
-    #[must_use]
     pub(crate) fn largest_batch(&self) -> usize {
         let Splits { train, validation, test } = self.splits;
         let images = train.len().max(validation.len()).max(test.len());
@@ -129,7 +128,6 @@ pub struct TrainOutput {
 
 impl TrainOutput {
     /// Returns what an attempt gave that ended like this and left nothing.
-    #[must_use]
     pub(crate) fn ended(outcome: Outcome, reason: Option<String>) -> Self {
         Self {
             outcome,

@@ -83,7 +83,6 @@ impl ModelCard {
     pub(crate) const VERSION: u32 = VERSION;
 
     /// Returns the layers of `architecture` as a card shows them.
-    #[must_use]
     pub(crate) fn layers_of(architecture: &Architecture) -> Vec<CardLayer> {
         architecture
             .layers

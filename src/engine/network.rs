@@ -28,7 +28,6 @@ pub struct StepInput<'a> {
 
 impl StepInput<'_> {
     /// Returns the number of images.
-    #[must_use]
     pub(crate) fn images(&self) -> usize {
         self.labels.len().max(self.indices.len())
     }

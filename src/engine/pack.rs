@@ -26,7 +26,6 @@ mod tests;
 pub(super) const MAX_MEMBERS: usize = 64;
 
 /// Returns whether two members may be trained in one pack.
-#[must_use]
 pub(crate) fn agree(a: &Settings, b: &Settings) -> bool {
     let same_engine = match (&a.trainer, &b.trainer) {
         (TrainerSettings::Fake(_), TrainerSettings::Fake(_)) => true,

@@ -7,7 +7,6 @@ use crate::experiment::settings::{LearningRateSettings, OptimizerConvention, Sch
 /// Warm-up rises linearly, `(step + 1) / warm-up steps` of the initial rate; the schedule counts
 /// its epochs from the end of warm-up, so that the first epoch after it has the initial rate.
 /// Cosine follows Loshchilov & Hutter (2017) without restarts.
-#[must_use]
 pub(super) fn learning_rate(
     settings: &LearningRateSettings,
     step: u64,

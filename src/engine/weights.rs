@@ -28,7 +28,6 @@ impl NamedTensor {
     ///
     /// # Panics
     /// If the number of values is not the product of the sizes.
-    #[must_use]
     pub(crate) fn new(name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) -> Self {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "values fill the shape");
         Self { name: name.into(), shape, values }
@@ -136,7 +135,6 @@ pub(crate) fn all_finite(tensors: &[NamedTensor]) -> Result<(), WeightsError> {
 }
 
 /// Returns the tensors as the bytes of a safetensors file.
-#[must_use]
 pub(crate) fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
     encode(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)), FORMAT)
 }

@@ -16,7 +16,6 @@ pub enum Absence {
 
 impl Absence {
     /// Returns what the user can do about it.
-    #[must_use]
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::NoValidation => {
@@ -29,7 +28,6 @@ impl Absence {
 
 /// Says why a cell with these settings and so many validation images never has `metric`; nothing where
 /// it may.
-#[must_use]
 pub(crate) fn absence(
     metric: &Metric,
     settings: &Settings,

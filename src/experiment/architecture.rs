@@ -22,7 +22,6 @@ pub(crate) enum Shape {
 
 impl Shape {
     /// Returns the number of values.
-    #[must_use]
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Image { height, width, channels } => height * width * channels,
@@ -31,7 +30,6 @@ impl Shape {
     }
 
     /// Returns the channels of an image, or the features of a row.
-    #[must_use]
     pub(crate) fn channels(self) -> usize {
         match self {
             Self::Image { channels, .. } => channels,
@@ -66,7 +64,6 @@ impl Window {
     /// `Padding::Same` follows TensorFlow: `⌈input / stride⌉` positions, and of an odd number of
     /// padded pixels the larger half goes after. Returns nothing if no window fits, or if a window
     /// could lie in the padding alone.
-    #[must_use]
     pub(crate) fn resolve(
         input: usize,
         size: usize,
@@ -178,19 +175,16 @@ impl Architecture {
     }
 
     /// Returns the number of weights changed by the optimizer.
-    #[must_use]
     pub(crate) fn trainable_parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.trainable_parameters).sum()
     }
 
     /// Returns the number of running statistics.
-    #[must_use]
     pub(crate) fn other_parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.other_parameters).sum()
     }
 
     /// Returns the multiply-accumulates of one forward pass of one image.
-    #[must_use]
     pub(crate) fn multiply_accumulates(&self) -> usize {
         self.layers.iter().map(|layer| layer.multiply_accumulates).sum()
     }

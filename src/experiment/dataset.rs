@@ -54,7 +54,6 @@ impl DatasetSettings {
     }
 
     /// Returns the settings that decide which images are read: without those of the split.
-    #[must_use]
     pub(crate) fn of_images(&self) -> Self {
         Self { train_limit: None, split: SplitSettings::default(), ..self.clone() }
     }
@@ -216,7 +215,6 @@ pub struct SplitSettings {
 impl SplitSettings {
     /// Returns whether fractions are of the whole pool: training and test images are both drawn
     /// from it as fractions. Else validation and training fractions are of what test leaves.
-    #[must_use]
     pub(crate) fn shares_the_pool(&self) -> bool {
         let is_fraction = |share| matches!(share, Some(Share::Fraction(_)));
         is_fraction(self.train) && is_fraction(self.test)

@@ -137,25 +137,21 @@ impl Document {
     }
 
     /// Returns the text of the file, without the overrides.
-    #[must_use]
     pub(crate) fn typed_text(&self) -> &str {
         &self.text
     }
 
     /// Returns the name of the file.
-    #[must_use]
     pub(crate) fn file_name(&self) -> &str {
         &self.file_name
     }
 
     /// Returns the defaults it was read by.
-    #[must_use]
     pub(crate) fn edition(&self) -> Edition {
         self.edition
     }
 
     /// Returns the changes made from the command line, in order.
-    #[must_use]
     pub(crate) fn overrides(&self) -> &[Override] {
         &self.overrides
     }
@@ -188,7 +184,6 @@ impl Document {
 
     /// Returns whether the sections of a cell's settings go together; where they do not,
     /// [`Document::settings_for`] of the cell explains it.
-    #[must_use]
     pub(crate) fn is_consistent(&self, settings: &Settings) -> bool {
         let mut findings = Findings::of(self.edition);
         decode::cross_check(settings, &|path| origin_of(&self.tree, path), &mut findings);

@@ -99,7 +99,6 @@ pub enum LayerSettings {
 
 impl LayerSettings {
     /// Returns whether a network of these layers is fitted in one pass instead of trained by steps.
-    #[must_use]
     pub(crate) fn are_fitted(layers: &[Self]) -> bool {
         matches!(layers, [Self::Flatten, Self::NaiveBayes { .. }])
     }
@@ -119,7 +118,6 @@ impl LayerSettings {
     ];
 
     /// Returns the kind as typed in experiment files.
-    #[must_use]
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Conv { .. } => "conv",
@@ -166,7 +164,6 @@ impl NormStatistics {
     /// Returns the weight of the batch of step `step`, from 1, in the average that holds it.
     ///
     /// Debiased sums are kept as averages: `s / (1 − βᵗ)` moves by `(1 − β) / (1 − βᵗ)` of the way.
-    #[must_use]
     pub(crate) fn share_of_step(self, momentum: f64, step: u64) -> f64 {
         match self {
             Self::Running | Self::Population => 1.0 - momentum,
@@ -213,7 +210,6 @@ pub enum AverageConvention {
 impl AverageConvention {
     /// Returns the number of pixels a sum is divided by, of `inside` in the image and `all` in the
     /// window.
-    #[must_use]
     pub(crate) fn divisor(self, inside: usize, all: usize) -> usize {
         match self {
             Self::Keras => inside,

@@ -47,7 +47,6 @@ pub use resolved::{
 pub(crate) use schema::schema;
 
 /// Returns the training settings of a file that types none.
-#[must_use]
 pub(crate) fn default_train() -> settings::TrainSettings {
     decode::train::train(None, &mut reader::Findings::default())
 }

@@ -15,7 +15,6 @@ const MAX_DEPTH: usize = 32;
 impl Value {
     /// Returns the value as text that [`Value::from_notation`] reads back: unlike values never
     /// share it.
-    #[must_use]
     pub(crate) fn notation(&self) -> String {
         let mut out = String::new();
         write(self, &mut out);
@@ -23,7 +22,6 @@ impl Value {
     }
 
     /// Reads a value as a person types it; what is nothing else is text.
-    #[must_use]
     pub(crate) fn from_notation(text: &str) -> Self {
         let text = text.trim();
         let mut reader = Reader { rest: text, depth: 0 };

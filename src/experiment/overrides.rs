@@ -84,7 +84,6 @@ impl Override {
     }
 
     /// Returns the text as typed.
-    #[must_use]
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -74,7 +74,6 @@ impl Preset {
     ];
 
     /// Returns the name used in experiment files.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DeotteCnn => "deotte-cnn",
@@ -90,13 +89,11 @@ impl Preset {
     }
 
     /// Returns whether the network has convolutions, and so a place for dropout among them.
-    #[must_use]
     pub(crate) fn is_convolutional(self) -> bool {
         !matches!(self, Self::Mlp | Self::Logistic | Self::NaiveBayes)
     }
 
     /// Writes out the layers. Dropout of rate 0 is no layer at all.
-    #[must_use]
     pub(crate) fn layers(self, knobs: &Knobs) -> Vec<LayerSettings> {
         match self {
             Self::DeotteCnn => deotte_cnn(Stack::new(knobs, Init::GlorotUniform, 0.4, 0.4)),

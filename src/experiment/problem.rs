@@ -35,7 +35,6 @@ pub struct Location {
 
 impl Location {
     /// Returns the location of the bytes `start..end` of `text`, cut at the end of the first line.
-    #[must_use]
     pub(crate) fn of(file: &str, text: &str, start: usize, end: usize) -> Self {
         let mut start = start.min(text.len());
         while !text.is_char_boundary(start) {
@@ -162,7 +161,6 @@ pub(crate) fn nearest<'c>(
 }
 
 /// Lists names for a message: `` `a`, `b` or `c` ``.
-#[must_use]
 pub(crate) fn one_of<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {

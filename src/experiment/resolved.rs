@@ -98,7 +98,6 @@ pub(crate) const IMPORTED_REPEATS: &str = "REPEATS";
 
 impl Experiment {
     /// Returns whether its numbers were made elsewhere and imported.
-    #[must_use]
     pub(crate) fn is_imported(&self) -> bool {
         let TrainerSettings::Command(command) = &self.base.trainer else { return false };
         command.command.texts().take(2).eq(["bench", "import"])
@@ -115,7 +114,6 @@ impl Experiment {
     ///
     /// # Panics
     /// Never for an experiment that was read without problems: it is one of those declared.
-    #[must_use]
     pub(crate) fn metric(&self) -> &Metric {
         let declared = self.metrics.iter().find(|metric| metric.name == self.report.metric);
         declared.expect("a report is about a declared metric")
@@ -225,7 +223,6 @@ pub struct ReportSettings {
 
 impl ReportSettings {
     /// Returns the file of the published table, where `reference` names one.
-    #[must_use]
     pub(crate) fn reference_file(&self) -> Option<&str> {
         let ending = |name: &str| Some(Path::new(name).extension()?.eq_ignore_ascii_case("toml"));
         self.reference.as_deref().filter(|name| ending(name) == Some(true))
@@ -264,7 +261,6 @@ impl ConfusionPair {
         "two different class names, the true one first, such as \"7→2\"";
 
     /// Reads `7→2` or `7->2`; nothing without two different names.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (truth, predicted) = text.split_once('→').or_else(|| text.split_once("->"))?;
         let (truth, predicted) = (truth.trim(), predicted.trim());
@@ -300,7 +296,6 @@ pub struct CheckSettings {
 
 impl CheckSettings {
     /// Returns whether the cell with these axis values is gated.
-    #[must_use]
     pub(crate) fn gates(&self, assignment: &Assignment) -> bool {
         let holds =
             |one: &Match| assignment.get(&one.key).is_some_and(|found| one.values.contains(found));

@@ -11,7 +11,6 @@ use super::keys::{Key, SETTING_KEYS, Shape, all, below};
 use super::layers::LayerSettings;
 
 /// Returns the JSON schema (draft 7) of experiment files.
-#[must_use]
 pub(crate) fn schema() -> Json {
     let mut schema = Map::new();
     schema.insert("$schema".into(), json!("http://json-schema.org/draft-07/schema#"));

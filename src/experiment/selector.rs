@@ -133,7 +133,6 @@ impl Selector {
     }
 
     /// Returns whether every cell is meant.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }

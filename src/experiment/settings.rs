@@ -367,7 +367,6 @@ pub enum TrainerSettings {
 
 impl TrainerSettings {
     /// Returns the metrics that the trainer declares, in the order of the tables.
-    #[must_use]
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         match self {
             Self::Auto | Self::DfdxOnly | Self::Fake(_) => Metric::of_classifiers(),
@@ -377,19 +376,16 @@ impl TrainerSettings {
     }
 
     /// Returns whether networks are trained, instead of curves being made up.
-    #[must_use]
     pub(crate) fn has_networks(&self) -> bool {
         matches!(self, Self::Auto | Self::DfdxOnly)
     }
 
     /// Returns whether a program of the user trains.
-    #[must_use]
     pub(crate) fn is_command(&self) -> bool {
         matches!(self, Self::Command(_))
     }
 
     /// Returns the engine as typed.
-    #[must_use]
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Auto => "auto",

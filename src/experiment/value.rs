@@ -36,7 +36,6 @@ pub enum Value {
 
 impl Value {
     /// Returns the number, if it is one.
-    #[must_use]
     pub(crate) fn as_number(&self) -> Option<f64> {
         match self {
             Self::Integer(value) => Some(*value as f64),
@@ -46,7 +45,6 @@ impl Value {
     }
 
     /// Returns the whole number, if it is one that `i64` holds exactly.
-    #[must_use]
     pub(crate) fn as_whole(&self) -> Option<i64> {
         match self {
             Self::Integer(value) => Some(*value),
@@ -56,7 +54,6 @@ impl Value {
     }
 
     /// Returns the truth, if it is one.
-    #[must_use]
     pub(crate) fn as_truth(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -65,7 +62,6 @@ impl Value {
     }
 
     /// Returns the value of a key, if this is a table that has it.
-    #[must_use]
     pub(crate) fn entry(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Table(entries) => {
@@ -76,7 +72,6 @@ impl Value {
     }
 
     /// Returns the value with whole floats as integers, so that equal numbers are written alike.
-    #[must_use]
     pub(crate) fn plain(&self) -> Self {
         match self {
             Self::Float(value) => whole(*value).map_or(Self::Float(*value), Self::Integer),
@@ -89,7 +84,6 @@ impl Value {
     }
 
     /// Returns the text, if it is one.
-    #[must_use]
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -101,7 +95,6 @@ impl Value {
     ///
     /// # Panics
     /// Never: writing to a string does not fail.
-    #[must_use]
     pub(crate) fn canonical(&self) -> String {
         let mut text = String::new();
         self.write_canonical(&mut text).expect("writing to a string does not fail");

@@ -45,7 +45,6 @@ const ABSENT: u32 = u32::MAX;
 impl<'g> Cell<'g> {
     /// Returns the index of the value on an axis of the grid; nothing where the axis does not exist
     /// in this cell and the base value holds.
-    #[must_use]
     pub(crate) fn choice(self, axis: usize) -> Option<u32> {
         Some(self.choices[axis]).filter(|choice| *choice != ABSENT)
     }
@@ -66,7 +65,6 @@ impl Grid {
     }
 
     /// Returns the number of cells.
-    #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.count
     }
@@ -75,7 +73,6 @@ impl Grid {
     ///
     /// # Panics
     /// If there are not so many.
-    #[must_use]
     pub(crate) fn cell(&self, index: usize) -> Cell<'_> {
         assert!(index < self.count, "cell {index} of {} does not exist", self.count);
         let width = self.axes.len();
@@ -88,7 +85,6 @@ impl Grid {
     }
 
     /// Returns the value of `cell` on the axis with index `axis`, if the axis exists there.
-    #[must_use]
     pub(crate) fn value(&self, cell: Cell<'_>, axis: usize) -> Option<&Value> {
         cell.choice(axis).map(|choice| &self.axes[axis].values[choice as usize])
     }
@@ -111,7 +107,6 @@ impl Grid {
     }
 
     /// Returns the id of a cell, as [`cell_id`] does.
-    #[must_use]
     pub(crate) fn id(&self, cell: Cell<'_>) -> CellId {
         let sorted = self.by_key.iter().filter_map(|&axis| {
             self.value(cell, axis).map(|value| (self.axes[axis].key.as_str(), value))

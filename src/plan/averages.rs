@@ -22,7 +22,6 @@ pub(crate) struct ShortAverages {
 impl ShortAverages {
     /// Returns the layer that needs the most steps, if it needs more than a training on
     /// `train_images` images has.
-    #[must_use]
     pub(crate) fn of(settings: &Settings, train_images: usize) -> Option<Self> {
         if !settings.trainer.has_networks() {
             return None;

@@ -28,13 +28,11 @@ pub(super) type Idles<'a> = &'a mut dyn FnMut(&'static str, String);
 
 /// Returns the settings that decide a training; `sizes` are those of the splits without
 /// `train-limit`, where they are known.
-#[must_use]
 pub(crate) fn effective(settings: &Settings, sizes: Option<SplitSizes>) -> Settings {
     with_idle(settings, sizes, &mut |_, _| {})
 }
 
 /// Returns every value of `settings` that changes nothing, with the reason.
-#[must_use]
 pub(crate) fn idle(settings: &Settings, sizes: Option<SplitSizes>) -> Vec<Idle> {
     let mut found = Vec::new();
     with_idle(settings, sizes, &mut |key, reason| found.push(Idle { key, reason }));

@@ -62,7 +62,6 @@ const PROBABILITY_BYTES: u64 = 2;
 const LABEL_BYTES: u64 = 2;
 
 /// Predicts the cost of training `members` (indices into the plan).
-#[must_use]
 pub(crate) fn estimate(plan: &Plan, members: &[usize], facts: &Facts<'_>) -> Estimate {
     let mut total = Estimate::nothing();
     let mut last: Option<(&Settings, Cost)> = None;

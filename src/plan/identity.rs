@@ -40,7 +40,6 @@ struct Sections {
 
 impl<'a> TrainingIdentity<'a> {
     /// Starts hashing for this revision of the engine.
-    #[must_use]
     pub(crate) fn new(engine_revision: &'a str) -> Self {
         Self { engine_revision, last: None }
     }

@@ -93,7 +93,6 @@ pub struct PlannedDataset {
 
 impl PlannedDataset {
     /// Returns whether `settings` mean the same collection of images, whatever the split.
-    #[must_use]
     pub(crate) fn holds(&self, settings: &DatasetSettings) -> bool {
         self.settings.of_images() == settings.of_images()
     }
@@ -101,7 +100,6 @@ impl PlannedDataset {
 
 impl Plan {
     /// Returns the settings of the cell that `trial` belongs to.
-    #[must_use]
     pub(crate) fn settings_of(&self, trial: &Trial) -> &Settings {
         &self.cells[trial.cell].settings
     }

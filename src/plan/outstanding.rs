@@ -44,7 +44,6 @@ pub(crate) struct Outstanding {
 
 impl Outstanding {
     /// Returns whether nothing is left to do.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.trials.is_empty()
     }

@@ -43,7 +43,6 @@ pub(crate) struct Digests {
 
 impl Digests {
     /// Returns what an earlier run kept in a results folder; nothing where that cannot be read.
-    #[must_use]
     pub(crate) fn in_folder(folder: &Path) -> Self {
         let text = crate::store::read_file(&folder.join(FILE)).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()

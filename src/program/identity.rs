@@ -46,7 +46,6 @@ pub(crate) enum ProgramError {
 
 impl ProgramError {
     /// Returns what the user can do about it.
-    #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(program) if program.contains('/') => {
@@ -84,7 +83,6 @@ pub(crate) struct Inspector {
 
 impl Inspector {
     /// Looks from `folder` for files and in `path` for programs; `readings` say where numbers stand.
-    #[must_use]
     pub(crate) fn new(
         folder: PathBuf,
         path: Vec<PathBuf>,
@@ -96,19 +94,16 @@ impl Inspector {
     }
 
     /// Takes what is known of files, and returns it with more when all is looked at.
-    #[must_use]
     pub(crate) fn knowing(self, digests: Digests) -> Self {
         Self { digests: RefCell::new(digests), ..self }
     }
 
     /// Returns what is known of files by now.
-    #[must_use]
     pub(crate) fn into_digests(self) -> Digests {
         self.digests.into_inner()
     }
 
     /// Says that calls are measured, on this machine.
-    #[must_use]
     pub(crate) fn measuring(self, machine: String) -> Self {
         Self { machine: Some(machine), ..self }
     }
@@ -185,7 +180,6 @@ impl Inspector {
 
     /// Returns arguments of a command that name files which are no inputs: they may well decide what it
     /// does.
-    #[must_use]
     pub(crate) fn undeclared(
         &self,
         command: &CommandSettings,

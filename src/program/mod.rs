@@ -106,7 +106,6 @@ pub(crate) struct ProgramEngine<'a> {
 
 impl<'a> ProgramEngine<'a> {
     /// Calls programs in `surroundings`; `others` trains what is none, if there is any.
-    #[must_use]
     pub(crate) fn new(
         others: &'a (dyn Engine + Send + Sync),
         is_alone: bool,
@@ -135,20 +134,17 @@ impl<'a> ProgramEngine<'a> {
 
     /// Traces what the first trial reads, by this `strace`.
     #[cfg(unix)]
-    #[must_use]
     pub(crate) fn tracing(self, strace: PathBuf) -> Self {
         Self { tracing: Some(trace::Tracing::new(strace)), ..self }
     }
 
     /// Returns the files that the traced trial read; nothing where none was traced.
     #[cfg(unix)]
-    #[must_use]
     pub(crate) fn traced(&self) -> Option<BTreeSet<PathBuf>> {
         self.tracing.as_ref()?.found()
     }
 
     /// Returns the names that completed programs printed with numbers though no metric has them.
-    #[must_use]
     pub(crate) fn undeclared(&self) -> BTreeSet<String> {
         self.undeclared.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

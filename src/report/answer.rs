@@ -11,7 +11,6 @@ use gridbench_stats::Summary;
 const ENOUGH_REPEATS: u32 = 3;
 
 /// Returns the sentence; nothing while no trial has ended.
-#[must_use]
 pub(super) fn answer(presenter: &Presenter<'_>) -> Option<String> {
     let section = presenter.section;
     let Some(best) = section.findings.best else { return nothing(section) };

@@ -50,7 +50,6 @@ pub(super) enum Depth {
 }
 
 /// Says what `results` show, laid out as their experiment asks.
-#[must_use]
 pub(super) fn section(
     results: &ExperimentResults,
     predicted: Option<Predicted>,
@@ -437,14 +436,12 @@ fn is_deterministic(declared: &[Metric], found: &BTreeMap<MetricName, Summary>) 
 
 impl AxisLine {
     /// Returns a value of the axis as the grids show it.
-    #[must_use]
     pub(crate) fn show(&self, value: &Value) -> String {
         let index = self.values.iter().position(|known| known == value);
         index.map_or_else(|| value.to_string(), |index| self.shown[index].clone())
     }
 
     /// Returns a value as the grids show it; a dash where the axis does not exist.
-    #[must_use]
     pub(crate) fn show_or_absent(&self, value: Option<&Value>) -> String {
         value.map_or_else(|| super::pivot::ABSENT.to_owned(), |value| self.show(value))
     }

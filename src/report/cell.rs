@@ -112,7 +112,6 @@ impl From<&TrialRow> for TrialLine {
 
 impl CellSheet {
     /// Gathers everything of a cell, whose settings and networks the caller knows.
-    #[must_use]
     pub(crate) fn of(
         results: &ExperimentResults,
         index: usize,
@@ -139,7 +138,6 @@ impl CellSheet {
     }
 
     /// Writes it for a terminal; the text ends with a line break.
-    #[must_use]
     pub(crate) fn render(&self, page: Page) -> String {
         let label = if self.label.is_empty() { "the only cell" } else { &self.label };
         let mut lines = wrap_text(&format!("{}   {label}", self.experiment), page.width, 2);

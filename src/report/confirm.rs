@@ -92,7 +92,6 @@ impl Estimate {
 /// Returns the indices of the `top` best cells by the mean of `metric`, best first, and those that lost
 /// trials after all others: what was lost may have been their worst, so none of them is named the best
 /// while there is one that lost none.
-#[must_use]
 pub(crate) fn best_cells(results: &ExperimentResults, metric: &Metric, top: usize) -> Vec<usize> {
     let sign = -metric.sign();
     let mut means: Vec<(usize, bool, f64)> = results
@@ -109,7 +108,6 @@ pub(crate) fn best_cells(results: &ExperimentResults, metric: &Metric, top: usiz
 }
 
 /// Sets the chosen cells of `first` beside the same cells of `fresh`.
-#[must_use]
 pub(crate) fn confirmation(
     first: &ExperimentResults,
     chosen: &[usize],
@@ -282,7 +280,6 @@ fn luck_of_the_best(found: &Confirmation, best: &ConfirmedCell, measured: usize)
 ///
 /// # Panics
 /// Never: every confirmation has a JSON form.
-#[must_use]
 pub(crate) fn render(found: &Confirmation, format: CompareFormat, page: Page) -> String {
     match format {
         CompareFormat::Json => format::CONFIRMATION.text(found),

@@ -10,7 +10,6 @@ use crate::results::{CellResults, ExperimentResults, MemberCurve, TrialRow};
 use gridbench_stats::Summary;
 
 /// Returns the cost of everything that was trained; `axes` say how values are shown.
-#[must_use]
 pub(super) fn cost(results: &ExperimentResults, axes: &[AxisLine]) -> Cost {
     let trainings = trainings(results);
     let mut kinds: BTreeMap<usize, Vec<&Training<'_>>> = BTreeMap::new();

@@ -70,7 +70,6 @@ impl Band {
 }
 
 /// Returns the cells that share networks, in the order of their first cells.
-#[must_use]
 pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
     let kept: Vec<usize> = (0..results.axes.len())
         .filter(|axis| !results.axes[*axis].key.starts_with("ensemble."))
@@ -89,7 +88,6 @@ pub(super) fn sharing_groups(results: &ExperimentResults) -> Vec<Vec<usize>> {
 }
 
 /// Returns the curves of every group of cells that has any; none where there are too many groups.
-#[must_use]
 pub(super) fn curves(results: &ExperimentResults) -> Vec<CurveGroup> {
     let groups = sharing_groups(results);
     if groups.len() > MAX_GROUPS {

@@ -14,14 +14,12 @@ pub(super) const MORE: &str =
     "`bench report --full` lists every cell with interval, median, range and histogram";
 
 /// Says where the cells are that the list leaves out.
-#[must_use]
 pub(super) fn more_cells(left_out: usize) -> String {
     format!("{}: see `tables/cells.csv`", counted(left_out, "more cell"))
 }
 
 impl Presenter<'_> {
     /// Returns whether texts list what is known of every cell: where that is asked for, or short.
-    #[must_use]
     pub(super) fn lists_cells(&self) -> bool {
         let section = self.section;
         section.is_full || section.cells.len() < 2 || !section.also.is_empty()
@@ -29,7 +27,6 @@ impl Presenter<'_> {
 
     /// Returns one row per cell with everything known of it, at most `limit` rows, and how many
     /// cells are left out.
-    #[must_use]
     pub(super) fn details(&self, limit: usize) -> (TextTable, usize) {
         let order = self.section.order.iter().take(limit);
         let cells: Vec<&CellLine> = order.map(|cell| &self.section.cells[*cell]).collect();
@@ -130,7 +127,6 @@ impl Presenter<'_> {
 
     /// Says how the intervals were found and what the histograms show; empty without a completed
     /// trial.
-    #[must_use]
     pub(super) fn details_notes(&self) -> Vec<String> {
         let is_known = |cell: &CellLine| {
             cell.summary
@@ -157,7 +153,6 @@ impl Presenter<'_> {
     }
 
     /// Returns the published numbers beside ours.
-    #[must_use]
     pub(super) fn reference(&self) -> Option<TextTable> {
         let comparison = self.section.reference.as_ref()?;
         // A number stands for the metric of the report unless its own is named.

@@ -120,7 +120,6 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Returns how many trials ended without a result.
-    #[must_use]
     pub(crate) fn lost(&self) -> usize {
         self.failed + self.diverged + self.timed_out
     }

@@ -12,7 +12,6 @@ use gridbench_stats::{self as stats, Observation};
 const CONFIDENCE: f64 = 0.95;
 
 /// Returns the effect of every axis that varies; axes that move together share one.
-#[must_use]
 pub(super) fn axis_effects(
     axes: &[AxisLine],
     cells: &[CellLine],
@@ -99,7 +98,6 @@ fn effect(
 }
 
 /// Analyses the variance of every grid of two or more rows and columns.
-#[must_use]
 pub(super) fn grid_variances(grids: &[PivotGrid], samples: &[Vec<f64>]) -> Vec<GridVariance> {
     let analyse = |(index, grid): (usize, &PivotGrid)| {
         let columns = grid.columns.as_ref()?.values.len();

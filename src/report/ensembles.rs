@@ -23,7 +23,6 @@ pub(super) struct EnsembleTable {
 }
 
 /// Returns the groups of networks, that of the best cell first.
-#[must_use]
 pub(super) fn ranked(section: &Section) -> Vec<&EnsembleGroup> {
     let Some(predicted) = &section.predicted else { return Vec::new() };
     let mut groups: Vec<&EnsembleGroup> = predicted.ensembles.iter().collect();
@@ -38,7 +37,6 @@ pub(super) fn ranked(section: &Section) -> Vec<&EnsembleGroup> {
 
 /// Returns how the accuracies of ensembles are printed: single trials have no spread, but single
 /// networks do.
-#[must_use]
 pub(super) fn scale(section: &Section) -> Scale {
     let pooled =
         section.findings.pooled_sd.filter(|_| section.metric.name == MetricName::TEST_ACCURACY);
@@ -48,7 +46,6 @@ pub(super) fn scale(section: &Section) -> Scale {
 
 impl Presenter<'_> {
     /// Returns the ensembles of the best cell's networks; nothing where there is one network only.
-    #[must_use]
     pub(super) fn ensembles(&self) -> Option<EnsembleTable> {
         let section = self.section;
         let groups = ranked(section);

@@ -13,7 +13,6 @@ const VAGUE: [&str; 12] = [
 ];
 
 /// Returns, for every key, its shortest ending that is clear by itself and unlike the others.
-#[must_use]
 pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
     let ending = |key: &str, parts: usize| {
         let all: Vec<&str> = key.split('.').collect();
@@ -36,7 +35,6 @@ pub(super) fn short_labels(keys: &[&str]) -> Vec<String> {
 
 /// Returns the name of a cell with short keys and values, such as `optimizer=adam shift=0.1`, from
 /// the axes named in `keys`, or from all.
-#[must_use]
 pub(super) fn short_name(
     axes: &[Axis],
     values: &[Option<Value>],
@@ -57,7 +55,6 @@ pub(super) fn short_name(
 }
 
 /// Returns the name of a planned cell with short keys and values; empty without axes.
-#[must_use]
 pub(crate) fn short_cell_name(axes: &[Axis], assignment: &[(String, Value)]) -> String {
     let value = |axis: &Axis| {
         let found = assignment.iter().find(|(key, _)| *key == axis.key);
@@ -69,7 +66,6 @@ pub(crate) fn short_cell_name(axes: &[Axis], assignment: &[(String, Value)]) -> 
 /// Returns, for every value of an axis, its shortest clear form: a table of settings is called by
 /// its name, with those of its settings in which it differs from others of that name, and a text that
 /// looks like something else is quoted.
-#[must_use]
 pub(super) fn short_values(values: &[Value]) -> Vec<String> {
     let parsed: Vec<Settings> = values.iter().map(Settings::of).collect();
     let shorten = |settings: &Settings| {
@@ -90,7 +86,6 @@ pub(super) fn short_values(values: &[Value]) -> Vec<String> {
 }
 
 /// Returns the settings of a value that its short form does not say, such as `momentum 0.9`.
-#[must_use]
 pub(super) fn left_unsaid(value: &Value, short: &str) -> String {
     let settings = Settings::of(value);
     let said = short.strip_prefix(&settings.name).unwrap_or_default();
@@ -102,7 +97,6 @@ pub(super) fn left_unsaid(value: &Value, short: &str) -> String {
 }
 
 /// Writes a value the way people do: `rmsprop keras` for `{name=rmsprop, convention=keras}`.
-#[must_use]
 pub(super) fn spoken(value: &Value) -> String {
     let settings = Settings::of(value);
     let parts = settings.rest.iter().map(part);

@@ -12,7 +12,6 @@ use super::pivot::ABSENT;
 use super::text::{LOST, MARK, MARK_IN_GRID, Presenter, grid_title};
 
 /// Renders one table per grid, or one per experiment where its cells are listed.
-#[must_use]
 pub(super) fn render(document: &ReportDocument) -> String {
     let mut out = String::from(
         "% Tables written by bench. The preamble needs:\n%   \\usepackage{booktabs}\n%   \

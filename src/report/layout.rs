@@ -22,7 +22,6 @@ pub(super) enum Paint {
 
 impl Paint {
     /// Wraps `text` in the escape codes of this paint, if `colour` is on.
-    #[must_use]
     pub(super) fn on(self, text: &str, colour: bool) -> String {
         let code = match self {
             Self::Plain => return text.to_owned(),
@@ -58,7 +57,6 @@ pub(super) struct TextColumn {
 
 impl TextColumn {
     /// Returns a column of plain text.
-    #[must_use]
     pub(super) fn plain(head: impl Into<String>, align: Align, entries: Vec<String>) -> Self {
         let entries = entries.into_iter().map(|text| (text, Paint::Plain)).collect();
         Self { head: head.into(), align, entries }
@@ -107,7 +105,6 @@ impl TextTable {
 
     /// Draws the table in lines of at most `width` columns, in several parts where it must be
     /// split; a single column that is wider than that is drawn all the same.
-    #[must_use]
     pub(super) fn draw(&self, width: usize, colour: bool) -> Vec<String> {
         let mut lines = Vec::new();
         for part in self.parts(width) {
@@ -167,7 +164,6 @@ impl TextTable {
     }
 
     /// Writes the table as a Markdown table, whole.
-    #[must_use]
     pub(super) fn markdown(&self) -> Vec<String> {
         let columns: Vec<&TextColumn> = self.keys.iter().chain(&self.columns).collect();
         let line = |texts: Vec<String>| format!("| {} |", texts.join(" | "));
@@ -217,7 +213,6 @@ fn join(
 }
 
 /// Breaks `parts` into lines of at most `width`, joined by `separator`; later lines are indented.
-#[must_use]
 pub(crate) fn wrap_parts(
     parts: &[String],
     separator: &str,
@@ -239,7 +234,6 @@ pub(crate) fn wrap_parts(
 }
 
 /// Breaks `text` at spaces into lines of at most `width`; later lines are indented.
-#[must_use]
 pub(crate) fn wrap_text(text: &str, width: usize, indent: usize) -> Vec<String> {
     let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     wrap_parts(&words, " ", width, indent)

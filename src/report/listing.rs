@@ -74,7 +74,6 @@ pub(crate) enum State {
 
 impl ListedExperiment {
     /// Sums up the results in `folder`; `is_running` says whether a process adds to them.
-    #[must_use]
     pub(crate) fn of(folder: String, results: &ExperimentResults, is_running: bool) -> Self {
         let sum = |count: fn(&CellResults) -> usize| results.cells.iter().map(count).sum();
         let trials = results.cells.iter().map(|cell| cell.planned as usize).sum();
@@ -137,7 +136,6 @@ impl ListedExperiment {
 const MIN_LABEL: usize = 12;
 
 /// Draws the table of experiments; the text ends with a line break.
-#[must_use]
 pub(crate) fn render(experiments: &[ListedExperiment], page: Page) -> String {
     let column = |head: &str, align, text: &dyn Fn(&ListedExperiment) -> String| {
         TextColumn::plain(head, align, experiments.iter().map(text).collect())

@@ -23,7 +23,6 @@ const GALLERY_COLUMNS: usize = 8;
 const FOLDER: &str = "charts";
 
 /// Renders every section; charts and images go to `attachments`, where there is a place for them.
-#[must_use]
 pub(super) fn render(
     document: &ReportDocument,
     attachments: Option<&mut Vec<Attachment>>,

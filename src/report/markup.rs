@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 pub(super) use crate::base::text::markup as escape;
 
 /// Makes a sentence harmless inside HTML; what stands between backticks becomes code.
-#[must_use]
 pub(super) fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
@@ -20,7 +19,6 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 /// Returns a PNG as an address that holds it.
-#[must_use]
 pub(super) fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }

@@ -129,7 +129,6 @@ pub struct Attachment {
 }
 
 /// Says everything that the experiments show, each as its view asks, in the order of their names.
-#[must_use]
 pub(crate) fn build(subjects: &[Subject<'_>]) -> ReportDocument {
     document(subjects, Depth::Full)
 }

@@ -13,7 +13,6 @@ pub(super) struct Scale {
 
 impl Scale {
     /// Chooses the scale of values in `unit` so that `spread` shows two digits.
-    #[must_use]
     pub(super) fn of(unit: &Unit, spread: Option<f64>) -> Self {
         let factor = unit.factor();
         let (least, most) = unit.decimals();
@@ -26,19 +25,16 @@ impl Scale {
     }
 
     /// Returns a value as it is printed, for positions on a chart.
-    #[must_use]
     pub(super) fn shown(&self, value: f64) -> f64 {
         value * self.factor
     }
 
     /// Prints a value without its unit.
-    #[must_use]
     pub(super) fn value(&self, value: f64) -> String {
         grouped(value * self.factor, self.decimals)
     }
 
     /// Prints a difference with its sign, without its unit.
-    #[must_use]
     pub(super) fn signed(&self, difference: f64) -> String {
         let text = self.value(difference);
         let is_zero = !text.contains(|c: char| ('1'..='9').contains(&c));
@@ -46,27 +42,23 @@ impl Scale {
     }
 
     /// Prints the size of a difference with its unit.
-    #[must_use]
     pub(super) fn size(&self, difference: f64) -> String {
         format!("{}{}", self.value(difference.abs()), self.unit.of_differences())
     }
 
     /// Prints an interval without its unit.
-    #[must_use]
     pub(super) fn interval(&self, (low, high): (f64, f64)) -> String {
         let joint = if low < 0.0 { " to " } else { "–" };
         format!("{}{joint}{}", self.value(low), self.value(high))
     }
 
     /// Returns the unit behind the name of the metric in headings, with a leading space, or nothing.
-    #[must_use]
     pub(super) fn unit(&self) -> String {
         self.unit.of_values()
     }
 }
 
 /// Prints a duration in its two largest units.
-#[must_use]
 pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "—".to_owned();
@@ -87,7 +79,6 @@ pub(crate) fn duration(seconds: f64) -> String {
 }
 
 /// Prints a p-value.
-#[must_use]
 pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }

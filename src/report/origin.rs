@@ -27,7 +27,6 @@ fn speed(network: &NetworkCost) -> Option<String> {
 
 impl Presenter<'_> {
     /// Returns label and text of every line about where the numbers come from.
-    #[must_use]
     pub(super) fn origin(&self) -> Vec<(String, String)> {
         let Section { origin, seed, datasets, cost, .. } = self.section;
         let mut lines = Vec::new();

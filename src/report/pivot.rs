@@ -71,7 +71,6 @@ impl Coded {
 
 impl Layout {
     /// Chooses a side for every axis, following what was asked for where it names axes.
-    #[must_use]
     pub(super) fn choose(results: &ExperimentResults, report: &ReportSettings) -> Self {
         let coded = Coded::of(results);
         let find = |key: &Option<String>| {
@@ -155,7 +154,6 @@ impl Layout {
     }
 
     /// Returns the role of an axis.
-    #[must_use]
     pub(super) fn role(&self, axis: usize) -> Role {
         if self.rows.contains(&axis) {
             Role::Rows
@@ -169,7 +167,6 @@ impl Layout {
     }
 
     /// Returns the grids; `lines` say how the axes and their values are shown.
-    #[must_use]
     pub(super) fn grids(&self, results: &ExperimentResults, lines: &[AxisLine]) -> Vec<PivotGrid> {
         let coded = Coded::of(results);
         let text = |axis: usize, code: usize| lines[axis].shown.get(code).cloned();

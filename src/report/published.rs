@@ -52,7 +52,6 @@ pub(crate) fn renamed(name: &str) -> Option<&'static str> {
 }
 
 /// Returns the table of that name, or that had it once.
-#[must_use]
 pub(crate) fn find(name: &str) -> Option<&'static ReferenceTable> {
     let name = renamed(name).unwrap_or(name);
     tables().iter().find(|table| table.name == name)

@@ -99,7 +99,6 @@ fn line(entry: &ReferenceEntry) -> ReferenceEntryLine {
 }
 
 /// Sets the entries of `table` beside the cells they match, those without settings beside the `best`.
-#[must_use]
 pub(crate) fn compare(
     table: &ReferenceTable,
     results: &ExperimentResults,

@@ -3,7 +3,6 @@
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Draws `counts` with `tallest` as the full height; an empty bin is the thinnest line.
-#[must_use]
 pub(super) fn spark(counts: &[usize], tallest: usize) -> String {
     let top = BLOCKS.len() - 1;
     let block = |count: usize| match count {

@@ -6,13 +6,11 @@ use super::numbers::counted;
 
 impl Section {
     /// Returns how many cells have a value of the report's metric: only those are compared.
-    #[must_use]
     pub(super) fn compared(&self) -> usize {
         self.cells.iter().filter(|cell| cell.summary.is_some()).count()
     }
 
     /// Returns how many cells beside the one that is named the best may be the best.
-    #[must_use]
     pub(super) fn inseparable_others(&self) -> usize {
         let best = self.findings.best.map(|best| best.cell);
         let may_be =
@@ -21,26 +19,22 @@ impl Section {
     }
 
     /// Returns a cell that lost trials and has a better mean than the cell that is named the best.
-    #[must_use]
     pub(super) fn passed_over(&self) -> Option<usize> {
         passed_over(&self.cells, self.findings.best?.cell, self.metric.sign())
     }
 
     /// Says what the best mean is the best of, for sentences that name it.
-    #[must_use]
     pub(super) fn best_of_what(&self) -> &'static str {
         if self.passed_over().is_some() { "best mean without lost trials" } else { "best mean" }
     }
 
     /// Returns whether every cell with a result gave the same in all its trials.
-    #[must_use]
     pub(super) fn is_deterministic(&self) -> bool {
         let mut known = self.cells.iter().filter(|cell| cell.summary.is_some()).peekable();
         known.peek().is_some() && known.all(|cell| cell.is_deterministic)
     }
 
     /// Says why there is nothing to compare; empty where any trial has a value.
-    #[must_use]
     pub(super) fn why_empty(&self) -> Option<String> {
         let counts = self.counts;
         if self.compared() > 0 {
@@ -71,7 +65,6 @@ pub(super) fn passed_over(cells: &[CellLine], best: usize, sign: f64) -> Option<
 
 impl Counts {
     /// Says how trials ended that gave no result, for example `2 failed, 1 diverged`.
-    #[must_use]
     pub(super) fn ways_lost(&self) -> String {
         let kinds =
             [(self.failed, "failed"), (self.diverged, "diverged"), (self.timed_out, "timed out")];
@@ -80,7 +73,6 @@ impl Counts {
     }
 
     /// Says how many of the trials were lost, for example `2 of 5 lost`; nothing where none was.
-    #[must_use]
     pub(super) fn lost_of_planned(&self) -> Option<String> {
         (self.lost() > 0).then(|| format!("{} of {} lost", self.lost(), self.planned))
     }

@@ -14,7 +14,6 @@ const MAX_DETAILS: usize = 200;
 const MIN_WIDTH: usize = 60;
 
 /// Renders every section, at most `width` columns wide.
-#[must_use]
 pub(super) fn render(document: &ReportDocument, width: usize, colour: bool) -> String {
     let width = width.max(MIN_WIDTH);
     let pages: Vec<String> =

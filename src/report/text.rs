@@ -25,7 +25,6 @@ pub(super) struct Presenter<'a> {
 
 impl<'a> Presenter<'a> {
     /// Prepares `section`.
-    #[must_use]
     pub(super) fn of(section: &'a Section) -> Self {
         let findings = &section.findings;
         Self {
@@ -36,7 +35,6 @@ impl<'a> Presenter<'a> {
     }
 
     /// Returns the parts of the line that opens the section, the name first.
-    #[must_use]
     pub(super) fn title(&self) -> Vec<String> {
         let section = self.section;
         let mut parts = vec![
@@ -72,19 +70,16 @@ impl<'a> Presenter<'a> {
     }
 
     /// Returns the device and its numerical paths.
-    #[must_use]
     pub(super) fn engine(&self) -> String {
         self.section.origin.engine.replace(" and ", ", ")
     }
 
     /// Returns the name of the metric with its unit, for example `test accuracy %`.
-    #[must_use]
     pub(super) fn metric(&self) -> String {
         format!("{}{}", self.section.metric.name.words(), self.scale.unit())
     }
 
     /// Returns what the grids show, for example `test accuracy %, mean ± SD, n = 6`.
-    #[must_use]
     pub(super) fn heading(&self) -> String {
         let findings = &self.section.findings;
         if let Some(why) = self.section.why_empty() {
@@ -98,7 +93,6 @@ impl<'a> Presenter<'a> {
     }
 
     /// Returns the grid as a table.
-    #[must_use]
     pub(super) fn grid(&self, grid: &PivotGrid) -> TextTable {
         let printed = Entries::of(self, grid);
         let column = |head: String, index: usize| TextColumn {
@@ -128,7 +122,6 @@ impl<'a> Presenter<'a> {
 }
 
 /// Prints a mean with its spread; a single value says that it has none.
-#[must_use]
 pub(super) fn with_spread(scale: &Scale, found: &Summary) -> String {
     match found.sd {
         Some(sd) => format!("{} ± {}", scale.value(found.mean), scale.value(sd)),
@@ -222,7 +215,6 @@ impl<'a> Entries<'a> {
 
 impl Presenter<'_> {
     /// Returns the mark of a cell, one column wide; marks say nothing where every trial is alone.
-    #[must_use]
     pub(super) fn mark(&self, cell: &CellLine) -> &'static str {
         let several = self.section.grids.len() > 1;
         if self.section.findings.comparisons == 0 {
@@ -237,7 +229,6 @@ impl Presenter<'_> {
     }
 
     /// Returns the class of a cell's marks in charts: what is not marked is paler, where any is.
-    #[must_use]
     pub(super) fn class_of(&self, cell: usize) -> &'static str {
         let is_pale = self.section.findings.comparisons > 0
             && !self.section.cells[cell].inseparable_from_best;
@@ -245,7 +236,6 @@ impl Presenter<'_> {
     }
 
     /// Says everything about a cell in a line, for readers who point at it.
-    #[must_use]
     pub(super) fn cell_title(&self, index: usize) -> String {
         let cell = &self.section.cells[index];
         let scale = &self.scale;
@@ -288,7 +278,6 @@ impl Presenter<'_> {
     }
 
     /// Says among how many cells the best is; nothing where nothing was compared.
-    #[must_use]
     pub(super) fn confidence_sentence(&self) -> Option<String> {
         let Section { findings, cells, .. } = self.section;
         let best = findings.best.filter(|_| findings.comparisons > 0)?;
@@ -307,7 +296,6 @@ impl Presenter<'_> {
     }
 
     /// Returns the axes that have one value only, for example `ensemble.size 15`.
-    #[must_use]
     pub(super) fn fixed(&self) -> Option<String> {
         let fixed: Vec<String> = self
             .section
@@ -321,7 +309,6 @@ impl Presenter<'_> {
 }
 
 /// Returns what a grid's cells share, for example `optimizer adam, ensemble.size 15`.
-#[must_use]
 pub(super) fn grid_title(grid: &PivotGrid) -> String {
     let parts: Vec<String> =
         grid.title.iter().map(|(label, value)| format!("{label} {value}")).collect();
@@ -329,7 +316,6 @@ pub(super) fn grid_title(grid: &PivotGrid) -> String {
 }
 
 /// Breaks labelled text into lines of at most `width`, the text in a column of its own.
-#[must_use]
 pub(super) fn labelled_lines(
     label: &str,
     text: &str,

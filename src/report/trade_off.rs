@@ -19,7 +19,6 @@ pub(super) struct TradeOffTable {
 
 impl Presenter<'_> {
     /// Returns the trade-off that was asked for.
-    #[must_use]
     pub(super) fn trade_off(&self) -> Option<TradeOffTable> {
         let section = self.section;
         let found = section.trade_off.as_ref()?;

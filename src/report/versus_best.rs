@@ -61,7 +61,6 @@ pub(super) struct Reach {
 /// Compares every cell that has a value with the best one, by the rule that marked `set`.
 /// Values of folds are those of tests that are built on means and variances; those built on their order
 /// take trials for independent, and are left out.
-#[must_use]
 pub(super) fn against_best(
     metric: &Metric,
     (best, samples, are_folds): (usize, &[Vec<f64>], bool),

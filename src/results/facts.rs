@@ -114,7 +114,6 @@ impl Facts {
     }
 
     /// Returns values of repeats, of one cell, as [`gridbench_stats::for_tests`] says.
-    #[must_use]
     pub(crate) fn for_tests(&self, values: Vec<Option<f64>>) -> Vec<Option<f64>> {
         gridbench_stats::for_tests(values, self.folds)
     }
@@ -195,7 +194,6 @@ impl Origin {
 }
 
 /// Says of what results are: folds, or repeats that share nothing.
-#[must_use]
 pub(crate) fn repeats_in_words(folds: Option<u32>) -> String {
     folds.map_or_else(|| "independent repeats".to_owned(), |folds| format!("{folds} folds"))
 }

@@ -12,7 +12,6 @@ pub(crate) struct Ballot {
 
 impl Ballot {
     /// Prepares for `members` networks that know `classes` classes.
-    #[must_use]
     pub(crate) fn new(members: usize, classes: usize) -> Self {
         Self { members: members.max(1), sums: vec![0.0; classes], votes: vec![0; classes] }
     }
@@ -32,7 +31,6 @@ impl Ballot {
     }
 
     /// Returns the mean probabilities of the classes.
-    #[must_use]
     pub(crate) fn mean(&self) -> Vec<f64> {
         self.sums.iter().map(|sum| sum / self.members as f64).collect()
     }
@@ -41,7 +39,6 @@ impl Ballot {
     /// one of the larger mean probability.
     ///
     /// One member decides as it votes, also where two of its probabilities are equal as numbers.
-    #[must_use]
     pub(crate) fn winner(&self, combine: Combine) -> usize {
         match combine {
             Combine::Mean if self.members > 1 => first_largest(&self.sums, |a, b| a > b),
@@ -59,7 +56,6 @@ impl Ballot {
 ///
 /// Exact at both ends: where members are nearly certain the mean is taken of what is missing to 1,
 /// and elsewhere of probabilities relative to the largest, which may be too small for a number.
-#[must_use]
 pub(super) fn mixture_loss(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let members = logs.clone().count().max(1) as f64;
     let largest = logs.clone().fold(f64::NEG_INFINITY, f64::max);

@@ -167,7 +167,6 @@ pub(crate) enum RunError {
 
 impl RunError {
     /// Returns what the user can do about it, if that is known.
-    #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),

@@ -14,13 +14,11 @@ pub(crate) struct MeasuredRates(BTreeMap<Digest, (u64, f64)>);
 
 impl MeasuredRates {
     /// Returns the seconds of all trainings that were measured.
-    #[must_use]
     pub(crate) fn seconds(&self) -> f64 {
         self.0.values().map(|(_, seconds)| seconds).sum()
     }
 
     /// Returns the speed measured with the same layers on images of the same source, if any.
-    #[must_use]
     pub(crate) fn rate(&self, settings: &Settings) -> Option<f64> {
         let (images, seconds) = self.0.get(&model(settings))?;
         (*seconds > 0.0).then(|| *images as f64 / seconds)
@@ -28,7 +26,6 @@ impl MeasuredRates {
 }
 
 /// Collects the speeds of all members of `plan` that `view` holds completed.
-#[must_use]
 pub(crate) fn measured_rates(plan: &Plan, view: &View) -> MeasuredRates {
     let mut rates = MeasuredRates::default();
     for member in &plan.members {

@@ -67,7 +67,6 @@ pub(super) fn stated<'r>(members: impl Iterator<Item = &'r MemberRecord>) -> Met
 
 /// Returns the class that the ensemble of these members gives each test image; nothing if they were
 /// not tested on the same images, or on none.
-#[must_use]
 pub(crate) fn predicted_classes(members: &[Predictions], combine: Combine) -> Option<Vec<u16>> {
     let parts: Vec<Part<'_>> = members.iter().map(Part::test).collect();
     let mut classes = Vec::with_capacity(parts.first()?.labels.len());

@@ -22,13 +22,11 @@ pub(crate) struct StoreProgress<'a> {
 
 impl<'a> StoreProgress<'a> {
     /// Looks at `view`; members that were given up are tried once more only with `retry_failed`.
-    #[must_use]
     pub(crate) fn new(view: &'a View, retry_failed: bool) -> Self {
         Self { view, retry_failed, retries: RETRIES }
     }
 
     /// Tries members that fail so often once more.
-    #[must_use]
     pub(crate) fn with_retries(self, retries: u32) -> Self {
         Self { retries, ..self }
     }

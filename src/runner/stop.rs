@@ -11,7 +11,6 @@ const ABORT: u8 = 2;
 
 impl StopSignal {
     /// Returns a signal that asks for nothing yet.
-    #[must_use]
     pub(crate) const fn new() -> Self {
         Self(AtomicU8::new(0))
     }

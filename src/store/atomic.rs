@@ -23,7 +23,6 @@ pub struct AtomicError {
 
 impl AtomicError {
     /// Returns what the user can do about it, if that is known.
-    #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {
         hint_for(&self.source, &self.path)
     }
@@ -128,7 +127,6 @@ pub(crate) fn probe(path: &Path) -> Result<(), AtomicError> {
 }
 
 /// Returns whether `path` is a device, a pipe or open already, so that it cannot be replaced.
-#[must_use]
 pub(crate) fn is_stream(path: &Path) -> bool {
     let Ok(facts) = fs::metadata(path) else { return false };
     // What `/dev/stdout` and `/dev/fd/3` lead to was opened by somebody else.

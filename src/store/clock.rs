@@ -39,7 +39,6 @@ fn rfc3339(seconds: u64) -> String {
 /// Returns the seconds since a time as RFC 3339 in UTC, 0 for one that is ahead; nothing where it is no
 /// such time.
 #[expect(clippy::disallowed_methods, reason = "a person is told for how long a process has run")]
-#[must_use]
 pub(crate) fn seconds_since(time: &str) -> Option<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Some(now.saturating_sub(unix_seconds(time)?))
@@ -47,7 +46,6 @@ pub(crate) fn seconds_since(time: &str) -> Option<u64> {
 
 /// Reads a time as RFC 3339 in UTC, as journals and manifests state it, as seconds since 1970 (Hinnant,
 /// `days_from_civil`).
-#[must_use]
 pub(crate) fn unix_seconds(text: &str) -> Option<u64> {
     let part = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);

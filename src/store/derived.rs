@@ -121,7 +121,6 @@ impl Derived {
     }
 
     /// Reads the file, if journals are there and it was made from all that they hold.
-    #[must_use]
     pub(crate) fn of_journals(folder: &Path) -> Option<Self> {
         let derived = Self::read(folder).ok()??;
         let journals = journal::files(folder).ok()?;
@@ -136,7 +135,6 @@ impl Derived {
 
     /// Reads the file of a folder whose tables hold what its journals hold, each to the byte. Of a
     /// table in two formats the one counts that is read.
-    #[must_use]
     pub(crate) fn fresh(folder: &Path) -> Option<Self> {
         let derived = Self::of_journals(folder)?;
         let mut tables = derived.tables_read(folder).peekable();
@@ -159,7 +157,6 @@ impl Derived {
     }
 
     /// Returns whether everything that was made is there as it was made.
-    #[must_use]
     pub(crate) fn is_whole(&self, folder: &Path) -> bool {
         self.files.par_iter().all(|(name, _)| matches!(self.verify(folder, name), Ok(true)))
     }
@@ -193,7 +190,6 @@ impl Derived {
     }
 
     /// Returns the manifest as it was when the files were made.
-    #[must_use]
     pub(crate) fn into_manifest(self) -> Manifest {
         self.manifest
     }

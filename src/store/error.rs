@@ -169,7 +169,6 @@ impl StoreError {
     }
 
     /// Returns what the user can do about it, if that is known.
-    #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Io { path, source, .. } => hint_for(source, path),

@@ -187,19 +187,16 @@ impl Store {
     }
 
     /// Returns the folder.
-    #[must_use]
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Returns the manifest, completed by what later runs asked.
-    #[must_use]
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
     /// Returns the latest word on every member and trial.
-    #[must_use]
     pub(crate) fn view(&self) -> &View {
         &self.view
     }
@@ -221,7 +218,6 @@ impl Store {
     }
 
     /// Returns how many damaged lines this opening listed for the first time.
-    #[must_use]
     pub(crate) fn damages(&self) -> usize {
         self.damages
     }

@@ -19,7 +19,6 @@ impl<K, V> Default for Index<K, V> {
 
 impl<K: Copy + Eq + Hash, V> Index<K, V> {
     /// Returns the record with this id.
-    #[must_use]
     pub(crate) fn get(&self, id: &K) -> Option<&V> {
         self.indices.get(id).map(|index| &self.records[*index as usize])
     }

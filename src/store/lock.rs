@@ -52,7 +52,6 @@ impl Lock {
 
     /// Returns whether a process of this machine adds to a results folder, as far as its file system
     /// knows; only looks.
-    #[must_use]
     pub(crate) fn is_held(folder: &Path) -> bool {
         let mut options = OpenOptions::new();
         let opened = inside::open_with(&folder.join("lock"), options.read(true));

@@ -27,7 +27,6 @@ pub(crate) struct Lost {
 impl Writer {
     /// Reads everything that is stored of `members` and holds it against its checksums; returns what
     /// cannot be used, in the order of `members`. What was never stored is not lost.
-    #[must_use]
     pub(crate) fn lost(&self, view: &View, members: &[MemberId]) -> Vec<Lost> {
         let mut order: Vec<usize> = (0..members.len()).collect();
         // Files are read from front to back.

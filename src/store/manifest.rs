@@ -53,7 +53,6 @@ pub enum Repeats {
 impl Repeats {
     /// Returns the repeats of a cell of an experiment that asks for `typed`; nothing where the cell
     /// is not among those the folder holds.
-    #[must_use]
     pub(crate) fn of_cell(&self, cell: &CellId, typed: u32) -> Option<std::ops::Range<u32>> {
         match self {
             Self::AsTyped => Some(0..typed),
@@ -187,7 +186,6 @@ pub struct DivisionFacts {
 
 impl DatasetFacts {
     /// Returns the size of the images, such as `28×28`, with the channels where there are several.
-    #[must_use]
     pub(crate) fn shape_text(&self) -> String {
         let [height, width, channels] = self.shape;
         let channels = if channels == 1 { String::new() } else { format!("×{channels}") };
@@ -195,13 +193,11 @@ impl DatasetFacts {
     }
 
     /// Returns the number of images in the test split, where it is known.
-    #[must_use]
     pub(crate) fn test_images(&self) -> Option<u64> {
         self.splits.map(|[.., test]| test as u64)
     }
 
     /// Returns the number of images in the validation split; absent without one.
-    #[must_use]
     pub(crate) fn validation_images(&self) -> Option<u64> {
         self.splits.map(|[_, validation, _]| validation as u64).filter(|images| *images > 0)
     }
@@ -234,7 +230,6 @@ struct Document<'a> {
 
 impl Manifest {
     /// Returns the manifest of a first run that begins now on this machine.
-    #[must_use]
     pub(crate) fn begin(run: ManifestDraft) -> Self {
         let now = clock::now();
         Self {
@@ -272,7 +267,6 @@ impl Manifest {
     }
 
     /// Returns it with the numerical paths that were taken, as far as any are known.
-    #[must_use]
     pub(crate) fn along<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
         let paths: BTreeSet<&str> = paths.into_iter().collect();
         if let Some((device, _)) = self.run.engine.split_once(", ").filter(|_| !paths.is_empty()) {
@@ -284,14 +278,12 @@ impl Manifest {
 
     /// Returns what is known of the images that `settings` (dataset settings) mean, if they were
     /// used; the split does not matter.
-    #[must_use]
     pub(crate) fn facts_of(&self, settings: &impl Serialize) -> Option<&DatasetFacts> {
         let wanted = without_split(&serde_json::to_value(settings).ok()?);
         self.run.datasets.iter().find(|facts| without_split(&facts.settings) == wanted)
     }
 
     /// Returns the digest of the program that is called so, if it was used.
-    #[must_use]
     pub(crate) fn program_of(&self, settings: &impl Serialize) -> Option<Digest> {
         let wanted = serde_json::to_value(settings).ok()?;
         self.run.programs.iter().find(|one| one.settings == wanted).map(|one| one.digest)
@@ -299,7 +291,6 @@ impl Manifest {
 
     /// Returns the sizes of the splits that `settings` (dataset settings without `train-limit`) mean;
     /// nothing in manifests of earlier versions.
-    #[must_use]
     pub(crate) fn splits_of(&self, settings: &impl Serialize) -> Option<[usize; 3]> {
         let wanted = serde_json::to_value(settings).ok()?;
         let divisions = self.run.datasets.iter().flat_map(|facts| &facts.divisions);

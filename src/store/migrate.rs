@@ -44,7 +44,6 @@ pub(crate) struct Migration {
 
 impl Migration {
     /// Returns whether everything is of version 2.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -30,7 +30,6 @@ pub struct Build {
 
 impl Build {
     /// Returns the facts of this very build.
-    #[must_use]
     pub(crate) fn current() -> Self {
         let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         Self {
@@ -75,7 +74,6 @@ pub struct Machine {
 
 impl Machine {
     /// Returns what the running system says of itself.
-    #[must_use]
     pub(crate) fn current() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         Self {

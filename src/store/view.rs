@@ -51,7 +51,6 @@ pub struct Member {
 
 impl Member {
     /// Returns the record with these epochs.
-    #[must_use]
     pub(crate) fn record(&self, epochs: Vec<EpochRecord>) -> MemberRecord {
         MemberRecord {
             id: self.id,
@@ -102,7 +101,6 @@ pub struct Trials<'a>(&'a Index<TrialId, Trial>);
 
 impl<'a> Trials<'a> {
     /// Returns the record of a trial.
-    #[must_use]
     pub(crate) fn get(self, id: &TrialId) -> Option<&'a TrialRecord> {
         self.0.get(id).map(|trial| &trial.record)
     }
@@ -175,13 +173,11 @@ pub struct View {
 
 impl View {
     /// Returns the latest record of every member.
-    #[must_use]
     pub(crate) fn members(&self) -> &Index<MemberId, Member> {
         &self.members
     }
 
     /// Returns the latest record of every trial, also of cells no longer in the grid.
-    #[must_use]
     pub(crate) fn trials(&self) -> Trials<'_> {
         Trials(&self.trials)
     }
@@ -194,14 +190,12 @@ impl View {
 
     /// Returns whether the record of a trial was made from its members as they are now: a trial of
     /// which a member was trained again on another machine is to be scored again.
-    #[must_use]
     pub(crate) fn is_current(&self, trial: &TrialId) -> bool {
         self.trials.get(trial).is_some_and(|trial| self.currency(trial) > 0)
     }
 
     /// Returns the number of the attempt that comes next: an interrupted one is continued, and a
     /// finished one (whose files were lost) repeated.
-    #[must_use]
     pub(crate) fn next_attempt(&self, member: &MemberId) -> u32 {
         let expected = self.expected.get(member).map_or(1, |(attempt, _)| *attempt);
         self.members.get(member).map_or(expected, |record| match record.outcome {
@@ -212,7 +206,6 @@ impl View {
 
     /// Returns how often a member will have been trained again for its lost files, once it is
     /// trained now.
-    #[must_use]
     pub(crate) fn next_repair(&self, member: &MemberId) -> u32 {
         let again = |record: &Member| record.repair + u32::from(record.outcome.is_final());
         let expected = self.expected.get(member).map_or(0, |(_, repair)| *repair);
@@ -226,7 +219,6 @@ impl View {
     }
 
     /// Returns the marks of what a trial of these members is made from.
-    #[must_use]
     pub(crate) fn marks(&self, members: &[MemberId]) -> Vec<Check> {
         members.iter().map(|id| self.mark(id)).collect()
     }
@@ -247,7 +239,6 @@ impl View {
     }
 
     /// Returns where the predictions of a member are.
-    #[must_use]
     pub(crate) fn source(&self, member: &MemberId) -> Source {
         let stored = self.members.get(member).and_then(|record| {
             let owner = Arc::clone(&self.owners[record.location.journal as usize]);
@@ -269,13 +260,11 @@ impl View {
     }
 
     /// Returns whether the journals know predictions of a member.
-    #[must_use]
     pub(crate) fn has_predictions(&self, member: &MemberId) -> bool {
         self.members.get(member).is_some_and(|record| record.predictions.is_some())
     }
 
     /// Returns the digest of a completed member's weights, where they were kept.
-    #[must_use]
     pub(crate) fn weights(&self, member: &MemberId) -> Option<&Digest> {
         self.members.get(member).and_then(|record| record.weights.as_deref())
     }

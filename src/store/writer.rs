@@ -174,7 +174,6 @@ impl Writer {
     }
 
     /// Returns the bytes of the journal; nothing before its first entry.
-    #[must_use]
     pub(crate) fn journal_length(&self) -> Option<u64> {
         self.own_journal().map(|journal| journal.length())
     }
@@ -323,7 +322,6 @@ impl Writer {
     }
 
     /// Returns the saved state of this attempt, if there is a usable one.
-    #[must_use]
     pub(crate) fn load_checkpoint(&self, member: &MemberId, attempt: u32) -> Option<Vec<u8>> {
         self.checkpoints.load(member, attempt)
     }
@@ -344,7 +342,6 @@ pub(crate) struct Source {
 
 impl Source {
     /// Returns whether the journals know no predictions.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.stored.is_none()
     }

@@ -50,7 +50,6 @@ pub enum TablesError {
 
 impl TablesError {
     /// Returns what the user can do about it, if that is known.
-    #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Write(error) => error.hint(),
@@ -139,7 +138,6 @@ pub(crate) fn write(frames: &Frames, folder: &Path) -> Result<Vec<PathBuf>, Tabl
 ///
 /// # Panics
 /// As [`frames`](super::frames).
-#[must_use]
 pub(crate) fn cells_csv(experiments: &[&ExperimentResults]) -> String {
     let build = |one: &ExperimentResults| {
         cells_frame(one).expect("columns have equal lengths and distinct names")

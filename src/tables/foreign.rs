@@ -55,7 +55,6 @@ impl ForeignTable {
     }
 
     /// Returns the index of a column.
-    #[must_use]
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }

@@ -196,7 +196,6 @@ impl Extent {
     }
 
     /// Returns how many of `images` images lie in group `group`.
-    #[must_use]
     pub(super) fn rows(&self, images: usize, group: usize) -> usize {
         (images - group * self.group).min(self.group)
     }

@@ -5,7 +5,6 @@ use super::{Direction, Metric, MetricName, Range, Split, Unit};
 impl Metric {
     /// Returns the metrics of image classifiers trained by the built-in engines, in the order of the
     /// tables.
-    #[must_use]
     pub(crate) fn of_classifiers() -> Vec<Self> {
         let (train, validation, test) =
             (Some(Split::Train), Some(Split::Validation), Some(Split::Test));
@@ -37,7 +36,6 @@ impl Metric {
     }
 
     /// Returns what is measured of a program as a process.
-    #[must_use]
     pub(crate) fn of_processes() -> Vec<Self> {
         let cost = |name, unit| measured(name, None, unit, Direction::Minimize);
         vec![

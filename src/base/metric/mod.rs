@@ -28,7 +28,6 @@ pub enum Split {
 
 impl Split {
     /// Returns its name in metrics and files.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -54,7 +53,6 @@ pub struct Range(pub Option<f64>, pub Option<f64>);
 
 impl Range {
     /// Returns the two ends, infinite where there is none.
-    #[must_use]
     pub(crate) fn ends(self) -> (f64, f64) {
         (self.0.unwrap_or(f64::NEG_INFINITY), self.1.unwrap_or(f64::INFINITY))
     }
@@ -97,7 +95,6 @@ impl Metric {
     }
 
     /// Says which of `values` is none that its metric, of those declared, can have.
-    #[must_use]
     pub(crate) fn impossible(declared: &[Self], values: &Metrics) -> Option<String> {
         declared.iter().find_map(|metric| {
             let value = *values.get(&metric.name)?;
@@ -106,14 +103,12 @@ impl Metric {
     }
 
     /// Says that a value is none that it can have.
-    #[must_use]
     pub(crate) fn refusal(&self, value: f64) -> String {
         let (least, most) = self.range.ends();
         format!("`{}` is {value}, expected {least} to {most}", self.name)
     }
 
     /// Returns whether larger values are better.
-    #[must_use]
     pub(crate) fn is_maximized(&self) -> bool {
         self.direction == Direction::Maximize
     }
@@ -126,20 +121,17 @@ impl Metric {
 
     /// Returns the name of the same number on another split, such as `validation-accuracy` for
     /// `test-accuracy`; nothing for a metric whose name does not begin with its split.
-    #[must_use]
     pub(crate) fn on(&self, split: Split) -> Option<MetricName> {
         let rest = self.name.as_str().strip_prefix(self.split?.name())?;
         format!("{}{rest}", split.name()).parse().ok()
     }
 
     /// Returns whether it is a share of the test images that were counted.
-    #[must_use]
     pub(crate) fn counts_test_images(&self) -> bool {
         self.counts_images && self.split == Some(Split::Test)
     }
 
     /// Returns whether `other` means the same numbers, whatever its range.
-    #[must_use]
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
         (&self.name, &self.unit, self.direction) == (&other.name, &other.unit, other.direction)
     }

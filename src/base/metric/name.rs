@@ -87,7 +87,6 @@ impl MetricName {
         [Self::TRAIN_SECONDS, Self::IMAGES_PER_SECOND, Self::PEAK_MEMORY];
 
     /// Returns the text of a name that stands in the code.
-    #[must_use]
     pub(crate) fn built_in(&self) -> Option<&'static str> {
         match self.0 {
             Cow::Borrowed(name) => Some(name),
@@ -100,19 +99,16 @@ impl MetricName {
     }
 
     /// Returns the text.
-    #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Returns the snake-case name used in table columns.
-    #[must_use]
     pub(crate) fn column(&self) -> String {
         self.0.replace('-', "_")
     }
 
     /// Returns the name as words, such as `test accuracy`.
-    #[must_use]
     pub(crate) fn words(&self) -> String {
         self.0.replace('-', " ")
     }

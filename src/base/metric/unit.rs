@@ -68,13 +68,11 @@ impl Unit {
     pub(crate) const COUNT: Self = Self(Cow::Borrowed("count"));
 
     /// Returns the unit of this name.
-    #[must_use]
     pub(crate) fn named(name: &str) -> Self {
         Self(Cow::Owned(name.to_owned()))
     }
 
     /// Returns its name.
-    #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.0
     }
@@ -92,19 +90,16 @@ impl Unit {
     }
 
     /// Returns what stands behind a printed difference: nothing, or a space and the unit.
-    #[must_use]
     pub(crate) fn of_differences(&self) -> String {
         spaced(self.style().map_or(&self.0, |style| style.of_differences))
     }
 
     /// Returns the fewest and the most decimals that are printed.
-    #[must_use]
     pub(crate) fn decimals(&self) -> (usize, usize) {
         self.style().map_or((0, 6), |style| style.decimals)
     }
 
     /// Returns whether the machine decides the number, not the seed alone.
-    #[must_use]
     pub(crate) fn is_cost(&self) -> bool {
         self.style().map_or_else(|| self.0.ends_with("/s"), |style| style.is_cost)
     }

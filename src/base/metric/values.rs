@@ -31,7 +31,6 @@ impl Metrics {
     }
 
     /// Returns whether there is a value of a metric.
-    #[must_use]
     pub(crate) fn contains_key(&self, name: &MetricName) -> bool {
         self.names.contains(name)
     }
@@ -65,7 +64,6 @@ impl Metrics {
     ///
     /// # Panics
     /// If there are more names than values, or fewer.
-    #[must_use]
     pub(crate) fn of(mut names: Vec<MetricName>, mut values: Vec<f64>) -> Self {
         assert_eq!(names.len(), values.len(), "every name has a value");
         if !names.is_sorted_by(|a, b| a < b) {

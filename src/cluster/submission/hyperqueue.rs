@@ -11,7 +11,6 @@ const CRASH_LIMIT: u32 = 5;
 ///
 /// Restarts and time limits are the engine's: with `time_request` its workers start no task whose time
 /// does not fit into what is left of their allocation.
-#[must_use]
 pub(crate) fn job_file(job: &Submission) -> String {
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").expect("a string grows");

@@ -21,7 +21,6 @@ const MAX_NAME: usize = 52;
 ///
 /// Drains cost no attempt (`Ignore` on `DisruptionTarget`), bad input is not tried again (`FailIndex` on
 /// exit code 2), and no second pod of an index starts while the first one ends (`Failed`).
-#[must_use]
 pub(crate) fn manifest(job: &Submission, image: &str) -> String {
     let name = name(&job.experiment);
     let mut text = String::new();

@@ -66,13 +66,11 @@ const AHEAD: Duration = Duration::from_mins(2);
 impl Submission {
     /// Returns how long before the time limit a worker is to leave: two minutes, or a fifth of a short
     /// limit.
-    #[must_use]
     pub(crate) fn ahead(&self) -> Option<Duration> {
         self.time.map(|time| (time / 5).min(AHEAD))
     }
 
     /// Returns the command of one worker.
-    #[must_use]
     pub(crate) fn command(&self) -> Vec<String> {
         let text = |path: &PathBuf| path.display().to_string();
         let mut words = vec![text(&self.bench), "worker".to_owned(), text(&self.file)];
@@ -95,7 +93,6 @@ impl Submission {
     }
 
     /// Returns the command that writes the tables when all workers have ended.
-    #[must_use]
     pub(crate) fn closing_command(&self) -> Vec<String> {
         let mut words = self.command();
         if let Some(index) = words.iter().position(|word| word == "--stop-after") {
@@ -126,13 +123,11 @@ impl Submission {
 }
 
 /// Returns words as one line of a shell.
-#[must_use]
 pub(crate) fn shell_line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns a word as a shell reads it back.
-#[must_use]
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -9,7 +9,6 @@ use super::{Submission, quoted, shell_line};
 ///
 /// Its last line is `exec`: a shell loses signals that come while it handles another, the program does
 /// not.
-#[must_use]
 pub(crate) fn script(job: &Submission, size: u32, offset: u32) -> String {
     let mut text = "#!/bin/bash\n".to_owned();
     let mut option = |line: String| writeln!(text, "#SBATCH {line}").expect("a string grows");
@@ -44,7 +43,6 @@ pub(crate) fn script(job: &Submission, size: u32, offset: u32) -> String {
 }
 
 /// Returns the script of the job that runs when all workers have ended, however they ended.
-#[must_use]
 pub(crate) fn closing_script(job: &Submission) -> String {
     let mut text = "#!/bin/bash\n".to_owned();
     let mut option = |line: String| writeln!(text, "#SBATCH {line}").expect("a string grows");

@@ -119,7 +119,6 @@ impl<'t> Iterator for Lines<'t> {
 }
 
 /// Returns a cell of a CSV table, in quotes where it needs them.
-#[must_use]
 pub(crate) fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

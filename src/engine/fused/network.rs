@@ -62,14 +62,12 @@ pub fn build(
 }
 
 /// Returns what the path is called in records.
-#[must_use]
 pub(crate) fn path_name(dispatch: Dispatch) -> String {
     let isa = dispatch.isa();
     if isa.is_bf16() { format!("fused {isa}") } else { format!("fused {isa} f32") }
 }
 
 /// Returns whether there are kernels for every layer of a network that fits the images.
-#[must_use]
 pub(crate) fn has_kernels(settings: &Settings, shape: ImageShape, classes: usize) -> bool {
     let image = (shape.height, shape.width, shape.channels);
     let layers = &settings.model.layers;

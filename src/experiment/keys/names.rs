@@ -54,7 +54,6 @@ pub(in crate::experiment) fn alias(typed: &str) -> Option<&'static str> {
 
 /// Returns the full key that a person means who types `typed` somewhere: by its last part, by what
 /// other tools call it, or nearly so.
-#[must_use]
 pub(crate) fn meant(typed: &str) -> Option<&'static str> {
     let typed = typed.to_lowercase().replace('_', "-");
     let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);

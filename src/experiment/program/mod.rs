@@ -95,7 +95,6 @@ impl CommandLine {
     }
 
     /// Returns the name of the program: the first argument, or the shell's.
-    #[must_use]
     pub(crate) fn program(&self) -> &str {
         match self {
             Self::Arguments(texts) => texts.first().map_or("", String::as_str),
@@ -105,7 +104,6 @@ impl CommandLine {
 
     /// Returns the program and its arguments with every placeholder filled in. What a shell is told is
     /// quoted where it has to be.
-    #[must_use]
     pub(crate) fn filled(&self, value: &dyn Fn(&Placeholder) -> String) -> Vec<String> {
         match self {
             Self::Arguments(texts) => texts.iter().map(|text| fill(text, value)).collect(),
@@ -120,7 +118,6 @@ impl CommandLine {
 impl CommandSettings {
     /// Returns what of the settings decides a trial: how long it may take does not, and of its inputs
     /// their bytes say more than how they were named. Of its resources only the GPUs do, which it sees.
-    #[must_use]
     pub(crate) fn meaning(&self) -> Self {
         let (inputs, version, time_limit) = (Vec::new(), None, None);
         let (restart_after, allow_order_effects) = (None, false);
@@ -145,7 +142,6 @@ impl CommandSettings {
 }
 
 /// Returns the seconds that a text such as `90s`, `20m` or `2h` means.
-#[must_use]
 pub(crate) fn seconds_of(text: &str) -> Option<f64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;

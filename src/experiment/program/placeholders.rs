@@ -49,7 +49,6 @@ pub(crate) enum TemplateError {
 
 impl TemplateError {
     /// Returns what the user can do about it.
-    #[must_use]
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::NoHyperparameter { near: Some(near), .. } => {
@@ -124,7 +123,6 @@ fn placeholder(name: &str) -> Option<Placeholder> {
 }
 
 /// Returns `text` with every placeholder replaced by its value.
-#[must_use]
 pub(crate) fn fill(text: &str, value: &dyn Fn(&Placeholder) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     for part in parts(text) {
@@ -181,7 +179,6 @@ pub(crate) fn check(text: &str, hyperparameters: &[String]) -> Result<(), Templa
 }
 
 /// Returns a word of a shell's line that means `text`.
-#[must_use]
 pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

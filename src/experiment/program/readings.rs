@@ -49,7 +49,6 @@ pub enum CsvRow {
 
 impl ReadFrom {
     /// Reads `FILE:COLUMN` or `FILE:COLUMN:ROW`.
-    #[must_use]
     pub(crate) fn csv(text: &str) -> Option<Self> {
         let (rest, row) = match text.rsplit_once(':') {
             Some((rest, "last")) => (rest, CsvRow::Last),

@@ -38,7 +38,6 @@ const UNITS: [(&str, u64); 9] = [
 
 /// Returns the bytes that a text such as `2 GiB` or `500 MB` means; nothing where it means none, or not
 /// a whole one.
-#[must_use]
 pub(crate) fn bytes_of(text: &str) -> Option<u64> {
     const MAX: f64 = (1u64 << 50) as f64;
     let text = text.trim();
@@ -51,7 +50,6 @@ pub(crate) fn bytes_of(text: &str) -> Option<u64> {
 }
 
 /// Writes bytes as people say them.
-#[must_use]
 pub(crate) fn shown_bytes(bytes: u64) -> String {
     let units = UNITS[..4].iter();
     let (name, factor) = units.clone().find(|(_, factor)| bytes >= *factor).unwrap_or(&UNITS[8]);

@@ -24,7 +24,6 @@ pub(super) use svg::{CHART_STYLE, Chart};
 pub(super) use trellis::MAX_PANELS;
 
 /// Returns every chart that the section has the numbers for, in reading order.
-#[must_use]
 pub(super) fn charts(section: &Section) -> Vec<Chart> {
     let presenter = Presenter::of(section);
     let mut charts = Vec::new();

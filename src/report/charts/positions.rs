@@ -49,7 +49,6 @@ pub(super) struct Positions {
 
 impl Positions {
     /// Spaces `levels`, as they are shown, across `frame`.
-    #[must_use]
     pub(super) fn of(levels: &[String], frame: Frame) -> Self {
         let numbers: Option<Vec<f64>> = levels.iter().map(|level| number(level)).collect();
         let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
@@ -59,14 +58,12 @@ impl Positions {
     }
 
     /// Returns the position of a level.
-    #[must_use]
     pub(super) fn at(&self, level: usize) -> f64 {
         let padding = 0.5 * self.frame.width / self.shares.len().clamp(1, 12) as f64;
         self.frame.left + padding + self.shares[level] * (self.frame.width - 2.0 * padding)
     }
 
     /// Returns the levels from left to right.
-    #[must_use]
     pub(super) fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.shares.len()).collect();
         order.sort_by(|a, b| self.shares[*a].total_cmp(&self.shares[*b]));
@@ -74,7 +71,6 @@ impl Positions {
     }
 
     /// Returns the smallest distance between neighbours.
-    #[must_use]
     pub(super) fn gap(&self) -> f64 {
         let order = self.order();
         let gaps = order.windows(2).map(|pair| self.at(pair[1]) - self.at(pair[0]));
@@ -82,7 +78,6 @@ impl Positions {
     }
 
     /// Returns the left and right end of what is nearer to a level than to any other.
-    #[must_use]
     pub(super) fn reach(&self, level: usize) -> (f64, f64) {
         let order = self.order();
         let index = order.iter().position(|one| *one == level).unwrap_or(0);

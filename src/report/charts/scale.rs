@@ -15,7 +15,6 @@ pub(super) struct Linear {
 impl Linear {
     /// Maps `low` to `high` onto the pixels `from` to `to` (which may run downwards), widened to
     /// round numbers, with about `ticks` of them. A range without width gets one.
-    #[must_use]
     pub(super) fn rounded((low, high): (f64, f64), (from, to): (f64, f64), ticks: usize) -> Self {
         let (low, high) = widened(low, high);
         let step = round_step((high - low) / ticks.max(1) as f64);
@@ -24,7 +23,6 @@ impl Linear {
     }
 
     /// Maps `low` to `high` onto the pixels `from` to `to` exactly.
-    #[must_use]
     pub(super) fn exact((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
         let (low, high) = widened(low, high);
         let step = round_step((high - low) / 2.0);
@@ -33,32 +31,27 @@ impl Linear {
 
     /// Returns the position of a value; values beyond an end lie beyond it, so that none is ever shown
     /// as another: who may meet one asks [`Linear::holds`], or cuts lines with [`inside`].
-    #[must_use]
     pub(super) fn at(&self, value: f64) -> f64 {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
     /// Returns whether a value lies on the scale.
-    #[must_use]
     pub(super) fn holds(&self, value: f64) -> bool {
         let slack = 1e-9 * (self.high - self.low);
         (self.low - slack..=self.high + slack).contains(&value)
     }
 
     /// Returns the value of the scale that is nearest to a value.
-    #[must_use]
     pub(super) fn nearest(&self, value: f64) -> f64 {
         value.clamp(self.low, self.high)
     }
 
     /// Returns the lowest and the highest value.
-    #[must_use]
     pub(super) fn ends(&self) -> (f64, f64) {
         (self.low, self.high)
     }
 
     /// Returns the round values on the scale.
-    #[must_use]
     pub(super) fn ticks(&self) -> Vec<f64> {
         let slack = 1e-9 * (self.high - self.low);
         let first = ((self.low - slack) / self.step).ceil();
@@ -69,7 +62,6 @@ impl Linear {
     }
 
     /// Prints a value with as many decimals as the ticks need.
-    #[must_use]
     pub(super) fn label(&self, value: f64) -> String {
         let decimals = (-self.step.log10().floor()).clamp(0.0, 6.0) as usize;
         let halves = (self.step * 10f64.powi(decimals as i32)).fract().abs() > 1e-6;
@@ -105,7 +97,6 @@ pub(super) struct Inside {
 }
 
 /// Cuts the line through `points` at the heights `top` and `bottom` (which is the larger).
-#[must_use]
 pub(super) fn inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> Inside {
     let is_inside = |y: f64| (top..=bottom).contains(&y);
     let mut found = Inside::default();
@@ -144,7 +135,6 @@ pub(super) fn inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> Inside
 }
 
 /// Cuts the area within `points` at the heights `top` and `bottom`.
-#[must_use]
 pub(super) fn area_inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> Vec<(f64, f64)> {
     // Sutherland and Hodgman's algorithm, one height after the other.
     let cut = |points: &[(f64, f64)], height: f64, keeps: &dyn Fn(f64) -> bool| {
@@ -165,7 +155,6 @@ pub(super) fn area_inside(points: &[(f64, f64)], (top, bottom): (f64, f64)) -> V
 }
 
 /// Returns the range of all `values`.
-#[must_use]
 pub(super) fn full_range(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
     let low = values.clone().filter(|value| value.is_finite()).min_by(f64::total_cmp)?;
     let high = values.filter(|value| value.is_finite()).max_by(f64::total_cmp)?;
@@ -174,7 +163,6 @@ pub(super) fn full_range(values: impl Iterator<Item = f64> + Clone) -> Option<(f
 
 /// Returns the range of `values`, those far beyond the middle half left out: one failed training
 /// must not flatten a chart.
-#[must_use]
 pub(in crate::report) fn robust_range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);

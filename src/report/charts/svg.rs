@@ -51,13 +51,11 @@ fn width_of(character: char) -> f64 {
 }
 
 /// Returns about how wide `text` is drawn.
-#[must_use]
 pub(super) fn text_width(text: &str) -> f64 {
     text.chars().map(width_of).sum()
 }
 
 /// Cuts `text` to about `width` pixels, with an ellipsis where something is lost.
-#[must_use]
 pub(super) fn fitted(text: &str, width: f64) -> String {
     if text_width(text) <= width + 1e-9 {
         return text.to_owned();
@@ -236,19 +234,16 @@ impl Chart {
     }
 
     /// Returns the width in pixels at which its text has the size of the page's.
-    #[must_use]
     pub(in crate::report) fn width(&self) -> f64 {
         self.width
     }
 
     /// Returns the chart for the inside of a page; `id` is unique there.
-    #[must_use]
     pub(in crate::report) fn inline(&self, id: &str) -> String {
         self.markup(id, "")
     }
 
     /// Returns the chart as a file of its own.
-    #[must_use]
     pub(in crate::report) fn file(&self) -> String {
         let paper = format!(
             "<style>{FILE_STYLE}{CHART_STYLE}</style>\n<rect class=\"paper\" width=\"{}\" height=\"{}\"/>",

@@ -92,7 +92,6 @@ pub(crate) enum CompareFormat {
 ///
 /// # Panics
 /// Never: every comparison has a JSON form.
-#[must_use]
 pub(crate) fn render(comparison: &Comparison, format: CompareFormat, page: Page) -> String {
     match format {
         CompareFormat::Terminal => terminal::render(comparison, page),

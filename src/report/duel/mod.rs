@@ -141,7 +141,6 @@ pub(crate) struct DuelSubject<'a> {
 impl DuelReport {
     /// Says what `state` means; `turn` is −1 where smaller values are better, which the state counts
     /// as larger.
-    #[must_use]
     pub(crate) fn of(
         subject: &DuelSubject<'_>,
         state: &DuelState,
@@ -220,7 +219,6 @@ fn verdict(state: &DuelState) -> DuelVerdict {
 ///
 /// # Panics
 /// Never: every duel has a JSON form.
-#[must_use]
 pub(crate) fn render(report: &DuelReport, form: CompareFormat, page: Page) -> String {
     match form {
         CompareFormat::Terminal => text::terminal(report, page),

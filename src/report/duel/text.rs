@@ -8,7 +8,6 @@ use crate::report::layout::wrap_text;
 use crate::report::numbers::{Scale, counted, duration, grouped};
 
 /// Returns the answer in one sentence or two.
-#[must_use]
 pub(crate) fn sentence(report: &DuelReport) -> String {
     let scale = scale_of(report);
     let decided = match report.verdict {
@@ -144,7 +143,6 @@ fn scale_of(report: &DuelReport) -> Scale {
 }
 
 /// Returns the line that shows how a duel stands after a look: the interval shrinks from line to line.
-#[must_use]
 pub(crate) fn progress(report: &DuelReport) -> String {
     let scale = scale_of(report);
     let unit = report.metric.unit.of_differences();

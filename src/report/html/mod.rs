@@ -29,7 +29,6 @@ const HALF: f64 = 660.0;
 const MAX_DETAILS: usize = 2000;
 
 /// Renders every section.
-#[must_use]
 pub(super) fn render(document: &ReportDocument) -> String {
     let several = document.experiments.len() != 1;
     let title = match document.experiments.as_slice() {

@@ -16,7 +16,6 @@ pub(super) enum Sorting {
 }
 
 /// Writes a table; `marks` stand before the rows they belong to.
-#[must_use]
 pub(super) fn text_table(
     table: &TextTable,
     caption: &str,
@@ -79,7 +78,6 @@ pub(super) fn text_table(
 }
 
 /// Says what the mark of a cell means.
-#[must_use]
 pub(super) fn meaning(mark: &str) -> &'static str {
     match mark {
         MARK => "may be the best",
@@ -96,13 +94,11 @@ fn class_of(column: &TextColumn) -> &'static str {
 }
 
 /// Returns a table whose first column names the rows.
-#[must_use]
 pub(super) fn table_of(keys: TextColumn, columns: Vec<TextColumn>) -> TextTable {
     TextTable { banner: None, keys: vec![keys], columns, ..TextTable::default() }
 }
 
 /// Returns a column of one text for every row, numbers at the right.
-#[must_use]
 pub(super) fn column<T>(
     head: &str,
     align: Align,

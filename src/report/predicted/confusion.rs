@@ -18,7 +18,6 @@ pub(super) struct Answers<'a> {
 
 impl Answers<'_> {
     /// Counts how often each class is taken for each.
-    #[must_use]
     pub(super) fn confusion(&self) -> Confusion {
         let size = self.classes.len();
         let mut counts = vec![vec![0; size]; size];
@@ -36,7 +35,6 @@ impl Answers<'_> {
     }
 
     /// Collects the galleries that are asked for; notes say which cannot be.
-    #[must_use]
     pub(super) fn galleries(
         &self,
         asked: &ReportSettings,

@@ -45,7 +45,6 @@ impl CellAnswers {
 }
 
 /// Says what the stored predictions of `results` show; nothing where none can be read.
-#[must_use]
 pub(crate) fn examine(results: &ExperimentResults, mut stored: Stored<'_>) -> Option<Predicted> {
     let mut predicted = Predicted::default();
     let mut answers: Vec<Option<CellAnswers>> = results.cells.iter().map(|_| None).collect();

@@ -48,7 +48,6 @@ impl Network {
 
 /// Returns the class every test image is given by the ensemble of `members`; nothing where they
 /// were not tested on the same images.
-#[must_use]
 pub(super) fn classify(members: &[&Network], combine: Combine) -> Option<Vec<u16>> {
     let (images, classes) = common_shape(members)?;
     let mut tally = Tally::new(classes, combine);
@@ -157,7 +156,6 @@ pub(super) fn draw_anew(
 }
 
 /// Measures disjoint ensembles of every size among `members`.
-#[must_use]
 pub(super) fn ensembles(members: &[&Network], combine: Combine) -> Vec<EnsemblePoint> {
     let Some((images, classes)) = common_shape(members) else { return Vec::new() };
     let labels = &members[0].labels;

@@ -111,21 +111,18 @@ pub struct Confusion {
 
 impl Confusion {
     /// Returns the test images of a class.
-    #[must_use]
     pub(crate) fn images_of(&self, class: usize) -> u64 {
         self.counts[class].iter().sum::<u64>() / (self.trials.max(1) as u64)
     }
 
     /// Returns the share of a class's images predicted as `predicted`; nothing for a class without
     /// images.
-    #[must_use]
     pub(crate) fn share(&self, truth: usize, predicted: usize) -> Option<f64> {
         let all: u64 = self.counts[truth].iter().sum();
         (all > 0).then(|| self.counts[truth][predicted] as f64 / all as f64)
     }
 
     /// Returns the mean over the trials of a count.
-    #[must_use]
     pub(crate) fn mean(&self, truth: usize, predicted: usize) -> f64 {
         self.counts[truth][predicted] as f64 / self.trials.max(1) as f64
     }

@@ -51,7 +51,6 @@ impl Message {
     }
 
     /// Adds an integer, an enum or a boolean.
-    #[must_use]
     pub(super) fn integer(mut self, field: u32, value: u64) -> Self {
         self.key(field, 0);
         self.varint(value);
@@ -59,7 +58,6 @@ impl Message {
     }
 
     /// Adds a 64-bit float.
-    #[must_use]
     pub(super) fn double(mut self, field: u32, value: f64) -> Self {
         self.key(field, 1);
         self.0.extend(value.to_le_bytes());
@@ -67,7 +65,6 @@ impl Message {
     }
 
     /// Adds a 32-bit float.
-    #[must_use]
     pub(super) fn float(mut self, field: u32, value: f32) -> Self {
         self.key(field, 5);
         self.0.extend(value.to_le_bytes());
@@ -75,7 +72,6 @@ impl Message {
     }
 
     /// Adds bytes or text.
-    #[must_use]
     pub(super) fn bytes_field(mut self, field: u32, value: &[u8]) -> Self {
         self.key(field, 2);
         self.varint(value.len() as u64);
@@ -84,19 +80,16 @@ impl Message {
     }
 
     /// Adds text.
-    #[must_use]
     pub(super) fn text(self, field: u32, value: &str) -> Self {
         self.bytes_field(field, value.as_bytes())
     }
 
     /// Adds a message.
-    #[must_use]
     pub(super) fn message(self, field: u32, value: &Self) -> Self {
         self.bytes_field(field, &value.0)
     }
 
     /// Adds a packed list of 64-bit floats.
-    #[must_use]
     pub(super) fn doubles(self, field: u32, values: &[f64]) -> Self {
         let packed: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.bytes_field(field, &packed)
