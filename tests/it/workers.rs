@@ -193,7 +193,7 @@ fn programs_are_divided_like_networks() {
 fn a_program_that_fails_is_tried_once_more_and_the_closing_says_so() {
     let place = Place::new();
     place.file("own.toml", OWN);
-    script(&place, "train.sh", "#!/bin/sh\nexit 7\n");
+    script(&place, "train.sh", "#!/bin/sh\necho broken >&2\nexit 7\n");
     ended(start(&place, &["own.toml", "--store", "shared"], &[]));
     let lines = place.journal_lines("shared");
     let attempts = lines.iter().filter(|line| line.starts_with("{\"member\"")).count();

@@ -219,7 +219,7 @@ fn undecided(pair: &PairComparison, comparison: &Comparison) -> String {
     }
     text.extend([match pair.repeats_to_settle {
         Some(repeats) if repeats <= 1_000_000 => format!(
-            " If it is as large as it looks, about {} a side would show it (80 % power).",
+            " If it is as large as it looks, about {} per side would show it (80 % power).",
             counted(repeats, "trial")
         ),
         _ => " No number of trials worth running would show one as small as it looks.".to_owned(),

@@ -261,7 +261,7 @@ pub(super) fn details(
         lines.push((
             "power",
             format!(
-                "{} a side find a difference of {} with 80 % power",
+                "{} per side find a difference of {} with 80 % power",
                 counted(fewest, "trial"),
                 scale.size(detectable)
             ),
