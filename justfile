@@ -65,7 +65,7 @@ faults *arguments:
 # slurm-wlm, munge and bindfs, and a Python with tests/cluster/requirements.txt (`BENCH_PYTHON`).
 cluster *arguments:
     cargo build --release
-    ${BENCH_PYTHON:-python3} tests/cluster/check.py target/release/bench --long {{arguments}}
+    ${BENCH_PYTHON:-python3} tests/cluster/check.py --long target/release/bench {{arguments}}
 
 # Simulates 10,000 workers with the claims as they are; `just simulate quick` is a tenth of it.
 simulate *arguments:

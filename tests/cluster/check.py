@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`bench worker` and `bench submit` on engines that exist, with what goes wrong there.
 
-  check.py BENCH [--long] [PART ...]        parts: kubernetes slurm faults views hyperqueue limit grow mnist
+  check.py [--long] BENCH [PART ...]        parts: kubernetes slurm faults views hyperqueue limit grow mnist
 
 Starts a Slurm cluster of four virtual nodes on this machine (Debian's slurm-wlm and munge, as root) and HyperQueue
 from its wheel, and prints one line per part. What is asserted: nothing is lost, and the tables are those of a local
